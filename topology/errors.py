@@ -1,0 +1,111 @@
+"""Every exception that hopcheck raises on purpose: one tree, four families.
+
+::
+
+    HopcheckError
+    ├── PromiseBroken             the network is wrong             -> failed
+    ├── EnvironmentBroken         we could not tell                -> errored
+    │   ├── KernelUnavailable       no kernel can carry the lab
+    │   ├── ImageError              the guest image cannot be made, read or moved
+    │   ├── AgentError              the agent refused or failed an operation
+    │   │   └── NetlinkError          the kernel refused a netlink message
+    │   ├── AgentLost               the agent's stream ended or carried rubbish
+    │   ├── EvidenceIncomplete      a tap was deaf or dropped packets
+    │   └── DeadlineExceeded        a condition was not met in time
+    ├── NotApplicable             the promise does not apply here  -> skipped
+    └── Misuse                    the caller is wrong              -> usage error
+        ├── LabError                the lab file cannot work (every problem at once)
+        └── UnknownName             a name that no registry or fabric knows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class HopcheckError(Exception):
+    """Root of the tree; catch it to print a message instead of a traceback."""
+
+
+class PromiseBroken(HopcheckError):
+    """The network does not do what its declaration says."""
+
+
+class EnvironmentBroken(HopcheckError):
+    """The machine, a tool or the agent failed: nothing is known about the network."""
+
+
+class KernelUnavailable(EnvironmentBroken):
+    """No kernel that was asked for can carry the lab; the message says why for each."""
+
+
+class ImageError(EnvironmentBroken):
+    """The guest image cannot be built, read, exported or imported."""
+
+
+class AgentError(EnvironmentBroken):
+    """The agent answered an operation with an error."""
+
+
+class NetlinkError(AgentError):
+    """The kernel refused a netlink message; the message names the operation and the lab file's line."""
+
+
+class AgentLost(EnvironmentBroken):
+    """The agent's stream ended, or carried something that is not a frame."""
+
+
+class EvidenceIncomplete(EnvironmentBroken):
+    """A tap missed a sentinel or dropped packets, so an absence proves nothing."""
+
+
+class DeadlineExceeded(EnvironmentBroken):
+    """A condition was not met before its deadline."""
+
+
+class NotApplicable(HopcheckError):
+    """The promise does not apply to this fabric; the message is the reason."""
+
+
+class Misuse(HopcheckError):
+    """The caller (a test, an option, a lab file) asks for something that cannot be."""
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """A place in a file: 1-based line and column, as editors count."""
+
+    file: str = "<lab>"
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong with an input file, in the grammar ``file:line:column: what; what would be right``."""
+
+    where: Position
+    what: str
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.right}"
+
+
+class LabError(Misuse):
+    """A lab file that cannot work; carries every problem found, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UnknownName(Misuse):
+    """A name that is not in its registry; the message lists the known ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}")

@@ -45,7 +45,11 @@ class ImageError(EnvironmentBroken):
 
 
 class AgentError(EnvironmentBroken):
-    """The agent answered an operation with an error."""
+    """The agent answered an operation with an error; ``errno`` is the kernel's, where there is one."""
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
 
 
 class NetlinkError(AgentError):

@@ -1,0 +1,110 @@
+"""What was seen: the words that instruments write, judges read and renderers show. No I/O, no judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from topology.wire.headers import Headers
+from topology.wire.scapy_bridge import to_scapy
+from topology.wire.stack import Stack
+
+Direction: TypeAlias = Literal["in", "out"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """One frame at one interface: ``time_ns`` since the epoch, ``length`` on the wire in bytes.
+
+    ``order`` is the place in its namespace's socket, which decides between equal timestamps; ``hardware`` is the
+    device's ARPHRD type (linux/if_arp.h): 1 Ethernet, 778 GRE. A sighting equals a Stack that its headers match.
+    """
+
+    node: str
+    interface: str
+    direction: Direction
+    time_ns: int
+    order: int
+    length: int
+    frame: bytes
+    headers: Headers
+    hardware: int = 1
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Stack):
+            return bool(other == self.headers)
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"{self.node}:{self.interface} {self.direction}: {self.headers.summary()}"
+
+    @property
+    def packet(self) -> Any:
+        """The frame as a scapy packet, built along our own header stack."""
+        return to_scapy(self.frame, self.headers)
+
+
+@dataclass(frozen=True)
+class Journey:
+    """Every sighting of one packet, in the order of time; ``note`` says what else is known, as a refusal to send."""
+
+    source: str
+    target: str
+    protocol: str
+    sightings: tuple[Sighting, ...]
+    note: str = ""
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the packet was seen coming in at its target."""
+        return any(seen.node == self.target and seen.direction == "in" for seen in self.sightings)
+
+    def all_at(self, node: str, interface: str | None = None, direction: str | None = None) -> Iterator[Sighting]:
+        """The sightings at a node, at one interface or in one direction where asked."""
+        for seen in self.sightings:
+            if seen.node == node and interface in (None, seen.interface) and direction in (None, seen.direction):
+                yield seen
+
+    def at(self, node: str, interface: str | None = None, direction: str | None = None) -> Sighting | None:
+        """The first sighting there; None, which equals no Stack, where the packet was not seen."""
+        return next(self.all_at(node, interface, direction), None)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why: where declared and live state differ, and the command that mends it."""
+
+    kind: str
+    node: str
+    interface: str | None
+    declared: str
+    live: str
+    mend: str
+
+    def __str__(self) -> str:
+        where = f"{self.node} - {self.interface}" if self.interface else self.node
+        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live} - mend: {self.mend}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim about the network, held or not; its representation is the message that a failed assertion shows."""
+
+    holds: bool
+    message: str = "as declared"
+    cause: Cause | None = None
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+    def __repr__(self) -> str:
+        return self.message
+
+
+def first_broken(findings: Iterable[Finding], otherwise: str = "as declared") -> Finding:
+    """The first finding that does not hold, or one that does."""
+    return next((finding for finding in findings if not finding), Finding(True, otherwise))

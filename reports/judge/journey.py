@@ -1,0 +1,127 @@
+"""The verdict on a journey: the first divergence between the expected hops and the seen ones. Pure.
+
+Expected and seen hops are laid side by side as the rungs of a ladder. Hops are compared in the expected order: a hop
+that was not seen, shows other headers, comes before its predecessor or is nowhere expected is a divergence. Equal
+timestamps are in order: a decapsulated packet keeps its frame's (``__netif_receive_skb_core``, net/core/dev.c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.evidence import Cause, Journey, Sighting
+from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath
+
+NOT_SEEN = "not seen"
+NOT_EXPECTED = "nothing"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One row of the ladder; ``wrong`` says what is, and is empty where expected and seen agree."""
+
+    node: str
+    interface: str
+    direction: str
+    expected: ExpectedHop | None
+    seen: Sighting | None
+    wrong: str = ""
+
+    @property
+    def where(self) -> str:
+        """The rung's place, as ``node:interface direction``."""
+        return f"{self.node}:{self.interface} {self.direction}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judged journey: its ladder, the first divergence in it, and the cause once somebody has looked."""
+
+    source: str
+    target: str
+    rungs: tuple[Rung, ...]
+    note: str = ""
+    cause: Cause | None = None
+
+    @property
+    def divergence(self) -> Rung | None:
+        """The first rung that is wrong."""
+        return next((rung for rung in self.rungs if rung.wrong), None)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything expected was seen and nothing else."""
+        return self.divergence is None and bool(self.rungs)
+
+    @property
+    def last_good(self) -> Rung | None:
+        """The rung before the first divergence: how far the packet came as declared."""
+        before = None
+        for rung in self.rungs:
+            if rung.wrong:
+                return before
+            before = rung
+        return before
+
+    @property
+    def message(self) -> str:
+        """One line in the common grammar."""
+        rung = self.divergence
+        if rung is None:
+            return f"{self.source} -> {self.target} as declared" if self.rungs else "no hops to judge"
+        expected = rung.expected.stack.summary() if rung.expected else NOT_EXPECTED
+        seen = rung.seen.headers.summary() if rung.seen else NOT_SEEN
+        place = f"{rung.node} - {self.source} -> {self.target} at {rung.interface} {rung.direction}"
+        reason = f" - {rung.wrong}" if rung.seen and rung.expected else ""
+        note = f" - {self.note}" if self.note else ""
+        return f"{place} - expected {expected} - seen {seen}{reason}{note}"
+
+
+def judge_journey(journey: Journey, expected: ExpectedJourney) -> Verdict:
+    """Judge a journey against the legal path that it follows furthest."""
+    ladders = [ladder(journey.sightings, path) for path in expected.paths]
+    best = max(ladders, key=lambda rungs: (_good_prefix(rungs), -sum(1 for rung in rungs if rung.wrong)), default=())
+    return Verdict(expected.source, expected.target, best, journey.note)
+
+
+def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...]:
+    """Lay the hops of one path beside what was seen."""
+    left = sorted(sightings, key=lambda seen: (seen.time_ns, seen.order))
+    rungs: list[Rung] = []
+    latest = 0
+    for hop in path.hops:
+        seen = next((s for s in left if (s.node, s.interface, s.direction) == (hop.node, hop.interface, hop.direction)), None)
+        if seen is not None:
+            left.remove(seen)
+        rungs.append(_rung(hop, seen, latest))
+        latest = max(latest, seen.time_ns) if seen else latest
+    for extra in left:
+        _insert(rungs, extra)
+    return tuple(rungs)
+
+
+def _rung(hop: ExpectedHop, seen: Sighting | None, latest_ns: int) -> Rung:
+    if seen is None:
+        wrong = NOT_SEEN
+    elif (mismatch := hop.stack.mismatch(seen.headers)) is not None:
+        wrong = str(mismatch)
+    elif seen.time_ns < latest_ns:
+        wrong = f"seen {latest_ns - seen.time_ns} ns before the hop that must precede it"
+    else:
+        wrong = ""
+    return Rung(hop.node, hop.interface, hop.direction, hop, seen, wrong)
+
+
+def _insert(rungs: list[Rung], extra: Sighting) -> None:
+    """Put an unexpected sighting behind the last rung that was seen no later."""
+    at = max((n for n, rung in enumerate(rungs, 1) if rung.seen and rung.seen.time_ns <= extra.time_ns), default=0)
+    wrong = "nothing is expected here"
+    rungs.insert(at, Rung(extra.node, extra.interface, extra.direction, None, extra, wrong))
+
+
+def _good_prefix(rungs: Sequence[Rung]) -> int:
+    for number, rung in enumerate(rungs):
+        if rung.wrong:
+            return number
+    return len(rungs)

@@ -1,0 +1,137 @@
+"""A round trip, seen and judged: what a test asks its questions of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
+from reports.judge.journey import Verdict
+from topology.expected import ExpectedJourney
+from topology.model import Link
+from topology.packet import ttl_of
+
+TUNNEL_LAYERS = frozenset(("gre", "vxlan", "geneve", "ipip"))
+
+
+@dataclass(frozen=True, eq=False)
+class Leg:
+    """One direction of a trip; it equals the ExpectedJourney it was judged against when the verdict is good."""
+
+    journey: Journey
+    expected: ExpectedJourney
+    verdict: Verdict
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, ExpectedJourney):
+            return other == self.expected and self.verdict.passed
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return self.verdict.message
+
+    def at(self, node: str, interface: str | None = None, direction: str | None = None) -> Sighting | None:
+        """The first sighting at a node, at one interface or in one direction where asked."""
+        return self.journey.at(node, interface, direction)
+
+    @property
+    def arrived(self) -> Finding:
+        """Whether the packet reached its target; the message names the hop where it was lost, and the cause."""
+        if self.journey.arrived:
+            return Finding(True)
+        return self.fails("did not arrive")
+
+    @property
+    def as_declared(self) -> Finding:
+        """Whether every hop showed what the declaration derives, and nothing else did."""
+        return Finding(True) if self.verdict.passed else self.fails("diverges")
+
+    def fails(self, what: str) -> Finding:
+        """A finding against this leg, with the verdict's message and cause."""
+        cause = f" - cause: {self.verdict.cause}" if self.verdict.cause else ""
+        words = f"{self.journey.source} -> {self.journey.target} {what}: {self.verdict.message}{cause}"
+        return Finding(False, words, self.verdict.cause)
+
+    def never_bare(self, on: Iterable[Link]) -> Finding:
+        """Whether the packet crossed each of the links inside a tunnel only; says so too when it crossed none."""
+        ports = {end for link in on for end in link.ends}
+        seen = [s for s in self.journey.sightings if (s.node, s.interface) in {(p.node, p.interface) for p in ports}]
+        if not seen:
+            return Finding(False, f"{self.journey.source} -> {self.journey.target} - expected on the links - seen nowhere")
+        return first_broken(
+            Finding(False, f"{s.node} - {s.interface} - expected inside a tunnel - seen {s.headers.summary()}")
+            for s in seen
+            if not TUNNEL_LAYERS & set(s.headers.layers)
+        )
+
+    def silent_at(self, node: str) -> Finding:
+        """Whether the packet was nowhere at a node."""
+        seen = self.at(node)
+        return Finding(seen is None, "as declared" if seen is None else f"{node} - expected nothing - seen {seen}")
+
+    @property
+    def lowered_by(self) -> int | None:
+        """By how much the customer's TTL was lowered from the first sighting to the last; None if never seen."""
+        if not self.journey.sightings:
+            return None
+        ends = (self.journey.sightings[0], self.journey.sightings[-1])
+        first, last = (ttl_of(tuple((h.layer, h.fields) for h in s.headers)) for s in ends)
+        return int(str(first)) - int(str(last))
+
+    @property
+    def declared_lowering(self) -> int:
+        """By how much the declaration lowers the customer's TTL: the number of routed hops outside tunnels."""
+        hops = self.expected.paths[0].hops
+        return int(str(ttl_of(hops[0].layers))) - int(str(ttl_of(hops[-1].layers)))
+
+
+@dataclass(frozen=True, eq=False)
+class Trip:
+    """A probe, what it brought back, and the errors that quote it."""
+
+    out: Leg
+    back: Leg
+    errors: tuple[Journey, ...] = ()
+
+    @property
+    def legs(self) -> tuple[Leg, Leg]:
+        """Out and back."""
+        return (self.out, self.back)
+
+    def at(self, node: str, interface: str | None = None, direction: str | None = None) -> Sighting | None:
+        """The request's first sighting there."""
+        return self.out.at(node, interface, direction)
+
+    @property
+    def frame(self) -> Any:
+        """The request's frame as its sender let it go, as a scapy packet with every field set."""
+        sent = self.out.journey.sightings
+        return sent[0].packet if sent else None
+
+    @property
+    def arrived(self) -> Finding:
+        """Whether the request reached its target and the answer its sender."""
+        return first_broken(leg.arrived for leg in self.legs)
+
+    @property
+    def as_declared(self) -> Finding:
+        """Whether both ways were as declared at every hop."""
+        return first_broken(leg.as_declared for leg in self.legs)
+
+    def never_bare(self, on: Iterable[Link]) -> Finding:
+        """Whether both ways crossed each of the links inside a tunnel only."""
+        links = tuple(on)
+        return first_broken(leg.never_bare(links) for leg in self.legs)
+
+    def silent_at(self, node: str) -> Finding:
+        """Whether both ways left a node alone."""
+        return first_broken(leg.silent_at(node) for leg in self.legs)
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the first leg that failed did."""
+        return next((leg.verdict.cause for leg in self.legs if not leg.verdict.passed), None)

@@ -1,0 +1,303 @@
+"""What a declared fabric must do with a packet: its journey, hop by hop, with the header stack at each. Pure.
+
+A small model of Linux forwarding walks the declaration: longest-prefix routing, neighbour resolution on a Layer 2
+segment, learned bridging, VXLAN and GRE in and out, TTLs, lengths and MAC addresses. It is what a verdict compares the
+seen journey with, and what refuses a lab whose pairs cannot reach each other as declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Literal, TypeAlias
+
+from topology.errors import Problem
+from topology.model import Address, Bridge, Device, Fabric, Gre, Kind, Node, Pair, Port, PortRef, Vxlan
+from topology.packet import Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
+from topology.plan import ROUTERS, route_device
+from topology.wire.stack import Stack
+
+Direction: TypeAlias = Literal["in", "out"]
+HOPS_MAX = 128
+"""More hops than this is a forwarding loop."""
+DEFAULT_TTL = 64
+"""Linux's initial TTL (net.ipv4.ip_default_ttl), also that of a VXLAN packet's outer header."""
+
+
+@dataclass(frozen=True)
+class ExpectedHop:
+    """One interface that a packet must pass, in one direction, and all its headers there."""
+
+    node: str
+    interface: str
+    direction: Direction
+    stack: Stack
+    layers: Layers
+
+    @property
+    def ref(self) -> PortRef:
+        """Where, as ``node:interface``."""
+        return PortRef(self.node, self.interface)
+
+
+@dataclass(frozen=True)
+class ExpectedPath:
+    """One legal way of a packet; ``dropped`` says where and why it ends early, and is empty when it arrives."""
+
+    hops: tuple[ExpectedHop, ...]
+    dropped: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(f"{hop.ref}" for hop in self.hops)
+
+
+@dataclass(frozen=True)
+class ExpectedJourney:
+    """The set of legal paths of one packet from a node to a node; each starts and ends at an interface of theirs."""
+
+    source: str
+    target: str
+    paths: tuple[ExpectedPath, ...]
+
+    @property
+    def dropped(self) -> str:
+        """Why the packet cannot arrive on some path; empty when it arrives on all."""
+        return next((path.dropped for path in self.paths if path.dropped), "")
+
+    @property
+    def kind(self) -> Kind | None:
+        """How the packet is carried, when all paths agree; None where no kind fits."""
+        kinds = {_kind(path) for path in self.paths}
+        return kinds.pop() if len(kinds) == 1 else None
+
+
+def expected_journey(fabric: Fabric, probe: Probe) -> ExpectedJourney:
+    """Every legal journey of a probe through a fabric."""
+    walk = _Walk(fabric, probe.target)
+    return ExpectedJourney(probe.source, probe.target, tuple(walk.send(fabric[probe.source], probe.layers, ())))
+
+
+def check_pairs(fabric: Fabric) -> Iterator[Problem]:
+    """The pairs whose traffic cannot arrive, or is not carried as the pair declares."""
+    for pair in fabric.pairs:
+        for source, target in ((pair.source, pair.target), (pair.target, pair.source)):
+            journey = expected_journey(fabric, probe_between(fabric, source, target))
+            if journey.dropped:
+                right = f"a fabric in which {source} reaches {target}"
+                yield Problem(pair.where, f"{source} -> {target} cannot arrive: {journey.dropped}", right)
+            elif journey.kind != pair.kind:
+                yield _wrong_kind(pair, source, target, journey)
+
+
+def probe_between(fabric: Fabric, source: str, target: str) -> Probe:
+    """A plain ICMP echo request between two nodes' first addresses."""
+    return Probe(source, target, fabric[source].address, fabric[target].address)
+
+
+def _wrong_kind(pair: Pair, source: str, target: str, journey: ExpectedJourney) -> Problem:
+    what = f"{source} -> {target} is declared {pair.kind} but this fabric carries it as {journey.kind or 'no kind'}"
+    right = f"kind: {journey.kind}" if journey.kind else "addresses and routes that carry it as declared"
+    return Problem(pair.where, what, right)
+
+
+def _kind(path: ExpectedPath) -> Kind | None:
+    names = [[name for name, _ in hop.layers] for hop in path.hops]
+    vxlan, gre = any("vxlan" in n for n in names), any("gre" in n and "vxlan" not in n for n in names)
+    if not path.hops:
+        return None
+    routed = ttl_of(path.hops[-1].layers) != ttl_of(path.hops[0].layers)
+    if vxlan:
+        return "hairpin" if routed else "l2-overlay"
+    if gre:
+        return "l3-overlay" if routed else None
+    return "routed" if routed else "bridge"
+
+
+class _Walk:
+    """Follows one packet; each method continues from a point and yields the ways it can end."""
+
+    def __init__(self, fabric: Fabric, target: str) -> None:
+        self.fabric, self.target = fabric, target
+
+    def send(
+        self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...], out: str | None = None
+    ) -> Iterator[ExpectedPath]:
+        """Route an IP packet out of a node; ``out`` binds it to a device."""
+        target = packet[0][1]["dst"]
+        choice = _route(node, target, out)
+        if choice is None:
+            yield ExpectedPath(hops, f"{node.name} has no route to {target}")
+            return
+        device, next_hop = choice
+        if isinstance(device, Gre):
+            yield from self.into_gre(node, device, packet, self.seen(device, "out", packet, hops))
+            return
+        owner = next((d for d in self.segment(device) if next_hop in {i.ip for i in d.addresses}), None)
+        if owner is None or owner.mac is None or device.mac is None:
+            yield ExpectedPath(hops, f"nobody on the segment of {device.ref} owns {next_hop}")
+            return
+        ethertype = {"ipv4": 0x0800, "ipv6": 0x86DD}[packet[0][0]]
+        frame: Layers = (("ether", {"src": device.mac, "dst": owner.mac, "type": ethertype}), *packet)
+        yield from self.emit(device, frame, hops)
+
+    def into_gre(self, node: Node, gre: Gre, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Wrap an IP packet (RFC 2784); the outer TTL is the tunnel's or the inner packet's."""
+        ethertype = {"ipv4": 0x0800, "ipv6": 0x86DD}[packet[0][0]]
+        header: dict[str, object] = {"proto": ethertype}
+        if gre.key is not None:
+            header["key"] = gre.key
+        ttl = gre.ttl or int(str(packet[0][1].get("ttl", packet[0][1].get("hlim"))))
+        yield from self.send(node, (ip_layer(gre.local, gre.remote, ttl, 47), ("gre", header), *packet), hops)
+
+    def emit(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Let a frame out of a device."""
+        hops = self.seen(device, "out", frame, hops)
+        node = self.fabric[device.node]
+        if len(hops) > HOPS_MAX:
+            yield ExpectedPath(hops, f"it loops through {device.ref}")
+        elif isinstance(device, Port):
+            yield from self.arrive(self.fabric[device.peer.node][device.peer.interface], frame, hops)
+        elif isinstance(device, Bridge):
+            yield from self.across(node, device, None, frame, hops)
+        elif isinstance(device, Vxlan):
+            inside: Layers = (("udp", {"dport": device.port}), ("vxlan", {"vni": device.vni}), *frame)
+            outer = ip_layer(device.local, device.remote, DEFAULT_TTL, 17)
+            yield from self.send(node, (outer, *inside), hops, device.dev)
+
+    def arrive(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Let a frame into a device: to its bridge, or up to IP."""
+        hops = self.seen(device, "in", frame, hops)
+        node = self.fabric[device.node]
+        if (bridge := node.bridge_of(device.name)) is not None:
+            yield from self.across(node, bridge, device, frame, hops)
+        elif frame[0][1]["dst"] == device.mac:
+            yield from self.receive(node, frame[1:], hops)
+        else:
+            yield ExpectedPath(hops, f"{device.ref} is not {frame[0][1]['dst']}")
+
+    def across(
+        self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Let a frame cross a bridge that has learned where its destination is."""
+        wanted = frame[0][1]["dst"]
+        if wanted == bridge.mac:
+            yield from self.receive(node, frame[1:], self.seen(bridge, "in", frame, hops))
+            return
+        for name in bridge.members:
+            member = node[name]
+            if member != came_by and any(device.mac == wanted for device in self.behind(member, {bridge.ref})):
+                yield from self.emit(member, frame, hops)
+                return
+        yield ExpectedPath(hops, f"{wanted} is behind no port of {bridge.ref}")
+
+    def receive(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
+        if packet[0][1]["dst"] not in {str(address) for address in node.addresses}:
+            yield from self.forward(node, packet, hops)
+            return
+        names = tuple(name for name, _ in packet[1:3])
+        if names[:1] == ("gre",):
+            yield from self.out_of_gre(node, packet, hops)
+        elif names == ("udp", "vxlan"):
+            yield from self.out_of_vxlan(node, packet, hops)
+        else:
+            there = node.name == self.target
+            yield ExpectedPath(hops, "" if there else f"it ends at {node.name} instead of {self.target}")
+
+    def forward(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Route a packet on, its TTL one lower."""
+        if node.role not in ROUTERS:
+            yield ExpectedPath(hops, f"{node.name} is a {node.role} and forwards nothing (roles that do: {ROUTERS})")
+            return
+        lowered = lower_ttl(packet)
+        if lowered is None:
+            yield ExpectedPath(hops, f"its TTL ends at {node.name}")
+        else:
+            yield from self.send(node, lowered, hops)
+
+    def out_of_gre(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Unwrap at the tunnel whose ends and key are the packet's."""
+        outer, header = packet[0][1], packet[1][1]
+        for gre in node.all(Gre):
+            ends = (str(gre.local), str(gre.remote), gre.key)
+            if ends == (outer["dst"], outer["src"], header.get("key")):
+                yield from self.receive(node, packet[2:], self.seen(gre, "in", packet[2:], hops))
+                return
+        yield ExpectedPath(hops, f"{node.name} has no GRE tunnel from {outer['src']} to {outer['dst']}")
+
+    def out_of_vxlan(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Unwrap at the VTEP of the packet's port and VNI (RFC 7348)."""
+        port, vni = packet[1][1]["dport"], packet[2][1]["vni"]
+        for vxlan in node.all(Vxlan):
+            if (vxlan.port, vxlan.vni) == (port, vni):
+                yield from self.arrive(vxlan, packet[3:], hops)
+                return
+        yield ExpectedPath(hops, f"{node.name} has no VTEP for VNI {vni} on port {port}")
+
+    def segment(self, device: Device) -> Iterator[Device]:
+        """Every device in the broadcast domain of a device, itself left out."""
+        if isinstance(device, Bridge):
+            node = self.fabric[device.node]
+            for name in device.members:
+                yield from self.behind(node[name], {device.ref})
+        else:
+            yield from self.behind(device, set())
+
+    def behind(self, device: Device, passed: set[PortRef]) -> Iterator[Device]:
+        """The devices that a frame leaving by a device can reach at Layer 2."""
+        for far in self.far_ends(device):
+            node = self.fabric[far.node]
+            bridge = node.bridge_of(far.name)
+            if bridge is None:
+                yield far
+            elif bridge.ref not in passed:
+                passed.add(bridge.ref)
+                yield bridge
+                for name in bridge.members:
+                    if name != far.name:
+                        yield from self.behind(node[name], passed)
+
+    def far_ends(self, device: Device) -> Iterator[Device]:
+        """A veth's peer; the VXLAN devices that a VTEP's packets reach."""
+        if isinstance(device, Port):
+            yield self.fabric[device.peer.node][device.peer.interface]
+        elif isinstance(device, Vxlan):
+            for other in self.fabric.all(Vxlan):
+                if other.local == device.remote and (other.vni, other.port) == (device.vni, device.port):
+                    yield other
+
+    @staticmethod
+    def seen(
+        device: Device, direction: Direction, layers: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> tuple[ExpectedHop, ...]:
+        """The hops so far and this one."""
+        return (*hops, ExpectedHop(device.node, device.name, direction, stack_of(layers), layers))
+
+
+def _route(node: Node, target: object, out: str | None) -> tuple[Device, Address] | None:
+    """Longest prefix match among the connected and the declared routes: the device and the next hop."""
+    address = ip_address(str(target))
+    best: tuple[int, Device, Address] | None = None
+    for device in node.devices:
+        for interface in device.addresses:
+            if address in interface.network and out in (None, device.name):
+                best = _longer(best, (interface.network.prefixlen, device, address))
+    for route in node.routes:
+        name = route_device(node, route)
+        if name is not None and address in route.prefix and out in (None, name):
+            best = _longer(best, (route.prefix.prefixlen, node[name], route.via or address))
+    return best[1:] if best else None
+
+
+def _longer(
+    best: tuple[int, Device, Address] | None, other: tuple[int, Device, Address]
+) -> tuple[int, Device, Address]:
+    return other if best is None or other[0] > best[0] else best
+
+
+def reply_to(probe: Probe) -> Probe:
+    """The answer that a probe must bring."""
+    return replace(
+        probe, source=probe.target, target=probe.source, src=probe.dst, dst=probe.src, is_reply=not probe.is_reply
+    )

@@ -1,0 +1,63 @@
+"""The checks of a lab file that has its schema, in the order in which one's findings silence another's echoes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from itertools import islice
+from typing import NamedTuple, TypeAlias
+
+from topology.errors import Problem
+from topology.formats import lab_links, lab_routes, lab_segments, lab_tunnels
+from topology.formats.lab_draft import DEVICES, Draft
+from topology.model import Gre, Vxlan
+
+MAX_PROBLEMS = 200
+"""As many problems as anybody reads; a hostile file costs no more."""
+Find: TypeAlias = Callable[[Draft], Iterator[Problem]]
+
+
+class Check(NamedTuple):
+    """A check, the sections it ``needs`` unspoiled, and those that its findings spoil."""
+
+    find: Find
+    needs: frozenset[str] = frozenset()
+    spoils: frozenset[str] = frozenset()
+
+
+_NAMES = frozenset({"nodes"})
+_ADDRESSES = frozenset({"addresses"})
+
+CHECKS: tuple[Check, ...] = (
+    Check(lab_links.check_ends, needs=_NAMES, spoils=frozenset({"links"})),
+    Check(lab_links.check_names, spoils=DEVICES),
+    Check(lab_links.check_settings, needs=_NAMES | DEVICES, spoils=_ADDRESSES),
+    Check(lab_links.check_bridges, needs=_NAMES | DEVICES, spoils=frozenset({"bridges"})),
+    Check(lab_links.check_macs),
+    Check(lab_tunnels.check_places, needs=_NAMES | DEVICES | _ADDRESSES),
+    Check(lab_tunnels.check_twins),
+    Check(
+        partial(lab_tunnels.check_peers, kind=Vxlan),
+        needs=_NAMES | {"vxlan"},
+        spoils=frozenset({"vxlan"}),
+    ),
+    Check(partial(lab_tunnels.check_peers, kind=Gre), needs=_NAMES | {"gre"}, spoils=frozenset({"gre"})),
+    Check(lab_segments.check_hosts),
+    Check(lab_segments.check_subnets, needs=_NAMES | DEVICES),
+    Check(lab_routes.check_prefixes),
+    Check(lab_routes.check_next_hops, needs=_NAMES | DEVICES | _ADDRESSES),
+    Check(lab_routes.check_pair_names, needs=_NAMES),
+    Check(lab_routes.check_pair_addresses, needs=_NAMES | DEVICES | _ADDRESSES),
+)
+
+
+def problems_of(draft: Draft, spoiled: Collection[str]) -> list[Problem]:
+    """What is wrong with the draft, by every check whose sections are not spoiled; at most ``MAX_PROBLEMS``."""
+    found: list[Problem] = []
+    bad = set(spoiled)
+    for check in CHECKS:
+        if bad.isdisjoint(check.needs):
+            new = list(islice(check.find(draft), MAX_PROBLEMS - len(found)))
+            found += new
+            bad |= check.spoils if new else frozenset()
+    return found

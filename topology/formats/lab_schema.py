@@ -1,0 +1,142 @@
+"""The lab file's schema: its keys, which of them are needed, and what each may hold. Strict; no key is ignored.
+
+A list is held as a mapping from index to item, so that leaving a broken item out renumbers none of the others.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
+
+from topology.formats import lab_values as values
+from topology.model import VXLAN_PORT, Address, Interface, Kind, PortRef, Role, Route
+
+MAX_NODES = 10_000
+PORT_MTU = 1500
+"""What Ethernet carries (RFC 894), and a new veth's own choice."""
+
+T = TypeVar("T")
+
+
+def _numbered(value: object) -> object:
+    if isinstance(value, list):
+        return dict(enumerate(value))
+    if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
+        return value
+    raise values.wrong(
+        f"{values.shown(value)} stands where a list belongs", "a list: [a, b], or lines of '- '"
+    )
+
+
+def _one_or_more(value: object) -> object:
+    return {0: value} if isinstance(value, str | int) or value is None else value
+
+
+def _table(value: object) -> object:
+    if isinstance(value, dict):
+        return value
+    raise values.wrong(f"{values.shown(value)} stands where a mapping belongs", "lines of 'name: value'")
+
+
+def _nodes(value: object) -> object:
+    if not isinstance(value, dict) or not value:
+        raise values.wrong("the lab has no nodes", "nodes: with one mapping for each node's name")
+    if len(value) > MAX_NODES:
+        raise values.wrong(f"the lab has {len(value)} nodes", f"at most {MAX_NODES}")
+    return value
+
+
+def _link(value: object) -> object:
+    return {"endpoints": value} if isinstance(value, list) else value
+
+
+def _two_ends(value: object) -> object:
+    if isinstance(value, list) and len(value) != 2:
+        raise values.wrong(f"a link with {len(value)} ends", "two ends: [node:interface, node:interface]")
+    return value
+
+
+Listed: TypeAlias = Annotated[dict[int, T], BeforeValidator(_numbered)]
+Named: TypeAlias = Annotated[dict[str, T], BeforeValidator(_table)]
+Text: TypeAlias = Annotated[str, PlainValidator(values.text)]
+LabName: TypeAlias = Annotated[str, PlainValidator(values.name("lab", values.LAB_NAME_MAX))]
+NodeName: TypeAlias = Annotated[str, PlainValidator(values.name("node"))]
+DeviceName: TypeAlias = Annotated[str, PlainValidator(values.name("device"))]
+Mtu: TypeAlias = Annotated[int, PlainValidator(values.number("MTU", values.MTU_MIN, values.MTU_MAX))]
+Mac: TypeAlias = Annotated[str, PlainValidator(values.mac)]
+Vni: TypeAlias = Annotated[int, PlainValidator(values.vni)]
+UdpPort: TypeAlias = Annotated[int, PlainValidator(values.number("UDP port", 1, 65535))]
+Key: TypeAlias = Annotated[int, PlainValidator(values.number("GRE key", 0, 2**32 - 1))]
+Ttl: TypeAlias = Annotated[int | None, PlainValidator(values.ttl)]
+Ip: TypeAlias = Annotated[Address, PlainValidator(values.address)]
+IpInterface: TypeAlias = Annotated[Interface, PlainValidator(values.interface)]
+Endpoint: TypeAlias = Annotated[PortRef, PlainValidator(values.endpoint)]
+RouteText: TypeAlias = Annotated[Route, PlainValidator(values.route)]
+RoleName: TypeAlias = Annotated[Role, PlainValidator(values.role)]
+KindName: TypeAlias = Annotated[Kind, PlainValidator(values.kind)]
+
+
+class Spec(BaseModel):
+    """What all parts of a lab file share: strict types, no unknown keys, no change after reading."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class VxlanSpec(Spec):
+    """One entry of a node's ``vxlan``."""
+
+    vni: Vni
+    local: Ip
+    remote: Ip
+    dev: Text | None = None
+    port: UdpPort = VXLAN_PORT
+    mtu: Mtu | None = None
+
+
+class GreSpec(Spec):
+    """One entry of a node's ``gre``."""
+
+    local: Ip
+    remote: Ip
+    key: Key | None = None
+    ttl: Ttl = None
+    mtu: Mtu | None = None
+
+
+class NodeSpec(Spec):
+    """One entry of ``nodes``."""
+
+    role: RoleName
+    addresses: Named[Annotated[Listed[IpInterface], BeforeValidator(_one_or_more)]] = {}
+    mtu: Named[Mtu] = {}
+    mac: Named[Mac] = {}
+    bridges: Annotated[dict[DeviceName, Listed[Text]], BeforeValidator(_table)] = {}
+    vxlan: Annotated[dict[DeviceName, VxlanSpec], BeforeValidator(_table)] = {}
+    gre: Annotated[dict[DeviceName, GreSpec], BeforeValidator(_table)] = {}
+    routes: Listed[RouteText] = {}
+
+
+class LinkSpec(Spec):
+    """One entry of ``links``, written as a list of two ends or as a mapping."""
+
+    endpoints: Annotated[Listed[Endpoint], BeforeValidator(_two_ends)]
+    mtu: Mtu = PORT_MTU
+
+
+class PairSpec(Spec):
+    """One entry of ``pairs``."""
+
+    source: Text
+    target: Text
+    kind: KindName
+
+
+class LabSpec(Spec):
+    """A whole lab file."""
+
+    lab: LabName
+    title: Text = ""
+    nodes: Annotated[dict[NodeName, NodeSpec], BeforeValidator(_nodes)]
+    links: Listed[Annotated[LinkSpec, BeforeValidator(_link)]] = {}
+    pairs: Listed[PairSpec] = {}

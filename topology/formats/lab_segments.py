@@ -1,0 +1,163 @@
+"""Layer 2 segments, and the checks of the addresses on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from topology.errors import Position, Problem
+from topology.formats.lab_draft import Draft
+from topology.formats.lab_tunnels import identity, is_peer
+from topology.model import Bridge, Fabric, Gre, Interface, Network, PortRef, Vxlan
+
+IPV6_MTU_MIN = 1280
+"""RFC 8200, section 5."""
+K = TypeVar("K")
+
+
+@dataclass(frozen=True)
+class Carried:
+    """One address of the lab: on which interface, on which segment, and where the file says so."""
+
+    interface: Interface
+    ref: PortRef
+    segment: PortRef
+    where: Position
+
+    @property
+    def subnet(self) -> Network:
+        """The subnet that the address is in."""
+        return self.interface.network
+
+
+class _Sets(dict[K, K]):
+    """Disjoint sets; each key leads to its set's first member."""
+
+    def find(self, key: K) -> K:
+        root = key
+        while self.get(root, root) != root:
+            root = self[root]
+        while self.get(key, key) != root:
+            self[key], key = root, self[key]
+        return root
+
+    def join(self, a: K, b: K) -> None:
+        self[self.find(b)] = self.find(a)
+
+
+def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
+    """Every interface of the fabric, with the one that stands for its segment.
+
+    Links, bridges and tunnels join; two interfaces that are joined share a broadcast domain (or a GRE tunnel).
+    """
+    sets: _Sets[PortRef] = _Sets()
+    for link in fabric.links:
+        sets.join(*link.ends)
+    for bridge in fabric.all(Bridge):
+        for member in bridge.members:
+            sets.join(bridge.ref, PortRef(bridge.node, member))
+    for tunnels in (fabric.all(Vxlan), fabric.all(Gre)):
+        ends = {(tunnel.local, tunnel.remote, identity(tunnel)): tunnel for tunnel in tunnels}
+        for tunnel in tunnels:
+            peer = ends.get((tunnel.remote, tunnel.local, identity(tunnel)))
+            if peer is not None and is_peer(tunnel, peer):
+                sets.join(tunnel.ref, peer.ref)
+    return {device.ref: sets.find(device.ref) for device in fabric.devices}
+
+
+def carried(draft: Draft) -> Iterator[Carried]:
+    """Every address of the lab, in file order within a node."""
+    segment = segments(draft.fabric)
+    for node in draft.fabric.nodes:
+        for name, addresses in draft.spec.nodes[node.name].addresses.items():
+            ref = PortRef(node.name, name)
+            for index, interface in addresses.items():
+                where = draft.at("nodes", node.name, "addresses", name, index)
+                yield Carried(interface, ref, segment.get(ref, ref), where)
+
+
+def check_hosts(draft: Draft) -> Iterator[Problem]:
+    """Every address is one that a host may have, and nobody else has."""
+    first: dict[object, Carried] = {}
+    for found in carried(draft):
+        ip, subnet = found.interface.ip, found.subnet
+        other = first.setdefault(ip, found)
+        if other is not found:
+            what = f"{ip} is the address of {other.ref} already, on line {other.where.line}"
+            yield Problem(found.where, what, "an address of its own for each interface")
+        if ip.is_multicast or ip.is_unspecified or ip.is_loopback or (ip.version == 4 and ip.is_reserved):
+            yield Problem(found.where, f"{ip} is no unicast address of a network", "such as 10.0.0.1")
+        elif subnet.prefixlen < ip.max_prefixlen - 1:
+            right = f"another address of {subnet}"
+            if ip == subnet.network_address:
+                yield Problem(found.where, f"{ip} is the address of the network {subnet} itself", right)
+            elif ip.version == 4 and ip == subnet.broadcast_address:
+                yield Problem(found.where, f"{ip} is the broadcast address of {subnet}", right)
+        yield from _narrow(draft, found)
+
+
+def _narrow(draft: Draft, found: Carried) -> Iterator[Problem]:
+    node = draft.fabric[found.ref.node]
+    mtu = node[found.ref.interface].mtu if node.has(found.ref.interface) else None
+    if found.interface.version == 6 and mtu is not None and mtu < IPV6_MTU_MIN:
+        what = f"{found.ref} has an IPv6 address and the MTU {mtu}"
+        yield Problem(found.where, what, f"an MTU of {IPV6_MTU_MIN} or more (RFC 8200)")
+
+
+def check_subnets(draft: Draft) -> Iterator[Problem]:
+    """A subnet is on one segment, a segment in one subnet of each family, and a node in each subnet once."""
+    found = sorted(carried(draft), key=lambda one: one.where)
+    subnets: dict[tuple[PortRef, Network], Carried] = {}
+    for one in found:
+        subnets.setdefault((one.segment, one.subnet), one)
+    yield from _overlaps(list(subnets.values()))
+    yield from _apart(found)
+    yield from _twice(found)
+
+
+def _overlaps(firsts: list[Carried]) -> Iterator[Problem]:
+    """Prefixes that overlap are nested, so a stack of the enclosing ones finds them in one sorted pass."""
+    around: list[Carried] = []
+    for one in sorted(firsts, key=lambda c: (c.subnet.version, int(c.subnet[0]), c.subnet.prefixlen)):
+        while around and not _inside(one.subnet, around[-1].subnet):
+            around.pop()
+        other = next((outer for outer in reversed(around) if outer.segment != one.segment), None)
+        around.append(one)
+        if other is not None and other.interface.ip != one.interface.ip:
+            late, early = (one, other) if one.where > other.where else (other, one)
+            what = f"the subnet {late.subnet} of {late.ref} overlaps {early.subnet} of {early.ref}"
+            what += f" on line {early.where.line}, which is another Layer 2 segment"
+            yield Problem(late.where, what, "a subnet of its own for each segment, or a link that joins them")
+
+
+def _inside(inner: Network, outer: Network) -> bool:
+    return inner.version == outer.version and int(outer[0]) <= int(inner[0]) <= int(outer[-1])
+
+
+def _apart(found: list[Carried]) -> Iterator[Problem]:
+    """Interfaces of one segment that share no subnet with the segment's first, not even by way of others."""
+    sets: _Sets[tuple[PortRef, Network]] = _Sets()
+    on: dict[tuple[PortRef, int], Carried] = {}
+    for one in found:
+        same = on.setdefault((one.ref, one.interface.version), one)
+        sets.join((same.segment, same.subnet), (one.segment, one.subnet))
+    first: dict[tuple[PortRef, int], Carried] = {}
+    told: set[tuple[PortRef, Network]] = set()
+    for one in found:
+        other = first.setdefault((one.segment, one.interface.version), one)
+        group = sets.find((one.segment, one.subnet))
+        if group != sets.find((other.segment, other.subnet)) and group not in told:
+            told.add(group)
+            what = f"{one.ref} has {one.interface}, but its segment is {other.subnet}"
+            what += f" ({other.ref}, line {other.where.line})"
+            yield Problem(one.where, what, f"an address in {other.subnet}")
+
+
+def _twice(found: list[Carried]) -> Iterator[Problem]:
+    first: dict[tuple[str, PortRef, Network], Carried] = {}
+    for one in found:
+        other = first.setdefault((one.ref.node, one.segment, one.subnet), one)
+        if other.ref != one.ref:
+            what = f"{one.ref} is in {one.subnet}, and so is {other.ref} of the same node"
+            yield Problem(one.where, what, "one interface of a node in each subnet")

@@ -1,0 +1,121 @@
+"""Checks of VXLAN and GRE devices: each end is where it says, and both ends agree."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TypeAlias
+
+from topology.errors import Problem
+from topology.formats.lab_draft import Draft
+from topology.formats.lab_values import suggest
+from topology.model import Gre, PortRef, Vxlan
+
+Tunnel: TypeAlias = Vxlan | Gre
+_SECTION = {Vxlan: "vxlan", Gre: "gre"}
+_NOUN = {Vxlan: "VXLAN", Gre: "GRE"}
+
+
+def identity(tunnel: Tunnel) -> tuple[tuple[str, int | None], ...]:
+    """What must be equal at both ends beside the addresses."""
+    if isinstance(tunnel, Vxlan):
+        return (("vni", tunnel.vni), ("port", tunnel.port))
+    return (("key", tunnel.key),)
+
+
+def is_peer(a: Tunnel, b: Tunnel) -> bool:
+    """Whether two devices are the two ends of one tunnel."""
+    return not _differences(a, b) and a.remote == b.local and a.ref != b.ref
+
+
+def _differences(mine: Tunnel, other: Tunnel) -> Sequence[tuple[str, str, str]]:
+    """What disagrees: this end's field, and what each end says."""
+    pairs = zip(identity(mine), identity(other), strict=True)
+    found = [(n, f"{n} {_said(a)}", f"{n} {_said(b)}") for (n, a), (_, b) in pairs if a != b]
+    if mine.local != other.remote:
+        found.append(("local", f"local {mine.local}", f"remote {other.remote}"))
+    return found
+
+
+def _said(value: int | None) -> str:
+    return "none" if value is None else str(value)
+
+
+def check_places(draft: Draft) -> Iterator[Problem]:
+    """A tunnel starts at an address, and a VXLAN device leaves by a device, of its own node."""
+    for tunnel in (*draft.fabric.all(Vxlan), *draft.fabric.all(Gre)):
+        node, path = draft.fabric[tunnel.node], _path(tunnel)
+        if tunnel.local not in node.addresses:
+            own = ", ".join(map(str, list(node.addresses)[:8])) or "none is declared"
+            what = f"the local {tunnel.local} is no address of {node.name}"
+            yield Problem(draft.at(*path, "local"), what, f"one of its own: {own}")
+        dev = tunnel.dev if isinstance(tunnel, Vxlan) else None
+        if dev is not None and (dev == tunnel.name or not node.has(dev)):
+            others = (device.name for device in node.devices if device is not tunnel)
+            yield Problem(
+                draft.at(*path, "dev"), f"{node.name} has no device {dev!r} to use", suggest(dev, others)
+            )
+
+
+def check_twins(draft: Draft) -> Iterator[Problem]:
+    """No node has two tunnels that the kernel cannot tell apart: it answers EEXIST to the second.
+
+    GRE by both ends and the key (``ip_tunnel_find``), VXLAN by VNI and port (``vxlan_config_validate``).
+    """
+    first: dict[Hashable, Tunnel] = {}
+    for tunnel in (*draft.fabric.all(Vxlan), *draft.fabric.all(Gre)):
+        ends = () if isinstance(tunnel, Vxlan) else (tunnel.local, tunnel.remote)
+        other = first.setdefault(
+            (type(tunnel), tunnel.node, tunnel.local.version, ends, identity(tunnel)), tunnel
+        )
+        if other.name != tunnel.name:
+            what = f"the kernel cannot tell {tunnel.name} from {other.name} on line {other.where.line}"
+            right = (
+                "another vni or port"
+                if isinstance(tunnel, Vxlan)
+                else "other ends, or a key of its own for each"
+            )
+            yield Problem(tunnel.where, f"{what} (EEXIST)", right)
+
+
+def check_peers(draft: Draft, kind: type[Vxlan] | type[Gre]) -> Iterator[Problem]:
+    """Every tunnel of a kind has another end, and both ends say the same of it."""
+    tunnels: Sequence[Tunnel] = draft.fabric.all(kind)
+    owners: dict[object, list[Tunnel]] = {}
+    for tunnel in tunnels:
+        owners.setdefault(tunnel.local, []).append(tunnel)
+    lost: set[PortRef] = set()
+    for tunnel in tunnels:
+        for problem in _endless(draft, tunnel, owners, tunnels):
+            lost.add(tunnel.ref)
+            yield problem
+    unmatched: dict[frozenset[PortRef], tuple[Tunnel, Tunnel]] = {}
+    for tunnel in tunnels:
+        peers = [peer for peer in owners.get(tunnel.remote, ()) if peer.ref not in lost | {tunnel.ref}]
+        if tunnel.ref not in lost and peers and not any(is_peer(tunnel, peer) for peer in peers):
+            nearest = min(peers, key=lambda peer: len(_differences(tunnel, peer)))
+            unmatched[frozenset({tunnel.ref, nearest.ref})] = (tunnel, nearest)
+    for tunnel, peer in unmatched.values():
+        fields, here, there = zip(*_differences(tunnel, peer), strict=True)
+        what = f"{tunnel.name} says {' and '.join(here)}, its other end {peer.ref} {' and '.join(there)}"
+        right = f"the same at both ends; the other is on line {peer.where.line}"
+        yield Problem(draft.at(*_path(tunnel), str(fields[0])), what, right)
+
+
+def _endless(
+    draft: Draft, tunnel: Tunnel, owners: dict[object, list[Tunnel]], tunnels: Sequence[Tunnel]
+) -> Iterator[Problem]:
+    where = draft.at(*_path(tunnel), "remote")
+    if tunnel.local.version != tunnel.remote.version:
+        what = f"the local {tunnel.local} and the remote {tunnel.remote} are of two IP versions"
+        yield Problem(where, what, "two addresses of one version")
+    elif tunnel.local == tunnel.remote:
+        yield Problem(where, f"the tunnel {tunnel.name} ends where it starts", "the other end's address")
+    elif tunnel.remote not in owners:
+        back = sorted({str(other.local) for other in tunnels if other.remote == tunnel.local})
+        known = back or sorted({str(other.local) for other in tunnels if other.node != tunnel.node})
+        what = f"nobody owns the remote {tunnel.remote}: no {_NOUN[type(tunnel)]} device has it as its local"
+        yield Problem(where, what, f"such as {known[0]}" if known else "a device at the other end")
+
+
+def _path(tunnel: Tunnel) -> tuple[str, str, str, str]:
+    return ("nodes", tunnel.node, _SECTION[type(tunnel)], tunnel.name)

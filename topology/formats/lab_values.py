@@ -1,0 +1,203 @@
+"""The scalars of a lab file: one function each from what YAML read to what the model holds.
+
+Each raises pydantic's custom error with two words of context, ``what`` is wrong and what would be ``right``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+
+from pydantic_core import PydanticCustomError
+
+from topology.model import KINDS, NAME_MAX, ROLES, Address, Interface, Kind, Network, PortRef, Role, Route
+
+LAB_NAME_MAX = 63
+"""A lab's name becomes a file name and a host name: one DNS label (RFC 1035, section 2.3.4)."""
+MTU_MIN, MTU_MAX = 68, 65535
+"""The least MTU of IPv4 (RFC 791) and the greatest total length of its header."""
+KERNEL_NAMES = frozenset(
+    "lo tunl0 gre0 gretap0 erspan0 sit0 ip6tnl0 ip6gre0 ip_vti0 ip6_vti0 all default".split()
+)
+"""Devices that the kernel or a tunnel module puts into every namespace, and the directories ``all`` and
+``default`` beside the devices' own in ``/proc/sys/net/ipv4/conf`` (Documentation/networking/ip-sysctl)."""
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
+_LENGTH = re.compile(r"[^/%\s]+/[0-9]{1,3}", re.ASCII)
+_LISTED = 12
+_COMPARED = 500
+
+
+def wrong(what: str, right: str) -> PydanticCustomError:
+    """The error that says both halves of a problem."""
+    return PydanticCustomError("lab", "{what}; {right}", {"what": what, "right": right})
+
+
+def shown(value: object) -> str:
+    """A value as a message may show it: short, on one line, by its name in YAML."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """What would be right instead of an unknown name: the nearest known one, or those there are."""
+    names = sorted(set(known))
+    close = get_close_matches(name[:60], names, n=1) if len(names) <= _COMPARED else []
+    if close:
+        return f"did you mean {close[0]!r}?"
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"one of: {', '.join(names[:_LISTED])}{more}" if names else "there is none"
+
+
+def text(value: object) -> str:
+    """Any text, such as a title."""
+    if not isinstance(value, str):
+        raise wrong(f"{shown(value)} is not text", "text, in quotes where it looks like a number")
+    return value
+
+
+def name(noun: str, limit: int = NAME_MAX) -> Callable[[object], str]:
+    """A checker of names: what Linux's ``dev_valid_name`` takes, and no character that a shell or URL minds."""
+
+    def check(value: object) -> str:
+        found = text(value)
+        if len(found) > limit:
+            what = f"the {noun} name {shown(found)} has {len(found)} characters"
+            raise wrong(what, f"at most {limit}")
+        if not _NAME.fullmatch(found):
+            what = f"the {noun} name {shown(found)} has a character that a name cannot have there"
+            raise wrong(what, "letters, digits, '_', '.' and '-', and no '.' or '-' in front")
+        if noun == "device" and found in KERNEL_NAMES:
+            raise wrong(f"the kernel itself uses the name {found!r}", "another name for this device")
+        return found
+
+    return check
+
+
+def number(noun: str, low: int, high: int) -> Callable[[object], int]:
+    """A checker of whole numbers in ``low..high``."""
+
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise wrong(f"the {noun} is {shown(value)}", f"a whole number, {low} to {high}")
+        if not low <= value <= high:
+            raise wrong(f"the {noun} {value} is out of range", f"{low} to {high}")
+        return value
+
+    return check
+
+
+def vni(value: object) -> int:
+    """A VXLAN network identifier: 24 bits (RFC 7348, section 5)."""
+    if value == 0 and not isinstance(value, bool):
+        raise wrong("the VNI 0 looks to the kernel like one never set", f"1 to {2**24 - 1}")
+    return number("VNI", 1, 2**24 - 1)(value)
+
+
+def ttl(value: object) -> int | None:
+    """``inherit`` (None) or 1 to 255; 0 is how the kernel spells inherit, so it is refused."""
+    return None if value == "inherit" else number("ttl", 1, 255)(value)
+
+
+def mac(value: object) -> str:
+    """A unicast MAC address, in lower case."""
+    found = text(value).lower()
+    if not _MAC.fullmatch(found):
+        raise wrong(f"{shown(value)} is not a MAC address", "six bytes such as 02:00:00:00:00:01")
+    if int(found[:2], 16) & 1 or set(found) == {"0", ":"}:
+        raise wrong(f"the MAC {found} is not a unicast address", "an even, non-zero first byte such as 02")
+    return found
+
+
+def role(value: object) -> Role:
+    """One of the model's roles."""
+    for known in ROLES:
+        if value == known:
+            return known
+    raise wrong(f"unknown role {shown(value)}", f"one of: {', '.join(ROLES)}")
+
+
+def kind(value: object) -> Kind:
+    """One of the model's kinds of pair."""
+    for known in KINDS:
+        if value == known:
+            return known
+    raise wrong(f"unknown kind {shown(value)}", f"one of: {', '.join(KINDS)}")
+
+
+def address(value: object) -> Address:
+    """One IP address without a length."""
+    found = text(value)
+    try:
+        if "%" in found:
+            raise ValueError
+        return ip_address(found)
+    except ValueError:
+        raise wrong(f"{shown(found)} is not an IP address", "such as 10.0.0.1, without a length") from None
+
+
+def interface(value: object) -> Interface:
+    """An IP address with the length of its subnet's prefix."""
+    found = text(value)
+    try:
+        if not _LENGTH.fullmatch(found):
+            raise ValueError
+        return ip_interface(found)
+    except ValueError:
+        what = f"{shown(found)} is not an address with a prefix length"
+        raise wrong(what, "such as 10.0.0.1/24") from None
+
+
+def endpoint(value: object) -> PortRef:
+    """One end of a link, ``node:interface``."""
+    if isinstance(value, dict):
+        raise wrong("a mapping stands where a link ends", "node:interface, without a space after the colon")
+    node, colon, device = text(value).partition(":")
+    if not (node and colon and device):
+        raise wrong(f"{shown(value)} is not an end of a link", "node:interface")
+    return PortRef(node, name("device")(device))
+
+
+def route(value: object) -> Route:
+    """A route in the words of ``ip-route(8)``: ``PREFIX [via ADDRESS] [dev INTERFACE]``."""
+    prefix, *words = text(value).split() or [""]
+    given: dict[str, str] = {}
+    while words:
+        word, *rest = words
+        if word not in ("via", "dev"):
+            raise wrong(f"{shown(word)} is no word of a route", "PREFIX [via ADDRESS] [dev INTERFACE]")
+        if not rest or word in given:
+            what = f"{word!r} stands twice" if rest else f"nothing follows {word!r}"
+            raise wrong(f"{what} in {shown(value)}", "PREFIX [via ADDRESS] [dev INTERFACE]")
+        given[word], words = rest[0], rest[1:]
+    if not given:
+        raise wrong(f"{shown(value)} leads nowhere", "via ADDRESS or dev INTERFACE behind the prefix")
+    via = address(given["via"]) if "via" in given else None
+    target = _prefix(prefix, via)
+    if via is not None and via.version != target.version:
+        raise wrong(f"{shown(value)} mixes IPv4 and IPv6", "a prefix and a gateway of one family")
+    return Route(prefix=target, via=via, dev=given.get("dev"))
+
+
+def _prefix(found: str, via: Address | None) -> Network:
+    if found == "default":
+        return ip_network("0.0.0.0/0" if via is None or isinstance(via, IPv4Address) else "::/0")
+    try:
+        if "%" in found or ("/" in found and not _LENGTH.fullmatch(found)):
+            raise ValueError
+        network = ip_network(found, strict=False)
+    except ValueError:
+        raise wrong(f"{shown(found)} is not a prefix", "such as 10.0.0.0/24, or default") from None
+    if "/" in found and ip_interface(found).ip != network.network_address:
+        raise wrong(f"the prefix {found} has bits set behind its length", str(network))
+    return network

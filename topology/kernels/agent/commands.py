@@ -1,0 +1,163 @@
+"""Commands that run in a namespace: output as it comes, a deadline, an exit code, nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from topology.kernels.agent.namespaces import Namespaces
+
+
+@dataclass
+class Child:
+    """A running command: its process group, its output streams, its deadline, its terminal."""
+
+    process: subprocess.Popen[bytes]
+    outputs: dict[int, str]
+    terminal: int | None = None
+    deadline: float | None = None
+    timed_out: bool = field(default=False)
+
+    def kill(self) -> None:
+        """End the command and all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class Commands:
+    """The running commands by request number; the agent's loop tells of output and ended children."""
+
+    def __init__(
+        self,
+        namespaces: Namespaces,
+        selector: selectors.BaseSelector,
+        send: Callable[[dict[str, object], bytes], None],
+    ) -> None:
+        self.namespaces, self.selector, self.send = namespaces, selector, send
+        self.children: dict[int, Child] = {}
+        wake_in, wake_out = os.pipe()
+        os.set_blocking(wake_in, False)
+        os.set_blocking(wake_out, False)
+        signal.set_wakeup_fd(wake_out)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        selector.register(wake_in, selectors.EVENT_READ, self.reap)
+
+    def start(
+        self, number: int, name: str | None, argv: Sequence[str], stdin: bytes, timeout_s: float | None, terminal: bool
+    ) -> None:
+        """Start a command; the answer to the request follows when it has ended."""
+        with self.namespaces.inside(name):
+            child = in_terminal(argv) if terminal else in_pipes(argv, stdin)
+        if timeout_s is not None:
+            child.deadline = time.monotonic() + timeout_s
+        self.children[number] = child
+        for fd in child.outputs:
+            os.set_blocking(fd, False)
+            self.selector.register(fd, selectors.EVENT_READ, lambda fd: self.pass_on(number, fd))
+
+    def type_into(self, number: int, data: bytes) -> None:
+        """Type into a command that runs in a terminal."""
+        terminal = self.children[number].terminal
+        if terminal is None:
+            raise ValueError(f"command {number} has no terminal")
+        os.write(terminal, data)
+
+    def pass_on(self, number: int, fd: int) -> bool:
+        """Pass on what a command has printed; False when there is nothing to read."""
+        try:
+            data = os.read(fd, 1 << 16)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if data:
+            self.send({"id": number, "event": self.children[number].outputs[fd]}, data)
+            return True
+        if fd in self.selector.get_map():
+            self.selector.unregister(fd)
+        return False
+
+    def reap(self, wake_fd: int) -> None:
+        """Collect every ended child, also those that ended children left to us as PID 1."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake_fd, 512)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for number, child in list(self.children.items()):
+                if child.process.pid == pid:
+                    self.finish(number, child, exit_code(status))
+
+    def finish(self, number: int, child: Child, code: int) -> None:
+        """Pass on the rest, close everything, answer."""
+        child.process.returncode = code
+        for fd in child.outputs:
+            while self.pass_on(number, fd):
+                pass
+            if fd in self.selector.get_map():
+                self.selector.unregister(fd)
+            os.close(fd)
+        del self.children[number]
+        self.send({"id": number, "ok": {"code": code, "timed_out": child.timed_out}}, b"")
+
+    def next_deadline_s(self) -> float | None:
+        """Seconds until the next deadline; None when no command has one."""
+        deadlines = [child.deadline for child in self.children.values() if child.deadline and not child.timed_out]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+
+    def end_the_late(self) -> None:
+        """Kill what is past its deadline; its answer then says so."""
+        for child in self.children.values():
+            if child.deadline and not child.timed_out and time.monotonic() >= child.deadline:
+                child.timed_out = True
+                child.kill()
+
+    def end_all(self) -> None:
+        """Kill every command."""
+        for child in self.children.values():
+            child.kill()
+
+
+def exit_code(status: int) -> int:
+    """A wait status as a shell's exit code, with a signal as its negative number."""
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def in_pipes(argv: Sequence[str], stdin: bytes) -> Child:
+    """A command with its input in memory and its outputs on pipes of their own."""
+    source = os.memfd_create("stdin")
+    try:
+        with os.fdopen(os.dup(source), "wb") as file:
+            file.write(stdin)
+        os.lseek(source, 0, os.SEEK_SET)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(argv, stdin=source, stdout=pipe, stderr=pipe, start_new_session=True, cwd="/")
+    finally:
+        os.close(source)
+    outputs = {}
+    for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
+        assert stream
+        outputs[os.dup(stream.fileno())] = name
+        stream.close()
+    return Child(process, outputs)
+
+
+def in_terminal(argv: Sequence[str]) -> Child:
+    """A command with a pseudo-terminal of its own."""
+    near, far = pty.openpty()
+    try:
+        process = subprocess.Popen(argv, stdin=far, stdout=far, stderr=far, start_new_session=True, cwd="/")
+    finally:
+        os.close(far)
+    return Child(process, {near: "stdout"}, near)

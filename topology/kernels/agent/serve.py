@@ -1,0 +1,249 @@
+"""The agent's loop: reads requests, acts, answers.
+
+::
+
+    frame    = header size (4 bytes, big endian), body size (4 bytes), header (JSON object), body (bytes)
+    request  = {"id": n, "op": name, ...}
+    answer   = {"id": n, "ok": {...}} or {"id": n, "error": {"type": ..., "errno": ..., "message": ...}}
+    event    = {"id": n, "event": name, ...}        output of a running command, before its answer
+
+It dies with its stream and takes its children along; behind a virtio-serial port, which can be connected again, it
+forgets what was under way and waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import select
+import selectors
+import socket
+import stat
+import struct
+import sys
+import time
+from typing import Any
+
+from topology.kernels.agent.commands import Commands
+from topology.kernels.agent.namespaces import Namespaces
+from topology.kernels.agent.relay import Relay
+from topology.kernels.agent.tap import Tap
+
+VERSION = 1
+HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+EXPECTED_ERRORS = (OSError, ValueError, KeyError, AttributeError, TypeError, struct.error)
+
+
+class Agent:
+    """One thread, one loop; ``op_NAME`` answers the request NAME."""
+
+    def __init__(self, stream_in: int, stream_out: int) -> None:
+        self.stream_out = stream_out
+        self.can_come_back = stat.S_ISCHR(os.fstat(stream_in).st_mode)
+        self.buffer = bytearray()
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(stream_in, selectors.EVENT_READ, self.on_stream)
+        self.namespaces = Namespaces()
+        self.relay = Relay(self.namespaces)
+        self.commands = Commands(self.namespaces, self.selector, self.send)
+        self.taps: dict[int, Tap] = {}
+        self.echoes: dict[int, socket.socket] = {}
+        self.handles = 0
+
+    def run(self) -> None:
+        """Serve until the stream ends."""
+        self.op_hello({}, b"")
+        while True:
+            for key, _ in self.selector.select(self.commands.next_deadline_s()):
+                key.data(key.fd)
+            self.commands.end_the_late()
+
+    def send(self, header: dict[str, object], body: bytes) -> None:
+        """Write one frame."""
+        text = json.dumps(header, separators=(",", ":")).encode()
+        view = memoryview(struct.pack("!II", len(text), len(body)) + text + body)
+        while view:
+            view = view[os.write(self.stream_out, view) :]
+
+    def on_stream(self, fd: int) -> None:
+        """Collect bytes; answer each whole request."""
+        data = os.read(fd, 1 << 16)
+        if not data:
+            self.on_end()
+        self.buffer += data
+        while len(self.buffer) >= 8:
+            head, body = struct.unpack_from("!II", self.buffer)
+            if head > HEADER_MAX or body > BODY_MAX:
+                raise SystemExit("the stream does not carry frames")
+            end = 8 + head + body
+            if len(self.buffer) < end:
+                return
+            header, payload = bytes(self.buffer[8 : 8 + head]), bytes(self.buffer[8 + head : end])
+            del self.buffer[:end]
+            self.answer(json.loads(header), payload)
+
+    def on_end(self) -> None:
+        """The other side is gone: end what it started; without a way back, end too."""
+        self.commands.end_all()
+        if not self.can_come_back:
+            raise SystemExit(0)
+        for handle in [*self.taps, *self.echoes]:
+            self.op_close({"handle": handle}, b"")
+        self.buffer.clear()
+        select.poll().poll(20)
+
+    def answer(self, header: dict[str, Any], body: bytes) -> None:
+        """Act on one request; an expected error becomes the answer."""
+        number = header.get("id")
+        try:
+            result = getattr(self, "op_" + str(header.get("op")))(header, body)
+        except EXPECTED_ERRORS as error:
+            detail = {"type": type(error).__name__, "errno": getattr(error, "errno", None), "message": str(error)}
+            self.send({"id": number, "error": detail}, b"")
+            return
+        if result is not None:
+            reply, payload = result if isinstance(result, tuple) else (result, b"")
+            self.send({"id": number, "ok": reply}, payload)
+
+    def new_handle(self) -> int:
+        """A number never given before."""
+        self.handles += 1
+        return self.handles
+
+    def op_hello(self, header: dict[str, Any], body: bytes) -> None:
+        """Say what runs here."""
+        known = {"version": VERSION, "release": platform.release(), "python": sys.version.split()[0]}
+        self.send({"event": "hello", **known}, b"")
+
+    def op_clock(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Read CLOCK_REALTIME, after setting it where ``set_ns`` says to."""
+        if "set_ns" in header:
+            time.clock_settime_ns(time.CLOCK_REALTIME, header["set_ns"])
+        return {"time_ns": time.time_ns()}
+
+    def op_netns_add(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Make namespaces; the descriptors serve as IFLA_NET_NS_FD in messages relayed by this agent."""
+        return {"fds": {name: self.namespaces.add(name) for name in header["names"]}}
+
+    def op_netns_del(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Remove namespaces."""
+        for name in header["names"]:
+            self.relay.drop(name)
+            self.namespaces.remove(name)
+        return {}
+
+    def op_netns_list(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Name the namespaces."""
+        return {"names": self.namespaces.names()}
+
+    def op_netlink(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Relay ``chunks`` of the body, each [namespace, size], in order; the answers come back likewise."""
+        at, answers = 0, []
+        for name, size in header["chunks"]:
+            answers.append(self.relay.transact(name, body[at : at + size]))
+            at += size
+        return {"sizes": [len(answer) for answer in answers]}, b"".join(answers)
+
+    def op_write_files(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Write ``files``, each [namespace, path, text], as sysctls need it."""
+        for name, path, text in header["files"]:
+            with self.namespaces.inside(name), open(path, "w") as file:
+                file.write(text)
+        return {}
+
+    def op_read_files(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Read ``files``, each [namespace, path], up to 256 kB; None for one that is not there."""
+        texts: list[str | None] = []
+        for name, path in header["files"]:
+            with self.namespaces.inside(name):
+                try:
+                    with open(path, errors="replace") as file:
+                        texts.append(file.read(1 << 18))
+                except FileNotFoundError:
+                    texts.append(None)
+        return {"texts": texts}
+
+    def op_send(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Send one datagram or frame from a namespace; ``socket`` is (family, type, protocol)."""
+        with self.namespaces.inside(header["ns"]):
+            sender = socket.socket(*header["socket"])
+        with sender:
+            for level, option, value in header.get("options", ()):
+                sender.setsockopt(level, option, value)
+            if header.get("bind"):
+                sender.bind(tuple(header["bind"]))
+            sender.sendto(body, tuple(header["to"]))
+        return {}
+
+    def op_echo_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Answer every datagram to an address with its own bytes, until closed (RFC 862)."""
+        with self.namespaces.inside(header["ns"]):
+            echo = socket.socket(header["family"], socket.SOCK_DGRAM)
+        echo.bind(tuple(header["bind"]))
+        echo.setblocking(False)
+        handle = self.new_handle()
+        self.echoes[handle] = echo
+        self.selector.register(echo, selectors.EVENT_READ, lambda _: echo_once(echo))
+        return {"handle": handle}
+
+    def op_tap_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Tap ``namespaces`` with ``buffer_bytes`` for each."""
+        handle = self.new_handle()
+        self.taps[handle] = Tap(self.namespaces, header["namespaces"], header["buffer_bytes"])
+        return {"handle": handle}
+
+    def op_tap_mark(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Send the body as a sentinel in every tapped namespace."""
+        self.taps[header["handle"]].mark(body)
+        return {}
+
+    def op_tap_read(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Give what a tap has seen, and the drops of each namespace so far."""
+        tap = self.taps[header["handle"]]
+        records, more = tap.read()
+        return {"more": more, "drops": tap.statistics()}, records
+
+    def op_close(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Close a tap or an echo."""
+        handle = header["handle"]
+        if handle in self.taps:
+            self.taps.pop(handle).close()
+        elif handle in self.echoes:
+            self.selector.unregister(self.echoes[handle])
+            self.echoes.pop(handle).close()
+        else:
+            raise KeyError(f"no such handle: {handle!r}")
+        return {}
+
+    def op_exec(self, header: dict[str, Any], body: bytes) -> None:
+        """Run ``argv`` in a namespace with the body as input, in a terminal where asked."""
+        ns, timeout_s, terminal = header.get("ns"), header.get("timeout_s"), bool(header.get("terminal"))
+        self.commands.start(header["id"], ns, header["argv"], body, timeout_s, terminal)
+
+    def op_input(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Type the body into the command of request ``to``."""
+        self.commands.type_into(header["to"], body)
+        return {}
+
+
+def echo_once(echo: socket.socket) -> None:
+    """Send one datagram back to where it came from."""
+    with contextlib.suppress(OSError):
+        data, sender = echo.recvfrom(1 << 16)
+        echo.sendto(data, sender)
+
+
+def main(stream_fd: int | None) -> None:
+    """Take the stream away from the children, then serve it: ``stream_fd``, or standard input and output."""
+    stream_in = os.dup(0) if stream_fd is None else stream_fd
+    both_ways = stream_fd is not None or stat.S_ISSOCK(os.fstat(stream_in).st_mode)
+    stream_out = stream_in if both_ways else os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    if not both_ways:
+        os.dup2(null, 1)
+    os.environ["PATH"] = PATH
+    Agent(stream_in, stream_out).run()

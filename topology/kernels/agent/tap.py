@@ -1,0 +1,99 @@
+"""Taps: AF_PACKET sockets that see every frame of every interface of their namespaces (packet(7)).
+
+Constants and structures without a source of their own are those of ``linux/if_packet.h``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from topology.kernels.agent.namespaces import Namespaces
+
+ETH_P_ALL = 3
+SOL_PACKET, PACKET_STATISTICS, PACKET_AUXDATA = 263, 6, 8
+AUXDATA = struct.Struct("=IIIHHHH")
+"""struct tpacket_auxdata: status, length, captured length, mac, net, VLAN TCI, VLAN TPID."""
+SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
+"""asm-generic/socket.h"""
+MARK_ETHERTYPE = 0x88B5
+"""IEEE 802 local experimental EtherType 1: nothing answers it."""
+RECORD = struct.Struct("!HHHHHHHHIIQIB")
+"""What ``Tap.read`` gives for each frame: namespace index, packet type, hardware type, protocol, tp_mac, tp_net,
+VLAN TCI, VLAN TPID, status, length on the wire, time (ns since the epoch), captured length, length of the
+interface name; then the name, then the captured bytes."""
+READ_MAX = 1 << 20
+"""Bytes of records in one answer, so that an answer stays within a frame."""
+
+
+class Tap:
+    """One socket per namespace; what arrives waits in the kernel until it is read."""
+
+    def __init__(self, namespaces: Namespaces, names: Sequence[str | None], buffer_bytes: int) -> None:
+        self.sockets: list[socket.socket] = []
+        self.drops = [0] * len(names)
+        for name in names:
+            with namespaces.inside(name):
+                tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self.sockets.append(tap)
+            tap.setblocking(False)
+            tap.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+            tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+            with contextlib.suppress(PermissionError):
+                tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer_bytes)
+
+    def mark(self, payload: bytes) -> None:
+        """Send a sentinel over each namespace's loopback, where its own tap sees it and nobody else does."""
+        frame = bytes(12) + struct.pack("!H", MARK_ETHERTYPE) + payload
+        for tap in self.sockets:
+            tap.sendto(frame, ("lo", MARK_ETHERTYPE))
+
+    def read(self) -> tuple[bytes, bool]:
+        """Take what has arrived, as records; and whether there is more."""
+        out = bytearray()
+        for index, tap in enumerate(self.sockets):
+            while len(out) <= READ_MAX:
+                try:
+                    data, control, _, address = tap.recvmsg(1 << 17, 256)
+                except BlockingIOError:
+                    break
+                except OSError as error:
+                    if error.errno != errno.ENETDOWN:
+                        raise
+                    continue
+                out += record(index, data, control, address)
+            else:
+                return bytes(out), True
+        return bytes(out), False
+
+    def statistics(self) -> list[int]:
+        """Frames that each socket has dropped since the tap was opened (reading resets the kernel's count)."""
+        for index, tap in enumerate(self.sockets):
+            self.drops[index] += struct.unpack("=II", tap.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        return self.drops
+
+    def close(self) -> None:
+        """Close every socket."""
+        for tap in self.sockets:
+            tap.close()
+
+
+def record(index: int, data: bytes, control: Sequence[tuple[int, int, bytes]], address: Any) -> bytes:
+    """One frame with all that the kernel says of it, in the form of RECORD."""
+    status, length, mac, net, tci, tpid, time_ns = 0, len(data), 0, 0, 0, 0, 0
+    for level, kind, value in control:
+        if level == SOL_PACKET and kind == PACKET_AUXDATA:
+            status, length, _, mac, net, tci, tpid = AUXDATA.unpack(value[:20])
+        elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+            seconds, nanoseconds = struct.unpack("=qq", value[:16])
+            time_ns = seconds * 1_000_000_000 + nanoseconds
+    interface, protocol, packet_type, hardware = address[:4]
+    name: bytes = interface.encode()
+    fixed = (index, packet_type, hardware, protocol, mac, net, tci, tpid, status, length, time_ns)
+    head: bytes = RECORD.pack(*fixed, len(data), len(name))
+    return head + name + data

@@ -1,0 +1,101 @@
+"""The kernel ``host``: this machine's own, with the agent in fresh namespaces where nothing of the machine is seen.
+
+``unshare(1)`` gives the agent user, network, mount, IPC and PID namespaces of its own. It sees a fresh ``/proc``,
+``/sys`` and an empty ``/run``; it is PID 1 there, so that when it dies the kernel ends everything it made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+
+from topology.errors import AgentLost, KernelUnavailable
+from topology.kernels.bundle import LOADER, agent_parcel
+from topology.kernels.link import AgentLink
+from topology.kernels.registry import Kernel, KernelInfo
+
+NEW_NAMESPACES = ("--net", "--mount", "--ipc", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child=KILL")
+AS_ROOT_INSIDE = ("--user", "--map-root-user")
+PREPARE = 'mount -t tmpfs tmpfs /run && mkdir /run/netns && mount -t sysfs sysfs /sys && exec "$@"'
+HELLO_TIMEOUT_S = 10.0
+END_TIMEOUT_S = 5.0
+
+
+class HostKernel(Kernel):
+    """A sandbox on this machine's kernel."""
+
+    kind = "host"
+
+    def __init__(self, process: subprocess.Popen[bytes], agent: AgentLink) -> None:
+        self._process = process
+        self.agent = agent
+        self.info = KernelInfo(self.kind, str(agent.hello["release"]), "native", "")
+
+    @classmethod
+    def start(cls, progress: Callable[[str], None], keep: bool = False) -> HostKernel:
+        """Start the sandbox; KernelUnavailable says what the machine refuses."""
+        if sys.platform != "linux" or shutil.which("unshare") is None:
+            raise KernelUnavailable("unshare(1) is not here; on Debian it is in the package util-linux")
+        reasons = []
+        for user in (AS_ROOT_INSIDE, ()) if os.geteuid() == 0 else (AS_ROOT_INSIDE,):
+            try:
+                return cls._start(user)
+            except AgentLost as error:
+                reasons.append(str(error))
+        raise KernelUnavailable(f"no sandbox of namespaces: {'; '.join(reasons)}")
+
+    @classmethod
+    def _start(cls, user: tuple[str, ...]) -> HostKernel:
+        ours, theirs = socket.socketpair()
+        loader = (sys.executable, "-I", "-S", "-c", LOADER)
+        command = ("unshare", *user, *NEW_NAMESPACES, "sh", "-c", PREPARE, "sh", *loader)
+        with tempfile.TemporaryFile() as errors, theirs:
+            process = subprocess.Popen(
+                command, stdin=theirs.fileno(), stdout=errors, stderr=errors, cwd="/", start_new_session=True
+            )
+            words = os.dup(errors.fileno())
+        link = AgentLink(ours, why_lost=lambda: _tail(words))
+        try:
+            link.send_parcel(agent_parcel())
+            link.wait_hello(HELLO_TIMEOUT_S)
+        except AgentLost:
+            link.close()
+            process.kill()
+            process.wait()
+            os.close(words)
+            raise
+        return cls(process, link)
+
+    def enter(self, node: str) -> str:
+        """The command that opens a shell in a node of a kept fabric."""
+        inside = f"nsenter --user --preserve-credentials --mount --net --pid --target {self._inner_pid()}"
+        return f"{inside} ip netns exec {node} bash"
+
+    def end_command(self) -> str:
+        """The command that ends a kept sandbox."""
+        return f"kill -KILL {self._process.pid}"
+
+    def _inner_pid(self) -> int:
+        """The agent's process as this machine counts: the only child of unshare."""
+        with open(f"/proc/{self._process.pid}/task/{self._process.pid}/children") as file:
+            return int(file.read().split()[0])
+
+    def close(self) -> None:
+        """End the sandbox and everything in it."""
+        self.agent.close()
+        try:
+            self._process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _tail(descriptor: int) -> str:
+    size = os.fstat(descriptor).st_size
+    words = os.pread(descriptor, 400, max(0, size - 400)).decode(errors="replace").strip()
+    return words.replace("\n", " / ") or "it printed nothing"

@@ -1,0 +1,116 @@
+"""What a kernel is to the layers above, and the one place where kinds of kernels are known by name."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import ClassVar
+
+from topology.errors import EnvironmentBroken, KernelUnavailable, UnknownName
+from topology.kernels.link import AgentLink
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class KernelInfo:
+    """Which kernel carries the lab: its kind, release (uname -r), accelerator (native, kvm, tcg), and why it."""
+
+    kind: str
+    release: str
+    accelerator: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} (Linux {self.release}, {self.accelerator}): {self.why}"
+
+
+class Kernel(abc.ABC):
+    """A kernel under an agent. A new kind is one module with one subclass, named in KERNELS."""
+
+    kind: ClassVar[str]
+    agent: AgentLink
+    info: KernelInfo
+
+    @classmethod
+    @abc.abstractmethod
+    def start(cls, progress: Progress, keep: bool = False) -> Kernel:
+        """Bring the kernel to an answering agent; KernelUnavailable says why not.
+
+        With ``keep`` it outlives this process, until somebody ends it by ``end_command``.
+        """
+
+    @abc.abstractmethod
+    def enter(self, node: str) -> str:
+        """The command that opens a shell in a node of a kept fabric."""
+
+    @abc.abstractmethod
+    def end_command(self) -> str:
+        """The command that ends a kept kernel."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """End the kernel and everything in it."""
+
+
+KERNELS: Mapping[str, str] = {
+    "host": "topology.kernels.host:HostKernel",
+    "guest": "topology.kernels.guest:GuestKernel",
+}
+"""In the order in which ``auto`` tries them: the cheapest first."""
+MEND = {
+    "gre": "as root: modprobe ip_gre",
+    "vxlan": "as root: modprobe vxlan",
+    "bridge": "as root: modprobe bridge",
+    "veth": "as root: modprobe veth",
+}
+
+
+def kernel_class(kind: str) -> type[Kernel]:
+    """The class of a kind; UnknownName lists the known ones."""
+    if kind not in KERNELS:
+        raise UnknownName("kernel", kind, [*KERNELS, "auto"])
+    module, name = KERNELS[kind].split(":")
+    found = getattr(import_module(module), name)
+    assert isinstance(found, type)
+    assert issubclass(found, Kernel)
+    return found
+
+
+def start_kernel(choice: str, needs: Iterable[str], progress: Progress, keep: bool = False) -> Kernel:
+    """The first kernel of the choice (``auto``: of all) that offers the link kinds a lab needs.
+
+    Raises KernelUnavailable with the reason for each kind that was tried, and what would mend it.
+    """
+    reasons: list[tuple[str, str]] = []
+    for kind in KERNELS if choice == "auto" else (choice,):
+        try:
+            kernel = kernel_class(kind).start(progress, keep)
+        except EnvironmentBroken as error:
+            reasons.append((kind, str(error)))
+            continue
+        refused = missing(kernel, needs)
+        if not refused:
+            before = "; ".join(f"{other} cannot: {why}" for other, why in reasons)
+            why = before or ("asked for" if choice != "auto" else f"offers {', '.join(sorted(needs))}")
+            kernel.info = replace(kernel.info, why=why)
+            return kernel
+        kernel.close()
+        reasons.append((kind, describe(refused)))
+    lines = "\n".join(f"  {kind}: {why}" for kind, why in reasons)
+    raise KernelUnavailable(f"no usable kernel for this lab\n{lines}")
+
+
+def missing(kernel: Kernel, needs: Iterable[str]) -> Mapping[str, str]:
+    """The link kinds that a running kernel refuses to make, each with its own words."""
+    from topology.kernels.netlink import Netlink
+
+    return Netlink(kernel.agent).refused_kinds(needs)
+
+
+def describe(refused: Mapping[str, str]) -> str:
+    """One line: which link kinds are missing, and the command that may mend it."""
+    mends = sorted({MEND[kind] for kind in refused if kind in MEND})
+    return f"no link kind {', '.join(sorted(refused))} ({'; '.join(mends) or 'not offered by this kernel'})"

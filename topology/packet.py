@@ -1,0 +1,119 @@
+"""Packets as the model of forwarding handles them: layers outermost first, and the probes that start as them. Pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from topology.model import Address
+from topology.wire.stack import Stack
+
+Layer: TypeAlias = tuple[str, Mapping[str, object]]
+Layers: TypeAlias = tuple[Layer, ...]
+Protocol: TypeAlias = Literal["icmp", "udp"]
+
+PROBE_PORT, SOURCE_PORT = 7, 49152
+"""The echo service (RFC 862), and the first dynamic port (RFC 6335): neither is VXLAN's anywhere."""
+PAYLOAD_BYTES = 56
+"""What ping(8) sends, so that lengths compare with captures of it."""
+ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
+"""Echo request and echo reply by IP version (RFC 792, RFC 4443)."""
+HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp": 8, "gre": 4, "vxlan": 8}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A packet that nothing else can be mistaken for: a nonce of 128 bits leads its payload.
+
+    ``ident`` and ``sequence`` are the ICMP echo's; ``ttl`` is what the sender sets.
+    """
+
+    source: str
+    target: str
+    src: Address
+    dst: Address
+    protocol: Protocol = "icmp"
+    nonce: bytes = bytes(16)
+    ttl: int = 64
+    ident: int = 1
+    sequence: int = 1
+    is_reply: bool = False
+
+    @property
+    def payload(self) -> bytes:
+        """The nonce, filled up to ping's size with a counting pattern."""
+        return self.nonce + bytes(range(len(self.nonce), PAYLOAD_BYTES))
+
+    @property
+    def layers(self) -> Layers:
+        """The probe as it leaves its sender's IP."""
+        number = 17 if self.protocol == "udp" else 1 if self.src.version == 4 else 58
+        payload: Layer = ("payload", {"load": self.payload})
+        return (ip_layer(self.src, self.dst, self.ttl, number), self._transport, payload)
+
+    @property
+    def _transport(self) -> Layer:
+        if self.protocol == "udp":
+            ports = (SOURCE_PORT, PROBE_PORT)
+            sport, dport = reversed(ports) if self.is_reply else ports
+            return ("udp", {"sport": sport, "dport": dport})
+        kind = ICMP_ECHO[self.src.version][self.is_reply]
+        return ("icmp", {"type": kind, "code": 0, "id": self.ident, "seq": self.sequence})
+
+    @property
+    def icmp_message(self) -> bytes:
+        """The ICMPv4 message with its checksum (RFC 792, RFC 1071), as a raw socket sends it."""
+        head = struct.pack("!BBHHH", ICMP_ECHO[4][self.is_reply], 0, 0, self.ident, self.sequence)
+        return head[:2] + struct.pack("!H", internet_checksum(head + self.payload)) + head[4:] + self.payload
+
+
+def internet_checksum(data: bytes) -> int:
+    """The ones' complement sum of RFC 1071."""
+    if len(data) % 2:
+        data += b"\0"
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ip_layer(src: Address, dst: Address, ttl: int, protocol: int) -> Layer:
+    """An IP header of either version."""
+    ends: dict[str, object] = {"src": str(src), "dst": str(dst)}
+    if src.version == 4:
+        return ("ipv4", {**ends, "ttl": ttl, "proto": protocol})
+    return ("ipv6", {**ends, "hlim": ttl, "nh": protocol})
+
+
+def lower_ttl(packet: Layers) -> Layers | None:
+    """The packet with its outermost TTL or hop limit one lower; None where it ends."""
+    name, fields = packet[0]
+    key = "ttl" if name == "ipv4" else "hlim"
+    ttl = int(str(fields[key])) - 1
+    return ((name, {**fields, key: ttl}), *packet[1:]) if ttl > 0 else None
+
+
+def ttl_of(layers: Layers) -> object:
+    """The innermost TTL or hop limit: the customer's."""
+    found = [fields.get("ttl", fields.get("hlim")) for name, fields in layers if name in ("ipv4", "ipv6")]
+    return found[-1] if found else None
+
+
+def stack_of(layers: Layers) -> Stack:
+    """The pattern of a packet, with the length that each IP and UDP header must state."""
+    size, out = 0, []
+    for name, fields in reversed(layers):
+        size += _bytes(name, fields)
+        stated = {"ipv4": {"len": size}, "udp": {"len": size}, "ipv6": {"plen": size - 40}}.get(name, {})
+        out.append((name, {**fields, **stated}))
+    return Stack.of(*reversed(out))
+
+
+def _bytes(name: str, fields: Mapping[str, object]) -> int:
+    if name == "payload":
+        load = fields["load"]
+        assert isinstance(load, bytes)
+        return len(load)
+    return HEADER_BYTES[name] + (4 if name == "gre" and "key" in fields else 0)

@@ -1,0 +1,212 @@
+"""Turns a Fabric into ordered operations, and prints them as the ``ip`` commands a person would type. Pure.
+
+An operation is one netlink message (or one sysctl): it names the pyroute2 call that encodes it, its arguments, and
+the lab file's line it comes from. Operations of one phase and node travel in one batch; a phase starts when the one
+before it has been acknowledged everywhere, because a veth's far end is made from the near end's namespace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address
+from typing import Any
+
+from topology.errors import Position
+from topology.model import NOWHERE, Bridge, Device, Fabric, Gre, Interface, Node, Port, Route, Vxlan
+
+FIRST_INDEX = 100
+"""Interface indexes are chosen here, above those of lo and the kernel's own fallback devices, so that no look-up is
+needed between making a device and naming it in a later message of the same batch."""
+ROUTERS = ("leaf", "spine")
+"""The roles that forward IP packets."""
+
+
+@dataclass(frozen=True)
+class NamespaceOf:
+    """Stands for a node's namespace descriptor, which only the agent knows."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One change to one node: ``getattr(pyroute2 batch, api)(verb, **arguments)``, or a sysctl."""
+
+    node: str
+    api: str
+    verb: str
+    arguments: Mapping[str, Any]
+    command: str
+    where: Position = field(default=NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return self.command
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Namespaces to make, sysctls to write before any link exists, then phases of netlink operations."""
+
+    namespaces: tuple[str, ...]
+    sysctls: tuple[Operation, ...]
+    phases: tuple[tuple[Operation, ...], ...]
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Every operation as a person would type it, in order."""
+        added = tuple(f"ip netns add {name}" for name in self.namespaces)
+        return (*added, *(str(op) for op in self.sysctls), *(str(op) for phase in self.phases for op in phase))
+
+
+def make_plan(fabric: Fabric) -> Plan:
+    """The operations that bring a fabric up from nothing."""
+    index = {device.ref: n for node in fabric.nodes for n, device in enumerate(node.devices, FIRST_INDEX)}
+    links = tuple(_veth(fabric, device, index) for device in fabric.all(Port) if device.ref < device.peer)
+    rest = tuple(op for node in fabric.nodes for op in _node(node, {d.name: index[d.ref] for d in node.devices}))
+    sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, _has_ipv6(fabric)))
+    return Plan(tuple(node.name for node in fabric.nodes), sysctls, (links, rest))
+
+
+def _has_ipv6(fabric: Fabric) -> bool:
+    return any(interface.version == 6 for device in fabric.devices for interface in device.addresses)
+
+
+def _sysctls(node: Node, ipv6: bool) -> Iterator[Operation]:
+    """Everything a new namespace inherits from the machine and that changes what the fabric does."""
+    forwards = int(node.role in ROUTERS)
+    wanted = {
+        "net.ipv4.ip_forward": forwards,
+        "net.ipv4.conf.all.rp_filter": 0,
+        "net.ipv4.conf.default.rp_filter": 0,
+        "net.ipv4.conf.all.ignore_routes_with_linkdown": 0,
+        "net.ipv4.conf.default.ignore_routes_with_linkdown": 0,
+        "net.ipv4.fib_multipath_hash_policy": 0,
+        "net.ipv4.icmp_ratelimit": 0,
+        "net.ipv6.conf.all.disable_ipv6": int(not ipv6),
+        "net.ipv6.conf.default.disable_ipv6": int(not ipv6),
+        "net.ipv6.conf.all.forwarding": forwards if ipv6 else 0,
+        "net.bridge.bridge-nf-call-iptables": 0,
+        "net.bridge.bridge-nf-call-ip6tables": 0,
+        "net.bridge.bridge-nf-call-arptables": 0,
+    }
+    for key, value in wanted.items():
+        command = f"ip netns exec {node.name} sysctl -qw {key}={value}"
+        yield Operation(node.name, "sysctl", "write", {"key": key, "value": str(value)}, command, node.where)
+
+
+def _veth(fabric: Fabric, port: Port, index: Mapping[Any, int]) -> Operation:
+    peer = fabric[port.peer.node][port.peer.interface]
+    arguments: dict[str, Any] = {"kind": "veth", **_own(port, index[port.ref])}
+    arguments["peer"] = {**_own(peer, index[peer.ref]), "net_ns_fd": NamespaceOf(peer.node)}
+    near, far = (f"{d.name}{_words(address=d.mac, mtu=d.mtu)}" for d in (port, peer))
+    command = f"ip -n {port.node} link add {near} type veth peer name {far} netns {peer.node}"
+    return Operation(port.node, "link", "add", arguments, command, port.where)
+
+
+def _own(device: Device, index: int) -> dict[str, Any]:
+    known = {"ifname": device.name, "index": index, "address": device.mac, "mtu": device.mtu}
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _words(**options: object) -> str:
+    return "".join(f" {name} {value}" for name, value in options.items() if value is not None)
+
+
+def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
+    """The second phase of one node, in an order in which each step finds what it needs."""
+
+    def op(api: str, verb: str, arguments: Mapping[str, Any], words: str, where: Position) -> Operation:
+        return Operation(node.name, api, verb, arguments, f"ip -n {node.name} {words}", where)
+
+    yield op("link", "set", {"index": 1, "state": "up"}, "link set lo up", node.where)
+    for device in node.devices:
+        if isinstance(device, Port):
+            yield from _address_and_up(op, device, index[device.name])
+    for device in node.devices:
+        if isinstance(device, Port):
+            continue
+        arguments, words = _virtual(device, index)
+        arguments |= _own(device, index[device.name])
+        options = _words(address=device.mac, mtu=device.mtu)
+        yield op("link", "add", arguments, f"link add {device.name}{options} type {words}", device.where)
+        yield from _address_and_up(op, device, index[device.name])
+    for bridge in node.all(Bridge):
+        for member in bridge.members:
+            enslave = {"index": index[member], "master": index[bridge.name]}
+            yield op("link", "set", enslave, f"link set {member} master {bridge.name}", bridge.where)
+    for route in node.routes:
+        yield op("route", "add", _route(route, node, index), f"route add {route}", route.where)
+
+
+def _address_and_up(op: Any, device: Device, index: int) -> Iterator[Operation]:
+    for interface in device.addresses:
+        words = f"addr add {interface} dev {device.name}"
+        yield op("addr", "add", address_arguments(interface, index), words, device.where)
+    yield op("link", "set", {"index": index, "state": "up"}, f"link set {device.name} up", device.where)
+
+
+def address_arguments(interface: Interface, index: int) -> dict[str, Any]:
+    """How pyroute2 is told of an address; IPv6 without duplicate address detection, so that it serves at once."""
+    arguments: dict[str, Any] = {"index": index, "address": str(interface.ip), "prefixlen": interface.network.prefixlen}
+    if isinstance(interface.ip, IPv6Address):
+        arguments["flags"] = 0x02
+    return arguments
+
+
+def _virtual(device: Device, index: Mapping[str, int]) -> tuple[dict[str, Any], str]:
+    if isinstance(device, Bridge):
+        return {"kind": "bridge"}, "bridge"
+    if isinstance(device, Vxlan):
+        return _vxlan(device, index)
+    if isinstance(device, Gre):
+        return _gre(device)
+    raise TypeError(f"no plan for a {type(device).__name__}")
+
+
+def _vxlan(device: Vxlan, index: Mapping[str, int]) -> tuple[dict[str, Any], str]:
+    six = "6" if isinstance(device.local, IPv6Address) else ""
+    arguments: dict[str, Any] = {
+        "kind": "vxlan",
+        "vxlan_id": device.vni,
+        f"vxlan_local{six}": str(device.local),
+        f"vxlan_group{six}": str(device.remote),
+        "vxlan_port": device.port,
+    }
+    if device.dev:
+        arguments["vxlan_link"] = index[device.dev]
+    ends = f"local {device.local} remote {device.remote}"
+    return arguments, f"vxlan id {device.vni} {ends}{_words(dev=device.dev)} dstport {device.port}"
+
+
+def _gre(device: Gre) -> tuple[dict[str, Any], str]:
+    kind = "ip6gre" if isinstance(device.local, IPv6Address) else "gre"
+    arguments: dict[str, Any] = {"kind": kind, "gre_local": str(device.local), "gre_remote": str(device.remote)}
+    arguments["gre_ttl"] = device.ttl or 0
+    if device.key is not None:
+        key_flag = 0x2000
+        arguments |= {f"gre_{way}": value for way in ("ikey", "okey") for value in (device.key,)}
+        arguments |= {"gre_iflags": key_flag, "gre_oflags": key_flag}
+    ends = f"local {device.local} remote {device.remote}"
+    return arguments, f"{kind} {ends} ttl {device.ttl or 'inherit'}{_words(key=device.key)}"
+
+
+def _route(route: Route, node: Node, index: Mapping[str, int]) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"dst": str(route.prefix), "family": 2 if route.prefix.version == 4 else 10}
+    if route.via is not None:
+        arguments["gateway"] = str(route.via)
+    else:
+        arguments["scope"] = 253
+    if (dev := route_device(node, route)) is not None:
+        arguments["oif"] = index[dev]
+    return arguments
+
+
+def route_device(node: Node, route: Route) -> str | None:
+    """The device a route leaves by: the declared one, or the one on whose subnet the gateway is."""
+    if route.dev is not None:
+        return route.dev
+    for device in node.devices:
+        if any(route.via in interface.network for interface in device.addresses):
+            return device.name
+    return None

@@ -1,0 +1,170 @@
+"""`Stack`: what the headers of a frame must be, as an ordered and exhaustive pattern.
+
+A frame matches if its chain has exactly the pattern's layers, from the outermost header to the last byte of
+payload, and every field that the pattern gives has that value. Never does a pattern look for a layer
+somewhere in a frame.
+
+What a pattern does not say is not free altogether. Unless the pattern gives the field itself:
+
+- a frame with problems (truncated, lengths that do not fit) never matches; padding does not matter;
+- without a final payload, there are no payload bytes; ``("payload", {})`` is any payload of at least one
+  byte;
+- an 802.1Q tag has TPID 0x8100 (Dot1AD: 0x88A8);
+- IPv4 is no fragment and has no options (MF 0, fragment offset 0, ihl 5); IPv6 has no extension headers;
+- ICMP is no error, as an error carries somebody else's packet;
+- GRE has version 0 and neither key, sequence number, checksum nor routing; a key that is given implies its
+  bit;
+- VXLAN has the I flag; its reserved bits are ignored, as RFC 7348 section 5 has it;
+- GENEVE has version 0, no options, and is no control message (O bit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from topology.errors import Misuse, UnknownName
+from topology.wire.fields import FIELDS, normal
+from topology.wire.headers import Headers
+from topology.wire.rules import FOLLOWS, Want, implied
+from topology.wire.scapy_pattern import declared
+from topology.wire.summary import describe
+from topology.wire.walk import Header, Value
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first place, from outside, where a frame departs from a `Stack`.
+
+    `index` counts headers from 0, `layer` is the expected layer there (or the first one too many; ``frame``
+    if the frame is malformed as a whole), `field` is None where the layer itself is another one.
+    """
+
+    index: int
+    layer: str
+    field: str | None
+    what: str
+    expected: str
+    seen: str
+
+    def __str__(self) -> str:
+        where = "frame" if self.layer == "frame" else f"layer {self.index} {self.layer}"
+        if self.field is not None:
+            where += f".{self.field}"
+        return f"{where} - {self.what} - expected {self.expected} - seen {self.seen}"
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One layer of a pattern: its name, what was given, and all that a header of it must satisfy."""
+
+    name: str
+    given: tuple[tuple[str, Value], ...]
+    wants: tuple[Want, ...]
+
+    def __str__(self) -> str:
+        return describe([(self.name, dict(self.given))])
+
+
+class Stack:
+    """An ordered, exhaustive pattern of headers; compare it with `Headers` by ``==``, in either direction.
+
+    ``Stack(Ether() / IP(src="26.0.0.2") / GRE() / …)`` takes a scapy packet: fields set explicitly are
+    compared. `Stack.of` makes one without scapy. Two stacks are equal if they were given the same layers and
+    fields.
+    """
+
+    __slots__ = ("_layers",)
+
+    def __init__(self, packet: object) -> None:
+        self._layers = _compiled(declared(packet))
+
+    @classmethod
+    def of(cls, *layers: tuple[str, Mapping[str, object]]) -> Stack:
+        """A pattern from ``(layer, {field: value})`` pairs, outermost first; names as in `fields.FIELDS`.
+
+        Raises `UnknownName` for a layer or field that is not decoded, `Misuse` for a value that cannot be
+        compared, an empty pattern, or a layer that cannot follow the one before it.
+        """
+        stack = cls.__new__(cls)
+        stack._layers = _compiled(layers)
+        return stack
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layer names, outermost first."""
+        return tuple(layer.name for layer in self._layers)
+
+    def mismatch(self, headers: Headers) -> Mismatch | None:
+        """The first divergence of `headers` from this pattern, outermost first; None if they match."""
+        if headers.problems:
+            seen = "; ".join(headers.problems)
+            return Mismatch(len(headers), "frame", None, "malformed", "whole, well-formed headers", seen)
+        for index, layer in enumerate(self._layers):
+            if index >= len(headers):
+                return Mismatch(index, layer.name, None, "the frame ends early", str(layer), "the end")
+            if found := _divergence(index, layer, headers[index]):
+                return found
+        if len(headers) > len(self._layers):
+            index, extra = len(self._layers), headers[len(self._layers)]
+            return Mismatch(index, extra.layer, None, "the frame goes on", "the end", _line(extra))
+        return None
+
+    def summary(self) -> str:
+        """The expected chain in one line, in the words of `Headers.summary`, given fields only."""
+        return describe((layer.name, dict(layer.given)) for layer in self._layers)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Stack):
+            return self._layers == other._layers
+        if isinstance(other, Headers):
+            return self.mismatch(other) is None
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        """The pattern's own: a `Stack` is equal to many `Headers`, so do not mix both in one set."""
+        return hash(self._layers)
+
+    def __repr__(self) -> str:
+        return f"Stack({self.summary()})"
+
+
+def _compiled(layers: Iterable[tuple[str, Mapping[str, object]]]) -> tuple[_Layer, ...]:
+    """The layers with normalised values and the implied rules; refuses chains that no frame can have."""
+    compiled: list[_Layer] = []
+    chain: list[tuple[str, Mapping[str, Value]]] = []
+    layers = list(layers)
+    for index, (name, fields) in enumerate(layers):
+        if name not in FIELDS:
+            raise UnknownName("layer", name, FIELDS)
+        if chain and name not in FOLLOWS[chain[-1][0]]:
+            _refuse(index, chain[-1][0], name)
+        chain.append((name, {field: normal(name, field, value) for field, value in fields.items()}))
+    if not chain:
+        raise Misuse("stack - no layers - expected at least one - seen none")
+    for index, (name, given) in enumerate(chain):
+        explicit = [Want(field, value) for field, value in given.items()]
+        wants = (*explicit, *implied(chain, index))
+        compiled.append(_Layer(name, tuple(sorted(given.items())), wants))
+    return tuple(compiled)
+
+
+def _refuse(index: int, before: str, name: str) -> None:
+    known = ", ".join(sorted(FOLLOWS[before])) or "nothing"
+    hint = " (a quoted packet is payload, see headers.quoted)" if before == "icmp" else ""
+    raise Misuse(f"stack, layer {index} - cannot follow {before} - expected {known}{hint} - seen {name}")
+
+
+def _divergence(index: int, layer: _Layer, header: Header) -> Mismatch | None:
+    """How one header departs from one layer of the pattern."""
+    if header.layer != layer.name:
+        return Mismatch(index, layer.name, None, "another header", str(layer), _line(header))
+    for want in layer.wants:
+        if not want.holds(header.fields):
+            expected, seen = want.words(header.fields)
+            return Mismatch(index, layer.name, want.field, "another value", expected, seen)
+    return None
+
+
+def _line(header: Header) -> str:
+    return describe([(header.layer, header.fields)])

@@ -1,0 +1,88 @@
+"""What the layer functions share: `Header`, the state of one pass over a frame, and the protocol numbers.
+
+A layer function takes a `Walk` and an offset, appends at most one header, and answers with the name of the
+layer that follows and where it starts. ``"payload"`` ends the walk. No layer function raises on any bytes:
+what cannot be read becomes payload, and a problem says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+Value = int | str | bytes
+Step = tuple[str, int]
+"""The layer that follows (a key of ``headers.PARSERS``, or ``"payload"``), and its offset in the frame."""
+
+ETHERTYPES: Mapping[int, str] = {
+    0x0800: "ipv4",
+    0x86DD: "ipv6",
+    0x0806: "arp",
+    0x8100: "dot1q",
+    0x88A8: "dot1q",
+}
+"""EtherTypes (IEEE 802) that are walked; 0x8100 and 0x88A8 are the tags Linux knows (``eth_type_vlan``)."""
+
+TUNNELLED: Mapping[int, str] = {0x0800: "ipv4", 0x86DD: "ipv6", 0x6558: "ether"}
+"""Protocol types that are walked inside GRE (RFC 2784, RFC 1701) and GENEVE (RFC 8926)."""
+
+IPV4_PROTOCOLS: Mapping[int, str] = {1: "icmp4", 4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6", 47: "gre"}
+"""IP protocol numbers (IANA) that are walked under IPv4."""
+
+IPV6_PROTOCOLS: Mapping[int, str] = {4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6", 47: "gre", 58: "icmp6"}
+"""IP protocol numbers (IANA) that are walked under IPv6."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One header of a frame.
+
+    `fields` has scapy's names for the same fields; MAC and IP addresses are canonical strings, all else is
+    int or bytes. `offset` (where it starts in the frame) and `length` are bytes. A header that takes no bytes
+    of the frame (the ``ipip`` marker, a VLAN tag that the kernel moved out of the frame) has length 0.
+    """
+
+    layer: str
+    fields: Mapping[str, Value] = field(hash=False)
+    offset: int
+    length: int
+
+    def __getitem__(self, name: str) -> Value:
+        return self.fields[name]
+
+
+class Walk:
+    """What one pass over a frame has found so far; `end` moves inwards as length fields are read."""
+
+    __slots__ = ("end", "frame", "geneve_ports", "headers", "problems", "vxlan_ports")
+
+    def __init__(self, frame: bytes, vxlan_ports: frozenset[int], geneve_ports: frozenset[int]) -> None:
+        self.frame = frame
+        self.end = len(frame)
+        self.vxlan_ports = vxlan_ports
+        self.geneve_ports = geneve_ports
+        self.headers: list[Header] = []
+        self.problems: list[str] = []
+
+    def problem(self, layer: str, at: int, what: str) -> None:
+        """Note what is wrong with the `layer` that starts at offset `at`."""
+        self.problems.append(f"{layer} at offset {at}: {what}")
+
+    def lacks(self, layer: str, at: int, need: int) -> bool:
+        """Whether fewer than `need` bytes are there for a header at `at`; notes the problem if so."""
+        if self.end - at >= need:
+            return False
+        self.problem(layer, at, f"its header needs {need} bytes, {max(0, self.end - at)} are there")
+        return True
+
+    def bound(self, layer: str, at: int, says: int, least: int) -> None:
+        """Take over the length `says` of the `layer` at `at`, unless under `least` or more than is there."""
+        if says < least:
+            self.problem(layer, at, f"its length field says {says} bytes, its header alone has {least}")
+        elif at + says > self.end:
+            self.problem(layer, at, f"its length field says {says} bytes, {self.end - at} are there")
+        else:
+            self.end = at + says
+
+
+Parser = Callable[[Walk, int], Step]

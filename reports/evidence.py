@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from topology.wire.headers import Headers
+from topology.errors import PromiseBroken
+from topology.wire.headers import Headers, Vlan
 from topology.wire.scapy_bridge import to_scapy
 from topology.wire.stack import Stack
 
@@ -30,6 +32,7 @@ class Sighting:
     frame: bytes
     headers: Headers
     hardware: int = 1
+    vlan: Vlan | None = None
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Stack):
@@ -41,6 +44,45 @@ class Sighting:
 
     def __repr__(self) -> str:
         return f"{self.node}:{self.interface} {self.direction}: {self.headers.summary()}"
+
+    @property
+    def has_ethernet(self) -> bool:
+        """Whether the frame starts with an Ethernet header."""
+        return self.headers.layers[:1] == ("ether",)
+
+    @property
+    def wire(self) -> bytes:
+        """The frame as it is on the wire: the VLAN tag back in its place, without what is not the device's own."""
+        if not self.has_ethernet:
+            return self.frame[self.headers[0].offset :] if len(self.headers) else self.frame
+        if self.vlan is None:
+            return self.frame
+        return self.frame[:12] + struct.pack("!HH", self.vlan.tpid, self.vlan.tci) + self.frame[12:]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of its headers, outermost first."""
+        return self.headers.layers
+
+    @property
+    def ttl(self) -> int | None:
+        """The innermost TTL or hop limit: the customer's."""
+        found = [h.fields.get("ttl", h.fields.get("hlim")) for h in self.headers if h.layer in ("ipv4", "ipv6")]
+        return int(found[-1]) if found and found[-1] is not None else None
+
+    @property
+    def udp_length(self) -> int | None:
+        """The bytes that the outermost UDP header carries, as tcpdump prints "UDP, length"."""
+        udp = self.headers.get("udp")
+        return int(udp.fields["len"]) - 8 if udp else None
+
+    @property
+    def gre_length(self) -> int | None:
+        """The bytes of the outermost GRE packet, its header included, as tcpdump prints "GREv0, length"."""
+        outer = self.headers.get("ipv4")
+        if self.headers.get("gre") is None or outer is None:
+            return None
+        return int(outer.fields["len"]) - 4 * int(outer.fields["ihl"])
 
     @property
     def packet(self) -> Any:
@@ -72,6 +114,14 @@ class Journey:
     def at(self, node: str, interface: str | None = None, direction: str | None = None) -> Sighting | None:
         """The first sighting there; None, which equals no Stack, where the packet was not seen."""
         return next(self.all_at(node, interface, direction), None)
+
+    def sighting(self, node: str, interface: str, direction: str | None = None) -> Sighting:
+        """The first sighting there; PromiseBroken where the packet was not seen."""
+        found = self.at(node, interface, direction)
+        if found is None:
+            way = f"{self.source} -> {self.target}"
+            raise PromiseBroken(f"{node} - {interface} - expected {way} ({self.protocol}) - seen nothing")
+        return found
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,14 @@ class EnvironmentBroken(HopcheckError):
 
 
 class KernelUnavailable(EnvironmentBroken):
-    """No kernel that was asked for can carry the lab; the message says why for each."""
+    """No kernel that was asked for can carry the lab; the message says why for each.
+
+    ``console`` is what a guest that did not come up has printed, for the report.
+    """
+
+    def __init__(self, message: str, console: str = "") -> None:
+        super().__init__(message)
+        self.console = console
 
 
 class ImageError(EnvironmentBroken):

@@ -299,5 +299,10 @@ def _longer(
 def reply_to(probe: Probe) -> Probe:
     """The answer that a probe must bring."""
     return replace(
-        probe, source=probe.target, target=probe.source, src=probe.dst, dst=probe.src, is_reply=not probe.is_reply
+        probe,
+        source=probe.target,
+        target=probe.source,
+        src=probe.dst,
+        dst=probe.src,
+        is_reply=not probe.is_reply,
     )

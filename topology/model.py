@@ -248,6 +248,11 @@ class Fabric:
         return tuple(link for link in self.links if {self[end.node].role for end in link.ends} == wanted)
 
     @cached_property
+    def tunnels(self) -> tuple[Gre | Vxlan, ...]:
+        """Every tunnel device: those that wrap packets between two addresses."""
+        return (*self.all(Gre), *self.all(Vxlan))
+
+    @cached_property
     def vxlan_ports(self) -> frozenset[int]:
         """UDP destination ports that carry VXLAN in this fabric; a decoder guesses no others."""
         return frozenset(device.port for device in self.all(Vxlan))

@@ -56,7 +56,11 @@ class Plan:
     def commands(self) -> tuple[str, ...]:
         """Every operation as a person would type it, in order."""
         added = tuple(f"ip netns add {name}" for name in self.namespaces)
-        return (*added, *(str(op) for op in self.sysctls), *(str(op) for phase in self.phases for op in phase))
+        return (
+            *added,
+            *(str(op) for op in self.sysctls),
+            *(str(op) for phase in self.phases for op in phase),
+        )
 
 
 def make_plan(fabric: Fabric) -> Plan:
@@ -148,7 +152,11 @@ def _address_and_up(op: Any, device: Device, index: int) -> Iterator[Operation]:
 
 def address_arguments(interface: Interface, index: int) -> dict[str, Any]:
     """How pyroute2 is told of an address; IPv6 without duplicate address detection, so that it serves at once."""
-    arguments: dict[str, Any] = {"index": index, "address": str(interface.ip), "prefixlen": interface.network.prefixlen}
+    arguments: dict[str, Any] = {
+        "index": index,
+        "address": str(interface.ip),
+        "prefixlen": interface.network.prefixlen,
+    }
     if isinstance(interface.ip, IPv6Address):
         arguments["flags"] = 0x02
     return arguments
@@ -181,7 +189,11 @@ def _vxlan(device: Vxlan, index: Mapping[str, int]) -> tuple[dict[str, Any], str
 
 def _gre(device: Gre) -> tuple[dict[str, Any], str]:
     kind = "ip6gre" if isinstance(device.local, IPv6Address) else "gre"
-    arguments: dict[str, Any] = {"kind": kind, "gre_local": str(device.local), "gre_remote": str(device.remote)}
+    arguments: dict[str, Any] = {
+        "kind": kind,
+        "gre_local": str(device.local),
+        "gre_remote": str(device.remote),
+    }
     arguments["gre_ttl"] = device.ttl or 0
     if device.key is not None:
         key_flag = 0x2000

@@ -91,7 +91,10 @@ def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...
     rungs: list[Rung] = []
     latest = 0
     for hop in path.hops:
-        seen = next((s for s in left if (s.node, s.interface, s.direction) == (hop.node, hop.interface, hop.direction)), None)
+        seen = next(
+            (s for s in left if (s.node, s.interface, s.direction) == (hop.node, hop.interface, hop.direction)),
+            None,
+        )
         if seen is not None:
             left.remove(seen)
         rungs.append(_rung(hop, seen, latest))

@@ -44,7 +44,14 @@ def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:
 def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
     name, ip = wanted.name, f"ip -n {node} link set {wanted.name}"
     if wanted.kind != seen.kind:
-        yield Cause("link", node, name, wanted.kind, seen.kind, f"ip -n {node} link del {name}; add it as {wanted.kind}")
+        yield Cause(
+            "link",
+            node,
+            name,
+            wanted.kind,
+            seen.kind,
+            f"ip -n {node} link del {name}; add it as {wanted.kind}",
+        )
     if wanted.up != seen.up:
         yield Cause("link", node, name, _up(wanted.up), _up(seen.up), f"{ip} {_up(wanted.up)}")
     if wanted.master != seen.master:

@@ -38,6 +38,10 @@ class Leg:
         """The first sighting at a node, at one interface or in one direction where asked."""
         return self.journey.at(node, interface, direction)
 
+    def sighting(self, node: str, interface: str, direction: str | None = None) -> Sighting:
+        """The first sighting there; PromiseBroken where the packet was not seen."""
+        return self.journey.sighting(node, interface, direction)
+
     @property
     def arrived(self) -> Finding:
         """Whether the packet reached its target; the message names the hop where it was lost, and the cause."""
@@ -61,7 +65,10 @@ class Leg:
         ports = {end for link in on for end in link.ends}
         seen = [s for s in self.journey.sightings if (s.node, s.interface) in {(p.node, p.interface) for p in ports}]
         if not seen:
-            return Finding(False, f"{self.journey.source} -> {self.journey.target} - expected on the links - seen nowhere")
+            return Finding(
+                False,
+                f"{self.journey.source} -> {self.journey.target} - expected on the links - seen nowhere",
+            )
         return first_broken(
             Finding(False, f"{s.node} - {s.interface} - expected inside a tunnel - seen {s.headers.summary()}")
             for s in seen
@@ -75,12 +82,34 @@ class Leg:
 
     @property
     def lowered_by(self) -> int | None:
-        """By how much the customer's TTL was lowered from the first sighting to the last; None if never seen."""
-        if not self.journey.sightings:
+        """By how much the customer's TTL was lowered from the first sighting to the last; None if it had none."""
+        ttls = [seen.ttl for seen in self.journey.sightings]
+        if not ttls or ttls[0] is None or ttls[-1] is None:
             return None
-        ends = (self.journey.sightings[0], self.journey.sightings[-1])
-        first, last = (ttl_of(tuple((h.layer, h.fields) for h in s.headers)) for s in ends)
-        return int(str(first)) - int(str(last))
+        return ttls[0] - ttls[-1]
+
+    @property
+    def outer_ends(self) -> frozenset[frozenset[str]]:
+        """The two addresses of every IP header that wraps another one, at any hop."""
+        found = set()
+        for seen in self.journey.sightings:
+            wrapped = [h.fields for h in seen.headers if h.layer in ("ipv4", "ipv6")][:-1]
+            found |= {frozenset((str(fields["src"]), str(fields["dst"]))) for fields in wrapped}
+        return frozenset(found)
+
+    @property
+    def bare_on_arrival(self) -> Finding:
+        """Whether the last sighting, at the target, shows no tunnel's header any more."""
+        seen = self.journey.sightings[-1] if self.journey.sightings else None
+        bare = seen is not None and seen.node == self.journey.target and not TUNNEL_LAYERS & set(seen.layers)
+        return Finding(bare, f"{self.journey.target} - expected the customer's own headers - seen {seen}")
+
+    @property
+    def frame_unchanged(self) -> Finding:
+        """Whether the last frame is, byte for byte, the first."""
+        frames = [seen.wire for seen in self.journey.sightings]
+        same = len(frames) > 1 and frames[0] == frames[-1]
+        return Finding(same, f"{self.journey.target} - expected the frame that was sent - seen another")
 
     @property
     def declared_lowering(self) -> int:
@@ -105,6 +134,15 @@ class Trip:
     def at(self, node: str, interface: str | None = None, direction: str | None = None) -> Sighting | None:
         """The request's first sighting there."""
         return self.out.at(node, interface, direction)
+
+    def sighting(self, node: str, interface: str, direction: str | None = None) -> Sighting:
+        """The request's first sighting there; PromiseBroken where it was not seen."""
+        return self.out.sighting(node, interface, direction)
+
+    @property
+    def outer_ends(self) -> frozenset[frozenset[str]]:
+        """The two addresses of every IP header that wraps another one, at any hop of both ways."""
+        return self.out.outer_ends | self.back.outer_ends
 
     @property
     def frame(self) -> Any:

@@ -19,7 +19,16 @@ from topology.kernels.bundle import LOADER, agent_parcel
 from topology.kernels.link import AgentLink
 from topology.kernels.registry import Kernel, KernelInfo
 
-NEW_NAMESPACES = ("--net", "--mount", "--ipc", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child=KILL")
+NEW_NAMESPACES = (
+    "--net",
+    "--mount",
+    "--ipc",
+    "--uts",
+    "--pid",
+    "--fork",
+    "--mount-proc",
+    "--kill-child=KILL",
+)
 AS_ROOT_INSIDE = ("--user", "--map-root-user")
 PREPARE = 'mount -t tmpfs tmpfs /run && mkdir /run/netns && mount -t sysfs sysfs /sys && exec "$@"'
 HELLO_TIMEOUT_S = 10.0
@@ -33,6 +42,7 @@ class HostKernel(Kernel):
 
     def __init__(self, process: subprocess.Popen[bytes], agent: AgentLink) -> None:
         self._process = process
+        self._keeper: subprocess.Popen[bytes] | None = None
         self.agent = agent
         self.info = KernelInfo(self.kind, str(agent.hello["release"]), "native", "")
 
@@ -44,7 +54,10 @@ class HostKernel(Kernel):
         reasons = []
         for user in (AS_ROOT_INSIDE, ()) if os.geteuid() == 0 else (AS_ROOT_INSIDE,):
             try:
-                return cls._start(user)
+                kernel = cls._start(user)
+                if keep:
+                    kernel.outlive_us()
+                return kernel
             except AgentLost as error:
                 reasons.append(str(error))
         raise KernelUnavailable(f"no sandbox of namespaces: {'; '.join(reasons)}")
@@ -71,6 +84,11 @@ class HostKernel(Kernel):
             raise
         return cls(process, link)
 
+    def outlive_us(self) -> None:
+        """Have somebody else hold the agent's stream open, so that it does not end with this process."""
+        stream = self.agent.fileno()
+        self._keeper = subprocess.Popen(("sleep", "infinity"), pass_fds=(stream,), start_new_session=True, cwd="/")
+
     def enter(self, node: str) -> str:
         """The command that opens a shell in a node of a kept fabric."""
         inside = f"nsenter --user --preserve-credentials --mount --net --pid --target {self._inner_pid()}"
@@ -78,7 +96,7 @@ class HostKernel(Kernel):
 
     def end_command(self) -> str:
         """The command that ends a kept sandbox."""
-        return f"kill -KILL {self._process.pid}"
+        return f"kill {self._keeper.pid if self._keeper else self._process.pid}"
 
     def _inner_pid(self) -> int:
         """The agent's process as this machine counts: the only child of unshare."""
@@ -88,6 +106,9 @@ class HostKernel(Kernel):
     def close(self) -> None:
         """End the sandbox and everything in it."""
         self.agent.close()
+        if self._keeper:
+            self._keeper.kill()
+            self._keeper.wait()
         try:
             self._process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:

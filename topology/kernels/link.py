@@ -21,6 +21,7 @@ HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
 OUTPUT_MAX = 1 << 24
 """Bytes that one command may print before the link gives up on it."""
 CALL_TIMEOUT_S = 60.0
+SILENCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,19 @@ class Agent(Protocol):
 class AgentLink:
     """An agent behind a connected stream socket.
 
-    ``why_lost`` is asked for the reason when the stream ends, so that the message can quote a guest's console.
+    ``why_lost`` is asked for the reason when the stream ends, so that the message can quote a guest's console;
+    ``health`` is asked after every second of silence, and a reason that it gives ends the wait.
     """
 
-    def __init__(self, stream: socket.socket, why_lost: Callable[[], str] = lambda: "the stream ended") -> None:
+    def __init__(
+        self,
+        stream: socket.socket,
+        why_lost: Callable[[], str] = lambda: "the stream ended",
+        health: Callable[[], str] = lambda: "",
+    ) -> None:
         self._stream = stream
         self._why_lost = why_lost
+        self._health = health
         self._buffer = bytearray()
         self._pending: dict[int, _Pending] = {}
         self._number = 0
@@ -99,7 +107,11 @@ class AgentLink:
         return self._wait(self._ask(op, body, fields), timeout_s)
 
     def start(
-        self, argv: Sequence[str], ns: str | None, listener: Callable[[str, bytes], None], terminal: bool = False
+        self,
+        argv: Sequence[str],
+        ns: str | None,
+        listener: Callable[[str, bytes], None],
+        terminal: bool = False,
     ) -> int:
         """Start a command whose output goes to ``listener(stream, bytes)``; gives the request's number."""
         fields = {"argv": list(argv), "ns": ns, "terminal": terminal}
@@ -118,9 +130,7 @@ class AgentLink:
         """Handle one arriving piece of the stream, or return after ``timeout_s``."""
         self._receive(time.monotonic() + timeout_s, "output")
 
-    def run(
-        self, argv: Sequence[str], ns: str | None = None, stdin: bytes = b"", timeout_s: float = 30
-    ) -> Completed:
+    def run(self, argv: Sequence[str], ns: str | None = None, stdin: bytes = b"", timeout_s: float = 30) -> Completed:
         """Run a command in a namespace and wait for its end; a command past its deadline is killed."""
         number = self._ask("exec", stdin, {"argv": list(argv), "ns": ns, "timeout_s": scaled(timeout_s)})
         pending = self._pending[number]
@@ -172,10 +182,12 @@ class AgentLink:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise AgentLost(f"agent - {what} - expected in time - seen nothing - {self._why_lost()}")
-        self._stream.settimeout(remaining)
+        self._stream.settimeout(min(remaining, SILENCE_S))
         try:
             data = self._stream.recv(1 << 18)
         except TimeoutError:
+            if reason := self._health():
+                raise AgentLost(f"agent - {what} - expected - seen nothing - {reason}") from None
             return
         except OSError as error:
             raise AgentLost(f"agent - {what} - expected - seen {error} - {self._why_lost()}") from error

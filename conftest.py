@@ -1,0 +1,26 @@
+"""pytest's way in: which plugins make the suite, and its markers."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = [
+    "fixtures.verdicts",
+    "fixtures.session",
+    "fixtures.parametrise",
+    "fixtures.fabric",
+    "fixtures.suite",
+]
+
+MARKERS = (
+    "underlay: what overlays stand on: links, tunnel ends, live state as declared",
+    "overlay: every declared pair, hop by hop, with the underlay it stands on",
+    "faults: a broken fabric is noticed, and the guilty node named",
+    "kinds(*kinds): the kinds of pairs that a test is about",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)

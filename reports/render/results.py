@@ -1,0 +1,151 @@
+"""``results.json``: the run's results for programs; its form is ``reports/results.schema.json``. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reports.evidence import Cause
+from reports.judge.trip import Leg, Trip
+from topology.kernels.registry import KernelInfo
+from topology.model import Fabric
+
+SCHEMA = "hopcheck-results/1"
+SCHEMA_FILE = Path(__file__).parent.parent / "results.schema.json"
+VERDICTS = ("passed", "failed", "errored", "skipped", "unstable")
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test's outcome; ``promise`` is its docstring's sentence, ``network`` whether it is about the network."""
+
+    __test__ = False
+
+    id: str
+    promise: str
+    verdict: str
+    seconds: float
+    message: str = ""
+    cause: Mapping[str, Any] | None = None
+    network: bool = True
+    journeys: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+def results(
+    *,
+    complete: bool,
+    kernel: KernelInfo | None,
+    lab: Fabric | None,
+    tests: Sequence[TestResult],
+) -> dict[str, Any]:
+    """The whole document, ready for JSON."""
+    counts = Counter(test.verdict for test in tests)
+    return {
+        "schema": SCHEMA,
+        "complete": complete,
+        "kernel": asdict(kernel) if kernel else None,
+        "lab": lab_entry(lab) if lab else None,
+        "tests": [test_entry(test) for test in tests],
+        "journeys": [journey for test in tests for journey in test.journeys],
+        "measurements": [],
+        "summary": {verdict: counts[verdict] for verdict in VERDICTS},
+    }
+
+
+def lab_entry(lab: Fabric) -> dict[str, Any]:
+    """Which lab was proven, and its size."""
+    return {"name": lab.name, "file": lab.file, "nodes": len(lab.nodes), "links": len(lab.links)}
+
+
+def test_entry(test: TestResult) -> dict[str, Any]:
+    """One test."""
+    return {
+        "id": test.id,
+        "promise": test.promise,
+        "verdict": test.verdict,
+        "seconds": round(test.seconds, 4),
+        "message": test.message,
+        "cause": dict(test.cause) if test.cause else None,
+    }
+
+
+def cause_entry(cause: Cause | None) -> dict[str, Any] | None:
+    """One cause."""
+    return asdict(cause) if cause else None
+
+
+def trip_entries(test: str, trip: Trip) -> tuple[dict[str, Any], ...]:
+    """Both legs of a trip."""
+    return tuple(journey_entry(test, leg) for leg in trip.legs)
+
+
+def journey_entry(test: str, leg: Leg) -> dict[str, Any]:
+    """One leg: its hops with every header, and its first divergence."""
+    journey = leg.journey
+    start = journey.sightings[0].time_ns if journey.sightings else 0
+    return {
+        "test": test,
+        "source": journey.source,
+        "target": journey.target,
+        "protocol": journey.protocol,
+        "arrived": journey.arrived,
+        "hops": [
+            {
+                "node": seen.node,
+                "interface": seen.interface,
+                "direction": seen.direction,
+                "time_ns": seen.time_ns - start,
+                "length": seen.length,
+                "stack": seen.headers.as_json(),
+            }
+            for seen in journey.sightings
+        ],
+        "divergence": _divergence(leg),
+    }
+
+
+def _divergence(leg: Leg) -> dict[str, Any] | None:
+    rung = leg.verdict.divergence
+    if rung is None:
+        return None
+    return {
+        "node": rung.node,
+        "interface": rung.interface,
+        "expected": rung.expected.stack.summary() if rung.expected else None,
+        "seen": rung.seen.headers.summary() if rung.seen else None,
+        "cause": cause_entry(leg.verdict.cause),
+    }
+
+
+def write_atomically(path: Path, text: str | bytes) -> None:
+    """Write a file so that a reader sees all of it or nothing."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(text.encode() if isinstance(text, str) else text)
+    new.replace(path)
+
+
+def write_results(path: Path, document: Mapping[str, Any]) -> None:
+    """Write the document."""
+    write_atomically(path, json.dumps(document, indent=1) + "\n")
+
+
+def exit_code(tests: Iterable[TestResult], pytest_code: int) -> int:
+    """The run's exit code: pytest's own for anything but passed and failed tests, else by the network's verdicts.
+
+    0 when at least one network promise passed and none failed, errored or is unstable; 1 something failed; 6 something
+    errored or is unstable, nothing failed; 7 every selected network promise was skipped.
+    """
+    if pytest_code not in (0, 1):
+        return pytest_code
+    known = list(tests)
+    verdicts = {test.verdict for test in known}
+    if "failed" in verdicts:
+        return 1
+    if verdicts & {"errored", "unstable"}:
+        return 6
+    network = {test.verdict for test in known if test.network}
+    return 7 if network == {"skipped"} else pytest_code

@@ -1,0 +1,141 @@
+"""The reference lab alone: what its report shows, spelled out. Skipped for any other lab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.l2 import GRE, Ether
+from scapy.layers.vxlan import VXLAN
+from scapy.packet import Packet, Raw
+
+from fixtures.instruments.arp import ArpTrip
+from fixtures.instruments.live import LiveFabric
+from reports.judge.trip import Trip
+from topology.errors import NotApplicable
+from topology.model import Fabric
+from topology.wire.stack import Stack
+
+pytestmark = pytest.mark.overlay
+OUTER = ("ether", "ipv4", "gre")
+CUSTOMER = ("ipv4", "icmp", "payload")
+
+
+@pytest.fixture(autouse=True)
+def reference(lab: Fabric) -> None:
+    """These tests name the reference lab's nodes."""
+    if lab.name != "ece792":
+        raise NotApplicable(f"this is about the lab ece792, not {lab.name}")
+
+
+@pytest.fixture
+def l2(journey: Callable[..., Trip]) -> Trip:
+    """cs1 to cs5, the Layer 2 overlay."""
+    trip = journey("cs1", "cs5")
+    if not trip.arrived:
+        raise NotApplicable(f"cs1 does not reach cs5: {trip.arrived}")
+    return trip
+
+
+@pytest.fixture
+def l3(journey: Callable[..., Trip]) -> Trip:
+    """cs1 to cs4, the Layer 3 overlay."""
+    trip = journey("cs1", "cs4")
+    if not trip.arrived:
+        raise NotApplicable(f"cs1 does not reach cs4: {trip.arrived}")
+    return trip
+
+
+def vxlan_in_gre(fabric: LiveFabric, frame: Packet) -> Packet:
+    """A frame from bridge 1 to bridge 3 as the leaf-spine links must carry it."""
+    l1, l2, vtep1, vtep2 = fabric["lc1"], fabric["lc2"], fabric["con_ns1"], fabric["con_ns3"]
+    return (
+        Ether()
+        / IP(src=str(l1.gre.local), dst=str(l2.gre.local))
+        / GRE()
+        / IP(src=str(vtep1.vtep), dst=str(vtep2.vtep))
+        / UDP(dport=vtep1.vxlan.port)
+        / VXLAN(vni=vtep1.vxlan.vni)
+        / frame
+    )
+
+
+def test_spine_carries_l2_overlay_as_vxlan_inside_gre(fabric: LiveFabric, l2: Trip) -> None:
+    """A frame between bridge 1 and bridge 3 crosses the spine as VXLAN inside GRE, unchanged, and never bare."""
+    wrapped = vxlan_in_gre(fabric, l2.frame)
+    assert l2.at("sc2", "sc2_lc1") == Stack(wrapped)
+    assert l2.at("sc2", "sc2_lc2") == Stack(wrapped)
+    assert l2.never_bare(on=fabric.spine_links)
+
+
+def test_vtep_sends_vxlan_without_gre(fabric: LiveFabric, l2: Trip) -> None:
+    """Between a VTEP and its leaf the frame is inside VXLAN only, at both ends of the fabric."""
+    vtep1, vtep2 = fabric["con_ns1"], fabric["con_ns3"]
+    outer = Ether() / IP(src=str(vtep1.vtep), dst=str(vtep2.vtep)) / UDP(dport=vtep1.vxlan.port)
+    wrapped = outer / VXLAN(vni=vtep1.vxlan.vni) / l2.frame
+    assert l2.at("lc1", "lc1_br1") == Stack(wrapped)
+    assert l2.at("lc2", "lc2_br3") == Stack(wrapped)
+
+
+def test_tunnel_device_shows_no_ethernet_header(fabric: LiveFabric, l3: Trip) -> None:
+    """On the GRE device the packet is plain IP: the customers' addresses, the TTL one lower, no Ethernet header."""
+    source, target = fabric["cs1"].address, fabric["cs4"].address
+    inner = IP(src=str(source), dst=str(target), ttl=63) / ICMP(type=8) / Raw()
+    seen = l3.at("lc1", "gretun-cont", "out")
+    assert seen == Stack(inner)
+
+
+def test_spine_carries_l3_overlay_as_ip_inside_gre(fabric: LiveFabric, l3: Trip) -> None:
+    """A packet from bridge 1 to bridge 2 crosses the spine as IP inside GRE."""
+    l1, l2 = fabric["lc1"], fabric["lc2"]
+    source, target = fabric["cs1"].address, fabric["cs4"].address
+    outer = Ether() / IP(src=str(l1.gre.local), dst=str(l2.gre.local), proto=47) / GRE(proto=0x0800)
+    wrapped = outer / IP(src=str(source), dst=str(target), ttl=63) / ICMP(type=8) / Raw()
+    assert l3.at("sc2", "sc2_lc1") == Stack(wrapped)
+
+
+def test_lengths_are_those_of_the_captures(l2: Trip, l3: Trip) -> None:
+    """A ping's lengths come out as tcpdump prints them: UDP 106 and GRE 138 for VXLAN in GRE, GRE 88 for plain GRE."""
+    assert l2.sighting("lc1", "lc1_br1").udp_length == 106
+    assert l2.sighting("sc2", "sc2_lc1").gre_length == 138
+    assert l2.sighting("lc2", "lc2_sc2").gre_length == 138
+    assert l2.sighting("lc2", "lc2_br3").udp_length == 106
+    assert l3.sighting("sc2", "sc2_lc1").gre_length == 88
+
+
+def test_arp_crosses_the_overlay_in_50_bytes(arp: Callable[[str, str], ArpTrip]) -> None:
+    """An ARP request from bridge 1 reaches bridge 3 as 50 bytes of UDP: VXLAN, Ethernet and ARP, and is answered."""
+    trip = arp("cs1", "cs5")
+    assert trip.request.sighting("lc1", "lc1_br1").udp_length == 50
+    assert trip.request.sighting("lc2", "lc2_br3").udp_length == 50
+    assert trip.request.arrived
+    assert trip.answer.arrived
+
+
+@pytest.mark.parametrize("target", ["cs3", "cs4", "cs5"])
+def test_spine_1_carries_nothing(journey: Callable[..., Trip], target: str) -> None:
+    """No customer's packet passes spine 1."""
+    assert journey("cs1", target).silent_at("sc1")
+
+
+def test_ttl_is_64_on_layer_2_and_62_on_layer_3(l2: Trip, l3: Trip, journey: Callable[..., Trip]) -> None:
+    """A ping arrives with TTL 64 at cs5, with 62 at cs4, and with 62 after the hairpin from cs5 to cs4."""
+    hairpin = journey("cs5", "cs4")
+    assert l2.sighting("cs5", "cs5_br3", "in").ttl == 64
+    assert l3.sighting("cs4", "cs4-br", "in").ttl == 62
+    assert hairpin.sighting("cs4", "cs4-br", "in").ttl == 62
+
+
+def test_hairpin_crosses_the_fabric_twice(journey: Callable[..., Trip]) -> None:
+    """From cs5 to cs4 the packet reaches leaf 1 as VXLAN in GRE, is routed there, and comes back in plain GRE."""
+    trip = journey("cs5", "cs4")
+    assert trip.sighting("sc2", "sc2_lc2", "in").layers == (
+        *OUTER,
+        "ipv4",
+        "udp",
+        "vxlan",
+        "ether",
+        *CUSTOMER,
+    )
+    assert trip.sighting("sc2", "sc2_lc1", "in").layers == (*OUTER, *CUSTOMER)

@@ -1,0 +1,23 @@
+"""Links and tunnel ends: what every overlay stands on."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.underlay import Ends, Underlay
+
+pytestmark = [pytest.mark.underlay, pytest.mark.overlay]
+
+
+def test_link_carries_packets_both_ways(link_ends: Ends, underlay: Underlay, request: pytest.FixtureRequest) -> None:
+    """The two ends of a link reach each other directly."""
+    trip = underlay.trip(link_ends, request.node)
+    assert trip.out == trip.out.expected
+    assert trip.back == trip.back.expected
+
+
+def test_tunnel_ends_reach_each_other(tunnel_ends: Ends, underlay: Underlay, request: pytest.FixtureRequest) -> None:
+    """The two ends of a tunnel reach each other along the declared way."""
+    trip = underlay.trip(tunnel_ends, request.node)
+    assert trip.out == trip.out.expected
+    assert trip.back == trip.back.expected

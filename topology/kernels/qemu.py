@@ -1,0 +1,192 @@
+"""One QEMU process: unprivileged, without a network card, its files and sockets handed over as descriptors.
+
+Nothing of it touches the file system: the image's files are opened here and named ``/dev/fd/N``, the agent's stream
+and the monitor are socket pairs, the console is a ring in QEMU's memory that the monitor can read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qemu.qmp import QMPError
+from qemu.qmp.legacy import QEMUMonitorProtocol
+
+from topology.errors import KernelUnavailable
+from topology.kernels.image import KERNEL_ARGUMENTS, TCG_ARGUMENTS, Image
+
+PROGRAM = "qemu-system-x86_64"
+NOBODY = 65534
+CONSOLE_BYTES = 1 << 17
+MEMORY_MIB, PROCESSORS = 512, 2
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+ACCELERATORS: Mapping[str, tuple[str, ...]] = {
+    "kvm": ("-accel", "kvm", "-cpu", "host"),
+    "tcg": ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"),
+}
+QUIT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """The near ends of what QEMU was given: the agent's stream and the monitor."""
+
+    agent: socket.socket
+    monitor: socket.socket
+
+
+class Qemu:
+    """A running QEMU; ``close`` ends it whatever state it is in."""
+
+    def __init__(self, process: subprocess.Popen[bytes], sockets: Sockets, words: int) -> None:
+        self.process, self.agent_stream, self._words = process, sockets.agent, words
+        self._monitor = QEMUMonitorProtocol(sockets.monitor)
+        self._connected = False
+        self._console = ""
+
+    @classmethod
+    def launch(cls, image: Image, accelerator: str, keep_at: Path | None = None) -> Qemu:
+        """Start QEMU on an image; with ``keep_at`` it outlives us and serves its agent on a socket there."""
+        with contextlib.ExitStack() as stack:
+            errors = stack.enter_context(tempfile.TemporaryFile())
+            agent, agent_far = socket.socketpair()
+            monitor, monitor_far = socket.socketpair()
+            for far in (agent_far, monitor_far):
+                stack.callback(far.close)
+            files = [os.open(path, os.O_RDONLY) for path in (image.kernel, image.initrd, image.rootfs)]
+            for descriptor in files:
+                stack.callback(os.close, descriptor)
+            far_fd = agent_far.fileno()
+            stream = f"fd={far_fd}" if keep_at is None else f"path={keep_at / 'agent.sock'},server=on,wait=off"
+            arguments = qemu_arguments(accelerator, files, stream, monitor_far.fileno())
+            process = subprocess.Popen(
+                (*confinement(keep_at is not None), PROGRAM, *arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                pass_fds=(*files, far_fd, monitor_far.fileno()),
+                start_new_session=True,
+                cwd="/",
+            )
+            return cls(process, Sockets(agent, monitor), os.dup(errors.fileno()))
+
+    def command(self, name: str, **arguments: Any) -> Any:
+        """Ask the monitor; KernelUnavailable when it cannot answer."""
+        try:
+            if not self._connected:
+                self._monitor.settimeout(10)
+                self._monitor.connect()
+                self._connected = True
+            return self._monitor.cmd(name, **arguments)
+        except (QMPError, OSError, TimeoutError) as error:
+            raise KernelUnavailable(f"QEMU's monitor - {name} - {error} - {self.words()}") from error
+
+    def health(self) -> str:
+        """Why the guest cannot answer any more; empty while it runs."""
+        if (code := self.process.poll()) is not None:
+            return f"QEMU ended with code {code}: {self.words()}"
+        try:
+            status = self.command("query-status")["status"]
+        except KernelUnavailable as error:
+            return str(error)
+        return (
+            "" if status in ("running", "inmigrate", "prelaunch") else f"the guest is {status}; {self.console_tail()}"
+        )
+
+    def console(self) -> str:
+        """What the guest has printed, as far as the ring still holds it."""
+        with contextlib.suppress(KernelUnavailable):
+            read = self.command("ringbuf-read", device="console", size=CONSOLE_BYTES, format="utf8")
+            self._console = (self._console + str(read))[-CONSOLE_BYTES:]
+        return self._console
+
+    def console_tail(self, size: int = 600) -> str:
+        """The console's last words, on one line."""
+        text = " / ".join(line.strip() for line in self.console()[-size:].splitlines() if line.strip())
+        return f"its console ends: {text}" if text else "its console is empty"
+
+    def words(self) -> str:
+        """What QEMU itself has printed, its last 400 bytes."""
+        size = os.fstat(self._words).st_size
+        text = os.pread(self._words, 400, max(0, size - 400)).decode(errors="replace").strip()
+        return text.replace("\n", " / ") or "it printed nothing"
+
+    def close(self) -> None:
+        """Ask QEMU to end, then make it."""
+        with contextlib.suppress(KernelUnavailable):
+            if self.process.poll() is None:
+                self.command("quit")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(QUIT_TIMEOUT_S)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        with contextlib.suppress(QMPError, OSError, EOFError):
+            self._monitor.close()
+        os.close(self._words)
+
+
+def qemu_arguments(accelerator: str, files: Sequence[int], stream: str, monitor_fd: int) -> tuple[str, ...]:
+    """QEMU's command line behind its name; ``files`` are the descriptors of kernel, initrd and root file system."""
+    kernel, initrd, rootfs = (f"/dev/fd/{descriptor}" for descriptor in files)
+    words = [*KERNEL_ARGUMENTS, *(TCG_ARGUMENTS if accelerator == "tcg" else ())]
+    return (
+        *("-M", "q35,smm=off,sata=off,smbus=off", *ACCELERATORS[accelerator]),
+        *("-smp", str(PROCESSORS), "-m", str(MEMORY_MIB)),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-sandbox", SANDBOX),
+        *("-action", "reboot=shutdown,shutdown=pause"),
+        *("-chardev", f"ringbuf,id=console,size={CONSOLE_BYTES}", "-serial", "chardev:console"),
+        *("-kernel", kernel, "-initrd", initrd, "-append", " ".join(words)),
+        *(
+            "-drive",
+            f"file={rootfs},format=raw,if=none,id=root,readonly=on",
+            "-device",
+            "virtio-blk-pci,drive=root",
+        ),
+        *("-device", "virtio-rng-pci"),
+        *("-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,{stream}"),
+        *("-device", "virtserialport,chardev=agent,name=agent"),
+        *("-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control"),
+    )
+
+
+def confinement(keep: bool) -> tuple[str, ...]:
+    """What stands in front of QEMU: namespaces of its own, no privileges, death with its parent unless kept."""
+    death = () if keep else ("--pdeathsig=KILL",)
+    if os.geteuid() != 0:
+        own: tuple[str, ...] = ("unshare", "--user", "--net", "--ipc", "--")
+        if subprocess.run((*own, "true"), capture_output=True, check=False).returncode:
+            own = ()
+        return (*own, "setpriv", "--no-new-privs", *death, "--")
+    ids = (f"--reuid={NOBODY}", f"--regid={NOBODY}", kvm_group())
+    bounds = ("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs")
+    return ("unshare", "--net", "--ipc", "--", "setpriv", *ids, *bounds, *death, "--")
+
+
+def kvm_group() -> str:
+    """setpriv's option for the groups of an unprivileged QEMU: the one that /dev/kvm lets in, or none."""
+    with contextlib.suppress(OSError):
+        status = os.stat("/dev/kvm")
+        if status.st_mode & 0o060 == 0o060 and status.st_gid != 0:
+            return f"--groups={status.st_gid}"
+    return "--clear-groups"
+
+
+def kvm_refusal() -> str:
+    """Why QEMU, as confined here, cannot even open /dev/kvm; empty where it can."""
+    if not os.path.exists("/dev/kvm"):
+        return "no /dev/kvm"
+    status = os.stat("/dev/kvm")
+    if os.geteuid() != 0:
+        return "" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "no right to /dev/kvm; mend: usermod -aG kvm $USER"
+    by_others = status.st_mode & 0o006 == 0o006
+    if by_others or kvm_group() != "--clear-groups":
+        return ""
+    return "/dev/kvm is root's alone and QEMU runs unprivileged; mend: chgrp kvm /dev/kvm && chmod 660 /dev/kvm"

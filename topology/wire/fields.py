@@ -25,24 +25,19 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "dot1q": _kinds("prio:3 dei:1 vlan:12 type:16"),
     "arp": _kinds("hwtype:16 ptype:16 hwlen:8 plen:8 op:16 hwsrc:mac psrc:ip4 hwdst:mac pdst:ip4"),
     "ipv4": _kinds(
-        "version:4 ihl:4 tos:8 len:16 id:16 flags:3 frag:13 ttl:8 proto:8 chksum:16 src:ip4 dst:ip4"
-        " options:bytes"
+        "version:4 ihl:4 tos:8 len:16 id:16 flags:3 frag:13 ttl:8 proto:8 chksum:16 src:ip4 dst:ip4 options:bytes"
     ),
     "ipv6": _kinds("version:4 tc:8 fl:20 plen:16 nh:8 hlim:8 src:ip6 dst:ip6 ext:text"),
     "icmp": _kinds("version:4 type:8 code:8 chksum:16 id:16 seq:16 nexthopmtu:16 gw:ip4 mtu:32 ptr:32"),
     "udp": _kinds("sport:16 dport:16 len:16 chksum:16"),
-    "tcp": _kinds(
-        "sport:16 dport:16 seq:32 ack:32 dataofs:4 reserved:3 flags:9 window:16 chksum:16 urgptr:16"
-    ),
+    "tcp": _kinds("sport:16 dport:16 seq:32 ack:32 dataofs:4 reserved:3 flags:9 window:16 chksum:16 urgptr:16"),
     "gre": _kinds(
         "chksum_present:1 routing_present:1 key_present:1 seqnum_present:1 strict_route_source:1"
         " recursion_control:3 flags:5 version:3 proto:16 chksum:16 offset:16 key:32 sequence_number:32"
         " payload_len:16 call_id:16 ack_number:32"
     ),
     "vxlan": _kinds("flags:8 reserved1:24 vni:24 reserved2:8"),
-    "geneve": _kinds(
-        "version:2 optionlen:6 oam:1 critical:1 reserved:6 proto:16 vni:24 reserved2:8 options:bytes"
-    ),
+    "geneve": _kinds("version:2 optionlen:6 oam:1 critical:1 reserved:6 proto:16 vni:24 reserved2:8 options:bytes"),
     "ipip": {},
     "payload": _kinds("load:bytes"),
 }

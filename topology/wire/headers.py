@@ -173,9 +173,7 @@ def _link(walk: Walk, start: int, vlan: Vlan | None) -> Step:
     while name == "dot1q" and len(walk.headers) < MAX_LAYERS:
         name, at = dot1q(walk, at)
     if walk.headers and at < start <= walk.end:
-        walk.problem(
-            "ether", 0, f"the network header starts at offset {start}, {start - at} unknown bytes before it"
-        )
+        walk.problem("ether", 0, f"the network header starts at offset {start}, {start - at} unknown bytes before it")
         return name, start
     if start > walk.end:
         walk.problem("ether", 0, f"the network header starts at offset {start}, {walk.end} bytes are there")
@@ -186,9 +184,7 @@ def _untagged_by_kernel(walk: Walk, vlan: Vlan) -> None:
     """Put the tag back behind the Ethernet header that was just read."""
     outer = walk.headers[0]
     kind = outer.fields["type"]
-    walk.headers[0] = Header(
-        "ether", {**outer.fields, "type": vlan.tpid & 0xFFFF}, outer.offset, outer.length
-    )
+    walk.headers[0] = Header("ether", {**outer.fields, "type": vlan.tpid & 0xFFFF}, outer.offset, outer.length)
     walk.headers.append(Header("dot1q", dot1q_fields(vlan.tci & 0xFFFF, kind), outer.length, 0))
 
 
@@ -220,6 +216,4 @@ def quoted(
     if icmp.fields["type"] not in (ICMPV6_ERRORS if six else ICMP_ERRORS):
         return None
     ethertype = 0x86DD if six else 0x0800
-    return decode(
-        headers.payload, link=False, ethertype=ethertype, vxlan_ports=vxlan_ports, geneve_ports=geneve_ports
-    )
+    return decode(headers.payload, link=False, ethertype=ethertype, vxlan_ports=vxlan_ports, geneve_ports=geneve_ports)

@@ -47,9 +47,7 @@ def arp(walk: Walk, at: int) -> Step:
     half = hwlen + plen
     hwsrc, psrc, hwdst, pdst = body[:hwlen], body[hwlen:half], body[half : half + hwlen], body[half + hwlen :]
     fields: dict[str, Value] = {"hwtype": hwtype, "ptype": ptype, "hwlen": hwlen, "plen": plen, "op": op}
-    fields |= (
-        {"hwsrc": hwsrc.hex(":"), "hwdst": hwdst.hex(":")} if hwlen == 6 else {"hwsrc": hwsrc, "hwdst": hwdst}
-    )
+    fields |= {"hwsrc": hwsrc.hex(":"), "hwdst": hwdst.hex(":")} if hwlen == 6 else {"hwsrc": hwsrc, "hwdst": hwdst}
     ipv4 = ptype == 0x0800 and plen == 4
     fields |= {"psrc": inet_ntoa(psrc), "pdst": inet_ntoa(pdst)} if ipv4 else {"psrc": psrc, "pdst": pdst}
     walk.headers.append(Header("arp", fields, at, size))

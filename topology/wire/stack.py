@@ -31,6 +31,8 @@ from topology.wire.scapy_pattern import declared
 from topology.wire.summary import describe
 from topology.wire.walk import Header, Value
 
+_ENDS = ("src", "dst", "psrc", "pdst")
+
 
 @dataclass(frozen=True)
 class Mismatch:
@@ -143,7 +145,8 @@ def _compiled(layers: Iterable[tuple[str, Mapping[str, object]]]) -> tuple[_Laye
     if not chain:
         raise Misuse("stack - no layers - expected at least one - seen none")
     for index, (name, given) in enumerate(chain):
-        explicit = [Want(field, value) for field, value in given.items()]
+        # Who is meant comes first: a wrong address says more than the TTL that is wrong with it.
+        explicit = sorted((Want(*item) for item in given.items()), key=lambda want: want.field not in _ENDS)
         wants = (*explicit, *implied(chain, index))
         compiled.append(_Layer(name, tuple(sorted(given.items())), wants))
     return tuple(compiled)

@@ -86,9 +86,7 @@ def _icmp(fields: Fields) -> str:
 
 def _tcp(fields: Fields) -> str:
     flags = fields.get("flags")
-    letters = (
-        "".join(c for bit, c in enumerate(_TCP_FLAGS) if flags >> bit & 1) if isinstance(flags, int) else ""
-    )
+    letters = "".join(c for bit, c in enumerate(_TCP_FLAGS) if flags >> bit & 1) if isinstance(flags, int) else ""
     return "tcp" + _ends(fields, "sport", "dport") + (f" {letters}" if letters else "")
 
 
@@ -107,11 +105,7 @@ def _gre(fields: Fields) -> str:
 
 def _vxlan(fields: Fields) -> str:
     flags = fields.get("flags", 8)
-    return (
-        "vxlan"
-        + _value(fields, "vni")
-        + (" without I flag" if isinstance(flags, int) and not flags & 8 else "")
-    )
+    return "vxlan" + _value(fields, "vni") + (" without I flag" if isinstance(flags, int) and not flags & 8 else "")
 
 
 def _payload(fields: Fields) -> str:

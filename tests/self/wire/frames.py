@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import truediv
 from typing import Any
 
 from scapy.contrib.geneve import GENEVE
@@ -53,14 +55,17 @@ def ping(load: bytes = NONCE) -> Any:
     return ICMP(type=8, id=7, seq=1) / Raw(load)
 
 
-def tunnelled() -> Any:
-    """What leaf 1 puts into its GRE tunnel."""
-    return middle() / udp() / vxlan() / ether() / inner() / ping()
+def vxlan_packet(**layers: Any) -> Any:
+    """What leaf 1 puts into its GRE tunnel; a layer can be replaced by name (`middle`, `udp`, `vxlan`, …)."""
+    parts = {"middle": middle(), "udp": udp(), "vxlan": vxlan(), "ether": ether(), "inner": inner()}
+    parts = {**parts, "message": ping(), **layers}
+    return reduce(truediv, parts.values())
 
 
-def reference() -> Any:
-    """A customer's ping as it crosses the spine: VXLAN inside GRE."""
-    return ether() / outer() / GRE() / tunnelled()
+def reference(**layers: Any) -> Any:
+    """A customer's ping as it crosses the spine, VXLAN inside GRE; a layer can be replaced by name."""
+    front = [layers.pop(name, default) for name, default in (("outer", outer()), ("gre", GRE()))]
+    return reduce(truediv, [ether(), *front, vxlan_packet(**layers)])
 
 
 def seen(packet: Any, **how: Any) -> Headers:
@@ -78,7 +83,7 @@ def samples() -> list[bytes]:
         ether() / six / ICMPv6EchoRequest(data=NONCE),
         ether() / outer() / GRE(key_present=1, key=7, seqnum_present=1, chksum_present=1) / ether() / inner(),
         ether() / outer() / UDP(sport=1, dport=6081) / GENEVE(vni=9, proto=0x6558) / ether() / inner() / ping(),
-        ether() / outer() / inner() / ICMP(type=3, code=4, nexthopmtu=1400) / Raw(bytes(tunnelled())[:60]),
+        ether() / outer() / inner() / ICMP(type=3, code=4, nexthopmtu=1400) / Raw(bytes(vxlan_packet())[:60]),
         ether() / six / outer() / six / UDP(sport=1, dport=2) / Raw(b"x"),
         ether() / outer(options=[b"\x07\x03\x04\x00"]) / GRE(version=1, proto=0x880B) / Raw(bytes(20)),
         ether() / IPv6(nh=0) / Raw(b"\x2c\x00" + bytes(6) + b"\x3a\x00" + bytes(6) + b"\x80" + bytes(20)),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import eq, ne
 from typing import Any
 
 import pytest
 from scapy.contrib.geneve import GENEVE
 from scapy.layers.inet import ICMP, IP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP, GRE, Dot1AD, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
-from scapy.packet import Raw
+from scapy.packet import Padding, Raw
 
 from tests.self.wire.frames import (
     NONCE,
@@ -23,11 +24,11 @@ from tests.self.wire.frames import (
     ping,
     reference,
     seen,
-    tunnelled,
     udp,
     vxlan,
+    vxlan_packet,
 )
-from topology.wire.headers import Vlan
+from topology.wire.headers import Headers, Vlan
 from topology.wire.stack import Stack
 
 PROMISED = Stack(
@@ -42,7 +43,7 @@ PROMISED = Stack(
     / ICMP()
     / Raw(NONCE)
 )
-"""What the spine must carry. Its layers count 0 ether, 1 ipv4, 2 gre, 3 ipv4, 4 udp, 5 vxlan, 6 ether, 7 ipv4, …"""
+"""What a spine carries: 0 ether, 1 ipv4, 2 gre, 3 ipv4, 4 udp, 5 vxlan, 6 ether, 7 ipv4, 8 icmp, 9 bytes."""
 
 FRAME = bytes(reference())
 
@@ -63,96 +64,149 @@ def patched(offset: int, *octets: int) -> bytes:
 
 
 GRE_AT, MIDDLE_AT, UDP_AT, VXLAN_AT, INNER_AT = 34, 38, 58, 66, 88
+QUOTE = Raw(FRAME[14:])
+TUNNELLED = vxlan_packet()
+ARP_FRAME = ether() / ARP()
 CARRIED = vxlan() / ether() / inner() / ping()
-TO_LEAF = ether() / outer() / GRE()
 SIX = IPv6(src="2001:db8::1", dst="2001:db8::3", hlim=64)
-FRAGMENT = Raw(bytes(middle(proto=17, flags="MF") / Raw(bytes(udp() / CARRIED)[:64])))
+GRE_IN_VXLAN = udp() / vxlan() / ether() / middle() / GRE() / inner() / ping()
+TO_GENEVE = {"udp": UDP(sport=1, dport=6081), "vxlan": GENEVE(vni=30, proto=0x6558)}
+FIRST = middle(proto=17, flags="MF") / Raw(bytes(udp() / CARRIED)[:64])
+OPTIONS = [b"\x07\x03\x04\x00"]
 
 WRONG_CHAIN = [
-    Lookalike(
-        "gre inside vxlan",
-        ether() / outer() / udp() / vxlan() / ether() / middle() / GRE() / inner() / ping(),
-        "layer 2 gre",
-    ),
-    Lookalike("quoted in an icmp error", ether() / outer() / ICMP(type=3, code=4) / Raw(FRAME[14:]), "layer 2 gre"),
-    Lookalike(
-        "quoted in an icmp error inside the tunnels",
-        TO_LEAF / middle() / udp() / vxlan() / ether() / inner() / ICMP(type=3, code=1) / Raw(NONCE),
-        "layer 8 icmp.type",
-    ),
-    Lookalike("quoted in a redirect", ether() / outer() / ICMP(type=5) / Raw(FRAME[14:]), "layer 2 gre"),
+    Lookalike("gre-inside-vxlan", ether() / outer() / GRE_IN_VXLAN, "layer 2 gre"),
+    Lookalike("quoted-in-an-icmp-error", ether() / outer() / ICMP(type=3, code=4) / QUOTE, "layer 2 gre"),
+    Lookalike("quoted-in-a-redirect", ether() / outer() / ICMP(type=5) / QUOTE, "layer 2 gre"),
+    Lookalike("error-in-the-tunnels", reference(message=ICMP(type=3) / Raw(NONCE)), "layer 8 icmp.type"),
     Lookalike("bare", ether() / inner() / ping(), "layer 1 ipv4.src"),
-    Lookalike("bare under the outer addresses", ether() / outer() / ping(), "layer 2 gre"),
-    Lookalike("vxlan without gre", ether() / tunnelled(), "layer 1 ipv4.src"),
-    Lookalike("vxlan directly between the leaves", ether() / outer() / udp() / CARRIED, "layer 2 gre"),
-    Lookalike("gre without vxlan", TO_LEAF / inner() / ping(), "layer 3 ipv4.src"),
-    Lookalike("udp without vxlan", TO_LEAF / middle() / UDP(dport=7) / Raw(NONCE), "layer 4 udp.dport"),
-    Lookalike("ip in ip instead of gre", ether() / outer(proto=4) / tunnelled(), "layer 2 gre"),
-    Lookalike("ip in ip inside gre", TO_LEAF / outer(proto=4) / tunnelled(), "layer 3 ipv4.src"),
-    Lookalike("ip in ip under the vteps", TO_LEAF / middle(proto=4) / tunnelled(), "layer 4 udp"),
-    Lookalike("gre twice", TO_LEAF / outer() / GRE() / tunnelled(), "layer 3 ipv4.src"),
-    Lookalike("ethernet in gre", TO_LEAF / ether() / tunnelled(), "layer 3 ipv4"),
-    Lookalike("arp in vxlan", TO_LEAF / middle() / udp() / vxlan() / ether() / ARP(), "layer 7 ipv4"),
-    Lookalike(
-        "vxlan nested in vxlan",
-        TO_LEAF / middle() / udp() / vxlan() / ether() / inner() / udp() / CARRIED,
-        "layer 8 icmp",
-    ),
-    Lookalike("geneve instead of vxlan", TO_LEAF / middle() / UDP(dport=6081) / GENEVE(vni=30) / ether(), "frame"),
-    Lookalike("vlan outside", ether() / Dot1Q(vlan=1) / outer() / GRE() / tunnelled(), "layer 1 ipv4"),
-    Lookalike("vlan 0 outside", ether() / Dot1Q(vlan=0) / outer() / GRE() / tunnelled(), "layer 1 ipv4"),
-    Lookalike("service tag outside", ether() / Dot1AD(vlan=1) / outer() / GRE() / tunnelled(), "layer 1 ipv4"),
-    Lookalike("vlan that the kernel moved out", FRAME, "layer 1 ipv4", {"vlan": Vlan(5)}),
-    Lookalike(
-        "vlan inside",
-        TO_LEAF / middle() / udp() / vxlan() / ether() / Dot1Q(vlan=1) / inner() / ping(),
-        "layer 7 ipv4",
-    ),
-    Lookalike("ipv6 inside", TO_LEAF / middle() / udp() / vxlan() / ether() / SIX / Raw(b"x"), "layer 7 ipv4"),
-    Lookalike("ipv6 outside", ether() / SIX / GRE() / tunnelled(), "layer 1 ipv4"),
-    Lookalike("another ethertype", patched(12, 0x88, 0xB5), "layer 1 ipv4"),
-    Lookalike("an 802.3 length", patched(12, 0x00, 0x9E), "layer 1 ipv4"),
-    Lookalike("another protocol type in gre", patched(GRE_AT + 2, 0x88, 0xB5), "layer 3 ipv4"),
-    Lookalike("another ip protocol", patched(23, 99), "layer 2 gre"),
-    Lookalike("no ethernet", FRAME[14:], "layer 0 ether", {"link": False, "ethertype": 0x0800}),
+    Lookalike("bare-between-the-leaves", ether() / outer() / ping(), "layer 2 gre"),
+    Lookalike("vxlan-only", ether() / TUNNELLED, "layer 1 ipv4.src"),
+    Lookalike("vxlan-between-the-leaves", ether() / outer() / udp() / CARRIED, "layer 2 gre"),
+    Lookalike("gre-only", ether() / outer() / GRE() / inner() / ping(), "layer 3 ipv4.src"),
+    Lookalike("udp-without-vxlan", ether() / outer() / GRE() / middle() / UDP(dport=7), "layer 4 udp.dport"),
+    Lookalike("ipip-instead-of-gre", ether() / outer(proto=4) / TUNNELLED, "layer 2 gre"),
+    Lookalike("ipip-inside-gre", ether() / outer() / GRE() / middle(proto=4) / TUNNELLED, "layer 4 udp"),
+    Lookalike("gre-twice", ether() / outer() / GRE() / middle() / GRE() / TUNNELLED, "layer 4 udp"),
+    Lookalike("ethernet-in-gre", ether() / outer() / GRE() / ether() / TUNNELLED, "layer 3 ipv4"),
+    Lookalike("arp-in-vxlan", ether() / outer() / GRE() / middle() / udp() / vxlan() / ARP_FRAME, "layer 7 ipv4"),
+    Lookalike("vxlan-nested-in-vxlan", reference(message=udp() / CARRIED), "layer 8 icmp"),
+    Lookalike("udp-instead-of-icmp", reference(message=UDP(sport=1, dport=7) / Raw(NONCE)), "layer 8 icmp"),
+    Lookalike("geneve-instead-of-vxlan", reference(**TO_GENEVE), "layer 4 udp.dport"),
+    Lookalike("vlan-outside", ether() / Dot1Q(vlan=1) / outer() / GRE() / TUNNELLED, "layer 1 ipv4"),
+    Lookalike("vlan-0-outside", ether() / Dot1Q(vlan=0) / outer() / GRE() / TUNNELLED, "layer 1 ipv4"),
+    Lookalike("service-tag-outside", ether() / Dot1AD(vlan=1) / outer() / GRE() / TUNNELLED, "layer 1 ipv4"),
+    Lookalike("vlan-that-the-kernel-moved-out", FRAME, "layer 1 ipv4", {"vlan": Vlan(5)}),
+    Lookalike("vlan-inside", reference(ether=ether() / Dot1Q(vlan=1)), "layer 7 ipv4"),
+    Lookalike("ipv6-inside", reference(inner=SIX, message=ICMPv6EchoRequest(data=NONCE)), "layer 7 ipv4"),
+    Lookalike("ipv6-outside", reference(outer=SIX), "layer 1 ipv4"),
+    Lookalike("ipv6-vteps", reference(middle=SIX), "layer 3 ipv4"),
+    Lookalike("another-ethertype", patched(12, 0x88, 0xB5), "layer 1 ipv4"),
+    Lookalike("an-802.3-length", patched(12, 0x00, 0x9E), "layer 1 ipv4"),
+    Lookalike("another-protocol-type-in-gre", patched(GRE_AT + 2, 0x88, 0xB5), "layer 3 ipv4"),
+    Lookalike("another-ip-protocol", patched(23, 99), "layer 2 gre"),
+    Lookalike("no-ethernet", FRAME[14:], "layer 0 ether", {"link": False, "ethertype": 0x0800}),
+    Lookalike("no-payload", reference(message=ICMP(type=8)), "layer 9 payload"),
+    Lookalike("nonce-in-the-padding", reference(inner=inner(len=28)), "layer 9 payload"),
+    Lookalike("port-that-is-not-vxlan's", FRAME, "layer 5 vxlan", {"vxlan_ports": frozenset({4789})}),
 ]
 
 WRONG_VALUE = [
-    Lookalike("wrong vni", TO_LEAF / middle() / udp() / vxlan(vni=31) / ether() / inner() / ping(), "layer 5 vxlan.vni"),
-    Lookalike("vni in the wrong bytes", patched(VXLAN_AT + 4, 0, 30, 0, 0), "layer 5 vxlan.vni"),
-    Lookalike("vni in the reserved byte", patched(VXLAN_AT + 4, 0, 0, 0, 30), "layer 5 vxlan.vni"),
-    Lookalike("i flag clear", patched(VXLAN_AT, 0x00), "layer 5 vxlan.flags"),
-    Lookalike("all flags but the i flag", patched(VXLAN_AT, 0xF7), "layer 5 vxlan.flags"),
-    Lookalike("source port 4789", TO_LEAF / middle() / UDP(sport=4789, dport=7) / CARRIED, "layer 4 udp.dport"),
-    Lookalike("source port 4900", TO_LEAF / middle() / UDP(sport=4900, dport=7) / CARRIED, "layer 4 udp.dport"),
-    Lookalike("another vxlan port", TO_LEAF / middle() / udp(dport=4789) / CARRIED, "layer 4 udp.dport"),
-    Lookalike("a port that is vxlan's nowhere", FRAME, "layer 5 vxlan", {"vxlan_ports": frozenset({4789})}),
-    Lookalike("outer first fragment", ether() / outer(flags="MF") / GRE() / tunnelled(), "layer 1 ipv4.flags"),
-    Lookalike("outer later fragment", ether() / outer(frag=4) / GRE() / tunnelled(), "layer 1 ipv4.frag"),
-    Lookalike("first fragment of the vxlan packet", TO_LEAF / FRAGMENT, "layer 3 ipv4.flags"),
-    Lookalike("later fragment of the vxlan packet", TO_LEAF / middle(frag=8, proto=17) / CARRIED, "layer 3 ipv4.frag"),
-    Lookalike("inner first fragment", patched(INNER_AT + 6, 0x20), "layer 7 ipv4.flags"),
-    Lookalike("inner later fragment", patched(INNER_AT + 7, 1), "layer 7 ipv4.frag"),
-    Lookalike("gre with a key", ether() / outer() / GRE(key_present=1, key=7) / tunnelled(), "layer 2 gre.key_present"),
-    Lookalike("gre with key 0", ether() / outer() / GRE(key_present=1, key=0) / tunnelled(), "layer 2 gre.key_present"),
-    Lookalike("gre with a checksum", ether() / outer() / GRE(chksum_present=1) / tunnelled(), "layer 2 gre.chksum_present"),
-    Lookalike("gre with sequence numbers", ether() / outer() / GRE(seqnum_present=1) / tunnelled(), "layer 2 gre.seqnum_present"),
-    Lookalike("gre with routing", ether() / outer() / GRE(routing_present=1) / tunnelled(), "layer 2 gre.routing_present"),
-    Lookalike("gre version 1", patched(GRE_AT, 0x20, 0x01), "layer 2 gre.version"),
-    Lookalike("outer addresses swapped", ether() / outer(src="28.0.0.2", dst="26.0.0.2") / GRE() / tunnelled(), "layer 1 ipv4.src"),
-    Lookalike("vteps swapped", TO_LEAF / middle(src="23.0.0.1", dst="21.0.0.1") / udp() / CARRIED, "layer 3 ipv4.src"),
-    Lookalike(
-        "customers swapped",
-        TO_LEAF / middle() / udp() / vxlan() / ether() / inner(src="20.0.0.3", dst="20.0.0.1") / ping(),
-        "layer 7 ipv4.src",
-    ),
-    Lookalike("another target", patched(33, 3), "layer 1 ipv4.dst"),
-    Lookalike("outer ttl one lower", patched(22, 62), "layer 1 ipv4.ttl"),
-    Lookalike("inner ttl one lower", patched(INNER_AT + 8, 63), "layer 7 ipv4.ttl"),
-    Lookalike("ip options outside", ether() / outer(options=[b"\x07\x03\x04\x00"]) / GRE() / tunnelled(), "layer 1 ipv4.ihl"),
-    Lookalike("another nonce", patched(len(FRAME) - 1, 0), "layer 9 payload.load"),
-    Lookalike("payload one byte short", reference_with(NONCE[:-1]) if False else TO_LEAF / middle() / udp() / vxlan() / ether() / inner() / ping(NONCE[:-1]), "layer 9 payload.load"),
-    Lookalike("payload one byte long", TO_LEAF / middle() / udp() / vxlan() / ether() / inner() / ping(NONCE + b"\0"), "layer 9 payload.load"),
-    Lookalike("no payload", TO_LEAF / middle() / udp() / vxlan() / ether() / inner() / ICMP(), "layer 9 payload"),
-    Lookalike("the nonce in the padding", TO_LEAF / middle() / udp() / vxlan() / ether() / inner(len=28) / ping(), "layer 9 payload"),
+    Lookalike("wrong-vni", reference(vxlan=vxlan(vni=31)), "layer 5 vxlan.vni"),
+    Lookalike("vni-in-the-high-bytes", patched(VXLAN_AT + 4, 0, 30, 0, 0), "layer 5 vxlan.vni"),
+    Lookalike("vni-in-the-reserved-byte", patched(VXLAN_AT + 4, 0, 0, 0, 30), "layer 5 vxlan.vni"),
+    Lookalike("i-flag-clear", patched(VXLAN_AT, 0x00), "layer 5 vxlan.flags"),
+    Lookalike("all-flags-but-the-i-flag", patched(VXLAN_AT, 0xF7), "layer 5 vxlan.flags"),
+    Lookalike("source-port-4789", reference(udp=udp(sport=4789, dport=7)), "layer 4 udp.dport"),
+    Lookalike("source-port-4900", reference(udp=udp(sport=4900, dport=7)), "layer 4 udp.dport"),
+    Lookalike("another-vxlan-port", reference(udp=udp(dport=4789)), "layer 4 udp.dport"),
+    Lookalike("outer-first-fragment", reference(outer=outer(flags="MF")), "layer 1 ipv4.flags"),
+    Lookalike("outer-later-fragment", reference(outer=outer(frag=4)), "layer 1 ipv4.frag"),
+    Lookalike("vxlan-first-fragment", ether() / outer() / GRE() / FIRST, "layer 3 ipv4.flags"),
+    Lookalike("vxlan-later-fragment", reference(middle=middle(frag=8)), "layer 3 ipv4.frag"),
+    Lookalike("inner-first-fragment", patched(INNER_AT + 6, 0x20), "layer 7 ipv4.flags"),
+    Lookalike("inner-later-fragment", patched(INNER_AT + 7, 1), "layer 7 ipv4.frag"),
+    Lookalike("gre-with-key", reference(gre=GRE(key_present=1, key=7)), "layer 2 gre.key_present"),
+    Lookalike("gre-with-key-0", reference(gre=GRE(key_present=1, key=0)), "layer 2 gre.key_present"),
+    Lookalike("gre-with-checksum", reference(gre=GRE(chksum_present=1)), "layer 2 gre.chksum_present"),
+    Lookalike("gre-with-sequence", reference(gre=GRE(seqnum_present=1)), "layer 2 gre.seqnum_present"),
+    Lookalike("gre-with-routing", reference(gre=GRE(routing_present=1)), "layer 2 gre.routing_present"),
+    Lookalike("gre-version-1", patched(GRE_AT, 0x20, 0x01), "layer 2 gre.version"),
+    Lookalike("outer-swapped", reference(outer=outer(src="28.0.0.2", dst="26.0.0.2")), "layer 1 ipv4.src"),
+    Lookalike("vteps-swapped", reference(middle=middle(src="23.0.0.1", dst="21.0.0.1")), "layer 3 ipv4.src"),
+    Lookalike("customers-swapped", reference(inner=inner(src="20.0.0.3", dst="20.0.0.1")), "layer 7 ipv4.src"),
+    Lookalike("another-leaf", patched(33, 3), "layer 1 ipv4.dst"),
+    Lookalike("outer-ttl-one-lower", patched(22, 62), "layer 1 ipv4.ttl"),
+    Lookalike("inner-ttl-one-lower", patched(INNER_AT + 8, 63), "layer 7 ipv4.ttl"),
+    Lookalike("outer-ip-options", reference(outer=outer(options=OPTIONS)), "layer 1 ipv4.ihl"),
+    Lookalike("inner-ip-options", reference(inner=inner(options=OPTIONS)), "layer 7 ipv4.ihl"),
+    Lookalike("another-nonce", patched(len(FRAME) - 1, 0), "layer 9 payload.load"),
+    Lookalike("payload-one-byte-short", reference(message=ping(NONCE[:-1])), "layer 9 payload.load"),
+    Lookalike("payload-one-byte-long", reference(message=ping(NONCE + b"\0")), "layer 9 payload.load"),
 ]
+
+MALFORMED = [
+    *(Lookalike(f"truncated-at-{size}", FRAME[:size], "frame") for size in range(0, len(FRAME), 9)),
+    Lookalike("outer-length-too-long", patched(16, 0xFF, 0xFF), "frame"),
+    Lookalike("outer-length-under-its-header", patched(16, 0, 19), "frame"),
+    Lookalike("middle-length-too-short", patched(MIDDLE_AT + 2, 0, 40), "frame"),
+    Lookalike("inner-length-too-long", patched(INNER_AT + 2, 0, 85), "frame"),
+    Lookalike("udp-length-too-long", patched(UDP_AT + 4, 0, 200), "frame"),
+    Lookalike("udp-length-too-short", patched(UDP_AT + 4, 0, 60), "frame"),
+    Lookalike("udp-length-0", patched(UDP_AT + 4, 0, 0), "frame"),
+    Lookalike("ip-version-5", patched(14, 0x55), "frame"),
+    Lookalike("ip-version-6-under-ipv4's-ethertype", patched(14, 0x65), "frame"),
+    Lookalike("ihl-4", patched(14, 0x44), "frame"),
+    Lookalike("ihl-15-inside", reference(message=Raw(b""), inner=inner(ihl=15)), "frame"),
+    Lookalike("gre-version-2", patched(GRE_AT, 0, 2), "frame"),
+    Lookalike("network-header-further-on", FRAME, "frame", {"start": 18}),
+]
+
+LOOKALIKES = [*WRONG_CHAIN, *WRONG_VALUE, *MALFORMED]
+
+
+def compared(headers: Headers, stack: Stack) -> set[bool]:
+    """What == and != say, asked from either side."""
+    return {eq(headers, stack), eq(stack, headers), not ne(headers, stack), not ne(stack, headers)}
+
+
+@pytest.mark.parametrize("lookalike", LOOKALIKES, ids=[lookalike.name for lookalike in LOOKALIKES])
+def test_a_lookalike_is_refused_where_it_departs(lookalike: Lookalike) -> None:
+    """A frame that is not the promised one is refused on either side of ==, at the place where it departs."""
+    headers = seen(lookalike.frame, **lookalike.how)
+    assert compared(headers, PROMISED) == {False}
+    where, _, rest = str(PROMISED.mismatch(headers)).partition(" - ")
+    assert where == lookalike.where
+    assert " - expected " in rest
+    assert " - seen " in rest
+
+
+def test_the_table_holds_no_frame_twice() -> None:
+    """Every lookalike is a frame of its own (or is tapped in another way), under a name of its own."""
+    assert len({(bytes(case.frame), str(case.how)) for case in LOOKALIKES}) == len(LOOKALIKES)
+    assert len({case.name for case in LOOKALIKES}) == len(LOOKALIKES)
+
+
+SAME = {
+    "as-promised": (FRAME, {}),
+    "network-header-at-14": (FRAME, {"start": 14}),
+    "padded": (FRAME + bytes(7), {}),
+    "padded-inside": (reference(message=ping() / Padding(bytes(6))), {}),
+    "other-macs": (bytes(range(12)) + FRAME[12:], {}),
+    "other-udp-source-port": (reference(udp=udp(sport=4789)), {}),
+    "no-udp-checksum": (reference(udp=udp(chksum=0)), {}),
+    "df-everywhere": (reference(outer=outer(flags="DF"), inner=inner(flags="DF")), {}),
+    "other-tos-and-id": (reference(outer=outer(tos=0xB8, id=9), middle=middle(id=77)), {}),
+    "reserved-vxlan-bits": (reference(vxlan=vxlan(reserved1=5, reserved2=6)), {}),
+    "other-vxlan-flags-beside-i": (patched(VXLAN_AT, 0x88), {}),
+    "echo-reply": (reference(message=ICMP(type=0) / Raw(NONCE)), {}),
+    "wrong-ip-checksum": (patched(24, 0, 0), {}),
+}
+
+
+@pytest.mark.parametrize(("frame", "how"), SAME.values(), ids=SAME.keys())
+def test_what_the_pattern_leaves_open_may_differ(frame: Any, how: dict[str, Any]) -> None:
+    """A frame with the promised chain and values matches, whatever its other fields are."""
+    headers = seen(frame, **how)
+    assert PROMISED.mismatch(headers) is None
+    assert compared(headers, PROMISED) == {True}

@@ -1,0 +1,76 @@
+"""Whatever the bytes are, nothing leaves the decoder and its readers but an answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.self.wire.frames import PORTS, reference, samples
+from topology.wire.headers import MAX_LAYERS, Headers, Vlan, decode, quoted
+from topology.wire.scapy_bridge import to_scapy
+from topology.wire.stack import Mismatch, Stack
+
+PATTERN = Stack(reference())
+SAMPLES = samples()
+WORDS = st.integers(-(2**33), 2**33)
+HOW = st.fixed_dictionaries(
+    {},
+    optional={
+        "link": st.booleans(),
+        "ethertype": st.sampled_from([0x0800, 0x86DD, 0x0806, 0x8100]) | WORDS,
+        "start": st.integers(-2, 60) | WORDS,
+        "vlan": st.builds(Vlan, WORDS, WORDS),
+    },
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A valid frame with a few bytes changed, and cut or extended."""
+    frame = bytearray(draw(st.sampled_from(SAMPLES)))
+    for _ in range(draw(st.integers(0, 6))):
+        frame[draw(st.integers(0, len(frame) - 1))] = draw(st.integers(0, 255))
+    size = draw(st.integers(0, len(frame)) | st.just(len(frame)))
+    return bytes(frame[:size]) + draw(st.binary(max_size=4))
+
+
+def read_in_every_way(frame: bytes, how: dict[str, Any]) -> Headers:
+    """Everything that can be asked about a frame; the answers hold together."""
+    headers = decode(frame, vxlan_ports=PORTS, **how)
+    assert len(headers) <= MAX_LAYERS + 1
+    assert all(0 <= h.offset <= h.offset + h.length <= len(frame) for h in headers)
+    assert 0 <= headers.padding <= len(frame)
+    assert headers.summary()
+    json.dumps(headers.as_json())
+    found = PATTERN.mismatch(headers)
+    assert found is None or (isinstance(found, Mismatch) and " - seen " in str(found))
+    assert (headers == PATTERN) == (found is None)
+    quote = quoted(headers, vxlan_ports=PORTS)
+    assert quote is None or quote.summary()
+    return headers
+
+
+@settings(max_examples=250, database=None, deadline=None, derandomize=True)
+@given(mutated() | st.binary(max_size=120), HOW)
+def test_no_bytes_raise(frame: bytes, how: dict[str, Any]) -> None:
+    """Random bytes and damaged frames, tapped in any way, are decoded, described, matched and quoted."""
+    read_in_every_way(frame, how)
+
+
+@settings(max_examples=120, database=None, deadline=None, derandomize=True)
+@given(mutated() | st.binary(max_size=120))
+def test_no_bytes_make_the_scapy_view_raise(frame: bytes) -> None:
+    """Random bytes and damaged frames have a scapy view, and it keeps every byte."""
+    assert bytes(to_scapy(frame, read_in_every_way(frame, {}))) == frame
+
+
+@settings(max_examples=60, database=None, deadline=None, derandomize=True)
+@given(mutated(), st.integers(0, 2**16 - 1))
+def test_the_scapy_view_has_the_tag_back(frame: bytes, tci: int) -> None:
+    """A tag that the kernel moved out of a frame is in its scapy view, whatever the frame is."""
+    headers = decode(frame, vlan=Vlan(tci), vxlan_ports=PORTS)
+    tag = b"\x81\x00" + tci.to_bytes(2)
+    assert bytes(to_scapy(frame, headers)) == (frame[:12] + tag + frame[12:] if len(frame) >= 14 else frame)

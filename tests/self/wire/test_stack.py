@@ -1,0 +1,339 @@
+"""`Stack`: what a pattern takes, what it implies, what it refuses, and how it says what is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from ipaddress import ip_address, ip_interface
+from typing import Any
+
+import pytest
+from scapy.base_classes import Net
+from scapy.contrib.geneve import GENEVE
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import (
+    ICMPv6DestUnreach,
+    ICMPv6EchoReply,
+    ICMPv6EchoRequest,
+    ICMPv6ND_NS,
+    IPv6,
+)
+from scapy.layers.l2 import ARP, GRE, STP, Dot1AD, Dot1Q, Ether
+from scapy.layers.vxlan import VXLAN
+from scapy.packet import Padding, Raw
+from scapy.volatile import RandNum
+
+from tests.self.wire.frames import NONCE, ether, inner, outer, ping, reference, seen, udp, vxlan
+from topology.errors import Misuse, UnknownName
+from topology.wire.stack import Stack
+
+SIX = IPv6(src="2001:db8::1", dst="2001:db8::2")
+OPTIONS = b"\x07\x03\x04\x00"
+ANY: tuple[str, dict[str, object]] = ("payload", {})
+
+
+def test_a_pattern_reads_like_the_frame_it_promises() -> None:
+    """The pattern's summary has the words of a frame's, so that both can stand side by side."""
+    frame = ether() / outer() / GRE() / ether() / inner() / ping()
+    assert Stack(frame).summary() == seen(frame).summary()
+    assert repr(Stack(Ether() / IP(dst="28.0.0.2") / GRE())) == "Stack(ether / ipv4 *>28.0.0.2 / gre)"
+
+
+def test_a_pattern_needs_no_scapy() -> None:
+    """A pattern from names and values is the same pattern as one from a scapy packet."""
+    built = Stack.of(
+        ("ether", {}),
+        ("ipv4", {"dst": "28.0.0.2"}),
+        ("gre", {"key": 7}),
+        ("ipv4", {}),
+        ("udp", {"dport": 4900}),
+        ANY,
+    )
+    assert built.layers == ("ether", "ipv4", "gre", "ipv4", "udp", "payload")
+    load = ("payload", {"load": b"x"})
+    assert Stack.of(("ether", {}), ("ipv4", {"ttl": 3}), load) == Stack(Ether() / IP(ttl=3) / Raw(b"x"))
+
+
+def test_importing_stack_does_not_import_scapy() -> None:
+    """Patterns, like the decoder, cost no import of scapy."""
+    code = "import sys, topology.wire.stack, topology.wire.scapy_bridge; sys.exit('scapy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_stacks_compare_and_hash_by_what_was_given() -> None:
+    """Two patterns with the same layers and values are one, and differ from any other thing."""
+    one, two = Stack(Ether() / IP(ttl=1)), Stack(Ether(src=None) / IP(ttl=1))
+    assert one == two
+    assert len({one, two, Stack(Ether() / IP(ttl=2))}) == 2
+    assert one != "ether / ipv4"
+
+
+MATCHES: dict[str, tuple[Any, Any]] = {
+    "mac-in-capitals": (Ether(src="02:00:00:00:00:0A") / ARP(), ether(src="02:00:00:00:00:0a") / ARP()),
+    "net-of-one-host": (Ether() / IP(dst=Net("20.0.0.3")) / UDP(), ether() / inner() / UDP()),
+    "ipv6-in-long-form": (
+        Ether() / IPv6(dst="2001:DB8:0:0::2") / UDP(),
+        ether() / SIX / UDP(sport=1, dport=2),
+    ),
+    "icmp-by-name": (Ether() / IP() / ICMP(type="echo-request") / Raw(NONCE), ether() / inner() / ping()),
+    "icmp-error-by-type": (
+        Ether() / IP() / ICMP(type=3, code=4, nexthopmtu=1426) / Raw(b"quote"),
+        ether() / inner() / ICMP(type=3, code=4, nexthopmtu=1426) / Raw(b"quote"),
+    ),
+    "icmpv6-echo": (
+        Ether() / IPv6() / ICMPv6EchoRequest(id=3, data=NONCE),
+        ether() / SIX / ICMPv6EchoRequest(id=3, seq=9, data=NONCE),
+    ),
+    "icmpv6-error": (
+        Ether() / IPv6() / ICMPv6DestUnreach(code=4) / Raw(b"quote"),
+        ether() / SIX / ICMPv6DestUnreach(code=4) / Raw(b"quote"),
+    ),
+    "ip-in-ip": (Ether() / IP() / IP(src="20.0.0.1") / UDP(), ether() / outer() / inner() / UDP(dport=2)),
+    "gre-key": (Ether() / IP() / GRE(key=7) / IP(), ether() / outer() / GRE(key_present=1, key=7) / inner()),
+    "gre-checksum": (
+        Ether() / IP() / GRE(chksum_present=1) / IP(),
+        ether() / outer() / GRE(chksum_present=1) / inner(),
+    ),
+    "gre-version-1": (
+        Ether() / IP() / GRE(version=1) / Raw(b"\0" * 4),
+        ether() / outer() / GRE(version=1, proto=0x880B) / Raw(bytes(8)),
+    ),
+    "vxlan-without-i-flag": (
+        Ether() / IP() / UDP() / VXLAN(flags=0) / Ether() / IP() / ICMP() / Raw(NONCE),
+        ether() / outer() / udp() / vxlan(flags=0) / ether() / inner() / ping(),
+    ),
+    "geneve": (
+        Ether() / IP() / UDP() / GENEVE(vni=5) / Ether() / IP() / UDP(),
+        ether() / outer() / UDP(dport=6081) / GENEVE(vni=5, proto=0x6558) / ether() / inner() / UDP(dport=2),
+    ),
+    "vlan": (
+        Ether() / Dot1Q(vlan=5) / IP() / UDP(),
+        ether() / Dot1Q(vlan=5, prio=3) / inner() / UDP(dport=2),
+    ),
+    "service-vlan": (
+        Ether() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / IP() / UDP(),
+        ether() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / inner() / UDP(dport=2),
+    ),
+    "ip-options": (
+        Ether() / IP(options=[OPTIONS]) / UDP(),
+        ether() / inner(options=[OPTIONS]) / UDP(dport=2),
+    ),
+    "first-fragment": (
+        Ether() / IP(flags="MF") / Raw(b"x" * 8),
+        ether() / inner(flags="MF", proto=17) / Raw(b"x" * 8),
+    ),
+    "last-fragment": (
+        Ether() / IP(frag=4) / Raw(b"x" * 8),
+        ether() / inner(frag=4, proto=17) / Raw(b"x" * 8),
+    ),
+    "tcp-flags": (
+        Ether() / IP() / TCP(flags="SA"),
+        ether() / inner() / TCP(flags="SA", options=[("MSS", 1460)]),
+    ),
+    "scapy-padding": (Ether() / ARP() / Padding(b"\0" * 18), bytes(ether() / ARP()) + bytes(18)),
+}
+
+
+@pytest.mark.parametrize(("pattern", "packet"), MATCHES.values(), ids=MATCHES.keys())
+def test_a_pattern_matches_what_it_describes(pattern: Any, packet: Any) -> None:
+    """Each way to write a pattern matches the frame that it means."""
+    assert Stack(pattern).mismatch(seen(packet)) is None
+
+
+REFUSED: dict[str, tuple[Any, Any, str]] = {
+    "tag-of-802.1ad": (Ether() / Dot1Q() / IP(), ether() / Dot1AD(vlan=5) / inner(), "layer 0 ether.type"),
+    "tag-of-802.1q": (Ether() / Dot1AD() / IP(), ether() / Dot1Q(vlan=5) / inner(), "layer 0 ether.type"),
+    "mf-beside-df": (
+        Ether() / IP(flags="DF") / Raw(b"x"),
+        ether() / inner(flags="DF+MF") / Raw(b"x"),
+        "layer 1 ipv4.flags",
+    ),
+    "later-than-the-first-fragment": (
+        Ether() / IP(flags="MF") / Raw(b"x"),
+        ether() / inner(flags="MF", frag=2) / Raw(b"x"),
+        "layer 1 ipv4.frag",
+    ),
+    "ipv6-extension": (
+        Ether() / IPv6() / UDP(),
+        ether() / IPv6(nh=60) / Raw(b"\x11\0" + bytes(6)) / UDP(dport=2),
+        "layer 1 ipv6.ext",
+    ),
+    "no-gre-key": (
+        Ether() / IP() / GRE(key=7) / IP(),
+        ether() / outer() / GRE() / inner(),
+        "layer 2 gre.key",
+    ),
+    "another-gre-key": (
+        Ether() / IP() / GRE(key=7) / IP(),
+        ether() / outer() / GRE(key_present=1, key=8) / inner(),
+        "layer 2 gre.key",
+    ),
+    "key-and-sequence": (
+        Ether() / IP() / GRE(key=7) / IP(),
+        ether() / outer() / GRE(key_present=1, key=7, seqnum_present=1, sequence_number=1) / inner(),
+        "layer 2 gre.seqnum_present",
+    ),
+    "geneve-options": (
+        Ether() / IP() / UDP() / GENEVE() / Ether() / ARP(),
+        ether() / outer() / UDP(dport=6081) / GENEVE(proto=0x6558, options=[bytes(4)]) / ether() / ARP(),
+        "layer 3 geneve.optionlen",
+    ),
+    "geneve-control": (
+        Ether() / IP() / UDP() / GENEVE() / Ether() / ARP(),
+        ether() / outer() / UDP(dport=6081) / GENEVE(proto=0x6558, oam=1) / ether() / ARP(),
+        "layer 3 geneve.oam",
+    ),
+    "icmpv6-error": (
+        Stack.of(("ether", {}), ("ipv6", {}), ("icmp", {}), ANY),
+        ether() / SIX / ICMPv6DestUnreach() / Raw(NONCE),
+        "layer 2 icmp.type",
+    ),
+    "icmpv6-reply-for-request": (
+        Ether() / IPv6() / ICMPv6EchoRequest(),
+        ether() / SIX / ICMPv6EchoReply(),
+        "layer 2 icmp.type",
+    ),
+    "arp-reply-for-request": (Ether() / ARP(op=1), ether() / ARP(op=2), "layer 1 arp.op"),
+    "any-payload-needs-one": (
+        Stack.of(("ether", {}), ("ipv4", {}), ("udp", {}), ANY),
+        ether() / inner() / UDP(dport=2),
+        "layer 3 payload",
+    ),
+    "payload-that-no-one-promised": (
+        Ether() / IP() / UDP(),
+        ether() / inner() / UDP(dport=2) / Raw(b"x"),
+        "layer 3 payload",
+    ),
+}
+
+
+@pytest.mark.parametrize(("pattern", "packet", "where"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_pattern_refuses_what_it_does_not_describe(pattern: Any, packet: Any, where: str) -> None:
+    """What a pattern implies without saying so is checked, and the place is named."""
+    stack = pattern if isinstance(pattern, Stack) else Stack(pattern)
+    assert str(stack.mismatch(seen(packet))).partition(" - ")[0] == where
+
+
+MESSAGES: dict[str, tuple[Any, str]] = {
+    "value": (vxlan(vni=31), "layer 5 vxlan.vni - another value - expected 30 - seen 31"),
+    "implied": (vxlan(flags=0), "layer 5 vxlan.flags - another value - expected the I flag (0x08) - seen 0"),
+}
+
+
+@pytest.mark.parametrize(("header", "message"), MESSAGES.values(), ids=MESSAGES.keys())
+def test_a_mismatch_is_one_line_in_the_common_grammar(header: Any, message: str) -> None:
+    """A wrong value is told as where, what, expected and seen."""
+    promised = Stack(Ether() / IP() / GRE() / IP() / UDP() / VXLAN(vni=30) / Ether() / IP() / ICMP() / Raw(NONCE))
+    assert str(promised.mismatch(seen(reference(vxlan=header)))) == message
+
+
+def test_a_wrong_chain_is_told_in_the_summary_s_words() -> None:
+    """Another header, an early end and a frame that goes on are told as the headers read."""
+    promised = Stack(Ether() / IP() / GRE(key=7) / IP() / UDP(dport=4900))
+    lines = [
+        str(promised.mismatch(seen(packet)))
+        for packet in (
+            ether() / outer() / udp(dport=7),
+            ether() / outer() / GRE(key_present=1, key=7) / inner() / udp(),
+        )
+    ]
+    assert lines[0] == "layer 2 gre - another header - expected gre key 7 - seen udp 7"
+    truncated = "vxlan at offset 70: its header needs 8 bytes, 0 are there"
+    assert lines[1] == f"frame - malformed - expected whole, well-formed headers - seen {truncated}"
+    short = Stack.of(("ether", {}), ("ipv4", {}), ("udp", {}))
+    goes_on = "layer 3 payload - the frame goes on - expected the end - seen 3 bytes"
+    assert str(short.mismatch(seen(ether() / inner() / UDP(dport=2) / Raw(b"abc")))) == goes_on
+    longer = Stack(Ether() / IP() / UDP() / Raw(b"abc"))
+    ends = "layer 3 payload - the frame ends early - expected 3 bytes - seen the end"
+    assert str(longer.mismatch(seen(ether() / inner() / UDP(dport=2)))) == ends
+
+
+def test_a_wrong_payload_is_told_by_its_first_wrong_byte() -> None:
+    """Two payloads are told apart by length and by the first byte that differs."""
+    promised = Stack(Ether() / IP() / UDP() / Raw(b"abcdef"))
+    line = str(promised.mismatch(seen(ether() / inner() / UDP(dport=2) / Raw(b"abcdeF"))))
+    assert line.endswith("expected 6 bytes, at byte 5 0x66 - seen 6 bytes, at byte 5 0x46")
+    line = str(promised.mismatch(seen(ether() / inner() / UDP(dport=2) / Raw(b"abc"))))
+    assert line.endswith("expected 6 bytes, at byte 3 0x646566 - seen 3 bytes, at byte 3 the end")
+
+
+def test_addresses_are_told_before_other_values() -> None:
+    """Of a wrong TTL and a wrong address in one header the address is named."""
+    stack = Stack(Ether() / IP(ttl=9, src="1.2.3.4") / UDP())
+    assert "ipv4.src" in str(stack.mismatch(seen(ether() / inner() / UDP(dport=2))))
+
+
+MISUSED: dict[str, tuple[Any, str]] = {
+    "list-of-values": (Ether() / IP(ttl=[1, 2]), "ipv4.ttl"),
+    "range": (Ether() / IP(ttl=(1, 5)), "ipv4.ttl"),
+    "net-of-many-hosts": (Ether() / IP(dst="20.0.0.0/24"), "ipv4.dst"),
+    "random-value": (Ether() / IP(id=RandNum(1, 5)), "ipv4.id"),
+    "text-for-a-number": (Ether() / IP(tos="high"), "ipv4.tos"),
+    "mac-that-is-none": (Ether(src="leaf"), "ether.src"),
+    "raw-without-bytes": (Ether() / IP() / Raw(), "Raw"),
+    "no-packet": ("Ether()", "expected a scapy packet"),
+    "no-packet-but-bytes": (b"\x00" * 60, "expected a scapy packet"),
+    "quote-as-layers": (Ether() / IP() / ICMP(type=3) / IP(), "quoted"),
+    "gre-in-ether": (Ether() / GRE(), "cannot follow ether"),
+    "payload-twice": (Ether() / IP() / Raw(b"a") / Raw(b"b"), "cannot follow payload"),
+    "udp-in-vxlan": (VXLAN() / UDP(), "cannot follow vxlan"),
+}
+
+
+@pytest.mark.parametrize(("packet", "named"), MISUSED.values(), ids=MISUSED.keys())
+def test_a_pattern_that_cannot_be_compared_is_refused(packet: Any, named: str) -> None:
+    """A pattern without a single value, or with a chain that no frame has, is refused by name."""
+    with pytest.raises(Misuse, match=named.replace("(", r"\(")):
+        Stack(packet)
+
+
+UNKNOWN: dict[str, tuple[Any, str]] = {
+    "layer": (Ether() / STP(), "unknown scapy layer 'STP'; known: ARP"),
+    "icmpv6-type": (Ether() / IPv6() / ICMPv6ND_NS(), "unknown scapy layer 'ICMPv6ND_NS'"),
+    "field": (Ether() / IP() / TCP(options=[("MSS", 1)]), "unknown field of layer tcp 'options'; known: ack"),
+    "field-of-another-type": (VXLAN(flags=0x88, gpid=5), "unknown field of layer vxlan 'gpid'; known: flags"),
+}
+
+
+@pytest.mark.parametrize(("packet", "message"), UNKNOWN.values(), ids=UNKNOWN.keys())
+def test_what_is_not_decoded_cannot_be_promised(packet: Any, message: str) -> None:
+    """A layer or field that the decoder does not read is refused with the known ones listed."""
+    with pytest.raises(UnknownName) as refusal:
+        Stack(packet)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [],
+        [("ethernet", {})],
+        [("ipv4", {"source": "1.2.3.4"})],
+        [("ipv4", {"src": "1.2.3.400"})],
+        [("ipv4", {"src": "2001:db8::1"})],
+        [("vxlan", {"vni": 1 << 24})],
+        [("udp", {"dport": -1})],
+        [("udp", {"dport": 1.0})],
+        [("payload", {"load": "text"})],
+        [("payload", {}), ("payload", {})],
+        [("ipv4", {}), ("ipv4", {})],
+    ],
+    ids=str,
+)
+def test_a_pattern_without_scapy_is_checked_as_well(layers: list[Any]) -> None:
+    """Unknown names, values out of range and impossible chains are refused in `Stack.of` too."""
+    with pytest.raises(Misuse):
+        Stack.of(*layers)
+
+
+def test_addresses_can_be_objects() -> None:
+    """Addresses and interfaces of the standard library stand for their text."""
+    headers = seen(inner() / UDP(dport=2), link=False, ethertype=0x0800)
+    ends = {"src": ip_address("20.0.0.1"), "dst": ip_interface("20.0.0.3/24")}
+    assert Stack.of(("ipv4", ends), ("udp", {})) == headers
+    assert Stack.of(("ipv4", {"src": ip_address("20.0.0.9")}), ("udp", {})) != headers
+
+
+def test_macs_can_be_bytes() -> None:
+    """Six bytes stand for a MAC address."""
+    assert Stack.of(("ether", {"src": b"\x02\0\0\0\0\x01"}), ("arp", {})) == seen(ether() / ARP())

@@ -147,8 +147,8 @@ class _Walk:
         header: dict[str, object] = {"proto": ethertype}
         if gre.key is not None:
             header["key"] = gre.key
-        ttl = gre.ttl or int(str(packet[0][1].get("ttl", packet[0][1].get("hlim"))))
-        yield from self.send(node, (ip_layer(gre.local, gre.remote, ttl, 47), ("gre", header), *packet), hops)
+        for ttl in _inherited_ttls(gre, packet):
+            yield from self.send(node, (ip_layer(gre.local, gre.remote, ttl, 47), ("gre", header), *packet), hops)
 
     def emit(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Let a frame out of a device."""
@@ -273,6 +273,24 @@ class _Walk:
     ) -> tuple[ExpectedHop, ...]:
         """The hops so far and this one."""
         return (*hops, ExpectedHop(device.node, device.name, direction, stack_of(layers), layers))
+
+
+def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
+    """The TTLs that a GRE header may get.
+
+    ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
+    That is the wrapped packet's own, except for a VXLAN packet around a datagram whose checksum is left to offload:
+    there VXLAN's mark is still in place, and the customer's TTL is what is inherited. Both are legal then.
+    """
+    if gre.ttl is not None:
+        return (gre.ttl,)
+    own, customers = _ttl(packet[:1]), _ttl(packet)
+    offloaded = "vxlan" in (name for name, _ in packet) and packet[-2][0] == "udp"
+    return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
+
+
+def _ttl(layers: Layers) -> int:
+    return int(str(ttl_of(layers)))
 
 
 def _route(node: Node, target: object, out: str | None) -> tuple[Device, Address] | None:

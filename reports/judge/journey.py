@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from reports.evidence import Cause, Journey, Sighting
 from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath
 
-NOT_SEEN = "not seen"
+NOT_SEEN = "nothing"
 NOT_EXPECTED = "nothing"
 
 

@@ -126,6 +126,9 @@ class Trip:
     back: Leg
     errors: tuple[Journey, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"the trip {self.out.journey.source} -> {self.out.journey.target}"
+
     @property
     def legs(self) -> tuple[Leg, Leg]:
         """Out and back."""
@@ -149,6 +152,13 @@ class Trip:
         """The request's frame as its sender let it go, as a scapy packet with every field set."""
         sent = self.out.journey.sightings
         return sent[0].packet if sent else None
+
+    @property
+    def payload(self) -> bytes:
+        """What the request carries, behind its transport header; empty if it was never seen."""
+        sent = self.out.journey.sightings
+        load = sent[0].headers.headers[-1].fields.get("load") if sent else None
+        return load if isinstance(load, bytes) else b""
 
     @property
     def arrived(self) -> Finding:

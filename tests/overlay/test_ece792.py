@@ -12,6 +12,7 @@ from scapy.packet import Packet, Raw
 
 from fixtures.instruments.arp import ArpTrip
 from fixtures.instruments.live import LiveFabric
+from fixtures.underlay import Underlay
 from reports.judge.trip import Trip
 from topology.errors import NotApplicable
 from topology.model import Fabric
@@ -30,21 +31,36 @@ def reference(lab: Fabric) -> None:
 
 
 @pytest.fixture
-def l2(journey: Callable[..., Trip]) -> Trip:
-    """cs1 to cs5, the Layer 2 overlay."""
-    trip = journey("cs1", "cs5")
-    if not trip.arrived:
-        raise NotApplicable(f"cs1 does not reach cs5: {trip.arrived}")
-    return trip
+def reach(request: pytest.FixtureRequest, underlay: Underlay, journey: Callable[..., Trip]) -> Callable[..., Trip]:
+    """Makes a trip for claims about a packet that arrived; they do not apply while its way is broken."""
+
+    def make(source: str, target: str) -> Trip:
+        if reason := underlay.broken_between(source, target, request.node):
+            raise NotApplicable(f"the underlay is broken: {reason}")
+        trip = journey(source, target)
+        if not (reached := trip.arrived):
+            raise NotApplicable(f"{source} does not reach {target}: {reached.cause or reached}")
+        return trip
+
+    return make
 
 
 @pytest.fixture
-def l3(journey: Callable[..., Trip]) -> Trip:
+def l2(reach: Callable[..., Trip]) -> Trip:
+    """cs1 to cs5, the Layer 2 overlay."""
+    return reach("cs1", "cs5")
+
+
+@pytest.fixture
+def l3(reach: Callable[..., Trip]) -> Trip:
     """cs1 to cs4, the Layer 3 overlay."""
-    trip = journey("cs1", "cs4")
-    if not trip.arrived:
-        raise NotApplicable(f"cs1 does not reach cs4: {trip.arrived}")
-    return trip
+    return reach("cs1", "cs4")
+
+
+@pytest.fixture
+def hairpin(reach: Callable[..., Trip]) -> Trip:
+    """cs5 to cs4, through leaf 1."""
+    return reach("cs5", "cs4")
 
 
 def vxlan_in_gre(fabric: LiveFabric, frame: Packet) -> Packet:
@@ -81,7 +97,7 @@ def test_vtep_sends_vxlan_without_gre(fabric: LiveFabric, l2: Trip) -> None:
 def test_tunnel_device_shows_no_ethernet_header(fabric: LiveFabric, l3: Trip) -> None:
     """On the GRE device the packet is plain IP: the customers' addresses, the TTL one lower, no Ethernet header."""
     source, target = fabric["cs1"].address, fabric["cs4"].address
-    inner = IP(src=str(source), dst=str(target), ttl=63) / ICMP(type=8) / Raw()
+    inner = IP(src=str(source), dst=str(target), ttl=63) / ICMP(type=8) / Raw(l3.payload)
     seen = l3.at("lc1", "gretun-cont", "out")
     assert seen == Stack(inner)
 
@@ -91,7 +107,7 @@ def test_spine_carries_l3_overlay_as_ip_inside_gre(fabric: LiveFabric, l3: Trip)
     l1, l2 = fabric["lc1"], fabric["lc2"]
     source, target = fabric["cs1"].address, fabric["cs4"].address
     outer = Ether() / IP(src=str(l1.gre.local), dst=str(l2.gre.local), proto=47) / GRE(proto=0x0800)
-    wrapped = outer / IP(src=str(source), dst=str(target), ttl=63) / ICMP(type=8) / Raw()
+    wrapped = outer / IP(src=str(source), dst=str(target), ttl=63) / ICMP(type=8) / Raw(l3.payload)
     assert l3.at("sc2", "sc2_lc1") == Stack(wrapped)
 
 
@@ -104,7 +120,7 @@ def test_lengths_are_those_of_the_captures(l2: Trip, l3: Trip) -> None:
     assert l3.sighting("sc2", "sc2_lc1").gre_length == 88
 
 
-def test_arp_crosses_the_overlay_in_50_bytes(arp: Callable[[str, str], ArpTrip]) -> None:
+def test_arp_crosses_the_overlay_in_50_bytes(l2: Trip, arp: Callable[[str, str], ArpTrip]) -> None:
     """An ARP request from bridge 1 reaches bridge 3 as 50 bytes of UDP: VXLAN, Ethernet and ARP, and is answered."""
     trip = arp("cs1", "cs5")
     assert trip.request.sighting("lc1", "lc1_br1").udp_length == 50
@@ -114,23 +130,21 @@ def test_arp_crosses_the_overlay_in_50_bytes(arp: Callable[[str, str], ArpTrip])
 
 
 @pytest.mark.parametrize("target", ["cs3", "cs4", "cs5"])
-def test_spine_1_carries_nothing(journey: Callable[..., Trip], target: str) -> None:
+def test_spine_1_carries_nothing(reach: Callable[..., Trip], target: str) -> None:
     """No customer's packet passes spine 1."""
-    assert journey("cs1", target).silent_at("sc1")
+    assert reach("cs1", target).silent_at("sc1")
 
 
-def test_ttl_is_64_on_layer_2_and_62_on_layer_3(l2: Trip, l3: Trip, journey: Callable[..., Trip]) -> None:
+def test_ttl_is_64_on_layer_2_and_62_on_layer_3(l2: Trip, l3: Trip, hairpin: Trip) -> None:
     """A ping arrives with TTL 64 at cs5, with 62 at cs4, and with 62 after the hairpin from cs5 to cs4."""
-    hairpin = journey("cs5", "cs4")
     assert l2.sighting("cs5", "cs5_br3", "in").ttl == 64
     assert l3.sighting("cs4", "cs4-br", "in").ttl == 62
     assert hairpin.sighting("cs4", "cs4-br", "in").ttl == 62
 
 
-def test_hairpin_crosses_the_fabric_twice(journey: Callable[..., Trip]) -> None:
+def test_hairpin_crosses_the_fabric_twice(hairpin: Trip) -> None:
     """From cs5 to cs4 the packet reaches leaf 1 as VXLAN in GRE, is routed there, and comes back in plain GRE."""
-    trip = journey("cs5", "cs4")
-    assert trip.sighting("sc2", "sc2_lc2", "in").layers == (
+    assert hairpin.sighting("sc2", "sc2_lc2", "in").layers == (
         *OUTER,
         "ipv4",
         "udp",
@@ -138,4 +152,4 @@ def test_hairpin_crosses_the_fabric_twice(journey: Callable[..., Trip]) -> None:
         "ether",
         *CUSTOMER,
     )
-    assert trip.sighting("sc2", "sc2_lc1", "in").layers == (*OUTER, *CUSTOMER)
+    assert hairpin.sighting("sc2", "sc2_lc1", "in").layers == (*OUTER, *CUSTOMER)

@@ -1,4 +1,4 @@
-"""Where hopcheck keeps what is dear to make (guest images, snapshots): one directory, with a lock and whole-or-nothing entries.
+"""Where hopcheck keeps what is dear to make (guest images, snapshots): entries that are whole or not there.
 
 Layout: ``CACHE/KIND/KEY/`` for finished entries, ``CACHE/KIND/.making-*`` while one is being made, ``CACHE/KIND.lock``.
 """

@@ -6,6 +6,7 @@ so that a refusal names the operation and the line of the lab file it comes from
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,8 +30,8 @@ NLMSG_ERROR, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 2, 0x200, 1
 DUMP_FLAGS = 0x301
 """NLM_F_REQUEST | NLM_F_DUMP"""
 RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE = 18, 22, 26
-RT_TABLE_MAIN, RTN_UNICAST = 254, 1
-"""linux/rtnetlink.h"""
+RT_TABLE_MAIN, RTN_UNICAST, RTM_F_CLONED = 254, 1, 0x200
+"""linux/rtnetlink.h; cloned routes are the cache of a dump, not the table."""
 IFF_UP = 1
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
@@ -99,13 +100,13 @@ class Netlink:
         self._agent.call("write_files", files=there)
 
     def _encode(self, operations: Sequence[Operation]) -> tuple[bytes, dict[int, Operation]]:
-        batch, by_sequence = IPBatch(), {}
-        for operation in operations:
-            start = len(batch.batch)
-            arguments = self._resolve(operation.arguments)
-            getattr(batch, operation.api)(operation.verb, **arguments)
-            by_sequence[struct.unpack_from("=I", batch.batch, start + 8)[0]] = operation
-        return bytes(batch.batch), by_sequence
+        by_sequence: dict[int, Operation] = {}
+        with contextlib.closing(IPBatch()) as batch:
+            for operation in operations:
+                start = len(batch.batch)
+                getattr(batch, operation.api)(operation.verb, **self._resolve(operation.arguments))
+                by_sequence[struct.unpack_from("=I", batch.batch, start + 8)[0]] = operation
+            return bytes(batch.batch), by_sequence
 
     def _resolve(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """A veth's far end is spelled out: pyroute2's shorthand has no way to choose its index."""
@@ -243,7 +244,7 @@ def _routes(data: bytes, names: Mapping[int, str]) -> Iterator[RouteState]:
     for message in MarshalRtnl().parse(data):
         if message.get("event") != "RTM_NEWROUTE" or message["type"] != RTN_UNICAST:
             continue
-        if message["table"] != RT_TABLE_MAIN:
+        if message["table"] != RT_TABLE_MAIN or message["flags"] & RTM_F_CLONED:
             continue
         anywhere = "0.0.0.0" if message["family"] == 2 else "::"
         prefix = ip_network(f"{message.get('RTA_DST') or anywhere}/{message['dst_len']}")

@@ -50,7 +50,13 @@ class Commands:
         selector.register(wake_in, selectors.EVENT_READ, self.reap)
 
     def start(
-        self, number: int, name: str | None, argv: Sequence[str], stdin: bytes, timeout_s: float | None, terminal: bool
+        self,
+        number: int,
+        name: str | None,
+        argv: Sequence[str],
+        stdin: bytes,
+        timeout_s: float | None,
+        terminal: bool,
     ) -> None:
         """Start a command; the answer to the request follows when it has ended."""
         with self.namespaces.inside(name):

@@ -101,7 +101,11 @@ class Agent:
         try:
             result = getattr(self, "op_" + str(header.get("op")))(header, body)
         except EXPECTED_ERRORS as error:
-            detail = {"type": type(error).__name__, "errno": getattr(error, "errno", None), "message": str(error)}
+            detail = {
+                "type": type(error).__name__,
+                "errno": getattr(error, "errno", None),
+                "message": str(error),
+            }
             self.send({"id": number, "error": detail}, b"")
             return
         if result is not None:

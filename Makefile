@@ -1,0 +1,53 @@
+# Front door of hopcheck: `make help` lists the targets. Set-up is done by .ci/setup, testing by pytest.
+
+PYTEST := .venv/bin/pytest
+IMAGE := .venv/bin/python -m topology.kernels.image
+
+.DEFAULT_GOAL := help
+.PHONY: help setup overlay test nightly lint doctor clean image-export image-import python
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+overlay: setup ## set up everything, prove the reference lab, write reports/out/report.html
+	$(PYTEST) -m overlay --html
+
+setup: ## only set up: .venv, system packages, guest image
+	@.ci/setup
+
+python: # only .venv, for what needs no lab
+	@.ci/setup python
+
+test: setup lint ## set up, check the code, run every test
+	$(PYTEST) --html
+
+nightly: test ## what runs once a day
+
+lint: python ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+
+doctor: python ## which kernels can carry a lab here, and what would mend the others
+	$(PYTEST) --doctor
+
+# `make image-export FILE` as well as `make image-export FILE=...`: the second goal is then the file's name.
+ifneq (,$(filter image-export image-import,$(firstword $(MAKECMDGOALS))))
+ifneq (,$(word 2,$(MAKECMDGOALS)))
+FILE := $(word 2,$(MAKECMDGOALS))
+.PHONY: $(FILE)
+$(FILE): ; @:
+endif
+endif
+
+image-export: setup ## write the guest image to FILE, for a machine that cannot build it
+	@test -n "$(FILE)" || { echo "usage: make image-export FILE=image.tar.zst" >&2; exit 2; }
+	@$(IMAGE) export "$(FILE)"
+
+image-import: python ## take the guest image from FILE
+	@test -n "$(FILE)" || { echo "usage: make image-import FILE=image.tar.zst" >&2; exit 2; }
+	@$(IMAGE) import "$(FILE)"
+
+clean: ## remove what was made inside this checkout (the cache outside it stays)
+	rm -rf .venv reports/out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

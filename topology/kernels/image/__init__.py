@@ -1,0 +1,21 @@
+"""The guest kernel's image: kernel, initrd and read-only root file system of a QEMU microVM.
+
+``python -m topology.kernels.image build | where | export FILE | import FILE``
+"""
+
+from __future__ import annotations
+
+from topology.kernels.image.archive import export_image, import_image
+from topology.kernels.image.recipe import KERNEL_ARGUMENTS, TCG_ARGUMENTS, image_key
+from topology.kernels.image.store import Image, ensure_image, find_image
+
+__all__ = [
+    "KERNEL_ARGUMENTS",
+    "TCG_ARGUMENTS",
+    "Image",
+    "ensure_image",
+    "export_image",
+    "find_image",
+    "image_key",
+    "import_image",
+]

@@ -1,0 +1,81 @@
+"""What the guest image is made of, and the key that names every image made that way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+KERNEL_ARGUMENTS = (
+    "console=ttyS0",
+    "panic=-1",  # with QEMU's -no-reboot, a panic ends QEMU
+    "quiet",
+    "mitigations=off",
+    "nokaslr",
+    "no5lvl",
+    "cryptomgr.notests",
+    "lsm=",
+    "rcupdate.rcu_expedited=1",  # links and namespaces go without waiting for grace periods
+)
+"""The guest kernel's command line: halves the work of a start-up, see docs/dependencies.md."""
+
+TCG_ARGUMENTS = ("tsc=reliable",)
+"""Added under software emulation: QEMU's TSC is in step on all CPUs, though the kernel's test says otherwise."""
+
+
+def _beside(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what is in an image; two equal recipes make interchangeable images."""
+
+    version: int
+    machine: str
+    suite: str
+    packages: tuple[str, ...]
+    left_out: tuple[str, ...]
+    early_modules: tuple[str, ...]
+    init: str
+    bootstrap: str
+    collect: str
+    pack: str
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the whole recipe."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+RECIPE = Recipe(
+    version=1,
+    machine="x86_64",
+    suite="bookworm",
+    packages=(
+        "linux-image-cloud-amd64",
+        "busybox-static",
+        "python3-minimal",
+        "libpython3-stdlib",
+        "iproute2",
+        "iputils-ping",
+        "iperf3",
+        "kmod",
+        "procps",
+        "nftables",
+        "tcpdump",
+    ),
+    left_out=("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*"),
+    early_modules=("virtio_pci", "virtio_blk"),
+    init=_beside("guest_init"),
+    bootstrap=_beside("bootstrap.py"),
+    collect=_beside("collect.sh"),
+    pack=_beside("pack.sh"),
+)
+"""The recipe of this checkout."""
+
+
+def image_key() -> str:
+    """The key of the image that this checkout needs."""
+    return RECIPE.key

@@ -16,6 +16,7 @@ from topology.errors import Problem
 from topology.model import Address, Bridge, Device, Fabric, Gre, Kind, Node, Pair, Port, PortRef, Vxlan
 from topology.packet import Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
 from topology.plan import ROUTERS, route_device
+from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
 
 Direction: TypeAlias = Literal["in", "out"]
@@ -82,7 +83,12 @@ def check_pairs(fabric: Fabric) -> Iterator[Problem]:
     """The pairs whose traffic cannot arrive, or is not carried as the pair declares."""
     for pair in fabric.pairs:
         for source, target in ((pair.source, pair.target), (pair.target, pair.source)):
-            journey = expected_journey(fabric, probe_between(fabric, source, target))
+            probe = probe_between(fabric, source, target)
+            if probe.src.version != probe.dst.version:
+                what = f"{source} -> {target} cannot start: {probe.src} and {probe.dst} are of two IP versions"
+                yield Problem(pair.where, what, "nodes whose first addresses are of one version")
+                continue
+            journey = expected_journey(fabric, probe)
             if journey.dropped:
                 right = f"a fabric in which {source} reaches {target}"
                 yield Problem(pair.where, f"{source} -> {target} cannot arrive: {journey.dropped}", right)
@@ -125,6 +131,9 @@ class _Walk:
     ) -> Iterator[ExpectedPath]:
         """Route an IP packet out of a node; ``out`` binds it to a device."""
         target = packet[0][1]["dst"]
+        if len(packet) > MAX_LAYERS:
+            yield ExpectedPath(hops, f"{node.name} wraps it over and over on its way to {target}")
+            return
         choice = _route(node, target, out)
         if choice is None:
             yield ExpectedPath(hops, f"{node.name} has no route to {target}")

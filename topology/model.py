@@ -217,6 +217,7 @@ class Fabric:
     links: tuple[Link, ...]
     pairs: tuple[Pair, ...]
     file: str = "<lab>"
+    title: str = ""
 
     def __getitem__(self, name: str) -> Node:
         try:
@@ -260,8 +261,14 @@ class Fabric:
     @cached_property
     def needs(self) -> frozenset[str]:
         """The rtnetlink link kinds that a kernel must offer to carry this fabric."""
-        kinds = {Bridge: "bridge", Vxlan: "vxlan", Gre: "gre", Port: "veth"}
-        return frozenset(kinds[type(device)] for device in self.devices)
+        return frozenset(link_kind(device) for device in self.devices)
+
+
+def link_kind(device: Device) -> str:
+    """The rtnetlink link kind (IFLA_INFO_KIND) that a device is made of."""
+    if isinstance(device, Gre):
+        return "ip6gre" if device.local.version == 6 else "gre"
+    return {Bridge: "bridge", Vxlan: "vxlan", Port: "veth"}[type(device)]
 
 
 def stable_mac(lab: str, node: str, interface: str) -> str:

@@ -20,6 +20,11 @@ FIRST_INDEX = 100
 needed between making a device and naming it in a later message of the same batch."""
 ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
+GRE_KEY = 0x2000
+"""The header has a key (GRE_KEY of linux/if_tunnel.h, in network order)."""
+IGNORE_ENCAP_LIMIT = 1
+"""IP6_TNL_F_IGN_ENCAP_LIMIT of linux/ip6_tunnel.h: without it each packet gets a Destination Options header (RFC 2473,
+section 4.1.1)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,10 @@ class Plan:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """Every operation as a person would type it, in order."""
+        """Every operation as a person would type it, in order.
+
+        ``name`` and ``dev`` are spelled out: ip(8) takes a bare device name such as ``br`` for a word of its own.
+        """
         added = tuple(f"ip netns add {name}" for name in self.namespaces)
         return (
             *added,
@@ -77,7 +85,10 @@ def _has_ipv6(fabric: Fabric) -> bool:
 
 
 def _sysctls(node: Node, ipv6: bool) -> Iterator[Operation]:
-    """Everything a new namespace inherits from the machine and that changes what the fabric does."""
+    """Everything a new namespace inherits from the machine and that changes what the fabric does.
+
+    The bridge's keys exist only where br_netfilter is loaded: hence sysctl(8)'s ``-e``.
+    """
     forwards = int(node.role in ROUTERS)
     wanted = {
         "net.ipv4.ip_forward": forwards,
@@ -95,7 +106,7 @@ def _sysctls(node: Node, ipv6: bool) -> Iterator[Operation]:
         "net.bridge.bridge-nf-call-arptables": 0,
     }
     for key, value in wanted.items():
-        command = f"ip netns exec {node.name} sysctl -qw {key}={value}"
+        command = f"ip netns exec {node.name} sysctl -eqw {key}={value}"
         yield Operation(node.name, "sysctl", "write", {"key": key, "value": str(value)}, command, node.where)
 
 
@@ -104,7 +115,7 @@ def _veth(fabric: Fabric, port: Port, index: Mapping[Any, int]) -> Operation:
     arguments: dict[str, Any] = {"kind": "veth", **_own(port, index[port.ref])}
     arguments["peer"] = {**_own(peer, index[peer.ref]), "net_ns_fd": NamespaceOf(peer.node)}
     near, far = (f"{d.name}{_words(address=d.mac, mtu=d.mtu)}" for d in (port, peer))
-    command = f"ip -n {port.node} link add {near} type veth peer name {far} netns {peer.node}"
+    command = f"ip -n {port.node} link add name {near} type veth peer name {far} netns {peer.node}"
     return Operation(port.node, "link", "add", arguments, command, port.where)
 
 
@@ -123,31 +134,42 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
     def op(api: str, verb: str, arguments: Mapping[str, Any], words: str, where: Position) -> Operation:
         return Operation(node.name, api, verb, arguments, f"ip -n {node.name} {words}", where)
 
-    yield op("link", "set", {"index": 1, "state": "up"}, "link set lo up", node.where)
+    yield op("link", "set", {"index": 1, "state": "up"}, "link set dev lo up", node.where)
     for device in node.devices:
         if isinstance(device, Port):
             yield from _address_and_up(op, device, index[device.name])
-    for device in node.devices:
-        if isinstance(device, Port):
-            continue
+    for device in _virtual_devices(node):
         arguments, words = _virtual(device, index)
         arguments |= _own(device, index[device.name])
         options = _words(address=device.mac, mtu=device.mtu)
-        yield op("link", "add", arguments, f"link add {device.name}{options} type {words}", device.where)
+        yield op("link", "add", arguments, f"link add name {device.name}{options} type {words}", device.where)
         yield from _address_and_up(op, device, index[device.name])
     for bridge in node.all(Bridge):
         for member in bridge.members:
             enslave = {"index": index[member], "master": index[bridge.name]}
-            yield op("link", "set", enslave, f"link set {member} master {bridge.name}", bridge.where)
+            yield op("link", "set", enslave, f"link set dev {member} master {bridge.name}", bridge.where)
     for route in node.routes:
-        yield op("route", "add", _route(route, node, index), f"route add {route}", route.where)
+        words = f"{'-6 ' if route.prefix.version == 6 else ''}route add {route}"
+        yield op("route", "add", _route(route, node, index), words, route.where)
+
+
+def _virtual_devices(node: Node) -> list[Device]:
+    """All but the ports, a VXLAN device behind the device it leaves by: in a leaf that may be a GRE tunnel."""
+    virtual = {device.name: device for device in node.devices if not isinstance(device, Port)}
+    ordered: dict[str, Device] = {}
+    for device in virtual.values():
+        below: list[Device] = [device]
+        while isinstance(top := below[-1], Vxlan) and top.dev in virtual and virtual[top.dev] not in below:
+            below.append(virtual[top.dev])
+        ordered |= {found.name: found for found in reversed(below) if found.name not in ordered}
+    return list(ordered.values())
 
 
 def _address_and_up(op: Any, device: Device, index: int) -> Iterator[Operation]:
     for interface in device.addresses:
-        words = f"addr add {interface} dev {device.name}"
+        words = f"addr add {interface} dev {device.name}{' nodad' if interface.version == 6 else ''}"
         yield op("addr", "add", address_arguments(interface, index), words, device.where)
-    yield op("link", "set", {"index": index, "state": "up"}, f"link set {device.name} up", device.where)
+    yield op("link", "set", {"index": index, "state": "up"}, f"link set dev {device.name} up", device.where)
 
 
 def address_arguments(interface: Interface, index: int) -> dict[str, Any]:
@@ -188,19 +210,16 @@ def _vxlan(device: Vxlan, index: Mapping[str, int]) -> tuple[dict[str, Any], str
 
 
 def _gre(device: Gre) -> tuple[dict[str, Any], str]:
-    kind = "ip6gre" if isinstance(device.local, IPv6Address) else "gre"
-    arguments: dict[str, Any] = {
-        "kind": kind,
-        "gre_local": str(device.local),
-        "gre_remote": str(device.remote),
-    }
-    arguments["gre_ttl"] = device.ttl or 0
+    six = isinstance(device.local, IPv6Address)
+    kind = "ip6gre" if six else "gre"
+    options: dict[str, Any] = {"local": str(device.local), "remote": str(device.remote), "ttl": device.ttl or 0}
+    if six:
+        options["flags"] = IGNORE_ENCAP_LIMIT
     if device.key is not None:
-        key_flag = 0x2000
-        arguments |= {f"gre_{way}": value for way in ("ikey", "okey") for value in (device.key,)}
-        arguments |= {"gre_iflags": key_flag, "gre_oflags": key_flag}
+        options |= {"ikey": device.key, "okey": device.key, "iflags": GRE_KEY, "oflags": GRE_KEY}
     ends = f"local {device.local} remote {device.remote}"
-    return arguments, f"{kind} {ends} ttl {device.ttl or 'inherit'}{_words(key=device.key)}"
+    words = f"{kind} {ends} ttl {device.ttl or 'inherit'}{_words(key=device.key)}{' encaplimit none' if six else ''}"
+    return {"kind": kind, **{f"{kind}_{name}": value for name, value in options.items()}}, words
 
 
 def _route(route: Route, node: Node, index: Mapping[str, int]) -> dict[str, Any]:

@@ -58,12 +58,15 @@ class NodeState:
 
 
 def declared_state(node: Node) -> NodeState:
-    """What a node must look like once it is built, the routes that its addresses bring included."""
+    """What a node must look like once it is built, the routes that its addresses bring included.
+
+    IPv6 has such a route for a host's prefix too (addrconf_prefix_route, net/ipv6/addrconf.c), IPv4 has not.
+    """
     connected = {
         RouteState(interface.network, None, device.name)
         for device in node.devices
         for interface in device.addresses
-        if interface.network.prefixlen < interface.max_prefixlen
+        if interface.version == 6 or interface.network.prefixlen < interface.max_prefixlen
     }
     explicit = {RouteState(route.prefix, route.via, route_device(node, route)) for route in node.routes}
     addresses = frozenset((device.name, interface) for device in node.devices for interface in device.addresses)

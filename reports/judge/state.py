@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from reports.evidence import Cause
-from topology.state import LinkState, NodeState
+from topology.state import LinkState, NodeState, RouteState
 
 MISSING = "missing"
 T = TypeVar("T")
@@ -33,16 +33,16 @@ def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:
     for name, wanted in declared.links.items():
         seen = live.links.get(name)
         if seen is None:
-            yield Cause("link", node, name, f"a {wanted.kind}", MISSING, f"ip -n {node} link add {name} …")
+            yield Cause("link", node, name, f"a {wanted.kind}", MISSING, f"ip -n {node} link add name {name} …")
             continue
         yield from _link(node, wanted, seen)
     for name in sorted(live.links.keys() - declared.links.keys()):
         seen = live.links[name]
-        yield Cause("link", node, name, "nothing", f"a {seen.kind}", f"ip -n {node} link del {name}")
+        yield Cause("link", node, name, "nothing", f"a {seen.kind}", f"ip -n {node} link del dev {name}")
 
 
 def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
-    name, ip = wanted.name, f"ip -n {node} link set {wanted.name}"
+    name, ip = wanted.name, f"ip -n {node} link set dev {wanted.name}"
     if wanted.kind != seen.kind:
         yield Cause(
             "link",
@@ -50,7 +50,7 @@ def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
             name,
             wanted.kind,
             seen.kind,
-            f"ip -n {node} link del {name}; add it as {wanted.kind}",
+            f"ip -n {node} link del dev {name}; add it as {wanted.kind}",
         )
     if wanted.up != seen.up:
         yield Cause("link", node, name, _up(wanted.up), _up(seen.up), f"{ip} {_up(wanted.up)}")
@@ -68,7 +68,7 @@ def _parameters(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause
     live = dict(seen.parameters)
     for key, value in wanted.parameters:
         if live.get(key) != value:
-            mend = f"ip -n {node} link del {wanted.name}; add it with {key} {value}"
+            mend = f"ip -n {node} link del dev {wanted.name}; add it with {key} {value}"
             yield Cause(wanted.kind, node, wanted.name, f"{key} {value}", f"{key} {live.get(key, MISSING)}", mend)
 
 
@@ -84,14 +84,20 @@ def _addresses(declared: NodeState, live: NodeState) -> Iterator[Cause]:
 
 def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
     node = declared.node
+    extra = _in_order(live.routes - declared.routes)
     for route in _in_order(declared.routes - live.routes):
-        instead = next((other for other in live.routes if other.prefix == route.prefix), None)
-        mend = f"ip -n {node} route replace {route}"
+        instead = next((other for other in extra if other.prefix == route.prefix), None)
+        if instead is not None:
+            extra.remove(instead)
+        mend = f"{_ip(node, route)} route replace {route}"
         yield Cause("route", node, route.dev, str(route), str(instead or MISSING), mend)
-    declared_prefixes = {route.prefix for route in declared.routes}
-    for route in _in_order(live.routes - declared.routes):
-        if route.prefix not in declared_prefixes:
-            yield Cause("route", node, route.dev, "nothing", str(route), f"ip -n {node} route del {route}")
+    for route in extra:
+        yield Cause("route", node, route.dev, "nothing", str(route), f"{_ip(node, route)} route del {route}")
+
+
+def _ip(node: str, route: RouteState) -> str:
+    """The command up to its object: ``default`` alone does not say which version is meant."""
+    return f"ip -n {node}{' -6' if route.prefix.version == 6 else ''}"
 
 
 def _in_order(items: Iterable[T]) -> list[T]:

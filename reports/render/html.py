@@ -7,6 +7,7 @@ from html import escape
 
 from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg, Trip
+from reports.render.ladder import rung_lines
 from topology.kernels.registry import KernelInfo
 from topology.model import Fabric
 
@@ -34,21 +35,17 @@ def _rows(verdict: Verdict) -> Iterator[str]:
     start = next((rung.seen.time_ns for rung in verdict.rungs if rung.seen), 0)
     first = verdict.divergence
     for rung in verdict.rungs:
-        look = "hc-bad" if rung is first else "hc-after" if rung.wrong else "hc-good"
+        look = "hc-good" if not rung.wrong else "hc-bad" if rung is first or rung.seen else "hc-after"
         mark = "✓" if not rung.wrong else "✗" if rung is first else "·"
-        time = f"+{(rung.seen.time_ns - start) / 1000:.1f} µs" if rung.seen else ""
+        time = f"{(rung.seen.time_ns - start) / 1000:+.1f} µs" if rung.seen else ""
         cells = (mark, time, f"{rung.node} {rung.interface}", rung.direction)
         yield f'<tr class="{look}">{"".join(f"<td>{escape(c)}</td>" for c in cells)}<td>{_stacks(rung)}</td></tr>'
 
 
 def _stacks(rung: Rung) -> str:
-    seen = rung.seen.headers.summary() if rung.seen else "not seen"
-    if not rung.wrong:
-        return escape(seen)
-    expected = rung.expected.stack.summary() if rung.expected else "nothing"
-    lines = [("expected", expected), ("seen", seen)]
-    if rung.expected and rung.seen:
-        lines.append(("why", rung.wrong))
+    lines = rung_lines(rung)
+    if len(lines) == 1 and not rung.wrong:
+        return escape(lines[0][1])
     return "<br>".join(f"<b>{escape(word)}</b> {escape(text)}" for word, text in lines)
 
 

@@ -20,35 +20,41 @@ def ladder_lines(leg: Leg) -> list[str]:
 
 def _headline(verdict: Verdict) -> str:
     rung = verdict.divergence
-    return "as declared at every hop" if rung is None else f"first divergence at {rung.where}"
+    if rung is None:
+        return "as declared at every hop" if verdict.passed else verdict.message
+    return f"first divergence at {rung.where}"
 
 
 def _rungs(verdict: Verdict, width: int) -> Iterator[str]:
     start = next((rung.seen.time_ns for rung in verdict.rungs if rung.seen), 0)
-    diverged = False
+    first = verdict.divergence
     for rung in verdict.rungs:
-        mark = GOOD if not rung.wrong else AFTER if diverged else BAD
-        yield f"{mark} {_microseconds(rung, start):>12}  {rung.where:<{width}}  {_main_line(rung)}"
-        indent = " " * (len(mark) + 15 + width + 2)
-        if rung.wrong:
-            yield from (indent + line for line in _detail(rung))
-        diverged = diverged or bool(rung.wrong)
+        mark = GOOD if not rung.wrong else BAD if rung is first else AFTER
+        lines = rung_lines(rung)
+        head = f"{mark} {_microseconds(rung, start):>12}  {rung.where:<{width}}  "
+        yield head + _line(*lines[0], only=len(lines) == 1 and not rung.wrong)
+        for word, text in lines[1:]:
+            yield " " * len(head) + _line(word, text)
+
+
+def rung_lines(rung: Rung) -> list[tuple[str, str]]:
+    """What there is to say of a rung, each with its word: *seen* alone where it is as expected."""
+    seen = rung.seen.headers.summary() if rung.seen else "nothing"
+    if not rung.wrong:
+        return [("seen", seen)]
+    lines = [("expected", rung.expected.stack.summary() if rung.expected else "nothing")]
+    lines.append(("seen", seen))
+    if rung.expected and rung.seen:
+        lines.append(("why", rung.wrong))
+    return lines
+
+
+def _line(word: str, text: str, only: bool = False) -> str:
+    return text if only else f"{word:<8} {text}"
 
 
 def _microseconds(rung: Rung, start_ns: int) -> str:
-    return f"+{(rung.seen.time_ns - start_ns) / 1000:.1f} us" if rung.seen else "-"
-
-
-def _main_line(rung: Rung) -> str:
-    if not rung.wrong and rung.seen:
-        return rung.seen.headers.summary()
-    return f"expected {rung.expected.stack.summary()}" if rung.expected else "expected nothing"
-
-
-def _detail(rung: Rung) -> Iterator[str]:
-    yield f"seen     {rung.seen.headers.summary()}" if rung.seen else "seen     nothing"
-    if rung.seen and rung.expected:
-        yield f"why      {rung.wrong}"
+    return f"{(rung.seen.time_ns - start_ns) / 1000:+.1f} us" if rung.seen else "-"
 
 
 def _ending(verdict: Verdict) -> Iterator[str]:

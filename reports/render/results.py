@@ -122,10 +122,13 @@ def _divergence(leg: Leg) -> dict[str, Any] | None:
 
 
 def write_atomically(path: Path, text: str | bytes) -> None:
-    """Write a file so that a reader sees all of it or nothing."""
+    """Write a file so that a reader sees all of it or nothing, and what was there before if it cannot be written."""
     new = path.with_name(f".{path.name}.new")
-    new.write_bytes(text.encode() if isinstance(text, str) else text)
-    new.replace(path)
+    try:
+        new.write_bytes(text.encode() if isinstance(text, str) else text)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def write_results(path: Path, document: Mapping[str, Any]) -> None:
@@ -148,4 +151,4 @@ def exit_code(tests: Iterable[TestResult], pytest_code: int) -> int:
     if verdicts & {"errored", "unstable"}:
         return 6
     network = {test.verdict for test in known if test.network}
-    return 7 if network == {"skipped"} else pytest_code
+    return 7 if network == {"skipped"} and pytest_code == 0 else pytest_code

@@ -18,8 +18,8 @@ FORMATS: Mapping[str, Callable[[Path], Fabric]] = {".yaml": load_lab, ".yml": lo
 def load(source: str | Path) -> Fabric:
     """The fabric that a known lab's name or a file of a known format declares.
 
-    The longest suffix that fits decides. Raises UnknownName for an unknown lab or format, LabError and Misuse as
-    the format's loader does.
+    The longest suffix that fits decides. Raises UnknownName for an unknown lab or format, LabError and Misuse
+    as the format's loader does.
     """
     path = lab_path(source)
     fitting = [suffix for suffix in FORMATS if path.name.endswith(suffix)]

@@ -1,7 +1,7 @@
 """Reads a lab file, hopcheck's own format: ``load_lab("ece792")`` or ``load_lab("labs/mine.yaml")``.
 
-Its keys are described in docs/lab-file.md. A file that cannot work is refused with every problem at once, each at
-its line and column; the fabric that is returned is one that the kernel will take.
+Its keys are described in docs/lab-file.md. A file that cannot work is refused with every problem at once,
+each at its line and column; the fabric that is returned is one that the kernel will take.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 from topology.errors import LabError, Misuse, Position, Problem, UnknownName
 from topology.formats.lab_checks import MAX_PROBLEMS, problems_of
-from topology.formats.lab_draft import build, read_spec
+from topology.formats.lab_draft import build
+from topology.formats.lab_refusals import ALL, read_spec
 from topology.formats.yaml_positions import parse
 from topology.model import Fabric
 
@@ -22,7 +23,6 @@ MAX_BYTES = 2**20
 """A lab of 10 000 nodes fits into 1 MiB; nothing longer is read."""
 LABS = Path(__file__).resolve().parent.parent / "labs"
 """Where the labs that come with hopcheck are."""
-SUFFIXES = (".yaml", ".yml")
 
 
 def known_labs() -> tuple[str, ...]:
@@ -31,23 +31,23 @@ def known_labs() -> tuple[str, ...]:
 
 
 def lab_path(source: str | Path) -> Path:
-    """The file that a name or a path means: text without a slash or suffix is the name of a known lab.
+    """The file that a name or a path means: text without a slash or suffix is the name of a lab.
 
     Raises UnknownName for a name that no known lab has.
     """
-    if isinstance(source, Path) or "/" in source or source.endswith(SUFFIXES):
+    if source in known_labs():
+        return LABS / f"{source}.yaml"
+    if isinstance(source, Path) or "/" in source or Path(source).suffix:
         return Path(source)
-    if source not in known_labs():
-        raise UnknownName("lab", source, known_labs())
-    return LABS / f"{source}.yaml"
+    raise UnknownName("lab", source, known_labs())
 
 
 def load_lab(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
     """The fabric that a lab file declares; ``source`` is the name of a known lab or a path.
 
-    ``extra_checks`` look at a fabric that is otherwise sound, and their problems are reported like the others.
-    Raises LabError with every problem of the content, UnknownName for an unknown lab, and Misuse for a file that
-    cannot be read.
+    ``extra_checks`` look at a fabric that is otherwise sound; their problems are reported like the others.
+    Raises LabError with every problem of the content, UnknownName for an unknown lab, and Misuse for a file
+    that cannot be read.
     """
     path = lab_path(source)
     file = _displayed(path)
@@ -64,7 +64,8 @@ def load_lab_text(text: str, file: str = "<lab>", *, extra_checks: Sequence[Fabr
     if spec is None:
         raise LabError(problems)
     draft = build(spec, tree, file)
-    problems += problems_of(draft, refused.spoiled)
+    # What is left out for its form (a key given twice) may be what any other line needs.
+    problems += problems_of(draft, ALL if form else refused.spoiled)
     if not problems:
         problems += [problem for check in extra_checks for problem in check(draft.fabric)]
     if problems:

@@ -1,4 +1,4 @@
-"""The checks of a lab file that has its schema, in the order in which one's findings silence another's echoes."""
+"""The checks of a lab file that has its schema, ordered so that a finding silences its echoes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import NamedTuple, TypeAlias
 
 from topology.errors import Problem
 from topology.formats import lab_links, lab_routes, lab_segments, lab_tunnels
-from topology.formats.lab_draft import DEVICES, Draft
+from topology.formats.lab_draft import Draft
+from topology.formats.lab_refusals import DEVICES
 from topology.model import Gre, Vxlan
 
 MAX_PROBLEMS = 200
@@ -52,7 +53,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def problems_of(draft: Draft, spoiled: Collection[str]) -> list[Problem]:
-    """What is wrong with the draft, by every check whose sections are not spoiled; at most ``MAX_PROBLEMS``."""
+    """What is wrong by every check whose sections are not spoiled; at most ``MAX_PROBLEMS``."""
     found: list[Problem] = []
     bad = set(spoiled)
     for check in CHECKS:

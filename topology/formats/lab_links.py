@@ -1,4 +1,4 @@
-"""Checks of what a lab file's devices are: links, names, bridges, and what a node says about its interfaces."""
+"""Checks of a lab file's devices: links, names, bridges, and what a node says about its interfaces."""
 
 from __future__ import annotations
 

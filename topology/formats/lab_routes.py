@@ -30,9 +30,7 @@ def check_next_hops(draft: Draft) -> Iterator[Problem]:
         for route in node.routes:
             if route.dev is not None and not node.has(route.dev):
                 right = suggest(route.dev, (device.name for device in node.devices))
-                yield Problem(
-                    route.where, f"the route's dev {route.dev!r} is no device of {node.name}", right
-                )
+                yield Problem(route.where, f"the route's dev {route.dev!r} is no device of {node.name}", right)
             elif route.via is not None:
                 yield from _gateway(node, route)
 

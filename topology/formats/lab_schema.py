@@ -1,6 +1,6 @@
-"""The lab file's schema: its keys, which of them are needed, and what each may hold. Strict; no key is ignored.
+"""The lab file's schema: its keys, which of them are needed, and what each may hold. Strict.
 
-A list is held as a mapping from index to item, so that leaving a broken item out renumbers none of the others.
+A list is held as a mapping from index to item, so that leaving a broken item out renumbers no other.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ def _numbered(value: object) -> object:
         return dict(enumerate(value))
     if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
         return value
-    raise values.wrong(
-        f"{values.shown(value)} stands where a list belongs", "a list: [a, b], or lines of '- '"
-    )
+    raise values.wrong(f"{values.shown(value)} stands where a list belongs", "a list: [a, b], or lines of '- '")
 
 
 def _one_or_more(value: object) -> object:
@@ -58,10 +56,11 @@ def _two_ends(value: object) -> object:
 
 
 Listed: TypeAlias = Annotated[dict[int, T], BeforeValidator(_numbered)]
-Named: TypeAlias = Annotated[dict[str, T], BeforeValidator(_table)]
 Text: TypeAlias = Annotated[str, PlainValidator(values.text)]
 LabName: TypeAlias = Annotated[str, PlainValidator(values.name("lab", values.LAB_NAME_MAX))]
 NodeName: TypeAlias = Annotated[str, PlainValidator(values.name("node"))]
+InterfaceName: TypeAlias = Annotated[str, PlainValidator(values.name("interface"))]
+"""A device's name where it is spoken of; that the kernel has one of that name is for a check to explain."""
 DeviceName: TypeAlias = Annotated[str, PlainValidator(values.name("device"))]
 Mtu: TypeAlias = Annotated[int, PlainValidator(values.number("MTU", values.MTU_MIN, values.MTU_MAX))]
 Mac: TypeAlias = Annotated[str, PlainValidator(values.mac)]
@@ -76,6 +75,8 @@ RouteText: TypeAlias = Annotated[Route, PlainValidator(values.route)]
 RoleName: TypeAlias = Annotated[Role, PlainValidator(values.role)]
 KindName: TypeAlias = Annotated[Kind, PlainValidator(values.kind)]
 
+Named: TypeAlias = Annotated[dict[InterfaceName, T], BeforeValidator(_table)]
+
 
 class Spec(BaseModel):
     """What all parts of a lab file share: strict types, no unknown keys, no change after reading."""
@@ -89,7 +90,7 @@ class VxlanSpec(Spec):
     vni: Vni
     local: Ip
     remote: Ip
-    dev: Text | None = None
+    dev: InterfaceName | None = None
     port: UdpPort = VXLAN_PORT
     mtu: Mtu | None = None
 
@@ -111,7 +112,7 @@ class NodeSpec(Spec):
     addresses: Named[Annotated[Listed[IpInterface], BeforeValidator(_one_or_more)]] = {}
     mtu: Named[Mtu] = {}
     mac: Named[Mac] = {}
-    bridges: Annotated[dict[DeviceName, Listed[Text]], BeforeValidator(_table)] = {}
+    bridges: Annotated[dict[DeviceName, Listed[InterfaceName]], BeforeValidator(_table)] = {}
     vxlan: Annotated[dict[DeviceName, VxlanSpec], BeforeValidator(_table)] = {}
     gre: Annotated[dict[DeviceName, GreSpec], BeforeValidator(_table)] = {}
     routes: Listed[RouteText] = {}
@@ -127,8 +128,8 @@ class LinkSpec(Spec):
 class PairSpec(Spec):
     """One entry of ``pairs``."""
 
-    source: Text
-    target: Text
+    source: NodeName
+    target: NodeName
     kind: KindName
 
 

@@ -49,7 +49,7 @@ class _Sets(dict[K, K]):
 def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
     """Every interface of the fabric, with the one that stands for its segment.
 
-    Links, bridges and tunnels join; two interfaces that are joined share a broadcast domain (or a GRE tunnel).
+    Links, bridges and tunnels join; joined interfaces share a broadcast domain (or a GRE tunnel).
     """
     sets: _Sets[PortRef] = _Sets()
     for link in fabric.links:
@@ -107,18 +107,27 @@ def _narrow(draft: Draft, found: Carried) -> Iterator[Problem]:
 
 def check_subnets(draft: Draft) -> Iterator[Problem]:
     """A subnet is on one segment, a segment in one subnet of each family, and a node in each subnet once."""
-    found = sorted(carried(draft), key=lambda one: one.where)
+    declared = {device.ref for device in draft.fabric.devices}
+    found = sorted((one for one in carried(draft) if one.ref in declared), key=lambda one: one.where)
+    apart = list(_apart(found))
+    yield from apart
+    yield from _twice(found)
+    # An address that is wrong for its own segment would overlap others only until it is mended.
+    misplaced = {problem.where for problem in apart}
     subnets: dict[tuple[PortRef, Network], Carried] = {}
     for one in found:
-        subnets.setdefault((one.segment, one.subnet), one)
+        if one.where not in misplaced:
+            subnets.setdefault((one.segment, one.subnet), one)
     yield from _overlaps(list(subnets.values()))
-    yield from _apart(found)
-    yield from _twice(found)
 
 
 def _overlaps(firsts: list[Carried]) -> Iterator[Problem]:
-    """Prefixes that overlap are nested, so a stack of the enclosing ones finds them in one sorted pass."""
+    """Prefixes that overlap are nested, so a stack of the enclosing ones finds them in one sorted pass.
+
+    A wide subnet may overlap many; its line is told of the first only.
+    """
     around: list[Carried] = []
+    told: set[Position] = set()
     for one in sorted(firsts, key=lambda c: (c.subnet.version, int(c.subnet[0]), c.subnet.prefixlen)):
         while around and not _inside(one.subnet, around[-1].subnet):
             around.pop()
@@ -126,6 +135,9 @@ def _overlaps(firsts: list[Carried]) -> Iterator[Problem]:
         around.append(one)
         if other is not None and other.interface.ip != one.interface.ip:
             late, early = (one, other) if one.where > other.where else (other, one)
+            if late.where in told:
+                continue
+            told.add(late.where)
             what = f"the subnet {late.subnet} of {late.ref} overlaps {early.subnet} of {early.ref}"
             what += f" on line {early.where.line}, which is another Layer 2 segment"
             yield Problem(late.where, what, "a subnet of its own for each segment, or a link that joins them")

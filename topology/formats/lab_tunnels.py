@@ -12,6 +12,7 @@ from topology.model import Gre, PortRef, Vxlan
 
 Tunnel: TypeAlias = Vxlan | Gre
 _SECTION = {Vxlan: "vxlan", Gre: "gre"}
+_COMPARED = 50
 _NOUN = {Vxlan: "VXLAN", Gre: "GRE"}
 
 
@@ -27,6 +28,10 @@ def is_peer(a: Tunnel, b: Tunnel) -> bool:
     return not _differences(a, b) and a.remote == b.local and a.ref != b.ref
 
 
+def _end(tunnel: Tunnel) -> Hashable:
+    return (tunnel.local, tunnel.remote, identity(tunnel))
+
+
 def _differences(mine: Tunnel, other: Tunnel) -> Sequence[tuple[str, str, str]]:
     """What disagrees: this end's field, and what each end says."""
     pairs = zip(identity(mine), identity(other), strict=True)
@@ -40,9 +45,13 @@ def _said(value: int | None) -> str:
     return "none" if value is None else str(value)
 
 
+def _tunnels(draft: Draft) -> tuple[Tunnel, ...]:
+    return (*draft.fabric.all(Vxlan), *draft.fabric.all(Gre))
+
+
 def check_places(draft: Draft) -> Iterator[Problem]:
     """A tunnel starts at an address, and a VXLAN device leaves by a device, of its own node."""
-    for tunnel in (*draft.fabric.all(Vxlan), *draft.fabric.all(Gre)):
+    for tunnel in _tunnels(draft):
         node, path = draft.fabric[tunnel.node], _path(tunnel)
         if tunnel.local not in node.addresses:
             own = ", ".join(map(str, list(node.addresses)[:8])) or "none is declared"
@@ -51,9 +60,7 @@ def check_places(draft: Draft) -> Iterator[Problem]:
         dev = tunnel.dev if isinstance(tunnel, Vxlan) else None
         if dev is not None and (dev == tunnel.name or not node.has(dev)):
             others = (device.name for device in node.devices if device is not tunnel)
-            yield Problem(
-                draft.at(*path, "dev"), f"{node.name} has no device {dev!r} to use", suggest(dev, others)
-            )
+            yield Problem(draft.at(*path, "dev"), f"{node.name} has no device {dev!r} to use", suggest(dev, others))
 
 
 def check_twins(draft: Draft) -> Iterator[Problem]:
@@ -62,18 +69,12 @@ def check_twins(draft: Draft) -> Iterator[Problem]:
     GRE by both ends and the key (``ip_tunnel_find``), VXLAN by VNI and port (``vxlan_config_validate``).
     """
     first: dict[Hashable, Tunnel] = {}
-    for tunnel in (*draft.fabric.all(Vxlan), *draft.fabric.all(Gre)):
+    for tunnel in _tunnels(draft):
         ends = () if isinstance(tunnel, Vxlan) else (tunnel.local, tunnel.remote)
-        other = first.setdefault(
-            (type(tunnel), tunnel.node, tunnel.local.version, ends, identity(tunnel)), tunnel
-        )
+        other = first.setdefault((type(tunnel), tunnel.node, tunnel.local.version, ends, identity(tunnel)), tunnel)
         if other.name != tunnel.name:
             what = f"the kernel cannot tell {tunnel.name} from {other.name} on line {other.where.line}"
-            right = (
-                "another vni or port"
-                if isinstance(tunnel, Vxlan)
-                else "other ends, or a key of its own for each"
-            )
+            right = "another vni or port" if isinstance(tunnel, Vxlan) else "other ends, or a key of its own for each"
             yield Problem(tunnel.where, f"{what} (EEXIST)", right)
 
 
@@ -88,16 +89,18 @@ def check_peers(draft: Draft, kind: type[Vxlan] | type[Gre]) -> Iterator[Problem
         for problem in _endless(draft, tunnel, owners, tunnels):
             lost.add(tunnel.ref)
             yield problem
+    ends = {_end(tunnel) for tunnel in tunnels}
     unmatched: dict[frozenset[PortRef], tuple[Tunnel, Tunnel]] = {}
     for tunnel in tunnels:
-        peers = [peer for peer in owners.get(tunnel.remote, ()) if peer.ref not in lost | {tunnel.ref}]
-        if tunnel.ref not in lost and peers and not any(is_peer(tunnel, peer) for peer in peers):
-            nearest = min(peers, key=lambda peer: len(_differences(tunnel, peer)))
-            unmatched[frozenset({tunnel.ref, nearest.ref})] = (tunnel, nearest)
+        if tunnel.ref not in lost and (tunnel.remote, tunnel.local, identity(tunnel)) not in ends:
+            peers = [peer for peer in owners[tunnel.remote][:_COMPARED] if peer.ref not in lost]
+            nearest = min(peers, key=lambda peer: len(_differences(tunnel, peer)), default=tunnel)
+            if nearest is not tunnel:
+                unmatched[frozenset({tunnel.ref, nearest.ref})] = (tunnel, nearest)
     for tunnel, peer in unmatched.values():
         fields, here, there = zip(*_differences(tunnel, peer), strict=True)
         what = f"{tunnel.name} says {' and '.join(here)}, its other end {peer.ref} {' and '.join(there)}"
-        right = f"the same at both ends; the other is on line {peer.where.line}"
+        right = f"the same at both ends (the other is on line {peer.where.line})"
         yield Problem(draft.at(*_path(tunnel), str(fields[0])), what, right)
 
 

@@ -19,7 +19,8 @@ LAB_NAME_MAX = 63
 MTU_MIN, MTU_MAX = 68, 65535
 """The least MTU of IPv4 (RFC 791) and the greatest total length of its header."""
 KERNEL_NAMES = frozenset(
-    "lo tunl0 gre0 gretap0 erspan0 sit0 ip6tnl0 ip6gre0 ip_vti0 ip6_vti0 all default".split()
+    {"lo", "tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0"}
+    | {"all", "default"}
 )
 """Devices that the kernel or a tunnel module puts into every namespace, and the directories ``all`` and
 ``default`` beside the devices' own in ``/proc/sys/net/ipv4/conf`` (Documentation/networking/ip-sysctl)."""
@@ -38,7 +39,7 @@ def wrong(what: str, right: str) -> PydanticCustomError:
 def shown(value: object) -> str:
     """A value as a message may show it: short, on one line, by its name in YAML."""
     if value is None:
-        return "empty"
+        return "an empty value"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
@@ -67,7 +68,7 @@ def text(value: object) -> str:
 
 
 def name(noun: str, limit: int = NAME_MAX) -> Callable[[object], str]:
-    """A checker of names: what Linux's ``dev_valid_name`` takes, and no character that a shell or URL minds."""
+    """A checker of names: what ``dev_valid_name`` (net/core/dev.c) takes, and a shell and a URL too."""
 
     def check(value: object) -> str:
         found = text(value)
@@ -100,7 +101,7 @@ def number(noun: str, low: int, high: int) -> Callable[[object], int]:
 def vni(value: object) -> int:
     """A VXLAN network identifier: 24 bits (RFC 7348, section 5)."""
     if value == 0 and not isinstance(value, bool):
-        raise wrong("the VNI 0 looks to the kernel like one never set", f"1 to {2**24 - 1}")
+        raise wrong("the VNI 0 is what the kernel takes for a VNI never given", f"1 to {2**24 - 1}")
     return number("VNI", 1, 2**24 - 1)(value)
 
 
@@ -165,7 +166,7 @@ def endpoint(value: object) -> PortRef:
     node, colon, device = text(value).partition(":")
     if not (node and colon and device):
         raise wrong(f"{shown(value)} is not an end of a link", "node:interface")
-    return PortRef(node, name("device")(device))
+    return PortRef(name("node")(node), name("device")(device))
 
 
 def route(value: object) -> Route:
@@ -183,10 +184,11 @@ def route(value: object) -> Route:
     if not given:
         raise wrong(f"{shown(value)} leads nowhere", "via ADDRESS or dev INTERFACE behind the prefix")
     via = address(given["via"]) if "via" in given else None
+    dev = name("interface")(given["dev"]) if "dev" in given else None
     target = _prefix(prefix, via)
     if via is not None and via.version != target.version:
         raise wrong(f"{shown(value)} mixes IPv4 and IPv6", "a prefix and a gateway of one family")
-    return Route(prefix=target, via=via, dev=given.get("dev"))
+    return Route(prefix=target, via=via, dev=dev)
 
 
 def _prefix(found: str, via: Address | None) -> Network:

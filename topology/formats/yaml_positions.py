@@ -1,7 +1,7 @@
 """YAML text -> values that remember their line and column; hostile text is refused within fixed bounds.
 
-``ruamel.yaml`` supplies the events, and nothing else of it is used: no constructor runs, so no tag can make an
-object, nothing recurses, and an alias is followed only while the expanded document stays small.
+``ruamel.yaml`` supplies the events, and nothing else of it is used: no constructor runs, so no tag can make
+an object, nothing recurses, and an alias is followed only while the expanded document stays small.
 Scalars are read by YAML 1.2's core schema (section 10.3), without floats, which no lab file needs.
 """
 
@@ -21,14 +21,13 @@ from ruamel.yaml.events import (
     DocumentStartEvent,
     Event,
     MappingStartEvent,
-    NodeEvent,
     ScalarEvent,
 )
 from ruamel.yaml.reader import ReaderError
 
 from topology.errors import LabError, Position, Problem
 
-Plain: TypeAlias = "str | int | bool | None | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "str | int | bool | list[Plain] | dict[str, Plain] | None"
 Step: TypeAlias = str | int
 
 MAX_DEPTH = 12
@@ -92,8 +91,9 @@ Tree: TypeAlias = Scalar | Items | Table
 def locate(tree: Tree, path: Sequence[Step], *, key: bool = False) -> Position:
     """Where the value at ``path`` stands, or with ``key`` the key that names it.
 
-    A path that the file does not follow to its end (a default, a list written short) ends at the deepest key or
-    item that it does name. An empty value has no place of its own, so its key stands for it.
+    A path that the file does not follow to its end (a default) ends at the deepest key or item that it does
+    name; a step into a list that the file writes without brackets, or into a mapping that it writes as a
+    list, is no step. An empty value has no place of its own, so its key stands for it.
     """
     name = tree.where
     for step in path:
@@ -102,7 +102,7 @@ def locate(tree: Tree, path: Sequence[Step], *, key: bool = False) -> Position:
         elif isinstance(tree, Items) and isinstance(step, int) and step < len(tree.items):
             tree = tree.items[step]
             name = tree.where
-        elif not isinstance(tree, Items) or isinstance(step, int):
+        elif isinstance(tree, Table) or isinstance(tree, Items) == isinstance(step, int):
             return name
     return name if key or (isinstance(tree, Scalar) and tree.bare and not tree.text) else tree.where
 
@@ -118,7 +118,7 @@ def parse(text: str, file: str) -> tuple[Tree, Sequence[Problem]]:
             builder.take(event)
     except (YAMLError, ValueError, OverflowError) as error:
         # ruamel converts escapes (\U99999999) and version numbers unchecked, hence the two built-in classes.
-        raise LabError([*builder.problems, _syntax_problem(error, text, file)]) from None
+        raise LabError([*builder.problems, _syntax_problem(error, text, builder.last)]) from None
     if builder.root is None:
         raise LabError([Problem(Position(file), "the file is empty", "a lab, starting with 'lab: NAME'")])
     return builder.root, builder.problems
@@ -152,6 +152,7 @@ class _Builder:
     def __init__(self, file: str) -> None:
         self.file = file
         self.root: Tree | None = None
+        self.last = Position(file)
         self.problems: list[Problem] = []
         self._open: list[_Open] = []
         self._anchors: dict[str, _Anchored] = {}
@@ -159,11 +160,12 @@ class _Builder:
 
     def take(self, event: Event) -> None:
         """Adds what the event says; raises LabError beyond the bounds."""
-        where = Position(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+        where = self.last = Position(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, DocumentStartEvent) and self.root is not None:
             self._stop(where, "a second document starts here", "one lab in one file")
-        if isinstance(event, NodeEvent) and getattr(event, "tag", None) is not None:
-            self._note(where, f"the tag {str(event.tag)[:40]!r} is refused", "a plain value")
+        tag = event.tag if isinstance(event, ScalarEvent | CollectionStartEvent) else None
+        if tag is not None:
+            self._note(where, f"the tag {str(tag)[:40]!r} is refused", "a plain value")
         if isinstance(event, AliasEvent):
             self._alias(event.anchor, where)
         elif isinstance(event, ScalarEvent):
@@ -180,9 +182,9 @@ class _Builder:
         self._check_bounds(where)
 
     def _alias(self, anchor: str, where: Position) -> None:
-        found = self._anchors.get(anchor)
-        if found is None:
-            self._stop(where, f"*{anchor[:40]} has no anchor before it", f"&{anchor[:40]} at the value meant")
+        if anchor not in self._anchors:
+            self._stop(where, f"*{anchor[:40]} names no value that ends before it", "a plain value")
+        found = self._anchors[anchor]
         self._size += found.size
         self._check_bounds(where, found.height)
         self._done(found.tree, None, found.size, found.height)
@@ -214,9 +216,7 @@ class _Builder:
             self._note(key.where, "a list or mapping stands as a key", "a name as the key")
         elif key.text in table.entries:
             first = table.entries[key.text][0]
-            self._note(
-                key.where, f"{key.text[:40]!r} stands here a second time", f"once, as on line {first.line}"
-            )
+            self._note(key.where, f"{key.text[:40]!r} stands here a second time", f"once, as on line {first.line}")
         else:
             table.entries[key.text] = (key.where, value)
 
@@ -227,21 +227,22 @@ class _Builder:
         raise LabError([*self.problems, Problem(where, what, right)])
 
 
-def _syntax_problem(error: Exception, text: str, file: str) -> Problem:
+def _syntax_problem(error: Exception, text: str, last: Position) -> Problem:
+    """What the parser says, where it says it; without a place of its own, behind the last event."""
+    file = last.file
     if isinstance(error, ReaderError):
         before = text[: error.position]
         where = Position(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        return Problem(
-            where, f"the character {chr(error.character)!a} is not allowed in YAML", "printable text"
-        )
-    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-    if mark is None:
-        return Problem(Position(file), f"not YAML: {' '.join(str(error).split())[:200]}", "YAML 1.2")
+        return Problem(where, f"the character {chr(error.character)!a} is not allowed in YAML", "printable text")
+    if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
+        return Problem(last, f"not YAML behind this: {_short(error)}", "YAML 1.2")
+    mark = error.problem_mark
     where = Position(file, mark.line + 1, mark.column + 1)
-    if (
-        text.splitlines()[mark.line : mark.line + 1]
-        and text.splitlines()[mark.line][mark.column :][:1] == "\t"
-    ):
+    if text[mark.index : mark.index + 1] == "\t":
         return Problem(where, "a tab indents this line", "spaces")
-    reason = " ".join(str(error.problem).split())[:200]
-    return Problem(where, f"not YAML: {reason}", "check indentation, colons, quotes and brackets up to here")
+    right = "check indentation, colons, quotes and brackets up to here"
+    return Problem(where, f"not YAML: {_short(error.problem)}", right)
+
+
+def _short(reason: object) -> str:
+    return " ".join(str(reason).split())[:200]

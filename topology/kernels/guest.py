@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from topology.errors import AgentLost, HopcheckError, KernelUnavailable
+from topology.errors import HopcheckError, KernelUnavailable
 from topology.kernels.bundle import agent_parcel
 from topology.kernels.cache import cache_dir
 from topology.kernels.image import Image, ensure_image
@@ -44,31 +44,37 @@ class GuestKernel(Kernel):
         if shutil.which(PROGRAM) is None:
             raise KernelUnavailable(f"{PROGRAM} is not here; on Debian: apt-get install qemu-system-x86")
         image = ensure_image(progress)
-        refusal = kvm_refusal() or _remembered_refusal()
+        refusal, trial_failed = kvm_refusal() or _remembered_refusal(), False
         if not refusal:
             progress("booting the guest with KVM")
             try:
                 return cls._boot(image, "kvm", keep)
             except KernelUnavailable as error:
-                _remember_refusal(f"trial boot: {str(error)[:300]}")
+                refusal = f"trial boot: {str(error)[:300]}"
+                trial_failed = True
         progress("booting the guest with software emulation (TCG)")
-        return cls._boot(image, "tcg", keep)
+        kernel = cls._boot(image, "tcg", keep)
+        if trial_failed:
+            _remember_refusal(refusal)
+        return kernel
 
     @classmethod
     def _boot(cls, image: Image, accelerator: str, keep: bool) -> GuestKernel:
-        kept_at = _folder_for_qemu() if keep else None
-        qemu = Qemu.launch(image, accelerator, kept_at)
-        try:
-            stream = _connect(kept_at / "agent.sock") if kept_at else qemu.agent_stream
-            agent = AgentLink(stream, why_lost=lambda: qemu.health() or qemu.console_tail(), health=qemu.health)
-            agent.send_parcel(agent_parcel())
-            agent.wait_hello(BOOT_TIMEOUT_S[accelerator])
-        except (AgentLost, HopcheckError) as error:
-            console = qemu.console()
-            qemu.close()
+        with contextlib.ExitStack() as undo:
+            kept_at = _folder_for_qemu() if keep else None
             if kept_at:
-                shutil.rmtree(kept_at)
-            raise KernelUnavailable(f"{accelerator} boot - {error}", console) from error
+                undo.callback(shutil.rmtree, kept_at, ignore_errors=True)
+            qemu = Qemu.launch(image, accelerator, kept_at)
+            undo.callback(qemu.close)
+            try:
+                stream = _connect(kept_at / "agent.sock", qemu) if kept_at else qemu.agent_stream
+                undo.callback(stream.close)
+                agent = AgentLink(stream, why_lost=lambda: qemu.health() or qemu.console_tail(), health=qemu.health)
+                agent.send_parcel(agent_parcel())
+                agent.wait_hello(BOOT_TIMEOUT_S[accelerator])
+            except (HopcheckError, OSError) as error:
+                raise KernelUnavailable(f"{accelerator} boot - {error}", qemu.console()) from error
+            undo.pop_all()
         return cls(qemu, agent, accelerator, kept_at)
 
     def enter(self, node: str) -> str:
@@ -95,10 +101,12 @@ def _folder_for_qemu() -> Path:
     return folder
 
 
-def _connect(path: Path) -> socket.socket:
+def _connect(path: Path, qemu: Qemu) -> socket.socket:
     stream = socket.socket(socket.AF_UNIX)
 
     def connected() -> bool:
+        if qemu.process.poll() is not None:
+            raise KernelUnavailable(qemu.health())
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
             stream.connect(str(path))
             return True
@@ -127,8 +135,10 @@ def _remembered_refusal() -> str:
 
 
 def _remember_refusal(reason: str) -> None:
+    """Save the next run the trial; a cache that cannot be written costs no more than that."""
     path = _memory()
-    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(f".{os.getpid()}")
-    new.write_text(json.dumps({"machine": _machine_now(), "kvm": reason}))
-    new.replace(path)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(json.dumps({"machine": _machine_now(), "kvm": reason}))
+        new.replace(path)

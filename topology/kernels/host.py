@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
+from typing import IO
 
 from topology.errors import AgentLost, KernelUnavailable
 from topology.kernels.bundle import LOADER, agent_parcel
@@ -40,8 +42,8 @@ class HostKernel(Kernel):
 
     kind = "host"
 
-    def __init__(self, process: subprocess.Popen[bytes], agent: AgentLink) -> None:
-        self._process = process
+    def __init__(self, process: subprocess.Popen[bytes], agent: AgentLink, words: IO[bytes], own_user: bool) -> None:
+        self._process, self._words, self._own_user = process, words, own_user
         self._keeper: subprocess.Popen[bytes] | None = None
         self.agent = agent
         self.info = KernelInfo(self.kind, str(agent.hello["release"]), "native", "")
@@ -71,7 +73,7 @@ class HostKernel(Kernel):
             process = subprocess.Popen(
                 command, stdin=theirs.fileno(), stdout=errors, stderr=errors, cwd="/", start_new_session=True
             )
-            words = os.dup(errors.fileno())
+            words = os.fdopen(os.dup(errors.fileno()), "rb")
         link = AgentLink(ours, why_lost=lambda: _tail(words))
         try:
             link.send_parcel(agent_parcel())
@@ -80,18 +82,27 @@ class HostKernel(Kernel):
             link.close()
             process.kill()
             process.wait()
-            os.close(words)
+            words.close()
             raise
-        return cls(process, link)
+        return cls(process, link, words, bool(user))
 
     def outlive_us(self) -> None:
         """Have somebody else hold the agent's stream open, so that it does not end with this process."""
-        stream = self.agent.fileno()
-        self._keeper = subprocess.Popen(("sleep", "infinity"), pass_fds=(stream,), start_new_session=True, cwd="/")
+        null = subprocess.DEVNULL
+        self._keeper = subprocess.Popen(
+            ("sleep", "infinity"),
+            stdin=null,
+            stdout=null,
+            stderr=null,
+            pass_fds=(self.agent.fileno(),),
+            start_new_session=True,
+            cwd="/",
+        )
 
     def enter(self, node: str) -> str:
         """The command that opens a shell in a node of a kept fabric."""
-        inside = f"nsenter --user --preserve-credentials --mount --net --pid --target {self._inner_pid()}"
+        user = " --user --preserve-credentials" if self._own_user else ""
+        inside = f"nsenter{user} --mount --net --pid --target {self._inner_pid()}"
         return f"{inside} ip netns exec {node} bash"
 
     def end_command(self) -> str:
@@ -100,8 +111,8 @@ class HostKernel(Kernel):
 
     def _inner_pid(self) -> int:
         """The agent's process as this machine counts: the only child of unshare."""
-        with open(f"/proc/{self._process.pid}/task/{self._process.pid}/children") as file:
-            return int(file.read().split()[0])
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return int(children.read_text().split()[0])
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
@@ -114,9 +125,12 @@ class HostKernel(Kernel):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._words.close()
 
 
-def _tail(descriptor: int) -> str:
-    size = os.fstat(descriptor).st_size
-    words = os.pread(descriptor, 400, max(0, size - 400)).decode(errors="replace").strip()
+def _tail(printed: IO[bytes]) -> str:
+    if printed.closed:
+        return "the kernel was closed"
+    size = os.fstat(printed.fileno()).st_size
+    words = os.pread(printed.fileno(), 400, max(0, size - 400)).decode(errors="replace").strip()
     return words.replace("\n", " / ") or "it printed nothing"

@@ -7,12 +7,13 @@ large, not JSON, or answers nothing that was asked ends the link.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from topology.errors import AgentError, AgentLost
 from topology.wait import scaled
@@ -20,8 +21,12 @@ from topology.wait import scaled
 HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
 OUTPUT_MAX = 1 << 24
 """Bytes that one command may print before the link gives up on it."""
+OUTPUTS = ("stdout", "stderr")
+WORDS_MAX = 1000
+"""Characters of an agent's error that a message quotes."""
 CALL_TIMEOUT_S = 60.0
 SILENCE_S = 1.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,14 @@ class Reply:
 
     fields: Mapping[str, Any]
     body: bytes
+
+    def get(self, name: str, kind: type[T]) -> T:
+        """A field that must be of a type (exactly: True is no int); AgentLost where it is missing or of another."""
+        value = self.fields.get(name)
+        if type(value) is not kind:
+            seen = type(value).__name__ if name in self.fields else "nothing"
+            raise AgentLost(f"agent - answer's {name} - expected {kind.__name__} - seen {seen}")
+        return value
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,7 @@ class AgentLink:
         self._buffer = bytearray()
         self._pending: dict[int, _Pending] = {}
         self._number = 0
+        self._lost = ""
         self.hello: Mapping[str, Any] = {}
 
     def send_parcel(self, parcel: bytes) -> None:
@@ -99,7 +113,7 @@ class AgentLink:
         """Wait for the agent's first word: its version, the kernel's release, Python's version."""
         deadline = time.monotonic() + scaled(timeout_s)
         while not self.hello:
-            self._receive(deadline, "the agent's hello")
+            self._expect(deadline, "the agent's hello")
         return self.hello
 
     def call(self, op: str, body: bytes = b"", timeout_s: float = CALL_TIMEOUT_S, **fields: Any) -> Reply:
@@ -124,19 +138,20 @@ class AgentLink:
         pending = self._pending[number]
         if not pending.done:
             return None
-        return int(self._take(number).fields["code"])
+        return self._take(number).get("code", int)
 
     def pump(self, timeout_s: float) -> None:
         """Handle one arriving piece of the stream, or return after ``timeout_s``."""
-        self._receive(time.monotonic() + timeout_s, "output")
+        if self._ready(select.POLLIN, timeout_s, "output"):
+            self._receive("output")
 
     def run(self, argv: Sequence[str], ns: str | None = None, stdin: bytes = b"", timeout_s: float = 30) -> Completed:
         """Run a command in a namespace and wait for its end; a command past its deadline is killed."""
         number = self._ask("exec", stdin, {"argv": list(argv), "ns": ns, "timeout_s": scaled(timeout_s)})
         pending = self._pending[number]
-        fields = self._wait(number, timeout_s + CALL_TIMEOUT_S).fields
+        reply = self._wait(number, timeout_s + CALL_TIMEOUT_S)
         out, err = (pending.output.get(name, b"").decode(errors="replace") for name in ("stdout", "stderr"))
-        return Completed(tuple(argv), int(fields["code"]), out, err, bool(fields["timed_out"]))
+        return Completed(tuple(argv), reply.get("code", int), out, err, reply.get("timed_out", bool))
 
     def fileno(self) -> int:
         """The stream's descriptor."""
@@ -156,17 +171,26 @@ class AgentLink:
         return self._number
 
     def _send_bytes(self, data: bytes) -> None:
-        self._stream.settimeout(scaled(CALL_TIMEOUT_S))
-        try:
-            self._stream.sendall(data)
-        except OSError as error:
-            raise AgentLost(f"agent - stream - expected open - seen {error} - {self._why_lost()}") from error
+        """Send all of it, and take in what arrives meanwhile: an agent that cannot speak does not listen."""
+        what, rest = "a request's end", memoryview(data)
+        deadline = time.monotonic() + scaled(CALL_TIMEOUT_S)
+        while rest:
+            ready = self._ready(select.POLLIN | select.POLLOUT, self._remaining(deadline, what), what)
+            if ready & select.POLLOUT:
+                try:
+                    rest = rest[self._stream.send(rest, socket.MSG_DONTWAIT) :]
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    raise self._lose(f"{what} - expected - seen {error} - {self._why_lost()}") from error
+            if ready & select.POLLIN:
+                self._receive(what)
 
     def _wait(self, number: int, timeout_s: float) -> Reply:
         deadline = time.monotonic() + scaled(timeout_s)
         pending = self._pending[number]
         while not pending.done:
-            self._receive(deadline, f"the answer to {pending.op}")
+            self._expect(deadline, f"the answer to {pending.op}")
         return self._take(number)
 
     def _take(self, number: int) -> Reply:
@@ -174,70 +198,110 @@ class AgentLink:
         if pending.reply is not None:
             return pending.reply
         detail = pending.error or {}
-        words = f"agent - {pending.op} - {detail.get('type')}: {detail.get('message')}"
         code = detail.get("errno")
-        raise AgentError(words, code if isinstance(code, int) else None)
+        words = f"{_words(detail.get('type'))}: {_words(detail.get('message'))}"
+        raise AgentError(f"agent - {pending.op} - {words}", code if type(code) is int else None)
 
-    def _receive(self, deadline: float, what: str) -> None:
+    def _expect(self, deadline: float, what: str) -> None:
+        """Take in one piece of the stream; AgentLost where none comes in time."""
+        if self._ready(select.POLLIN, self._remaining(deadline, what), what):
+            self._receive(what)
+
+    def _remaining(self, deadline: float, what: str) -> float:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise AgentLost(f"agent - {what} - expected in time - seen nothing - {self._why_lost()}")
-        self._stream.settimeout(min(remaining, SILENCE_S))
+            raise self._lose(f"{what} - expected in time - seen nothing - {self._why_lost()}")
+        return remaining
+
+    def _ready(self, events: int, timeout_s: float, what: str) -> int:
+        """Which of the events can be acted on now; 0 after a silence that ``health`` has no objection to."""
+        if self._lost:
+            raise AgentLost(self._lost)
+        poll = select.poll()
         try:
-            data = self._stream.recv(1 << 18)
-        except TimeoutError:
-            if reason := self._health():
-                raise AgentLost(f"agent - {what} - expected - seen nothing - {reason}") from None
+            poll.register(self._stream, events)
+        except ValueError as error:
+            raise self._lose(f"{what} - expected - seen a closed stream - {self._why_lost()}") from error
+        for _, found in poll.poll(min(timeout_s, SILENCE_S) * 1000):
+            return events if found & (select.POLLHUP | select.POLLERR) else found
+        if reason := self._health():
+            raise self._lose(f"{what} - expected - seen nothing - {reason}")
+        return 0
+
+    def _receive(self, what: str) -> None:
+        try:
+            data = self._stream.recv(1 << 18, socket.MSG_DONTWAIT)
+        except BlockingIOError:
             return
         except OSError as error:
-            raise AgentLost(f"agent - {what} - expected - seen {error} - {self._why_lost()}") from error
+            raise self._lose(f"{what} - expected - seen {error} - {self._why_lost()}") from error
         if not data:
-            raise AgentLost(f"agent - {what} - expected - seen the stream's end - {self._why_lost()}")
+            raise self._lose(f"{what} - expected - seen the stream's end - {self._why_lost()}")
         self._buffer += data
-        while (frame := self._next_frame()) is not None:
-            self._dispatch(*frame)
+        while self._next_frame():
+            pass
 
-    def _next_frame(self) -> tuple[dict[str, Any], bytes] | None:
+    def _lose(self, words: str) -> AgentLost:
+        """The link's end: whatever is asked of it from now on gets the same words at once."""
+        self._lost = f"agent - {words}"
+        return AgentLost(self._lost)
+
+    def _next_frame(self) -> bool:
+        """Act on the first frame of the buffer; False where there is no whole one."""
         if len(self._buffer) < 8:
-            return None
+            return False
         head, size = struct.unpack_from("!II", self._buffer)
         if head > HEADER_MAX or size > BODY_MAX:
-            raise AgentLost(f"agent - frame - expected at most {BODY_MAX} bytes - seen {head} and {size}")
+            raise self._lose(f"frame - expected at most {BODY_MAX} bytes - seen {head} and {size}")
         if len(self._buffer) < 8 + head + size:
-            return None
+            return False
         text, body = bytes(self._buffer[8 : 8 + head]), bytes(self._buffer[8 + head : 8 + head + size])
         del self._buffer[: 8 + head + size]
         try:
             header = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise AgentLost(f"agent - frame - expected JSON - seen {text[:80]!r}") from error
+            raise self._lose(f"frame - expected JSON - seen {text[:80]!r}") from error
         if not isinstance(header, dict):
-            raise AgentLost(f"agent - frame - expected an object - seen {text[:80]!r}")
-        return header, body
+            raise self._lose(f"frame - expected an object - seen {text[:80]!r}")
+        if wrong := self._dispatch(header, body):
+            raise self._lose(f"{wrong} in {text[:80]!r}")
+        return True
 
-    def _dispatch(self, header: dict[str, Any], body: bytes) -> None:
-        event, number = header.get("event"), header.get("id")
+    def _dispatch(self, header: dict[str, Any], body: bytes) -> str:
+        """Put a frame where it belongs; gives what is wrong with it, where something is."""
+        event, number, ok, error = (header.get(name) for name in ("event", "id", "ok", "error"))
         if event == "hello":
+            if type(header.get("release")) is not str:
+                return "hello - expected the kernel's release - seen none"
             self.hello = header
-            return
-        pending = self._pending.get(number) if isinstance(number, int) else None
+            return ""
+        pending = self._pending.get(number) if type(number) is int else None
         if pending is None or pending.done:
-            raise AgentLost(f"agent - frame - expected an answer to a request - seen {str(header)[:80]}")
-        if isinstance(event, str):
-            self._output(pending, event, body)
-        elif isinstance(header.get("ok"), dict):
-            pending.reply = Reply(header["ok"], body)
-        elif isinstance(header.get("error"), dict):
-            pending.error = header["error"]
+            return "frame - expected an answer to a request - seen another"
+        if event is not None:
+            return _output(pending, event, body)
+        if isinstance(ok, dict):
+            pending.reply = Reply(ok, body)
+        elif isinstance(error, dict):
+            pending.error = error
         else:
-            raise AgentLost(f"agent - frame - expected ok or error - seen {str(header)[:80]}")
+            return "frame - expected ok or error - seen neither"
+        return ""
 
-    @staticmethod
-    def _output(pending: _Pending, stream: str, body: bytes) -> None:
-        if pending.listener is not None:
-            pending.listener(stream, body)
-            return
-        kept = pending.output.setdefault(stream, bytearray())
-        kept += body
-        if len(kept) > OUTPUT_MAX:
-            raise AgentLost(f"agent - {pending.op} - expected at most {OUTPUT_MAX} bytes of output - seen more")
+
+def _output(pending: _Pending, stream: object, body: bytes) -> str:
+    if not isinstance(stream, str) or stream not in OUTPUTS:
+        return f"{pending.op} - expected output - seen another event"
+    if pending.listener is not None:
+        pending.listener(stream, body)
+        return ""
+    pending.output.setdefault(stream, bytearray()).extend(body)
+    if sum(map(len, pending.output.values())) > OUTPUT_MAX:
+        return f"{pending.op} - expected at most {OUTPUT_MAX} bytes of output - seen more"
+    return ""
+
+
+def _words(said: object) -> str:
+    """What an agent says, fit to be printed: bounded, and without halves of surrogate pairs."""
+    text = said if isinstance(said, str) else f"({type(said).__name__})"
+    return text[:WORDS_MAX].encode(errors="replace").decode()

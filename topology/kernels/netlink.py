@@ -7,6 +7,7 @@ so that a refusal names the operation and the line of the lab file it comes from
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,13 +20,13 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from topology.errors import NetlinkError
+from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
 from topology.model import Interface
 from topology.plan import NamespaceOf, Operation, Plan
 from topology.state import FALLBACK_DEVICES, LinkState, NodeState, RouteState
 
-NLMSG_ERROR, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 2, 0x200, 1
+NLMSG_ERROR, NLMSG_DONE, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 2, 3, 0x200, 1
 """linux/netlink.h"""
 DUMP_FLAGS = 0x301
 """NLM_F_REQUEST | NLM_F_DUMP"""
@@ -35,6 +36,9 @@ RT_TABLE_MAIN, RTN_UNICAST, RTM_F_CLONED = 254, 1, 0x200
 IFF_UP = 1
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
+
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
+"""What pyroute2 and ipaddress raise when a hostile agent's answer is not what a kernel says."""
 
 
 class Netlink:
@@ -46,7 +50,9 @@ class Netlink:
 
     def build(self, plan: Plan) -> None:
         """Bring a fabric up from nothing; raises NetlinkError at the first operation that the kernel refuses."""
-        self._fds = dict(self._agent.call("netns_add", names=list(plan.namespaces)).fields["fds"])
+        self._fds = dict(self._agent.call("netns_add", names=list(plan.namespaces)).get("fds", dict))
+        if any(type(self._fds.get(name)) is not int for name in plan.namespaces):
+            raise AgentLost("agent - namespaces - expected a descriptor of each - seen others")
         self._write_sysctls(plan.sysctls)
         for phase in plan.phases:
             self.apply(phase)
@@ -69,7 +75,7 @@ class Netlink:
         """What the kernel says of each node's links, addresses and routes."""
         requests = [_dump(kind, message) for kind, message in _DUMPS]
         answers = iter(self._relay([(node, request) for node in nodes for request in requests]))
-        return {node: _node_state(node, next(answers), next(answers), next(answers)) for node in nodes}
+        return {node: _read_state(node, [next(answers) for _ in requests]) for node in nodes}
 
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """Which link kinds this kernel does not offer, each with the kernel's own words (a scratch namespace tells)."""
@@ -84,6 +90,7 @@ class Netlink:
         extra: dict[str, dict[str, object]] = {
             "vxlan": {"vxlan_id": 1, "vxlan_port": 4789},
             "gre": {"gre_local": "192.0.2.1", "gre_remote": "192.0.2.2"},
+            "ip6gre": {"ip6gre_local": "2001:db8::1", "ip6gre_remote": "2001:db8::2"},
         }
         name = f"try-{kind}"
         arguments = {"ifname": name, "kind": kind, **extra.get(kind, {})}
@@ -95,7 +102,9 @@ class Netlink:
 
     def _write_sysctls(self, sysctls: Iterable[Operation]) -> None:
         wanted = [(op.node, _proc_path(op.arguments["key"]), op.arguments["value"]) for op in sysctls]
-        seen = self._agent.call("read_files", files=[[node, path] for node, path, _ in wanted]).fields["texts"]
+        seen = self._agent.call("read_files", files=[[node, path] for node, path, _ in wanted]).get("texts", list)
+        if len(seen) != len(wanted):
+            raise AgentLost(f"agent - files - expected {len(wanted)} - seen {len(seen)}")
         there = [list(item) for item, text in zip(wanted, seen, strict=True) if text is not None]
         self._agent.call("write_files", files=there)
 
@@ -126,8 +135,12 @@ class Netlink:
     def _relay(self, chunks: Sequence[tuple[str, bytes]]) -> list[bytes]:
         sizes = [[node, len(data)] for node, data in chunks]
         reply = self._agent.call("netlink", b"".join(data for _, data in chunks), chunks=sizes)
+        lengths = reply.get("sizes", list)
+        sound = len(lengths) == len(chunks) and all(type(size) is int and size >= 0 for size in lengths)
+        if not sound or sum(lengths) != len(reply.body):
+            raise AgentLost(f"agent - netlink - expected {len(chunks)} answers - seen other sizes")
         answers, at = [], 0
-        for size in reply.fields["sizes"]:
+        for size in lengths:
             answers.append(reply.body[at : at + size])
             at += size
         return answers
@@ -150,14 +163,16 @@ def _dump(kind: int, message_class: Any) -> bytes:
 def _check(answer: bytes, by_sequence: Mapping[int, Operation]) -> None:
     unanswered = dict(by_sequence)
     for kind, flags, sequence, payload in _messages(answer):
-        if kind != NLMSG_ERROR or sequence not in unanswered:
+        if kind != NLMSG_ERROR or sequence not in unanswered or len(payload) < 4:
             continue
         operation = unanswered.pop(sequence)
         code = -struct.unpack_from("=i", payload)[0]
         if code:
             words = _kernel_words(payload[20:]) if flags & NLM_F_ACK_TLVS else ""
-            reason = f"{os.strerror(code)}{': ' + words if words else ''}"
-            raise NetlinkError(f"{operation.where}: {operation.node} - {operation.command} - refused: {reason}")
+            known = os.strerror(code) if code in errno.errorcode else f"error {code}"
+            reason = f"{known}{': ' + words if words else ''}"
+            message = f"{operation.where}: {operation.node} - {operation.command} - refused: {reason}"
+            raise NetlinkError(message, code)
     if unanswered:
         missing = next(iter(unanswered.values()))
         raise NetlinkError(f"{missing.where}: {missing.node} - {missing.command} - expected an answer - seen none")
@@ -168,8 +183,8 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     at = 0
     while at + 16 <= len(data):
         size, kind, flags, sequence = struct.unpack_from("=IHHI", data, at)
-        if size < 16:
-            raise NetlinkError(f"netlink - answer - expected a message - seen {size} bytes")
+        if size < 16 or at + size > len(data):
+            raise NetlinkError(f"netlink - answer - expected a whole message - seen {size} of {len(data) - at} bytes")
         yield kind, flags, sequence, data[at + 16 : at + size]
         at += (size + 3) & ~3
 
@@ -185,6 +200,19 @@ def _kernel_words(attributes: bytes) -> str:
             return attributes[at + 4 : at + size].rstrip(b"\0").decode(errors="replace")
         at += (size + 3) & ~3
     return ""
+
+
+def _read_state(node: str, dumps: Sequence[bytes]) -> NodeState:
+    """A node's state; NetlinkError where a dump was refused, broken off or is not what a kernel says."""
+    for dump in dumps:
+        messages = list(_messages(dump))
+        if not messages or messages[-1][0] != NLMSG_DONE or any(messages[-1][3][:4]):
+            raise NetlinkError(f"{node} - netlink dump - expected all of it - seen it refused or broken off")
+    try:
+        return _node_state(node, *dumps)
+    except UNREADABLE as error:
+        seen = f"{type(error).__name__}: {str(error)[:200]}"
+        raise NetlinkError(f"{node} - netlink dump - expected links, addresses, routes - seen {seen}") from error
 
 
 def _node_state(node: str, links: bytes, addresses: bytes, routes: bytes) -> NodeState:

@@ -9,7 +9,7 @@ from topology.errors import EnvironmentBroken
 from topology.kernels.host import HostKernel
 from topology.kernels.registry import describe, missing
 
-ALL_KINDS = ("veth", "bridge", "vxlan", "gre")
+ALL_KINDS = ("veth", "bridge", "vxlan", "gre", "ip6gre")
 HOST_SUFFICES, GUEST_NEEDED = 0, 3
 
 

@@ -6,6 +6,7 @@ and the monitor are socket pairs, the console is a ring in QEMU's memory that th
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -14,16 +15,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from qemu.qmp import QMPError
-from qemu.qmp.legacy import QEMUMonitorProtocol
+from qemu.qmp import QMPClient, QMPError
 
 from topology.errors import KernelUnavailable
 from topology.kernels.image import KERNEL_ARGUMENTS, TCG_ARGUMENTS, Image
 
 PROGRAM = "qemu-system-x86_64"
 NOBODY = 65534
+KVM = Path("/dev/kvm")
 CONSOLE_BYTES = 1 << 17
 MEMORY_MIB, PROCESSORS = 512, 2
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -31,7 +32,7 @@ ACCELERATORS: Mapping[str, tuple[str, ...]] = {
     "kvm": ("-accel", "kvm", "-cpu", "host"),
     "tcg": ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"),
 }
-QUIT_TIMEOUT_S = 5.0
+MONITOR_TIMEOUT_S, QUIT_TIMEOUT_S = 10.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,25 @@ class Sockets:
 class Qemu:
     """A running QEMU; ``close`` ends it whatever state it is in."""
 
-    def __init__(self, process: subprocess.Popen[bytes], sockets: Sockets, words: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], sockets: Sockets, words: IO[bytes]) -> None:
         self.process, self.agent_stream, self._words = process, sockets.agent, words
-        self._monitor = QEMUMonitorProtocol(sockets.monitor)
+        self._sockets, self._loop, self._monitor = sockets, asyncio.Runner(), QMPClient("guest")
         self._connected = False
         self._console = ""
 
     @classmethod
     def launch(cls, image: Image, accelerator: str, keep_at: Path | None = None) -> Qemu:
-        """Start QEMU on an image; with ``keep_at`` it outlives us and serves its agent on a socket there."""
+        """Start QEMU on an image; with ``keep_at`` it outlives us and serves its agent on a socket there.
+
+        Raises KernelUnavailable where the machine cannot start it.
+        """
+        try:
+            return cls._launch(image, accelerator, keep_at)
+        except OSError as error:
+            raise KernelUnavailable(f"{PROGRAM} - expected to start - seen {error}") from error
+
+    @classmethod
+    def _launch(cls, image: Image, accelerator: str, keep_at: Path | None) -> Qemu:
         with contextlib.ExitStack() as stack:
             errors = stack.enter_context(tempfile.TemporaryFile())
             agent, agent_far = socket.socketpair()
@@ -75,18 +86,21 @@ class Qemu:
                 start_new_session=True,
                 cwd="/",
             )
-            return cls(process, Sockets(agent, monitor), os.dup(errors.fileno()))
+            return cls(process, Sockets(agent, monitor), os.fdopen(os.dup(errors.fileno()), "rb"))
 
     def command(self, name: str, **arguments: Any) -> Any:
-        """Ask the monitor; KernelUnavailable when it cannot answer."""
+        """Ask the monitor; KernelUnavailable when it cannot answer in time."""
         try:
-            if not self._connected:
-                self._monitor.settimeout(10)
-                self._monitor.connect()
-                self._connected = True
-            return self._monitor.cmd(name, **arguments)
-        except (QMPError, OSError, TimeoutError) as error:
-            raise KernelUnavailable(f"QEMU's monitor - {name} - {error} - {self.words()}") from error
+            return self._loop.run(asyncio.wait_for(self._ask(name, arguments), MONITOR_TIMEOUT_S))
+        except (QMPError, OSError, EOFError) as error:
+            words = f"{error or type(error).__name__} - {self.words()}"
+            raise KernelUnavailable(f"QEMU's monitor - {name} - {words}") from error
+
+    async def _ask(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        if not self._connected:
+            await self._monitor.connect(self._sockets.monitor)
+            self._connected = True
+        return await self._monitor.execute(name, dict(arguments))
 
     def health(self) -> str:
         """Why the guest cannot answer any more; empty while it runs."""
@@ -114,8 +128,10 @@ class Qemu:
 
     def words(self) -> str:
         """What QEMU itself has printed, its last 400 bytes."""
-        size = os.fstat(self._words).st_size
-        text = os.pread(self._words, 400, max(0, size - 400)).decode(errors="replace").strip()
+        if self._words.closed:
+            return "it was closed"
+        size = os.fstat(self._words.fileno()).st_size
+        text = os.pread(self._words.fileno(), 400, max(0, size - 400)).decode(errors="replace").strip()
         return text.replace("\n", " / ") or "it printed nothing"
 
     def close(self) -> None:
@@ -129,8 +145,10 @@ class Qemu:
             self.process.kill()
             self.process.wait()
         with contextlib.suppress(QMPError, OSError, EOFError):
-            self._monitor.close()
-        os.close(self._words)
+            self._loop.run(self._monitor.disconnect())
+        self._loop.close()
+        for end in (self._sockets.monitor, self._sockets.agent, self._words):
+            end.close()
 
 
 def qemu_arguments(accelerator: str, files: Sequence[int], stream: str, monitor_fd: int) -> tuple[str, ...]:
@@ -173,7 +191,7 @@ def confinement(keep: bool) -> tuple[str, ...]:
 def kvm_group() -> str:
     """setpriv's option for the groups of an unprivileged QEMU: the one that /dev/kvm lets in, or none."""
     with contextlib.suppress(OSError):
-        status = os.stat("/dev/kvm")
+        status = KVM.stat()
         if status.st_mode & 0o060 == 0o060 and status.st_gid != 0:
             return f"--groups={status.st_gid}"
     return "--clear-groups"
@@ -181,11 +199,11 @@ def kvm_group() -> str:
 
 def kvm_refusal() -> str:
     """Why QEMU, as confined here, cannot even open /dev/kvm; empty where it can."""
-    if not os.path.exists("/dev/kvm"):
+    if not KVM.exists():
         return "no /dev/kvm"
-    status = os.stat("/dev/kvm")
+    status = KVM.stat()
     if os.geteuid() != 0:
-        return "" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "no right to /dev/kvm; mend: usermod -aG kvm $USER"
+        return "" if os.access(KVM, os.R_OK | os.W_OK) else "no right to /dev/kvm; mend: usermod -aG kvm $USER"
     by_others = status.st_mode & 0o006 == 0o006
     if by_others or kvm_group() != "--clear-groups":
         return ""

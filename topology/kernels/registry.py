@@ -62,6 +62,7 @@ KERNELS: Mapping[str, str] = {
 """In the order in which ``auto`` tries them: the cheapest first."""
 MEND = {
     "gre": "as root: modprobe ip_gre",
+    "ip6gre": "as root: modprobe ip6_gre",
     "vxlan": "as root: modprobe vxlan",
     "bridge": "as root: modprobe bridge",
     "veth": "as root: modprobe veth",
@@ -91,7 +92,12 @@ def start_kernel(choice: str, needs: Iterable[str], progress: Progress, keep: bo
         except EnvironmentBroken as error:
             reasons.append((kind, str(error)))
             continue
-        refused = missing(kernel, needs)
+        try:
+            refused = missing(kernel, needs)
+        except EnvironmentBroken as error:
+            kernel.close()
+            reasons.append((kind, str(error)))
+            continue
         if not refused:
             before = "; ".join(f"{other} cannot: {why}" for other, why in reasons)
             why = before or ("asked for" if choice != "auto" else f"offers {', '.join(sorted(needs))}")

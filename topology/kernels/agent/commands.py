@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import selectors
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from topology.kernels.agent.namespaces import Namespaces
+
+DRAIN_READS = 64
+"""More than a pipe or a terminal can still hold when the command behind it has ended (pipe(7): 64 kB)."""
 
 
 @dataclass
@@ -106,11 +111,12 @@ class Commands:
                     self.finish(number, child, exit_code(status))
 
     def finish(self, number: int, child: Child, code: int) -> None:
-        """Pass on the rest, close everything, answer."""
+        """Pass on the rest, close everything, answer; a process that it left behind may write on for ever."""
         child.process.returncode = code
         for fd in child.outputs:
-            while self.pass_on(number, fd):
-                pass
+            for _ in range(DRAIN_READS):
+                if not self.pass_on(number, fd):
+                    break
             if fd in self.selector.get_map():
                 self.selector.unregister(fd)
             os.close(fd)
@@ -163,7 +169,18 @@ def in_terminal(argv: Sequence[str]) -> Child:
     """A command with a pseudo-terminal of its own."""
     near, far = pty.openpty()
     try:
-        process = subprocess.Popen(argv, stdin=far, stdout=far, stderr=far, start_new_session=True, cwd="/")
+        process = subprocess.Popen(
+            argv,
+            stdin=far,
+            stdout=far,
+            stderr=far,
+            start_new_session=True,
+            cwd="/",
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+    except OSError:
+        os.close(near)
+        raise
     finally:
         os.close(far)
     return Child(process, {near: "stdout"}, near)

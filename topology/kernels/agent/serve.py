@@ -33,8 +33,9 @@ from topology.kernels.agent.tap import Tap
 
 VERSION = 1
 HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
+EMPTY_READS, EMPTY_READ_MS = 15, 20
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-EXPECTED_ERRORS = (OSError, ValueError, KeyError, AttributeError, TypeError, struct.error)
+EXPECTED_ERRORS = (OSError, ValueError, KeyError, AttributeError, TypeError, OverflowError, struct.error)
 
 
 class Agent:
@@ -52,6 +53,7 @@ class Agent:
         self.taps: dict[int, Tap] = {}
         self.echoes: dict[int, socket.socket] = {}
         self.handles = 0
+        self.empty_reads = 0
 
     def run(self) -> None:
         """Serve until the stream ends."""
@@ -72,7 +74,9 @@ class Agent:
         """Collect bytes; answer each whole request."""
         data = os.read(fd, 1 << 16)
         if not data:
-            self.on_end()
+            self.on_silence()
+            return
+        self.empty_reads = 0
         self.buffer += data
         while len(self.buffer) >= 8:
             head, body = struct.unpack_from("!II", self.buffer)
@@ -85,15 +89,22 @@ class Agent:
             del self.buffer[:end]
             self.answer(json.loads(header), payload)
 
-    def on_end(self) -> None:
-        """The other side is gone: end what it started; without a way back, end too."""
+    def on_silence(self) -> None:
+        """Nothing to read: the other side is gone, or, behind a port, may be just coming.
+
+        A port that is being connected can give the first bytes before it says that it is connected, so only lasting
+        silence counts as the end there; then what the other side had started ends.
+        """
+        self.empty_reads += 1
+        if self.can_come_back and self.empty_reads != EMPTY_READS:
+            select.poll().poll(EMPTY_READ_MS)
+            return
         self.commands.end_all()
         if not self.can_come_back:
             raise SystemExit(0)
         for handle in [*self.taps, *self.echoes]:
             self.op_close({"handle": handle}, b"")
         self.buffer.clear()
-        select.poll().poll(20)
 
     def answer(self, header: dict[str, Any], body: bytes) -> None:
         """Act on one request; an expected error becomes the answer."""

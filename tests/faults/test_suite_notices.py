@@ -1,0 +1,55 @@
+"""The suite itself, run on a fabric that somebody has broken: it fails, and its message names the guilty node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fixtures.instruments.suite import SuiteRun
+from topology.errors import NotApplicable
+from topology.model import Fabric
+
+pytestmark = pytest.mark.faults
+
+VXLAN_ANEW = (
+    "ip link del {name} && ip link add {name} address {mac} mtu {mtu} type vxlan id {vni} local {local} "
+    "remote {remote} dev {dev} dstport {port} && ip link set {name} master {bridge} up"
+)
+
+
+@pytest.fixture(autouse=True)
+def reference(lab: Fabric) -> None:
+    """These tests break the reference lab."""
+    if lab.name != "ece792":
+        raise NotApplicable(f"this breaks the lab ece792, not {lab.name}")
+
+
+def other_vni(lab: Fabric) -> str:
+    """The command that gives con_ns3's VTEP another VNI."""
+    node = lab["con_ns3"]
+    vxlan = node.vxlan
+    bridge = node.bridge_of(vxlan.name)
+    assert bridge
+    known = {"name": vxlan.name, "mac": vxlan.mac, "mtu": vxlan.mtu, "vni": vxlan.vni + 1, "local": vxlan.local}
+    return VXLAN_ANEW.format(**known, remote=vxlan.remote, dev=vxlan.dev, port=vxlan.port, bridge=bridge.name)
+
+
+BREAKS: dict[str, tuple[str, str, Callable[[Fabric], str]]] = {
+    "missing-route": ("lc2", "route", lambda lab: f"ip route del {lab['lc1']['lc1_br1'].addresses[0].network}"),
+    "other-vni": ("con_ns3", "vxlan", other_vni),
+    "link-down": ("lc1", "link", lambda lab: f"ip link set {lab['lc1']['lc1_sc2'].name} down"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_broken_fabric_fails_and_the_node_is_named(name: str, lab: Fabric, suite: Callable[..., SuiteRun]) -> None:
+    """A route deleted, a VNI changed or a link taken down fails the run, and every failure names the guilty node."""
+    node, kind, command = BREAKS[name]
+    run = suite("tests/overlay", "tests/underlay", "--break", f"{node}:{command(lab)}")
+    failed = run.with_verdict("failed")
+    assert run.code == 1, run.output
+    assert failed
+    assert {(test["cause"]["node"], test["cause"]["kind"]) for test in failed} == {(node, kind)}
+    assert all(node in test["message"] for test in failed)
+    assert not run.with_verdict("errored")

@@ -1,0 +1,268 @@
+"""The reference lab with mistakes that only show between its parts: tunnels, subnets, routes, pairs."""
+
+from __future__ import annotations
+
+from tests.self.formats.broken_labs import CS1, GRE1, GRE2, VX1, Broken, Said, broken
+
+TUNNELS = (
+    broken("a VTEP nobody owns", "remote: 23.0.0.1", "remote: 23.0.0.9", "^23.0.0.9", "nobody owns", "23.0.0.1"),
+    broken(
+        "a GRE end nobody owns",
+        "remote: 28.0.0.2",
+        "remote: 28.0.0.1",
+        "^28.0.0.1, ttl",
+        "nobody owns",
+        "28.0.0.2",
+    ),
+    broken(
+        "an end elsewhere",
+        "local: 26.0.0.2",
+        "local: 25.0.0.2",
+        "remote: ^26.0.0.2",
+        "nobody owns",
+        "25.0.0.2",
+    ),
+    Broken(
+        "a local of nobody's",
+        (("local: 21.0.0.1", "local: 21.0.0.7"),),
+        (
+            Said("local: ^21.0.0.7", ("is no address of con_ns1", "21.0.0.1")),
+            Said("remote: ^21.0.0.1", ("nobody owns", "21.0.0.7")),
+        ),
+    ),
+    broken("a VXLAN dev unknown", "dev: br1_lc1", "dev: br1_lc9", "^br1_lc9", "no device 'br1_lc9'", "'br1_lc1'?"),
+    broken("VNIs that differ", "vni: 30", "vni: 31", "vni: ^30", "says vni 30", "vni 31", "line 57"),
+    broken("ports that differ", ", port: 4900", "", "port: ^4900", "says port 4900", "port 4789"),
+    broken("keys that differ", GRE2, GRE2.replace("ttl", "key: 7, ttl"), "key: ^7", "says key 7", "key none"),
+    broken(
+        "an end that points elsewhere",
+        "    gre:\n      " + GRE2,
+        "    gre:\n      " + GRE2 + "\n      other: {local: 27.0.0.2, remote: 26.0.0.2}",
+        "local: ^27.0.0.2",
+        "says local 27.0.0.2",
+        "remote 28.0.0.2",
+    ),
+    broken(
+        "a tunnel into itself",
+        "remote: 28.0.0.2",
+        "remote: 26.0.0.2",
+        "remote: ^26.0.0.2, ttl: inherit}\n    routes:\n      - 27",
+        "ends where it starts",
+    ),
+    broken("two families in a tunnel", "remote: 23.0.0.1", "remote: fd00::1", "^fd00::1", "two IP versions"),
+    broken(
+        "two GRE tunnels alike",
+        GRE1,
+        f"{GRE1}\n      twin: {{local: 26.0.0.2, remote: 28.0.0.2}}",
+        "^twin:",
+        "EEXIST",
+        "a key",
+    ),
+    broken(
+        "two VXLAN devices alike",
+        VX1,
+        f"{VX1}\n      {VX1.replace('-cont', '-twin')}",
+        "^vxlan-twin",
+        "EEXIST",
+        "vni",
+    ),
+    broken(
+        "GRE in a bridge",
+        "    routes:\n      - 27",
+        "    bridges: {b: [gretun-cont]}\n    routes:\n      - 27",
+        "[^gretun-cont]",
+        "no Ethernet",
+    ),
+)
+
+SUBNETS = (
+    broken(
+        "two segments in one subnet",
+        "[bridge3_cs5, vxlan-cont]",
+        "[bridge3_cs5]",
+        "^20.0.0.3/24",
+        "overlaps",
+        "another Layer 2",
+    ),
+    broken(
+        "a subnet in another",
+        "cs4-br: 30.0.0.2/24}",
+        "cs4-br: 30.0.0.2/24, w: 28.0.0.128/8}",
+        "^w: 28",
+        "no interface 'w'",
+    ),
+    Broken(
+        "a wider subnet around others",
+        (
+            ("br1_lc1: 21.0.0.1/24", "br1_lc1: 21.0.0.1/24\n      b: 16.0.0.1/4"),
+            ("bridge1: [", "b: []\n      bridge1: ["),
+        ),
+        (Said("^16.0.0.1/4", ("the subnet 16.0.0.0/4 of con_ns1:b overlaps", "another Layer 2")),),
+    ),
+    Broken(
+        "an address of another subnet",
+        (("cs2_br1: 20.0.0.2/24", "cs2_br1: 20.0.9.2/24"),),
+        (
+            Said("^20.0.9.2", ("its segment is 20.0.0.0/24",)),
+            Said("20.0.9.2/24}, routes: [^default", ("on no subnet of cs2",)),
+        ),
+    ),
+    broken(
+        "another length on one segment",
+        "cs2_br1: 20.0.0.2/24",
+        "cs2_br1: 20.0.0.2/16",
+        "^20.0.0.2/16",
+        "20.0.0.0/24",
+    ),
+    broken(
+        "an address twice",
+        "cs2_br1: 20.0.0.2/24",
+        "cs2_br1: 20.0.0.1/24",
+        "cs2_br1: ^20.0.0.1",
+        "cs1:cs1_br1 already",
+        "line 79",
+    ),
+    broken(
+        "the network's own address",
+        "20.0.0.2/24",
+        "20.0.0.0/24",
+        "^20.0.0.0/24}",
+        "the network 20.0.0.0/24 itself",
+    ),
+    broken(
+        "the broadcast address",
+        "20.0.0.2/24",
+        "20.0.0.255/24",
+        "^20.0.0.255/24",
+        "broadcast",
+        "another address",
+    ),
+    broken(
+        "a multicast address",
+        "cs2_br1: 20.0.0.2/24",
+        "cs2_br1: [20.0.0.2/24, 224.0.0.5/24]",
+        "^224.0.0.5",
+        "no unicast",
+    ),
+    broken(
+        "IPv6 with a small MTU",
+        CS1,
+        CS1.replace("20.0.0.1/24}", "[20.0.0.1/24, fd00::1/64]}, mtu: {cs1_br1: 1279}"),
+        "^fd00::1",
+        "1280",
+    ),
+    Broken(
+        "a node twice in a subnet",
+        (
+            ("{cs1_br1: 20.0.0.1/24}", "{cs1_br1: 20.0.0.1/24, cs1_b: 20.0.0.9/24}"),
+            ("  - [cs2:cs2_br1,", "  - [cs1:cs1_b, con_ns1:extra]\n  - [cs2:cs2_br1,"),
+            ("bridge1: [", "bridge1: [extra, "),
+        ),
+        (Said("cs1_b: ^20.0.0.9/24", ("cs1:cs1_b is in 20.0.0.0/24, and so is cs1:cs1_br1", "one interface")),),
+    ),
+)
+
+ROUTES = (
+    broken(
+        "a gateway on no subnet",
+        "via 21.0.0.2",
+        "via 22.0.0.2",
+        "^23.0.0.0/24 via 22",
+        "on no subnet of con_ns1",
+        "21.0.0.0/24",
+    ),
+    broken(
+        "a gateway behind another dev",
+        "via 25.0.0.1 dev lc1_sc1",
+        "via 25.0.0.1 dev lc1_sc2",
+        "^27.0.0.0/24 via 25",
+        "by lc1_sc1, not by lc1_sc2",
+    ),
+    broken("a gateway that is oneself", "via 21.0.0.2", "via 21.0.0.1", "^23.0.0.0/24 via", "con_ns1 itself"),
+    broken(
+        "a route's dev unknown",
+        "23.0.0.0/24 dev gretun-cont",
+        "23.0.0.0/24 dev gretun-con",
+        "^23.0.0.0/24 dev gretun-con\n",
+        "'gretun-con' is no device",
+        "'gretun-cont'?",
+    ),
+    broken(
+        "a prefix twice",
+        "30.0.0.0/24 dev gretun",
+        "23.0.0.0/24 dev gretun",
+        "^23.0.0.0/24 dev gretun-cont\n\n",
+        "line 34",
+        "one way",
+    ),
+    broken(
+        "a prefix that is on link",
+        "30.0.0.0/24 dev gretun",
+        "20.0.0.0/24 dev gretun",
+        "^20.0.0.0/24 dev gretun-cont\n\n",
+        "the subnet of lc1-bridge1",
+    ),
+)
+
+PAIRS = (
+    broken(
+        "an unknown source",
+        "source: cs5, target: cs3",
+        "source: cs6, target: cs3",
+        "^cs6",
+        "unknown node 'cs6'",
+        "cs",
+    ),
+    broken(
+        "an unknown target",
+        "source: cs5, target: cs3",
+        "source: cs5, target: cx3",
+        "^cx3",
+        "unknown node 'cx3'",
+    ),
+    broken(
+        "a pair with itself",
+        "source: cs5, target: cs3",
+        "source: cs5, target: cs5",
+        "target: ^cs5, kind: hairpin",
+        "with itself",
+    ),
+    broken(
+        "a pair without an address",
+        "source: cs5, target: cs3",
+        "source: con_ns2, target: cs3",
+        "source: ^con_ns2",
+        "has no address",
+    ),
+    broken(
+        "a pair twice",
+        "source: cs5, target: cs4",
+        "source: cs5, target: cs3",
+        "cs3, kind: hairpin}\n  - ^{source: cs5",
+        "on line 116 already",
+    ),
+)
+
+SEVERAL = Broken(
+    "a mistake in every section",
+    (
+        ("role: spine", "role: spime"),
+        ("sc1_lc1: 25.0.0.1/24", "sc1_lc1: 25.0.0.0/24"),
+        ("via 26.0.0.1 dev", "via 26.0.0.1 dex"),
+        ("vni: 30", "vni: 31"),
+        ("cs2_br1: 20.0.0.2/24", "cs2_br1: 20.0.0.1/24"),
+        ("[cs3:cs3-br", "[cs9:cs3-br"),
+        ("target: cs2, kind: bridge", "target: cs8, kind: bridge"),
+        ("kind: hairpin", "kind: hairpim"),
+    ),
+    (
+        Said("^spime", ("unknown role",)),
+        Said("sc1_lc1: ^25.0.0.0/24", ("the network",)),
+        Said("^28.0.0.0/24 via 26.0.0.1 dex", ("'dex' is no word",)),
+        Said("vni: ^30", ("says vni 30",)),
+        Said("cs2_br1: ^20.0.0.1", ("cs1:cs1_br1 already",)),
+        Said("[^cs9:", ("unknown node 'cs9'",)),
+        Said("target: ^cs8", ("unknown node 'cs8'",)),
+        Said("^hairpim", ("unknown kind",)),
+    ),
+)

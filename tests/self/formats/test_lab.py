@@ -1,0 +1,190 @@
+"""The reference lab is what its report describes; and what a lab file may leave out or write short."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
+
+import pytest
+
+from topology import formats
+from topology.errors import Misuse, Position, UnknownName
+from topology.formats.lab import LABS, known_labs, load_lab, load_lab_text
+from topology.model import Bridge, Fabric, Gre, Port, PortRef, Vxlan, stable_mac
+
+SMALL = """
+lab: small
+nodes:
+  a:
+    role: leaf
+    addresses: {up: [10.0.0.1/30, fd00::1/64], loop: 10.9.9.1/32, tun: 10.1.0.1/30}
+    mtu: {up: 1400, loop: 1300}
+    mac: {up: 02:00:00:00:00:AA}
+    bridges: {loop: []}
+    gre: {tun: {local: 10.0.0.1, remote: 10.0.0.2, key: 0x10, ttl: 9, mtu: 1300}}
+    routes: [default via 10.0.0.2, "::/0 dev up", 10.9.9.2 dev tun via 10.1.0.2]
+  b:
+    role: leaf
+    addresses: {up: 10.0.0.2/30, tun: 10.1.0.2/30}
+    bridges: {br: [in]}
+    gre: {tun: {local: 10.0.0.2, remote: 10.0.0.1, key: 16}}
+  c: {role: customer}
+links:
+  - {endpoints: [a:up, b:up], mtu: 9000}
+  - [b:in, c:out]
+"""
+
+
+@pytest.fixture(scope="module")
+def reference() -> Fabric:
+    return load_lab("ece792")
+
+
+@pytest.fixture(scope="module")
+def small() -> Fabric:
+    return load_lab_text(SMALL)
+
+
+@pytest.mark.parametrize(
+    ("end", "address", "peer"),
+    [
+        ("lc1:lc1_sc1", "25.0.0.2/24", "sc1:sc1_lc1"),
+        ("lc1:lc1_sc2", "26.0.0.2/24", "sc2:sc2_lc1"),
+        ("lc2:lc2_sc1", "27.0.0.2/24", "sc1:sc1_lc2"),
+        ("lc2:lc2_sc2", "28.0.0.2/24", "sc2:sc2_lc2"),
+        ("con_ns1:br1_lc1", "21.0.0.1/24", "lc1:lc1_br1"),
+        ("con_ns3:br3_lc2", "23.0.0.1/24", "lc2:lc2_br3"),
+        ("cs5:cs5_br3", "20.0.0.3/24", "con_ns3:bridge3_cs5"),
+        ("cs4:cs4-br", "30.0.0.2/24", "con_ns2:bridge2_cs4"),
+    ],
+)
+def test_a_port_has_the_reports_address_and_peer(reference: Fabric, end: str, address: str, peer: str) -> None:
+    """Each veth end carries its address and leads to the other end of its link."""
+    node, interface = end.split(":")
+    device = reference[node][interface]
+    assert isinstance(device, Port)
+    assert device.addresses == (ip_interface(address),)
+    assert str(device.peer) == peer
+    assert device.mtu == 1500
+
+
+@pytest.mark.parametrize(("switch", "local", "remote"), [("con_ns1", "21", "23"), ("con_ns3", "23", "21")])
+def test_the_vtep_is_the_reports(reference: Fabric, switch: str, local: str, remote: str) -> None:
+    """VXLAN 30 runs between 21.0.0.1 and 23.0.0.1 on the report's own UDP port, at MTU 1450."""
+    vxlan = reference[switch].vxlan
+    assert (vxlan.vni, vxlan.port, vxlan.mtu) == (30, 4900, 1450)
+    assert (vxlan.local, vxlan.remote) == (ip_address(f"{local}.0.0.1"), ip_address(f"{remote}.0.0.1"))
+    assert vxlan.dev in {port.name for port in reference[switch].all(Port)}
+    assert reference[switch].bridge_of(vxlan.name) is not None
+
+
+def test_the_gre_tunnel_is_the_reports(reference: Fabric) -> None:
+    """The leaves' tunnel has no key, inherits the TTL, and leaves its MTU to the kernel."""
+    assert [(str(g.local), str(g.remote), g.key, g.ttl, g.mtu, g.mac) for g in reference.all(Gre)] == [
+        ("26.0.0.2", "28.0.0.2", None, None, None, None),
+        ("28.0.0.2", "26.0.0.2", None, None, None, None),
+    ]
+
+
+def test_routes_and_pairs_are_the_reports(reference: Fabric) -> None:
+    """Leaf 1 routes to leaf 2's networks by spine or tunnel, and ten pairs are promised."""
+    assert [str(route) for route in reference["lc1"].routes] == [
+        "27.0.0.0/24 via 25.0.0.1 dev lc1_sc1",
+        "28.0.0.0/24 via 26.0.0.1 dev lc1_sc2",
+        "23.0.0.0/24 dev gretun-cont",
+        "30.0.0.0/24 dev gretun-cont",
+    ]
+    assert [str(route) for route in reference["cs5"].routes] == ["default via 20.0.0.254"]
+    assert len(reference.pairs) == 10
+    assert {pair.kind for pair in reference.pairs} == {"bridge", "l2-overlay", "l3-overlay", "hairpin"}
+    assert len(reference.spine_links) == 4
+
+
+def test_devices_stand_in_link_order_and_then_by_section(reference: Fabric) -> None:
+    """A node's ports come in the order of links, before its bridges and tunnels."""
+    names = [device.name for device in reference["con_ns1"].devices]
+    assert names == ["br1_lc1", "bridge1_lc1", "bridge1_cs1", "bridge1_cs2", "bridge1", "vxlan-cont"]
+    assert [bridge.name for bridge in reference.all(Bridge)] == ["bridge1", "bridge2", "bridge3"]
+
+
+def test_every_place_leads_to_the_text_it_came_from(reference: Fabric) -> None:
+    """Whatever the fabric holds knows the line and column that declared it."""
+    lines = (LABS / "ece792.yaml").read_text().split("\n")
+
+    def at(where: Position) -> str:
+        return lines[where.line - 1][where.column - 1 :]
+
+    assert all(at(node.where).startswith(f"{node.name}:") for node in reference.nodes)
+    assert all(at(port.where).startswith(str(port.ref)) for port in reference.all(Port))
+    tunnels = (*reference.all(Vxlan), *reference.all(Gre), *reference.all(Bridge))
+    assert all(at(device.where).startswith(f"{device.name}:") for device in tunnels)
+    assert all(at(link.where).startswith(f"[{link.a}, {link.b}]") for link in reference.links)
+    routes = [route for node in reference.nodes for route in node.routes]
+    assert all(at(route.where).startswith(str(route)) for route in routes)
+    assert all(at(pair.where).startswith(f"{{source: {pair.source}") for pair in reference.pairs)
+
+
+def test_macs_are_the_same_in_every_reading(reference: Fabric) -> None:
+    """A device without a declared MAC has one made of its lab, node and name; GRE devices have none."""
+    for device in (*reference.all(Port), *reference.all(Bridge), *reference.all(Vxlan)):
+        assert device.mac == stable_mac("ece792", device.node, device.name)
+    assert load_lab("ece792") == reference
+
+
+def test_optional_keys_reach_the_device(small: Fabric) -> None:
+    """MTU, MAC, key, TTL and several addresses are taken as declared."""
+    up, tunnel = small["a"]["up"], small["a"].gre
+    assert up.addresses == (ip_interface("10.0.0.1/30"), ip_interface("fd00::1/64"))
+    assert (up.mtu, up.mac) == (1400, "02:00:00:00:00:aa")
+    assert small["b"]["up"].mtu == 9000
+    assert (small["a"]["loop"].mtu, small["b"]["br"].mtu) == (1300, None)
+    assert (tunnel.key, tunnel.ttl, tunnel.mtu) == (16, 9, 1300)
+    assert small["a"]["up"] == small["a"].all(Port)[0]
+    assert small["c"].all(Port)[0].peer == PortRef("b", "in")
+
+
+def test_routes_are_read_as_ip_route_reads_them(small: Fabric) -> None:
+    """A default is of its gateway's family, a bare address is a host, and the words come in any order."""
+    first, second, third = small["a"].routes
+    assert (first.prefix, second.prefix) == (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    assert (third.prefix, third.dev, third.via) == (
+        ip_network("10.9.9.2/32"),
+        "tun",
+        ip_address("10.1.0.2"),
+    )
+
+
+def test_an_alias_stands_for_its_value() -> None:
+    """A value may be written once and named again."""
+    text = SMALL.replace("endpoints: [a:up, b:up], mtu: 9000", "endpoints: [a:up, b:up], mtu: &m 9000")
+    fabric = load_lab_text(text + "  - {endpoints: [a:x, c:x], mtu: *m}\n")
+    assert fabric["c"]["x"].mtu == 9000
+
+
+def test_a_lab_is_found_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name is a lab that comes with hopcheck, a path is read as it is, and messages show it from here."""
+    assert "ece792" in known_labs()
+    (tmp_path / "labs").mkdir()
+    mine = tmp_path / "labs" / "mine.yml"
+    mine.write_text("\ufeff" + SMALL, encoding="utf-8")
+    assert load_lab(mine).file == str(mine)
+    monkeypatch.chdir(tmp_path)
+    assert load_lab("labs/mine.yml").file == load_lab(mine).file == formats.load(mine).file == "labs/mine.yml"
+
+
+def test_an_unknown_lab_or_format_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    """A name that no lab has, and a suffix that no format has, are answered with those there are."""
+    with pytest.raises(UnknownName, match=r"unknown lab 'ece793'; known: .*ece792"):
+        load_lab("ece793")
+    with pytest.raises(UnknownName, match=r"format of a lab file '.toml'; known: .yaml, .yml"):
+        formats.load(tmp_path / "lab.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("none.yaml", "no such file"), ("", "not a file"), ("a\0.yaml", "no such file")]
+)
+def test_a_file_that_cannot_be_read_is_misuse(tmp_path: Path, name: str, said: str) -> None:
+    """A missing file, a directory and an impossible path are said to be so, with the known labs."""
+    with pytest.raises(Misuse, match=said) as caught:
+        load_lab(tmp_path / name)
+    assert "ece792" in str(caught.value)

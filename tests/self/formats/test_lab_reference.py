@@ -1,0 +1,30 @@
+"""docs/lab-file.md describes the lab file that is read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import topology
+from topology.formats import lab_schema
+from topology.formats.lab import load_lab_text
+from topology.model import KINDS, ROLES
+
+PAGE = (Path(topology.__file__).parents[1] / "docs" / "lab-file.md").read_text(encoding="utf-8")
+
+
+def test_the_pages_example_is_a_lab() -> None:
+    """The example that the page opens with loads as it stands."""
+    example = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
+    assert load_lab_text(example[1]).name == "tiny"
+
+
+@pytest.mark.parametrize("spec", lab_schema.Spec.__subclasses__(), ids=lambda spec: spec.__name__)
+def test_every_key_is_on_the_page(spec: type[lab_schema.Spec]) -> None:
+    """No key, role or kind is read that the page does not name."""
+    words = set(re.findall(r"[\w-]+", PAGE))
+    assert words.issuperset(spec.model_fields)
+    assert words.issuperset((*ROLES, *KINDS))

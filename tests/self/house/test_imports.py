@@ -1,0 +1,310 @@
+"""Who may import whom: the packages, the layers inside topology, and what must stay out of where.
+
+Each rule is a function from a file to what is wrong with it. It is held to every file of the checkout, and to made-up
+files that break it: a rule that reports nothing anywhere would be worth nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+
+from tests.self.house.sources import Source, sources
+
+PACKAGES = ("topology", "reports", "fixtures", "tests")
+"""Each may import those before it, and itself."""
+CORE = ("topology.errors", "topology.wait")
+LAYERS: dict[str, tuple[str, ...]] = {
+    "topology.errors": (),
+    "topology.wait": ("topology.errors",),
+    "topology.wire": ("topology.errors", "topology.wire"),
+    "topology.model": ("topology.errors",),
+    "topology.packet": ("topology.errors", "topology.model", "topology.wire"),
+    "topology.plan": ("topology.errors", "topology.model"),
+    "topology.state": ("topology.errors", "topology.model", "topology.plan"),
+    "topology.expected": ("topology.errors", "topology.model", "topology.wire", "topology.packet", "topology.plan"),
+    "topology.formats": ("topology.errors", "topology.model", "topology.formats"),
+    "topology.kernels.agent": ("topology.kernels.agent",),
+    "topology.kernels": (
+        *CORE,
+        "topology.model",
+        "topology.wire",
+        "topology.plan",
+        "topology.state",
+        "topology.kernels",
+    ),
+    "topology.runtimes": (
+        *CORE,
+        "topology.model",
+        "topology.plan",
+        "topology.state",
+        "topology.kernels",
+        "topology.runtimes",
+    ),
+}
+"""What a part of topology may import of topology; the longest name that fits a module decides."""
+OTHERS = (
+    *CORE,
+    "topology.model",
+    "topology.packet",
+    "topology.plan",
+    "topology.state",
+    "topology.expected",
+    "topology.wire",
+)
+"""For parts that are not listed: the pure ones."""
+HTML_HOOKS = "reports/render/pytest_html_hooks.py"
+AGENT = "topology/kernels/agent"
+MAY_SLEEP = ("topology/wait.py", "topology/kernels/image/bootstrap.py", AGENT)
+SYSTEM_TOOLS = ("subprocess", "pyroute2", "docker")
+
+Rule = Callable[[Source], Iterator[str]]
+
+
+@cache
+def imports(source: Source) -> tuple[tuple[ast.AST, str], ...]:
+    """Every module that a file imports, wherever in the file; of ``from a import b`` both ``a`` and ``a.b``."""
+    return tuple(_imports(source))
+
+
+def _imports(source: Source) -> Iterator[tuple[ast.AST, str]]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(source, node)
+            yield node, base
+            yield from ((node, f"{base}.{alias.name}") for alias in node.names)
+
+
+def _absolute(source: Source, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = source.module.split(".")
+    if not source.path.endswith("__init__.py"):
+        package = package[:-1]
+    kept = package[: len(package) - (node.level - 1)]
+    return ".".join([*kept, *([node.module] if node.module else [])])
+
+
+def within(module: str, *names: str) -> bool:
+    """Whether a module is one of these, or inside one of these."""
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+def packages_import_one_way(source: Source) -> Iterator[str]:
+    """topology <- reports <- fixtures <- tests."""
+    own = source.path.split("/")[0]
+    if own not in PACKAGES:
+        return
+    above = PACKAGES[PACKAGES.index(own) + 1 :]
+    for node, module in imports(source):
+        if module.split(".")[0] in above:
+            yield f"{source.at(node)} - imports {module} - expected nothing above {own}"
+
+
+def topology_imports_downwards(source: Source) -> Iterator[str]:
+    """wire, model <- expected, plan <- kernels <- runtimes; the agent stands alone."""
+    if not source.under("topology"):
+        return
+    fitting = [name for name in LAYERS if within(source.module, name)]
+    allowed = LAYERS[max(fitting, key=len)] if fitting else (*OTHERS, source.module)
+    for node, module in imports(source):
+        if within(module, "topology") and not _is_covered(module, allowed):
+            yield f"{source.at(node)} - imports {module} - expected only {', '.join(allowed) or 'nothing'} of topology"
+
+
+def _is_covered(module: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a module is allowed, or no more than the package in whose name an allowed one is imported."""
+    return within(module, *allowed) or any(within(name, module) and name != module for name in allowed)
+
+
+def agent_is_standard_library_only(source: Source) -> Iterator[str]:
+    """What runs in the guest has nothing but Python there."""
+    if not source.under(AGENT):
+        return
+    for node, module in imports(source):
+        top = module.split(".")[0]
+        own = within(module, "topology.kernels.agent") or within("topology.kernels.agent", module)
+        if not own and top not in sys.stdlib_module_names:
+            yield f"{source.at(node)} - imports {module} - expected the standard library"
+        if top == "tomllib":
+            yield f"{source.at(node)} - imports {module} - expected what Python 3.9 has"
+
+
+def agent_is_python_3_9(source: Source) -> Iterator[str]:
+    """The guest's Python may be 3.9: neither later syntax nor later arguments."""
+    if not source.under(AGENT):
+        return
+    try:
+        ast.parse(source.text, feature_version=(3, 9))
+    except SyntaxError as error:
+        yield f"{source.path}:{error.lineno} - {error.msg} - expected the syntax of Python 3.9"
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            newer = {"zip": {"strict"}, "dataclass": {"slots", "kw_only"}}.get(node.func.id, set())
+            for keyword in node.keywords:
+                if keyword.arg in newer:
+                    yield f"{source.at(node)} - {node.func.id}({keyword.arg}=) - expected what Python 3.9 has"
+
+
+def pytest_stays_above(source: Source) -> Iterator[str]:
+    """Nothing under topology, reports or fixtures/instruments knows pytest; one module of hooks excepted."""
+    if not source.under("topology", "reports", "fixtures/instruments") or source.path == HTML_HOOKS:
+        return
+    for node, module in imports(source):
+        if within(module, "pytest", "_pytest", "pytest_html"):
+            yield f"{source.at(node)} - imports {module} - expected no pytest here"
+
+
+def network_tests_ask_the_fabric(source: Source) -> Iterator[str]:
+    """A test of the network does not reach around its fixtures."""
+    if not source.under("tests") or source.under("tests/self"):
+        return
+    for node, module in imports(source):
+        if within(module, *SYSTEM_TOOLS):
+            yield f"{source.at(node)} - imports {module} - expected a fixture that does it"
+
+
+def nobody_sleeps(source: Source) -> Iterator[str]:
+    """Waiting is for a condition, in one helper."""
+    if source.under(*MAY_SLEEP):
+        return
+    for node, module in imports(source):
+        if module in ("time.sleep", "asyncio.sleep"):
+            yield f"{source.at(node)} - imports sleep - expected topology.wait.wait_for"
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute) and node.attr == "sleep" and isinstance(node.value, ast.Name):
+            yield f"{source.at(node)} - {node.value.id}.sleep - expected topology.wait.wait_for"
+
+
+def evidence_is_plain(source: Source) -> Iterator[str]:
+    """The words that everybody shares depend on next to nothing."""
+    if source.path != "reports/evidence.py":
+        return
+    for node, module in imports(source):
+        known = module.split(".")[0] in sys.stdlib_module_names
+        if not known and not within(module, "topology.wire", "topology.errors"):
+            yield f"{source.at(node)} - imports {module} - expected stdlib, topology.wire, topology.errors"
+
+
+RULES: tuple[Rule, ...] = (
+    packages_import_one_way,
+    topology_imports_downwards,
+    agent_is_standard_library_only,
+    agent_is_python_3_9,
+    pytest_stays_above,
+    network_tests_ask_the_fabric,
+    nobody_sleeps,
+    evidence_is_plain,
+)
+
+BROKEN: tuple[tuple[Rule, str, str], ...] = (
+    (packages_import_one_way, "topology/x.py", "import reports.evidence"),
+    (packages_import_one_way, "topology/kernels/x.py", "from fixtures import run"),
+    (packages_import_one_way, "reports/judge/x.py", "def f():\n    from fixtures.instruments.tap import Taps"),
+    (packages_import_one_way, "fixtures/x.py", "from tests.self.builders import reference"),
+    (packages_import_one_way, "topology/x.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import tests"),
+    (topology_imports_downwards, "topology/wire/x.py", "from topology.model import Fabric"),
+    (topology_imports_downwards, "topology/wire/x.py", "from topology import model"),
+    (topology_imports_downwards, "topology/wire/x.py", "from .. import model"),
+    (topology_imports_downwards, "topology/model.py", "from topology.wire.stack import Stack"),
+    (topology_imports_downwards, "topology/errors.py", "import topology.wait"),
+    (topology_imports_downwards, "topology/expected.py", "from topology.kernels.link import Agent"),
+    (topology_imports_downwards, "topology/plan.py", "from topology.formats.lab import load_lab"),
+    (topology_imports_downwards, "topology/packet.py", "from topology.expected import ExpectedHop"),
+    (topology_imports_downwards, "topology/state.py", "from topology.runtimes.netns import x"),
+    (topology_imports_downwards, "topology/formats/x.py", "from topology.expected import check_pairs"),
+    (topology_imports_downwards, "topology/kernels/x.py", "from topology.runtimes.registry import make_runtime"),
+    (topology_imports_downwards, "topology/kernels/agent/x.py", "from topology.errors import AgentError"),
+    (topology_imports_downwards, "topology/kernels/agent/x.py", "from topology.kernels.link import AgentLink"),
+    (topology_imports_downwards, "topology/leafspine.py", "from topology.kernels.host import HostKernel"),
+    (agent_is_standard_library_only, "topology/kernels/agent/x.py", "import pyroute2"),
+    (agent_is_standard_library_only, "topology/kernels/agent/x.py", "def f():\n    from scapy.all import IP"),
+    (agent_is_standard_library_only, "topology/kernels/agent/x.py", "import tomllib"),
+    (agent_is_python_3_9, "topology/kernels/agent/x.py", "match 1:\n    case 1:\n        pass"),
+    (agent_is_python_3_9, "topology/kernels/agent/x.py", "try:\n    pass\nexcept* OSError:\n    pass"),
+    (agent_is_python_3_9, "topology/kernels/agent/x.py", "zip([], [], strict=True)"),
+    (pytest_stays_above, "topology/x.py", "import pytest"),
+    (pytest_stays_above, "reports/render/x.py", "from pytest_html import extras"),
+    (pytest_stays_above, "reports/judge/x.py", "from _pytest.outcomes import Failed"),
+    (pytest_stays_above, "fixtures/instruments/x.py", "def f():\n    import pytest as p"),
+    (network_tests_ask_the_fabric, "tests/overlay/x.py", "import subprocess"),
+    (network_tests_ask_the_fabric, "tests/faults/x.py", "from pyroute2 import IPRoute"),
+    (network_tests_ask_the_fabric, "tests/perf/x.py", "import docker.errors"),
+    (nobody_sleeps, "tests/overlay/x.py", "import time\ntime.sleep(1)"),
+    (nobody_sleeps, "fixtures/x.py", "from time import sleep"),
+    (nobody_sleeps, "topology/kernels/x.py", "import time as t\nt.sleep(0.1)"),
+    (nobody_sleeps, "tests/self/x.py", "import asyncio\nasyncio.sleep(1)"),
+    (evidence_is_plain, "reports/evidence.py", "from topology.model import Fabric"),
+    (evidence_is_plain, "reports/evidence.py", "import scapy.packet"),
+    (evidence_is_plain, "reports/evidence.py", "from reports.judge.journey import Verdict"),
+)
+
+SOUND: tuple[tuple[str, str], ...] = (
+    ("topology/kernels/x.py", "from topology.plan import Plan\nfrom topology.kernels import link"),
+    (
+        "topology/kernels/agent/x.py",
+        "import os\nfrom topology.kernels.agent import relay\nfrom . import tap\nzip([], [])",
+    ),
+    (
+        "topology/wire/x.py",
+        "from topology.wire.walk import Walk\nfrom topology.errors import Misuse\nfrom . import fields",
+    ),
+    ("topology/wait.py", "import time\ntime.sleep(1)"),
+    ("topology/leafspine.py", "from topology.model import Fabric"),
+    ("reports/x.py", "from topology.kernels.registry import KernelInfo\nimport reportlab"),
+    (HTML_HOOKS, "import pytest"),
+    ("fixtures/x.py", "import pytest\nfrom reports.evidence import Journey"),
+    ("fixtures/instruments/x.py", "import subprocess"),
+    ("tests/overlay/x.py", "import pytest\nfrom fixtures.underlay import Ends\nimport dockerfile"),
+    ("tests/self/x.py", "import subprocess\nfrom pyroute2 import IPRoute"),
+    ("reports/evidence.py", "import struct\nfrom topology.wire.stack import Stack"),
+    ("conftest.py", "import pytest"),
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_checkout_keeps_the_rule(rule: Rule) -> None:
+    """No file of the checkout breaks the rule."""
+    assert [complaint for source in sources() for complaint in rule(source)] == []
+
+
+@pytest.mark.parametrize(("rule", "path", "text"), BROKEN)
+def test_rule_notices_a_file_that_breaks_it(rule: Rule, path: str, text: str) -> None:
+    """Each rule reports a file that breaks it, with the path and the line."""
+    complaints = list(rule(Source(path, text)))
+    assert complaints
+    assert all(complaint.startswith(f"{path}:") for complaint in complaints)
+    line = int(complaints[0].split(" - ")[0].rsplit(":", 1)[1])
+    assert 1 <= line <= len(text.splitlines())
+
+
+@pytest.mark.parametrize(("path", "text"), SOUND)
+def test_rules_let_sound_files_be(path: str, text: str) -> None:
+    """No rule reports what is allowed."""
+    assert [complaint for rule in RULES for complaint in rule(Source(path, text))] == []
+
+
+def test_every_rule_is_broken_by_some_file() -> None:
+    """No rule is listed without a file that breaks it."""
+    assert {rule for rule, _, _ in BROKEN} == set(RULES)
+
+
+def test_checkout_is_really_read() -> None:
+    """The rules have seen the files that they are about."""
+    paths = {source.path for source in sources()}
+    assert {
+        "topology/wait.py",
+        "reports/evidence.py",
+        HTML_HOOKS,
+        "conftest.py",
+        "tests/overlay/test_pairs.py",
+    } <= paths
+    assert any(path.startswith(f"{AGENT}/") for path in paths)
+    assert not any(part in path for path in paths for part in (".venv/", "__pycache__"))

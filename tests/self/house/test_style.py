@@ -1,0 +1,168 @@
+"""The checkout keeps the house's style, in figures; and the figures are measured by something that can measure."""
+
+from __future__ import annotations
+
+from statistics import median, quantiles
+
+import pytest
+
+from tests.self.house import measures
+from tests.self.house.sources import ROOT, Source, files, sources
+
+MADE = ("topology", "reports", "fixtures", "conftest.py")
+"""What hopcheck is made of, apart from its tests."""
+
+
+def made() -> list[Source]:
+    found = [source for source in sources() if source.under(*MADE) and source.text.strip()]
+    assert len(found) > 50
+    return found
+
+
+def texts() -> list[tuple[str, str]]:
+    """Every file that is text."""
+    contents = ((name, (ROOT / name).read_bytes()) for name in files())
+    return [(name, content.decode(errors="replace")) for name, content in contents if b"\0" not in content]
+
+
+def test_no_file_is_over_400_lines() -> None:
+    """No Python file, of the tests neither, has more than 400 lines."""
+    assert [(source.path, measures.lines(source)) for source in sources() if measures.lines(source) > 400] == []
+
+
+def test_half_of_the_files_are_under_150_lines() -> None:
+    """The median file has fewer than 150 lines."""
+    assert median(measures.lines(source) for source in made()) < 150
+
+
+def test_no_function_is_over_60_lines() -> None:
+    """No function, of the tests neither, has more than 60 lines."""
+    found = ((source.at(f), measures.function_lines(f)) for source in sources() for f in measures.functions(source))
+    assert [(place, size) for place, size in found if size > 60] == []
+
+
+def test_nine_of_ten_functions_are_under_30_lines() -> None:
+    """The 90th percentile of functions' lengths is below 30 lines."""
+    sizes = [measures.function_lines(f) for source in made() for f in measures.functions(source)]
+    assert quantiles(sizes, n=10)[-1] < 30
+
+
+def test_public_things_say_what_they_are_for() -> None:
+    """At least 95 % of public modules, classes, functions and methods have a docstring."""
+    found = [entry for source in made() for entry in measures.public(source)]
+    bare = [place for place, documented in found if not documented]
+    assert len(bare) <= len(found) * 0.05, bare
+
+
+def test_every_function_is_annotated() -> None:
+    """Every argument and every result has a type, in the tests too."""
+    assert [complaint for source in sources() for complaint in measures.unannotated(source)] == []
+
+
+def test_at_most_two_handlers_take_every_exception() -> None:
+    """``except Exception`` is a rare thing, and a bare ``except`` rarer."""
+    found = [complaint for source in sources() for complaint in measures.broad_handlers(source)]
+    assert len(found) <= 2, found
+
+
+def test_nothing_is_left_unfinished() -> None:
+    """No note to finish something later, and no banner, is committed."""
+    assert [complaint for path, text in texts() for complaint in measures.unfinished(path, text)] == []
+
+
+def test_no_machine_and_no_registry_is_named() -> None:
+    """Nothing committed names one machine's paths or a package registry's host."""
+    assert [complaint for path, text in texts() for complaint in measures.foreign(path, text)] == []
+
+
+SAMPLE = Source(
+    "sample.py",
+    '''"""A module."""
+
+class Known:
+    """Known."""
+
+    def method(self, a: int, *rest: str, key: bool = False) -> None:
+        """Documented."""
+
+    def bare(self, a, *rest, **more):
+        pass
+
+    def _private(self) -> None:
+        pass
+
+class Unknown:
+    x = 1
+
+def outer() -> None:
+    """Documented."""
+    def inner():
+        try:
+            pass
+        except Exception:
+            pass
+        except (socket.timeout, BaseException):
+            pass
+        except:
+            pass
+        except (OSError, ValueError):
+            pass
+        except socket.timeout:
+            pass
+''',
+)
+
+
+def test_lengths_are_counted() -> None:
+    """A file's and a function's lines are counted as an editor counts them."""
+    assert measures.lines(SAMPLE) == 32
+    sizes = {function.name: measures.function_lines(function) for function in measures.functions(SAMPLE)}
+    assert sizes == {"method": 2, "bare": 2, "_private": 2, "outer": 15, "inner": 13}
+
+
+def test_public_things_without_a_docstring_are_found() -> None:
+    """Private and nested functions need none; an undocumented module, class or method is found."""
+    assert [place for place, documented in measures.public(SAMPLE) if not documented] == [
+        "sample.py:9 bare",
+        "sample.py:15 Unknown",
+    ]
+    assert list(measures.public(Source("x.py", "x = 1\n"))) == [("x.py", False)]
+    assert list(measures.public(Source("x.py", ""))) == [("x.py", True)]
+
+
+def test_functions_without_types_are_found() -> None:
+    """Arguments, collected arguments and results are each missed by name."""
+    assert list(measures.unannotated(SAMPLE)) == [
+        "sample.py:9 - bare - expected types - seen none for a, rest, more, its result",
+        "sample.py:20 - inner - expected types - seen none for its result",
+    ]
+
+
+def test_broad_handlers_are_found() -> None:
+    """Exception, BaseException in a tuple, and nothing at all are broad; named ones are not."""
+    assert [complaint.split(" - ")[0] for complaint in measures.broad_handlers(SAMPLE)] == [
+        "sample.py:23",
+        "sample.py:25",
+        "sample.py:27",
+    ]
+
+
+@pytest.mark.parametrize(
+    "word", ["# TO" + "DO: later", "FIX" + "ME", "x = 1  # XX" + "X", "# ------", "    #" + "=" * 9]
+)
+def test_unfinished_things_are_found(word: str) -> None:
+    """A note to finish something, or a banner, is found on its line."""
+    assert [found.split(" - ")[0] for found in measures.unfinished("x.py", f"fine\n{word}\nfine")] == ["x.py:2"]
+
+
+@pytest.mark.parametrize("text", ["a mastodon", "# - a list", "# it is done", "-----"])
+def test_finished_things_are_not(text: str) -> None:
+    """Words that only look alike, and Markdown's lines, are fine."""
+    assert list(measures.unfinished("x.md", text)) == []
+
+
+@pytest.mark.parametrize("word", measures.FOREIGN)
+def test_foreign_names_are_found(word: str) -> None:
+    """Each forbidden name is found, wherever on a line it stands."""
+    assert list(measures.foreign("x.md", f"fine\nsee https://{word}x\n")) == [f"x.md:2 - names {word}"]
+    assert list(measures.foreign("x.md", "a network/ of work, and debian\n")) == []

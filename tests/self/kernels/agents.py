@@ -1,0 +1,64 @@
+"""Stand-ins for an agent: bytes that wait on the stream, and answers by operation."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from topology.kernels.link import AgentLink, Completed, Reply
+
+HELLO: Mapping[str, Any] = {"event": "hello", "version": 1, "release": "6.1", "python": "3.11"}
+
+
+def frame(header: object, body: bytes = b"") -> bytes:
+    """A frame as an agent writes it."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("!II", len(text), len(body)) + text + body
+
+
+def answer(number: int, body: bytes = b"", **fields: Any) -> bytes:
+    """A good answer."""
+    return frame({"id": number, "ok": fields}, body)
+
+
+class Line:
+    """A link and the agent's end of its stream, where bytes can wait before they are asked for."""
+
+    def __init__(self) -> None:
+        near, self.far = socket.socketpair()
+        self.link = AgentLink(near)
+
+    def say(self, *frames: bytes) -> None:
+        """Put bytes on the stream."""
+        self.far.sendall(b"".join(frames))
+
+    def end(self) -> None:
+        """Say no more; what is asked is still taken."""
+        self.far.shutdown(socket.SHUT_WR)
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.link.close()
+        self.far.close()
+
+
+class Scripted:
+    """An agent whose every answer comes from a function of the operation, its body and its fields."""
+
+    def __init__(self, reply: Callable[[str, bytes, Mapping[str, Any]], Reply]) -> None:
+        self.reply = reply
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+
+    def call(self, op: str, body: bytes = b"", timeout_s: float = 1, **fields: Any) -> Reply:
+        """Note the question, give the answer."""
+        self.asked.append((op, fields))
+        return self.reply(op, body, fields)
+
+    def run(self, argv: Sequence[str], ns: str | None = None, stdin: bytes = b"", timeout_s: float = 30) -> Completed:
+        """Every command succeeds without a word."""
+        return Completed(tuple(argv), 0, "", "")

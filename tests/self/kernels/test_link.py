@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.self.kernels.agents import HELLO, Line, answer, frame
+from topology.errors import AgentError, AgentLost, EnvironmentBroken
+from topology.kernels import link as link_module
+from topology.kernels.link import BODY_MAX, HEADER_MAX, AgentLink, Completed, Reply
+
+ENDED = {"code": 0, "timed_out": False}
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    """A link with a stream to fill."""
+    with Line() as made:
+        yield made
+
+
+def output(stream: str, data: bytes, number: int = 1) -> bytes:
+    return frame({"id": number, "event": stream}, data)
+
+
+@pytest.mark.parametrize("cut", range(len(answer(1, b"body", n=7)) + 1))
+def test_an_answer_may_arrive_in_any_two_pieces(line: Line, cut: int) -> None:
+    """Wherever a frame is cut, the answer is the same."""
+    whole = answer(1, b"body", n=7)
+    line.say(whole[:cut])
+    number = line.link._ask("x", b"", {})
+    if cut:
+        line.link.pump(1)
+    line.say(whole[cut:])
+    assert line.link._wait(number, 1) == Reply({"n": 7}, b"body")
+
+
+def test_answers_find_their_requests_in_any_order(line: Line) -> None:
+    """Of two requests under way, the second may be answered first."""
+    first, second = (line.link._ask(op, b"", {}) for op in ("a", "b"))
+    line.say(answer(second, b"2"), answer(first, b"1"))
+    assert line.link._wait(first, 1).body == b"1"
+    assert line.link._wait(second, 1).body == b"2"
+
+
+def test_output_comes_before_the_end_and_apart_from_errors(line: Line) -> None:
+    """What a command printed on its two streams is collected separately, then its exit code."""
+    line.say(
+        output("stdout", b"a"), output("stderr", b"x"), output("stdout", b"b\xff"), answer(1, code=-9, timed_out=True)
+    )
+    assert line.link.run(["c"]) == Completed(("c",), -9, "ab\ufffd", "x", True)
+
+
+def test_started_command_reports_as_it_goes(line: Line) -> None:
+    """A listener hears each piece; the end is known once it has come, and never waited for."""
+    heard: list[tuple[str, bytes]] = []
+    number = line.link.start(["c"], None, lambda stream, data: heard.append((stream, data)))
+    line.link.pump(0)
+    assert line.link.ended(number) is None
+    line.say(output("stdout", b"1"), answer(number, **ENDED))
+    line.link.pump(1)
+    assert (heard, line.link.ended(number)) == ([("stdout", b"1")], 0)
+
+
+def test_agents_refusal_keeps_its_words_and_number(line: Line) -> None:
+    """An error's type, message and errno reach the caller, and the link lives on."""
+    line.say(frame({"id": 1, "error": {"type": "OSError", "errno": 2, "message": "gone"}}), answer(2))
+    with pytest.raises(AgentError, match="agent - x - OSError: gone") as caught:
+        line.link.call("x")
+    assert caught.value.errno == 2
+    assert line.link.call("y").fields == {}
+
+
+@pytest.mark.parametrize("message", ["\ud800", "m" * 100_000, [[1]], None], ids=["surrogate", "long", "list", "none"])
+def test_agents_words_can_always_be_printed(line: Line, message: object) -> None:
+    """An error's text is bounded, encodable text whatever the agent calls its message."""
+    line.say(frame({"id": 1, "error": {"type": "E", "errno": True, "message": message}}))
+    with pytest.raises(AgentError) as caught:
+        line.link.call("x")
+    assert len(str(caught.value).encode()) < 1100
+    assert caught.value.errno is None
+
+
+NESTED = b'{"id":1,"x":' + b"[" * 700 + b"]" * 700 + b"}"
+BROKEN: dict[str, bytes] = {
+    "huge header": struct.pack("!II", HEADER_MAX + 1, 0),
+    "huge body": struct.pack("!II", 2, BODY_MAX + 1) + b"{}",
+    "not JSON": frame(b"nonsense"),
+    "not UTF-8": frame(b'{"id":"\xff"}'),
+    "too many digits": frame(b'{"id":' + b"1" * 5000 + b"}"),
+    "list": frame([1]),
+    "number": frame(1),
+    "empty": frame(b""),
+    "deep": frame(b"[" * 500_000),
+    "nested as far as JSON goes": frame(NESTED),
+    "unknown id": frame({"id": 9, "ok": {}}),
+    "id true": frame({"id": True, "ok": {}}),
+    "id list": frame({"id": [1], "ok": {}}),
+    "no id": frame({"ok": {}}),
+    "neither ok nor error": frame({"id": 1}),
+    "ok list": frame({"id": 1, "ok": []}),
+    "error text": frame({"id": 1, "error": "no"}),
+    "event number": frame({"id": 1, "event": 1}),
+    "unknown event": frame({"id": 1, "event": "stdwhat"}),
+    "hello without release": frame({"event": "hello"}),
+    "half a frame": answer(1)[:-1],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_frame_ends_the_link(line: Line, broken: str) -> None:
+    """Whatever is not an answer is AgentLost, at once and for every request after it."""
+    line.say(BROKEN[broken], answer(2) if BROKEN[broken] and broken != "half a frame" else b"")
+    line.end()
+    with pytest.raises(AgentLost) as first:
+        line.link.call("x")
+    with pytest.raises(AgentLost) as second:
+        line.link.call("y")
+    assert str(first.value) == str(second.value)
+
+
+def test_a_second_answer_to_one_request_ends_the_link(line: Line) -> None:
+    """A request is answered once."""
+    line.say(answer(1), answer(1))
+    with pytest.raises(AgentLost, match="expected an answer to a request"):
+        line.link.call("x")
+
+
+ENDINGS: list[dict[str, Any]] = [
+    {"code": "x", "timed_out": False},
+    {"code": 1.5, "timed_out": False},
+    {"code": True, "timed_out": False},
+    {"code": None, "timed_out": False},
+    {"timed_out": False},
+    {"code": 0},
+    {"code": 0, "timed_out": 1},
+    {"code": float("inf"), "timed_out": False},
+]
+
+
+@pytest.mark.parametrize("fields", ENDINGS, ids=str)
+def test_a_commands_end_must_say_how(line: Line, fields: dict[str, Any]) -> None:
+    """An end without a code of the right type is no end."""
+    line.say(answer(1, **fields))
+    with pytest.raises(AgentLost, match="agent - answer's"):
+        line.link.run(["c"])
+
+
+def test_started_commands_end_must_say_how(line: Line) -> None:
+    """The same holds for a command that was only started."""
+    number = line.link.start(["c"], None, lambda *_: None)
+    line.say(answer(number, code="x"))
+    line.link.pump(1)
+    with pytest.raises(AgentLost):
+        line.link.ended(number)
+
+
+def test_output_is_bounded_over_all_streams(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that prints too much ends the link before it fills our memory."""
+    monkeypatch.setattr(link_module, "OUTPUT_MAX", 10)
+    line.say(output("stdout", b"123456"), output("stderr", b"12345"))
+    with pytest.raises(AgentLost, match="at most 10 bytes"):
+        line.link.run(["c"])
+
+
+def test_too_large_a_request_is_refused_before_it_is_sent(line: Line) -> None:
+    """What the agent would not take is not sent, and the link lives on."""
+    with pytest.raises(AgentError, match="at most"):
+        line.link.call("x", bytes(BODY_MAX + 1))
+    line.say(answer(2))
+    line.say(answer(1))
+    with pytest.raises(AgentLost):
+        line.link.call("y")
+
+
+def test_silence_ends_at_the_deadline(line: Line) -> None:
+    """An agent that does not answer is lost, and the request is named."""
+    with pytest.raises(AgentLost, match="the answer to slow - expected in time"):
+        line.link.call("slow", timeout_s=0.02)
+    with pytest.raises(AgentLost, match="slow"):
+        line.link.call("next")
+
+
+def test_health_is_asked_during_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead guest is noticed long before the deadline, and said why."""
+    monkeypatch.setattr(link_module, "SILENCE_S", 0.01)
+    with Line() as line:
+        sick = AgentLink(line.link._stream, health=lambda: "it panicked")
+        with pytest.raises(AgentLost, match="the agent's hello - expected - seen nothing - it panicked"):
+            sick.wait_hello(30)
+
+
+def test_a_full_stream_is_health_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that takes nothing any more ends a request that is being sent."""
+    monkeypatch.setattr(link_module, "SILENCE_S", 0.01)
+    with Line() as line:
+        sick = AgentLink(line.link._stream, health=lambda: "it hangs")
+        with pytest.raises(AgentLost, match="it hangs"):
+            sick.call("x", bytes(1 << 22))
+
+
+def test_a_closed_link_is_lost(line: Line) -> None:
+    """Asking after the end is AgentLost as well."""
+    line.link.close()
+    with pytest.raises(AgentLost, match="closed"):
+        line.link.call("x")
+
+
+def test_hello_tells_the_kernel(line: Line) -> None:
+    """The agent's first word carries its release."""
+    line.say(frame(dict(HELLO)))
+    assert line.link.wait_hello(1)["release"] == "6.1"
+
+
+def asked_of(data: bytes, ask: Callable[[AgentLink], object]) -> None:
+    """Ask with some bytes on the stream; nothing but the environment family may come out."""
+    with Line() as line:
+        line.say(data)
+        line.end()
+        with contextlib.suppress(EnvironmentBroken):
+            ask(line.link)
+
+
+ASKS: tuple[Callable[[AgentLink], object], ...] = (
+    lambda link: link.call("x"),
+    lambda link: link.run(["c"]),
+    lambda link: link.wait_hello(1),
+)
+VALID = (
+    frame(dict(HELLO))
+    + output("stdout", b"out")
+    + output("stderr", b"err")
+    + answer(1, code=0, timed_out=False)
+    + frame({"id": 2, "error": {"type": "OSError", "errno": 1, "message": "m"}})
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+headers = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.just(1) | json_values,
+        "ok": st.fixed_dictionaries({}, optional={"code": json_values, "timed_out": json_values}) | json_values,
+        "error": st.fixed_dictionaries({}, optional={"type": json_values, "errno": json_values}) | json_values,
+        "event": st.sampled_from(["hello", "stdout"]) | json_values,
+        "release": json_values,
+    },
+)
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.binary(max_size=200))
+def test_random_bytes_only_lose_the_agent(data: bytes) -> None:
+    """No stream of bytes raises anything but the environment family."""
+    for ask in ASKS:
+        asked_of(data, ask)
+
+
+@settings(max_examples=80, deadline=None, database=None)
+@given(st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
+def test_mutated_frames_only_lose_the_agent(changes: list[tuple[int, int]], cut: bool) -> None:
+    """A good conversation with some bytes changed raises nothing but the environment family."""
+    data = bytearray(VALID)
+    for place, value in changes:
+        data[place] = value
+    for ask in ASKS:
+        asked_of(bytes(data[: changes[0][0]] if cut else data), ask)
+
+
+@settings(max_examples=80, deadline=None, database=None)
+@given(st.lists(headers, max_size=3))
+def test_wrong_types_only_lose_the_agent(said: list[dict[str, Any]]) -> None:
+    """Frames whose fields have any types raise nothing but the environment family."""
+    for ask in ASKS:
+        asked_of(b"".join(frame(json.dumps(header).encode()) for header in said), ask)

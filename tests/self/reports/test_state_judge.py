@@ -1,0 +1,238 @@
+"""Where declared and live state differ: every kind of difference, in order, each with the command that mends it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address, ip_interface, ip_network
+
+import pytest
+
+from reports.judge.state import differences, find_cause
+from tests.self.builders import reference
+from topology.state import LinkState, NodeState, RouteState, declared_state
+
+SWITCH, LEAF = declared_state(reference()["con_ns1"]), declared_state(reference()["lc1"])
+SPINE = declared_state(reference()["sc2"])
+
+
+def links(state: NodeState, name: str, **changes: object) -> NodeState:
+    """A node's state with one link changed."""
+    return replace(state, links={**state.links, name: replace(state.links[name], **changes)})  # type: ignore[arg-type]
+
+
+def parameter(state: NodeState, name: str, **changes: str) -> NodeState:
+    """A node's state with a tunnel's parameters changed."""
+    merged = {**dict(state.links[name].parameters), **changes}
+    return links(state, name, parameters=tuple(sorted(merged.items())))
+
+
+def without(state: NodeState, name: str) -> NodeState:
+    return replace(state, links={key: link for key, link in state.links.items() if key != name})
+
+
+def with_link(state: NodeState, link: LinkState) -> NodeState:
+    return replace(state, links={**state.links, link.name: link})
+
+
+def address(state: NodeState, *, gone: str = "", come: str = "", device: str = "lc1_sc2") -> NodeState:
+    kept = {(name, interface) for name, interface in state.addresses if str(interface) != gone}
+    return replace(state, addresses=frozenset(kept | ({(device, ip_interface(come))} if come else set())))
+
+
+def route(prefix: str, via: str | None, dev: str | None) -> RouteState:
+    return RouteState(ip_network(prefix), ip_address(via) if via else None, dev)
+
+
+def routes(state: NodeState, *, gone: str = "", come: RouteState | None = None) -> NodeState:
+    kept = {known for known in state.routes if str(known) != gone}
+    return replace(state, routes=frozenset(kept | ({come} if come else set())))
+
+
+TO_LC2 = "28.0.0.0/24 via 26.0.0.1 dev lc1_sc2"
+OTHER_WAY = route("28.0.0.0/24", "25.0.0.1", "lc1_sc1")
+CASES: dict[str, tuple[NodeState, NodeState, str]] = {
+    "link missing": (
+        SWITCH,
+        without(SWITCH, "bridge1_cs1"),
+        "con_ns1 - bridge1_cs1 - link - expected a veth - seen missing"
+        " - mend: ip -n con_ns1 link add name bridge1_cs1 …",
+    ),
+    "link extra": (
+        SWITCH,
+        with_link(SWITCH, LinkState("eth0", "veth")),
+        "con_ns1 - eth0 - link - expected nothing - seen a veth - mend: ip -n con_ns1 link del dev eth0",
+    ),
+    "link of another kind": (
+        SWITCH,
+        links(SWITCH, "bridge1_cs1", kind="macvlan"),
+        "con_ns1 - bridge1_cs1 - link - expected veth - seen macvlan"
+        " - mend: ip -n con_ns1 link del dev bridge1_cs1; add it as veth",
+    ),
+    "link down": (
+        LEAF,
+        links(LEAF, "lc1_sc2", up=False),
+        "lc1 - lc1_sc2 - link - expected up - seen down - mend: ip -n lc1 link set dev lc1_sc2 up",
+    ),
+    "no bridge": (
+        SWITCH,
+        links(SWITCH, "vxlan-cont", master=None),
+        "con_ns1 - vxlan-cont - bridge - expected bridge1 - seen no bridge"
+        " - mend: ip -n con_ns1 link set dev vxlan-cont master bridge1",
+    ),
+    "a bridge too many": (
+        SWITCH,
+        links(SWITCH, "br1_lc1", master="bridge1"),
+        "con_ns1 - br1_lc1 - bridge - expected no bridge - seen bridge1"
+        " - mend: ip -n con_ns1 link set dev br1_lc1 nomaster",
+    ),
+    "vni": (
+        SWITCH,
+        parameter(SWITCH, "vxlan-cont", vni="31"),
+        "con_ns1 - vxlan-cont - vxlan - expected vni 30 - seen vni 31"
+        " - mend: ip -n con_ns1 link del dev vxlan-cont; add it with vni 30",
+    ),
+    "remote": (
+        SWITCH,
+        parameter(SWITCH, "vxlan-cont", remote="23.0.0.9"),
+        "con_ns1 - vxlan-cont - vxlan - expected remote 23.0.0.1 - seen remote 23.0.0.9"
+        " - mend: ip -n con_ns1 link del dev vxlan-cont; add it with remote 23.0.0.1",
+    ),
+    "key": (
+        LEAF,
+        parameter(LEAF, "gretun-cont", key="7"),
+        "lc1 - gretun-cont - gre - expected key none - seen key 7"
+        " - mend: ip -n lc1 link del dev gretun-cont; add it with key none",
+    ),
+    "ttl": (
+        LEAF,
+        parameter(LEAF, "gretun-cont", ttl="255"),
+        "lc1 - gretun-cont - gre - expected ttl inherit - seen ttl 255"
+        " - mend: ip -n lc1 link del dev gretun-cont; add it with ttl inherit",
+    ),
+    "parameter unknown": (
+        LEAF,
+        links(LEAF, "gretun-cont", parameters=(("key", "none"), ("remote", "28.0.0.2"), ("ttl", "inherit"))),
+        "lc1 - gretun-cont - gre - expected local 26.0.0.2 - seen local missing"
+        " - mend: ip -n lc1 link del dev gretun-cont; add it with local 26.0.0.2",
+    ),
+    "mtu": (
+        SWITCH,
+        links(SWITCH, "vxlan-cont", mtu=1500),
+        "con_ns1 - vxlan-cont - mtu - expected 1450 - seen 1500 - mend: ip -n con_ns1 link set dev vxlan-cont mtu 1450",
+    ),
+    "mac": (
+        SWITCH,
+        links(SWITCH, "bridge1", mac="02:00:00:00:00:01"),
+        "con_ns1 - bridge1 - mac - expected 02:4e:99:24:8d:05 - seen 02:00:00:00:00:01"
+        " - mend: ip -n con_ns1 link set dev bridge1 address 02:4e:99:24:8d:05",
+    ),
+    "address missing": (
+        LEAF,
+        address(LEAF, gone="26.0.0.2/24"),
+        "lc1 - lc1_sc2 - address - expected 26.0.0.2/24 - seen missing"
+        " - mend: ip -n lc1 addr add 26.0.0.2/24 dev lc1_sc2",
+    ),
+    "address extra": (
+        LEAF,
+        address(LEAF, come="9.9.9.9/32"),
+        "lc1 - lc1_sc2 - address - expected nothing - seen 9.9.9.9/32"
+        " - mend: ip -n lc1 addr del 9.9.9.9/32 dev lc1_sc2",
+    ),
+    "route missing": (
+        LEAF,
+        routes(LEAF, gone=TO_LC2),
+        f"lc1 - lc1_sc2 - route - expected {TO_LC2} - seen missing - mend: ip -n lc1 route replace {TO_LC2}",
+    ),
+    "route another way": (
+        LEAF,
+        routes(LEAF, gone=TO_LC2, come=OTHER_WAY),
+        f"lc1 - lc1_sc2 - route - expected {TO_LC2} - seen {OTHER_WAY} - mend: ip -n lc1 route replace {TO_LC2}",
+    ),
+    "route extra": (
+        LEAF,
+        routes(LEAF, come=route("0.0.0.0/0", "25.0.0.1", "lc1_sc1")),
+        "lc1 - lc1_sc1 - route - expected nothing - seen default via 25.0.0.1 dev lc1_sc1"
+        " - mend: ip -n lc1 route del default via 25.0.0.1 dev lc1_sc1",
+    ),
+    "route beside the declared one": (
+        LEAF,
+        routes(LEAF, come=OTHER_WAY),
+        f"lc1 - lc1_sc1 - route - expected nothing - seen {OTHER_WAY} - mend: ip -n lc1 route del {OTHER_WAY}",
+    ),
+    "IPv6 default route": (
+        LEAF,
+        routes(LEAF, come=route("::/0", None, "lc1_sc1")),
+        "lc1 - lc1_sc1 - route - expected nothing - seen default dev lc1_sc1"
+        " - mend: ip -n lc1 -6 route del default dev lc1_sc1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_difference_is_told_once_with_its_mend(name: str) -> None:
+    """One thing that differs is one cause: where, what, expected, seen, and the command that mends it."""
+    declared, live, words = CASES[name]
+    assert [str(cause) for cause in differences(declared, live)] == [words]
+
+
+@pytest.mark.parametrize("node", [node.name for node in reference().nodes])
+def test_node_as_declared_has_no_difference(node: str) -> None:
+    """A node that is as declared has nothing to mend."""
+    state = declared_state(reference()[node])
+    assert differences(state, state) == ()
+
+
+def test_what_nobody_declared_is_not_compared() -> None:
+    """A MAC or an MTU that the kernel chose itself is as good as another."""
+    declared = links(SWITCH, "bridge1", mac=None, mtu=None)
+    assert differences(declared, links(SWITCH, "bridge1", mac="02:00:00:00:00:07", mtu=9000)) == ()
+
+
+def test_differences_come_with_the_most_fundamental_first() -> None:
+    """Links before parameters before addresses before routes: what is below explains what is above."""
+    live = routes(
+        address(links(parameter(LEAF, "gretun-cont", remote="1.1.1.1"), "lc1_sc2", up=False), gone="26.0.0.2/24"),
+        gone=TO_LC2,
+    )
+    assert [cause.kind for cause in differences(LEAF, live)] == ["link", "gre", "address", "route"]
+
+
+def test_wrong_state_of_one_link_is_in_order() -> None:
+    """Of one device: up or down, its bridge, its parameters, its MTU, its MAC address."""
+    live = links(parameter(SWITCH, "vxlan-cont", vni="1"), "vxlan-cont", up=False, master=None, mtu=1, mac="x")
+    assert [cause.kind for cause in differences(SWITCH, live)] == ["link", "bridge", "vxlan", "mtu", "mac"]
+
+
+def test_two_routes_for_one_are_both_told() -> None:
+    """Of two routes in place of the declared one, one is what is seen instead, the other is too many."""
+    third = route("28.0.0.0/24", None, "lc1_br1")
+    live = routes(routes(LEAF, gone=TO_LC2, come=OTHER_WAY), come=third)
+    assert [cause.live for cause in differences(LEAF, live)] == ["28.0.0.0/24 dev lc1_br1", str(OTHER_WAY)]
+
+
+BROKEN_LEAF, BROKEN_SWITCH = CASES["route missing"][1], CASES["vni"][1]
+DECLARED = {"con_ns1": SWITCH, "lc1": LEAF, "sc2": SPINE}
+LIVE = {"con_ns1": BROKEN_SWITCH, "lc1": BROKEN_LEAF, "sc2": SPINE}
+
+
+@pytest.mark.parametrize(
+    ("suspects", "node"),
+    [
+        (["lc1", "con_ns1"], "lc1"),
+        (["con_ns1", "lc1"], "con_ns1"),
+        (["sc2"], "con_ns1"),
+        ([], "con_ns1"),
+        (["nobody", "lc1"], "lc1"),
+    ],
+)
+def test_cause_is_looked_for_at_the_suspects_first(suspects: list[str], node: str) -> None:
+    """The first suspect with a difference is the cause; without one, whoever is next in the lab."""
+    cause = find_cause(DECLARED, LIVE, suspects)
+    assert cause is not None
+    assert cause.node == node
+
+
+def test_no_difference_is_no_cause() -> None:
+    """A fabric that is as declared has no cause to give, nor one that could not be read."""
+    assert find_cause(DECLARED, DECLARED, ["lc1"]) is None
+    assert find_cause(DECLARED, {}, ["lc1"]) is None

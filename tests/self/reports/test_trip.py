@@ -1,0 +1,256 @@
+"""The claims that a test makes about a trip: each held, and each broken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reports.evidence import Cause, Finding, Sighting, first_broken
+from reports.judge.trip import Leg, Trip
+from tests.self.builders import (
+    NONCE,
+    expect,
+    good_leg,
+    leg,
+    probe,
+    reference,
+    seen_hop,
+    seen_path,
+    sighting,
+    vxlan_lab,
+    with_field,
+    without_gre,
+)
+from topology.errors import PromiseBroken
+from topology.expected import expected_journey, reply_to
+from topology.wire.headers import Vlan
+from topology.wire.stack import Stack
+
+CAUSE = Cause("route", "lc1", "lc1_sc2", "28.0.0.0/24", "missing", "ip -n lc1 route add …")
+LINKS = reference().spine_links
+
+
+def changed_leg(source: str, target: str, number: int, seen: Sighting | None) -> Leg:
+    """A leg with one hop's sighting replaced, or left out."""
+    expected = expect(reference(), source, target)
+    sightings = seen_path(reference(), expected.paths[0])
+    sightings[number : number + 1] = [seen] if seen else []
+    return leg(expected, sightings)
+
+
+def bare_at_the_spine() -> Leg:
+    """A leg whose packet crossed one leaf-spine link without GRE and VXLAN."""
+    hops = expect(reference(), "cs1", "cs5").paths[0].hops
+    bare = replace(seen_hop(reference(), hops[0], 7), node="sc2", interface="sc2_lc1", direction="in")
+    return changed_leg("cs1", "cs5", 7, bare)
+
+
+def round_trip(source: str = "cs1", target: str = "cs5") -> Trip:
+    """A trip as declared, out and back."""
+    ask = probe(reference(), source, target)
+    back = expected_journey(reference(), reply_to(ask))
+    return Trip(good_leg(reference(), source, target), leg(back, seen_path(reference(), back.paths[0])))
+
+
+def lost(legs: Leg) -> Leg:
+    """The same leg with nothing seen after its sender, and a cause."""
+    found = leg(legs.expected, list(legs.journey.sightings[:1]))
+    return replace(found, verdict=replace(found.verdict, cause=CAUSE))
+
+
+def test_leg_equals_its_expectation_only_when_it_passed() -> None:
+    """``leg == leg.expected`` is the whole judgement, and says nothing about another expectation."""
+    good, bad = good_leg(reference(), "cs1", "cs5"), bare_at_the_spine()
+    assert good == good.expected
+    assert bad != bad.expected
+    assert good != expect(reference(), "cs1", "cs4")
+    assert good != "as declared"
+    assert repr(bad) == bad.verdict.message
+    assert len({good, bad}) == 2
+
+
+def test_arrival_is_being_seen_coming_in_at_the_target() -> None:
+    """A packet has arrived when its target saw it come in; the message names the hop, and the cause."""
+    good = good_leg(reference(), "cs1", "cs5")
+    assert good.arrived
+    gone = lost(good)
+    assert not gone.arrived
+    assert gone.arrived.cause is CAUSE
+    assert "cs1 -> cs5 did not arrive: con_ns1 - cs1 -> cs5 at bridge1_cs1 in - expected " in repr(gone.arrived)
+    assert repr(gone.arrived).endswith(f" - seen nothing - cause: {CAUSE}")
+
+
+def test_leaving_the_target_is_no_arrival() -> None:
+    """A packet that only leaves by the target's interface has not come in there."""
+    good = good_leg(reference(), "cs1", "cs5")
+    last = replace(good.journey.sightings[-1], direction="out")
+    assert not changed_leg("cs1", "cs5", 15, last).arrived
+
+
+def test_arrival_alone_is_not_as_declared() -> None:
+    """A packet may arrive by another way than the declared one."""
+    bare = bare_at_the_spine()
+    assert bare.arrived
+    assert not bare.as_declared
+    assert "cs1 -> cs5 diverges: sc2 - " in repr(bare.as_declared)
+    assert good_leg(reference(), "cs1", "cs5").as_declared
+
+
+def test_tunnelled_packet_is_never_bare() -> None:
+    """A packet inside GRE, or VXLAN, on every leaf-spine link is never bare there."""
+    for target in ("cs5", "cs4"):
+        assert good_leg(reference(), "cs1", target).never_bare(LINKS)
+    assert good_leg(vxlan_lab(), "c1", "c5").never_bare(vxlan_lab().spine_links)
+
+
+def test_bare_packet_on_one_link_is_noticed() -> None:
+    """One bare sighting among seven wrapped ones is one too many."""
+    finding = bare_at_the_spine().never_bare(LINKS)
+    assert not finding
+    assert repr(finding).startswith("sc2 - sc2_lc1 - expected inside a tunnel - seen ether / ipv4 20.0.0.1>20.0.0.3")
+
+
+def test_routed_packet_is_bare() -> None:
+    """A pair that is routed without an overlay is bare on the links, as it must be."""
+    assert not good_leg(vxlan_lab(), "c3", "c4").never_bare(vxlan_lab().spine_links)
+
+
+def test_packet_that_crossed_no_link_proves_nothing() -> None:
+    """A packet that never was on the links does not count as never bare there."""
+    finding = good_leg(reference(), "cs1", "cs2").never_bare(LINKS)
+    assert repr(finding) == "cs1 -> cs2 - expected on the links - seen nowhere"
+    assert not finding
+
+
+def test_gre_without_its_vxlan_still_is_a_tunnel_but_not_as_declared() -> None:
+    """Bareness asks for some tunnel; which one is what the hop's stack says."""
+    hop = expect(reference(), "cs1", "cs5").paths[0].hops[7]
+    stripped = changed_leg("cs1", "cs5", 7, seen_hop(reference(), hop, 7, without_gre))
+    assert stripped.never_bare(LINKS)
+    assert not stripped.as_declared
+
+
+def test_node_that_saw_something_is_not_silent() -> None:
+    """Spine 1 is silent for the reference lab's customers, spine 2 is not."""
+    good = good_leg(reference(), "cs1", "cs5")
+    assert good.silent_at("sc1")
+    finding = good.silent_at("sc2")
+    assert not finding
+    assert repr(finding).startswith("sc2 - expected nothing - seen sc2:sc2_lc1 in: ether / ipv4 26.0.0.2>28.0.0.2")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "by"), [("cs1", "cs5", 0), ("cs1", "cs4", 2), ("cs5", "cs4", 2), ("cs1", "cs2", 0)]
+)
+def test_ttl_is_lowered_by_the_routed_hops(source: str, target: str, by: int) -> None:
+    """The customer's TTL is lowered by the hops that route it, seen and declared alike."""
+    good = good_leg(reference(), source, target)
+    assert good.lowered_by == by == good.declared_lowering
+
+
+def test_ttl_that_was_lowered_once_more_is_noticed() -> None:
+    """What was seen is counted, not what was declared; nothing seen is no number."""
+    expected = expect(reference(), "cs1", "cs5")
+    last = seen_hop(reference(), expected.paths[0].hops[15], 15, with_field("ipv4", ttl=63))
+    off = changed_leg("cs1", "cs5", 15, last)
+    assert (off.lowered_by, off.declared_lowering) == (1, 0)
+    assert leg(expected, []).lowered_by is None
+    headless = sighting(reference(), "cs1", "cs1_br1", "out", (("payload", {"load": b"x"}),))
+    assert leg(expected, [headless]).lowered_by is None
+
+
+def test_outer_ends_are_the_tunnels_of_both_headers() -> None:
+    """VXLAN in GRE has two pairs of ends, GRE alone one, a bridge none."""
+    vteps, leaves = frozenset(("21.0.0.1", "23.0.0.1")), frozenset(("26.0.0.2", "28.0.0.2"))
+    assert good_leg(reference(), "cs1", "cs5").outer_ends == {vteps, leaves}
+    assert good_leg(reference(), "cs1", "cs4").outer_ends == {leaves}
+    assert good_leg(reference(), "cs1", "cs2").outer_ends == frozenset()
+
+
+def test_wrong_tunnel_end_is_among_the_outer_ends() -> None:
+    """A packet that left through another tunnel shows its ends."""
+    hop = expect(reference(), "cs1", "cs4").paths[0].hops[6]
+    off = changed_leg("cs1", "cs4", 6, seen_hop(reference(), hop, 6, with_field("ipv4", dst="27.0.0.2")))
+    assert frozenset(("26.0.0.2", "27.0.0.2")) in off.outer_ends
+
+
+def test_packet_is_bare_on_arrival() -> None:
+    """The target sees no tunnel's header; a packet still wrapped there, or not there, does not count."""
+    assert good_leg(reference(), "cs1", "cs5").bare_on_arrival
+    wrapped = replace(
+        seen_hop(reference(), expect(reference(), "cs1", "cs5").paths[0].hops[12], 15), node="cs5", interface="cs5_br3"
+    )
+    assert not changed_leg("cs1", "cs5", 15, wrapped).bare_on_arrival
+    assert not changed_leg("cs1", "cs5", 15, None).bare_on_arrival
+    assert not leg(expect(reference(), "cs1", "cs5"), []).bare_on_arrival
+
+
+def test_frame_is_unchanged_byte_for_byte() -> None:
+    """A Layer 2 overlay delivers the frame that was sent; a routed one does not; one frame alone proves nothing."""
+    good = good_leg(reference(), "cs1", "cs5")
+    assert good.frame_unchanged
+    assert not good_leg(reference(), "cs1", "cs4").frame_unchanged
+    assert not leg(good.expected, list(good.journey.sightings[:1])).frame_unchanged
+    last = expect(reference(), "cs1", "cs5").paths[0].hops[15]
+    other = seen_hop(reference(), last, 15, with_field("ether", src="02:00:00:00:00:99"))
+    assert not changed_leg("cs1", "cs5", 15, other).frame_unchanged
+    tagged = sighting(reference(), last.node, last.interface, last.direction, last.layers, 15, Vlan(7))
+    assert not changed_leg("cs1", "cs5", 15, tagged).frame_unchanged
+
+
+def test_trip_holds_when_both_legs_do() -> None:
+    """A trip's claims are about both ways; the first leg that breaks one is what it tells."""
+    good = round_trip()
+    assert good.arrived
+    assert good.as_declared
+    assert good.never_bare(LINKS)
+    assert good.silent_at("sc1")
+    assert good.cause is None
+    for broken in (replace(good, out=lost(good.out)), replace(good, back=lost(good.back))):
+        assert not broken.arrived
+        assert not broken.as_declared
+        assert broken.cause is CAUSE
+    one_way = replace(good, back=bare_at_the_spine())
+    assert not one_way.never_bare(iter(LINKS))
+    assert not good.silent_at("sc2")
+
+
+def test_trip_shows_its_request() -> None:
+    """A trip is asked for its request's sightings, frame and payload; an unseen one has none."""
+    trip = round_trip()
+    assert trip.at("sc2", "sc2_lc1") is trip.out.journey.sightings[7]
+    assert trip.at("sc1") is None
+    assert trip.payload[:16] == NONCE
+    assert trip.at("cs5") == Stack(trip.frame)
+    assert trip.at("sc2") != Stack(trip.frame)
+    assert trip.at("sc1") != Stack(trip.frame)
+    unseen = replace(trip, out=leg(trip.out.expected, []))
+    assert (unseen.frame, unseen.payload) == (None, b"")
+
+
+def test_asking_for_an_unseen_sighting_breaks_the_promise() -> None:
+    """Where a test needs a sighting and there is none, the network is wrong, and the message says where."""
+    trip = round_trip()
+    assert trip.sighting("sc2", "sc2_lc2", "out").direction == "out"
+    with pytest.raises(PromiseBroken, match=r"sc1 - sc1_lc1 - expected cs1 -> cs5 \(icmp\) - seen nothing"):
+        trip.sighting("sc1", "sc1_lc1")
+    with pytest.raises(PromiseBroken):
+        trip.sighting("sc2", "sc2_lc2", "in")
+
+
+def test_lengths_of_a_sighting_are_those_of_tcpdump() -> None:
+    """UDP 106 and GRE 138 for VXLAN in GRE, GRE 88 for GRE alone; None where there is no such header."""
+    l2, l3 = good_leg(reference(), "cs1", "cs5"), good_leg(reference(), "cs1", "cs4")
+    at = l2.sighting("sc2", "sc2_lc1")
+    assert (at.udp_length, at.gre_length, at.ttl) == (106, 138, 64)
+    assert l3.sighting("sc2", "sc2_lc1").gre_length == 88
+    assert (l2.sighting("cs1", "cs1_br1").udp_length, l2.sighting("cs1", "cs1_br1").gre_length) == (None, None)
+
+
+def test_first_broken_finding_is_the_one_told() -> None:
+    """Of several claims the first that does not hold speaks."""
+    held, first, second = Finding(True), Finding(False, "one"), Finding(False, "two")
+    assert first_broken([held, first, second]) is first
+    assert first_broken([held, held])
+    assert repr(first_broken([])) == "as declared"

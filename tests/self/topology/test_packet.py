@@ -1,0 +1,127 @@
+"""Probes and packets: what they carry, what routing does to them, and the lengths that their headers must state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from scapy.layers.inet import ICMP
+from scapy.packet import Raw
+
+from tests.self.builders import NONCE, render
+from topology.packet import PROBE_PORT, SOURCE_PORT, Layers, Probe, internet_checksum, lower_ttl, stack_of, ttl_of
+from topology.wire.headers import decode
+
+FOUR = Probe("a", "b", ip_address("10.0.0.1"), ip_address("10.0.0.2"), nonce=NONCE, ident=7, sequence=9)
+SIX = replace(FOUR, src=ip_address("fd00::1"), dst=ip_address("fd00::2"))
+ETHER: Layers = (("ether", {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02", "type": 0x0800}),)
+GRE: Layers = (("ipv4", {"src": "1.1.1.1", "dst": "2.2.2.2", "ttl": 9, "proto": 47}), ("gre", {"proto": 0x0800}))
+
+
+def test_payload_is_what_ping_sends_and_leads_with_the_nonce() -> None:
+    """A probe carries 56 bytes, the nonce first."""
+    assert len(FOUR.payload) == 56
+    assert FOUR.payload.startswith(NONCE)
+    assert FOUR.payload[16:] == bytes(range(16, 56))
+
+
+def test_icmp_message_is_the_one_scapy_builds() -> None:
+    """The ICMP message, its checksum included, is what an independent builder makes of the same fields."""
+    for is_reply, kind in ((False, 8), (True, 0)):
+        built = bytes(ICMP(type=kind, id=7, seq=9) / Raw(FOUR.payload))
+        assert replace(FOUR, is_reply=is_reply).icmp_message == built
+
+
+def test_checksum_is_that_of_the_rfc() -> None:
+    """RFC 1071's own example, and an odd length, padded with a zero byte."""
+    assert internet_checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0x220D
+    assert internet_checksum(b"\x01") == internet_checksum(b"\x01\x00") == 0xFEFF
+
+
+@pytest.mark.parametrize(
+    ("probe", "names", "protocol", "kind"),
+    [
+        (FOUR, ("ipv4", "icmp", "payload"), 1, 8),
+        (replace(FOUR, is_reply=True), ("ipv4", "icmp", "payload"), 1, 0),
+        (SIX, ("ipv6", "icmp", "payload"), 58, 128),
+        (replace(SIX, is_reply=True), ("ipv6", "icmp", "payload"), 58, 129),
+    ],
+)
+def test_echo_has_the_types_of_its_ip_version(probe: Probe, names: tuple[str, ...], protocol: int, kind: int) -> None:
+    """An echo request is type 8 over IPv4 and 128 over IPv6, its reply 0 and 129."""
+    assert tuple(name for name, _ in probe.layers) == names
+    assert protocol in (probe.layers[0][1].get("proto"), probe.layers[0][1].get("nh"))
+    assert probe.layers[1][1]["type"] == kind
+
+
+def test_udp_reply_swaps_the_ports() -> None:
+    """A UDP probe goes to the echo service, and its answer comes from there."""
+    ask = replace(FOUR, protocol="udp")
+    assert ask.layers[1] == ("udp", {"sport": SOURCE_PORT, "dport": PROBE_PORT})
+    assert replace(ask, is_reply=True).layers[1] == ("udp", {"sport": PROBE_PORT, "dport": SOURCE_PORT})
+
+
+def test_routing_lowers_the_outermost_ttl_only() -> None:
+    """A router touches the outer header's TTL; what is wrapped keeps its own."""
+    lowered = lower_ttl((*GRE, *FOUR.layers))
+    assert lowered is not None
+    assert lowered[0][1]["ttl"] == 8
+    assert ttl_of(lowered) == 64
+
+
+@pytest.mark.parametrize("ttl", [1, 0])
+def test_ttl_of_one_ends(ttl: int) -> None:
+    """A packet whose TTL or hop limit would become zero is not forwarded; with two it still is."""
+    for probe in (FOUR, SIX):
+        assert lower_ttl(replace(probe, ttl=ttl).layers) is None
+        assert lower_ttl(replace(probe, ttl=2).layers) is not None
+
+
+def test_ttl_of_nothing_is_none() -> None:
+    """A packet without IP has no TTL."""
+    assert ttl_of(ETHER) is None
+
+
+@pytest.mark.parametrize("front", [(), ETHER, (*ETHER, *GRE)])
+@pytest.mark.parametrize("probe", [FOUR, replace(FOUR, protocol="udp")])
+def test_stated_lengths_are_those_on_the_wire(probe: Probe, front: Layers) -> None:
+    """The stack of a packet matches the packet, and no packet that is a byte longer or says another length."""
+    layers = (*front, *probe.layers)
+    bare = not front
+
+    def matches(packet: Layers) -> bool:
+        return stack_of(layers) == decode(render(packet), link=not bare, ethertype=0x0800)
+
+    longer = (*layers[:-1], ("payload", {"load": probe.payload + b"!"}))
+    outer = next(n for n, (name, _) in enumerate(layers) if name == "ipv4")
+    lying = (*layers[:outer], ("ipv4", {**layers[outer][1], "len": 40}), *layers[outer + 1 :])
+    assert matches(layers)
+    assert not matches(longer)
+    assert not matches(lying)
+
+
+def test_ipv6_states_its_payload_length() -> None:
+    """IPv6 counts what follows its header, and the stack holds it to that."""
+    stack = stack_of(SIX.layers)
+    assert stack == decode(render(SIX.layers), link=False, ethertype=0x86DD)
+    longer = (*SIX.layers[:-1], ("payload", {"load": SIX.payload + b"!"}))
+    mismatch = stack.mismatch(decode(render(longer), link=False, ethertype=0x86DD))
+    assert mismatch is not None
+    assert (mismatch.field, mismatch.expected, mismatch.seen) == ("plen", "64", "65")
+
+
+def test_gre_key_takes_four_bytes() -> None:
+    """A GRE header with a key makes the outer packet four bytes longer; one without is another header."""
+    keyed: Layers = (GRE[0], ("gre", {"proto": 0x0800, "key": 5}), *FOUR.layers)
+    plain = (*GRE, *FOUR.layers)
+    sizes = [decode(render(p), link=False, ethertype=0x0800)[0]["len"] for p in (plain, keyed)]
+    assert sizes == [108, 112]
+    assert stack_of(keyed) == decode(render(keyed), link=False, ethertype=0x0800)
+    assert stack_of(keyed) != decode(render(plain), link=False, ethertype=0x0800)
+
+
+def test_unknown_layer_is_refused() -> None:
+    """A layer whose size nobody knows is no silent zero."""
+    with pytest.raises(KeyError, match="mpls"):
+        stack_of((("mpls", {}), *FOUR.layers))

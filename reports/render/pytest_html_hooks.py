@@ -12,6 +12,10 @@ from reports.render.html import promise_cell
 PROMISE_HEADER = '<th class="sortable" data-column-type="promise">Promise</th>'
 
 
+NO_LOG = "No log output captured."
+"""What pytest-html writes for a test that printed nothing."""
+
+
 class HtmlHooks:
     """Registered for runs that write the page; ``head`` gives the HTML above the results."""
 
@@ -38,3 +42,8 @@ class HtmlHooks:
         evidence = getattr(report, "hopcheck", {})
         cells[1] = f'<td class="col-testId">{escape(report.nodeid)}</td>'
         cells.insert(1, promise_cell(evidence.get("promise", "")))
+
+    def pytest_html_results_table_html(self, data: list[str]) -> None:
+        """No grey box where there is nothing to say."""
+        if data == [NO_LOG]:
+            data.clear()

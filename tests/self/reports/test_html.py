@@ -87,6 +87,20 @@ def test_bad_leg_is_open_and_marks_the_first_divergence() -> None:
     assert "<code>ip -n lc1 route replace &lt;28.0.0.0/24&gt;</code>" in page
 
 
+def test_only_what_was_seen_wrong_or_first_missed_is_bad() -> None:
+    """The first missing hop is bad and the ones behind it are pale; but what was seen and is wrong stays bad."""
+    expected = expect(reference(), "cs1", "cs2")
+    sightings = seen_path(reference(), expected.paths[0])
+    lost = read(leg_html(leg(expected, sightings[:2]), "out"))
+    assert lost.classes[-4:] == ["hc-good", "hc-good", "hc-bad", "hc-after"]
+    for number in (1, 3):
+        hop = expected.paths[0].hops[number]
+        sightings[number] = seen_hop(reference(), hop, number, with_field("ipv4", ttl=9))
+    page = leg_html(leg(expected, sightings), "out")
+    assert read(page).classes[-4:] == ["hc-good", "hc-bad", "hc-good", "hc-bad"]
+    assert (page.count("✗"), page.count("·")) == (1, 1)
+
+
 def test_unknown_cause_is_said() -> None:
     """A divergence whose cause nobody found says so, and a note is shown."""
     reader = read(leg_html(bad_leg(cause=None, note="cs1 refused to send"), "out"))

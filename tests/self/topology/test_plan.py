@@ -215,6 +215,51 @@ def test_devices_that_wait_for_each_other_end() -> None:
     assert sum("con_ns1 link add name other" in command for command in commands) == 1
 
 
+SYSCTLS = {
+    "net.ipv4.ip_forward": "1",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv4.conf.all.ignore_routes_with_linkdown": "0",
+    "net.ipv4.conf.default.ignore_routes_with_linkdown": "0",
+    "net.ipv4.fib_multipath_hash_policy": "0",
+    "net.ipv4.icmp_ratelimit": "0",
+    "net.ipv6.conf.all.disable_ipv6": "1",
+    "net.ipv6.conf.default.disable_ipv6": "1",
+    "net.ipv6.conf.all.forwarding": "0",
+    "net.bridge.bridge-nf-call-iptables": "0",
+    "net.bridge.bridge-nf-call-ip6tables": "0",
+    "net.bridge.bridge-nf-call-arptables": "0",
+}
+
+
+def test_every_inherited_setting_is_written(mixed: Fabric) -> None:
+    """What a namespace inherits from its machine, and what changes a fabric, is set in every node."""
+    for lab, changes in ((reference(), {}), (mixed, {"conf.all.disable_ipv6": "0", "conf.default.disable_ipv6": "0"})):
+        wanted = SYSCTLS | {f"net.ipv6.{key}": value for key, value in changes.items()}
+        wanted |= {"net.ipv6.conf.all.forwarding": "1"} if changes else {}
+        leaf = next(node.name for node in lab.role("leaf"))
+        written = {op.arguments["key"]: op.arguments["value"] for op in make_plan(lab).sysctls if op.node == leaf}
+        assert written == wanted
+
+
+@pytest.mark.parametrize(
+    ("start", "wanted"),
+    [
+        ("ip -n a -6 route add default", {"dst": "::/0", "family": 10, "scope": 253, "oif": FIRST_INDEX}),
+        ("ip -n a -6 route add fd00:5::/64", {"family": 10, "gateway": "fd00:1::2", "oif": FIRST_INDEX}),
+        ("ip -n a route add default", {"dst": "0.0.0.0/0", "family": 2, "gateway": "10.0.0.2", "oif": FIRST_INDEX}),
+        ("ip -n a addr add fd00:1::1/64", {"address": "fd00:1::1", "prefixlen": 64, "flags": 2}),
+        ("ip -n a addr add 10.9.9.1/32", {"address": "10.9.9.1", "prefixlen": 32, "index": FIRST_INDEX + 1}),
+    ],
+)
+def test_message_says_what_its_command_says(mixed: Fabric, start: str, wanted: dict[str, object]) -> None:
+    """Addresses and routes have their family, scope, gateway and device; IPv6 has no duplicate address detection."""
+    found = [op for op in operations(mixed) if op.command.startswith(start)]
+    assert len(found) == 1
+    assert wanted.items() <= found[0].arguments.items()
+    assert ("gateway" in found[0].arguments) != ("scope" in found[0].arguments) or found[0].api == "addr"
+
+
 def test_routers_forward_and_others_do_not() -> None:
     """Leaves and spines forward; switches and customers do not; nobody filters by reverse path."""
     commands = set(make_plan(reference()).commands)

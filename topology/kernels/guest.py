@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from topology.errors import HopcheckError, KernelUnavailable
@@ -50,10 +51,11 @@ class GuestKernel(Kernel):
             try:
                 return cls._boot(image, "kvm", keep)
             except KernelUnavailable as error:
-                refusal = f"trial boot: {str(error)[:300]}"
+                refusal = f"the trial boot failed: {str(error)[-160:]}"
                 trial_failed = True
         progress("booting the guest with software emulation (TCG)")
         kernel = cls._boot(image, "tcg", keep)
+        kernel.info = replace(kernel.info, why=f"no KVM: {refusal}")
         if trial_failed:
             _remember_refusal(refusal)
         return kernel

@@ -101,7 +101,7 @@ def start_kernel(choice: str, needs: Iterable[str], progress: Progress, keep: bo
         if not refused:
             before = "; ".join(f"{other} cannot: {why}" for other, why in reasons)
             why = before or ("asked for" if choice != "auto" else f"offers {', '.join(sorted(needs))}")
-            kernel.info = replace(kernel.info, why=why)
+            kernel.info = replace(kernel.info, why="; ".join(filter(None, (why, kernel.info.why))))
             return kernel
         kernel.close()
         reasons.append((kind, describe(refused)))

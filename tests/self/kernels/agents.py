@@ -29,6 +29,7 @@ class Line:
 
     def __init__(self) -> None:
         near, self.far = socket.socketpair()
+        self.far.settimeout(5)
         self.link = AgentLink(near)
 
     def say(self, *frames: bytes) -> None:

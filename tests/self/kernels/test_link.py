@@ -33,9 +33,9 @@ def output(stream: str, data: bytes, number: int = 1) -> bytes:
 def test_an_answer_may_arrive_in_any_two_pieces(line: Line, cut: int) -> None:
     """Wherever a frame is cut, the answer is the same."""
     whole = answer(1, b"body", n=7)
-    line.say(whole[:cut])
     number = line.link._ask("x", b"", {})
     if cut:
+        line.say(whole[:cut])
         line.link.pump(1)
     line.say(whole[cut:])
     assert line.link._wait(number, 1) == Reply({"n": 7}, b"body")
@@ -70,10 +70,11 @@ def test_started_command_reports_as_it_goes(line: Line) -> None:
 
 def test_agents_refusal_keeps_its_words_and_number(line: Line) -> None:
     """An error's type, message and errno reach the caller, and the link lives on."""
-    line.say(frame({"id": 1, "error": {"type": "OSError", "errno": 2, "message": "gone"}}), answer(2))
+    line.say(frame({"id": 1, "error": {"type": "OSError", "errno": 2, "message": "gone"}}))
     with pytest.raises(AgentError, match="agent - x - OSError: gone") as caught:
         line.link.call("x")
     assert caught.value.errno == 2
+    line.say(answer(2))
     assert line.link.call("y").fields == {}
 
 
@@ -97,7 +98,7 @@ BROKEN: dict[str, bytes] = {
     "list": frame([1]),
     "number": frame(1),
     "empty": frame(b""),
-    "deep": frame(b"[" * 500_000),
+    "deep": frame(b"[" * 100_000),
     "nested as far as JSON goes": frame(NESTED),
     "unknown id": frame({"id": 9, "ok": {}}),
     "id true": frame({"id": True, "ok": {}}),
@@ -174,10 +175,8 @@ def test_too_large_a_request_is_refused_before_it_is_sent(line: Line) -> None:
     """What the agent would not take is not sent, and the link lives on."""
     with pytest.raises(AgentError, match="at most"):
         line.link.call("x", bytes(BODY_MAX + 1))
-    line.say(answer(2))
-    line.say(answer(1))
-    with pytest.raises(AgentLost):
-        line.link.call("y")
+    line.say(answer(2, n=1))
+    assert line.link.call("y").fields == {"n": 1}
 
 
 def test_silence_ends_at_the_deadline(line: Line) -> None:

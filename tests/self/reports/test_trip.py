@@ -195,7 +195,7 @@ def test_frame_is_unchanged_byte_for_byte() -> None:
     last = expect(reference(), "cs1", "cs5").paths[0].hops[15]
     other = seen_hop(reference(), last, 15, with_field("ether", src="02:00:00:00:00:99"))
     assert not changed_leg("cs1", "cs5", 15, other).frame_unchanged
-    sent = replace(seen_hop(reference(), good.expected.paths[0].hops[0], 0, with_field("ipv4", ttl=65)))
+    sent = seen_hop(reference(), good.expected.paths[0].hops[0], 0, with_field("ipv4", ttl=65))
     assert not changed_leg("cs1", "cs5", 0, sent).frame_unchanged
     tagged = sighting(reference(), last.node, last.interface, last.direction, last.layers, 15, Vlan(7))
     assert not changed_leg("cs1", "cs5", 15, tagged).frame_unchanged

@@ -6,6 +6,7 @@
     ├── PromiseBroken             the network is wrong             -> failed
     ├── EnvironmentBroken         we could not tell                -> errored
     │   ├── KernelUnavailable       no kernel can carry the lab
+    │   ├── SnapshotUnusable        a saved fabric is not whole, or does not come back
     │   ├── ImageError              the guest image cannot be made, read or moved
     │   ├── AgentError              the agent refused or failed an operation
     │   │   └── NetlinkError          the kernel refused a netlink message
@@ -45,6 +46,10 @@ class KernelUnavailable(EnvironmentBroken):
     def __init__(self, message: str, console: str = "") -> None:
         super().__init__(message)
         self.console = console
+
+
+class SnapshotUnusable(EnvironmentBroken):
+    """A saved fabric is not whole, or does not come back as it was saved; it is discarded and made again."""
 
 
 class ImageError(EnvironmentBroken):

@@ -77,6 +77,10 @@ class Shelf:
         _sync(self.path)
         return final
 
+    def remove(self, key: str) -> None:
+        """Remove the entry of this key, if it is there. Needs ``locked``."""
+        shutil.rmtree(self.entry(key), ignore_errors=True)
+
     def keep_newest(self, count: int) -> None:
         """Remove all but the ``count`` entries made last. Needs ``locked``."""
         entries = [entry for entry in self.path.iterdir() if not entry.name.startswith(".")]

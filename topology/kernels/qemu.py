@@ -21,6 +21,7 @@ from qemu.qmp import QMPClient, QMPError
 
 from topology.errors import KernelUnavailable
 from topology.kernels.image import KERNEL_ARGUMENTS, TCG_ARGUMENTS, Image
+from topology.wait import wait_for
 
 PROGRAM = "qemu-system-x86_64"
 NOBODY = 65534
@@ -53,18 +54,19 @@ class Qemu:
         self._console = ""
 
     @classmethod
-    def launch(cls, image: Image, accelerator: str, keep_at: Path | None = None) -> Qemu:
+    def launch(cls, image: Image, accelerator: str, keep_at: Path | None = None, state_fd: int | None = None) -> Qemu:
         """Start QEMU on an image; with ``keep_at`` it outlives us and serves its agent on a socket there.
 
+        With ``state_fd`` it does not boot but takes up a saved state from that descriptor, and waits for ``resume``.
         Raises KernelUnavailable where the machine cannot start it.
         """
         try:
-            return cls._launch(image, accelerator, keep_at)
+            return cls._launch(image, accelerator, keep_at, state_fd)
         except OSError as error:
             raise KernelUnavailable(f"{PROGRAM} - expected to start - seen {error}") from error
 
     @classmethod
-    def _launch(cls, image: Image, accelerator: str, keep_at: Path | None) -> Qemu:
+    def _launch(cls, image: Image, accelerator: str, keep_at: Path | None, state_fd: int | None) -> Qemu:
         with contextlib.ExitStack() as stack:
             errors = stack.enter_context(tempfile.TemporaryFile())
             agent, agent_far = socket.socketpair()
@@ -77,12 +79,16 @@ class Qemu:
             far_fd = agent_far.fileno()
             stream = f"fd={far_fd}" if keep_at is None else f"path={keep_at / 'agent.sock'},server=on,wait=off"
             arguments = qemu_arguments(accelerator, files, stream, monitor_far.fileno())
+            inherited = [*files, far_fd, monitor_far.fileno()]
+            if state_fd is not None:
+                arguments += ("-incoming", f"fd:{state_fd}")
+                inherited.append(state_fd)
             process = subprocess.Popen(
                 (*confinement(keep_at is not None), PROGRAM, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                pass_fds=(*files, far_fd, monitor_far.fileno()),
+                pass_fds=inherited,
                 start_new_session=True,
                 cwd="/",
             )
@@ -101,6 +107,33 @@ class Qemu:
             await self._monitor.connect(self._sockets.monitor)
             self._connected = True
         return await self._monitor.execute(name, dict(arguments))
+
+    def resume(self, timeout_s: float) -> None:
+        """Wait until a saved state is taken up whole, then let the guest run on."""
+
+        def taken_up() -> bool:
+            if (code := self.process.poll()) is not None:
+                raise KernelUnavailable(f"QEMU - expected to take up the state - seen exit code {code}: {self.words()}")
+            return bool(self.command("query-status")["status"] != "inmigrate")
+
+        wait_for(taken_up, timeout_s, "the saved state to be taken up", pause_s=0.005)
+        self.command("cont")
+
+    def migrate_to(self, descriptor: int, timeout_s: float) -> None:
+        """Write the stopped guest's whole state to a descriptor; KernelUnavailable when it cannot be."""
+        self.command("query-status")
+        self._monitor.send_fd_scm(descriptor)
+        self.command("getfd", fdname="state")
+        self.command("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self.command("migrate", uri="fd:state")
+
+        def written() -> bool:
+            status = self.command("query-migrate").get("status")
+            if status in ("failed", "cancelled"):
+                raise KernelUnavailable(f"QEMU - expected to save its state - seen {status}: {self.words()}")
+            return bool(status == "completed")
+
+        wait_for(written, timeout_s, "the state to be written")
 
     def health(self) -> str:
         """Why the guest cannot answer any more; empty while it runs."""

@@ -258,3 +258,31 @@ links: [[v1:eth, v2:eth], [v1:p, c1:e], [v2:p, c2:e]]
     assert seen.headers == wire.stack
     assert seen.layers == ("ether", "ipv6", "udp", "vxlan", "ether", "ipv6", "icmp", "payload")
     assert (seen.headers[1]["plen"], seen.headers[1]["hlim"]) == (8 + 8 + 14 + 40 + 64, 64)
+
+
+def test_gateway_on_a_bridge_takes_what_is_for_it() -> None:
+    """A bridge with an address is where a routed packet enters, and leaves, its Layer 2 segment."""
+    text = """
+lab: gateway
+nodes:
+  l: {role: leaf, addresses: {br: 10.1.0.254/24, eth: 10.2.0.254/24}, bridges: {br: [p]}}
+  a: {role: customer, addresses: {e: 10.1.0.1/24}, routes: [default via 10.1.0.254]}
+  b: {role: customer, addresses: {e: 10.2.0.1/24}, routes: [default via 10.2.0.254]}
+links: [[l:p, a:e], [l:eth, b:e]]
+"""
+    fabric = load_lab_text(text)
+    there, back = only(expect(fabric, "a", "b")), only(expect(fabric, "b", "a"))
+    assert written(there) == [
+        f"a:e out ether / ipv4 10.1.0.1>10.2.0.1 ttl 64 / {ECHO}",
+        f"l:p in ether / ipv4 10.1.0.1>10.2.0.1 ttl 64 / {ECHO}",
+        f"l:br in ether / ipv4 10.1.0.1>10.2.0.1 ttl 64 / {ECHO}",
+        f"l:eth out ether / ipv4 10.1.0.1>10.2.0.1 ttl 63 / {ECHO}",
+        f"b:e in ether / ipv4 10.1.0.1>10.2.0.1 ttl 63 / {ECHO}",
+    ]
+    assert [f"{hop.ref} {hop.direction}" for hop in back.hops] == [
+        "b:e out",
+        "l:eth in",
+        "l:br out",
+        "l:p out",
+        "a:e in",
+    ]

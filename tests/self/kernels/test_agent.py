@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from fixtures.instruments.tap import Taps
+from reports.evidence import Sighting
+from topology.errors import AgentError, AgentLost, KernelUnavailable, NetlinkError
+from topology.kernels.host import HostKernel
+from topology.kernels.link import AgentLink
+from topology.kernels.netlink import Netlink
+from topology.plan import Operation
+from topology.wait import wait_for
+
+UDP = [int(socket.AF_INET), int(socket.SOCK_DGRAM), 0]
+NONCE = bytes(range(16))
+
+
+def sandbox() -> HostKernel:
+    """A sandbox of this machine's kernel; skips where there can be none."""
+    try:
+        return HostKernel.start(lambda _: None)
+    except KernelUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[AgentLink]:
+    """The agent of a sandbox, with two namespaces."""
+    kernel = sandbox()
+    try:
+        kernel.agent.call("netns_add", names=["a", "b"])
+        yield kernel.agent
+    finally:
+        kernel.close()
+
+
+@pytest.fixture(scope="module")
+def veth(agent: AgentLink) -> None:
+    """A veth pair, 10.9.0.1 in a and 10.9.0.2 in b."""
+    script = "ip link set lo up; ip link add v0 type veth peer name v1 netns b; "
+    near = agent.run(["sh", "-ec", script + "ip addr add 10.9.0.1/24 dev v0; ip link set v0 up"], ns="a")
+    far = agent.run(["sh", "-ec", "ip addr add 10.9.0.2/24 dev v1; ip link set v1 up; ip link set lo up"], ns="b")
+    assert (near.stderr, far.stderr) == ("", "")
+
+
+def home(agent: AgentLink) -> str:
+    """The network namespace that the agent is in."""
+    return agent.run(["readlink", "/proc/self/ns/net"]).stdout
+
+
+def test_namespaces_come_and_go(agent: AgentLink) -> None:
+    """An added namespace is listed, held open for netlink, separate, and gone once deleted."""
+    fds = agent.call("netns_add", names=["new"]).get("fds", dict)
+    assert type(fds["new"]) is int
+    assert agent.call("netns_list").fields["names"] == ["a", "b", "new"]
+    assert agent.run(["readlink", "/proc/self/ns/net"], ns="new").stdout != home(agent)
+    agent.call("netns_del", names=["new"])
+    assert agent.call("netns_list").fields["names"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["../x", "", ".", "..", "-a", "a/b", "a b", "a\n", "x" * 16, "ä", 7, ["a"]], ids=repr)
+def test_what_is_no_name_is_refused(agent: AgentLink, name: object) -> None:
+    """A namespace's name cannot be a path, an option, or longer than an interface's."""
+    for op in ("netns_add", "netns_del"):
+        with pytest.raises(AgentError):
+            agent.call(op, names=[name])
+    assert agent.call("netns_list").fields["names"] == ["a", "b"]
+
+
+def test_a_taken_name_is_refused(agent: AgentLink) -> None:
+    """A second namespace of one name is the kernel's EEXIST, and the first stays."""
+    with pytest.raises(AgentError, match="FileExistsError") as caught:
+        agent.call("netns_add", names=["a"])
+    assert caught.value.errno == 17
+    assert agent.run(["true"], ns="a").code == 0
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", -15)])
+def test_a_commands_end_is_its_code_or_signal(agent: AgentLink, script: str, code: int) -> None:
+    """An exit code is positive, a signal negative."""
+    done = agent.run(["sh", "-c", script])
+    assert (done.code, done.timed_out) == (code, False)
+
+
+def test_outputs_stay_apart_and_whole(agent: AgentLink) -> None:
+    """A mebibyte goes in and comes out again, errors beside it."""
+    text = "0123456789abcdef" * (1 << 16)
+    done = agent.run(["sh", "-c", "cat; echo sorry >&2"], ns="a", stdin=text.encode())
+    assert (done.stdout == text, done.stderr, done.code) == (True, "sorry\n", 0)
+
+
+def test_a_late_command_is_killed_with_what_it_started(agent: AgentLink) -> None:
+    """At its deadline a command and its children end, and the answer says so."""
+    script = 'sleep 1000 & echo $!; exec sleep 1000'
+    done = agent.run(["sh", "-c", script], timeout_s=0.1)
+    assert (done.code, done.timed_out) == (-9, True)
+    grandchild = done.stdout.strip()
+    wait_for(lambda: agent.run(["test", "-e", f"/proc/{grandchild}"]).code == 1, 5, "the grandchild's end")
+
+
+def test_a_chatterer_left_behind_holds_nobody_up(agent: AgentLink) -> None:
+    """A command's end is told though a process that it left behind prints for ever."""
+    number = agent.start(["sh", "-c", "yes & echo $! >&2"], "a", lambda *_: None)
+
+    def ended() -> bool:
+        agent.pump(0.1)
+        return agent.ended(number) is not None
+
+    wait_for(ended, 5, "the command's end")
+    assert agent.call("clock").get("time_ns", int)
+
+
+def test_an_unknown_command_is_the_agents_error(agent: AgentLink) -> None:
+    """What cannot be started is named."""
+    for ns in (None, "a"):
+        with pytest.raises(AgentError, match="no-such-thing"):
+            agent.run(["no-such-thing"], ns=ns)
+    with pytest.raises(AgentError, match="nowhere"):
+        agent.run(["true"], ns="nowhere")
+
+
+def test_two_commands_run_at_once(agent: AgentLink) -> None:
+    """The second ends while the first waits; each has its own output."""
+    heard: list[bytes] = []
+    first = agent.start(["sh", "-c", "read line; echo got $line"], "a", lambda _, data: heard.append(data), terminal=True)
+    assert agent.run(["echo", "second"], ns="b").stdout == "second\n"
+    assert agent.ended(first) is None
+    agent.call("input", b"hello\n", to=first)
+    codes: list[int] = []
+
+    def ended() -> bool:
+        agent.pump(0.1)
+        codes.extend(code for code in [agent.ended(first)] if code is not None)
+        return bool(codes)
+
+    wait_for(ended, 5, "the first command's end")
+    assert codes == [0]
+    assert b"got hello" in b"".join(heard)
+
+
+def test_a_terminal_is_the_commands_own(agent: AgentLink) -> None:
+    """In a terminal a command has a controlling one, so that Ctrl-C reaches what runs there."""
+    heard: list[bytes] = []
+    number = agent.start(["sh", "-c", "echo ready >/dev/tty; exec sleep 1000"], None, lambda _, d: heard.append(d), True)
+
+    def ready() -> bool:
+        agent.pump(0.1)
+        return b"ready" in b"".join(heard)
+
+    wait_for(ready, 5, "the terminal")
+    agent.call("input", b"\x03", to=number)
+    codes: list[int] = []
+
+    def ended() -> bool:
+        agent.pump(0.1)
+        codes.extend(code for code in [agent.ended(number)] if code is not None)
+        return bool(codes)
+
+    wait_for(ended, 5, "Ctrl-C")
+    assert codes == [-2]
+
+
+def test_only_a_terminal_takes_input(agent: AgentLink) -> None:
+    """Typing into a command without a terminal, or into none, is refused."""
+    number = agent.start(["sleep", "0"], None, lambda *_: None)
+    with pytest.raises(AgentError):
+        agent.call("input", b"x", to=number)
+    with pytest.raises(AgentError):
+        agent.call("input", b"x", to=10_000)
+
+
+def test_a_large_request_passes_a_large_output(agent: AgentLink) -> None:
+    """Neither side waits for the other when both have more to say than the stream holds."""
+    heard: list[int] = []
+    number = agent.start(["head", "-c", "4000000", "/dev/zero"], None, lambda _, data: heard.append(len(data)))
+    assert agent.call("clock", bytes(1 << 22), timeout_s=10).get("time_ns", int)
+
+    def ended() -> bool:
+        agent.pump(0.1)
+        return agent.ended(number) is not None
+
+    wait_for(ended, 10, "the command's end")
+    assert sum(heard) == 4_000_000
+
+
+def test_files_are_written_and_read_in_their_namespace(agent: AgentLink) -> None:
+    """A sysctl differs between namespaces; a file that is not there is None."""
+    path = "/proc/sys/net/ipv4/ip_forward"
+    agent.call("write_files", files=[["a", path, "1"], ["b", path, "0"]])
+    texts = agent.call("read_files", files=[["a", path], ["b", path], ["a", "/nonsense"]]).fields["texts"]
+    assert texts == ["1\n", "0\n", None]
+
+
+def test_the_agent_comes_home_after_an_error(agent: AgentLink) -> None:
+    """An operation that fails inside a namespace does not leave the agent there."""
+    before = home(agent)
+    for op, fields in {
+        "write_files": {"files": [["a", "/proc/sys/nonsense", "1"]]},
+        "send": {"ns": "a", "socket": [99, 99, 99], "to": ["127.0.0.1", 9]},
+        "echo_open": {"ns": "b", "family": 99, "bind": ["127.0.0.1", 7]},
+        "exec": {"ns": "a", "argv": ["no-such-thing"]},
+        "tap_open": {"namespaces": ["a", "nowhere"], "buffer_bytes": 1},
+    }.items():
+        with pytest.raises(AgentError):
+            agent.call(op, **fields)
+        assert home(agent) == before
+
+
+def test_an_echo_answers_until_closed(agent: AgentLink, veth: None) -> None:
+    """A datagram to an open echo comes back to its sender; a handle is closed once."""
+    handle = agent.call("echo_open", ns="b", family=2, bind=["10.9.0.2", 7]).get("handle", int)
+    taps = Taps(agent, ["a", "b"], frozenset())
+    options = [[socket.IPPROTO_IP, socket.IP_TTL, 9]]
+
+    def send() -> None:
+        to = {"bind": ["10.9.0.1", 5000], "to": ["10.9.0.2", 7]}
+        agent.call("send", NONCE, ns="a", socket=UDP, options=options, **to)
+
+    seen = taps.observe(send, lambda found: carrying(found) >= 4, 5)
+    taps.close()
+    ways = {(s.node, s.direction, s.headers[1].fields["ttl"]) for s in seen if s.headers.get("udp")}
+    assert ways == {("a", "out", 9), ("b", "in", 9), ("b", "out", 64), ("a", "in", 64)}
+    agent.call("close", handle=handle)
+    with pytest.raises(AgentError, match="no such handle"):
+        agent.call("close", handle=handle)
+
+
+@pytest.mark.parametrize("op", ["nonsense", "", "__init__", None, 7])
+def test_an_unknown_operation_is_refused(agent: AgentLink, op: object) -> None:
+    """What the agent cannot do is an error, and it goes on serving."""
+    with pytest.raises(AgentError):
+        agent.call(op)  # type: ignore[arg-type]
+    assert agent.call("netns_list").fields["names"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("op", "fields"),
+    [
+        ("send", {"ns": "a", "socket": UDP, "to": ["127.0.0.1", 70_000]}),
+        ("send", {"ns": "a", "socket": UDP, "to": []}),
+        ("clock", {"set_ns": 1 << 100}),
+        ("netlink", {"chunks": [["a"]]}),
+        ("netlink", {"chunks": [["a", "x"]]}),
+        ("exec", {"ns": None, "argv": []}),
+        ("exec", {"ns": None, "argv": ["a\0b"]}),
+        ("exec", {"ns": None, "argv": 7}),
+        ("tap_mark", {"handle": 99}),
+        ("tap_read", {}),
+    ],
+    ids=str,
+)
+def test_bad_arguments_do_not_end_the_agent(agent: AgentLink, op: str, fields: dict[str, object]) -> None:
+    """An operation with impossible arguments is refused; the sandbox stays up."""
+    with pytest.raises(AgentError):
+        agent.call(op, **fields)
+    assert agent.run(["true"]).code == 0
+
+
+def carrying(seen: Sequence[Sighting]) -> int:
+    """How many of the sightings carry the nonce."""
+    return sum(NONCE in sighting.frame for sighting in seen)
+
+
+def test_the_kernels_refusal_comes_with_number_and_words(agent: AgentLink) -> None:
+    """A netlink message that the kernel refuses is told with the operation, errno and the kernel's own words."""
+    arguments = {"ifname": "x", "kind": "vlan", "link": 1, "vlan_id": 5000}
+    bad = Operation("a", "addr", "add", {"address": "10.0.0.1", "prefixlen": 24, "index": 999}, "addr add 10.0.0.1/24")
+    good = Operation("a", "link", "set", {"index": 1, "state": "up"}, "link set lo up")
+    with pytest.raises(NetlinkError, match="a - addr add 10.0.0.1/24 - refused: No such device") as caught:
+        Netlink(agent).apply([good, bad, good])
+    assert caught.value.errno == 19
+    with pytest.raises(NetlinkError, match="refused: .*: .+"):
+        Netlink(agent).apply([Operation("a", "link", "add", {**arguments, "kind": "nonsense"}, "link add x")])
+    Netlink(agent).apply([good])
+
+
+def test_taps_see_every_interface_but_no_loopback(agent: AgentLink, veth: None) -> None:
+    """A datagram over a veth pair is seen going out and coming in; sentinels and loopback are not evidence."""
+    taps = Taps(agent, ["a", "b"], frozenset())
+
+    def send() -> None:
+        agent.call("send", NONCE, ns="a", socket=UDP, to=["127.0.0.1", 9])
+        agent.call("send", NONCE, ns="a", socket=UDP, to=["10.9.0.2", 9])
+
+    seen = taps.observe(send, lambda found: carrying(found) >= 2, 5)
+    taps.close()
+    ours = [(s.node, s.interface, s.direction) for s in seen if s.headers.layers[:3] == ("ether", "ipv4", "udp")]
+    assert sorted(ours) == [("a", "v0", "out"), ("b", "v1", "in")]
+    assert all(s.interface != "lo" for s in seen)
+
+
+def test_the_end_of_the_stream_ends_everything(tmp_path: Path) -> None:
+    """A closed link takes the agent along, and the commands that run under it."""
+    kernel = sandbox()
+    numbers: list[bytes] = []
+    try:
+        kernel.agent.call("netns_add", names=["n"])
+        kernel.agent.start(["sh", "-c", "echo up; exec sleep 1000"], "n", lambda _, data: numbers.append(data))
+        wait_for(lambda: kernel.agent.pump(0.1) or numbers, 5, "the command")
+        inner = kernel._inner_pid()
+        child = int(Path(f"/proc/{inner}/task/{inner}/children").read_text())
+        assert Path(f"/proc/{child}/comm").read_text() == "sleep\n"
+    finally:
+        kernel.close()
+    for pid in (inner, child):
+        wait_for(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 5, f"the end of {pid}")  # type: ignore[misc]
+    with pytest.raises(AgentLost, match="the kernel was closed"):
+        kernel.agent.call("clock")
+
+
+def test_no_descriptor_is_left_of_a_sandbox() -> None:
+    """Starting and closing a sandbox leaves this process as it was."""
+    sandbox().close()
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    sandbox().close()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -22,4 +22,4 @@ def arguments(given: list[str]) -> list[str]:
 
 if __name__ == "__main__":
     sys.argv[1:] = arguments(sys.argv[1:])
-    raise SystemExit(pytest.console_main())
+    raise SystemExit(pytest.main())

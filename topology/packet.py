@@ -64,8 +64,11 @@ class Probe:
 
     @property
     def icmp_message(self) -> bytes:
-        """The ICMPv4 message with its checksum (RFC 792, RFC 1071), as a raw socket sends it."""
-        head = struct.pack("!BBHHH", ICMP_ECHO[4][self.is_reply], 0, 0, self.ident, self.sequence)
+        """The echo message as a raw socket sends it: with its checksum (RFC 792, RFC 1071), which for ICMPv6 the
+        kernel fills in (RFC 3542, section 3.1)."""
+        head = struct.pack("!BBHHH", ICMP_ECHO[self.src.version][self.is_reply], 0, 0, self.ident, self.sequence)
+        if self.src.version == 6:
+            return head + self.payload
         return head[:2] + struct.pack("!H", internet_checksum(head + self.payload)) + head[4:] + self.payload
 
 

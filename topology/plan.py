@@ -98,6 +98,7 @@ def _sysctls(node: Node, ipv6: bool) -> Iterator[Operation]:
         "net.ipv4.conf.default.ignore_routes_with_linkdown": 0,
         "net.ipv4.fib_multipath_hash_policy": 0,
         "net.ipv4.icmp_ratelimit": 0,
+        "net.ipv6.icmp.ratelimit": 0,
         "net.ipv6.conf.all.disable_ipv6": int(not ipv6),
         "net.ipv6.conf.default.disable_ipv6": int(not ipv6),
         "net.ipv6.conf.all.forwarding": forwards if ipv6 else 0,

@@ -68,7 +68,7 @@ def machine(tmp_path: Path) -> Machine:
     """Debian 12, root, Python there, the host's kernel of no use, and none of the guest's programs."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "checkout/.ci").mkdir(parents=True)
-    for name in (".ci/setup", ".ci/constraints.txt", "pyproject.toml"):
+    for name in (".ci/setup", ".ci/constraints.txt", ".ci/launcher.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / "checkout" / name)
     setup = tmp_path / "checkout/.ci/setup"
     # The administrator's directories are this machine's; the fake machine must not see its mkfs.ext4.

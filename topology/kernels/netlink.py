@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_interface, ip_network
@@ -156,6 +157,7 @@ def _proc_path(key: str) -> str:
 def _dump(kind: int, message_class: Any) -> bytes:
     message = message_class()
     message["header"]["type"], message["header"]["flags"] = kind, DUMP_FLAGS
+    message["family"] = socket.AF_UNSPEC
     message.encode()
     return bytes(message.data)
 

@@ -64,7 +64,7 @@ def test_broken_node_is_named_with_its_cause(live: LiveFabric, kind: str) -> Non
     node, fault, undo = BREAKS[kind]
     assert live.run(node, "sh", "-c", fault).code == 0
     try:
-        trip = Prober(live).trip("c1", "c5")
+        trip = Prober(live, warm_up_s=0.2, arrival_s=0.3).trip("c1", "c5")
     finally:
         assert live.run(node, "sh", "-c", undo).code == 0
     assert not trip.arrived

@@ -96,7 +96,7 @@ def test_outputs_stay_apart_and_whole(agent: AgentLink) -> None:
 
 def test_a_late_command_is_killed_with_what_it_started(agent: AgentLink) -> None:
     """At its deadline a command and its children end, and the answer says so."""
-    script = 'sleep 1000 & echo $!; exec sleep 1000'
+    script = "sleep 1000 & echo $!; exec sleep 1000"
     done = agent.run(["sh", "-c", script], timeout_s=0.1)
     assert (done.code, done.timed_out) == (-9, True)
     grandchild = done.stdout.strip()
@@ -127,7 +127,9 @@ def test_an_unknown_command_is_the_agents_error(agent: AgentLink) -> None:
 def test_two_commands_run_at_once(agent: AgentLink) -> None:
     """The second ends while the first waits; each has its own output."""
     heard: list[bytes] = []
-    first = agent.start(["sh", "-c", "read line; echo got $line"], "a", lambda _, data: heard.append(data), terminal=True)
+    first = agent.start(
+        ["sh", "-c", "read line; echo got $line"], "a", lambda _, data: heard.append(data), terminal=True
+    )
     assert agent.run(["echo", "second"], ns="b").stdout == "second\n"
     assert agent.ended(first) is None
     agent.call("input", b"hello\n", to=first)
@@ -146,7 +148,9 @@ def test_two_commands_run_at_once(agent: AgentLink) -> None:
 def test_a_terminal_is_the_commands_own(agent: AgentLink) -> None:
     """In a terminal a command has a controlling one, so that Ctrl-C reaches what runs there."""
     heard: list[bytes] = []
-    number = agent.start(["sh", "-c", "echo ready >/dev/tty; exec sleep 1000"], None, lambda _, d: heard.append(d), True)
+    number = agent.start(
+        ["sh", "-c", "echo ready >/dev/tty; exec sleep 1000"], None, lambda _, d: heard.append(d), True
+    )
 
     def ready() -> bool:
         agent.pump(0.1)

@@ -64,5 +64,7 @@ def test_loader_turns_the_parcel_into_an_agent() -> None:
 
 def test_loader_ends_quietly_when_nothing_comes() -> None:
     """A stream that ends before the parcel is whole is no crash."""
-    done = subprocess.run((sys.executable, "-I", "-S", "-c", LOADER), input=b"\0\0\1\0x", capture_output=True, check=False)
+    done = subprocess.run(
+        (sys.executable, "-I", "-S", "-c", LOADER), input=b"\0\0\1\0x", capture_output=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, b"")

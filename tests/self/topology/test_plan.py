@@ -223,6 +223,7 @@ SYSCTLS = {
     "net.ipv4.conf.default.ignore_routes_with_linkdown": "0",
     "net.ipv4.fib_multipath_hash_policy": "0",
     "net.ipv4.icmp_ratelimit": "0",
+    "net.ipv6.icmp.ratelimit": "0",
     "net.ipv6.conf.all.disable_ipv6": "1",
     "net.ipv6.conf.default.disable_ipv6": "1",
     "net.ipv6.conf.all.forwarding": "0",

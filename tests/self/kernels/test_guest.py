@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topology.errors import AgentLost, KernelUnavailable
+from topology.kernels import guest, qemu
+from topology.kernels import link as link_module
+from topology.kernels.bundle import LOADER
+from topology.kernels.guest import GuestKernel
+from topology.kernels.image import Image
+from topology.wait import wait_for
+
+FAKE = f"""#!{sys.executable} -IS
+import os, re, sys
+words = " ".join(sys.argv)
+if "--version" in words:
+    print("QEMU emulator version", os.environ["FAKE_VERSION"])
+    raise SystemExit
+accelerator = "tcg" if "-accel tcg" in words else "kvm"
+with open(os.environ["FAKE_LOG"], "a") as log:
+    log.write(accelerator + " " + str(os.getpid()) + "\\n")
+how = os.environ["FAKE_" + accelerator.upper()]
+if how == "fails":
+    sys.exit("could not load PC BIOS")
+elif how == "hangs":
+    import time
+    time.sleep(1000)
+os.dup2(int(re.search("id=agent,fd=([0-9]+)", words)[1]), 0)
+exec({LOADER!r})
+"""
+"""A QEMU that fails, hangs, or whose guest comes up: then it is itself the agent."""
+
+
+class Machine:
+    """A machine with such a QEMU: how it behaves with either accelerator, and what was started."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self._patch = folder, monkeypatch
+        self.log = folder / "log"
+        self.log.touch()
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        program = folder / "bin" / qemu.PROGRAM
+        program.parent.mkdir()
+        program.write_text(FAKE)
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setenv("HOPCHECK_CACHE", str(folder / "cache"))
+        monkeypatch.setenv("FAKE_LOG", str(self.log))
+        monkeypatch.setattr(tempfile, "tempdir", str(self.temporary))
+        self.behave()
+
+    def behave(self, kvm: str = "hangs", tcg: str = "works", version: str = "7.2") -> None:
+        """Say what happens next."""
+        for name, value in {"KVM": kvm, "TCG": tcg, "VERSION": version}.items():
+            self._patch.setenv(f"FAKE_{name}", value)
+
+    def start(self, keep: bool = False) -> str:
+        """Start and close a guest; which accelerator it came up with."""
+        kernel = GuestKernel.start(lambda _: None, keep)
+        kernel.close()
+        return kernel.info.accelerator
+
+    @property
+    def tried(self) -> list[str]:
+        """The accelerators tried so far, in order."""
+        return [line.split()[0] for line in self.log.read_text().splitlines()]
+
+    def nothing_is_left(self) -> bool:
+        """Whether every QEMU has ended, and no folder is left."""
+        numbers = [line.split()[1] for line in self.log.read_text().splitlines()]
+        return not any(Path("/proc", number).exists() for number in numbers) and not any(self.temporary.iterdir())
+
+    @property
+    def memory(self) -> Path:
+        """Where a refusal of KVM is remembered."""
+        return self.folder / "cache" / "accelerator.json"
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine whose deadlines are short and whose /dev/kvm opens."""
+    made = Machine(tmp_path, monkeypatch)
+    files = [tmp_path / name for name in ("kernel", "initrd", "rootfs")]
+    for file in files:
+        file.touch()
+    monkeypatch.setattr(guest, "ensure_image", lambda _: Image(*files, key="k", machine="m"))
+    monkeypatch.setattr(guest, "kvm_refusal", lambda: "")
+    monkeypatch.setattr(guest, "BOOT_TIMEOUT_S", {"kvm": 0.15, "tcg": 5.0})
+    monkeypatch.setattr(qemu, "confinement", lambda _: ())
+    monkeypatch.setattr(qemu, "MONITOR_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(qemu, "QUIT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(link_module, "SILENCE_S", 0.05)
+    return made
+
+
+def test_a_machine_without_qemu_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The missing program is named with the command that installs it, before any image is built."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(guest, "ensure_image", lambda _: pytest.fail("built an image"))
+    with pytest.raises(KernelUnavailable, match="apt-get install qemu-system-x86"):
+        GuestKernel.start(lambda _: None)
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["passing", "kept"])
+def test_a_qemu_that_fails_is_told_in_its_own_words(machine: Machine, keep: bool) -> None:
+    """When QEMU ends at once its message is in ours; no process, folder or memory of it is left."""
+    machine.behave(kvm="fails", tcg="fails")
+    with pytest.raises(KernelUnavailable, match="tcg boot - .*could not load PC BIOS"):
+        machine.start(keep)
+    assert machine.tried == ["kvm", "tcg"]
+    assert machine.nothing_is_left()
+    assert not machine.memory.exists()
+
+
+def test_a_guest_that_hangs_is_ended(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A QEMU that never answers, not even on its monitor, is given up at the deadline and killed."""
+    monkeypatch.setattr(guest, "BOOT_TIMEOUT_S", {"kvm": 0.1, "tcg": 0.1})
+    machine.behave(kvm="hangs", tcg="hangs")
+    with pytest.raises(KernelUnavailable, match="tcg boot"):
+        machine.start()
+    assert machine.tried == ["kvm", "tcg"]
+    assert machine.nothing_is_left()
+
+
+def test_kvm_that_works_is_taken(machine: Machine) -> None:
+    """A trial that comes up is the guest itself."""
+    machine.behave(kvm="works")
+    assert machine.start() == "kvm"
+    assert machine.tried == ["kvm"]
+    assert not machine.memory.exists()
+
+
+def test_kvm_that_hangs_is_tried_once(machine: Machine) -> None:
+    """After a trial that hung, emulation is taken; the next run does not try again on this machine and QEMU."""
+    assert machine.start() == "tcg"
+    assert machine.start() == "tcg"
+    assert machine.tried == ["kvm", "tcg", "tcg"]
+    assert "trial boot" in json.loads(machine.memory.read_text())["kvm"]
+    assert machine.nothing_is_left()
+
+
+def changed_version(machine: Machine) -> None:
+    machine.behave(kvm="works", version="9.0")
+
+
+def rebooted(machine: Machine) -> None:
+    known = json.loads(machine.memory.read_text())
+    known["machine"][0] = "another boot"
+    machine.memory.write_text(json.dumps(known))
+
+
+def spoiled(text: str) -> Callable[[Machine], None]:
+    return lambda machine: machine.memory.write_text(text) and None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [changed_version, rebooted, *map(spoiled, ("", "nonsense", "[]", "{}", '{"machine": 1}', "null", "\ud7ff"))],
+)
+def test_a_trial_is_forgotten_when_it_says_nothing_any_more(machine: Machine, change: Callable[[Machine], Any]) -> None:
+    """Another QEMU, another boot or an unreadable memory lets KVM be tried again."""
+    machine.start()
+    machine.behave(kvm="works")
+    change(machine)
+    assert machine.start() == "kvm"
+
+
+def test_a_cache_that_cannot_be_written_costs_only_the_memory(machine: Machine) -> None:
+    """The guest comes up though what the trial found cannot be kept."""
+    shutil.rmtree(machine.memory.parent, ignore_errors=True)
+    machine.memory.parent.write_text("a file is in the way")
+    assert machine.start() == "tcg"
+
+
+def test_a_refused_kvm_is_not_tried(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /dev/kvm cannot be opened there is nothing to try."""
+    monkeypatch.setattr(guest, "kvm_refusal", lambda: "no /dev/kvm")
+    assert machine.start() == "tcg"
+    assert machine.tried == ["tcg"]
+
+
+def test_a_closed_guest_is_lost(machine: Machine) -> None:
+    """Asking a closed guest is AgentLost, and closing leaves no descriptor behind."""
+    machine.behave(kvm="works")
+    machine.start()
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    kernel = GuestKernel.start(lambda _: None)
+    assert kernel.agent.call("clock").get("time_ns", int)
+    kernel.close()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    with pytest.raises(AgentLost):
+        kernel.agent.call("clock")
+    wait_for(machine.nothing_is_left, 5, "the end of QEMU")

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from topology.errors import KernelUnavailable
+from topology.kernels import qemu
+from topology.kernels.image import Image
+from topology.kernels.qemu import Qemu, confinement, kvm_refusal, qemu_arguments
+
+FILES, AGENT, MONITOR = (11, 12, 13), "fd=14", 15
+
+
+@pytest.fixture(params=["kvm", "tcg"])
+def arguments(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """QEMU's command line with either accelerator."""
+    return qemu_arguments(request.param, FILES, AGENT, MONITOR)
+
+
+def following(arguments: tuple[str, ...], option: str) -> list[str]:
+    """The values of an option."""
+    return [value for name, value in zip(arguments, arguments[1:], strict=False) if name == option]
+
+
+def test_guest_has_no_way_out(arguments: tuple[str, ...]) -> None:
+    """QEMU is given no network card, and makes none of its own accord."""
+    assert not {"-netdev", "-nic", "-net", "-usb", "-vnc"} & set(arguments)
+    assert not any("net-pci" in word or "e1000" in word or "hostfwd" in word for word in arguments)
+    assert {"-nodefaults", "-no-user-config"} <= set(arguments)
+
+
+def test_qemu_is_sandboxed(arguments: tuple[str, ...]) -> None:
+    """QEMU's own filter is on and denies new programs and privileges."""
+    (sandbox,) = following(arguments, "-sandbox")
+    assert sandbox.split(",")[0] == "on"
+    assert {"spawn=deny", "elevateprivileges=deny", "obsolete=deny", "resourcecontrol=deny"} <= set(sandbox.split(","))
+
+
+def test_guest_cannot_write_to_the_image(arguments: tuple[str, ...]) -> None:
+    """The only drive is read-only."""
+    (drive,) = following(arguments, "-drive")
+    assert "readonly=on" in drive.split(",")
+    assert not {"-hda", "-fsdev", "-virtfs"} & set(arguments)
+
+
+def test_qemu_opens_no_path(arguments: tuple[str, ...]) -> None:
+    """Files and sockets are handed over as descriptors."""
+    assert following(arguments, "-kernel") == ["/dev/fd/11"]
+    assert following(arguments, "-initrd") == ["/dev/fd/12"]
+    assert "file=/dev/fd/13" in following(arguments, "-drive")[0].split(",")
+    sockets = [value for value in following(arguments, "-chardev") if value.startswith("socket,")]
+    assert sockets == ["socket,id=agent,fd=14", "socket,id=monitor,fd=15"]
+
+
+def test_accelerator_is_what_was_asked_for() -> None:
+    """KVM is never fallen back from in silence by QEMU itself."""
+    assert following(qemu_arguments("kvm", FILES, AGENT, MONITOR), "-accel") == ["kvm"]
+    assert following(qemu_arguments("tcg", FILES, AGENT, MONITOR), "-accel")[0].startswith("tcg,")
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: int = 0, access: bool = True) -> None:
+    """Let qemu.py see another user and another /dev/kvm; ``mode`` None is none at all."""
+
+    def status(path: str) -> SimpleNamespace:
+        if mode is None:
+            raise FileNotFoundError(path)
+        return SimpleNamespace(st_mode=0o20000 | mode, st_gid=gid)
+
+    path = SimpleNamespace(exists=lambda _: mode is not None)
+    fake = SimpleNamespace(geteuid=lambda: uid, stat=status, access=lambda *_: access, path=path, R_OK=4, W_OK=2)
+    monkeypatch.setattr(qemu, "os", fake)
+
+
+def test_root_drops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root QEMU runs as nobody, without capabilities, in network and IPC namespaces of its own."""
+    stand_in(monkeypatch, 0, None)
+    words = confinement(keep=False)
+    assert words[:4] == ("unshare", "--net", "--ipc", "--")
+    wanted = {"--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"}
+    assert wanted | {"--no-new-privs", "--pdeathsig=KILL"} <= set(words)
+    assert words[-1] == "--"
+
+
+@pytest.mark.parametrize(("refused", "own"), [(0, True), (1, False)])
+def test_a_user_gets_namespaces_where_the_machine_gives_them(
+    monkeypatch: pytest.MonkeyPatch, refused: int, own: bool
+) -> None:
+    """Without user namespaces QEMU still runs without new privileges, and dies with its parent."""
+    stand_in(monkeypatch, 1000, None)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=refused))
+    words = confinement(keep=False)
+    assert ("unshare" in words, "--user" in words) == (own, own)
+    assert {"setpriv", "--no-new-privs", "--pdeathsig=KILL"} <= set(words)
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_a_kept_guest_outlives_its_parent(monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
+    """Only what is to be kept does not die with us; it is no less confined."""
+    stand_in(monkeypatch, uid, None)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
+    assert set(confinement(keep=False)) - set(confinement(keep=True)) == {"--pdeathsig=KILL"}
+
+
+@pytest.mark.parametrize(
+    ("uid", "mode", "gid", "access", "words"),
+    [
+        (0, None, 0, True, "no /dev/kvm"),
+        (0, 0o666, 0, True, ""),
+        (0, 0o660, 106, True, ""),
+        (0, 0o660, 0, True, "chgrp kvm"),
+        (0, 0o600, 106, True, "chgrp kvm"),
+        (1000, 0o660, 106, True, ""),
+        (1000, 0o660, 106, False, "usermod -aG kvm"),
+        (1000, None, 0, False, "no /dev/kvm"),
+    ],
+)
+def test_kvm_is_refused_with_what_mends_it(
+    monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: int, access: bool, words: str
+) -> None:
+    """Whether an unprivileged QEMU could open /dev/kvm is told from its owner, mode and our groups."""
+    stand_in(monkeypatch, uid, mode, gid, access)
+    refusal = kvm_refusal()
+    assert words in refusal
+    assert bool(words) == bool(refusal)
+
+
+def test_qemu_keeps_the_group_that_kvm_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is let in through the device's group, and through no other."""
+    stand_in(monkeypatch, 0, 0o660, 106)
+    assert "--groups=106" in confinement(keep=False)
+
+
+def test_what_cannot_be_started_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing helper program or image file is KernelUnavailable, and no descriptor is left open."""
+    monkeypatch.setattr(qemu, "confinement", lambda _: (str(tmp_path / "none"),))
+    files = [tmp_path / name for name in ("kernel", "initrd", "rootfs")]
+    image = Image(*files, key="k", machine="m")
+    for touch in (False, True):
+        for file in files:
+            if touch:
+                file.touch()
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        with pytest.raises(KernelUnavailable, match="expected to start - seen .*No such file"):
+            Qemu.launch(image, "tcg")
+        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import pytest
+
+from tests.self.kernels import kinds
+from tests.self.kernels.kinds import Fake
+from topology.errors import AgentLost, KernelUnavailable, UnknownName
+from topology.kernels import registry
+from topology.kernels.registry import Kernel, kernel_class, start_kernel
+
+NEEDS = ("veth", "gre")
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing is started but stand-ins."""
+    known = {name: f"{kinds.__name__}:{name.title()}" for name in ("absent", "poor", "dying", "good")}
+    monkeypatch.setattr(registry, "KERNELS", known)
+
+    def missing(kernel: Kernel, needs: Iterable[str]) -> Mapping[str, str]:
+        if kernel.kind == "dying":
+            raise AgentLost("agent - it died")
+        return {"gre": "unknown"} if kernel.kind == "poor" and "gre" in needs else {}
+
+    monkeypatch.setattr(registry, "missing", missing)
+    Fake.started.clear()
+    yield
+    Fake.started.clear()
+
+
+def start(choice: str, *needs: str) -> Kernel:
+    return start_kernel(choice, needs, lambda _: None)
+
+
+def test_auto_takes_the_first_that_can_and_says_why_not_the_others() -> None:
+    """The reasons of all that were tried before are in the header, and those that were started are closed."""
+    kernel = start("auto", *NEEDS)
+    assert kernel.kind == "good"
+    assert "absent cannot: qemu is not here" in kernel.info.why
+    assert "poor cannot: no link kind gre (as root: modprobe ip_gre)" in kernel.info.why
+    assert "dying cannot: agent - it died" in kernel.info.why
+    assert {fake.kind: fake.closed for fake in Fake.started} == {"poor": True, "dying": True, "good": False}
+
+
+def test_auto_stops_at_the_first_that_can() -> None:
+    """A lab without GRE is content with a kernel without GRE, and nothing else is started."""
+    kernel = start("auto", "veth")
+    assert (kernel.kind, [fake.kind for fake in Fake.started]) == ("poor", ["poor"])
+
+
+def test_a_chosen_kernel_was_asked_for() -> None:
+    """A kernel that was named is taken because it was named."""
+    assert str(start("good", *NEEDS).info) == "good (Linux 6.1, native): asked for"
+
+
+@pytest.mark.parametrize("choice", ["absent", "poor", "dying"])
+def test_a_chosen_kernel_that_cannot_is_not_replaced(choice: str) -> None:
+    """A named kernel that cannot carry the lab is refused with its reason, and is closed."""
+    with pytest.raises(KernelUnavailable, match=f"no usable kernel for this lab\n  {choice}: .+"):
+        start(choice, *NEEDS)
+    assert all(fake.closed for fake in Fake.started)
+
+
+def test_no_kernel_at_all_tells_a_line_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When none can, the message has one line for every kind."""
+    monkeypatch.setattr(registry, "KERNELS", {k: v for k, v in registry.KERNELS.items() if k != "good"})
+    with pytest.raises(KernelUnavailable) as caught:
+        start("auto", *NEEDS)
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in lines] == ["absent", "poor", "dying"]
+
+
+def test_an_unknown_kernel_is_refused_with_the_known_ones() -> None:
+    """A typing error lists what there is."""
+    with pytest.raises(UnknownName, match="unknown kernel 'gust'; known: absent, auto, dying, good, poor"):
+        start("gust")
+
+
+def test_real_kernels_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name of the registry leads to a class of that kind."""
+    monkeypatch.undo()
+    assert {name: kernel_class(name).kind for name in registry.KERNELS} == {name: name for name in registry.KERNELS}

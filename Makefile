@@ -4,7 +4,7 @@ PYTEST := .venv/bin/pytest
 IMAGE := .venv/bin/python -m topology.kernels.image
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test nightly lint doctor clean image-export image-import python
+.PHONY: help setup overlay test nightly lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -47,6 +47,10 @@ image-export: setup ## write the guest image to FILE, for a machine that cannot 
 image-import: python ## take the guest image from FILE
 	@test -n "$(FILE)" || { echo "usage: make image-import FILE=image.tar.zst" >&2; exit 2; }
 	@$(IMAGE) import "$(FILE)"
+
+clean-cache: ## remove the guest images and snapshots (the next run makes them again)
+	@.ci/setup python
+	.venv/bin/python -m topology.kernels.cache clean
 
 clean: ## remove what was made inside this checkout (the cache outside it stays)
 	rm -rf .venv reports/out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -56,6 +56,13 @@ class NodeState:
     addresses: frozenset[tuple[str, Interface]]
     routes: frozenset[RouteState]
 
+    @property
+    def canonical(self) -> str:
+        """The whole state as text, the same for equal states."""
+        links = [repr(self.links[name]) for name in sorted(self.links)]
+        addresses = sorted(f"{device} {interface}" for device, interface in self.addresses)
+        return "\n".join([self.node, *links, *addresses, *sorted(str(route) for route in self.routes)])
+
 
 def declared_state(node: Node) -> NodeState:
     """What a node must look like once it is built, the routes that its addresses bring included.

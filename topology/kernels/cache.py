@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,3 +96,17 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def clean() -> None:
+    """Remove every entry of every kind; an entry that is being made is waited for."""
+    for folder in (path for path in cache_dir().glob("*") if path.is_dir()):
+        shelf = Shelf(folder.name)
+        with shelf.locked():
+            shelf.keep_newest(0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["clean"]:
+        sys.exit("usage: python -m topology.kernels.cache clean")
+    clean()

@@ -14,20 +14,33 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from topology.errors import HopcheckError, KernelUnavailable
+from topology.errors import HopcheckError, KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_parcel
 from topology.kernels.cache import cache_dir
 from topology.kernels.image import Image, ensure_image
 from topology.kernels.link import AgentLink
 from topology.kernels.qemu import NOBODY, PROGRAM, Qemu, kvm_refusal
 from topology.kernels.registry import Kernel, KernelInfo, Progress
+from topology.kernels.snapshot import (
+    Snapshot,
+    discard_snapshot,
+    find_snapshot,
+    fresh_randomness,
+    save_snapshot,
+    snapshot_key,
+)
+from topology.plan import Plan
 from topology.wait import wait_for
 
 BOOT_TIMEOUT_S = {"kvm": 15.0, "tcg": 90.0}
 """A cold boot takes 3 to 5 s under TCG on two cores, less than 2 s under KVM."""
+RESTORE_TIMEOUT_S = 20.0
+"""A restore takes 0.3 s under TCG on two cores."""
 
 
 class GuestKernel(Kernel):
@@ -37,47 +50,116 @@ class GuestKernel(Kernel):
 
     def __init__(self, qemu: Qemu, agent: AgentLink, accelerator: str, kept_at: Path | None) -> None:
         self.qemu, self.agent, self._kept_at = qemu, agent, kept_at
+        self._saved_as: str | None = None
+        self._saved_fingerprint = ""
         self.info = KernelInfo(self.kind, str(agent.hello["release"]), accelerator, "")
 
     @classmethod
     def start(cls, progress: Progress, keep: bool = False) -> GuestKernel:
         """Boot the microVM, with KVM where it works; KernelUnavailable says why not, with the console's end."""
+        return cls._start(progress, lambda image, accelerator: cls._boot(image, accelerator, keep))
+
+    @classmethod
+    def start_for(cls, plan: Plan, progress: Progress, keep: bool = False) -> GuestKernel:
+        """Restore the microVM with the plan's fabric up, or boot it where there is no snapshot of that."""
+        return cls._start(progress, lambda image, accelerator: cls._restore_or_boot(image, accelerator, keep, plan))
+
+    @classmethod
+    def _start(cls, progress: Progress, bring_up: Callable[[Image, str], GuestKernel]) -> GuestKernel:
         if shutil.which(PROGRAM) is None:
             raise KernelUnavailable(f"{PROGRAM} is not here; on Debian: apt-get install qemu-system-x86")
         image = ensure_image(progress)
         refusal, trial_failed = kvm_refusal() or _remembered_refusal(), False
         if not refusal:
-            progress("booting the guest with KVM")
+            progress("starting the guest with KVM")
             try:
-                return cls._boot(image, "kvm", keep)
+                return bring_up(image, "kvm")
             except KernelUnavailable as error:
                 refusal = f"the trial boot failed: {str(error)[-160:]}"
                 trial_failed = True
-        progress("booting the guest with software emulation (TCG)")
-        kernel = cls._boot(image, "tcg", keep)
-        kernel.info = replace(kernel.info, why=f"no KVM: {refusal}")
+        progress("starting the guest with software emulation (TCG)")
+        kernel = bring_up(image, "tcg")
+        kernel.info = replace(kernel.info, why="; ".join(filter(None, (f"no KVM: {refusal}", kernel.info.why))))
         if trial_failed:
             _remember_refusal(refusal)
         return kernel
 
     @classmethod
+    def _restore_or_boot(cls, image: Image, accelerator: str, keep: bool, plan: Plan) -> GuestKernel:
+        """A snapshot that is not whole or does not come back is discarded, said, and made again."""
+        key, note = snapshot_key(image, accelerator, plan), ""
+        try:
+            if (snapshot := find_snapshot(key)) is not None:
+                return cls._restore(image, accelerator, keep, snapshot)
+        except (SnapshotUnusable, KernelUnavailable) as error:
+            discard_snapshot(key)
+            note = f"its snapshot was discarded: {str(error)[:160]}"
+        kernel = cls._boot(image, accelerator, keep)
+        kernel._saved_as = key
+        kernel.info = replace(kernel.info, why=note)
+        return kernel
+
+    @classmethod
+    def _restore(cls, image: Image, accelerator: str, keep: bool, snapshot: Snapshot) -> GuestKernel:
+        def greet(qemu: Qemu, agent: AgentLink) -> None:
+            qemu.resume(RESTORE_TIMEOUT_S)
+            agent.ask_hello()
+            agent.wait_hello(RESTORE_TIMEOUT_S)
+            agent.call("restored", fresh_randomness(), set_ns=time.time_ns())
+
+        with snapshot.stream() as state:
+            kernel = cls._launch(image, accelerator, keep, greet, state)
+        kernel.holds_fabric, kernel._saved_as = True, snapshot.key
+        kernel._saved_fingerprint = snapshot.fingerprint
+        kernel.info = replace(kernel.info, why="restored from a snapshot")
+        return kernel
+
+    @classmethod
     def _boot(cls, image: Image, accelerator: str, keep: bool) -> GuestKernel:
+        def greet(_: Qemu, agent: AgentLink) -> None:
+            agent.send_parcel(agent_parcel())
+            agent.wait_hello(BOOT_TIMEOUT_S[accelerator])
+
+        return cls._launch(image, accelerator, keep, greet)
+
+    @classmethod
+    def _launch(
+        cls,
+        image: Image,
+        accelerator: str,
+        keep: bool,
+        greet: Callable[[Qemu, AgentLink], None],
+        state_fd: int | None = None,
+    ) -> GuestKernel:
         with contextlib.ExitStack() as undo:
             kept_at = _folder_for_qemu() if keep else None
             if kept_at:
                 undo.callback(shutil.rmtree, kept_at, ignore_errors=True)
-            qemu = Qemu.launch(image, accelerator, kept_at)
+            qemu = Qemu.launch(image, accelerator, kept_at, state_fd)
             undo.callback(qemu.close)
             try:
                 stream = _connect(kept_at / "agent.sock", qemu) if kept_at else qemu.agent_stream
                 undo.callback(stream.close)
                 agent = AgentLink(stream, why_lost=lambda: qemu.health() or qemu.console_tail(), health=qemu.health)
-                agent.send_parcel(agent_parcel())
-                agent.wait_hello(BOOT_TIMEOUT_S[accelerator])
+                greet(qemu, agent)
             except (HopcheckError, OSError) as error:
                 raise KernelUnavailable(f"{accelerator} boot - {error}", qemu.console()) from error
             undo.pop_all()
         return cls(qemu, agent, accelerator, kept_at)
+
+    def save(self, fingerprint: str, progress: Progress) -> None:
+        """Save the guest with the fabric that has just been built in it, and let it run on."""
+        if self._saved_as is not None:
+            save_snapshot(self.qemu, self._saved_as, fingerprint, progress)
+
+    def is_as_saved(self, fingerprint: str) -> bool:
+        """Whether the fabric's fingerprint is the one that was saved with it."""
+        return fingerprint == self._saved_fingerprint
+
+    def discard_saved(self) -> None:
+        """Remove the snapshot that this guest came from."""
+        if self._saved_as is not None:
+            discard_snapshot(self._saved_as)
 
     def enter(self, node: str) -> str:
         """The command that opens a shell in a node of a kept fabric."""

@@ -109,6 +109,11 @@ class AgentLink:
         """Give a waiting loader the agent's source."""
         self._send_bytes(parcel)
 
+    def ask_hello(self) -> None:
+        """Have an agent that has been running for long say who it is; its word is no answer but an event."""
+        text = json.dumps({"id": 0, "op": "hello"}).encode()
+        self._send_bytes(struct.pack("!II", len(text), 0) + text)
+
     def wait_hello(self, timeout_s: float) -> Mapping[str, Any]:
         """Wait for the agent's first word: its version, the kernel's release, Python's version."""
         deadline = time.monotonic() + scaled(timeout_s)

@@ -99,7 +99,7 @@ class Qemu:
         try:
             return self._loop.run(asyncio.wait_for(self._ask(name, arguments), MONITOR_TIMEOUT_S))
         except (QMPError, OSError, EOFError) as error:
-            words = f"{error or type(error).__name__} - {self.words()}"
+            words = f"{str(error) or type(error).__name__} - {self.words()}"
             raise KernelUnavailable(f"QEMU's monitor - {name} - {words}") from error
 
     async def _ask(self, name: str, arguments: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from topology.errors import EnvironmentBroken, KernelUnavailable, UnknownName
 from topology.kernels.link import AgentLink
+from topology.plan import Plan
 
 Progress = Callable[[str], None]
 
@@ -33,6 +34,8 @@ class Kernel(abc.ABC):
     kind: ClassVar[str]
     agent: AgentLink
     info: KernelInfo
+    holds_fabric: bool = False
+    """Whether the plan it was started for is up in it already, from a snapshot."""
 
     @classmethod
     @abc.abstractmethod
@@ -41,6 +44,21 @@ class Kernel(abc.ABC):
 
         With ``keep`` it outlives this process, until somebody ends it by ``end_command``.
         """
+
+    @classmethod
+    def start_for(cls, plan: Plan, progress: Progress, keep: bool = False) -> Kernel:
+        """The same for a plan: a kind of kernel that can be saved comes with the plan's fabric up, if it was saved."""
+        return cls.start(progress, keep)
+
+    def save(self, fingerprint: str, progress: Progress) -> None:
+        """Keep the fabric that has just been built for ``start_for``; a kind that cannot be saved does nothing."""
+
+    def is_as_saved(self, fingerprint: str) -> bool:
+        """Whether a fabric that came from a snapshot is the one that was saved."""
+        return True
+
+    def discard_saved(self) -> None:
+        """Forget what ``save`` has kept for this plan."""
 
     @abc.abstractmethod
     def enter(self, node: str) -> str:
@@ -80,15 +98,20 @@ def kernel_class(kind: str) -> type[Kernel]:
     return found
 
 
-def start_kernel(choice: str, needs: Iterable[str], progress: Progress, keep: bool = False) -> Kernel:
+def start_kernel(
+    choice: str, needs: Iterable[str], progress: Progress, keep: bool = False, plan: Plan | None = None
+) -> Kernel:
     """The first kernel of the choice (``auto``: of all) that offers the link kinds a lab needs.
+
+    With ``plan`` it may come with the plan's fabric up already (``holds_fabric``).
 
     Raises KernelUnavailable with the reason for each kind that was tried, and what would mend it.
     """
     reasons: list[tuple[str, str]] = []
     for kind in KERNELS if choice == "auto" else (choice,):
         try:
-            kernel = kernel_class(kind).start(progress, keep)
+            wanted = kernel_class(kind)
+            kernel = wanted.start(progress, keep) if plan is None else wanted.start_for(plan, progress, keep)
         except EnvironmentBroken as error:
             reasons.append((kind, str(error)))
             continue

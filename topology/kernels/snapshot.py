@@ -37,6 +37,7 @@ class Snapshot:
 
     state: Path
     key: str
+    fingerprint: str
 
     @contextlib.contextmanager
     def stream(self) -> Iterator[int]:
@@ -74,12 +75,16 @@ def find_snapshot(key: str) -> Snapshot | None:
         return None
     try:
         manifest = json.loads((place / MANIFEST).read_text())
-        whole = manifest["key"] == key and manifest["sha256"] == _digest(place / STATE)
+        whole = (
+            isinstance(manifest["fingerprint"], str)
+            and manifest["key"] == key
+            and manifest["sha256"] == _digest(place / STATE)
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SnapshotUnusable(f"snapshot {key} - expected a manifest and a state - seen {error!r}") from error
     if not whole:
         raise SnapshotUnusable(f"snapshot {key} - expected the state that was saved - seen another")
-    return Snapshot(place / STATE, key)
+    return Snapshot(place / STATE, key, str(manifest["fingerprint"]))
 
 
 def discard_snapshot(key: str) -> None:
@@ -89,7 +94,7 @@ def discard_snapshot(key: str) -> None:
         shelf.remove(key)
 
 
-def save_snapshot(qemu: Qemu, key: str, progress: Progress) -> None:
+def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) -> None:
     """Save a running guest and let it run on; does nothing where the snapshot is already there.
 
     A guest that cannot be saved is said and goes on unsaved: a snapshot is a convenience.
@@ -101,7 +106,7 @@ def save_snapshot(qemu: Qemu, key: str, progress: Progress) -> None:
                 return
             with shelf.making() as place:
                 _write_state(qemu, place / STATE)
-                manifest = {"key": key, "sha256": _digest(place / STATE)}
+                manifest = {"key": key, "fingerprint": fingerprint, "sha256": _digest(place / STATE)}
                 (place / MANIFEST).write_text(json.dumps(manifest))
                 shelf.publish(place, key)
             shelf.keep_newest(KEPT_SNAPSHOTS)

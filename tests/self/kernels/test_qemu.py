@@ -65,14 +65,14 @@ def test_accelerator_is_what_was_asked_for() -> None:
 def stand_in(monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: int = 0, access: bool = True) -> None:
     """Let qemu.py see another user and another /dev/kvm; ``mode`` None is none at all."""
 
-    def status(path: str) -> SimpleNamespace:
+    def status() -> SimpleNamespace:
         if mode is None:
-            raise FileNotFoundError(path)
+            raise FileNotFoundError
         return SimpleNamespace(st_mode=0o20000 | mode, st_gid=gid)
 
-    path = SimpleNamespace(exists=lambda _: mode is not None)
-    fake = SimpleNamespace(geteuid=lambda: uid, stat=status, access=lambda *_: access, path=path, R_OK=4, W_OK=2)
-    monkeypatch.setattr(qemu, "os", fake)
+    monkeypatch.setattr(qemu, "KVM", SimpleNamespace(exists=lambda: mode is not None, stat=status))
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(os, "access", lambda *_: access)
 
 
 def test_root_drops_everything(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,127 @@
+"""A fabric that was built once comes back as it was; a snapshot that cannot be trusted never does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fixtures.instruments.live import LiveFabric
+from fixtures.instruments.probe import Prober
+from fixtures.instruments.suite import SuiteRun
+from topology.errors import NotApplicable
+from topology.kernels.cache import Shelf
+from topology.kernels.registry import Kernel
+from topology.model import Fabric
+
+pytestmark = pytest.mark.lifecycle
+RESTORED, DISCARDED = "restored from a snapshot", "snapshot was discarded"
+
+
+@pytest.fixture(autouse=True)
+def guest(kernel: Kernel) -> None:
+    """Only a guest can be saved."""
+    if kernel.info.kind != "guest":
+        raise NotApplicable(f"the kernel {kernel.info.kind} is built anew each time; only a guest can be saved")
+
+
+@pytest.fixture
+def own_lab(lab: Fabric, tmp_path: Path) -> Iterator[str]:
+    """The lab under another name, so that its snapshot is this test's alone; removed afterwards."""
+    before = {entry.name for entry in Shelf("snapshots").path.glob("*")}
+    name = f"copy-{tmp_path.name}"[:63]
+    path = tmp_path / "lab.yaml"
+    path.write_text(Path(lab.file).read_text().replace(f"lab: {lab.name}", f"lab: {name}"))
+    yield str(path)
+    shelf = Shelf("snapshots")
+    with shelf.locked():
+        for key in {entry.name for entry in shelf.path.glob("[!.]*")} - before:
+            shelf.remove(key)
+
+
+@pytest.fixture
+def run(suite: Callable[..., SuiteRun], own_lab: str) -> Callable[..., SuiteRun]:
+    """Runs the state tests on the test's own lab."""
+    return lambda *more: suite("tests/underlay", "-k", "state", "--lab", own_lab, *more)
+
+
+def snapshots() -> set[Path]:
+    """The finished snapshots."""
+    return set(Shelf("snapshots").path.glob("[!.]*"))
+
+
+def test_second_run_restores_what_the_first_has_built(run: Callable[..., SuiteRun]) -> None:
+    """The first run builds, the second restores, and both see the same; --fresh builds again."""
+    first, second, fresh = run(), run(), run("--fresh")
+    assert [one.code for one in (first, second, fresh)] == [0, 0, 0], second.output
+    assert [RESTORED in one.results["kernel"]["why"] for one in (first, second, fresh)] == [False, True, False]
+    assert first.results["summary"] == second.results["summary"]
+    assert first.left == second.left == {}
+
+
+def truncated(snapshot: Path) -> None:
+    """Half of the state is missing."""
+    state = snapshot / "state.zst"
+    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+
+
+def foreign(snapshot: Path) -> None:
+    """Somebody else's manifest."""
+    manifest = json.loads((snapshot / "manifest.json").read_text())
+    (snapshot / "manifest.json").write_text(json.dumps({**manifest, "key": "0" * 24}))
+
+
+def rubbish(snapshot: Path) -> None:
+    """No manifest at all."""
+    (snapshot / "manifest.json").write_text("[")
+
+
+@pytest.mark.parametrize("damage", [truncated, foreign, rubbish])
+def test_damaged_snapshot_is_discarded_and_made_again(
+    damage: Callable[[Path], None], run: Callable[..., SuiteRun]
+) -> None:
+    """A truncated or foreign snapshot is noticed, discarded and said; the run then builds, and the next one restores."""
+    before = snapshots()
+    assert run().code == 0
+    (made,) = snapshots() - before
+    damage(made)
+    second, third = run(), run()
+    assert (second.code, third.code) == (0, 0), second.output
+    assert DISCARDED in second.results["kernel"]["why"]
+    assert RESTORED in third.results["kernel"]["why"]
+
+
+def test_fabric_that_came_back_different_is_not_used(run: Callable[..., SuiteRun]) -> None:
+    """A restored fabric whose fingerprint is not the saved one is thrown away, and built anew."""
+    before = snapshots()
+    assert run().code == 0
+    (made,) = snapshots() - before
+    manifest = json.loads((made / "manifest.json").read_text())
+    (made / "manifest.json").write_text(json.dumps({**manifest, "fingerprint": "0" * 64}))
+    second = run()
+    assert second.code == 0, second.output
+    assert json.loads((made / "manifest.json").read_text())["fingerprint"] == manifest["fingerprint"]
+
+
+def test_two_copies_draw_different_random_bytes(copies: Callable[[], LiveFabric]) -> None:
+    """Two guests restored from one snapshot do not share their randomness, and know what time it is."""
+    copies()
+    one, other = copies(), copies()
+    assert one.kernel.holds_fabric
+    assert other.kernel.holds_fabric
+    node = one.names[0]
+    drawn = [copy.run(node, "od", "-An", "-tx1", "-N32", "/dev/urandom").stdout for copy in (one, other)]
+    assert drawn[0] != drawn[1]
+    clocks = [int(copy.kernel.agent.call("clock").fields["time_ns"]) for copy in (one, other)]
+    assert abs(clocks[0] - clocks[1]) < 60_000_000_000
+
+
+def test_what_breaks_a_copy_leaves_the_fabric_alone(pristine: LiveFabric, fabric: LiveFabric, lab: Fabric) -> None:
+    """A link taken down in a copy stops its traffic there, and nowhere else."""
+    pair = lab.pairs[0]
+    port = lab[pair.source].devices[0].name
+    assert pristine.run(pair.source, "ip", "link", "set", port, "down").code == 0
+    assert not Prober(pristine).trip(pair.source, pair.target).arrived
+    assert Prober(fabric).trip(pair.source, pair.target).arrived

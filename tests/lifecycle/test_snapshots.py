@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def own_lab(lab: Fabric, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def run(suite: Callable[..., SuiteRun], own_lab: str) -> Callable[..., SuiteRun]:
     """Runs the state tests on the test's own lab."""
-    return lambda *more: suite("tests/underlay", "-k", "state", "--lab", own_lab, *more)
+    return lambda *more, out="out": suite("tests/underlay", "-k", "state", "--lab", own_lab, *more, out=out)
 
 
 def snapshots() -> set[Path]:
@@ -59,6 +60,14 @@ def test_second_run_restores_what_the_first_has_built(run: Callable[..., SuiteRu
     assert [RESTORED in one.results["kernel"]["why"] for one in (first, second, fresh)] == [False, True, False]
     assert first.results["summary"] == second.results["summary"]
     assert first.left == second.left == {}
+
+
+def test_two_runs_at_once_build_once(run: Callable[..., SuiteRun]) -> None:
+    """Of two runs that need the same snapshot at the same time, one builds and saves, the other waits and restores."""
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda out: run(out=out), ("one", "other")))
+    assert [one.code for one in both] == [0, 0], both[0].output + both[1].output
+    assert sorted(RESTORED in one.results["kernel"]["why"] for one in both) == [False, True]
 
 
 def truncated(snapshot: Path) -> None:

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from filelock import FileLock
+
 from topology.errors import HopcheckError, KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_parcel
 from topology.kernels.cache import cache_dir
@@ -33,6 +35,7 @@ from topology.kernels.snapshot import (
     fresh_randomness,
     save_snapshot,
     snapshot_key,
+    wait_turn,
 )
 from topology.plan import Plan
 from topology.wait import wait_for
@@ -51,6 +54,7 @@ class GuestKernel(Kernel):
     def __init__(self, qemu: Qemu, agent: AgentLink, accelerator: str, kept_at: Path | None) -> None:
         self.qemu, self.agent, self._kept_at = qemu, agent, kept_at
         self._saved_as: str | None = None
+        self._turn: FileLock | None = None
         self._saved_fingerprint = ""
         self.info = KernelInfo(self.kind, str(agent.hello["release"]), accelerator, "")
 
@@ -87,17 +91,28 @@ class GuestKernel(Kernel):
     @classmethod
     def _restore_or_boot(cls, image: Image, accelerator: str, keep: bool, plan: Plan) -> GuestKernel:
         """A snapshot that is not whole or does not come back is discarded, said, and made again."""
-        key, note = snapshot_key(image, accelerator, plan), ""
+        key = snapshot_key(image, accelerator, plan)
+        kernel, note = cls._try_restore(image, accelerator, keep, key)
+        if kernel is None and (turn := wait_turn(key)) is not None:
+            with contextlib.ExitStack() as undo:
+                undo.callback(turn.release)
+                kernel, late_note = cls._try_restore(image, accelerator, keep, key)
+                if kernel is None:
+                    kernel = cls._boot(image, accelerator, keep)
+                    kernel._saved_as, kernel._turn = key, turn
+                    kernel.info = replace(kernel.info, why=note or late_note)
+                    undo.pop_all()
+        return kernel or cls._boot(image, accelerator, keep)
+
+    @classmethod
+    def _try_restore(cls, image: Image, accelerator: str, keep: bool, key: str) -> tuple[GuestKernel | None, str]:
+        """The guest of a snapshot, or why the one that was there had to be discarded."""
         try:
-            if (snapshot := find_snapshot(key)) is not None:
-                return cls._restore(image, accelerator, keep, snapshot)
+            snapshot = find_snapshot(key)
+            return (cls._restore(image, accelerator, keep, snapshot) if snapshot else None), ""
         except (SnapshotUnusable, KernelUnavailable) as error:
             discard_snapshot(key)
-            note = f"its snapshot was discarded: {str(error)[:160]}"
-        kernel = cls._boot(image, accelerator, keep)
-        kernel._saved_as = key
-        kernel.info = replace(kernel.info, why=note)
-        return kernel
+            return None, f"its snapshot was discarded: {str(error)[:160]}"
 
     @classmethod
     def _restore(cls, image: Image, accelerator: str, keep: bool, snapshot: Snapshot) -> GuestKernel:
@@ -151,6 +166,7 @@ class GuestKernel(Kernel):
         """Save the guest with the fabric that has just been built in it, and let it run on."""
         if self._saved_as is not None:
             save_snapshot(self.qemu, self._saved_as, fingerprint, progress)
+        self._end_turn()
 
     def is_as_saved(self, fingerprint: str) -> bool:
         """Whether the fabric's fingerprint is the one that was saved with it."""
@@ -171,10 +187,16 @@ class GuestKernel(Kernel):
 
     def close(self) -> None:
         """End the guest."""
+        self._end_turn()
         self.agent.close()
         self.qemu.close()
         if self._kept_at:
             shutil.rmtree(self._kept_at, ignore_errors=True)
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.release()
+        self._turn = None
 
 
 def _folder_for_qemu() -> Path:

@@ -52,6 +52,7 @@ class Kernel(abc.ABC):
 
     def save(self, fingerprint: str, progress: Progress) -> None:
         """Keep the fabric that has just been built for ``start_for``; a kind that cannot be saved does nothing."""
+        return
 
     def is_as_saved(self, fingerprint: str) -> bool:
         """Whether a fabric that came from a snapshot is the one that was saved."""
@@ -59,6 +60,7 @@ class Kernel(abc.ABC):
 
     def discard_saved(self) -> None:
         """Forget what ``save`` has kept for this plan."""
+        return
 
     @abc.abstractmethod
     def enter(self, node: str) -> str:

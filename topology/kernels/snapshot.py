@@ -16,18 +16,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from topology.errors import KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_source
 from topology.kernels.cache import Shelf
 from topology.kernels.image import Image
 from topology.kernels.qemu import PROGRAM, Qemu, qemu_arguments
 from topology.plan import Plan
+from topology.wait import scaled
 
 FORMAT = "1"
 STATE, MANIFEST = "state.zst", "manifest.json"
 KEPT_SNAPSHOTS = 12
 """Each is about 50 MB; the least recently made go first."""
 SAVE_TIMEOUT_S = 60.0
+TURN_TIMEOUT_S = 120.0
+"""As long as another run may take to boot, build and save; then we build for ourselves, unsaved."""
 Progress = Callable[[str], None]
 
 
@@ -92,6 +97,21 @@ def discard_snapshot(key: str) -> None:
     shelf = Shelf("snapshots")
     with shelf.locked():
         shelf.remove(key)
+
+
+def wait_turn(key: str) -> FileLock | None:
+    """Be the one who makes the snapshot of a key, or wait until it is made; None when that takes too long.
+
+    The lock is dropped by its holder's ``release`` or death; whoever gets it then looks again.
+    """
+    folder = Shelf("snapshots").path
+    folder.mkdir(parents=True, exist_ok=True)
+    turn = FileLock(folder / f".{key}.turn")
+    try:
+        turn.acquire(timeout=scaled(TURN_TIMEOUT_S))
+    except Timeout:
+        return None
+    return turn
 
 
 def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) -> None:

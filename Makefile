@@ -4,7 +4,7 @@ PYTEST := .venv/bin/pytest
 IMAGE := .venv/bin/python -m topology.kernels.image
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test nightly lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test nightly bench lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -27,6 +27,9 @@ lint: python ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
+
+bench: setup ## measure what SPECIFICATION.md states, in ratios of one run
+	.venv/bin/python -m benchmarks.restore
 
 doctor: python ## which kernels can carry a lab here, and what would mend the others
 	$(PYTEST) --doctor

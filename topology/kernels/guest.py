@@ -79,7 +79,7 @@ class GuestKernel(Kernel):
             try:
                 return bring_up(image, "kvm")
             except KernelUnavailable as error:
-                refusal = f"the trial boot failed: {str(error)[-160:]}"
+                refusal = f"the trial boot failed: … {str(error)[-120:].partition(' ')[2]}"
                 trial_failed = True
         progress("starting the guest with software emulation (TCG)")
         kernel = bring_up(image, "tcg")

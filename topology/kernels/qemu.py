@@ -168,7 +168,9 @@ class Qemu:
         return text.replace("\n", " / ") or "it printed nothing"
 
     def close(self) -> None:
-        """Ask QEMU to end, then make it."""
+        """Ask QEMU to end, then make it; a second time there is nothing to do."""
+        if self._words.closed:
+            return
         with contextlib.suppress(KernelUnavailable):
             if self.process.poll() is None:
                 self.command("quit")

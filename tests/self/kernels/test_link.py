@@ -52,7 +52,10 @@ def test_answers_find_their_requests_in_any_order(line: Line) -> None:
 def test_output_comes_before_the_end_and_apart_from_errors(line: Line) -> None:
     """What a command printed on its two streams is collected separately, then its exit code."""
     line.say(
-        output("stdout", b"a"), output("stderr", b"x"), output("stdout", b"b\xff"), answer(1, code=-9, timed_out=True)
+        output("stdout", b"a"),
+        output("stderr", b"x"),
+        output("stdout", b"b\xff"),
+        answer(1, code=-9, timed_out=True),
     )
     assert line.link.run(["c"]) == Completed(("c",), -9, "ab\ufffd", "x", True)
 
@@ -78,7 +81,9 @@ def test_agents_refusal_keeps_its_words_and_number(line: Line) -> None:
     assert line.link.call("y").fields == {}
 
 
-@pytest.mark.parametrize("message", ["\ud800", "m" * 100_000, [[1]], None], ids=["surrogate", "long", "list", "none"])
+@pytest.mark.parametrize(
+    "message", ["\ud800", "m" * 100_000, [[1]], None], ids=["surrogate", "long", "list", "none"]
+)
 def test_agents_words_can_always_be_printed(line: Line, message: object) -> None:
     """An error's text is bounded, encodable text whatever the agent calls its message."""
     line.say(frame({"id": 1, "error": {"type": "E", "errno": True, "message": message}}))
@@ -248,8 +253,10 @@ headers = st.fixed_dictionaries(
     {},
     optional={
         "id": st.just(1) | json_values,
-        "ok": st.fixed_dictionaries({}, optional={"code": json_values, "timed_out": json_values}) | json_values,
-        "error": st.fixed_dictionaries({}, optional={"type": json_values, "errno": json_values}) | json_values,
+        "ok": st.fixed_dictionaries({}, optional={"code": json_values, "timed_out": json_values})
+        | json_values,
+        "error": st.fixed_dictionaries({}, optional={"type": json_values, "errno": json_values})
+        | json_values,
         "event": st.sampled_from(["hello", "stdout"]) | json_values,
         "release": json_values,
     },
@@ -265,7 +272,10 @@ def test_random_bytes_only_lose_the_agent(data: bytes) -> None:
 
 
 @settings(max_examples=80, deadline=None, database=None)
-@given(st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
+@given(
+    st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 255)), min_size=1, max_size=4),
+    st.booleans(),
+)
 def test_mutated_frames_only_lose_the_agent(changes: list[tuple[int, int]], cut: bool) -> None:
     """A good conversation with some bytes changed raises nothing but the environment family."""
     data = bytearray(VALID)

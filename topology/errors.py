@@ -11,6 +11,7 @@
     │   ├── AgentError              the agent refused or failed an operation
     │   │   └── NetlinkError          the kernel refused a netlink message
     │   ├── AgentLost               the agent's stream ended or carried rubbish
+    │   ├── FabricChanged           a test left the shared fabric otherwise than it found it
     │   ├── EvidenceIncomplete      a tap was deaf or dropped packets
     │   └── DeadlineExceeded        a condition was not met in time
     ├── NotApplicable             the promise does not apply here  -> skipped
@@ -70,6 +71,10 @@ class NetlinkError(AgentError):
 
 class AgentLost(EnvironmentBroken):
     """The agent's stream ended, or carried something that is not a frame."""
+
+
+class FabricChanged(EnvironmentBroken):
+    """A test left the shared fabric otherwise than it found it, so its own result and later ones mean nothing."""
 
 
 class EvidenceIncomplete(EnvironmentBroken):

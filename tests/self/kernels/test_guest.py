@@ -36,7 +36,8 @@ def monitor(control):
     control.send(b'{{"QMP": {{"version": {{"qemu": {{}}, "package": ""}}, "capabilities": []}}}}\\n')
     while data := control.recv(65536):
         asked = json.loads(data)
-        result = {{"query-status": {{"status": "running"}}, "ringbuf-read": "Linux version"}}.get(asked["execute"], {{}})
+        known = {{"query-status": {{"status": "running"}}, "ringbuf-read": "Linux version"}}
+        result = known.get(asked["execute"], {{}})
         control.send(json.dumps({{"return": result, "id": asked.get("id")}}).encode() + b"\\n")
         if asked["execute"] == "quit":
             os._exit(0)
@@ -106,10 +107,10 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine whose deadlines are short and whose /dev/kvm opens."""
     made = Machine(tmp_path, monkeypatch)
-    files = [tmp_path / name for name in ("kernel", "initrd", "rootfs")]
-    for file in files:
+    image = Image(tmp_path / "kernel", tmp_path / "initrd", tmp_path / "rootfs", key="k", machine="m")
+    for file in (image.kernel, image.initrd, image.rootfs):
         file.touch()
-    monkeypatch.setattr(guest, "ensure_image", lambda _: Image(*files, key="k", machine="m"))
+    monkeypatch.setattr(guest, "ensure_image", lambda _: image)
     monkeypatch.setattr(guest, "kvm_refusal", lambda: "")
     monkeypatch.setattr(qemu, "confinement", lambda _: ())
     monkeypatch.setattr(link_module, "SILENCE_S", 0.1)
@@ -130,7 +131,7 @@ def test_a_machine_without_qemu_is_told_what_to_install(
 def test_a_qemu_that_fails_is_told_in_its_own_words(machine: Machine, keep: bool) -> None:
     """When QEMU ends at once its message is in ours; no process, folder or memory of it is left."""
     machine.behave(kvm="fails", tcg="fails")
-    with pytest.raises(KernelUnavailable, match="tcg boot - .*could not load PC BIOS"):
+    with pytest.raises(KernelUnavailable, match=r"tcg boot - .*could not load PC BIOS"):
         machine.start(keep)
     assert machine.tried == ["kvm", "tcg"]
     assert machine.nothing_is_left()
@@ -178,8 +179,8 @@ def rebooted(machine: Machine) -> None:
     machine.memory.write_text(json.dumps(known))
 
 
-def spoiled(text: str) -> Callable[[Machine], None]:
-    return lambda machine: machine.memory.write_text(text) and None
+def spoiled(text: str) -> Callable[[Machine], object]:
+    return lambda machine: machine.memory.write_text(text)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,6 @@ from topology.errors import AgentError, AgentLost, EnvironmentBroken
 from topology.kernels import link as link_module
 from topology.kernels.link import BODY_MAX, HEADER_MAX, AgentLink, Completed, Reply
 
-ENDED = {"code": 0, "timed_out": False}
-
 
 @pytest.fixture
 def line() -> Iterator[Line]:
@@ -66,7 +64,7 @@ def test_started_command_reports_as_it_goes(line: Line) -> None:
     number = line.link.start(["c"], None, lambda stream, data: heard.append((stream, data)))
     line.link.pump(0)
     assert line.link.ended(number) is None
-    line.say(output("stdout", b"1"), answer(number, **ENDED))
+    line.say(output("stdout", b"1"), answer(number, code=0, timed_out=False))
     line.link.pump(1)
     assert (heard, line.link.ended(number)) == ([("stdout", b"1")], 0)
 

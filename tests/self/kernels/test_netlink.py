@@ -120,7 +120,6 @@ SIZES: list[Any] = [
     [1 << 40, 0, 0],
     ["a", 0, 0],
     [True, 0, 0],
-    None and 0,
     "abc",
     {},
     3,
@@ -190,8 +189,8 @@ def test_a_build_stops_at_a_lying_agent(op: str, fields: dict[str, Any]) -> None
     """Descriptors, files and answers that are missing or of another type are AgentLost."""
 
     def reply(asked: str, body: bytes, given: Mapping[str, Any]) -> Reply:
-        good = {
-            "netns_add": {"fds": {name: 3 for name in given.get("names", ())}},
+        good: dict[str, dict[str, Any]] = {
+            "netns_add": {"fds": dict.fromkeys(given.get("names", ()), 3)},
             "read_files": {"texts": ["0" for _ in given.get("files", ())]},
         }
         return Reply(fields if asked == op else good.get(asked, {}), b"")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +24,7 @@ def arguments(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 def following(arguments: tuple[str, ...], option: str) -> list[str]:
     """The values of an option."""
-    return [value for name, value in zip(arguments, arguments[1:], strict=False) if name == option]
+    return [value for name, value in pairwise(arguments) if name == option]
 
 
 def test_guest_has_no_way_out(arguments: tuple[str, ...]) -> None:
@@ -141,13 +142,12 @@ def test_qemu_keeps_the_group_that_kvm_needs(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_cannot_be_started_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing helper program or image file is KernelUnavailable, and no descriptor is left open."""
     monkeypatch.setattr(qemu, "confinement", lambda _: (str(tmp_path / "none"),))
-    files = [tmp_path / name for name in ("kernel", "initrd", "rootfs")]
-    image = Image(*files, key="k", machine="m")
+    image = Image(tmp_path / "kernel", tmp_path / "initrd", tmp_path / "rootfs", key="k", machine="m")
     for touch in (False, True):
-        for file in files:
+        for file in (image.kernel, image.initrd, image.rootfs):
             if touch:
                 file.touch()
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-        with pytest.raises(KernelUnavailable, match="expected to start - seen .*No such file"):
+        with pytest.raises(KernelUnavailable, match=r"expected to start - seen .*No such file"):
             Qemu.launch(image, "tcg")
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -91,7 +91,7 @@ def rubbish(snapshot: Path) -> None:
 def test_damaged_snapshot_is_discarded_and_made_again(
     damage: Callable[[Path], None], run: Callable[..., SuiteRun]
 ) -> None:
-    """A truncated or foreign snapshot is noticed, discarded and said; the run then builds, and the next one restores."""
+    """A truncated or foreign snapshot is discarded and said; the run then builds, and the next one restores."""
     before = snapshots()
     assert run().code == 0
     (made,) = snapshots() - before

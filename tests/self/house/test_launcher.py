@@ -17,9 +17,8 @@ def arguments(tmp_path: Path) -> Callable[[list[str]], list[str]]:
     place = tmp_path / ".venv" / "bin" / "pytest"
     place.parent.mkdir(parents=True)
     place.write_text((ROOT / ".ci" / "launcher.py").read_text())
-    function = runpy.run_path(str(place), run_name="launcher")["arguments"]
-    assert callable(function)
-    return function
+    found: dict[str, Callable[[list[str]], list[str]]] = runpy.run_path(str(place), run_name="launcher")
+    return found["arguments"]
 
 
 def test_settings_are_named_inside_the_checkout(

@@ -83,7 +83,9 @@ def test_nothing_of_the_machine_is_visible(live: LiveFabric) -> None:
 
 def test_whole_suite_passes_and_leaves_nothing(tmp_path: Path) -> None:
     """pytest -m overlay on the host kernel proves the lab, and afterwards nothing of the run is left."""
-    run = run_suite(ROOT, ("-m", "overlay", "--lab", str(LAB), "--kernel", "host", "--html"), tmp_path / "out")
+    run = run_suite(
+        ROOT, ("tests/overlay", "tests/underlay", "--lab", str(LAB), "--kernel", "host", "--html"), tmp_path / "out"
+    )
     assert run.code == 0, run.output
     assert run.results["kernel"]["kind"] == "host"
     assert run.results["summary"]["passed"] >= 40

@@ -60,8 +60,6 @@ class Scripted:
         self.asked.append((op, fields))
         return self.reply(op, body, fields)
 
-    def run(
-        self, argv: Sequence[str], ns: str | None = None, stdin: bytes = b"", timeout_s: float = 30
-    ) -> Completed:
+    def run(self, argv: Sequence[str], ns: str | None = None, stdin: bytes = b"", timeout_s: float = 30) -> Completed:
         """Every command succeeds without a word."""
         return Completed(tuple(argv), 0, "", "")

@@ -45,9 +45,7 @@ def veth(agent: AgentLink) -> None:
     """A veth pair, 10.9.0.1 in a and 10.9.0.2 in b."""
     script = "ip link set lo up; ip link add v0 type veth peer name v1 netns b; "
     near = agent.run(["sh", "-ec", script + "ip addr add 10.9.0.1/24 dev v0; ip link set v0 up"], ns="a")
-    far = agent.run(
-        ["sh", "-ec", "ip addr add 10.9.0.2/24 dev v1; ip link set v1 up; ip link set lo up"], ns="b"
-    )
+    far = agent.run(["sh", "-ec", "ip addr add 10.9.0.2/24 dev v1; ip link set v1 up; ip link set lo up"], ns="b")
     assert (near.stderr, far.stderr) == ("", "")
 
 
@@ -66,9 +64,7 @@ def test_namespaces_come_and_go(agent: AgentLink) -> None:
     assert agent.call("netns_list").fields["names"] == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    "name", ["../x", "", ".", "..", "-a", "a/b", "a b", "a\n", "x" * 16, "ä", 7, ["a"]], ids=repr
-)
+@pytest.mark.parametrize("name", ["../x", "", ".", "..", "-a", "a/b", "a b", "a\n", "x" * 16, "ä", 7, ["a"]], ids=repr)
 def test_what_is_no_name_is_refused(agent: AgentLink, name: object) -> None:
     """A namespace's name cannot be a path, an option, or longer than an interface's."""
     for op in ("netns_add", "netns_del"):
@@ -186,9 +182,7 @@ def test_only_a_terminal_takes_input(agent: AgentLink) -> None:
 def test_a_large_request_passes_a_large_output(agent: AgentLink) -> None:
     """Neither side waits for the other when both have more to say than the stream holds."""
     heard: list[int] = []
-    number = agent.start(
-        ["head", "-c", "4000000", "/dev/zero"], None, lambda _, data: heard.append(len(data))
-    )
+    number = agent.start(["head", "-c", "4000000", "/dev/zero"], None, lambda _, data: heard.append(len(data)))
     assert agent.call("clock", bytes(1 << 22), timeout_s=10).get("time_ns", int)
 
     def ended() -> bool:
@@ -281,9 +275,7 @@ def carrying(seen: Sequence[Sighting]) -> int:
 def test_the_kernels_refusal_comes_with_number_and_words(agent: AgentLink) -> None:
     """A netlink message that the kernel refuses is told with the operation, errno and the kernel's own words."""
     arguments = {"ifname": "x", "kind": "vlan", "link": 1, "vlan_id": 5000}
-    bad = Operation(
-        "a", "addr", "add", {"address": "10.0.0.1", "prefixlen": 24, "index": 999}, "addr add 10.0.0.1/24"
-    )
+    bad = Operation("a", "addr", "add", {"address": "10.0.0.1", "prefixlen": 24, "index": 999}, "addr add 10.0.0.1/24")
     good = Operation("a", "link", "set", {"index": 1, "state": "up"}, "link set lo up")
     with pytest.raises(NetlinkError, match=r"a - addr add 10.0.0.1/24 - refused: No such device") as caught:
         Netlink(agent).apply([good, bad, good])
@@ -303,9 +295,7 @@ def test_taps_see_every_interface_but_no_loopback(agent: AgentLink, veth: None) 
 
     seen = taps.observe(send, lambda found: carrying(found) >= 2, 5)
     taps.close()
-    ours = [
-        (s.node, s.interface, s.direction) for s in seen if s.headers.layers[:3] == ("ether", "ipv4", "udp")
-    ]
+    ours = [(s.node, s.interface, s.direction) for s in seen if s.headers.layers[:3] == ("ether", "ipv4", "udp")]
     assert sorted(ours) == [("a", "v0", "out"), ("b", "v1", "in")]
     assert all(s.interface != "lo" for s in seen)
 

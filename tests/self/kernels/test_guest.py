@@ -93,9 +93,7 @@ class Machine:
     def nothing_is_left(self) -> bool:
         """Whether every QEMU has ended, and no folder is left."""
         numbers = [line.split()[1] for line in self.log.read_text().splitlines()]
-        return not any(Path("/proc", number).exists() for number in numbers) and not any(
-            self.temporary.iterdir()
-        )
+        return not any(Path("/proc", number).exists() for number in numbers) and not any(self.temporary.iterdir())
 
     @property
     def memory(self) -> Path:
@@ -117,9 +115,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return made
 
 
-def test_a_machine_without_qemu_is_told_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_machine_without_qemu_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The missing program is named with the command that installs it, before any image is built."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(guest, "ensure_image", lambda _: pytest.fail("built an image"))
@@ -187,9 +183,7 @@ def spoiled(text: str) -> Callable[[Machine], object]:
     "change",
     [changed_version, rebooted, *map(spoiled, ("", "[]", '{"machine": 1}', "\0"))],
 )
-def test_a_trial_is_forgotten_when_it_says_nothing_any_more(
-    machine: Machine, change: Callable[[Machine], Any]
-) -> None:
+def test_a_trial_is_forgotten_when_it_says_nothing_any_more(machine: Machine, change: Callable[[Machine], Any]) -> None:
     """Another QEMU, another boot or an unreadable memory lets KVM be tried again."""
     guest._remember_refusal("trial boot")
     machine.behave(kvm="works")

@@ -79,9 +79,7 @@ def test_agents_refusal_keeps_its_words_and_number(line: Line) -> None:
     assert line.link.call("y").fields == {}
 
 
-@pytest.mark.parametrize(
-    "message", ["\ud800", "m" * 100_000, [[1]], None], ids=["surrogate", "long", "list", "none"]
-)
+@pytest.mark.parametrize("message", ["\ud800", "m" * 100_000, [[1]], None], ids=["surrogate", "long", "list", "none"])
 def test_agents_words_can_always_be_printed(line: Line, message: object) -> None:
     """An error's text is bounded, encodable text whatever the agent calls its message."""
     line.say(frame({"id": 1, "error": {"type": "E", "errno": True, "message": message}}))
@@ -251,10 +249,8 @@ headers = st.fixed_dictionaries(
     {},
     optional={
         "id": st.just(1) | json_values,
-        "ok": st.fixed_dictionaries({}, optional={"code": json_values, "timed_out": json_values})
-        | json_values,
-        "error": st.fixed_dictionaries({}, optional={"type": json_values, "errno": json_values})
-        | json_values,
+        "ok": st.fixed_dictionaries({}, optional={"code": json_values, "timed_out": json_values}) | json_values,
+        "error": st.fixed_dictionaries({}, optional={"type": json_values, "errno": json_values}) | json_values,
         "event": st.sampled_from(["hello", "stdout"]) | json_values,
         "release": json_values,
     },

@@ -62,12 +62,8 @@ def dumps() -> tuple[bytes, bytes, bytes]:
             ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "vxlan"), ("IFLA_INFO_DATA", {"attrs": info})]}),
         ],
     ]
-    links = b"".join(
-        packed(NEWLINK, ifinfmsg(), {"index": n, "flags": 1}, kind) for n, kind in enumerate(kinds, 2)
-    )
-    address = packed(
-        NEWADDR, ifaddrmsg(), {"family": 2, "prefixlen": 24, "index": 2}, [("IFA_LOCAL", "10.0.0.1")]
-    )
+    links = b"".join(packed(NEWLINK, ifinfmsg(), {"index": n, "flags": 1}, kind) for n, kind in enumerate(kinds, 2))
+    address = packed(NEWADDR, ifaddrmsg(), {"family": 2, "prefixlen": 24, "index": 2}, [("IFA_LOCAL", "10.0.0.1")])
     way = [("RTA_DST", "10.1.0.0"), ("RTA_GATEWAY", "10.0.0.2"), ("RTA_OIF", 2)]
     route = packed(NEWROUTE, rtmsg(), {"family": 2, "dst_len": 24, "table": 254, "type": 1}, way)
     return links + END, address + END, route + END
@@ -207,9 +203,7 @@ def test_the_probe_namespace_goes_whatever_happens() -> None:
     assert agent.asked[-1] == ("netns_del", {"names": ["hopcheck-probe"]})
 
 
-changes = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=4
-)
+changes = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=4)
 
 
 @settings(max_examples=150, deadline=None, database=None)

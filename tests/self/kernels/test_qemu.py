@@ -38,9 +38,7 @@ def test_qemu_is_sandboxed(arguments: tuple[str, ...]) -> None:
     """QEMU's own filter is on and denies new programs and privileges."""
     (sandbox,) = following(arguments, "-sandbox")
     assert sandbox.split(",")[0] == "on"
-    assert {"spawn=deny", "elevateprivileges=deny", "obsolete=deny", "resourcecontrol=deny"} <= set(
-        sandbox.split(",")
-    )
+    assert {"spawn=deny", "elevateprivileges=deny", "obsolete=deny", "resourcecontrol=deny"} <= set(sandbox.split(","))
 
 
 def test_guest_cannot_write_to_the_image(arguments: tuple[str, ...]) -> None:
@@ -65,9 +63,7 @@ def test_accelerator_is_what_was_asked_for() -> None:
     assert following(qemu_arguments("tcg", FILES, AGENT, MONITOR), "-accel")[0].startswith("tcg,")
 
 
-def stand_in(
-    monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: int = 0, access: bool = True
-) -> None:
+def stand_in(monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: int = 0, access: bool = True) -> None:
     """Let qemu.py see another user and another /dev/kvm; ``mode`` None is none at all."""
 
     def status() -> SimpleNamespace:

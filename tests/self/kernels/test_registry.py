@@ -81,6 +81,4 @@ def test_an_unknown_kernel_is_refused_with_the_known_ones() -> None:
 def test_real_kernels_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name of the registry leads to a class of that kind."""
     monkeypatch.undo()
-    assert {name: kernel_class(name).kind for name in registry.KERNELS} == {
-        name: name for name in registry.KERNELS
-    }
+    assert {name: kernel_class(name).kind for name in registry.KERNELS} == {name: name for name in registry.KERNELS}

@@ -55,6 +55,7 @@ class Agent:
         self.commands = Commands(self.namespaces, self.selector, self.send)
         self.taps: dict[int, Tap] = {}
         self.echoes: dict[int, socket.socket] = {}
+        self.senders: dict[int, socket.socket] = {}
         self.handles = 0
         self.empty_reads = 0
 
@@ -105,7 +106,7 @@ class Agent:
         self.commands.end_all()
         if not self.can_come_back:
             raise SystemExit(0)
-        for handle in [*self.taps, *self.echoes]:
+        for handle in [*self.taps, *self.echoes, *self.senders]:
             self.op_close({"handle": handle}, b"")
         self.buffer.clear()
 
@@ -200,16 +201,25 @@ class Agent:
         return {"texts": texts}
 
     def op_send(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Send one datagram or frame from a namespace; ``socket`` is (family, type, protocol)."""
+        """Send one datagram or frame from a namespace; ``socket`` is (family, type, protocol).
+
+        With ``hold`` the socket stays open until its handle is closed, so that an answer meets no closed port.
+        """
         with self.namespaces.inside(header["ns"]):
             sender = socket.socket(*header["socket"])
-        with sender:
+        with contextlib.ExitStack() as undo:
+            undo.callback(sender.close)
             for level, option, value in header.get("options", ()):
                 sender.setsockopt(level, option, value)
             if header.get("bind"):
                 sender.bind(tuple(header["bind"]))
             sender.sendto(body, tuple(header["to"]))
-        return {}
+            if not header.get("hold"):
+                return {}
+            undo.pop_all()
+        handle = self.new_handle()
+        self.senders[handle] = sender
+        return {"handle": handle}
 
     def op_echo_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Answer every datagram to an address with its own bytes, until closed (RFC 862)."""
@@ -240,8 +250,11 @@ class Agent:
         return {"more": more, "drops": tap.statistics()}, records
 
     def op_close(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Close a tap or an echo."""
+        """Close a tap, an echo or a sender."""
         handle = header["handle"]
+        if handle in self.senders:
+            self.senders.pop(handle).close()
+            return {}
         if handle in self.taps:
             self.taps.pop(handle).close()
         elif handle in self.echoes:

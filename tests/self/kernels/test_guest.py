@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,7 @@ class Machine:
         self.folder, self._patch = folder, monkeypatch
         self.log = folder / "log"
         self.log.touch()
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
+        self.temporary = Path(tempfile.mkdtemp(prefix="hc-"))  # short: a socket's path has at most 107 bytes
         program = folder / "bin" / qemu.PROGRAM
         program.parent.mkdir()
         program.write_text(FAKE)
@@ -102,7 +101,7 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """A machine whose deadlines are short and whose /dev/kvm opens."""
     made = Machine(tmp_path, monkeypatch)
     image = Image(tmp_path / "kernel", tmp_path / "initrd", tmp_path / "rootfs", key="k", machine="m")
@@ -112,7 +111,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(guest, "kvm_refusal", lambda: "")
     monkeypatch.setattr(qemu, "confinement", lambda _: ())
     monkeypatch.setattr(link_module, "SILENCE_S", 0.1)
-    return made
+    yield made
+    shutil.rmtree(made.temporary)
 
 
 def test_a_machine_without_qemu_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

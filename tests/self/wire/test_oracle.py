@@ -108,7 +108,7 @@ def as_we_read(headers: Headers) -> Chain:
     return [(h.layer, {n: v for n, v in h.fields.items() if (n, v) != ("options", b"")}) for h in headers]
 
 
-@settings(max_examples=80, database=None, deadline=None, derandomize=True)
+@settings(max_examples=50, database=None, deadline=None, derandomize=True)
 @given(FRAMES)
 def test_scapy_and_the_decoder_read_the_same(packet: Packet) -> None:
     """Chain and every field of a generated frame are what scapy's own dissection says."""

@@ -53,7 +53,7 @@ def read_in_every_way(frame: bytes, how: dict[str, Any]) -> Headers:
     return headers
 
 
-@settings(max_examples=250, database=None, deadline=None, derandomize=True)
+@settings(max_examples=150, database=None, deadline=None, derandomize=True)
 @given(mutated() | st.binary(max_size=120), HOW)
 def test_no_bytes_raise(frame: bytes, how: dict[str, Any]) -> None:
     """Random bytes and damaged frames, tapped in any way, are decoded, described, matched and quoted."""

@@ -1,0 +1,23 @@
+"""The whole suite on the host kernel, on a lab for which every kernel with VXLAN will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixtures.instruments.suite import SuiteRun
+
+pytestmark = pytest.mark.lifecycle
+LAB = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
+
+
+def test_whole_suite_passes_on_the_host_kernel_and_leaves_nothing(suite: Callable[..., SuiteRun]) -> None:
+    """pytest -m overlay on the host kernel proves the lab, writes every result, and leaves nothing behind."""
+    run = suite("-m", "overlay", "--html", "--lab", str(LAB), "--kernel", "host")
+    assert run.code == 0, run.output
+    assert run.results["kernel"]["kind"] == "host"
+    assert run.results["summary"]["passed"] >= 40
+    assert run.files >= {"report.html", "results.json", "junit.xml", "capture.pcapng"}
+    assert run.left == {}

@@ -79,7 +79,7 @@ class GuestKernel(Kernel):
             try:
                 return bring_up(image, "kvm")
             except KernelUnavailable as error:
-                refusal = f"the trial boot failed: … {str(error)[-120:].partition(' ')[2]}"
+                refusal = f"the trial boot failed: {_gist(str(error))}"
                 trial_failed = True
         progress("starting the guest with software emulation (TCG)")
         kernel = bring_up(image, "tcg")
@@ -197,6 +197,11 @@ class GuestKernel(Kernel):
         if self._turn is not None:
             self._turn.release()
         self._turn = None
+
+
+def _gist(message: str) -> str:
+    """The end of a message in the common grammar, without what QEMU printed after its first line."""
+    return " - ".join(message.split(" - ")[-2:]).split(" / ")[0][:160]
 
 
 def _folder_for_qemu() -> Path:

@@ -28,27 +28,30 @@ class Check(NamedTuple):
 
 _NAMES = frozenset({"nodes"})
 _ADDRESSES = frozenset({"addresses"})
+_UNIQUE = frozenset({"unique names"})
+"""Not a section: that each name of a node means one device."""
+_PEERS = frozenset({"peers"})
+"""Nor this: that every tunnel has its other end."""
 
 CHECKS: tuple[Check, ...] = (
+    Check(lab_links.check_node_lengths, spoils=_NAMES),
     Check(lab_links.check_ends, needs=_NAMES, spoils=frozenset({"links"})),
-    Check(lab_links.check_names, spoils=DEVICES),
-    Check(lab_links.check_settings, needs=_NAMES | DEVICES, spoils=_ADDRESSES),
-    Check(lab_links.check_bridges, needs=_NAMES | DEVICES, spoils=frozenset({"bridges"})),
+    Check(lab_links.check_device_lengths, spoils=_UNIQUE),
+    Check(lab_links.check_names, spoils=_UNIQUE),
+    Check(lab_links.check_settings, needs=_NAMES | DEVICES | _UNIQUE, spoils=_ADDRESSES),
+    Check(lab_links.check_bridges, needs=_NAMES | DEVICES | _UNIQUE, spoils=frozenset({"bridges"})),
     Check(lab_links.check_macs),
-    Check(lab_tunnels.check_places, needs=_NAMES | DEVICES | _ADDRESSES),
+    Check(lab_tunnels.check_vnis),
+    Check(lab_tunnels.check_places, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE),
     Check(lab_tunnels.check_twins),
-    Check(
-        partial(lab_tunnels.check_peers, kind=Vxlan),
-        needs=_NAMES | {"vxlan"},
-        spoils=frozenset({"vxlan"}),
-    ),
-    Check(partial(lab_tunnels.check_peers, kind=Gre), needs=_NAMES | {"gre"}, spoils=frozenset({"gre"})),
+    Check(partial(lab_tunnels.check_peers, kind=Vxlan), needs=_NAMES | {"vxlan"}, spoils=_PEERS),
+    Check(partial(lab_tunnels.check_peers, kind=Gre), needs=_NAMES | {"gre"}, spoils=_PEERS),
     Check(lab_segments.check_hosts),
-    Check(lab_segments.check_subnets, needs=_NAMES | DEVICES),
+    Check(lab_segments.check_subnets, needs=_NAMES | {"bridges", "vxlan", "gre"}),
     Check(lab_routes.check_prefixes),
-    Check(lab_routes.check_next_hops, needs=_NAMES | DEVICES | _ADDRESSES),
+    Check(lab_routes.check_next_hops, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE | _PEERS),
     Check(lab_routes.check_pair_names, needs=_NAMES),
-    Check(lab_routes.check_pair_addresses, needs=_NAMES | DEVICES | _ADDRESSES),
+    Check(lab_routes.check_pair_addresses, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE | _PEERS),
 )
 
 

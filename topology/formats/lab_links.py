@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
-from topology.formats.lab_values import suggest
-from topology.model import Bridge, Device, Gre, Node, PortRef
+from topology.formats.lab_values import shown, suggest
+from topology.model import NAME_MAX, Bridge, Device, Gre, Node, PortRef
 
 
 def check_ends(draft: Draft) -> Iterator[Problem]:
@@ -25,6 +26,23 @@ def check_ends(draft: Draft) -> Iterator[Problem]:
             first.setdefault(ref, where)
 
 
+def check_node_lengths(draft: Draft) -> Iterator[Problem]:
+    """Nodes have names as short as devices; a longer one is still a name to whatever does not look for nodes."""
+    for node in draft.fabric.nodes:
+        yield from _too_long("node", node.name, node.where)
+
+
+def check_device_lengths(draft: Draft) -> Iterator[Problem]:
+    """Devices' names fit the kernel's IFNAMSIZ; a longer one is still a device to whatever does not look for names."""
+    for device in draft.fabric.devices:
+        yield from _too_long("device", device.name, device.where)
+
+
+def _too_long(noun: str, name: str, where: Position) -> Iterator[Problem]:
+    if len(name) > NAME_MAX:
+        yield Problem(where, f"the {noun} name {shown(name)} has {len(name)} characters", f"at most {NAME_MAX}")
+
+
 def check_names(draft: Draft) -> Iterator[Problem]:
     """No two devices of a node have one name."""
     for node in draft.fabric.nodes:
@@ -35,6 +53,12 @@ def check_names(draft: Draft) -> Iterator[Problem]:
                 where, earlier = max(device.where, other.where), min(device.where, other.where)
                 what = f"{node.name} has two devices named {device.name!r}, the other on line {earlier.line}"
                 yield Problem(where, what, "one name for one device")
+
+
+def ambiguous(draft: Draft) -> frozenset[PortRef]:
+    """The interfaces that two links or two devices claim: what their segment is, nobody can say."""
+    claims = Counter(device.ref for device in draft.fabric.devices)
+    return frozenset(ref for ref, count in claims.items() if count > 1)
 
 
 def check_settings(draft: Draft) -> Iterator[Problem]:

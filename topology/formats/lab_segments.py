@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
-from topology.formats.lab_tunnels import identity, is_peer
+from topology.formats.lab_links import ambiguous
+from topology.formats.lab_tunnels import endless, has_sound_vni, identity, is_peer
 from topology.model import Bridge, Fabric, Gre, Interface, Network, PortRef, Vxlan
 
 IPV6_MTU_MIN = 1280
@@ -63,6 +64,10 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
             peer = ends.get((tunnel.remote, tunnel.local, identity(tunnel)))
             if peer is not None and is_peer(tunnel, peer):
                 sets.join(tunnel.ref, peer.ref)
+            elif not has_sound_vni(tunnel):
+                for other in tunnels:
+                    if (other.local, other.remote) == (tunnel.remote, tunnel.local):
+                        sets.join(tunnel.ref, other.ref)
     return {device.ref: sets.find(device.ref) for device in fabric.devices}
 
 
@@ -108,7 +113,11 @@ def _narrow(draft: Draft, found: Carried) -> Iterator[Problem]:
 def check_subnets(draft: Draft) -> Iterator[Problem]:
     """A subnet is on one segment, a segment in one subnet of each family, and a node in each subnet once."""
     declared = {device.ref for device in draft.fabric.devices}
-    found = sorted((one for one in carried(draft) if one.ref in declared), key=lambda one: one.where)
+    doubtful = ambiguous(draft) | endless(draft.fabric)
+    unsure = {segment for ref, segment in segments(draft.fabric).items() if ref in doubtful}
+    found = sorted(
+        (one for one in carried(draft) if one.ref in declared and one.segment not in unsure), key=lambda one: one.where
+    )
     apart = list(_apart(found))
     yield from apart
     yield from _twice(found)

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from topology.errors import Problem
 from topology.formats.lab_draft import Draft
-from topology.formats.lab_values import suggest
-from topology.model import Gre, PortRef, Vxlan
+from topology.formats.lab_values import VNI_MAX, VNI_MIN, suggest
+from topology.model import Fabric, Gre, PortRef, Vxlan
 
 Tunnel: TypeAlias = Vxlan | Gre
 _SECTION = {Vxlan: "vxlan", Gre: "gre"}
@@ -78,13 +78,39 @@ def check_twins(draft: Draft) -> Iterator[Problem]:
             yield Problem(tunnel.where, f"{what} (EEXIST)", right)
 
 
+def check_vnis(draft: Draft) -> Iterator[Problem]:
+    """Every VNI fits its 24 bits."""
+    for tunnel in draft.fabric.all(Vxlan):
+        if not has_sound_vni(tunnel):
+            zero = tunnel.vni == 0
+            reason = "is what the kernel takes for a VNI never given" if zero else "is out of range"
+            where = draft.at(*_path(tunnel), "vni")
+            yield Problem(where, f"the VNI {tunnel.vni} {reason}", f"{VNI_MIN} to {VNI_MAX}")
+
+
+def has_sound_vni(tunnel: Tunnel) -> bool:
+    """Whether a tunnel has a VNI that a packet can carry, or needs none."""
+    return not isinstance(tunnel, Vxlan) or VNI_MIN <= tunnel.vni <= VNI_MAX
+
+
+def endless(fabric: Fabric) -> frozenset[PortRef]:
+    """The tunnels without another end that says the same: how far their segment reaches, nobody can say."""
+    tunnels: Sequence[Tunnel] = [*fabric.all(Vxlan), *fabric.all(Gre)]
+    ends = {_end(tunnel) for tunnel in tunnels}
+    return frozenset(
+        tunnel.ref
+        for tunnel in tunnels
+        if (tunnel.remote, tunnel.local, identity(tunnel)) not in ends and has_sound_vni(tunnel)
+    )
+
+
 def check_peers(draft: Draft, kind: type[Vxlan] | type[Gre]) -> Iterator[Problem]:
     """Every tunnel of a kind has another end, and both ends say the same of it."""
     tunnels: Sequence[Tunnel] = draft.fabric.all(kind)
     owners: dict[object, list[Tunnel]] = {}
     for tunnel in tunnels:
         owners.setdefault(tunnel.local, []).append(tunnel)
-    lost: set[PortRef] = set()
+    lost = {tunnel.ref for tunnel in tunnels if not has_sound_vni(tunnel)}
     for tunnel in tunnels:
         for problem in _endless(draft, tunnel, owners, tunnels):
             lost.add(tunnel.ref)

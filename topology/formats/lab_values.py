@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 from pydantic_core import PydanticCustomError
 
-from topology.model import KINDS, NAME_MAX, ROLES, Address, Interface, Kind, Network, PortRef, Role, Route
+from topology.model import KINDS, ROLES, Address, Interface, Kind, Network, PortRef, Role, Route
 
 LAB_NAME_MAX = 63
 """A lab's name becomes a file name and a host name: one DNS label (RFC 1035, section 2.3.4)."""
@@ -67,7 +67,13 @@ def text(value: object) -> str:
     return value
 
 
-def name(noun: str, limit: int = NAME_MAX) -> Callable[[object], str]:
+TEXT_NAME_MAX = 255
+"""How long a name may be to be read at all; that one of a node or device has at most 15 characters, a check tells."""
+VNI_MIN, VNI_MAX = 1, 2**24 - 1
+"""24 bits (RFC 7348, section 5); 0 is what the kernel takes for a VNI never given."""
+
+
+def name(noun: str, limit: int = TEXT_NAME_MAX) -> Callable[[object], str]:
     """A checker of names: what ``dev_valid_name`` (net/core/dev.c) takes, and a shell and a URL too."""
 
     def check(value: object) -> str:
@@ -99,10 +105,12 @@ def number(noun: str, low: int, high: int) -> Callable[[object], int]:
 
 
 def vni(value: object) -> int:
-    """A VXLAN network identifier: 24 bits (RFC 7348, section 5)."""
-    if value == 0 and not isinstance(value, bool):
-        raise wrong("the VNI 0 is what the kernel takes for a VNI never given", f"1 to {2**24 - 1}")
-    return number("VNI", 1, 2**24 - 1)(value)
+    """A VXLAN network identifier as a whole number; whether it fits 24 bits, a check tells."""
+    return number("VNI", -(2**63), 2**63)(value) if _is_whole(value) else number("VNI", VNI_MIN, VNI_MAX)(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def ttl(value: object) -> int | None:

@@ -20,11 +20,6 @@ def set_slow_factor(factor: float) -> None:
     _factor = factor
 
 
-def slow_factor() -> float:
-    """The factor in force."""
-    return _factor
-
-
 def scaled(seconds: float) -> float:
     """A deadline's length in seconds on this machine."""
     return seconds * _factor

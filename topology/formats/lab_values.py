@@ -106,11 +106,9 @@ def number(noun: str, low: int, high: int) -> Callable[[object], int]:
 
 def vni(value: object) -> int:
     """A VXLAN network identifier as a whole number; whether it fits 24 bits, a check tells."""
-    return number("VNI", -(2**63), 2**63)(value) if _is_whole(value) else number("VNI", VNI_MIN, VNI_MAX)(value)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return number("VNI", VNI_MIN, VNI_MAX)(value)
 
 
 def ttl(value: object) -> int | None:

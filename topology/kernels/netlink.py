@@ -9,37 +9,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address, ip_interface, ip_network
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyroute2 import IPBatch
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.marshal import MarshalRtnl
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
-from topology.model import Interface
+from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
+from topology.kernels.rtnl.readout import dump_requests, read_state
 from topology.plan import NamespaceOf, Operation, Plan
-from topology.state import FALLBACK_DEVICES, LinkState, NodeState, RouteState
+from topology.state import NodeState
 
-NLMSG_ERROR, NLMSG_DONE, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 2, 3, 0x200, 1
-"""linux/netlink.h"""
-DUMP_FLAGS = 0x301
-"""NLM_F_REQUEST | NLM_F_DUMP"""
-RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE = 18, 22, 26
-RT_TABLE_MAIN, RTN_UNICAST, RTM_F_CLONED = 254, 1, 0x200
-"""linux/rtnetlink.h; cloned routes are the cache of a dump, not the table."""
-IFF_UP = 1
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
-
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
-"""What pyroute2 and ipaddress raise when a hostile agent's answer is not what a kernel says."""
 
 
 class Netlink:
@@ -74,9 +58,9 @@ class Netlink:
 
     def states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
         """What the kernel says of each node's links, addresses and routes."""
-        requests = [_dump(kind, message) for kind, message in _DUMPS]
+        requests = dump_requests()
         answers = iter(self._relay([(node, request) for node in nodes for request in requests]))
-        return {node: _read_state(node, [next(answers) for _ in requests]) for node in nodes}
+        return {node: read_state(node, [next(answers) for _ in requests]) for node in nodes}
 
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """Which link kinds this kernel does not offer, each with the kernel's own words (a scratch namespace tells)."""
@@ -147,30 +131,19 @@ class Netlink:
         return answers
 
 
-_DUMPS = ((RTM_GETLINK, ifinfmsg), (RTM_GETADDR, ifaddrmsg), (RTM_GETROUTE, rtmsg))
-
-
 def _proc_path(key: str) -> str:
     return "/proc/sys/" + key.replace(".", "/")
 
 
-def _dump(kind: int, message_class: Any) -> bytes:
-    message = message_class()
-    message["header"]["type"], message["header"]["flags"] = kind, DUMP_FLAGS
-    message["family"] = socket.AF_UNSPEC
-    message.encode()
-    return bytes(message.data)
-
-
 def _check(answer: bytes, by_sequence: Mapping[int, Operation]) -> None:
     unanswered = dict(by_sequence)
-    for kind, flags, sequence, payload in _messages(answer):
+    for kind, flags, sequence, payload in messages(answer):
         if kind != NLMSG_ERROR or sequence not in unanswered or len(payload) < 4:
             continue
         operation = unanswered.pop(sequence)
         code = -struct.unpack_from("=i", payload)[0]
         if code:
-            words = _kernel_words(payload[20:]) if flags & NLM_F_ACK_TLVS else ""
+            words = kernel_words(payload[20:]) if flags & NLM_F_ACK_TLVS else ""
             known = os.strerror(code) if code in errno.errorcode else f"error {code}"
             reason = f"{known}{': ' + words if words else ''}"
             message = f"{operation.where}: {operation.node} - {operation.command} - refused: {reason}"
@@ -178,109 +151,3 @@ def _check(answer: bytes, by_sequence: Mapping[int, Operation]) -> None:
     if unanswered:
         missing = next(iter(unanswered.values()))
         raise NetlinkError(f"{missing.where}: {missing.node} - {missing.command} - expected an answer - seen none")
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Type, flags, sequence number and payload of each message (struct nlmsghdr)."""
-    at = 0
-    while at + 16 <= len(data):
-        size, kind, flags, sequence = struct.unpack_from("=IHHI", data, at)
-        if size < 16 or at + size > len(data):
-            raise NetlinkError(f"netlink - answer - expected a whole message - seen {size} of {len(data) - at} bytes")
-        yield kind, flags, sequence, data[at + 16 : at + size]
-        at += (size + 3) & ~3
-
-
-def _kernel_words(attributes: bytes) -> str:
-    """The extended acknowledgement's message."""
-    at = 0
-    while at + 4 <= len(attributes):
-        size, kind = struct.unpack_from("=HH", attributes, at)
-        if size < 4:
-            break
-        if kind == NLMSGERR_ATTR_MSG:
-            return attributes[at + 4 : at + size].rstrip(b"\0").decode(errors="replace")
-        at += (size + 3) & ~3
-    return ""
-
-
-def _read_state(node: str, dumps: Sequence[bytes]) -> NodeState:
-    """A node's state; NetlinkError where a dump was refused, broken off or is not what a kernel says."""
-    for dump in dumps:
-        messages = list(_messages(dump))
-        if not messages or messages[-1][0] != NLMSG_DONE or any(messages[-1][3][:4]):
-            raise NetlinkError(f"{node} - netlink dump - expected all of it - seen it refused or broken off")
-    try:
-        return _node_state(node, *dumps)
-    except UNREADABLE as error:
-        seen = f"{type(error).__name__}: {str(error)[:200]}"
-        raise NetlinkError(f"{node} - netlink dump - expected links, addresses, routes - seen {seen}") from error
-
-
-def _node_state(node: str, links: bytes, addresses: bytes, routes: bytes) -> NodeState:
-    messages = [m for m in MarshalRtnl().parse(links) if m.get("event") == "RTM_NEWLINK"]
-    names = {m["index"]: m.get("IFLA_IFNAME") for m in messages}
-    states = (_link_state(m, names) for m in messages)
-    return NodeState(
-        node,
-        {state.name: state for state in states if state.name not in FALLBACK_DEVICES},
-        frozenset(_addresses(addresses, names)),
-        frozenset(_routes(routes, names)),
-    )
-
-
-def _link_state(message: Any, names: Mapping[int, str]) -> LinkState:
-    info = message.get("IFLA_LINKINFO")
-    kind = info.get("IFLA_INFO_KIND") if info else None
-    data = info.get("IFLA_INFO_DATA") if info else None
-    return LinkState(
-        name=message.get("IFLA_IFNAME"),
-        kind=kind or "physical",
-        up=bool(message["flags"] & IFF_UP),
-        mac=message.get("IFLA_ADDRESS"),
-        mtu=message.get("IFLA_MTU"),
-        master=names.get(message.get("IFLA_MASTER")),
-        parameters=tuple(sorted(_parameters(kind, data, names))) if data else (),
-    )
-
-
-def _parameters(kind: str | None, data: Any, names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
-    if kind == "vxlan":
-        yield "vni", str(data.get("IFLA_VXLAN_ID"))
-        yield "local", str(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6"))
-        yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6"))
-        yield "dstport", str(data.get("IFLA_VXLAN_PORT"))
-        yield "dev", names.get(data.get("IFLA_VXLAN_LINK"), "none")
-    if kind in ("gre", "ip6gre"):
-        prefix = f"IFLA_{kind.upper()}_"
-        flags = int(data.get(prefix + "IFLAGS") or 0)
-        yield "local", str(data.get(prefix + "LOCAL"))
-        yield "remote", str(data.get(prefix + "REMOTE"))
-        yield "ttl", str(data.get(prefix + "TTL") or "inherit")
-        yield "key", str(data.get(prefix + "IKEY")) if flags & 0x2000 else "none"
-
-
-def _addresses(data: bytes, names: Mapping[int, str]) -> Iterator[tuple[str, Interface]]:
-    for message in MarshalRtnl().parse(data):
-        if message.get("event") != "RTM_NEWADDR" or message["index"] not in names:
-            continue
-        address = message.get("IFA_LOCAL") or message.get("IFA_ADDRESS")
-        interface = ip_interface(f"{address}/{message['prefixlen']}")
-        if names[message["index"]] not in FALLBACK_DEVICES and not interface.ip.is_link_local:
-            yield names[message["index"]], interface
-
-
-def _routes(data: bytes, names: Mapping[int, str]) -> Iterator[RouteState]:
-    for message in MarshalRtnl().parse(data):
-        if message.get("event") != "RTM_NEWROUTE" or message["type"] != RTN_UNICAST:
-            continue
-        if message["table"] != RT_TABLE_MAIN or message["flags"] & RTM_F_CLONED:
-            continue
-        anywhere = "0.0.0.0" if message["family"] == 2 else "::"
-        prefix = ip_network(f"{message.get('RTA_DST') or anywhere}/{message['dst_len']}")
-        if prefix.is_link_local:
-            continue
-        for hop in message.get("RTA_MULTIPATH") or (message,):
-            via = hop.get("RTA_GATEWAY")
-            dev = names.get(hop.get("oif") or message.get("RTA_OIF"))
-            yield RouteState(prefix, ip_address(via) if via else None, dev)

@@ -19,6 +19,7 @@ from fixtures.instruments.live import LiveFabric
 from reports.render.results import write_atomically
 from topology.formats.lab import load_lab
 from topology.kernels.guest import GuestKernel
+from topology.kernels.registry import Wanted
 from topology.model import Fabric
 from topology.plan import make_plan
 
@@ -45,7 +46,7 @@ def main(runs: int) -> None:
     lab = load_lab("ece792")
     plan = make_plan(lab)
     ways: dict[str, Callable[[], GuestKernel]] = {
-        "restore": lambda: GuestKernel.start_for(plan, lambda _: None),
+        "restore": lambda: GuestKernel.start(lambda _: None, Wanted(plan=plan)),
         "boot and build": lambda: GuestKernel.start(lambda _: None),
     }
     seconds(ways["restore"], lab)

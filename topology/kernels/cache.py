@@ -16,6 +16,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 MAKING = ".making-"
+RUNS = "runs"
+"""The folder of the cache that is no shelf: what runs under way have noted with their reapers."""
 
 
 def cache_dir() -> Path:
@@ -100,7 +102,7 @@ def _sync(path: Path) -> None:
 
 def clean() -> None:
     """Remove every entry of every kind; an entry that is being made is waited for."""
-    for folder in (path for path in cache_dir().glob("*") if path.is_dir()):
+    for folder in (path for path in cache_dir().glob("*") if path.is_dir() and path.name != RUNS):
         shelf = Shelf(folder.name)
         with shelf.locked():
             shelf.keep_newest(0)

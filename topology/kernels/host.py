@@ -12,14 +12,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from topology.errors import AgentLost, KernelUnavailable
 from topology.kernels.bundle import LOADER, agent_parcel
 from topology.kernels.link import AgentLink
-from topology.kernels.registry import Kernel, KernelInfo
+from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
 
 NEW_NAMESPACES = (
     "--net",
@@ -41,6 +41,7 @@ class HostKernel(Kernel):
     """A sandbox on this machine's kernel."""
 
     kind = "host"
+    new_namespaces: ClassVar[tuple[str, ...]] = NEW_NAMESPACES
 
     def __init__(self, process: subprocess.Popen[bytes], agent: AgentLink, words: IO[bytes], own_user: bool) -> None:
         self._process, self._words, self._own_user = process, words, own_user
@@ -49,15 +50,15 @@ class HostKernel(Kernel):
         self.info = KernelInfo(self.kind, str(agent.hello["release"]), "native", "")
 
     @classmethod
-    def start(cls, progress: Callable[[str], None], keep: bool = False) -> HostKernel:
+    def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> HostKernel:
         """Start the sandbox; KernelUnavailable says what the machine refuses."""
         if sys.platform != "linux" or shutil.which("unshare") is None:
             raise KernelUnavailable("unshare(1) is not here; on Debian it is in the package util-linux")
         reasons = []
-        for user in (AS_ROOT_INSIDE, ()) if os.geteuid() == 0 else (AS_ROOT_INSIDE,):
+        for user in cls._users():
             try:
                 kernel = cls._start(user)
-                if keep:
+                if wanted.keep:
                     kernel.outlive_us()
                 return kernel
             except AgentLost as error:
@@ -65,10 +66,15 @@ class HostKernel(Kernel):
         raise KernelUnavailable(f"no sandbox of namespaces: {'; '.join(reasons)}")
 
     @classmethod
+    def _users(cls) -> Sequence[tuple[str, ...]]:
+        """The user namespaces to try, in order; an empty one is none."""
+        return (AS_ROOT_INSIDE, ()) if os.geteuid() == 0 else (AS_ROOT_INSIDE,)
+
+    @classmethod
     def _start(cls, user: tuple[str, ...]) -> HostKernel:
         ours, theirs = socket.socketpair()
         loader = (sys.executable, "-I", "-S", "-c", LOADER)
-        command = ("unshare", *user, *NEW_NAMESPACES, "sh", "-c", PREPARE, "sh", *loader)
+        command = ("unshare", *user, *cls.new_namespaces, "sh", "-c", PREPARE, "sh", *loader)
         with tempfile.TemporaryFile() as errors, theirs:
             process = subprocess.Popen(
                 command, stdin=theirs.fileno(), stdout=errors, stderr=errors, cwd="/", start_new_session=True

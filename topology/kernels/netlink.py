@@ -34,13 +34,32 @@ class Netlink:
         self._fds: dict[str, int] = {}
 
     def build(self, plan: Plan) -> None:
-        """Bring a fabric up from nothing; raises NetlinkError at the first operation that the kernel refuses."""
-        self._fds = dict(self._agent.call("netns_add", names=list(plan.namespaces)).get("fds", dict))
-        if any(type(self._fds.get(name)) is not int for name in plan.namespaces):
-            raise AgentLost("agent - namespaces - expected a descriptor of each - seen others")
+        """Bring a fabric up from nothing; raises NetlinkError at the first operation that the kernel refuses.
+
+        Namespaces that were not adopted are made.
+        """
+        self._add(name for name in plan.namespaces if name not in self._fds)
         self._write_sysctls(plan.sysctls)
         for phase in plan.phases:
             self.apply(phase)
+
+    def adopt(self, paths: Mapping[str, str], never: Iterable[Sequence[int]] = ()) -> None:
+        """Take namespaces that somebody else has made, by name and path.
+
+        AgentError for one of ``never`` (st_dev, st_ino).
+        """
+        reply = self._agent.call("netns_adopt", paths=dict(paths), never=[list(known) for known in never])
+        self._take(paths, reply.get("fds", dict))
+
+    def _add(self, names: Iterable[str]) -> None:
+        wanted = list(names)
+        self._take(wanted, self._agent.call("netns_add", names=wanted).get("fds", dict))
+
+    def _take(self, names: Iterable[str], fds: Mapping[str, object]) -> None:
+        for name in names:
+            if type(found := fds.get(name)) is not int:
+                raise AgentLost("agent - namespaces - expected a descriptor of each - seen others")
+            self._fds[name] = found
 
     def apply(self, operations: Iterable[Operation]) -> None:
         """Carry out operations, batched per namespace in the given order."""

@@ -21,8 +21,7 @@ from filelock import FileLock, Timeout
 from topology.errors import KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_source
 from topology.kernels.cache import Shelf
-from topology.kernels.image import Image
-from topology.kernels.qemu import PROGRAM, Qemu, qemu_arguments
+from topology.kernels.qemu import PROGRAM, Machine, Qemu, qemu_arguments
 from topology.plan import Plan
 from topology.wait import scaled
 
@@ -59,11 +58,13 @@ class Snapshot:
             unpacking.wait()
 
 
-def snapshot_key(image: Image, accelerator: str, plan: Plan) -> str:
+def snapshot_key(machine: Machine, plan: Plan) -> str:
     """What a snapshot depends on, as one name."""
     version = subprocess.run((PROGRAM, "--version"), capture_output=True, text=True, check=False).stdout
-    options = qemu_arguments(accelerator, (0, 0, 0), "", 0)
-    parts = (FORMAT, image.key, agent_source(), plan.commands, plan.phases, version, options, _processor())
+    options = qemu_arguments(machine, (0, 0, 0), "", 0)
+    nodes = Path(__file__).with_name("engine.py").read_text() if machine.wanted.engine else ""
+    made_of = (FORMAT, machine.image.key, nodes, agent_source(), plan.commands, plan.phases)
+    parts = (*made_of, version, options, _processor())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 

@@ -17,6 +17,7 @@ from topology.kernels import link as link_module
 from topology.kernels.bundle import LOADER
 from topology.kernels.guest import GuestKernel
 from topology.kernels.image import Image
+from topology.kernels.registry import Wanted
 from topology.wait import wait_for
 
 FAKE = f"""#!{sys.executable} -IS
@@ -80,7 +81,7 @@ class Machine:
 
     def start(self, keep: bool = False) -> str:
         """Start and close a guest; which accelerator it came up with."""
-        kernel = GuestKernel.start(lambda _: None, keep)
+        kernel = GuestKernel.start(lambda _: None, Wanted(keep))
         kernel.close()
         return kernel.info.accelerator
 

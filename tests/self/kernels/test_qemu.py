@@ -11,15 +11,22 @@ import pytest
 from topology.errors import KernelUnavailable
 from topology.kernels import qemu
 from topology.kernels.image import Image
-from topology.kernels.qemu import Qemu, confinement, kvm_refusal, qemu_arguments
+from topology.kernels.qemu import Machine, Qemu, confinement, kvm_refusal, qemu_arguments
+from topology.kernels.registry import Wanted
 
 FILES, AGENT, MONITOR = (11, 12, 13), "fd=14", 15
+
+
+def machine(accelerator: str, engine: bool = False) -> Machine:
+    """A machine whose image need not exist."""
+    image = Image(Path("kernel"), Path("initrd"), Path("rootfs"), key="k", machine="m")
+    return Machine(image, accelerator, Wanted(engine=engine))
 
 
 @pytest.fixture(params=["kvm", "tcg"])
 def arguments(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """QEMU's command line with either accelerator."""
-    return qemu_arguments(request.param, FILES, AGENT, MONITOR)
+    return qemu_arguments(machine(request.param), FILES, AGENT, MONITOR)
 
 
 def following(arguments: tuple[str, ...], option: str) -> list[str]:
@@ -59,8 +66,17 @@ def test_qemu_opens_no_path(arguments: tuple[str, ...]) -> None:
 
 def test_accelerator_is_what_was_asked_for() -> None:
     """KVM is never fallen back from in silence by QEMU itself."""
-    assert following(qemu_arguments("kvm", FILES, AGENT, MONITOR), "-accel") == ["kvm"]
-    assert following(qemu_arguments("tcg", FILES, AGENT, MONITOR), "-accel")[0].startswith("tcg,")
+    assert following(qemu_arguments(machine("kvm"), FILES, AGENT, MONITOR), "-accel") == ["kvm"]
+    assert following(qemu_arguments(machine("tcg"), FILES, AGENT, MONITOR), "-accel")[0].startswith("tcg,")
+
+
+def test_container_engine_gets_more_memory() -> None:
+    """A guest in which an engine is to run is larger than one without."""
+    sizes = [
+        int(following(qemu_arguments(machine("tcg", engine), FILES, AGENT, MONITOR), "-m")[0])
+        for engine in (False, True)
+    ]
+    assert sizes[0] < sizes[1]
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: int = 0, access: bool = True) -> None:
@@ -145,5 +161,5 @@ def test_what_cannot_be_started_is_unavailable(tmp_path: Path, monkeypatch: pyte
                 file.touch()
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
         with pytest.raises(KernelUnavailable, match=r"expected to start - seen .*No such file"):
-            Qemu.launch(image, "tcg")
+            Qemu.launch(Machine(image, "tcg"))
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -162,6 +162,11 @@ class Agent:
         """Make namespaces; the descriptors serve as IFLA_NET_NS_FD in messages relayed by this agent."""
         return {"fds": {name: self.namespaces.add(name) for name in header["names"]}}
 
+    def op_netns_adopt(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Name the namespaces behind ``paths`` (name to path), none of which may be one of ``never``."""
+        adopt, never = self.namespaces.adopt, header["never"]
+        return {"fds": {name: adopt(name, path, never) for name, path in header["paths"].items()}}
+
     def op_netns_del(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Remove namespaces."""
         for name in header["names"]:
@@ -199,6 +204,22 @@ class Agent:
                 except FileNotFoundError:
                     texts.append(None)
         return {"texts": texts}
+
+    def op_read_bytes(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read one file whole, as bytes."""
+        with open(header["path"], "rb") as file:
+            return {}, file.read(BODY_MAX)
+
+    def op_exchange(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Send the body to a socket in the file system, and give what comes back until it is closed there."""
+        answer = bytearray()
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(header["deadline_s"])
+            peer.connect(header["path"])
+            peer.sendall(body)
+            while len(answer) < BODY_MAX and (data := peer.recv(1 << 16)):
+                answer += data
+        return {}, bytes(answer)
 
     def op_send(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Send one datagram or frame from a namespace; ``socket`` is (family, type, protocol).

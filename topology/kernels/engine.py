@@ -13,7 +13,7 @@ import os
 import sys
 import tarfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,5 +195,18 @@ APPLETS = ("sh", "sleep", "cat", "echo", "ip", "ls", "nc", "ping", "ping6", "ps"
 """What somebody finds who enters a node."""
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Without arguments: exit code 0 if this machine's engine answers. With an address and a session: remove that."""
+    try:
+        if arguments:
+            Engine.at(arguments[0]).remove_session(arguments[1])
+        else:
+            Engine.of_this_machine().close()
+    except EngineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    Engine.at(sys.argv[1]).remove_session(sys.argv[2])
+    sys.exit(main(sys.argv[1:]))

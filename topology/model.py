@@ -7,14 +7,14 @@ MTUs are bytes of IP packet, addresses are ``ipaddress`` objects.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.errors import Position, UnknownName
-from topology.fib import Fib
+from topology.fib import Fib, Way
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Interface: TypeAlias = IPv4Interface | IPv6Interface
@@ -30,6 +30,7 @@ PORT_MTU = 1500
 """What Ethernet carries (RFC 894), and a new veth's own choice."""
 VXLAN_PORT = 4789
 """The port IANA assigned to VXLAN (RFC 7348, section 8)."""
+LOOPBACK = "lo"
 NOWHERE = Position()
 
 
@@ -62,6 +63,11 @@ class Device:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Loopback(Device):
+    """The loopback device, which every namespace has: its addresses are the node's own, whatever link is down."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Port(Device):
     """One end of a veth pair."""
 
@@ -88,28 +94,50 @@ class Vxlan(Device):
 
 @dataclass(frozen=True, kw_only=True)
 class Gre(Device):
-    """A GRE device (RFC 2784, key of RFC 2890); ``ttl`` None inherits the inner packet's."""
+    """A GRE device (RFC 2784, key of RFC 2890); ``ttl`` None inherits the inner packet's.
+
+    With ``inherit_tos`` it inherits the TOS as well, and then looks its route up for every packet anew.
+    """
 
     local: Address
     remote: Address
     key: int | None = None
     ttl: int | None = None
+    inherit_tos: bool = False
+
+
+@dataclass(frozen=True)
+class NextHop:
+    """Where a route leads: through the gateway ``via``, or directly out of ``dev``."""
+
+    via: Address | None = None
+    dev: str | None = None
+
+    def __str__(self) -> str:
+        words = ["via", str(self.via)] if self.via else []
+        words += ["dev", self.dev] if self.dev else []
+        return " ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """A unicast route of the main table: through the gateway ``via``, or directly out of ``dev``."""
+    """A unicast route of the main table: to its next hop, or to one of several of equal cost (``others``)."""
 
     prefix: Network
     via: Address | None = None
     dev: str | None = None
+    others: tuple[NextHop, ...] = ()
     where: Position = field(default=NOWHERE, compare=False)
 
+    @property
+    def next_hops(self) -> tuple[NextHop, ...]:
+        """All of them."""
+        return (NextHop(self.via, self.dev), *self.others)
+
     def __str__(self) -> str:
-        words = ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
-        words += ["via", str(self.via)] if self.via else []
-        words += ["dev", self.dev] if self.dev else []
-        return " ".join(words)
+        target = "default" if self.prefix.prefixlen == 0 else str(self.prefix)
+        word = " nexthop " if self.others else " "
+        return target + "".join(f"{word}{hop}" for hop in self.next_hops)
 
 
 DeviceT = TypeVar("DeviceT", bound=Device)
@@ -185,23 +213,30 @@ class Node:
         """Each member's bridge, the first one declared."""
         return {member: bridge for bridge in reversed(self.all(Bridge)) for member in bridge.members}
 
-    def route_device(self, route: Route) -> str | None:
-        """The device a route leaves by: the declared one, or the one on whose subnet the gateway is."""
-        if route.dev is not None or route.via is None:
-            return route.dev
-        way = self._connected.lookup(route.via)
-        return way.dev if way else None
+    def device_towards(self, hop: NextHop) -> str | None:
+        """The device by which a next hop is reached: the declared one, or the one on whose subnet the gateway is."""
+        if hop.dev is not None or hop.via is None:
+            return hop.dev
+        return next((way.dev for way in self._connected.lookup(hop.via)), None)
 
     @cached_property
     def _connected(self) -> Fib:
-        return Fib((i.network, device.name, None) for device in self.devices for i in device.addresses)
+        return Fib(self._subnets())
+
+    def _subnets(self) -> Iterator[tuple[Network, Sequence[Way]]]:
+        for device in self.devices:
+            yield from ((interface.network, (Way(device.name, None),)) for interface in device.addresses)
 
     @cached_property
     def fib(self) -> Fib:
         """Where the node's packets go: the routes that its addresses bring, then the declared ones."""
-        declared = ((route.prefix, self.route_device(route), route.via) for route in self.routes)
-        connected = ((i.network, device.name, None) for device in self.devices for i in device.addresses)
-        return Fib((*connected, *((prefix, dev, via) for prefix, dev, via in declared if dev is not None)))
+        declared = ((route.prefix, self.ways(route)) for route in self.routes)
+        return Fib((*self._subnets(), *declared))
+
+    def ways(self, route: Route) -> tuple[Way, ...]:
+        """A route's next hops, each with the device by which it is reached; those that none reaches are left out."""
+        found = ((self.device_towards(hop), hop.via) for hop in route.next_hops)
+        return tuple(Way(dev, via) for dev, via in found if dev is not None)
 
     @cached_property
     def gre_by_ends(self) -> Mapping[tuple[Address, Address, int | None], Gre]:
@@ -245,6 +280,31 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Routing:
+    """How the nodes of a fabric choose among equal-cost next hops (Documentation/networking/ip-sysctl)."""
+
+    hash_policy: int = 0
+    ignore_linkdown: bool = False
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A promise about many flows between two nodes: they take all equal-cost ways (``even``), or all the same one.
+
+    With ``survives`` every flow arrives also while any one spine's links are down.
+    """
+
+    source: str
+    target: str
+    even: bool
+    survives: bool = False
+    where: Position = field(default=NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.source}-{self.target}-{'even' if self.even else 'one-way'}"
+
+
+@dataclass(frozen=True)
 class Fabric:
     """A declared fabric; ``fabric["lc1"]`` is a node."""
 
@@ -254,6 +314,8 @@ class Fabric:
     pairs: tuple[Pair, ...]
     file: str = "<lab>"
     title: str = ""
+    routing: Routing = Routing()
+    spreads: tuple[Spread, ...] = ()
 
     def __getitem__(self, name: str) -> Node:
         try:
@@ -306,7 +368,7 @@ class Fabric:
     @cached_property
     def needs(self) -> frozenset[str]:
         """The rtnetlink link kinds that a kernel must offer to carry this fabric."""
-        return frozenset(link_kind(device) for device in self.devices)
+        return frozenset(link_kind(device) for device in self.devices if not isinstance(device, Loopback))
 
 
 def link_kind(device: Device) -> str:

@@ -7,10 +7,10 @@ are; ``reports.judge.state`` says where the two differ.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
-from topology.model import Address, Bridge, Device, Gre, Interface, Network, Node, Port, Vxlan
+from topology.model import Address, Bridge, Device, Gre, Interface, Loopback, Network, Node, Port, Vxlan
 
 FALLBACK_DEVICES = frozenset(
     ("lo", "gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6gre0", "ip6_vti0")
@@ -38,6 +38,8 @@ class RouteState:
     prefix: Network
     via: Address | None
     dev: str | None
+    whole: str = field(default="", compare=False)
+    """The route with all its next hops, where it has several: what puts it back."""
 
     def __str__(self) -> str:
         words = ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
@@ -74,9 +76,13 @@ def declared_state(node: Node) -> NodeState:
         for interface in device.addresses
         if interface.version == 6 or interface.network.prefixlen < interface.max_prefixlen
     }
-    explicit = {RouteState(route.prefix, route.via, node.route_device(route)) for route in node.routes}
+    explicit = {
+        RouteState(route.prefix, way.via, way.dev, str(route) if route.others else "")
+        for route in node.routes
+        for way in node.ways(route)
+    }
     addresses = frozenset((device.name, interface) for device in node.devices for interface in device.addresses)
-    links = {device.name: declared_link(node, device) for device in node.devices}
+    links = {d.name: declared_link(node, d) for d in node.devices if not isinstance(d, Loopback)}
     return NodeState(node.name, links, addresses, frozenset(connected | explicit))
 
 
@@ -99,7 +105,8 @@ def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:
     if isinstance(device, Gre):
         kind = "ip6gre" if isinstance(device.local, IPv6Address) else "gre"
         key = "none" if device.key is None else device.key
-        return kind, _sorted(local=device.local, remote=device.remote, ttl=device.ttl or "inherit", key=key)
+        tos = {"tos": "inherit"} if device.inherit_tos else {}
+        return kind, _sorted(**tos, local=device.local, remote=device.remote, ttl=device.ttl or "inherit", key=key)
     raise TypeError(f"no state for a {type(device).__name__}")
 
 

@@ -89,7 +89,7 @@ def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         instead = next((other for other in extra if other.prefix == route.prefix), None)
         if instead is not None:
             extra.remove(instead)
-        mend = f"{_ip(node, route)} route replace {route}"
+        mend = f"{_ip(node, route)} route replace {route.whole or route}"
         yield Cause("route", node, route.dev, str(route), str(instead or MISSING), mend)
     for route in extra:
         yield Cause("route", node, route.dev, "nothing", str(route), f"{_ip(node, route)} route del {route}")

@@ -79,8 +79,6 @@ def check_settings(draft: Draft) -> Iterator[Problem]:
 
 
 def _instead(node: Node, name: str) -> str:
-    if name == "lo":
-        return "a bridge without members ('loop: []') to carry a loopback address"
     return f"a link that ends at {node.name}:{name}, or {suggest(name, (d.name for d in node.devices))}"
 
 

@@ -25,7 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.fib": (),
     "topology.model": ("topology.errors", "topology.fib"),
     "topology.packet": ("topology.errors", "topology.model", "topology.wire"),
-    "topology.plan": ("topology.errors", "topology.model"),
+    "topology.plan": ("topology.errors", "topology.fib", "topology.model"),
     "topology.state": ("topology.errors", "topology.model", "topology.plan"),
     "topology.expected": ("topology.errors", "topology.model", "topology.wire", "topology.packet", "topology.plan"),
     "topology.formats": ("topology.errors", "topology.model", "topology.formats"),

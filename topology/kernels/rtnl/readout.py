@@ -16,6 +16,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from topology.errors import NetlinkError
 from topology.kernels.rtnl.messages import NLMSG_DONE, messages
 from topology.model import Interface
+from topology.plan import INHERIT_TOS
 from topology.state import FALLBACK_DEVICES, LinkState, NodeState, RouteState
 
 DUMP_FLAGS = 0x301
@@ -89,6 +90,8 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str]) -> Iterat
         yield "local", str(data.get(prefix + "LOCAL"))
         yield "remote", str(data.get(prefix + "REMOTE"))
         yield "ttl", str(data.get(prefix + "TTL") or "inherit")
+        if tos := data.get(prefix + "TOS"):
+            yield "tos", "inherit" if tos == INHERIT_TOS else str(tos)
         yield "key", str(data.get(prefix + "IKEY")) if flags & 0x2000 else "none"
 
 
@@ -98,7 +101,8 @@ def _addresses(data: bytes, names: Mapping[int, str]) -> Iterator[tuple[str, Int
             continue
         address = message.get("IFA_LOCAL") or message.get("IFA_ADDRESS")
         interface = ip_interface(f"{address}/{message['prefixlen']}")
-        if names[message["index"]] not in FALLBACK_DEVICES and not interface.ip.is_link_local:
+        own = names[message["index"]] not in FALLBACK_DEVICES - {"lo"}
+        if own and not (interface.ip.is_link_local or interface.ip.is_loopback):
             yield names[message["index"]], interface
 
 

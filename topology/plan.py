@@ -111,6 +111,9 @@ def _sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[Operation]:
         "net.ipv6.conf.all.disable_ipv6": int(not ipv6),
         "net.ipv6.conf.default.disable_ipv6": int(not ipv6),
         "net.ipv6.conf.all.forwarding": forwards if ipv6 else 0,
+        # A router asks for neighbours from its link-local address, which must not first wait for its own probes.
+        "net.ipv6.conf.all.accept_dad": 0,
+        "net.ipv6.conf.default.accept_dad": 0,
         "net.bridge.bridge-nf-call-iptables": 0,
         "net.bridge.bridge-nf-call-ip6tables": 0,
         "net.bridge.bridge-nf-call-arptables": 0,

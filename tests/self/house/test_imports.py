@@ -28,7 +28,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.plan": ("topology.errors", "topology.fib", "topology.model"),
     "topology.state": ("topology.errors", "topology.model", "topology.plan"),
     "topology.expected": ("topology.errors", "topology.model", "topology.wire", "topology.packet", "topology.plan"),
-    "topology.formats": ("topology.errors", "topology.model", "topology.formats"),
+    "topology.leafspine": ("topology.errors", "topology.model"),
+    "topology.formats": ("topology.errors", "topology.model", "topology.leafspine", "topology.formats"),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (
         *CORE,

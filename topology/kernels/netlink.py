@@ -6,24 +6,24 @@ so that a refusal names the operation and the line of the lab file it comes from
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pyroute2 import IPBatch
-
 from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
+from topology.kernels.rtnl.encode import Encode, by_pyroute2
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
 from topology.kernels.rtnl.readout import dump_requests, read_state
+from topology.kernels.rtnl.templates import SEQUENCE, Templates
 from topology.plan import NamespaceOf, Operation, Plan
 from topology.state import NodeState
 
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
+FIRST_SEQUENCE = 1
 
 
 class Netlink:
@@ -32,6 +32,7 @@ class Netlink:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._fds: dict[str, int] = {}
+        self._templates = Templates()
 
     def build(self, plan: Plan) -> None:
         """Bring a fabric up from nothing; raises NetlinkError at the first operation that the kernel refuses.
@@ -66,11 +67,12 @@ class Netlink:
         by_node: dict[str, list[Operation]] = {}
         for operation in operations:
             by_node.setdefault(operation.node, []).append(operation)
-        chunks = [
-            (node, *self._encode(part))
-            for node, whole in by_node.items()
-            for part in (whole[n : n + CHUNK_MAX] for n in range(0, len(whole), CHUNK_MAX))
-        ]
+        with by_pyroute2() as encode:
+            chunks = [
+                (node, *self._encode(part, encode))
+                for node, whole in by_node.items()
+                for part in (whole[n : n + CHUNK_MAX] for n in range(0, len(whole), CHUNK_MAX))
+            ]
         answers = self._relay([(node, data) for node, data, _ in chunks])
         for (_, _, by_sequence), answer in zip(chunks, answers, strict=True):
             _check(answer, by_sequence)
@@ -112,28 +114,22 @@ class Netlink:
         there = [list(item) for item, text in zip(wanted, seen, strict=True) if text is not None]
         self._agent.call("write_files", files=there)
 
-    def _encode(self, operations: Sequence[Operation]) -> tuple[bytes, dict[int, Operation]]:
-        by_sequence: dict[int, Operation] = {}
-        with contextlib.closing(IPBatch()) as batch:
-            for operation in operations:
-                start = len(batch.batch)
-                getattr(batch, operation.api)(operation.verb, **self._resolve(operation.arguments))
-                by_sequence[struct.unpack_from("=I", batch.batch, start + 8)[0]] = operation
-            return bytes(batch.batch), by_sequence
+    def _encode(self, operations: Sequence[Operation], by_pyroute2: Encode) -> tuple[bytes, dict[int, Operation]]:
+        """The operations' messages, and which operation has which sequence number."""
+        chunk = bytearray()
+        for sequence, operation in enumerate(operations, FIRST_SEQUENCE):
+            start, arguments = len(chunk), self._resolved(operation.arguments)
+            chunk += self._templates.encode(operation.api, operation.verb, arguments, by_pyroute2)
+            struct.pack_into("=I", chunk, start + SEQUENCE.start, sequence)
+        return bytes(chunk), dict(enumerate(operations, FIRST_SEQUENCE))
 
-    def _resolve(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """A veth's far end is spelled out: pyroute2's shorthand has no way to choose its index."""
-        if "peer" not in arguments:
-            return dict(arguments)
-        near = dict(arguments)
-        far = dict(near.pop("peer"))
-        index = far.pop("index")
-        attributes = [(f"IFLA_{name.upper()}", self._value(value)) for name, value in far.items()]
-        info = [("VETH_INFO_PEER", {"index": index, "attrs": attributes})]
-        kind = [("IFLA_INFO_KIND", near.pop("kind")), ("IFLA_INFO_DATA", {"attrs": info})]
-        return {**near, "IFLA_LINKINFO": {"attrs": kind}}
+    def _resolved(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments with a descriptor for each namespace."""
+        return {name: self._value(value) for name, value in arguments.items()}
 
     def _value(self, value: object) -> object:
+        if isinstance(value, Mapping):
+            return self._resolved(value)
         return self._fds[value.node] if isinstance(value, NamespaceOf) else value
 
     def _relay(self, chunks: Sequence[tuple[str, bytes]]) -> list[bytes]:

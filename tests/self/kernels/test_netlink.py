@@ -18,7 +18,7 @@ from tests.self.builders import vxlan_lab
 from tests.self.kernels.agents import Scripted
 from topology.errors import AgentLost, EnvironmentBroken, NetlinkError
 from topology.kernels.link import Reply
-from topology.kernels.netlink import Netlink
+from topology.kernels.netlink import FIRST_SEQUENCE, Netlink
 from topology.plan import Operation, make_plan
 from topology.state import NodeState
 
@@ -129,15 +129,10 @@ def test_lying_sizes_are_noticed(sizes: Any) -> None:
         answering(*dumps(), sizes=sizes).states(["n"])
 
 
-def first_sequence() -> int:
-    """The sequence number of the first message of a batch."""
-    return min(Netlink(Scripted(lambda *_: Reply({}, b"")))._encode([OPERATION])[1])
-
-
 def acknowledged(payload: bytes, flags: int = 0) -> NetlinkError:
     """The error that an acknowledgement leads to."""
     with pytest.raises(NetlinkError) as caught:
-        answering(message(ERROR, payload, first_sequence(), flags)).apply([OPERATION])
+        answering(message(ERROR, payload, FIRST_SEQUENCE, flags)).apply([OPERATION])
     return caught.value
 
 
@@ -164,7 +159,7 @@ def test_an_acknowledgement_that_says_nothing_is_none(payload: bytes) -> None:
 
 def test_a_good_acknowledgement_is_silent() -> None:
     """Code 0 is success."""
-    answering(message(ERROR, bytes(20), first_sequence())).apply([OPERATION])
+    answering(message(ERROR, bytes(20), FIRST_SEQUENCE)).apply([OPERATION])
 
 
 @pytest.mark.parametrize(
@@ -221,6 +216,6 @@ def test_mutated_dumps_are_only_errors_of_the_environment(changes: list[tuple[in
 @given(st.binary(max_size=64), st.booleans())
 def test_random_acknowledgements_are_only_errors_of_the_environment(data: bytes, framed: bool) -> None:
     """Whatever bytes acknowledge an operation, nothing but the environment family is raised."""
-    part = message(ERROR, data, first_sequence(), 0x200) if framed else data
+    part = message(ERROR, data, FIRST_SEQUENCE, 0x200) if framed else data
     with contextlib.suppress(EnvironmentBroken):
         answering(part).apply([OPERATION])

@@ -107,12 +107,14 @@ class Netlink:
         return ""
 
     def _write_sysctls(self, sysctls: Iterable[Operation]) -> None:
-        wanted = [(op.node, _proc_path(op.arguments["key"]), op.arguments["value"]) for op in sysctls]
-        seen = self._agent.call("read_files", files=[[node, path] for node, path, _ in wanted]).get("texts", list)
-        if len(seen) != len(wanted):
-            raise AgentLost(f"agent - files - expected {len(wanted)} - seen {len(seen)}")
-        there = [list(item) for item, text in zip(wanted, seen, strict=True) if text is not None]
-        self._agent.call("write_files", files=there)
+        """Those that this kernel has; nodes that get the same are told once, and each is entered once."""
+        by_node: dict[str, list[tuple[str, str]]] = {}
+        for op in sysctls:
+            by_node.setdefault(op.node, []).append((_proc_path(op.arguments["key"]), op.arguments["value"]))
+        alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        for node, files in by_node.items():
+            alike.setdefault(tuple(files), []).append(node)
+        self._agent.call("write_files", files=[[nodes, files] for files, nodes in alike.items()], optional=True)
 
     def _encode(self, operations: Sequence[Operation], by_pyroute2: Encode) -> tuple[bytes, dict[int, Operation]]:
         """The operations' messages, and which operation has which sequence number."""

@@ -242,18 +242,28 @@ def test_a_large_request_passes_a_large_output(agent: AgentLink) -> None:
 
 
 def test_files_are_written_and_read_in_their_namespace(agent: AgentLink) -> None:
-    """A sysctl differs between namespaces; a file that is not there is None."""
+    """A sysctl differs between namespaces; a file that is not there is None, and passed over where it is optional."""
     path = "/proc/sys/net/ipv4/ip_forward"
-    agent.call("write_files", files=[["a", path, "1"], ["b", path, "0"]])
+    agent.call("write_files", files=[[["a"], [["/nonsense", "1"], [path, "1"]]], [["b"], [[path, "0"]]]], optional=True)
     texts = agent.call("read_files", files=[["a", path], ["b", path], ["a", "/nonsense"]]).fields["texts"]
     assert texts == ["1\n", "0\n", None]
+
+
+def test_files_that_are_not_there_are_not_made(agent: AgentLink, tmp_path: Path) -> None:
+    """A file is written only where there is one; it is an error if there is none, unless it is optional."""
+    there, missing = tmp_path / "there", tmp_path / "missing"
+    there.write_text("before")
+    agent.call("write_files", files=[[["a"], [[str(there), "now"], [str(missing), "now"]]]], optional=True)
+    assert (there.read_text(), missing.exists()) == ("now", False)
+    with pytest.raises(AgentError, match="FileNotFoundError"):
+        agent.call("write_files", files=[[["a"], [[str(missing), "now"]]]])
 
 
 def test_the_agent_comes_home_after_an_error(agent: AgentLink) -> None:
     """An operation that fails inside a namespace does not leave the agent there."""
     before = home(agent)
     failing: dict[str, dict[str, Any]] = {
-        "write_files": {"files": [["a", "/proc/sys/nonsense", "1"]]},
+        "write_files": {"files": [[["a"], [["/proc/sys/nonsense", "1"]]]]},
         "send": {"ns": "a", "socket": [99, 99, 99], "to": ["127.0.0.1", 9]},
         "echo_open": {"ns": "b", "family": 99, "bind": ["127.0.0.1", 7]},
         "exec": {"ns": "a", "argv": ["no-such-thing"]},

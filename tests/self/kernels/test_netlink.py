@@ -169,25 +169,32 @@ def test_a_good_acknowledgement_is_silent() -> None:
         ("netns_add", {"fds": [1]}),
         ("netns_add", {"fds": {"s1": 3}}),
         ("netns_add", {"fds": dict.fromkeys((node.name for node in vxlan_lab().nodes), "x")}),
-        ("read_files", {}),
-        ("read_files", {"texts": []}),
-        ("read_files", {"texts": "no"}),
         ("netlink", {}),
     ],
     ids=str,
 )
 def test_a_build_stops_at_a_lying_agent(op: str, fields: dict[str, Any]) -> None:
-    """Descriptors, files and answers that are missing or of another type are AgentLost."""
+    """Descriptors and answers that are missing or of another type are AgentLost."""
 
     def reply(asked: str, body: bytes, given: Mapping[str, Any]) -> Reply:
-        good: dict[str, dict[str, Any]] = {
-            "netns_add": {"fds": dict.fromkeys(given.get("names", ()), 3)},
-            "read_files": {"texts": ["0" for _ in given.get("files", ())]},
-        }
+        good: dict[str, dict[str, Any]] = {"netns_add": {"fds": dict.fromkeys(given.get("names", ()), 3)}}
         return Reply(fields if asked == op else good.get(asked, {}), b"")
 
     with pytest.raises(AgentLost):
         Netlink(Scripted(reply)).build(make_plan(vxlan_lab()))
+
+
+def test_nodes_of_one_kind_are_told_their_sysctls_once() -> None:
+    """What is written to the nodes of one role is sent once; each node is in one group and gets what its plan says."""
+    agent, plan = Scripted(lambda *_: Reply({}, b"")), make_plan(vxlan_lab())
+    Netlink(agent)._write_sysctls(plan.sysctls)
+    [(op, fields)] = agent.asked
+    assert (op, fields["optional"], len(fields["files"])) == ("write_files", True, 2)
+    written = [(node, path, value) for nodes, files in fields["files"] for node in nodes for path, value in files]
+    wanted = [
+        (op.node, "/proc/sys/" + op.arguments["key"].replace(".", "/"), op.arguments["value"]) for op in plan.sysctls
+    ]
+    assert sorted(written) == sorted(wanted)
 
 
 def test_the_probe_namespace_goes_whatever_happens() -> None:

@@ -187,10 +187,15 @@ class Agent:
         return {"sizes": [len(answer) for answer in answers]}, b"".join(answers)
 
     def op_write_files(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Write ``files``, each [namespace, path, text], as sysctls need it."""
-        for name, path, text in header["files"]:
-            with self.namespaces.inside(name), open(path, "w") as file:
-                file.write(text)
+        """Write ``files``, each [namespaces, [[path, text], ...]], as sysctls need it; no file is made.
+
+        With ``optional`` a file that is not there is passed over.
+        """
+        for names, files in header["files"]:
+            for name in names:
+                with self.namespaces.inside(name):
+                    for path, text in files:
+                        write_text(path, text, bool(header.get("optional")))
         return {}
 
     def op_read_files(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
@@ -294,6 +299,20 @@ class Agent:
         """Type the body into the command of request ``to``."""
         self.commands.type_into(header["to"], body)
         return {}
+
+
+def write_text(path: str, text: str, optional: bool) -> None:
+    """Write a file in one piece; it must be there, unless that is optional."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    except FileNotFoundError:
+        if optional:
+            return
+        raise
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
 
 
 def echo_once(echo: socket.socket) -> None:

@@ -23,6 +23,8 @@ from topology.state import NodeState
 
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
+CHUNKS_MAX = 512
+"""Chunks in one request: neither it nor its answer comes near a frame's bound, and a deadline is for one."""
 FIRST_SEQUENCE = 1
 
 
@@ -67,12 +69,14 @@ class Netlink:
         by_node: dict[str, list[Operation]] = {}
         for operation in operations:
             by_node.setdefault(operation.node, []).append(operation)
+        parts = [
+            (node, whole[n : n + CHUNK_MAX]) for node, whole in by_node.items() for n in range(0, len(whole), CHUNK_MAX)
+        ]
         with by_pyroute2() as encode:
-            chunks = [
-                (node, *self._encode(part, encode))
-                for node, whole in by_node.items()
-                for part in (whole[n : n + CHUNK_MAX] for n in range(0, len(whole), CHUNK_MAX))
-            ]
+            for n in range(0, len(parts), CHUNKS_MAX):
+                self._carry_out([(node, *self._encode(part, encode)) for node, part in parts[n : n + CHUNKS_MAX]])
+
+    def _carry_out(self, chunks: Sequence[tuple[str, bytes, Mapping[int, Operation]]]) -> None:
         answers = self._relay([(node, data) for node, data, _ in chunks])
         for (_, _, by_sequence), answer in zip(chunks, answers, strict=True):
             _check(answer, by_sequence)

@@ -16,7 +16,7 @@ from tests.self.builders import reference
 from tests.self.kernels.agents import Scripted
 from topology.errors import NetlinkError, Position
 from topology.kernels.link import Reply
-from topology.kernels.netlink import FIRST_SEQUENCE, Netlink
+from topology.kernels.netlink import CHUNKS_MAX, FIRST_SEQUENCE, Netlink
 from topology.kernels.rtnl.encode import Encode, by_pyroute2
 from topology.kernels.rtnl.messages import NLMSG_ERROR, messages
 from topology.kernels.rtnl.templates import SEQUENCE, SLOTS, Templates, make_template
@@ -243,3 +243,20 @@ def test_each_refusal_is_told_of_its_own_operation() -> None:
 
     with pytest.raises(NetlinkError, match="lab:1:1: n - number 1 - refused: File exists"):
         Netlink(Scripted(reply)).apply(asked)
+
+
+def test_a_large_plan_goes_in_several_requests() -> None:
+    """However many operations there are, each is sent once, in order, in requests of bounded size."""
+    sent: list[tuple[str, int]] = []
+
+    def reply(op: str, body: bytes, fields: Mapping[str, Any]) -> Reply:
+        numbers = [sequence for _, _, sequence, _ in messages(body)]
+        sent.extend((node, size) for node, size in fields["chunks"])
+        answers = [struct.pack("=IHHIIi16x", 36, NLMSG_ERROR, 0, number, 0, 0) for number in numbers]
+        sizes = [36 * (size // (len(body) // len(numbers))) for _, size in fields["chunks"]]
+        return Reply({"sizes": sizes}, b"".join(answers))
+
+    agent, nodes = Scripted(reply), CHUNKS_MAX + 3
+    Netlink(agent).apply([replace(OPERATION, node=f"n{n}") for n in range(nodes)])
+    assert [len(fields["chunks"]) for _, fields in agent.asked] == [CHUNKS_MAX, 3]
+    assert [node for node, _ in sent] == [f"n{n}" for n in range(nodes)]

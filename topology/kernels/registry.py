@@ -42,7 +42,7 @@ class Kernel(abc.ABC):
     def start(cls, progress: Progress, keep: bool = False) -> Kernel:
         """Bring the kernel to an answering agent; KernelUnavailable says why not.
 
-        With ``keep`` it outlives this process, until somebody ends it by ``end_command``.
+        With ``keep`` it can ``outlive`` this process, until somebody ends it by ``end_command``.
         """
 
     @classmethod
@@ -69,6 +69,10 @@ class Kernel(abc.ABC):
     @abc.abstractmethod
     def end_command(self) -> str:
         """The command that ends a kept kernel."""
+
+    def outlive(self) -> None:
+        """Live on when this process ends: ``end_command`` has been told. Before this, a killed run takes it along."""
+        return
 
     @abc.abstractmethod
     def close(self) -> None:

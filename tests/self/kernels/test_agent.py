@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -168,6 +169,26 @@ def test_a_terminal_is_the_commands_own(agent: AgentLink) -> None:
 
     wait_for(ended, 5, "Ctrl-C")
     assert codes == [-2]
+
+
+def test_all_that_is_typed_arrives(agent: AgentLink) -> None:
+    """More than a terminal holds waits until the command reads it, in order, while the agent serves on."""
+    text = b"".join(b"%07d\n" % number for number in range(25_000))
+    heard: list[bytes] = []
+    script = f"mkfifo /run/gate; stty raw -echo; echo ready; read _ </run/gate; head -c {len(text)} | md5sum"
+    number = agent.start(["sh", "-c", script], "a", lambda _, data: heard.append(data), True)
+
+    def said(words: bytes) -> bool:
+        agent.pump(0.1)
+        return words in b"".join(heard)
+
+    wait_for(lambda: said(b"ready"), 5, "the terminal")
+    for start in range(0, len(text), 50_000):
+        agent.call("input", text[start : start + 50_000], to=number)
+    with pytest.raises(AgentError, match="does not read what is typed"):
+        agent.call("input", bytes(1 << 20), to=number)
+    assert agent.run(["sh", "-c", "echo go >/run/gate"]).code == 0
+    wait_for(lambda: said(hashlib.md5(text).hexdigest().encode()), 10, "the digest of all of it")
 
 
 def test_only_a_terminal_takes_input(agent: AgentLink) -> None:

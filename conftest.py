@@ -11,6 +11,7 @@ pytest_plugins = [
     "fixtures.parametrise",
     "fixtures.fabric",
     "fixtures.suite",
+    "fixtures.workers",
 ]
 
 MARKERS = (

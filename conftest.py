@@ -7,9 +7,11 @@ import pytest
 pytest_plugins = [
     "fixtures.verdicts",
     "fixtures.session",
+    "fixtures.signals",
     "fixtures.parametrise",
     "fixtures.fabric",
     "fixtures.suite",
+    "fixtures.workers",
 ]
 
 MARKERS = (
@@ -19,6 +21,7 @@ MARKERS = (
     "perf: throughput and latency, in ratios to a bare path (no such test yet)",
     "faults: a broken fabric is noticed, and the guilty node named",
     "lifecycle: a run leaves the machine as it found it",
+    "soak: repeated as often as HOPCHECK_POINTS and HOPCHECK_PAIRS say",
     "kinds(*kinds): the kinds of pairs that a test is about",
 )
 

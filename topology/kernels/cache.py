@@ -1,6 +1,8 @@
 """Where hopcheck keeps what is dear to make (guest images, snapshots): entries that are whole or not there.
 
-Layout: ``CACHE/KIND/KEY/`` for finished entries, ``CACHE/KIND/.making-*`` while one is being made, ``CACHE/KIND.lock``.
+Layout: ``CACHE/KIND/KEY`` (a file or a directory) for finished entries, ``CACHE/KIND.lock``. A file has no name while
+it is being made, so that nothing is left of it when its maker is killed; a directory is ``CACHE/KIND/.making-*``, which
+the lock's next holder removes.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -53,7 +56,7 @@ class Shelf:
             lock.acquire()
         try:
             for ruin in self.path.glob(f"{MAKING}*"):
-                shutil.rmtree(ruin, ignore_errors=True)
+                _remove(ruin)
             yield
         finally:
             lock.release()
@@ -68,28 +71,74 @@ class Shelf:
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
+    @contextmanager
+    def making_file(self) -> Iterator[MadeFile]:
+        """An empty file to make an entry in; gone afterwards unless ``publish_file`` took it. Needs ``locked``."""
+        name = None
+        try:
+            descriptor = os.open(self.path, os.O_TMPFILE | os.O_RDWR, 0o644)
+        except OSError:  # not every file system has files without a name: NFS has not
+            descriptor, name = tempfile.mkstemp(prefix=MAKING, dir=self.path)
+            os.fchmod(descriptor, 0o644)
+        try:
+            yield MadeFile(descriptor, name or f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+            if name:
+                os.unlink(name)  # noqa: PTH108
+
+    def publish_file(self, made: MadeFile, key: str) -> Path:
+        """Give a made file the name of this key, where there is none yet, once its bytes are on disk."""
+        os.fsync(made.descriptor)
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            os.link(made.name, key, dst_dir_fd=folder, follow_symlinks=True)  # linkat(2): AT_SYMLINK_FOLLOW
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return self.entry(key)
+
     def publish(self, made: Path, key: str) -> Path:
         """Turn a made directory into the entry of this key, in one step and only once its bytes are on disk."""
         for file in made.iterdir():
             _sync(file)
         _sync(made)
         final = self.entry(key)
-        if final.exists():
-            shutil.rmtree(final)
+        self.remove(key)
         made.rename(final)
         _sync(self.path)
         return final
 
     def remove(self, key: str) -> None:
-        """Remove the entry of this key, if it is there. Needs ``locked``."""
-        shutil.rmtree(self.entry(key), ignore_errors=True)
+        """Remove the entry of this key, if it is there: at once, not bit by bit. Needs ``locked``."""
+        entry = self.entry(key)
+        if entry.is_dir():
+            ruin = entry.with_name(f"{MAKING}{key}")
+            entry.rename(ruin)
+            entry = ruin
+        _remove(entry)
 
     def keep_newest(self, count: int) -> None:
         """Remove all but the ``count`` entries made last. Needs ``locked``."""
         entries = [entry for entry in self.path.iterdir() if not entry.name.startswith(".")]
         entries.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
         for entry in entries[count:]:
-            shutil.rmtree(entry)
+            self.remove(entry.name)
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A file that is being made: its descriptor, and a path that leads to it."""
+
+    descriptor: int
+    name: str
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

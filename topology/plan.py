@@ -76,21 +76,22 @@ def make_plan(fabric: Fabric) -> Plan:
     index = {device.ref: n for node in fabric.nodes for n, device in enumerate(node.devices, FIRST_INDEX)}
     links = tuple(_veth(fabric, device, index) for device in fabric.all(Port) if device.ref < device.peer)
     rest = tuple(op for node in fabric.nodes for op in _node(node, {d.name: index[d.ref] for d in node.devices}))
-    sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, _has_ipv6(fabric)))
+    sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, uses_ipv6(fabric)))
     return Plan(tuple(node.name for node in fabric.nodes), sysctls, (links, rest))
 
 
-def _has_ipv6(fabric: Fabric) -> bool:
+def uses_ipv6(fabric: Fabric) -> bool:
+    """Whether any device of a fabric has an IPv6 address; else IPv6 is off in all of it."""
     return any(interface.version == 6 for device in fabric.devices for interface in device.addresses)
 
 
-def _sysctls(node: Node, ipv6: bool) -> Iterator[Operation]:
-    """Everything a new namespace inherits from the machine and that changes what the fabric does.
+def written_sysctls(node: Node, ipv6: bool) -> dict[str, int]:
+    """Everything a new namespace inherits from the machine and that changes what the fabric does, as it is to be.
 
-    The bridge's keys exist only where br_netfilter is loaded: hence sysctl(8)'s ``-e``.
+    The bridge's keys exist only where br_netfilter is loaded.
     """
     forwards = int(node.role in ROUTERS)
-    wanted = {
+    return {
         "net.ipv4.ip_forward": forwards,
         "net.ipv4.conf.all.rp_filter": 0,
         "net.ipv4.conf.default.rp_filter": 0,
@@ -106,7 +107,11 @@ def _sysctls(node: Node, ipv6: bool) -> Iterator[Operation]:
         "net.bridge.bridge-nf-call-ip6tables": 0,
         "net.bridge.bridge-nf-call-arptables": 0,
     }
-    for key, value in wanted.items():
+
+
+def _sysctls(node: Node, ipv6: bool) -> Iterator[Operation]:
+    """Write them before any device is there; sysctl(8)'s ``-e`` passes over keys that this kernel lacks."""
+    for key, value in written_sysctls(node, ipv6).items():
         command = f"ip netns exec {node.name} sysctl -eqw {key}={value}"
         yield Operation(node.name, "sysctl", "write", {"key": key, "value": str(value)}, command, node.where)
 

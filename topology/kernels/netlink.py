@@ -17,13 +17,20 @@ from pyroute2 import IPBatch
 
 from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
+from topology.kernels.rtnl.dumps import NETLINK_NETFILTER, NETLINK_ROUTE, Request, state_requests, tables_request
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
-from topology.kernels.rtnl.readout import dump_requests, read_state
+from topology.kernels.rtnl.readout import Readout
 from topology.plan import NamespaceOf, Operation, Plan
-from topology.state import NodeState
+from topology.state import WATCHED_SYSCTLS, NodeState
 
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
+
+
+NODES_MAX = 256
+"""Nodes that are read at a time: their sysctls' paths and their dumps must fit a frame."""
+SOCKETS = "/proc/net/netlink"
+"""The netlink sockets of a namespace, the kernel's own under port 0 (netlink_native_seq_show)."""
 
 
 class Netlink:
@@ -52,15 +59,27 @@ class Netlink:
             for node, whole in by_node.items()
             for part in (whole[n : n + CHUNK_MAX] for n in range(0, len(whole), CHUNK_MAX))
         ]
-        answers = self._relay([(node, data) for node, data, _ in chunks])
+        answers = self._relay([(node, data, NETLINK_ROUTE) for node, data, _ in chunks])
         for (_, _, by_sequence), answer in zip(chunks, answers, strict=True):
             _check(answer, by_sequence)
 
     def states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
-        """What the kernel says of each node's links, addresses and routes."""
-        requests = dump_requests()
-        answers = iter(self._relay([(node, request) for node in nodes for request in requests]))
-        return {node: read_state(node, [next(answers) for _ in requests]) for node in nodes}
+        """What the kernel says of each node, counters, ages and what it has learned left out."""
+        groups = [nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)]
+        return {node: state for group in groups for node, state in self._states(group).items()}
+
+    def _states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
+        """All of them in two calls, and a third where some node may have filters or nftables."""
+        asked = state_requests()
+        answers = iter(self._ask([(node, request) for node in nodes for request in asked]))
+        readouts = {node: Readout(node, [next(answers) for _ in asked]) for node in nodes}
+        sysctls, has_nftables = self._read_sysctls(nodes)
+        tables = [tables_request()] if has_nftables else []
+        more = [(node, one) for node, readout in readouts.items() for one in (*readout.further_requests(), *tables)]
+        further: dict[str, dict[str, list[bytes]]] = {node: {} for node in nodes}
+        for (node, request), answer in zip(more, self._ask(more), strict=True):
+            further[node].setdefault(request.what, []).append(answer)
+        return {node: readout.state(further[node], sysctls[node]) for node, readout in readouts.items()}
 
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """Which link kinds this kernel does not offer, each with the kernel's own words (a scratch namespace tells)."""
@@ -87,11 +106,31 @@ class Netlink:
 
     def _write_sysctls(self, sysctls: Iterable[Operation]) -> None:
         wanted = [(op.node, _proc_path(op.arguments["key"]), op.arguments["value"]) for op in sysctls]
-        seen = self._agent.call("read_files", files=[[node, path] for node, path, _ in wanted]).get("texts", list)
-        if len(seen) != len(wanted):
-            raise AgentLost(f"agent - files - expected {len(wanted)} - seen {len(seen)}")
+        seen = self._read([(node, path) for node, path, _ in wanted])
         there = [list(item) for item, text in zip(wanted, seen, strict=True) if text is not None]
         self._agent.call("write_files", files=there)
+
+    def _read_sysctls(self, nodes: Sequence[str]) -> tuple[dict[str, dict[str, str]], bool]:
+        """Each node's sysctls, as far as this kernel has them; and whether it has nftables now.
+
+        That is looked up first, because asking for it would load it: it has when netfilter's netlink socket is there.
+        """
+        paths = [_proc_path(key) for key in WATCHED_SYSCTLS]
+        sockets, *texts = self._read([(None, SOCKETS), *((node, path) for node in nodes for path in paths)])
+        by_node = zip(nodes, zip(*[iter(texts)] * len(paths), strict=True), strict=True)
+        known = {
+            node: {key: text.strip() for key, text in zip(WATCHED_SYSCTLS, found, strict=True) if text is not None}
+            for node, found in by_node
+        }
+        kernels = [line.split()[1:3] for line in (sockets or "").splitlines()]
+        return known, [str(NETLINK_NETFILTER), "0"] in kernels
+
+    def _read(self, files: Sequence[tuple[str | None, str]]) -> list[str | None]:
+        """The texts of files in namespaces; None for one that is not there."""
+        texts = self._agent.call("read_files", files=[list(file) for file in files]).get("texts", list)
+        if len(texts) != len(files) or not all(text is None or type(text) is str for text in texts):
+            raise AgentLost(f"agent - files - expected {len(files)} texts - seen others")
+        return texts
 
     def _encode(self, operations: Sequence[Operation]) -> tuple[bytes, dict[int, Operation]]:
         by_sequence: dict[int, Operation] = {}
@@ -117,9 +156,14 @@ class Netlink:
     def _value(self, value: object) -> object:
         return self._fds[value.node] if isinstance(value, NamespaceOf) else value
 
-    def _relay(self, chunks: Sequence[tuple[str, bytes]]) -> list[bytes]:
-        sizes = [[node, len(data)] for node, data in chunks]
-        reply = self._agent.call("netlink", b"".join(data for _, data in chunks), chunks=sizes)
+    def _ask(self, requests: Sequence[tuple[str, Request]]) -> list[bytes]:
+        """The answers to dumps' requests; nothing is sent where none is asked."""
+        chunks = [(node, request.data, request.protocol) for node, request in requests]
+        return self._relay(chunks) if chunks else []
+
+    def _relay(self, chunks: Sequence[tuple[str, bytes, int]]) -> list[bytes]:
+        sizes = [[node, len(data), protocol] for node, data, protocol in chunks]
+        reply = self._agent.call("netlink", b"".join(data for _, data, _ in chunks), chunks=sizes)
         lengths = reply.get("sizes", list)
         sound = len(lengths) == len(chunks) and all(type(size) is int and size >= 0 for size in lengths)
         if not sound or sum(lengths) != len(reply.body):

@@ -26,7 +26,7 @@ from topology.kernels.qemu import PROGRAM, Qemu, qemu_arguments
 from topology.plan import Plan
 from topology.wait import scaled
 
-FORMAT = "1"
+FORMAT = "2"
 STATE, MANIFEST = "state.zst", "manifest.json"
 KEPT_SNAPSHOTS = 12
 """Each is about 50 MB; the least recently made go first."""

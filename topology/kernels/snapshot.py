@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from topology.errors import KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_source
-from topology.kernels.cache import Shelf
+from topology.kernels.cache import Shelf, cache_limit
 from topology.kernels.image import Image
 from topology.kernels.qemu import PROGRAM, Qemu, qemu_arguments
 from topology.plan import Plan
@@ -28,8 +28,6 @@ from topology.wait import scaled
 
 FORMAT = "2"
 STATE, MANIFEST = "state.zst", "manifest.json"
-KEPT_SNAPSHOTS = 12
-"""Each is about 50 MB; the least recently made go first."""
 SAVE_TIMEOUT_S = 60.0
 TURN_TIMEOUT_S = 120.0
 """As long as another run may take to boot, build and save; then we build for ourselves, unsaved."""
@@ -75,7 +73,8 @@ def _processor() -> list[str]:
 
 def find_snapshot(key: str) -> Snapshot | None:
     """The snapshot of a key; None where there is none. Raises SnapshotUnusable for one that is not whole."""
-    place = Shelf("snapshots").entry(key)
+    shelf = Shelf("snapshots")
+    place = shelf.entry(key)
     if not place.is_dir():
         return None
     try:
@@ -89,6 +88,7 @@ def find_snapshot(key: str) -> Snapshot | None:
         raise SnapshotUnusable(f"snapshot {key} - expected a manifest and a state - seen {error!r}") from error
     if not whole:
         raise SnapshotUnusable(f"snapshot {key} - expected the state that was saved - seen another")
+    shelf.touch(key)
     return Snapshot(place / STATE, key, str(manifest["fingerprint"]))
 
 
@@ -100,18 +100,8 @@ def discard_snapshot(key: str) -> None:
 
 
 def wait_turn(key: str) -> FileLock | None:
-    """Be the one who makes the snapshot of a key, or wait until it is made; None when that takes too long.
-
-    The lock is dropped by its holder's ``release`` or death; whoever gets it then looks again.
-    """
-    folder = Shelf("snapshots").path
-    folder.mkdir(parents=True, exist_ok=True)
-    turn = FileLock(folder / f".{key}.turn")
-    try:
-        turn.acquire(timeout=scaled(TURN_TIMEOUT_S))
-    except Timeout:
-        return None
-    return turn
+    """Be the one who makes the snapshot of a key, or wait until it is made; None when that takes too long."""
+    return Shelf("snapshots").wait_turn(key, scaled(TURN_TIMEOUT_S))
 
 
 def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) -> None:
@@ -129,7 +119,7 @@ def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) ->
                 manifest = {"key": key, "fingerprint": fingerprint, "sha256": _digest(place / STATE)}
                 (place / MANIFEST).write_text(json.dumps(manifest))
                 shelf.publish(place, key)
-            shelf.keep_newest(KEPT_SNAPSHOTS)
+            shelf.keep_within(cache_limit(), spared=key)
     except (OSError, KernelUnavailable) as error:
         progress(f"no snapshot was saved: {error}")
 

@@ -18,6 +18,7 @@ from topology.model import NOWHERE, Bridge, Device, Fabric, Gre, Interface, Loop
 
 LOOPBACK_INDEX = 1
 """lo comes first in every namespace (LOOPBACK_IFINDEX of include/net/flow.h)."""
+DEFAULT_ROUTING = Routing()
 FIRST_INDEX = 100
 """Interface indexes are chosen here, above those of lo and the kernel's own fallback devices, so that no look-up is
 needed between making a device and naming it in a later message of the same batch."""
@@ -84,22 +85,23 @@ def make_plan(fabric: Fabric) -> Plan:
     index |= {device.ref: LOOPBACK_INDEX for device in fabric.all(Loopback)}
     links = tuple(_veth(fabric, device, index) for device in fabric.all(Port) if device.ref < device.peer)
     rest = tuple(op for node in fabric.nodes for op in _node(node, {d.name: index[d.ref] for d in node.devices}))
-    ipv6 = _has_ipv6(fabric)
+    ipv6 = uses_ipv6(fabric)
     sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, ipv6, fabric.routing))
     return Plan(tuple(node.name for node in fabric.nodes), sysctls, (links, rest))
 
 
-def _has_ipv6(fabric: Fabric) -> bool:
+def uses_ipv6(fabric: Fabric) -> bool:
+    """Whether any device of a fabric has an IPv6 address; else IPv6 is off in all of it."""
     return any(interface.version == 6 for device in fabric.devices for interface in device.addresses)
 
 
-def _sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[Operation]:
-    """Everything a new namespace inherits from the machine and that changes what the fabric does.
+def written_sysctls(node: Node, ipv6: bool, routing: Routing = DEFAULT_ROUTING) -> dict[str, int]:
+    """Everything a new namespace inherits from the machine and that changes what the fabric does, as it is to be.
 
-    The bridge's keys exist only where br_netfilter is loaded: hence sysctl(8)'s ``-e``.
+    The bridge's keys exist only where br_netfilter is loaded.
     """
     forwards = int(node.role in ROUTERS)
-    wanted = {
+    return {
         "net.ipv4.ip_forward": forwards,
         "net.ipv4.conf.all.rp_filter": 0,
         "net.ipv4.conf.default.rp_filter": 0,
@@ -118,7 +120,11 @@ def _sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[Operation]:
         "net.bridge.bridge-nf-call-ip6tables": 0,
         "net.bridge.bridge-nf-call-arptables": 0,
     }
-    for key, value in wanted.items():
+
+
+def _sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[Operation]:
+    """Write them before any device is there; sysctl(8)'s ``-e`` passes over keys that this kernel lacks."""
+    for key, value in written_sysctls(node, ipv6, routing).items():
         command = f"ip netns exec {node.name} sysctl -eqw {key}={value}"
         yield Operation(node.name, "sysctl", "write", {"key": key, "value": str(value)}, command, node.where)
 

@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from topology.errors import HopcheckError, KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_parcel
-from topology.kernels.cache import cache_dir
+from topology.kernels.cache import cache_dir, end_turn
 from topology.kernels.image import ensure_image
 from topology.kernels.link import AgentLink
 from topology.kernels.qemu import DOOR, PROGRAM, Machine, Qemu, kvm_refusal
@@ -93,16 +93,23 @@ class GuestKernel(Kernel):
             return cls._boot(machine)
         key = snapshot_key(machine, machine.wanted.plan)
         kernel, note = cls._try_restore(machine, key)
-        if kernel is None and (turn := wait_turn(key)) is not None:
-            with contextlib.ExitStack() as undo:
-                undo.callback(turn.release)
+        if kernel is not None:
+            return kernel
+        notes = [note]
+        with contextlib.ExitStack() as undo:
+            if (turn := wait_turn(key)) is not None:
+                undo.callback(end_turn, turn)
                 kernel, late_note = cls._try_restore(machine, key)
-                if kernel is None:
-                    kernel = cls._boot(machine)
+                notes += [late_note]
+            else:
+                notes += ["it is not saved: another run has not finished making the same snapshot"]
+            if kernel is None:
+                kernel = cls._boot(machine)
+                if turn is not None:
                     kernel._saved_as, kernel._turn = key, turn
-                    kernel.info = replace(kernel.info, why=note or late_note)
                     undo.pop_all()
-        return kernel or cls._boot(machine)
+        kernel.info = replace(kernel.info, why="; ".join(filter(None, (*notes, kernel.info.why))))
+        return kernel
 
     @classmethod
     def _try_restore(cls, machine: Machine, key: str) -> tuple[GuestKernel | None, str]:
@@ -205,7 +212,7 @@ class GuestKernel(Kernel):
 
     def _end_turn(self) -> None:
         if self._turn is not None:
-            self._turn.release()
+            end_turn(self._turn)
         self._turn = None
 
 

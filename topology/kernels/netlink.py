@@ -14,18 +14,25 @@ from typing import Any
 
 from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
+from topology.kernels.rtnl.dumps import NETLINK_NETFILTER, NETLINK_ROUTE, Request, state_requests, tables_request
 from topology.kernels.rtnl.encode import Encode, by_pyroute2
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
-from topology.kernels.rtnl.readout import dump_requests, read_state
+from topology.kernels.rtnl.readout import Readout
 from topology.kernels.rtnl.templates import SEQUENCE, Templates
 from topology.plan import NamespaceOf, Operation, Plan
-from topology.state import NodeState
+from topology.state import WATCHED_SYSCTLS, NodeState
 
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
 CHUNKS_MAX = 512
 """Chunks in one request: neither it nor its answer comes near a frame's bound, and a deadline is for one."""
 FIRST_SEQUENCE = 1
+
+
+NODES_MAX = 256
+"""Nodes that are read at a time: their sysctls' paths and their dumps must fit a frame."""
+SOCKETS = "/proc/net/netlink"
+"""The netlink sockets of a namespace, the kernel's own under port 0 (netlink_native_seq_show)."""
 
 
 class Netlink:
@@ -77,15 +84,27 @@ class Netlink:
                 self._carry_out([(node, *self._encode(part, encode)) for node, part in parts[n : n + CHUNKS_MAX]])
 
     def _carry_out(self, chunks: Sequence[tuple[str, bytes, Mapping[int, Operation]]]) -> None:
-        answers = self._relay([(node, data) for node, data, _ in chunks])
+        answers = self._relay([(node, data, NETLINK_ROUTE) for node, data, _ in chunks])
         for (_, _, by_sequence), answer in zip(chunks, answers, strict=True):
             _check(answer, by_sequence)
 
     def states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
-        """What the kernel says of each node's links, addresses and routes."""
-        requests = dump_requests()
-        answers = iter(self._relay([(node, request) for node in nodes for request in requests]))
-        return {node: read_state(node, [next(answers) for _ in requests]) for node in nodes}
+        """What the kernel says of each node, counters, ages and what it has learned left out."""
+        groups = [nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)]
+        return {node: state for group in groups for node, state in self._states(group).items()}
+
+    def _states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
+        """All of them in two calls, and a third where some node may have filters or nftables."""
+        asked = state_requests()
+        answers = iter(self._ask([(node, request) for node in nodes for request in asked]))
+        readouts = {node: Readout(node, [next(answers) for _ in asked]) for node in nodes}
+        sysctls, has_nftables = self._read_sysctls(nodes)
+        tables = [tables_request()] if has_nftables else []
+        more = [(node, one) for node, readout in readouts.items() for one in (*readout.further_requests(), *tables)]
+        further: dict[str, dict[str, list[bytes]]] = {node: {} for node in nodes}
+        for (node, request), answer in zip(more, self._ask(more), strict=True):
+            further[node].setdefault(request.what, []).append(answer)
+        return {node: readout.state(further[node], sysctls[node]) for node, readout in readouts.items()}
 
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """Which link kinds this kernel does not offer, each with the kernel's own words (a scratch namespace tells)."""
@@ -129,6 +148,28 @@ class Netlink:
             struct.pack_into("=I", chunk, start + SEQUENCE.start, sequence)
         return bytes(chunk), dict(enumerate(operations, FIRST_SEQUENCE))
 
+    def _read_sysctls(self, nodes: Sequence[str]) -> tuple[dict[str, dict[str, str]], bool]:
+        """Each node's sysctls, as far as this kernel has them; and whether it has nftables now.
+
+        That is looked up first, because asking for it would load it: it has when netfilter's netlink socket is there.
+        """
+        paths = [_proc_path(key) for key in WATCHED_SYSCTLS]
+        sockets, *texts = self._read([(None, SOCKETS), *((node, path) for node in nodes for path in paths)])
+        by_node = zip(nodes, zip(*[iter(texts)] * len(paths), strict=True), strict=True)
+        known = {
+            node: {key: text.strip() for key, text in zip(WATCHED_SYSCTLS, found, strict=True) if text is not None}
+            for node, found in by_node
+        }
+        kernels = [line.split()[1:3] for line in (sockets or "").splitlines()]
+        return known, [str(NETLINK_NETFILTER), "0"] in kernels
+
+    def _read(self, files: Sequence[tuple[str | None, str]]) -> list[str | None]:
+        """The texts of files in namespaces; None for one that is not there."""
+        texts = self._agent.call("read_files", files=[list(file) for file in files]).get("texts", list)
+        if len(texts) != len(files) or not all(text is None or type(text) is str for text in texts):
+            raise AgentLost(f"agent - files - expected {len(files)} texts - seen others")
+        return texts
+
     def _resolved(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments with a descriptor for each namespace."""
         return {name: self._value(value) for name, value in arguments.items()}
@@ -138,9 +179,14 @@ class Netlink:
             return self._resolved(value)
         return self._fds[value.node] if isinstance(value, NamespaceOf) else value
 
-    def _relay(self, chunks: Sequence[tuple[str, bytes]]) -> list[bytes]:
-        sizes = [[node, len(data)] for node, data in chunks]
-        reply = self._agent.call("netlink", b"".join(data for _, data in chunks), chunks=sizes)
+    def _ask(self, requests: Sequence[tuple[str, Request]]) -> list[bytes]:
+        """The answers to dumps' requests; nothing is sent where none is asked."""
+        chunks = [(node, request.data, request.protocol) for node, request in requests]
+        return self._relay(chunks) if chunks else []
+
+    def _relay(self, chunks: Sequence[tuple[str, bytes, int]]) -> list[bytes]:
+        sizes = [[node, len(data), protocol] for node, data, protocol in chunks]
+        reply = self._agent.call("netlink", b"".join(data for _, data, _ in chunks), chunks=sizes)
         lengths = reply.get("sizes", list)
         sound = len(lengths) == len(chunks) and all(type(size) is int and size >= 0 for size in lengths)
         if not sound or sum(lengths) != len(reply.body):

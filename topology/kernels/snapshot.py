@@ -21,21 +21,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from topology.errors import KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_source
-from topology.kernels.cache import Shelf
+from topology.kernels.cache import Shelf, cache_limit
 from topology.kernels.qemu import PROGRAM, Machine, Qemu, qemu_arguments
 from topology.plan import Plan
 from topology.wait import scaled
 
-FORMAT = "2"
+FORMAT = "3"
 HEAD_BYTES = 4096
 SKIPPABLE = struct.pack("<II", 0x184D2A50, HEAD_BYTES - 8)
 """A frame that zstd passes over, as large as the head without these two numbers."""
-KEPT_SNAPSHOTS = 12
-"""Each is about 50 MB; the least recently made go first."""
 SAVE_TIMEOUT_S = 60.0
 TURN_TIMEOUT_S = 120.0
 """As long as another run may take to boot, build and save; then we build for ourselves, unsaved."""
@@ -83,7 +81,8 @@ def _processor() -> list[str]:
 
 def find_snapshot(key: str) -> Snapshot | None:
     """The snapshot of a key; None where there is none. Raises SnapshotUnusable for one that is not whole."""
-    path = Shelf("snapshots").entry(key)
+    shelf = Shelf("snapshots")
+    path = shelf.entry(key)
     try:
         with path.open("rb") as file:
             manifest = read_head(file)
@@ -98,6 +97,7 @@ def find_snapshot(key: str) -> Snapshot | None:
         raise SnapshotUnusable(f"snapshot {key} - expected a manifest and a state - seen {error!r}") from error
     if not whole:
         raise SnapshotUnusable(f"snapshot {key} - expected the state that was saved - seen another")
+    shelf.touch(key)
     return Snapshot(path, key, str(manifest["fingerprint"]))
 
 
@@ -109,18 +109,8 @@ def discard_snapshot(key: str) -> None:
 
 
 def wait_turn(key: str) -> FileLock | None:
-    """Be the one who makes the snapshot of a key, or wait until it is made; None when that takes too long.
-
-    The lock is dropped by its holder's ``release`` or death; whoever gets it then looks again.
-    """
-    folder = Shelf("snapshots").path
-    folder.mkdir(parents=True, exist_ok=True)
-    turn = FileLock(folder / f".{key}.turn")
-    try:
-        turn.acquire(timeout=scaled(TURN_TIMEOUT_S))
-    except Timeout:
-        return None
-    return turn
+    """Be the one who makes the snapshot of a key, or wait until it is made; None when that takes too long."""
+    return Shelf("snapshots").wait_turn(key, scaled(TURN_TIMEOUT_S))
 
 
 def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) -> None:
@@ -140,7 +130,7 @@ def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) ->
                 file.seek(HEAD_BYTES)
                 write_head(file, {"key": key, "fingerprint": fingerprint, "sha256": _digest(file)})
                 shelf.publish_file(made, key)
-            shelf.keep_newest(KEPT_SNAPSHOTS)
+            shelf.keep_within(cache_limit(), spared=key)
     except (OSError, KernelUnavailable) as error:
         progress(f"no snapshot was saved: {error}")
 

@@ -251,9 +251,9 @@ def test_a_large_plan_goes_in_several_requests() -> None:
 
     def reply(op: str, body: bytes, fields: Mapping[str, Any]) -> Reply:
         numbers = [sequence for _, _, sequence, _ in messages(body)]
-        sent.extend((node, size) for node, size in fields["chunks"])
+        sent.extend((node, size) for node, size, _ in fields["chunks"])
         answers = [struct.pack("=IHHIIi16x", 36, NLMSG_ERROR, 0, number, 0, 0) for number in numbers]
-        sizes = [36 * (size // (len(body) // len(numbers))) for _, size in fields["chunks"]]
+        sizes = [36 * (size // (len(body) // len(numbers))) for _, size, _ in fields["chunks"]]
         return Reply({"sizes": sizes}, b"".join(answers))
 
     agent, nodes = Scripted(reply), CHUNKS_MAX + 3

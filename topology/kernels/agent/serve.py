@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
+import operator
 import os
 import platform
 import select
@@ -34,6 +36,7 @@ from topology.kernels.agent.tap import Tap
 
 VERSION = 1
 HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
+FILE_MAX, READ_SIZE = 1 << 18, 1 << 9
 EMPTY_READS, EMPTY_READ_MS = 15, 20
 RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207
 """linux/random.h"""
@@ -179,10 +182,10 @@ class Agent:
         return {"names": self.namespaces.names()}
 
     def op_netlink(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Relay ``chunks`` of the body, each [namespace, size], in order; the answers come back likewise."""
+        """Relay ``chunks`` of the body, each [namespace, size, protocol], in order; the answers come back likewise."""
         at, answers = 0, []
-        for name, size in header["chunks"]:
-            answers.append(self.relay.transact(name, body[at : at + size]))
+        for name, size, protocol in header["chunks"]:
+            answers.append(self.relay.transact(name, body[at : at + size], protocol))
             at += size
         return {"sizes": [len(answer) for answer in answers]}, b"".join(answers)
 
@@ -201,13 +204,9 @@ class Agent:
     def op_read_files(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Read ``files``, each [namespace, path], up to 256 kB; None for one that is not there."""
         texts: list[str | None] = []
-        for name, path in header["files"]:
+        for name, files in itertools.groupby(header["files"], operator.itemgetter(0)):
             with self.namespaces.inside(name):
-                try:
-                    with open(path, errors="replace") as file:
-                        texts.append(file.read(1 << 18))
-                except FileNotFoundError:
-                    texts.append(None)
+                texts += [read_text(path) for _, path in files]
         return {"texts": texts}
 
     def op_read_bytes(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
@@ -313,6 +312,25 @@ def write_text(path: str, text: str, optional: bool) -> None:
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
+
+
+def read_text(path: str) -> str | None:
+    """A file's text up to 256 kB, None where there is none.
+
+    A sysctl's reader clears as much memory as it is asked for, so little is asked for until there proves to be more.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    data, size = b"", READ_SIZE
+    try:
+        while len(data) < FILE_MAX and (part := os.read(descriptor, size)):
+            data += part
+            size = min(size * 8 if len(part) == size else size, FILE_MAX - len(data))
+    finally:
+        os.close(descriptor)
+    return data.decode(errors="replace")
 
 
 def echo_once(echo: socket.socket) -> None:

@@ -87,12 +87,16 @@ class Shelf:
     @contextmanager
     def making(self) -> Iterator[Path]:
         """An empty directory to make an entry in; gone afterwards unless ``publish`` took it. Needs ``locked``."""
+        from topology.kernels.journal import journal
+
         place = Path(tempfile.mkdtemp(prefix=MAKING, dir=self.path))
+        forget = journal.note("folder", path=str(place))
         place.chmod(0o755)
         try:
             yield place
         finally:
             shutil.rmtree(place, ignore_errors=True)
+            forget()
 
     @contextmanager
     def making_file(self) -> Iterator[MadeFile]:

@@ -33,6 +33,7 @@ lint: python ## ruff and mypy
 
 bench: setup ## measure what SPECIFICATION.md states, in ratios of one run
 	.venv/bin/python -m benchmarks.restore
+	.venv/bin/python -m benchmarks.readout
 
 doctor: python ## which kernels can carry a lab here, and what would mend the others
 	$(PYTEST) --doctor

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -63,6 +64,20 @@ def test_namespaces_come_and_go(agent: AgentLink) -> None:
     assert agent.run(["readlink", "/proc/self/ns/net"], ns="new").stdout != home(agent)
     agent.call("netns_del", names=["new"])
     assert agent.call("netns_list").fields["names"] == ["a", "b"]
+
+
+def test_a_fabric_of_a_thousand_nodes_has_descriptors_enough() -> None:
+    """The agent may open as many files as the machine allows, however few its starter may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        kernel = sandbox()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        assert kernel.agent.run(["sh", "-c", "ulimit -n"]).stdout == f"{hard}\n"
+    finally:
+        kernel.close()
 
 
 @pytest.mark.parametrize("name", ["../x", "", ".", "..", "-a", "a/b", "a b", "a\n", "x" * 16, "ä", 7, ["a"]], ids=repr)

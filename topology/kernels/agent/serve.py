@@ -20,6 +20,7 @@ import json
 import operator
 import os
 import platform
+import resource
 import select
 import selectors
 import socket
@@ -350,4 +351,7 @@ def main(stream_fd: int | None) -> None:
     if not both_ways:
         os.dup2(null, 1)
     os.environ["PATH"] = PATH
+    # Every namespace takes several descriptors, and the usual limit is 1024.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     Agent(stream_in, stream_out).run()

@@ -87,7 +87,7 @@ def unnumbered(data: bytes) -> bytes:
     return bytes(message)
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=25, deadline=None, database=None)
 @given(st.lists(fabrics(), min_size=1, max_size=3))
 def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> None:
     """Whatever a plan holds, names, numbers and addresses, each of its messages is byte for byte pyroute2's."""

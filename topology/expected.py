@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from topology.errors import Problem
 from topology.model import Address, Bridge, Device, Fabric, Gre, Kind, Node, Pair, Port, PortRef, Vxlan
 from topology.packet import Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
-from topology.plan import ROUTERS, route_device
+from topology.plan import ROUTERS
 from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
 
@@ -202,7 +202,7 @@ class _Walk:
 
     def receive(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
-        if packet[0][1]["dst"] not in {str(address) for address in node.addresses}:
+        if ip_address(str(packet[0][1]["dst"])) not in node.addresses:
             yield from self.forward(node, packet, hops)
             return
         names = tuple(name for name, _ in packet[1:3])
@@ -227,21 +227,22 @@ class _Walk:
 
     def out_of_gre(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Unwrap at the tunnel whose ends and key are the packet's."""
-        outer, header = packet[0][1], packet[1][1]
-        for gre in node.all(Gre):
-            ends = (str(gre.local), str(gre.remote), gre.key)
-            if ends == (outer["dst"], outer["src"], header.get("key")):
-                yield from self.receive(node, packet[2:], self.seen(gre, "in", packet[2:], hops))
-                return
-        yield ExpectedPath(hops, f"{node.name} has no GRE tunnel from {outer['src']} to {outer['dst']}")
+        outer, key = packet[0][1], packet[1][1].get("key")
+        ends = (ip_address(str(outer["dst"])), ip_address(str(outer["src"])))
+        gre = node.gre_by_ends.get((*ends, key if isinstance(key, int) else None))
+        if gre is not None:
+            yield from self.receive(node, packet[2:], self.seen(gre, "in", packet[2:], hops))
+            return
+        keyed = "" if key is None else f" with the key {key}"
+        yield ExpectedPath(hops, f"{node.name} has no GRE tunnel from {outer['src']} to {outer['dst']}{keyed}")
 
     def out_of_vxlan(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Unwrap at the VTEP of the packet's port and VNI (RFC 7348)."""
         port, vni = packet[1][1]["dport"], packet[2][1]["vni"]
-        for vxlan in node.all(Vxlan):
-            if (vxlan.port, vxlan.vni) == (port, vni):
-                yield from self.arrive(vxlan, packet[3:], hops)
-                return
+        vxlan = node.vxlan_by_vni.get((int(str(port)), int(str(vni))))
+        if vxlan is not None:
+            yield from self.arrive(vxlan, packet[3:], hops)
+            return
         yield ExpectedPath(hops, f"{node.name} has no VTEP for VNI {vni} on port {port}")
 
     def segment(self, device: Device) -> Iterator[Device]:
@@ -272,9 +273,7 @@ class _Walk:
         if isinstance(device, Port):
             yield self.fabric[device.peer.node][device.peer.interface]
         elif isinstance(device, Vxlan):
-            for other in self.fabric.all(Vxlan):
-                if other.local == device.remote and (other.vni, other.port) == (device.vni, device.port):
-                    yield other
+            yield from self.fabric.vteps.get((device.remote, device.port, device.vni), ())
 
     @staticmethod
     def seen(
@@ -303,24 +302,10 @@ def _ttl(layers: Layers) -> int:
 
 
 def _route(node: Node, target: object, out: str | None) -> tuple[Device, Address] | None:
-    """Longest prefix match among the connected and the declared routes: the device and the next hop."""
+    """Longest prefix match: the device and the next hop."""
     address = ip_address(str(target))
-    best: tuple[int, Device, Address] | None = None
-    for device in node.devices:
-        for interface in device.addresses:
-            if address in interface.network and out in (None, device.name):
-                best = _longer(best, (interface.network.prefixlen, device, address))
-    for route in node.routes:
-        name = route_device(node, route)
-        if name is not None and address in route.prefix and out in (None, name):
-            best = _longer(best, (route.prefix.prefixlen, node[name], route.via or address))
-    return best[1:] if best else None
-
-
-def _longer(
-    best: tuple[int, Device, Address] | None, other: tuple[int, Device, Address]
-) -> tuple[int, Device, Address]:
-    return other if best is None or other[0] > best[0] else best
+    way = node.fib.lookup(address, out)
+    return (node[way.dev], way.via or address) if way else None
 
 
 def reply_to(probe: Probe) -> Probe:

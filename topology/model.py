@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.errors import Position, UnknownName
+from topology.fib import Fib
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Interface: TypeAlias = IPv4Interface | IPv6Interface
@@ -25,6 +26,8 @@ ROLES: tuple[Role, ...] = get_args(Role)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NAME_MAX = 15
 """IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
+PORT_MTU = 1500
+"""What Ethernet carries (RFC 894), and a new veth's own choice."""
 VXLAN_PORT = 4789
 """The port IANA assigned to VXLAN (RFC 7348, section 8)."""
 NOWHERE = Position()
@@ -175,7 +178,40 @@ class Node:
 
     def bridge_of(self, member: str) -> Bridge | None:
         """The bridge that the device is a member of."""
-        return next((bridge for bridge in self.all(Bridge) if member in bridge.members), None)
+        return self._bridges.get(member)
+
+    @cached_property
+    def _bridges(self) -> Mapping[str, Bridge]:
+        """Each member's bridge, the first one declared."""
+        return {member: bridge for bridge in reversed(self.all(Bridge)) for member in bridge.members}
+
+    def route_device(self, route: Route) -> str | None:
+        """The device a route leaves by: the declared one, or the one on whose subnet the gateway is."""
+        if route.dev is not None or route.via is None:
+            return route.dev
+        way = self._connected.lookup(route.via)
+        return way.dev if way else None
+
+    @cached_property
+    def _connected(self) -> Fib:
+        return Fib((i.network, device.name, None) for device in self.devices for i in device.addresses)
+
+    @cached_property
+    def fib(self) -> Fib:
+        """Where the node's packets go: the routes that its addresses bring, then the declared ones."""
+        declared = ((route.prefix, self.route_device(route), route.via) for route in self.routes)
+        connected = ((i.network, device.name, None) for device in self.devices for i in device.addresses)
+        return Fib((*connected, *((prefix, dev, via) for prefix, dev, via in declared if dev is not None)))
+
+    @cached_property
+    def gre_by_ends(self) -> Mapping[tuple[Address, Address, int | None], Gre]:
+        """The node's GRE devices by what the kernel tells them apart by: local, remote, key (``ip_tunnel_lookup``)."""
+        return {(gre.local, gre.remote, gre.key): gre for gre in reversed(self.all(Gre))}
+
+    @cached_property
+    def vxlan_by_vni(self) -> Mapping[tuple[int, int], Vxlan]:
+        """The node's VXLAN devices by UDP port and VNI (``vxlan_vs_find_vni``)."""
+        return {(vxlan.port, vxlan.vni): vxlan for vxlan in reversed(self.all(Vxlan))}
 
 
 @dataclass(frozen=True)
@@ -252,6 +288,15 @@ class Fabric:
     def tunnels(self) -> tuple[Gre | Vxlan, ...]:
         """Every tunnel device: those that wrap packets between two addresses."""
         return (*self.all(Gre), *self.all(Vxlan))
+
+    @cached_property
+    def vteps(self) -> Mapping[tuple[Address, int, int], tuple[Vxlan, ...]]:
+        """The VXLAN devices by what a packet must name to reach them: local address, UDP port, VNI."""
+        found: dict[tuple[Address, int, int], tuple[Vxlan, ...]] = {}
+        for vxlan in self.all(Vxlan):
+            ends = (vxlan.local, vxlan.port, vxlan.vni)
+            found[ends] = (*found.get(ends, ()), vxlan)
+        return found
 
     @cached_property
     def vxlan_ports(self) -> frozenset[int]:

@@ -229,16 +229,6 @@ def _route(route: Route, node: Node, index: Mapping[str, int]) -> dict[str, Any]
         arguments["gateway"] = str(route.via)
     else:
         arguments["scope"] = 253
-    if (dev := route_device(node, route)) is not None:
+    if (dev := node.route_device(route)) is not None:
         arguments["oif"] = index[dev]
     return arguments
-
-
-def route_device(node: Node, route: Route) -> str | None:
-    """The device a route leaves by: the declared one, or the one on whose subnet the gateway is."""
-    if route.dev is not None:
-        return route.dev
-    for device in node.devices:
-        if any(route.via in interface.network for interface in device.addresses):
-            return device.name
-    return None

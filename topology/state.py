@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from topology.model import Address, Bridge, Device, Gre, Interface, Network, Node, Port, Vxlan
-from topology.plan import route_device
 
 FALLBACK_DEVICES = frozenset(
     ("lo", "gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6gre0", "ip6_vti0")
@@ -75,7 +74,7 @@ def declared_state(node: Node) -> NodeState:
         for interface in device.addresses
         if interface.version == 6 or interface.network.prefixlen < interface.max_prefixlen
     }
-    explicit = {RouteState(route.prefix, route.via, route_device(node, route)) for route in node.routes}
+    explicit = {RouteState(route.prefix, route.via, node.route_device(route)) for route in node.routes}
     addresses = frozenset((device.name, interface) for device in node.devices for interface in device.addresses)
     links = {device.name: declared_link(node, device) for device in node.devices}
     return NodeState(node.name, links, addresses, frozenset(connected | explicit))

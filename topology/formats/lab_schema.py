@@ -10,11 +10,9 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
 from topology.formats import lab_values as values
-from topology.model import VXLAN_PORT, Address, Interface, Kind, PortRef, Role, Route
+from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Kind, PortRef, Role, Route
 
 MAX_NODES = 10_000
-PORT_MTU = 1500
-"""What Ethernet carries (RFC 894), and a new veth's own choice."""
 
 T = TypeVar("T")
 

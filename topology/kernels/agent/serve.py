@@ -31,6 +31,7 @@ from topology.kernels.agent.commands import Commands
 from topology.kernels.agent.namespaces import Namespaces
 from topology.kernels.agent.relay import Relay
 from topology.kernels.agent.tap import Tap
+from topology.kernels.agent.watch import Watch
 
 VERSION = 1
 HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
@@ -54,6 +55,7 @@ class Agent:
         self.relay = Relay(self.namespaces)
         self.commands = Commands(self.namespaces, self.selector, self.send)
         self.taps: dict[int, Tap] = {}
+        self.watches: dict[int, Watch] = {}
         self.echoes: dict[int, socket.socket] = {}
         self.senders: dict[int, socket.socket] = {}
         self.handles = 0
@@ -106,7 +108,7 @@ class Agent:
         self.commands.end_all()
         if not self.can_come_back:
             raise SystemExit(0)
-        for handle in [*self.taps, *self.echoes, *self.senders]:
+        for handle in [*self.taps, *self.watches, *self.echoes, *self.senders]:
             self.op_close({"handle": handle}, b"")
         self.buffer.clear()
 
@@ -247,17 +249,27 @@ class Agent:
         """Give what a tap has seen, and the drops of each namespace so far."""
         tap = self.taps[header["handle"]]
         records, more = tap.read()
-        return {"more": more, "drops": tap.statistics()}, records
+        return {"more": more, "drops": tap.drops}, records
+
+    def op_watch_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Watch ``namespaces`` for changed links, addresses and routes."""
+        handle = self.new_handle()
+        self.watches[handle] = Watch(self.namespaces, header["namespaces"])
+        return {"handle": handle}
+
+    def op_watch_read(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Give the places, in the list of namespaces, of those that have changed since the last time."""
+        return {"changed": self.watches[header["handle"]].changed()}
 
     def op_close(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Close a tap, an echo or a sender."""
+        """Close a tap, a watch, an echo or a sender."""
         handle = header["handle"]
-        if handle in self.senders:
-            self.senders.pop(handle).close()
-            return {}
-        if handle in self.taps:
-            self.taps.pop(handle).close()
-        elif handle in self.echoes:
+        closable: tuple[dict[int, Any], ...] = (self.senders, self.taps, self.watches)
+        for kind in closable:
+            if handle in kind:
+                kind.pop(handle).close()
+                return {}
+        if handle in self.echoes:
             self.selector.unregister(self.echoes[handle])
             self.echoes.pop(handle).close()
         else:

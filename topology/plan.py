@@ -76,7 +76,8 @@ def make_plan(fabric: Fabric) -> Plan:
     index = {device.ref: n for node in fabric.nodes for n, device in enumerate(node.devices, FIRST_INDEX)}
     links = tuple(_veth(fabric, device, index) for device in fabric.all(Port) if device.ref < device.peer)
     rest = tuple(op for node in fabric.nodes for op in _node(node, {d.name: index[d.ref] for d in node.devices}))
-    sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, _has_ipv6(fabric)))
+    ipv6 = _has_ipv6(fabric)
+    sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, ipv6))
     return Plan(tuple(node.name for node in fabric.nodes), sysctls, (links, rest))
 
 

@@ -304,6 +304,15 @@ def test_taps_see_every_interface_but_no_loopback(agent: AgentLink, veth: None) 
     assert all(s.interface != "lo" for s in seen)
 
 
+def test_a_tap_reads_a_sentinel_once(agent: AgentLink) -> None:
+    """On loopback a frame goes out and comes in; a tap is given one of the two."""
+    handle = agent.call("tap_open", namespaces=["a"], buffer_bytes=1 << 20).get("handle", int)
+    agent.run(["ip", "link", "set", "lo", "up"], ns="a")
+    agent.call("tap_mark", NONCE, handle=handle)
+    assert agent.call("tap_read", handle=handle).body.count(NONCE) == 1
+    agent.call("close", handle=handle)
+
+
 def test_a_full_tap_counts_its_drops(agent: AgentLink) -> None:
     """Frames that find no room are counted at the next reading, once, and only where they were lost."""
     handle = agent.call("tap_open", namespaces=["a", "b"], buffer_bytes=1).get("handle", int)

@@ -6,6 +6,7 @@ Constants and structures without a source of their own are those of ``linux/if_p
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import select
 import socket
@@ -21,6 +22,18 @@ AUXDATA = struct.Struct("=IIIHHHH")
 """struct tpacket_auxdata: status, length, captured length, mac, net, VLAN TCI, VLAN TPID."""
 SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
 """asm-generic/socket.h"""
+SO_ATTACH_FILTER = 26
+"""asm-generic/socket.h"""
+ONCE_ON_LOOPBACK = (
+    (0x20, 0, 0, 0xFFFFF008),
+    (0x15, 0, 2, 1),
+    (0x20, 0, 0, 0xFFFFF004),
+    (0x15, 1, 0, 4),
+    (0x06, 0, 0, 0x40000),
+    (0x06, 0, 0, 0),
+)
+"""A filter (linux/filter.h): what goes out of the interface with index 1, lo in every namespace, is left out, for it
+comes in as well. Sentinels are most of what a tap reads."""
 MARK_ETHERTYPE = 0x88B5
 """IEEE 802 local experimental EtherType 1: nothing answers it."""
 RECORD = struct.Struct("!HHHHHHHHIIQIB")
@@ -47,6 +60,7 @@ class Tap:
             self.sockets.append(tap)
             self.poll.register(tap, select.EPOLLIN)
             tap.setblocking(False)
+            attach_filter(tap)
             tap.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
@@ -92,6 +106,13 @@ class Tap:
         self.poll.close()
         for tap in self.sockets:
             tap.close()
+
+
+def attach_filter(tap: socket.socket) -> None:
+    """Give a socket ONCE_ON_LOOPBACK (struct sock_fprog holds a pointer to the instructions)."""
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in ONCE_ON_LOOPBACK))
+    program = struct.pack("@HP", len(ONCE_ON_LOOPBACK), ctypes.addressof(code))
+    tap.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def record(index: int, data: bytes, control: Sequence[tuple[int, int, bytes]], address: Any) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Literal, TypeAlias, TypeVar, get_args
@@ -21,9 +21,11 @@ Interface: TypeAlias = IPv4Interface | IPv6Interface
 Network: TypeAlias = IPv4Network | IPv6Network
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 Kind: TypeAlias = Literal["bridge", "routed", "l2-overlay", "l3-overlay", "hairpin"]
+TenantType: TypeAlias = Literal["Bridge", "VXLAN", "L3", "GRE"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 KINDS: tuple[Kind, ...] = get_args(Kind)
+TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
 NAME_MAX = 15
 """IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
 PORT_MTU = 1500
@@ -233,20 +235,60 @@ class Link:
 
 @dataclass(frozen=True)
 class Pair:
-    """A promise: traffic from ``source`` reaches ``target`` and comes back, carried as ``kind`` says."""
+    """A promise: traffic from ``source`` reaches ``target`` and comes back, carried as ``kind`` says.
+
+    It goes between the nodes' first addresses, unless ``src`` and ``dst`` name others, as a tenant's do: ``row`` is
+    the tenant's number.
+    """
 
     source: str
     target: str
     kind: Kind
+    src: Address | None = None
+    dst: Address | None = None
+    row: int | None = None
     where: Position = field(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.source}-{self.target}-{self.kind}"
+        return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else "")
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One row of a tenants file, as the fabric carries it.
+
+    ``leaves`` are those that source and target hang behind, ``crossing`` the spine's ports in the order in which the
+    source's packets pass them, ``tunnel`` the tunnel devices at the source's and at the target's side.
+    """
+
+    number: int
+    type: TenantType
+    pair: Pair
+    leaves: tuple[str, str]
+    crossing: tuple[PortRef, ...] = ()
+    tunnel: tuple[PortRef, ...] = ()
+
+    @property
+    def port(self) -> str:
+        """The name of the row's interface at customers and leaves."""
+        return f"row{self.number}"
+
+    @property
+    def reversed(self) -> Tenant:
+        """The same row as the target sees it: what answers must look like."""
+        pair = replace(
+            self.pair, source=self.pair.target, target=self.pair.source, src=self.pair.dst, dst=self.pair.src
+        )
+        leaves = (self.leaves[1], self.leaves[0])
+        return replace(self, pair=pair, leaves=leaves, crossing=self.crossing[::-1], tunnel=self.tunnel[::-1])
+
+    def __str__(self) -> str:
+        return f"row{self.number}-{self.pair.source}-{self.pair.target}-{self.type}"
 
 
 @dataclass(frozen=True)
 class Fabric:
-    """A declared fabric; ``fabric["lc1"]`` is a node."""
+    """A declared fabric; ``fabric["lc1"]`` is a node. Tenants, where there are any, are parts of all the rest."""
 
     name: str
     nodes: tuple[Node, ...]
@@ -254,6 +296,8 @@ class Fabric:
     pairs: tuple[Pair, ...]
     file: str = "<lab>"
     title: str = ""
+    tenants: tuple[Tenant, ...] = ()
+    tenants_file: str = ""
 
     def __getitem__(self, name: str) -> Node:
         try:

@@ -26,7 +26,7 @@ def test_every_hop_shows_the_declared_stack(arrived: Trip) -> None:
 
 def test_udp_takes_the_declared_way_too(pair: Pair, arrived: Trip, journey: Callable[..., Trip]) -> None:
     """A UDP datagram and its answer pass exactly the declared hops, with exactly the declared headers at each."""
-    trip = journey(pair.source, pair.target, protocol="udp")
+    trip = journey(pair.source, pair.target, protocol="udp", src=pair.src, dst=pair.dst)
     assert trip.out == trip.out.expected
     assert trip.back == trip.back.expected
 

@@ -28,7 +28,16 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.plan": ("topology.errors", "topology.model"),
     "topology.state": ("topology.errors", "topology.model", "topology.plan"),
     "topology.expected": ("topology.errors", "topology.model", "topology.wire", "topology.packet", "topology.plan"),
-    "topology.formats": ("topology.errors", "topology.model", "topology.formats"),
+    "topology.formats": ("topology.errors", "topology.model", "topology.tenants.rows", "topology.formats"),
+    "topology.tenants.rows": ("topology.errors", "topology.model"),
+    "topology.tenants": (
+        "topology.errors",
+        "topology.model",
+        "topology.packet",
+        "topology.plan",
+        "topology.expected",
+        "topology.tenants",
+    ),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (
         *CORE,

@@ -25,6 +25,9 @@ from topology.state import NodeState
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
 
+FILES_MAX = 4000
+"""Files in one request: with their paths they must fit a frame's header (1 MiB)."""
+
 
 class Netlink:
     """Builds and reads nodes through one agent."""
@@ -86,7 +89,12 @@ class Netlink:
         return ""
 
     def _write_sysctls(self, sysctls: Iterable[Operation]) -> None:
-        wanted = [(op.node, _proc_path(op.arguments["key"]), op.arguments["value"]) for op in sysctls]
+        found = [(op.node, _proc_path(op.arguments["key"]), op.arguments["value"]) for op in sysctls]
+        for start in range(0, len(found), FILES_MAX):
+            self._write_files(found[start : start + FILES_MAX])
+
+    def _write_files(self, wanted: Sequence[tuple[str, str, str]]) -> None:
+        """Write those files that are there: br_netfilter's are not everywhere."""
         seen = self._agent.call("read_files", files=[[node, path] for node, path, _ in wanted]).get("texts", list)
         if len(seen) != len(wanted):
             raise AgentLost(f"agent - files - expected {len(wanted)} - seen {len(seen)}")

@@ -1,4 +1,4 @@
-"""Stand-ins for an agent: bytes that wait on the stream, and answers by operation."""
+"""An agent in a sandbox, and stand-ins for one: bytes that wait on the stream, and answers by operation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pytest
+
+from topology.errors import KernelUnavailable
+from topology.kernels.host import HostKernel
 from topology.kernels.link import AgentLink, Completed, Reply
 
 HELLO: Mapping[str, Any] = {"event": "hello", "version": 1, "release": "6.1", "python": "3.11"}
@@ -63,3 +67,11 @@ class Scripted:
     def run(self, argv: Sequence[str], ns: str | None = None, stdin: bytes = b"", timeout_s: float = 30) -> Completed:
         """Every command succeeds without a word."""
         return Completed(tuple(argv), 0, "", "")
+
+
+def sandbox() -> HostKernel:
+    """A sandbox of this machine's kernel; skips where there can be none."""
+    try:
+        return HostKernel.start(lambda _: None)
+    except KernelUnavailable as error:
+        pytest.skip(str(error))

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from fixtures.instruments.tap import Taps
-from fixtures.instruments.watch import Watch
 from reports.evidence import Sighting
-from topology.errors import AgentError, AgentLost, KernelUnavailable, NetlinkError
-from topology.kernels.host import HostKernel
+from tests.self.kernels.agents import sandbox
+from topology.errors import AgentError, AgentLost, NetlinkError
 from topology.kernels.link import AgentLink
 from topology.kernels.netlink import Netlink
 from topology.plan import Operation
@@ -20,14 +19,6 @@ from topology.wait import wait_for
 
 UDP = [int(socket.AF_INET), int(socket.SOCK_DGRAM), 0]
 NONCE = bytes(range(16))
-
-
-def sandbox() -> HostKernel:
-    """A sandbox of this machine's kernel; skips where there can be none."""
-    try:
-        return HostKernel.start(lambda _: None)
-    except KernelUnavailable as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -302,64 +293,6 @@ def test_taps_see_every_interface_but_no_loopback(agent: AgentLink, veth: None) 
     ours = [(s.node, s.interface, s.direction) for s in seen if s.headers.layers[:3] == ("ether", "ipv4", "udp")]
     assert sorted(ours) == [("a", "v0", "out"), ("b", "v1", "in")]
     assert all(s.interface != "lo" for s in seen)
-
-
-def test_a_tap_reads_a_sentinel_once(agent: AgentLink) -> None:
-    """On loopback a frame goes out and comes in; a tap is given one of the two."""
-    handle = agent.call("tap_open", namespaces=["a"], buffer_bytes=1 << 20).get("handle", int)
-    agent.run(["ip", "link", "set", "lo", "up"], ns="a")
-    agent.call("tap_mark", NONCE, handle=handle)
-    assert agent.call("tap_read", handle=handle).body.count(NONCE) == 1
-    agent.call("close", handle=handle)
-
-
-def test_a_full_tap_counts_its_drops(agent: AgentLink) -> None:
-    """Frames that find no room are counted at the next reading, once, and only where they were lost."""
-    handle = agent.call("tap_open", namespaces=["a", "b"], buffer_bytes=1).get("handle", int)
-    agent.run(["ip", "link", "set", "lo", "up"], ns="a")
-    for _ in range(50):
-        agent.call("send", bytes(1000), ns="a", socket=UDP, to=["127.0.0.1", 9])
-    lost, none = agent.call("tap_read", handle=handle).get("drops", list)
-    assert lost > 0
-    assert none == 0
-    assert agent.call("tap_read", handle=handle).get("drops", list) == [lost, 0]
-    agent.call("close", handle=handle)
-
-
-CHANGES = (
-    "ip link set w0 up",
-    "ip link set w0 mtu 1400",
-    "ip addr add 10.8.0.1/24 dev w0",
-    "ip route add 10.7.0.0/24 via 10.8.0.2",
-    "ip route del 10.7.0.0/24",
-    "ip -6 addr add fd00:8::1/64 dev w0 nodad",
-    "ip -6 route add fd00:7::/64 dev w0",
-    "ip link del w0",
-)
-
-
-def test_a_watch_tells_who_has_changed(agent: AgentLink) -> None:
-    """Every change of a link, address or route is told, of the node where it was made, and once."""
-    for key in ("all", "default"):
-        agent.call("write_files", files=[["b", f"/proc/sys/net/ipv6/conf/{key}/disable_ipv6", "0"]])
-    agent.run(["sh", "-ec", "ip link add w0 type veth peer name w1; ip link set w1 up"], ns="b")
-    watch = Watch(agent, ["a", "b"])
-    assert watch.changed() == []
-    for change in CHANGES:
-        assert agent.run(["sh", "-c", change], ns="b").code == 0, change
-        wait_for(lambda: watch.changed() == ["b"], 5, f"news of {change}")
-        wait_for(lambda: not watch.changed(), 5, "the end of the news")
-    agent.run(["ip", "addr"], ns="a")
-    assert watch.changed() == []
-
-
-def test_a_watch_that_overflows_tells_of_change(agent: AgentLink) -> None:
-    """More news than there is room for is news, and is over once it was told."""
-    watch = Watch(agent, ["a"])
-    script = "i=0; while [ $i -lt 4000 ]; do echo link set lo mtu $((65000 + i % 2)); i=$((i+1)); done | ip -batch -"
-    assert agent.run(["sh", "-c", script], ns="a").code == 0
-    assert watch.changed() == ["a"]
-    assert watch.changed() == []
 
 
 def test_the_end_of_the_stream_ends_everything() -> None:

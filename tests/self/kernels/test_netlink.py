@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from ipaddress import ip_interface
 from typing import Any
@@ -17,6 +18,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from tests.self.builders import vxlan_lab
 from tests.self.kernels.agents import Scripted
 from topology.errors import AgentLost, EnvironmentBroken, NetlinkError
+from topology.kernels import netlink
 from topology.kernels.link import Reply
 from topology.kernels.netlink import Netlink
 from topology.plan import Operation, make_plan
@@ -193,6 +195,24 @@ def test_a_build_stops_at_a_lying_agent(op: str, fields: dict[str, Any]) -> None
 
     with pytest.raises(AgentLost):
         Netlink(Scripted(reply)).build(make_plan(vxlan_lab()))
+
+
+def test_many_sysctls_travel_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large fabric's sysctls would not fit one request: all that are there are written, a few at a time."""
+    monkeypatch.setattr(netlink, "FILES_MAX", 5)
+    plan, written = replace(make_plan(vxlan_lab()), phases=()), []
+
+    def reply(op: str, body: bytes, given: Mapping[str, Any]) -> Reply:
+        files = given.get("files", ())
+        assert len(files) <= 5
+        if op == "write_files":
+            written.extend(files)
+        texts = [None if "/bridge/" in path else "0" for _, path, *_ in files]
+        return Reply({"fds": dict.fromkeys(given.get("names", ()), 3), "texts": texts}, b"")
+
+    Netlink(Scripted(reply)).build(plan)
+    wanted = [(op.node, op.arguments["key"].split(".")) for op in plan.sysctls]
+    assert [(node, path.split("/")[3:]) for node, path, _ in written] == [w for w in wanted if "bridge" not in w[1]]
 
 
 def test_the_probe_namespace_goes_whatever_happens() -> None:

@@ -18,6 +18,7 @@ import fcntl
 import json
 import os
 import platform
+import resource
 import select
 import selectors
 import socket
@@ -295,7 +296,12 @@ def echo_once(echo: socket.socket) -> None:
 
 
 def main(stream_fd: int | None) -> None:
-    """Take the stream away from the children, then serve it: ``stream_fd``, or standard input and output."""
+    """Take the stream away from the children, then serve it: ``stream_fd``, or standard input and output.
+
+    A node takes four descriptors (its namespace, netlink, tap, watch), so as many may be open as the system allows.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     stream_in = os.dup(0) if stream_fd is None else stream_fd
     both_ways = stream_fd is not None or stat.S_ISSOCK(os.fstat(stream_in).st_mode)
     stream_out = stream_in if both_ways else os.dup(1)

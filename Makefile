@@ -31,8 +31,9 @@ lint: python ## ruff and mypy
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 
-bench: setup ## measure what SPECIFICATION.md states, in ratios of one run
-	.venv/bin/python -m benchmarks.restore
+bench: ## set up, and measure anew what docs/measured.md states
+	@.ci/setup bench
+	.venv/bin/python -m benchmarks
 
 doctor: python ## which kernels can carry a lab here, and what would mend the others
 	$(PYTEST) --doctor

@@ -10,6 +10,7 @@
     │   ├── ImageError              the guest image cannot be made, read or moved
     │   ├── AgentError              the agent refused or failed an operation
     │   │   └── NetlinkError          the kernel refused a netlink message
+    │   ├── EngineError             the container engine cannot be reached, refused or failed
     │   ├── AgentLost               the agent's stream ended or carried rubbish
     │   ├── FabricChanged           a test left the shared fabric otherwise than it found it
     │   ├── EvidenceIncomplete      a tap was deaf or dropped packets
@@ -67,6 +68,10 @@ class AgentError(EnvironmentBroken):
 
 class NetlinkError(AgentError):
     """The kernel refused a netlink message; the message names the operation and the lab file's line."""
+
+
+class EngineError(EnvironmentBroken):
+    """The container engine cannot be reached, or refused or failed an operation."""
 
 
 class AgentLost(EnvironmentBroken):

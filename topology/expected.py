@@ -14,9 +14,11 @@ from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from topology.errors import Problem
-from topology.model import Address, Bridge, Device, Fabric, Gre, Kind, Node, Pair, Port, PortRef, Vxlan
+from topology.model import Address, Bridge, Device, Fabric, Gre, Node, Port, Vxlan
 from topology.packet import Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
 from topology.plan import ROUTERS
+from topology.promises import Kind, Pair
+from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
 
@@ -145,11 +147,17 @@ class _Walk:
         if len(packet) > MAX_LAYERS:
             yield ExpectedPath(hops, f"{node.name} wraps it over and over on its way to {target}")
             return
-        choice = _route(node, target, out)
-        if choice is None:
+        address = ip_address(str(target))
+        ways = node.fib.lookup(address, out)
+        if not ways:
             yield ExpectedPath(hops, f"{node.name} has no route to {target}")
-            return
-        device, next_hop = choice
+        for way in ways:
+            yield from self.send_by(node, node[way.dev], way.via or address, packet, hops)
+
+    def send_by(
+        self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Let an IP packet out of a device, to a next hop."""
         if isinstance(device, Gre):
             yield from self.into_gre(node, device, packet, self.seen(device, "out", packet, hops))
             return
@@ -310,13 +318,6 @@ def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
 
 def _ttl(layers: Layers) -> int:
     return int(str(ttl_of(layers)))
-
-
-def _route(node: Node, target: object, out: str | None) -> tuple[Device, Address] | None:
-    """Longest prefix match: the device and the next hop."""
-    address = ip_address(str(target))
-    way = node.fib.lookup(address, out)
-    return (node[way.dev], way.via or address) if way else None
 
 
 def reply_to(probe: Probe) -> Probe:

@@ -7,43 +7,30 @@ MTUs are bytes of IP packet, addresses are ``ipaddress`` objects.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.errors import Position, UnknownName
-from topology.fib import Fib
+from topology.fib import Fib, Way
+from topology.promises import NOWHERE, Pair, Spread, Tenant
+from topology.refs import PortRef
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Interface: TypeAlias = IPv4Interface | IPv6Interface
 Network: TypeAlias = IPv4Network | IPv6Network
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
-Kind: TypeAlias = Literal["bridge", "routed", "l2-overlay", "l3-overlay", "hairpin"]
-TenantType: TypeAlias = Literal["Bridge", "VXLAN", "L3", "GRE"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
-KINDS: tuple[Kind, ...] = get_args(Kind)
-TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
 NAME_MAX = 15
 """IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
 PORT_MTU = 1500
 """What Ethernet carries (RFC 894), and a new veth's own choice."""
 VXLAN_PORT = 4789
 """The port IANA assigned to VXLAN (RFC 7348, section 8)."""
-NOWHERE = Position()
-
-
-@dataclass(frozen=True, order=True)
-class PortRef:
-    """One interface of one node, written ``node:interface``."""
-
-    node: str
-    interface: str
-
-    def __str__(self) -> str:
-        return f"{self.node}:{self.interface}"
+LOOPBACK = "lo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +48,11 @@ class Device:
     def ref(self) -> PortRef:
         """The device as ``node:interface``."""
         return PortRef(self.node, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loopback(Device):
+    """The loopback device, which every namespace has: its addresses are the node's own, whatever link is down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,28 +82,50 @@ class Vxlan(Device):
 
 @dataclass(frozen=True, kw_only=True)
 class Gre(Device):
-    """A GRE device (RFC 2784, key of RFC 2890); ``ttl`` None inherits the inner packet's."""
+    """A GRE device (RFC 2784, key of RFC 2890); ``ttl`` None inherits the inner packet's.
+
+    With ``inherit_tos`` it inherits the TOS as well, and then looks its route up for every packet anew.
+    """
 
     local: Address
     remote: Address
     key: int | None = None
     ttl: int | None = None
+    inherit_tos: bool = False
+
+
+@dataclass(frozen=True)
+class NextHop:
+    """Where a route leads: through the gateway ``via``, or directly out of ``dev``."""
+
+    via: Address | None = None
+    dev: str | None = None
+
+    def __str__(self) -> str:
+        words = ["via", str(self.via)] if self.via else []
+        words += ["dev", self.dev] if self.dev else []
+        return " ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """A unicast route of the main table: through the gateway ``via``, or directly out of ``dev``."""
+    """A unicast route of the main table: to its next hop, or to one of several of equal cost (``others``)."""
 
     prefix: Network
     via: Address | None = None
     dev: str | None = None
+    others: tuple[NextHop, ...] = ()
     where: Position = field(default=NOWHERE, compare=False)
 
+    @property
+    def next_hops(self) -> tuple[NextHop, ...]:
+        """All of them."""
+        return (NextHop(self.via, self.dev), *self.others)
+
     def __str__(self) -> str:
-        words = ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
-        words += ["via", str(self.via)] if self.via else []
-        words += ["dev", self.dev] if self.dev else []
-        return " ".join(words)
+        target = "default" if self.prefix.prefixlen == 0 else str(self.prefix)
+        word = " nexthop " if self.others else " "
+        return target + "".join(f"{word}{hop}" for hop in self.next_hops)
 
 
 DeviceT = TypeVar("DeviceT", bound=Device)
@@ -187,23 +201,30 @@ class Node:
         """Each member's bridge, the first one declared."""
         return {member: bridge for bridge in reversed(self.all(Bridge)) for member in bridge.members}
 
-    def route_device(self, route: Route) -> str | None:
-        """The device a route leaves by: the declared one, or the one on whose subnet the gateway is."""
-        if route.dev is not None or route.via is None:
-            return route.dev
-        way = self._connected.lookup(route.via)
-        return way.dev if way else None
+    def device_towards(self, hop: NextHop) -> str | None:
+        """The device by which a next hop is reached: the declared one, or the one on whose subnet the gateway is."""
+        if hop.dev is not None or hop.via is None:
+            return hop.dev
+        return next((way.dev for way in self._connected.lookup(hop.via)), None)
 
     @cached_property
     def _connected(self) -> Fib:
-        return Fib((i.network, device.name, None) for device in self.devices for i in device.addresses)
+        return Fib(self._subnets())
+
+    def _subnets(self) -> Iterator[tuple[Network, Sequence[Way]]]:
+        for device in self.devices:
+            yield from ((interface.network, (Way(device.name, None),)) for interface in device.addresses)
 
     @cached_property
     def fib(self) -> Fib:
         """Where the node's packets go: the routes that its addresses bring, then the declared ones."""
-        declared = ((route.prefix, self.route_device(route), route.via) for route in self.routes)
-        connected = ((i.network, device.name, None) for device in self.devices for i in device.addresses)
-        return Fib((*connected, *((prefix, dev, via) for prefix, dev, via in declared if dev is not None)))
+        declared = ((route.prefix, self.ways(route)) for route in self.routes)
+        return Fib((*self._subnets(), *declared))
+
+    def ways(self, route: Route) -> tuple[Way, ...]:
+        """A route's next hops, each with the device by which it is reached; those that none reaches are left out."""
+        found = ((self.device_towards(hop), hop.via) for hop in route.next_hops)
+        return tuple(Way(dev, via) for dev, via in found if dev is not None)
 
     @cached_property
     def gre_by_ends(self) -> Mapping[tuple[Address, Address, int | None], Gre]:
@@ -234,56 +255,11 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A promise: traffic from ``source`` reaches ``target`` and comes back, carried as ``kind`` says.
+class Routing:
+    """How the nodes of a fabric choose among equal-cost next hops (Documentation/networking/ip-sysctl)."""
 
-    It goes between the nodes' first addresses, unless ``src`` and ``dst`` name others, as a tenant's do: ``row`` is
-    the tenant's number.
-    """
-
-    source: str
-    target: str
-    kind: Kind
-    src: Address | None = None
-    dst: Address | None = None
-    row: int | None = None
-    where: Position = field(default=NOWHERE, compare=False)
-
-    def __str__(self) -> str:
-        return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else "")
-
-
-@dataclass(frozen=True)
-class Tenant:
-    """One row of a tenants file, as the fabric carries it.
-
-    ``leaves`` are those that source and target hang behind, ``crossing`` the spine's ports in the order in which the
-    source's packets pass them, ``tunnel`` the tunnel devices at the source's and at the target's side.
-    """
-
-    number: int
-    type: TenantType
-    pair: Pair
-    leaves: tuple[str, str]
-    crossing: tuple[PortRef, ...] = ()
-    tunnel: tuple[PortRef, ...] = ()
-
-    @property
-    def port(self) -> str:
-        """The name of the row's interface at customers and leaves."""
-        return f"row{self.number}"
-
-    @property
-    def reversed(self) -> Tenant:
-        """The same row as the target sees it: what answers must look like."""
-        pair = replace(
-            self.pair, source=self.pair.target, target=self.pair.source, src=self.pair.dst, dst=self.pair.src
-        )
-        leaves = (self.leaves[1], self.leaves[0])
-        return replace(self, pair=pair, leaves=leaves, crossing=self.crossing[::-1], tunnel=self.tunnel[::-1])
-
-    def __str__(self) -> str:
-        return f"row{self.number}-{self.pair.source}-{self.pair.target}-{self.type}"
+    hash_policy: int = 0
+    ignore_linkdown: bool = False
 
 
 @dataclass(frozen=True)
@@ -298,6 +274,8 @@ class Fabric:
     title: str = ""
     tenants: tuple[Tenant, ...] = ()
     tenants_file: str = ""
+    routing: Routing = Routing()
+    spreads: tuple[Spread, ...] = ()
 
     def __getitem__(self, name: str) -> Node:
         try:
@@ -350,7 +328,7 @@ class Fabric:
     @cached_property
     def needs(self) -> frozenset[str]:
         """The rtnetlink link kinds that a kernel must offer to carry this fabric."""
-        return frozenset(link_kind(device) for device in self.devices)
+        return frozenset(link_kind(device) for device in self.devices if not isinstance(device, Loopback))
 
 
 def link_kind(device: Device) -> str:

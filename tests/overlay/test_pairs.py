@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.instruments.live import LiveFabric
 from reports.judge.trip import Trip
-from topology.model import Pair
+from topology.promises import Pair
 
 pytestmark = pytest.mark.overlay
 

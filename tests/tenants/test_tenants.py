@@ -11,7 +11,9 @@ from scapy.packet import Packet, Raw
 from fixtures.instruments.live import LiveFabric
 from reports.judge.trip import Leg, Trip
 from topology.expected import DEFAULT_TTL
-from topology.model import Gre, Pair, Port, PortRef, Tenant, Vxlan
+from topology.model import Gre, Port, Vxlan
+from topology.promises import Pair, Tenant
+from topology.refs import PortRef
 from topology.wire.stack import Stack
 
 pytestmark = [pytest.mark.tenants, pytest.mark.overlay]

@@ -1,28 +1,57 @@
-"""The registry of formats that declare a fabric: a file's suffix decides how it is read.
+"""The registry of what declares a fabric: a file, whose suffix decides how it is read, or a name that says its shape.
 
-A new format is one module with a function from a path to a Fabric, and one line in ``FORMATS``.
+A new format is one module with a function from a path to a Fabric, and one line in ``FORMATS``; what makes fabrics by
+their names is one line in ``GENERATORS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from topology.errors import UnknownName
-from topology.formats.lab import lab_path, load_lab
+from topology import leafspine
+from topology.errors import LabError, UnknownName
+from topology.formats.lab import FabricCheck, known_labs, lab_path, load_lab
 from topology.model import Fabric
 
-FORMATS: Mapping[str, Callable[[Path], Fabric]] = {".yaml": load_lab, ".yml": load_lab}
+
+class Loader(Protocol):
+    """Reads a file, and has a fabric that is otherwise sound looked at by further checks."""
+
+    def __call__(self, source: Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
+        """The fabric; raises LabError and Misuse."""
+        ...
 
 
-def load(source: str | Path) -> Fabric:
-    """The fabric that a known lab's name or a file of a known format declares.
+FORMATS: Mapping[str, Loader] = {".yaml": load_lab, ".yml": load_lab}
+GENERATORS: Mapping[str, tuple[str, Callable[[str], Fabric]]] = {
+    leafspine.PREFIX: (leafspine.FORM, leafspine.leafspine)
+}
+"""What a name starts with, its form, and what makes the fabric."""
+
+
+def load(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
+    """The fabric that a known lab's name, a shape's name (``leafspine-8x4``) or a file of a known format declares.
 
     The longest suffix that fits decides. Raises UnknownName for an unknown lab or format, LabError and Misuse
     as the format's loader does.
     """
+    if isinstance(source, str) and not Path(source).suffix and "/" not in source and source not in known_labs():
+        return _generated(source, extra_checks)
     path = lab_path(source)
     fitting = [suffix for suffix in FORMATS if path.name.endswith(suffix)]
     if not fitting:
         raise UnknownName("format of a lab file", path.suffix, FORMATS)
-    return FORMATS[max(fitting, key=len)](path)
+    return FORMATS[max(fitting, key=len)](path, extra_checks=extra_checks)
+
+
+def _generated(name: str, extra_checks: Sequence[FabricCheck]) -> Fabric:
+    for start, (_, make) in GENERATORS.items():
+        if name.startswith(start):
+            fabric = make(name)
+            problems = [problem for check in extra_checks for problem in check(fabric)]
+            if problems:
+                raise LabError(problems)
+            return fabric
+    raise UnknownName("lab", name, (*known_labs(), *(form for form, _ in GENERATORS.values())))

@@ -17,7 +17,8 @@ from pydantic_core import PydanticCustomError
 from topology.errors import Position, Problem
 from topology.formats.lab_values import name, shown, suggest
 from topology.formats.text_file import displayed, read_text, refuse_too_long
-from topology.model import NAME_MAX, TENANT_TYPES, TenantType
+from topology.model import NAME_MAX
+from topology.promises import TENANT_TYPES, TenantType
 from topology.tenants.rows import TenantRow, TenantRows
 
 MAX_ROWS = 10_000

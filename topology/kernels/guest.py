@@ -18,16 +18,17 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from topology.errors import HopcheckError, KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_parcel
-from topology.kernels.cache import cache_dir
-from topology.kernels.image import Image, ensure_image
+from topology.kernels.cache import cache_dir, end_turn
+from topology.kernels.image import ensure_image
 from topology.kernels.link import AgentLink
-from topology.kernels.qemu import NOBODY, PROGRAM, Qemu, kvm_refusal
-from topology.kernels.registry import Kernel, KernelInfo, Progress
+from topology.kernels.qemu import DOOR, PROGRAM, Machine, Qemu, kvm_refusal
+from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
 from topology.kernels.snapshot import (
     Snapshot,
     discard_snapshot,
@@ -37,8 +38,10 @@ from topology.kernels.snapshot import (
     snapshot_key,
     wait_turn,
 )
-from topology.plan import Plan
 from topology.wait import wait_for
+
+if TYPE_CHECKING:
+    from topology.kernels.engine import Engine
 
 BOOT_TIMEOUT_S = {"kvm": 15.0, "tcg": 90.0}
 """A cold boot takes 3 to 5 s under TCG on two cores, less than 2 s under KVM."""
@@ -51,25 +54,20 @@ class GuestKernel(Kernel):
 
     kind = "guest"
 
-    def __init__(self, qemu: Qemu, agent: AgentLink, accelerator: str, kept_at: Path | None) -> None:
+    def __init__(self, qemu: Qemu, agent: AgentLink, machine: Machine, kept_at: Path | None) -> None:
         self.qemu, self.agent, self._kept_at = qemu, agent, kept_at
         self._saved_as: str | None = None
         self._turn: FileLock | None = None
         self._saved_fingerprint = ""
-        self.info = KernelInfo(self.kind, str(agent.hello["release"]), accelerator, "")
+        self.info = KernelInfo(self.kind, str(agent.hello["release"]), machine.accelerator, "")
+        self._engine: Engine | None = None
 
     @classmethod
-    def start(cls, progress: Progress, keep: bool = False) -> GuestKernel:
-        """Boot the microVM, with KVM where it works; KernelUnavailable says why not, with the console's end."""
-        return cls._start(progress, lambda image, accelerator: cls._boot(image, accelerator, keep))
+    def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> GuestKernel:
+        """Restore the microVM with the plan's fabric up, or boot it where there is no snapshot of that, or no plan.
 
-    @classmethod
-    def start_for(cls, plan: Plan, progress: Progress, keep: bool = False) -> GuestKernel:
-        """Restore the microVM with the plan's fabric up, or boot it where there is no snapshot of that."""
-        return cls._start(progress, lambda image, accelerator: cls._restore_or_boot(image, accelerator, keep, plan))
-
-    @classmethod
-    def _start(cls, progress: Progress, bring_up: Callable[[Image, str], GuestKernel]) -> GuestKernel:
+        KVM is taken where it works; KernelUnavailable says why there is no microVM, with the console's end.
+        """
         if shutil.which(PROGRAM) is None:
             raise KernelUnavailable(f"{PROGRAM} is not here; on Debian: apt-get install qemu-system-x86")
         image = ensure_image(progress)
@@ -77,45 +75,54 @@ class GuestKernel(Kernel):
         if not refusal:
             progress("starting the guest with KVM")
             try:
-                return bring_up(image, "kvm")
+                return cls._bring_up(Machine(image, "kvm", wanted))
             except KernelUnavailable as error:
                 refusal = f"the trial boot failed: {_gist(str(error))}"
                 trial_failed = True
         progress("starting the guest with software emulation (TCG)")
-        kernel = bring_up(image, "tcg")
+        kernel = cls._bring_up(Machine(image, "tcg", wanted))
         kernel.info = replace(kernel.info, why="; ".join(filter(None, (f"no KVM: {refusal}", kernel.info.why))))
         if trial_failed:
             _remember_refusal(refusal)
         return kernel
 
     @classmethod
-    def _restore_or_boot(cls, image: Image, accelerator: str, keep: bool, plan: Plan) -> GuestKernel:
+    def _bring_up(cls, machine: Machine) -> GuestKernel:
         """A snapshot that is not whole or does not come back is discarded, said, and made again."""
-        key = snapshot_key(image, accelerator, plan)
-        kernel, note = cls._try_restore(image, accelerator, keep, key)
-        if kernel is None and (turn := wait_turn(key)) is not None:
-            with contextlib.ExitStack() as undo:
-                undo.callback(turn.release)
-                kernel, late_note = cls._try_restore(image, accelerator, keep, key)
-                if kernel is None:
-                    kernel = cls._boot(image, accelerator, keep)
+        if machine.wanted.plan is None:
+            return cls._boot(machine)
+        key = snapshot_key(machine, machine.wanted.plan)
+        kernel, note = cls._try_restore(machine, key)
+        if kernel is not None:
+            return kernel
+        notes = [note]
+        with contextlib.ExitStack() as undo:
+            if (turn := wait_turn(key)) is not None:
+                undo.callback(end_turn, turn)
+                kernel, late_note = cls._try_restore(machine, key)
+                notes += [late_note]
+            else:
+                notes += ["it is not saved: another run has not finished making the same snapshot"]
+            if kernel is None:
+                kernel = cls._boot(machine)
+                if turn is not None:
                     kernel._saved_as, kernel._turn = key, turn
-                    kernel.info = replace(kernel.info, why=note or late_note)
                     undo.pop_all()
-        return kernel or cls._boot(image, accelerator, keep)
+        kernel.info = replace(kernel.info, why="; ".join(filter(None, (*notes, kernel.info.why))))
+        return kernel
 
     @classmethod
-    def _try_restore(cls, image: Image, accelerator: str, keep: bool, key: str) -> tuple[GuestKernel | None, str]:
+    def _try_restore(cls, machine: Machine, key: str) -> tuple[GuestKernel | None, str]:
         """The guest of a snapshot, or why the one that was there had to be discarded."""
         try:
             snapshot = find_snapshot(key)
-            return (cls._restore(image, accelerator, keep, snapshot) if snapshot else None), ""
+            return (cls._restore(machine, snapshot) if snapshot else None), ""
         except (SnapshotUnusable, KernelUnavailable) as error:
             discard_snapshot(key)
             return None, f"its snapshot was discarded: {str(error)[:160]}"
 
     @classmethod
-    def _restore(cls, image: Image, accelerator: str, keep: bool, snapshot: Snapshot) -> GuestKernel:
+    def _restore(cls, machine: Machine, snapshot: Snapshot) -> GuestKernel:
         def greet(qemu: Qemu, agent: AgentLink) -> None:
             qemu.resume(RESTORE_TIMEOUT_S)
             agent.ask_hello()
@@ -123,44 +130,50 @@ class GuestKernel(Kernel):
             agent.call("restored", fresh_randomness(), set_ns=time.time_ns())
 
         with snapshot.stream() as state:
-            kernel = cls._launch(image, accelerator, keep, greet, state)
+            kernel = cls._launch(machine, greet, state)
         kernel.holds_fabric, kernel._saved_as = True, snapshot.key
         kernel._saved_fingerprint = snapshot.fingerprint
         kernel.info = replace(kernel.info, why="restored from a snapshot")
         return kernel
 
     @classmethod
-    def _boot(cls, image: Image, accelerator: str, keep: bool) -> GuestKernel:
+    def _boot(cls, machine: Machine) -> GuestKernel:
         def greet(_: Qemu, agent: AgentLink) -> None:
             agent.send_parcel(agent_parcel())
-            agent.wait_hello(BOOT_TIMEOUT_S[accelerator])
+            agent.wait_hello(BOOT_TIMEOUT_S[machine.accelerator])
 
-        return cls._launch(image, accelerator, keep, greet)
+        return cls._launch(machine, greet)
 
     @classmethod
     def _launch(
         cls,
-        image: Image,
-        accelerator: str,
-        keep: bool,
+        machine: Machine,
         greet: Callable[[Qemu, AgentLink], None],
         state_fd: int | None = None,
     ) -> GuestKernel:
         with contextlib.ExitStack() as undo:
-            kept_at = _folder_for_qemu() if keep else None
+            kept_at = _kept_folder() if machine.wanted.keep else None
             if kept_at:
                 undo.callback(shutil.rmtree, kept_at, ignore_errors=True)
-            qemu = Qemu.launch(image, accelerator, kept_at, state_fd)
+            qemu = Qemu.launch(machine, kept_at, state_fd)
             undo.callback(qemu.close)
             try:
-                stream = _connect(kept_at / "agent.sock", qemu) if kept_at else qemu.agent_stream
+                stream = _connect(kept_at / DOOR, qemu) if kept_at else qemu.agent_stream
                 undo.callback(stream.close)
                 agent = AgentLink(stream, why_lost=lambda: qemu.health() or qemu.console_tail(), health=qemu.health)
                 greet(qemu, agent)
             except (HopcheckError, OSError) as error:
-                raise KernelUnavailable(f"{accelerator} boot - {error}", qemu.console()) from error
+                raise KernelUnavailable(f"{machine.accelerator} boot - {error}", qemu.console()) from error
             undo.pop_all()
-        return cls(qemu, agent, accelerator, kept_at)
+        return cls(qemu, agent, machine, kept_at)
+
+    def engine(self) -> Engine:
+        """The guest's own container engine; a guest that came with its fabric up has it running."""
+        from topology.kernels.engine_guest import engine_behind
+
+        if self._engine is None:
+            self._engine = engine_behind(self.agent)
+        return self._engine
 
     def save(self, fingerprint: str, progress: Progress) -> None:
         """Save the guest with the fabric that has just been built in it, and let it run on."""
@@ -179,11 +192,15 @@ class GuestKernel(Kernel):
 
     def enter(self, node: str) -> str:
         """The command that opens a shell in a node of a kept fabric."""
-        return f"{sys.executable} -m topology.kernels.enter {self._kept_at}/agent.sock {node}"
+        return f"{sys.executable} -m topology.kernels.enter {self._kept_at}/{DOOR} {node}"
 
     def end_command(self) -> str:
         """The command that ends a kept guest."""
-        return f"kill {self.qemu.process.pid} && rm -r {self._kept_at}"
+        return f"kill {self.qemu.process.pid}"
+
+    def outlive(self) -> None:
+        """Let its keeper keep it."""
+        self.qemu.outlive()
 
     def close(self) -> None:
         """End the guest."""
@@ -195,7 +212,7 @@ class GuestKernel(Kernel):
 
     def _end_turn(self) -> None:
         if self._turn is not None:
-            self._turn.release()
+            end_turn(self._turn)
         self._turn = None
 
 
@@ -204,12 +221,9 @@ def _gist(message: str) -> str:
     return " - ".join(message.split(" - ")[-2:]).split(" / ")[0][:160]
 
 
-def _folder_for_qemu() -> Path:
-    """A folder in which a QEMU without privileges can make its socket, and nobody else can do anything."""
-    folder = Path(tempfile.mkdtemp(prefix="hopcheck-kept-"))
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
-    return folder
+def _kept_folder() -> Path:
+    """A folder for a kept QEMU's socket, in which nobody but us can do anything."""
+    return Path(tempfile.mkdtemp(prefix="hopcheck-kept-"))
 
 
 def _connect(path: Path, qemu: Qemu) -> socket.socket:

@@ -12,14 +12,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from topology.errors import AgentLost, KernelUnavailable
 from topology.kernels.bundle import LOADER, agent_parcel
+from topology.kernels.keeper import KEEP, keeper_command
 from topology.kernels.link import AgentLink
-from topology.kernels.registry import Kernel, KernelInfo
+from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
 
 NEW_NAMESPACES = (
     "--net",
@@ -41,34 +42,41 @@ class HostKernel(Kernel):
     """A sandbox on this machine's kernel."""
 
     kind = "host"
+    new_namespaces: ClassVar[tuple[str, ...]] = NEW_NAMESPACES
 
     def __init__(self, process: subprocess.Popen[bytes], agent: AgentLink, words: IO[bytes], own_user: bool) -> None:
         self._process, self._words, self._own_user = process, words, own_user
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._keeper_stream: socket.socket | None = None
         self.agent = agent
         self.info = KernelInfo(self.kind, str(agent.hello["release"]), "native", "")
 
     @classmethod
-    def start(cls, progress: Callable[[str], None], keep: bool = False) -> HostKernel:
+    def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> HostKernel:
         """Start the sandbox; KernelUnavailable says what the machine refuses."""
         if sys.platform != "linux" or shutil.which("unshare") is None:
             raise KernelUnavailable("unshare(1) is not here; on Debian it is in the package util-linux")
         reasons = []
-        for user in (AS_ROOT_INSIDE, ()) if os.geteuid() == 0 else (AS_ROOT_INSIDE,):
+        for user in cls._users():
             try:
                 kernel = cls._start(user)
-                if keep:
-                    kernel.outlive_us()
+                if wanted.keep:
+                    kernel._have_keeper()
                 return kernel
             except AgentLost as error:
                 reasons.append(str(error))
         raise KernelUnavailable(f"no sandbox of namespaces: {'; '.join(reasons)}")
 
     @classmethod
+    def _users(cls) -> Sequence[tuple[str, ...]]:
+        """The user namespaces to try, in order; an empty one is none."""
+        return (AS_ROOT_INSIDE, ()) if os.geteuid() == 0 else (AS_ROOT_INSIDE,)
+
+    @classmethod
     def _start(cls, user: tuple[str, ...]) -> HostKernel:
         ours, theirs = socket.socketpair()
         loader = (sys.executable, "-I", "-S", "-c", LOADER)
-        command = ("unshare", *user, *NEW_NAMESPACES, "sh", "-c", PREPARE, "sh", *loader)
+        command = ("unshare", *user, *cls.new_namespaces, "sh", "-c", PREPARE, "sh", *loader)
         with tempfile.TemporaryFile() as errors, theirs:
             process = subprocess.Popen(
                 command, stdin=theirs.fileno(), stdout=errors, stderr=errors, cwd="/", start_new_session=True
@@ -86,18 +94,25 @@ class HostKernel(Kernel):
             raise
         return cls(process, link, words, bool(user))
 
-    def outlive_us(self) -> None:
-        """Have somebody else hold the agent's stream open, so that it does not end with this process."""
+    def _have_keeper(self) -> None:
+        """Have somebody else hold the agent's stream open, so that it need not end with this process."""
         null = subprocess.DEVNULL
-        self._keeper = subprocess.Popen(
-            ("sleep", "infinity"),
-            stdin=null,
-            stdout=null,
-            stderr=null,
-            pass_fds=(self.agent.fileno(),),
-            start_new_session=True,
-            cwd="/",
-        )
+        self._keeper_stream, far = socket.socketpair()
+        with far:
+            self._keeper = subprocess.Popen(
+                keeper_command(far.fileno()),
+                stdin=null,
+                stdout=null,
+                stderr=null,
+                pass_fds=(far.fileno(), self.agent.fileno()),
+                start_new_session=True,
+                cwd="/",
+            )
+
+    def outlive(self) -> None:
+        """Let its keeper keep it."""
+        assert self._keeper_stream
+        self._keeper_stream.send(KEEP)
 
     def enter(self, node: str) -> str:
         """The command that opens a shell in a node of a kept fabric."""
@@ -117,8 +132,8 @@ class HostKernel(Kernel):
     def close(self) -> None:
         """End the sandbox and everything in it."""
         self.agent.close()
-        if self._keeper:
-            self._keeper.kill()
+        if self._keeper and self._keeper_stream:
+            self._keeper_stream.close()
             self._keeper.wait()
         try:
             self._process.wait(END_TIMEOUT_S)

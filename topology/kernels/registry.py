@@ -6,11 +6,14 @@ import abc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from topology.errors import EnvironmentBroken, KernelUnavailable, UnknownName
+from topology.errors import EngineError, EnvironmentBroken, KernelUnavailable, UnknownName
 from topology.kernels.link import AgentLink
 from topology.plan import Plan
+
+if TYPE_CHECKING:
+    from topology.kernels.engine import Engine
 
 Progress = Callable[[str], None]
 
@@ -28,6 +31,22 @@ class KernelInfo:
         return f"{self.kind} (Linux {self.release}, {self.accelerator}): {self.why}"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a kernel is started for.
+
+    With ``keep`` it can ``outlive`` this process, until somebody ends it by ``end_command``. With ``plan`` a kind
+    that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine.
+    """
+
+    keep: bool = False
+    plan: Plan | None = None
+    engine: bool = False
+
+
+ANYTHING = Wanted()
+
+
 class Kernel(abc.ABC):
     """A kernel under an agent. A new kind is one module with one subclass, named in KERNELS."""
 
@@ -39,19 +58,15 @@ class Kernel(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def start(cls, progress: Progress, keep: bool = False) -> Kernel:
-        """Bring the kernel to an answering agent; KernelUnavailable says why not.
+    def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> Kernel:
+        """Bring the kernel to an answering agent; KernelUnavailable says why not."""
 
-        With ``keep`` it outlives this process, until somebody ends it by ``end_command``.
-        """
-
-    @classmethod
-    def start_for(cls, plan: Plan, progress: Progress, keep: bool = False) -> Kernel:
-        """The same for a plan: a kind of kernel that can be saved comes with the plan's fabric up, if it was saved."""
-        return cls.start(progress, keep)
+    def engine(self) -> Engine:
+        """The container engine whose containers the agent can enter; EngineError says why there is none."""
+        raise EngineError(f"kernel {self.kind} - container engine - expected one - seen none that its agent can enter")
 
     def save(self, fingerprint: str, progress: Progress) -> None:
-        """Keep the fabric that has just been built for ``start_for``; a kind that cannot be saved does nothing."""
+        """Keep the fabric that has just been built for the next start; a kind that cannot be saved does nothing."""
         return
 
     def is_as_saved(self, fingerprint: str) -> bool:
@@ -70,6 +85,10 @@ class Kernel(abc.ABC):
     def end_command(self) -> str:
         """The command that ends a kept kernel."""
 
+    def outlive(self) -> None:
+        """Live on when this process ends: ``end_command`` has been told. Before this, a killed run takes it along."""
+        return
+
     @abc.abstractmethod
     def close(self) -> None:
         """End the kernel and everything in it."""
@@ -77,9 +96,14 @@ class Kernel(abc.ABC):
 
 KERNELS: Mapping[str, str] = {
     "host": "topology.kernels.host:HostKernel",
+    "here": "topology.kernels.here:HereKernel",
     "guest": "topology.kernels.guest:GuestKernel",
 }
-"""In the order in which ``auto`` tries them: the cheapest first."""
+"""Every kind, the cheapest first."""
+AUTO = ("host", "guest")
+"""What ``auto`` tries, in this order; ``here`` is taken for nothing but what only it can do."""
+AUTO_WITH_ENGINE = ("here", "guest")
+"""What ``auto`` tries for nodes that are containers."""
 MEND = {
     "gre": "as root: modprobe ip_gre",
     "ip6gre": "as root: modprobe ip6_gre",
@@ -100,38 +124,40 @@ def kernel_class(kind: str) -> type[Kernel]:
     return found
 
 
-def start_kernel(
-    choice: str, needs: Iterable[str], progress: Progress, keep: bool = False, plan: Plan | None = None
-) -> Kernel:
-    """The first kernel of the choice (``auto``: of all) that offers the link kinds a lab needs.
-
-    With ``plan`` it may come with the plan's fabric up already (``holds_fabric``).
+def start_kernel(choice: str, needs: Iterable[str], progress: Progress, wanted: Wanted = ANYTHING) -> Kernel:
+    """The first kernel of the choice (``auto``: of all) that offers the link kinds a lab needs, and what is wanted.
 
     Raises KernelUnavailable with the reason for each kind that was tried, and what would mend it.
     """
     reasons: list[tuple[str, str]] = []
-    for kind in KERNELS if choice == "auto" else (choice,):
+    kinds = (AUTO_WITH_ENGINE if wanted.engine else AUTO) if choice == "auto" else (choice,)
+    for kind in kinds:
         try:
-            wanted = kernel_class(kind)
-            kernel = wanted.start(progress, keep) if plan is None else wanted.start_for(plan, progress, keep)
+            kernel = kernel_class(kind).start(progress, wanted)
         except EnvironmentBroken as error:
             reasons.append((kind, str(error)))
             continue
-        try:
-            refused = missing(kernel, needs)
-        except EnvironmentBroken as error:
-            kernel.close()
-            reasons.append((kind, str(error)))
-            continue
-        if not refused:
+        if not (refusal := _refusal(kernel, needs, wanted)):
             before = "; ".join(f"{other} cannot: {why}" for other, why in reasons)
             why = before or ("asked for" if choice != "auto" else f"offers {', '.join(sorted(needs))}")
             kernel.info = replace(kernel.info, why="; ".join(filter(None, (why, kernel.info.why))))
             return kernel
         kernel.close()
-        reasons.append((kind, describe(refused)))
+        reasons.append((kind, refusal))
     lines = "\n".join(f"  {kind}: {why}" for kind, why in reasons)
     raise KernelUnavailable(f"no usable kernel for this lab\n{lines}")
+
+
+def _refusal(kernel: Kernel, needs: Iterable[str], wanted: Wanted) -> str:
+    """Why a kernel that has started cannot carry a lab; empty where it can."""
+    try:
+        if refused := missing(kernel, needs):
+            return describe(refused)
+        if wanted.engine:
+            kernel.engine()
+    except EnvironmentBroken as error:
+        return str(error)
+    return ""
 
 
 def missing(kernel: Kernel, needs: Iterable[str]) -> Mapping[str, str]:

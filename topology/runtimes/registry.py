@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Mapping
+from importlib import import_module
+from typing import ClassVar, Protocol, cast
 
 from topology.errors import UnknownName
-from topology.kernels.link import Agent
 from topology.kernels.netlink import Netlink
+from topology.kernels.registry import Kernel
 from topology.model import Fabric
-from topology.runtimes.netns import NetnsRuntime
 
 
 class Runtime(Protocol):
     """Makes the nodes of a fabric on a kernel and wires them. A new kind is one module, named in RUNTIMES."""
+
+    needs_engine: ClassVar[bool]
+    """Whether the kernel must have a container engine."""
+
+    def __init__(self, kernel: Kernel) -> None: ...
 
     def bring_up(self, fabric: Fabric) -> Netlink:
         """Build the whole fabric; raises NetlinkError with the lab file's line at the first refusal."""
         ...
 
 
-RUNTIMES: Mapping[str, Callable[[Agent], Runtime]] = {"netns": NetnsRuntime}
+RUNTIMES: Mapping[str, str] = {
+    "netns": "topology.runtimes.netns:NetnsRuntime",
+    "docker": "topology.runtimes.docker:DockerRuntime",
+}
+"""Where each kind is; a kind's module, and the libraries it needs, are loaded only for who asks for it."""
 
 
-def make_runtime(name: str, agent: Agent) -> Runtime:
-    """A runtime by name; UnknownName lists the known ones."""
+def runtime_class(name: str) -> type[Runtime]:
+    """The class of a kind; UnknownName lists the known ones."""
     if name not in RUNTIMES:
         raise UnknownName("runtime", name, RUNTIMES)
-    return RUNTIMES[name](agent)
+    module, kind = RUNTIMES[name].split(":")
+    return cast(type[Runtime], getattr(import_module(module), kind))

@@ -12,7 +12,8 @@ from itertools import islice
 
 from topology.errors import LabError, Problem
 from topology.expected import check_pairs
-from topology.model import Fabric, PortRef
+from topology.model import Fabric
+from topology.refs import PortRef
 from topology.tenants.growth import Growth
 from topology.tenants.parts import PARTS, Site
 from topology.tenants.placement import OWN_NODE, Placed, Placement

@@ -7,20 +7,9 @@ from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 
 from topology.errors import Position
-from topology.model import (
-    PORT_MTU,
-    Device,
-    Fabric,
-    Gre,
-    Link,
-    Node,
-    Port,
-    PortRef,
-    Role,
-    Route,
-    Tenant,
-    stable_mac,
-)
+from topology.model import PORT_MTU, Device, Fabric, Gre, Link, Node, Port, Role, Route, stable_mac
+from topology.promises import Tenant
+from topology.refs import PortRef
 
 
 class Growth:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 
 from topology.errors import Position
-from topology.model import Bridge, Gre, Kind, Pair, PortRef, Route, Tenant, TenantType, Vxlan
+from topology.model import Bridge, Gre, Route, Vxlan
+from topology.promises import Kind, Pair, Tenant, TenantType
+from topology.refs import PortRef
 from topology.tenants.growth import Growth
 from topology.tenants.places import Uplink, Way
 from topology.tenants.rows import TenantRow

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
 
-from topology.model import Device, Fabric, Gre, Port, PortRef
+from topology.model import Device, Fabric, Gre, Port
 from topology.plan import ROUTERS
+from topology.refs import PortRef
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from topology.errors import Position, Problem
-from topology.model import NOWHERE, TenantType
+from topology.promises import NOWHERE, TenantType
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class Scripted:
     def __init__(self, reply: Callable[[str, bytes, Mapping[str, Any]], Reply]) -> None:
         self.reply = reply
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.acts = 0
 
     def call(self, op: str, body: bytes = b"", timeout_s: float = 1, **fields: Any) -> Reply:
         """Note the question, give the answer."""
@@ -66,7 +67,13 @@ class Scripted:
 
     def run(self, argv: Sequence[str], ns: str | None = None, stdin: bytes = b"", timeout_s: float = 30) -> Completed:
         """Every command succeeds without a word."""
+        self.acts += 1
         return Completed(tuple(argv), 0, "", "")
+
+    def take_acts(self) -> int:
+        """The commands since the last time."""
+        acts, self.acts = self.acts, 0
+        return acts
 
 
 def sandbox() -> HostKernel:

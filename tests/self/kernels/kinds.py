@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, cast
 
 from tests.self.kernels.agents import Scripted
 from topology.errors import KernelUnavailable
 from topology.kernels.link import AgentLink, Reply
-from topology.kernels.registry import Kernel, KernelInfo
+from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
 
 
 class Fake(Kernel):
@@ -20,11 +19,11 @@ class Fake(Kernel):
     def __init__(self) -> None:
         self.agent = cast(AgentLink, Scripted(lambda *_: Reply({}, b"")))
         self.info = KernelInfo(self.kind, "6.1", "native", "")
-        self.closed = False
+        self.closed = self.outlives = False
         Fake.started.append(self)
 
     @classmethod
-    def start(cls, progress: Callable[[str], None], keep: bool = False) -> Fake:
+    def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> Fake:
         """Be there."""
         return cls()
 
@@ -35,6 +34,10 @@ class Fake(Kernel):
     def end_command(self) -> str:
         """No process."""
         return "end it"
+
+    def outlive(self) -> None:
+        """Note it."""
+        self.outlives = True
 
     def close(self) -> None:
         """Note it."""
@@ -65,6 +68,6 @@ class Absent(Fake):
     kind = "absent"
 
     @classmethod
-    def start(cls, progress: Callable[[str], None], keep: bool = False) -> Fake:
+    def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> Fake:
         """Say why not; the brackets are what a terminal's markup could choke on."""
         raise KernelUnavailable("qemu is not here [/x]; on Debian: apt-get install it")

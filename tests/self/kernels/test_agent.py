@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -162,6 +163,26 @@ def test_a_terminal_is_the_commands_own(agent: AgentLink) -> None:
     assert codes == [-2]
 
 
+def test_all_that_is_typed_arrives(agent: AgentLink) -> None:
+    """More than a terminal holds waits until the command reads it, in order, while the agent serves on."""
+    text = b"".join(b"%07d\n" % number for number in range(25_000))
+    heard: list[bytes] = []
+    script = f"mkfifo /run/gate; stty raw -echo; echo ready; read _ </run/gate; head -c {len(text)} | md5sum"
+    number = agent.start(["sh", "-c", script], "a", lambda _, data: heard.append(data), True)
+
+    def said(words: bytes) -> bool:
+        agent.pump(0.1)
+        return words in b"".join(heard)
+
+    wait_for(lambda: said(b"ready"), 5, "the terminal")
+    for start in range(0, len(text), 50_000):
+        agent.call("input", text[start : start + 50_000], to=number)
+    with pytest.raises(AgentError, match="does not read what is typed"):
+        agent.call("input", bytes(1 << 20), to=number)
+    assert agent.run(["sh", "-c", "echo go >/run/gate"]).code == 0
+    wait_for(lambda: said(hashlib.md5(text).hexdigest().encode()), 10, "the digest of all of it")
+
+
 def test_only_a_terminal_takes_input(agent: AgentLink) -> None:
     """Typing into a command without a terminal, or into none, is refused."""
     number = agent.start(["sleep", "0"], None, lambda *_: None)
@@ -186,18 +207,28 @@ def test_a_large_request_passes_a_large_output(agent: AgentLink) -> None:
 
 
 def test_files_are_written_and_read_in_their_namespace(agent: AgentLink) -> None:
-    """A sysctl differs between namespaces; a file that is not there is None."""
+    """A sysctl differs between namespaces; a file that is not there is None, and passed over where it is optional."""
     path = "/proc/sys/net/ipv4/ip_forward"
-    agent.call("write_files", files=[["a", path, "1"], ["b", path, "0"]])
+    agent.call("write_files", files=[[["a"], [["/nonsense", "1"], [path, "1"]]], [["b"], [[path, "0"]]]], optional=True)
     texts = agent.call("read_files", files=[["a", path], ["b", path], ["a", "/nonsense"]]).fields["texts"]
     assert texts == ["1\n", "0\n", None]
+
+
+def test_files_that_are_not_there_are_not_made(agent: AgentLink, tmp_path: Path) -> None:
+    """A file is written only where there is one; it is an error if there is none, unless it is optional."""
+    there, missing = tmp_path / "there", tmp_path / "missing"
+    there.write_text("before")
+    agent.call("write_files", files=[[["a"], [[str(there), "now"], [str(missing), "now"]]]], optional=True)
+    assert (there.read_text(), missing.exists()) == ("now", False)
+    with pytest.raises(AgentError, match="FileNotFoundError"):
+        agent.call("write_files", files=[[["a"], [[str(missing), "now"]]]])
 
 
 def test_the_agent_comes_home_after_an_error(agent: AgentLink) -> None:
     """An operation that fails inside a namespace does not leave the agent there."""
     before = home(agent)
     failing: dict[str, dict[str, Any]] = {
-        "write_files": {"files": [["a", "/proc/sys/nonsense", "1"]]},
+        "write_files": {"files": [[["a"], [["/proc/sys/nonsense", "1"]]]]},
         "send": {"ns": "a", "socket": [99, 99, 99], "to": ["127.0.0.1", 9]},
         "echo_open": {"ns": "b", "family": 99, "bind": ["127.0.0.1", 7]},
         "exec": {"ns": "a", "argv": ["no-such-thing"]},

@@ -18,6 +18,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing is started but stand-ins."""
     known = {name: f"{kinds.__name__}:{name.title()}" for name in ("absent", "poor", "dying", "good")}
     monkeypatch.setattr(registry, "KERNELS", known)
+    monkeypatch.setattr(registry, "AUTO", tuple(known))
 
     def missing(kernel: Kernel, needs: Iterable[str]) -> Mapping[str, str]:
         if kernel.kind == "dying":
@@ -65,7 +66,7 @@ def test_a_chosen_kernel_that_cannot_is_not_replaced(choice: str) -> None:
 
 def test_no_kernel_at_all_tells_a_line_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """When none can, the message has one line for every kind."""
-    monkeypatch.setattr(registry, "KERNELS", {k: v for k, v in registry.KERNELS.items() if k != "good"})
+    monkeypatch.setattr(registry, "AUTO", ("absent", "poor", "dying"))
     with pytest.raises(KernelUnavailable) as caught:
         start("auto", *NEEDS)
     lines = str(caught.value).splitlines()[1:]

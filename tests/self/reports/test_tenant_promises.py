@@ -16,8 +16,9 @@ from topology.errors import PromiseBroken
 from topology.expected import ExpectedJourney, expected_journey, probes_of, reply_to
 from topology.formats.lab import LABS
 from topology.formats.tenants_csv import read_tenants
-from topology.model import Fabric, Tenant, Vxlan
+from topology.model import Fabric, Vxlan
 from topology.packet import Layers
+from topology.promises import Tenant
 from topology.tenants import add_tenants
 
 PROMISES: dict[str, Callable[[Tenant, Trip, LiveFabric], None]] = {

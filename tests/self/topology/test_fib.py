@@ -11,11 +11,11 @@ from topology.fib import Fib, Way
 
 ROUTES = st.lists(
     st.builds(
-        lambda number, length, dev: (ip_network((number, length), strict=False), dev, None),
+        lambda number, length, devs: (ip_network((number, length), strict=False), [Way(dev, None) for dev in devs]),
         # Few bits that differ, so that prefixes nest and addresses hit them.
         st.sampled_from([0, 1, 2, 3, 0xFF, 0x0A000000, 0x0A000001, 0x0A800000, 0xFFFFFFFF]),
         st.sampled_from([0, 1, 8, 9, 24, 31, 32]),
-        st.sampled_from("abc"),
+        st.lists(st.sampled_from("abc"), min_size=1, max_size=2, unique=True),
     ),
     max_size=12,
 )
@@ -24,19 +24,21 @@ ADDRESSES = st.sampled_from([0, 1, 2, 0xFF, 0x0A000000, 0x0A000001, 0x0A800001, 
 
 @given(ROUTES, ADDRESSES, st.sampled_from([None, "a", "b"]))
 def test_longest_prefix_wins_and_then_the_first(
-    routes: list[tuple[IPv4Network, str, None]], number: int, dev: str | None
+    routes: list[tuple[IPv4Network, list[Way]]], number: int, dev: str | None
 ) -> None:
-    """The way is that of the longest prefix which holds the address, the first given of those, bound where asked."""
+    """The ways are those of the longest prefix that holds the address, of its first route, bound where asked."""
     address = IPv4Address(number)
-    fitting = [(prefix, out) for prefix, out, _ in routes if address in prefix and dev in (None, out)]
+    bound = [(prefix, [way for way in ways if dev in (None, way.dev)]) for prefix, ways in routes if address in prefix]
+    fitting = [(prefix, ways) for prefix, ways in bound if ways]
     longest = max((prefix.prefixlen for prefix, _ in fitting), default=None)
-    first = next((Way(out, None) for prefix, out in fitting if prefix.prefixlen == longest), None)
-    assert Fib(routes).lookup(address, dev) == first
+    first = next((ways for prefix, ways in fitting if prefix.prefixlen == longest), [])
+    assert list(Fib(routes).lookup(address, dev)) == first
 
 
 def test_versions_stay_apart() -> None:
     """A default route of one IP version is no way to an address of the other."""
-    fib = Fib([(ip_network("0.0.0.0/0"), "a", ip_address("10.0.0.1")), (ip_network("::/64"), "b", None)])
-    assert fib.lookup(ip_address("::1")) == Way("b", None)
-    assert fib.lookup(ip_address("fd00::1")) is None
-    assert fib.lookup(ip_address("1.2.3.4")) == Way("a", ip_address("10.0.0.1"))
+    four, six = Way("a", ip_address("10.0.0.1")), Way("b", None)
+    fib = Fib([(ip_network("0.0.0.0/0"), [four]), (ip_network("::/64"), [six])])
+    assert list(fib.lookup(ip_address("::1"))) == [six]
+    assert list(fib.lookup(ip_address("fd00::1"))) == []
+    assert list(fib.lookup(ip_address("1.2.3.4"))) == [four]

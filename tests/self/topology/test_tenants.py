@@ -21,9 +21,10 @@ from tests.self.topology.tenant_files import ROWS, Row, many_rows, tidy, untidy
 from topology.expected import expected_journey, probes_of
 from topology.formats.lab import LABS, load_lab_text
 from topology.formats.tenants_csv import read_tenants, read_tenants_text
-from topology.model import NAME_MAX, Fabric, Gre, Pair, Vxlan
+from topology.model import NAME_MAX, Fabric, Gre, Vxlan
 from topology.packet import Probe
 from topology.plan import Operation, make_plan
+from topology.promises import Pair
 from topology.tenants import add_tenants
 from topology.tenants.pools import POOLS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ def check(result: int, what: str) -> None:
     if result != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), what)
+
+
+def identity(status: os.stat_result) -> tuple[int, ...]:
+    """What tells a namespace's file from every other."""
+    return status.st_dev, status.st_ino
 
 
 class Namespaces:
@@ -66,6 +72,27 @@ class Namespaces:
             check(libc.mount(b"/proc/self/ns/net", path.encode(), b"none", MS_BIND, None), "mount")
         finally:
             check(libc.setns(self.home, CLONE_NEWNET), "setns")
+        return self.fd(name)
+
+    def adopt(self, name: str, path: str, never: list[list[int]]) -> int:
+        """Give a namespace that somebody else has made a name here; PermissionError for one that is not to be entered.
+
+        That is the first of this machine, the agent's own, and each of ``never`` (device and inode number).
+        """
+        place = self.path(name)
+        found = os.open(path, os.O_RDONLY)
+        try:
+            forbidden = {identity(os.fstat(self.home)), *map(tuple, never)}
+            with contextlib.suppress(PermissionError):  # who may not look at process 1 cannot enter its namespace
+                forbidden.add(identity(os.stat("/proc/1/ns/net")))
+            if identity(os.fstat(found)) in forbidden:
+                raise PermissionError(errno.EPERM, "not a namespace to be entered", path)
+            os.makedirs(NETNS_DIR, exist_ok=True)
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_RDONLY, 0o444))
+            source = f"/proc/self/fd/{found}".encode()
+            check(libc.mount(source, place.encode(), b"none", MS_BIND, None), "mount")
+        finally:
+            os.close(found)
         return self.fd(name)
 
     def remove(self, name: str) -> None:

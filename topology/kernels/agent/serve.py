@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
+import operator
 import os
 import platform
 import resource
@@ -36,6 +38,7 @@ from topology.kernels.agent.watch import Watch
 
 VERSION = 1
 HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
+FILE_MAX, READ_SIZE = 1 << 18, 1 << 9
 EMPTY_READS, EMPTY_READ_MS = 15, 20
 RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207
 """linux/random.h"""
@@ -165,6 +168,11 @@ class Agent:
         """Make namespaces; the descriptors serve as IFLA_NET_NS_FD in messages relayed by this agent."""
         return {"fds": {name: self.namespaces.add(name) for name in header["names"]}}
 
+    def op_netns_adopt(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Name the namespaces behind ``paths`` (name to path), none of which may be one of ``never``."""
+        adopt, never = self.namespaces.adopt, header["never"]
+        return {"fds": {name: adopt(name, path, never) for name, path in header["paths"].items()}}
+
     def op_netns_del(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Remove namespaces."""
         for name in header["names"]:
@@ -177,31 +185,48 @@ class Agent:
         return {"names": self.namespaces.names()}
 
     def op_netlink(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Relay ``chunks`` of the body, each [namespace, size], in order; the answers come back likewise."""
+        """Relay ``chunks`` of the body, each [namespace, size, protocol], in order; the answers come back likewise."""
         at, answers = 0, []
-        for name, size in header["chunks"]:
-            answers.append(self.relay.transact(name, body[at : at + size]))
+        for name, size, protocol in header["chunks"]:
+            answers.append(self.relay.transact(name, body[at : at + size], protocol))
             at += size
         return {"sizes": [len(answer) for answer in answers]}, b"".join(answers)
 
     def op_write_files(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Write ``files``, each [namespace, path, text], as sysctls need it."""
-        for name, path, text in header["files"]:
-            with self.namespaces.inside(name), open(path, "w") as file:
-                file.write(text)
+        """Write ``files``, each [namespaces, [[path, text], ...]], as sysctls need it; no file is made.
+
+        With ``optional`` a file that is not there is passed over.
+        """
+        for names, files in header["files"]:
+            for name in names:
+                with self.namespaces.inside(name):
+                    for path, text in files:
+                        write_text(path, text, bool(header.get("optional")))
         return {}
 
     def op_read_files(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Read ``files``, each [namespace, path], up to 256 kB; None for one that is not there."""
         texts: list[str | None] = []
-        for name, path in header["files"]:
+        for name, files in itertools.groupby(header["files"], operator.itemgetter(0)):
             with self.namespaces.inside(name):
-                try:
-                    with open(path, errors="replace") as file:
-                        texts.append(file.read(1 << 18))
-                except FileNotFoundError:
-                    texts.append(None)
+                texts += [read_text(path) for _, path in files]
         return {"texts": texts}
+
+    def op_read_bytes(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read one file whole, as bytes."""
+        with open(header["path"], "rb") as file:
+            return {}, file.read(BODY_MAX)
+
+    def op_exchange(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Send the body to a socket in the file system, and give what comes back until it is closed there."""
+        answer = bytearray()
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(header["deadline_s"])
+            peer.connect(header["path"])
+            peer.sendall(body)
+            while len(answer) < BODY_MAX and (data := peer.recv(1 << 16)):
+                answer += data
+        return {}, bytes(answer)
 
     def op_send(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Send one datagram or frame from a namespace; ``socket`` is (family, type, protocol).
@@ -253,14 +278,14 @@ class Agent:
         return {"more": more, "drops": tap.drops}, records
 
     def op_watch_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Watch ``namespaces`` for changed links, addresses and routes."""
+        """Watch ``namespaces`` for changes of what a node's state is made of."""
         handle = self.new_handle()
         self.watches[handle] = Watch(self.namespaces, header["namespaces"])
         return {"handle": handle}
 
     def op_watch_read(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Give the places, in the list of namespaces, of those that have changed since the last time."""
-        return {"changed": self.watches[header["handle"]].changed()}
+        """Give the places, in the list of namespaces, of those with news since the last time, by their kind."""
+        return {**self.watches[header["handle"]].news()}
 
     def op_close(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Close a tap, a watch, an echo or a sender."""
@@ -286,6 +311,39 @@ class Agent:
         """Type the body into the command of request ``to``."""
         self.commands.type_into(header["to"], body)
         return {}
+
+
+def write_text(path: str, text: str, optional: bool) -> None:
+    """Write a file in one piece; it must be there, unless that is optional."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    except FileNotFoundError:
+        if optional:
+            return
+        raise
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def read_text(path: str) -> str | None:
+    """A file's text up to 256 kB, None where there is none.
+
+    A sysctl's reader clears as much memory as it is asked for, so little is asked for until there proves to be more.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    data, size = b"", READ_SIZE
+    try:
+        while len(data) < FILE_MAX and (part := os.read(descriptor, size)):
+            data += part
+            size = min(size * 8 if len(part) == size else size, FILE_MAX - len(data))
+    finally:
+        os.close(descriptor)
+    return data.decode(errors="replace")
 
 
 def echo_once(echo: socket.socket) -> None:

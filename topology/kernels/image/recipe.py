@@ -50,7 +50,7 @@ class Recipe:
 
 
 RECIPE = Recipe(
-    version=1,
+    version=2,
     machine="x86_64",
     suite="bookworm",
     packages=(
@@ -64,6 +64,7 @@ RECIPE = Recipe(
         "kmod",
         "procps",
         "nftables",
+        "docker.io",
         "tcpdump",
     ),
     left_out=("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*"),

@@ -1,0 +1,104 @@
+"""Nodes that are containers: the same promises, and nothing of the engine's or the machine's network in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixtures.instruments.suite import SuiteRun
+from fixtures.instruments.watch import watched_network
+from topology.errors import EngineError, NotApplicable
+from topology.kernels.engine import Engine
+
+pytestmark = pytest.mark.lifecycle
+LAB = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
+
+CONFINED = r'''
+import re
+
+NET_ADMIN, NET_RAW = 12, 13  # linux/capability.h
+
+def read(fabric, path):
+    (text,) = fabric.kernel.agent.call("read_files", files=[[None, path]]).get("texts", list)
+    return text
+
+def test_node_can_do_nothing_outside_its_own_network(fabric):
+    """Two capabilities, no new ones, a read-only root, and no resolver but a loopback where nothing answers."""
+    for node in fabric.names:
+        pid = fabric.run(node, "ip", "netns", "pids", node).stdout.split()[0]
+        status = read(fabric, f"/proc/{pid}/status")
+        for kind in ("CapPrm", "CapEff", "CapBnd"):
+            held = int(re.search(rf"{kind}:\s+(\w+)", status)[1], 16)
+            assert held & ~(1 << NET_ADMIN | 1 << NET_RAW) == 0, node
+        assert re.search(r"NoNewPrivs:\s+1", status)
+        root = next(line for line in read(fabric, f"/proc/{pid}/mountinfo").splitlines() if line.split()[4] == "/")
+        assert "ro" in root.split()[5].split(",")
+        resolvers = re.findall(r"(?m)^nameserver (.*)$", read(fabric, f"/proc/{pid}/root/etc/resolv.conf") or "")
+        assert set(resolvers) <= {"127.0.0.1"}
+'''
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """This machine's container engine; without one there is nothing to prove."""
+    try:
+        return Engine.of_this_machine()
+    except EngineError as error:
+        raise NotApplicable(str(error)) from error
+
+
+@pytest.fixture
+def on_machine(suite: Callable[..., SuiteRun], engine: Engine) -> Callable[..., SuiteRun]:
+    """Runs the suite on containers of this machine's engine."""
+    return lambda *more: suite("--runtime", "docker", "--kernel", "here", "--lab", str(LAB), *more)
+
+
+def test_fabric_of_this_machines_containers_is_proven_and_leaves_nothing(
+    on_machine: Callable[..., SuiteRun], engine: Engine
+) -> None:
+    """The whole suite passes on containers, the machine's own network sees no change, and no container is left."""
+    with watched_network() as changes:
+        run = on_machine("-m", "overlay", "--html")
+    assert run.code == 0, run.output
+    assert run.results["kernel"]["kind"] == "here"
+    assert run.results["summary"]["passed"] >= 40
+    assert run.left == {}
+    assert changes == []
+    assert engine.of_dead_owners() == []
+
+
+def test_containers_are_confined_to_their_own_network(on_machine: Callable[..., SuiteRun], tmp_path: Path) -> None:
+    """A node has no capabilities beyond those over its own network, a read-only root, and no resolver."""
+    module = tmp_path / "test_confined.py"
+    module.write_text(CONFINED)
+    run = on_machine("-p", "conftest", str(module))
+    assert run.code == 0, run.output
+    assert run.left == {}
+
+
+def test_reference_lab_is_proven_on_containers_inside_a_guest(suite: Callable[..., SuiteRun]) -> None:
+    """A guest's own engine carries every lab, whatever this machine's kernel lacks; a snapshot hides the cost."""
+    run = suite("-m", "overlay", "--runtime", "docker", "--kernel", "guest")
+    assert run.code == 0, run.output
+    assert run.results["summary"]["passed"] >= 90
+    assert run.left == {}
+
+
+def test_run_without_an_engine_says_what_is_missing(
+    suite: Callable[..., SuiteRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no engine answers, nothing passes: the run is errored, and names the socket that it tried."""
+    absent = f"unix://{tmp_path}/none.sock"
+    monkeypatch.setenv("DOCKER_HOST", absent)
+    run = suite("tests/underlay", "--runtime", "docker", "--kernel", "here", "--lab", str(LAB))
+    assert run.code == 6, run.output
+    assert absent in run.output
+
+
+def test_host_sandbox_cannot_carry_containers(suite: Callable[..., SuiteRun]) -> None:
+    """The kernel host refuses containers with the reason: it cannot enter them."""
+    run = suite("tests/underlay", "--runtime", "docker", "--kernel", "host", "--lab", str(LAB))
+    assert run.code == 6, run.output
+    assert "none that its agent can enter" in run.output

@@ -1,0 +1,212 @@
+"""A container engine (docker's API): makes nodes without a network of their own, and removes them by label.
+
+A node is a process that sleeps, in namespaces of its own: read-only root, no route or resolver that leads anywhere, no
+capabilities beyond those over its own network. Its image is made here, of one static busybox; nothing is pulled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import sys
+import tarfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from topology.errors import EngineError
+from topology.kernels.owner import Owner
+
+MACHINES_SOCKET = "unix:///var/run/docker.sock"
+IMAGE = "hopcheck-node"
+LABELS = SESSION, OWNER, NODE = ("hopcheck.session", "hopcheck.owner", "hopcheck.node")
+"""The labels: which run's, made by which process, which node of the fabric."""
+PROOF = "HOPCHECK_NODE"
+"""The environment variable by which a container's process is told from another machine's of the same number."""
+CAPABILITIES = ("NET_ADMIN", "NET_RAW")
+PROCESSES_MAX, MEMORY_MAX = 256, 256 << 20
+TIMEOUT_S = 60
+NOT_FOUND, CONFLICT = 404, 409
+"""The engine's answers for a container that has gone, and for one whose removal is under way."""
+NOWHERE = "127.0.0.1"
+"""The only resolver that a container is told of: its own loopback, where nothing answers."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container: its id, its first process as the engine's kernel counts, and how to know that process."""
+
+    id: str
+    name: str
+    pid: int
+    proof: str
+
+
+class Engine:
+    """One engine; what it makes carries this object's session."""
+
+    def __init__(self, client: APIClient, address: str) -> None:
+        self._client, self.address = client, address
+        self.session = uuid.uuid4().hex[:12]
+
+    @classmethod
+    def of_this_machine(cls) -> Engine:
+        """The engine of DOCKER_HOST or of the usual socket; EngineError says why there is none, and what mends it."""
+        return cls.at(os.environ.get("DOCKER_HOST") or MACHINES_SOCKET)
+
+    @classmethod
+    def at(cls, address: str) -> Engine:
+        """The engine behind a socket of this machine; one elsewhere has containers that nobody here can enter."""
+        if not address.startswith("unix://"):
+            raise EngineError(f"container engine - expected one on this machine (unix://...) - seen {address}")
+        with _explained(f"container engine {address}"):
+            client = APIClient(base_url=address, version="auto", timeout=TIMEOUT_S)
+        return cls(client, address)
+
+    @property
+    def version(self) -> str:
+        """The engine's own version."""
+        with _explained("container engine"):
+            return str(self._client.version()["Version"])
+
+    def ensure_image(self, busybox: bytes) -> str:
+        """The node image made of a static busybox, put into the engine unless it is there; its name."""
+        packed = node_image(busybox)
+        tag = hashlib.sha256(packed).hexdigest()[:12]
+        with _explained(f"container engine - image {IMAGE}:{tag}"):
+            if not self._client.images(f"{IMAGE}:{tag}"):
+                self._client.import_image_from_data(packed, repository=IMAGE, tag=tag)
+        return f"{IMAGE}:{tag}"
+
+    def run_node(self, image: str, name: str) -> Container:
+        """A running container for one node."""
+        proof = f"{PROOF}={self.session}/{name}"
+        labels = {SESSION: self.session, OWNER: str(Owner.this_process()), NODE: name}
+        with _explained(f"container engine - node {name}"):
+            made = self._client.create_container(
+                image,
+                command=["sleep", "infinity"],
+                hostname=name,
+                name=f"hopcheck-{self.session}-{name}",
+                labels=labels,
+                environment=[proof],
+                host_config=self._client.create_host_config(**CONFINEMENT),
+            )
+            self._client.start(made["Id"])
+            state = self._client.inspect_container(made["Id"])["State"]
+        if not state["Running"] or not state["Pid"]:
+            raise EngineError(f"container engine - node {name} - expected running - seen {state['Status']}")
+        return Container(made["Id"], name, int(state["Pid"]), proof)
+
+    def remove_session(self, session: str) -> int:
+        """Remove every container of a session; how many there were."""
+        found = self._labelled(f"{SESSION}={session}")
+        for entry in found:
+            self._remove(entry["Id"])
+        return len(found)
+
+    def remove_own(self) -> None:
+        """Remove every container that this object has made."""
+        self.remove_session(self.session)
+
+    def of_dead_owners(self) -> list[tuple[str, str]]:
+        """Session and name of each container whose maker has surely died without its reaper."""
+        entries = [(entry["Labels"], entry["Names"][0].lstrip("/")) for entry in self._labelled(OWNER)]
+        owners = [(Owner.parse(labels[OWNER]), labels.get(SESSION, ""), name) for labels, name in entries]
+        return [(session, name) for owner, session, name in owners if owner and owner.is_surely_dead]
+
+    def end_command(self) -> str:
+        """The command that removes every container that this object has made."""
+        return f"{sys.executable} -m topology.kernels.engine {self.address} {self.session}"
+
+    def remove_of_dead_owners(self) -> None:
+        """Remove the containers whose maker has surely died, and its reaper with it."""
+        for session in {session for session, _ in self.of_dead_owners()}:
+            self.remove_session(session)
+
+    def close(self) -> None:
+        """Leave the engine; what it runs stays."""
+        self._client.close()
+
+    def _labelled(self, label: str) -> list[Mapping[str, Any]]:
+        with _explained("container engine - list of containers"):
+            return list(self._client.containers(all=True, filters={"label": label}))
+
+    def _remove(self, container: str) -> None:
+        """Remove a container, unless somebody else is at it or has been."""
+        with _explained(f"container engine - container {container[:12]}"):
+            try:
+                self._client.remove_container(container, force=True, v=True)
+            except APIError as error:
+                if error.status_code not in (NOT_FOUND, CONFLICT):
+                    raise
+
+
+CONFINEMENT: Mapping[str, Any] = {
+    "network_mode": "none",
+    "read_only": True,
+    "cap_drop": ["ALL"],
+    "cap_add": list(CAPABILITIES),
+    "security_opt": ["no-new-privileges"],
+    "pids_limit": PROCESSES_MAX,
+    "mem_limit": MEMORY_MAX,
+    "dns": [NOWHERE],
+    "dns_search": ["."],
+}
+"""docker's HostConfig of every node."""
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn what docker's client raises into EngineError."""
+    try:
+        yield
+    except (DockerException, RequestException, OSError, LookupError) as error:
+        words = " ".join(str(error).split())[:300]
+        raise EngineError(f"{what} - expected an answer - seen {words or type(error).__name__}") from error
+
+
+def node_image(busybox: bytes) -> bytes:
+    """A root file system of one static busybox, as a tar archive, the same bytes for the same busybox."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for folder in ("bin", "dev", "etc", "proc", "root", "run", "sys", "tmp"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(entry)
+        program = tarfile.TarInfo("bin/busybox")
+        program.mode, program.size = 0o755, len(busybox)
+        archive.addfile(program, io.BytesIO(busybox))
+        for name in APPLETS:
+            entry = tarfile.TarInfo(f"bin/{name}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(entry)
+    return out.getvalue()
+
+
+APPLETS = ("sh", "sleep", "cat", "echo", "ip", "ls", "nc", "ping", "ping6", "ps", "traceroute", "vi")
+"""What somebody finds who enters a node."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Without arguments: exit code 0 if this machine's engine answers. With an address and a session: remove that."""
+    try:
+        if arguments:
+            Engine.at(arguments[0]).remove_session(arguments[1])
+        else:
+            Engine.of_this_machine().close()
+    except EngineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -17,6 +17,7 @@ pytest_plugins = [
 MARKERS = (
     "underlay: what overlays stand on: links, tunnel ends, live state as declared",
     "overlay: every declared pair, hop by hop, with the underlay it stands on",
+    "tenants: what each type of tenant promises, hop by hop (needs --tenants)",
     "ecmp: many flows over equal-cost ways",
     "perf: throughput and latency, in ratios to a bare path (no such test yet)",
     "faults: a broken fabric is noticed, and the guilty node named",

@@ -1,4 +1,4 @@
-"""What it costs to see after every test whether it has changed the fabric, against one trip of a probe, in one run.
+"""What it costs to read the whole fabric and compare it, as after a test that ran a command, against a probe's trip.
 
 ``python -m benchmarks.readout [RUNS]``: alternates the two on a fabric of its own, prints medians and their ratio.
 """

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from topology.errors import Problem
-from topology.model import Address, Bridge, Device, Fabric, Gre, Kind, Node, Pair, Port, PortRef, Vxlan
+from topology.model import Address, Bridge, Device, Fabric, Gre, Node, Port, Vxlan
 from topology.packet import Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
 from topology.plan import ROUTERS
+from topology.promises import Kind, Pair
+from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
 
@@ -33,8 +36,12 @@ class ExpectedHop:
     node: str
     interface: str
     direction: Direction
-    stack: Stack
     layers: Layers
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The headers as a pattern, made when first asked for: most journeys are only looked at for where they go."""
+        return stack_of(self.layers)
 
     @property
     def ref(self) -> PortRef:
@@ -82,8 +89,8 @@ def expected_journey(fabric: Fabric, probe: Probe) -> ExpectedJourney:
 def check_pairs(fabric: Fabric) -> Iterator[Problem]:
     """The pairs whose traffic cannot arrive, or is not carried as the pair declares."""
     for pair in fabric.pairs:
-        for source, target in ((pair.source, pair.target), (pair.target, pair.source)):
-            probe = probe_between(fabric, source, target)
+        for probe in probes_of(fabric, pair):
+            source, target = probe.source, probe.target
             if probe.src.version != probe.dst.version:
                 what = f"{source} -> {target} cannot start: {probe.src} and {probe.dst} are of two IP versions"
                 yield Problem(pair.where, what, "nodes whose first addresses are of one version")
@@ -94,6 +101,12 @@ def check_pairs(fabric: Fabric) -> Iterator[Problem]:
                 yield Problem(pair.where, f"{source} -> {target} cannot arrive: {journey.dropped}", right)
             elif journey.kind != pair.kind:
                 yield _wrong_kind(pair, source, target, journey)
+
+
+def probes_of(fabric: Fabric, pair: Pair) -> tuple[Probe, Probe]:
+    """A plain ICMP echo request between the ends of a pair, and one the other way."""
+    src, dst = pair.src or fabric[pair.source].address, pair.dst or fabric[pair.target].address
+    return Probe(pair.source, pair.target, src, dst), Probe(pair.target, pair.source, dst, src)
 
 
 def probe_between(fabric: Fabric, source: str, target: str) -> Probe:
@@ -286,7 +299,7 @@ class _Walk:
         device: Device, direction: Direction, layers: Layers, hops: tuple[ExpectedHop, ...]
     ) -> tuple[ExpectedHop, ...]:
         """The hops so far and this one."""
-        return (*hops, ExpectedHop(device.node, device.name, direction, stack_of(layers), layers))
+        return (*hops, ExpectedHop(device.node, device.name, direction, layers))
 
 
 def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:

@@ -32,22 +32,9 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from topology.errors import Misuse, Position
-from topology.model import (
-    Bridge,
-    Device,
-    Fabric,
-    Gre,
-    Kind,
-    Link,
-    Node,
-    Pair,
-    Port,
-    PortRef,
-    Role,
-    Route,
-    Vxlan,
-    stable_mac,
-)
+from topology.model import Bridge, Device, Fabric, Gre, Link, Node, Port, Role, Route, Vxlan, stable_mac
+from topology.promises import Kind, Pair
+from topology.refs import PortRef
 
 PREFIX = "leafspine"
 FORM = f"{PREFIX}-LEAVESxSPINES[xCUSTOMERS][-gre]"

@@ -15,15 +15,15 @@ from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.errors import Position, UnknownName
 from topology.fib import Fib, Way
+from topology.promises import NOWHERE, Pair, Spread, Tenant
+from topology.refs import PortRef
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Interface: TypeAlias = IPv4Interface | IPv6Interface
 Network: TypeAlias = IPv4Network | IPv6Network
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
-Kind: TypeAlias = Literal["bridge", "routed", "l2-overlay", "l3-overlay", "hairpin"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
-KINDS: tuple[Kind, ...] = get_args(Kind)
 NAME_MAX = 15
 """IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
 PORT_MTU = 1500
@@ -31,18 +31,6 @@ PORT_MTU = 1500
 VXLAN_PORT = 4789
 """The port IANA assigned to VXLAN (RFC 7348, section 8)."""
 LOOPBACK = "lo"
-NOWHERE = Position()
-
-
-@dataclass(frozen=True, order=True)
-class PortRef:
-    """One interface of one node, written ``node:interface``."""
-
-    node: str
-    interface: str
-
-    def __str__(self) -> str:
-        return f"{self.node}:{self.interface}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,19 +255,6 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A promise: traffic from ``source`` reaches ``target`` and comes back, carried as ``kind`` says."""
-
-    source: str
-    target: str
-    kind: Kind
-    where: Position = field(default=NOWHERE, compare=False)
-
-    def __str__(self) -> str:
-        return f"{self.source}-{self.target}-{self.kind}"
-
-
-@dataclass(frozen=True)
 class Routing:
     """How the nodes of a fabric choose among equal-cost next hops (Documentation/networking/ip-sysctl)."""
 
@@ -288,25 +263,8 @@ class Routing:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A promise about many flows between two nodes: they take all equal-cost ways (``even``), or all the same one.
-
-    With ``survives`` every flow arrives also while any one spine's links are down.
-    """
-
-    source: str
-    target: str
-    even: bool
-    survives: bool = False
-    where: Position = field(default=NOWHERE, compare=False)
-
-    def __str__(self) -> str:
-        return f"{self.source}-{self.target}-{'even' if self.even else 'one-way'}"
-
-
-@dataclass(frozen=True)
 class Fabric:
-    """A declared fabric; ``fabric["lc1"]`` is a node."""
+    """A declared fabric; ``fabric["lc1"]`` is a node. Tenants, where there are any, are parts of all the rest."""
 
     name: str
     nodes: tuple[Node, ...]
@@ -314,6 +272,8 @@ class Fabric:
     pairs: tuple[Pair, ...]
     file: str = "<lab>"
     title: str = ""
+    tenants: tuple[Tenant, ...] = ()
+    tenants_file: str = ""
     routing: Routing = Routing()
     spreads: tuple[Spread, ...] = ()
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from topology.errors import Position
 from topology.fib import Way
-from topology.model import NOWHERE, Bridge, Device, Fabric, Gre, Interface, Loopback, Node, Port, Route, Routing, Vxlan
+from topology.model import Bridge, Device, Fabric, Gre, Interface, Loopback, Node, Port, Route, Routing, Vxlan
+from topology.promises import NOWHERE
 
 LOOPBACK_INDEX = 1
 """lo comes first in every namespace (LOOPBACK_IFINDEX of include/net/flow.h)."""

@@ -10,7 +10,7 @@ from fixtures.instruments.flows import FlowProber, without_spine
 from fixtures.instruments.live import LiveFabric
 from reports.judge.spread import FlowSeen, all_arrive, each_stays, share_one_way, spread_evenly
 from topology.errors import NotApplicable
-from topology.model import Spread
+from topology.promises import Spread
 
 pytestmark = [pytest.mark.overlay, pytest.mark.ecmp]
 

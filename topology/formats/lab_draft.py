@@ -8,22 +8,8 @@ from dataclasses import dataclass, replace
 from topology.errors import Position
 from topology.formats import lab_schema as schema
 from topology.formats.yaml_positions import Step, Tree, locate
-from topology.model import (
-    LOOPBACK,
-    Bridge,
-    Device,
-    Fabric,
-    Gre,
-    Link,
-    Loopback,
-    Node,
-    Pair,
-    Port,
-    Routing,
-    Spread,
-    Vxlan,
-    stable_mac,
-)
+from topology.model import LOOPBACK, Bridge, Device, Fabric, Gre, Link, Loopback, Node, Port, Routing, Vxlan, stable_mac
+from topology.promises import Pair, Spread
 
 
 @dataclass(frozen=True)

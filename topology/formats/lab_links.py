@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_values import shown, suggest
-from topology.model import NAME_MAX, Bridge, Device, Gre, Node, PortRef
+from topology.model import NAME_MAX, Bridge, Device, Gre, Node
+from topology.refs import PortRef
 
 
 def check_ends(draft: Draft) -> Iterator[Problem]:

@@ -10,7 +10,9 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from topology.formats import lab_values as values
-from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Kind, PortRef, Role, Route
+from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route
+from topology.promises import Kind
+from topology.refs import PortRef
 
 MAX_NODES = 10_000
 

@@ -13,7 +13,9 @@ from typing import TypeVar
 
 from pydantic_core import PydanticCustomError
 
-from topology.model import KINDS, ROLES, Address, Interface, Kind, Network, NextHop, PortRef, Role, Route
+from topology.model import ROLES, Address, Interface, Network, NextHop, Role, Route
+from topology.promises import KINDS, Kind
+from topology.refs import PortRef
 
 T = TypeVar("T")
 LAB_NAME_MAX = 63

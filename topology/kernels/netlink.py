@@ -27,10 +27,10 @@ CHUNK_MAX = 64
 CHUNKS_MAX = 512
 """Chunks in one request: neither it nor its answer comes near a frame's bound, and a deadline is for one."""
 FIRST_SEQUENCE = 1
-
-
 NODES_MAX = 256
-"""Nodes that are read at a time: their sysctls' paths and their dumps must fit a frame."""
+"""Nodes that are read at a time: their dumps must fit a frame."""
+FILES_MAX = 8000
+"""Files in one request: with their paths they must fit a frame's header (1 MiB)."""
 SOCKETS = "/proc/net/netlink"
 """The netlink sockets of a namespace, the kernel's own under port 0 (netlink_native_seq_show)."""
 
@@ -98,7 +98,7 @@ class Netlink:
         asked = state_requests()
         answers = iter(self._ask([(node, request) for node in nodes for request in asked]))
         readouts = {node: Readout(node, [next(answers) for _ in asked]) for node in nodes}
-        sysctls, has_nftables = self._read_sysctls(nodes)
+        sysctls, has_nftables = self._read_sysctls(dict.fromkeys(nodes, WATCHED_SYSCTLS))
         tables = [tables_request()] if has_nftables else []
         more = [(node, one) for node, readout in readouts.items() for one in (*readout.further_requests(), *tables)]
         further: dict[str, dict[str, list[bytes]]] = {node: {} for node in nodes}
@@ -133,7 +133,7 @@ class Netlink:
         """Those that this kernel has; nodes that get the same are told once, and each is entered once."""
         by_node: dict[str, list[tuple[str, str]]] = {}
         for op in sysctls:
-            by_node.setdefault(op.node, []).append((_proc_path(op.arguments["key"]), op.arguments["value"]))
+            by_node.setdefault(op.node, []).append((proc_path(op.arguments["key"]), op.arguments["value"]))
         alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
         for node, files in by_node.items():
             alike.setdefault(tuple(files), []).append(node)
@@ -148,27 +148,36 @@ class Netlink:
             struct.pack_into("=I", chunk, start + SEQUENCE.start, sequence)
         return bytes(chunk), dict(enumerate(operations, FIRST_SEQUENCE))
 
-    def _read_sysctls(self, nodes: Sequence[str]) -> tuple[dict[str, dict[str, str]], bool]:
+    def with_other_sysctls(self, before: Mapping[str, NodeState]) -> list[str]:
+        """The nodes of which a sysctl is not as it was; all of them where there is nftables, which is not looked at."""
+        keys = {node: tuple(dict.fromkeys((*WATCHED_SYSCTLS, *state.sysctls))) for node, state in before.items()}
+        now, has_nftables = self._read_sysctls(keys)
+        return [node for node, state in before.items() if has_nftables or now[node] != state.sysctls]
+
+    def _read_sysctls(self, keys: Mapping[str, Sequence[str]]) -> tuple[dict[str, dict[str, str]], bool]:
         """Each node's sysctls, as far as this kernel has them; and whether it has nftables now.
 
         That is looked up first, because asking for it would load it: it has when netfilter's netlink socket is there.
         """
-        paths = [_proc_path(key) for key in WATCHED_SYSCTLS]
-        sockets, *texts = self._read([(None, SOCKETS), *((node, path) for node in nodes for path in paths)])
-        by_node = zip(nodes, zip(*[iter(texts)] * len(paths), strict=True), strict=True)
-        known = {
-            node: {key: text.strip() for key, text in zip(WATCHED_SYSCTLS, found, strict=True) if text is not None}
-            for node, found in by_node
-        }
+        wanted = [(node, key) for node, of_node in keys.items() for key in of_node]
+        sockets, *texts = self._read([(None, SOCKETS), *((node, proc_path(key)) for node, key in wanted)])
+        known: dict[str, dict[str, str]] = {node: {} for node in keys}
+        for (node, key), text in zip(wanted, texts, strict=True):
+            if text is not None:
+                known[node][key] = text.strip()
         kernels = [line.split()[1:3] for line in (sockets or "").splitlines()]
         return known, [str(NETLINK_NETFILTER), "0"] in kernels
 
     def _read(self, files: Sequence[tuple[str | None, str]]) -> list[str | None]:
         """The texts of files in namespaces; None for one that is not there."""
-        texts = self._agent.call("read_files", files=[list(file) for file in files]).get("texts", list)
-        if len(texts) != len(files) or not all(text is None or type(text) is str for text in texts):
-            raise AgentLost(f"agent - files - expected {len(files)} texts - seen others")
-        return texts
+        found: list[str | None] = []
+        for start in range(0, len(files), FILES_MAX):
+            part = [list(file) for file in files[start : start + FILES_MAX]]
+            texts = self._agent.call("read_files", files=part).get("texts", list)
+            if len(texts) != len(part) or not all(text is None or type(text) is str for text in texts):
+                raise AgentLost(f"agent - files - expected {len(part)} texts - seen others")
+            found += texts
+        return found
 
     def _resolved(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments with a descriptor for each namespace."""
@@ -198,8 +207,9 @@ class Netlink:
         return answers
 
 
-def _proc_path(key: str) -> str:
-    return "/proc/sys/" + key.replace(".", "/")
+def proc_path(key: str) -> str:
+    """A sysctl's file; a key with slashes is one of a device whose name has dots (sysctl(8))."""
+    return "/proc/sys/" + (key if "/" in key else key.replace(".", "/"))
 
 
 def _check(answer: bytes, by_sequence: Mapping[int, Operation]) -> None:

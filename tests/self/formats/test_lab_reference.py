@@ -10,7 +10,8 @@ import pytest
 import topology
 from topology.formats import lab_schema
 from topology.formats.lab import load_lab_text
-from topology.model import KINDS, ROLES
+from topology.model import ROLES
+from topology.promises import KINDS
 
 PAGE = (Path(topology.__file__).parents[1] / "docs" / "lab-file.md").read_text(encoding="utf-8")
 

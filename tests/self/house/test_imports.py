@@ -18,22 +18,40 @@ from tests.self.house.sources import Source, sources
 PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
+MODEL = ("topology.refs", "topology.promises", "topology.model")
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
     "topology.wait": ("topology.errors",),
     "topology.wire": ("topology.errors", "topology.wire"),
     "topology.fib": (),
-    "topology.model": ("topology.errors", "topology.fib"),
-    "topology.packet": ("topology.errors", "topology.model", "topology.wire"),
-    "topology.plan": ("topology.errors", "topology.fib", "topology.model"),
-    "topology.state": ("topology.errors", "topology.model", "topology.plan"),
-    "topology.expected": ("topology.errors", "topology.model", "topology.wire", "topology.packet", "topology.plan"),
-    "topology.leafspine": ("topology.errors", "topology.model"),
-    "topology.formats": ("topology.errors", "topology.model", "topology.leafspine", "topology.formats"),
+    "topology.refs": (),
+    "topology.promises": ("topology.errors", "topology.refs"),
+    "topology.model": ("topology.errors", "topology.fib", "topology.promises", "topology.refs"),
+    "topology.packet": ("topology.errors", *MODEL, "topology.wire"),
+    "topology.plan": ("topology.errors", "topology.fib", *MODEL),
+    "topology.state": ("topology.errors", *MODEL, "topology.plan"),
+    "topology.expected": ("topology.errors", *MODEL, "topology.wire", "topology.packet", "topology.plan"),
+    "topology.leafspine": ("topology.errors", *MODEL),
+    "topology.formats": (
+        "topology.errors",
+        *MODEL,
+        "topology.leafspine",
+        "topology.tenants.rows",
+        "topology.formats",
+    ),
+    "topology.tenants.rows": ("topology.errors", *MODEL),
+    "topology.tenants": (
+        "topology.errors",
+        *MODEL,
+        "topology.packet",
+        "topology.plan",
+        "topology.expected",
+        "topology.tenants",
+    ),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (
         *CORE,
-        "topology.model",
+        *MODEL,
         "topology.wire",
         "topology.plan",
         "topology.state",
@@ -41,7 +59,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "topology.runtimes": (
         *CORE,
-        "topology.model",
+        *MODEL,
         "topology.plan",
         "topology.state",
         "topology.kernels",
@@ -51,7 +69,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 """What a part of topology may import of topology; the longest name that fits a module decides."""
 OTHERS = (
     *CORE,
-    "topology.model",
+    *MODEL,
     "topology.packet",
     "topology.plan",
     "topology.state",

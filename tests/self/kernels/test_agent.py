@@ -12,8 +12,8 @@ import pytest
 
 from fixtures.instruments.tap import Taps
 from reports.evidence import Sighting
-from topology.errors import AgentError, AgentLost, KernelUnavailable, NetlinkError
-from topology.kernels.host import HostKernel
+from tests.self.kernels.agents import sandbox
+from topology.errors import AgentError, AgentLost, NetlinkError
 from topology.kernels.link import AgentLink
 from topology.kernels.netlink import Netlink
 from topology.plan import Operation
@@ -21,14 +21,6 @@ from topology.wait import wait_for
 
 UDP = [int(socket.AF_INET), int(socket.SOCK_DGRAM), 0]
 NONCE = bytes(range(16))
-
-
-def sandbox() -> HostKernel:
-    """A sandbox of this machine's kernel; skips where there can be none."""
-    try:
-        return HostKernel.start(lambda _: None)
-    except KernelUnavailable as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +248,7 @@ def test_the_agent_comes_home_after_an_error(agent: AgentLink) -> None:
         "echo_open": {"ns": "b", "family": 99, "bind": ["127.0.0.1", 7]},
         "exec": {"ns": "a", "argv": ["no-such-thing"]},
         "tap_open": {"namespaces": ["a", "nowhere"], "buffer_bytes": 1},
+        "watch_open": {"namespaces": ["a", "nowhere"]},
     }
     for op, fields in failing.items():
         with pytest.raises(AgentError):
@@ -303,6 +296,8 @@ def test_an_unknown_operation_is_refused(agent: AgentLink, op: object) -> None:
         ("exec", {"ns": None, "argv": 7}),
         ("tap_mark", {"handle": 99}),
         ("tap_read", {}),
+        ("watch_open", {"namespaces": 7}),
+        ("watch_read", {"handle": 99}),
     ],
     ids=str,
 )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.self.kernels.test_agent import home, sandbox
+from tests.self.kernels.agents import sandbox
+from tests.self.kernels.test_agent import home
 from topology.errors import AgentError
 from topology.kernels.link import AgentLink
 from topology.wait import wait_for

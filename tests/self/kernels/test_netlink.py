@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_interface
 from typing import Any
 
@@ -14,8 +16,8 @@ from tests.self.builders import vxlan_lab
 from tests.self.kernels.agents import Scripted
 from tests.self.kernels.dumps import DONE, END, ERROR, dumps, message
 from topology.errors import AgentLost, EnvironmentBroken, NetlinkError
-from topology.kernels.link import Reply
-from topology.kernels.netlink import FIRST_SEQUENCE, NODES_MAX, Netlink
+from topology.kernels.link import HEADER_MAX, Reply
+from topology.kernels.netlink import FIRST_SEQUENCE, NODES_MAX, Netlink, proc_path
 from topology.kernels.rtnl.dumps import state_requests
 from topology.plan import Operation, make_plan
 from topology.state import WATCHED_SYSCTLS, NodeState
@@ -123,6 +125,28 @@ def test_many_nodes_are_read_in_parts() -> None:
     netlink = answering()
     assert list(netlink.states(names)) == names
     assert [op for op, _ in asked(netlink)] == ["netlink", "read_files"] * 2
+
+
+def test_many_sysctls_travel_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large fabric's sysctls would not fit one request: all are read, a few at a time, and put together rightly."""
+    monkeypatch.setattr("topology.kernels.netlink.FILES_MAX", 5)
+
+    def reply(op: str, body: bytes, given: Mapping[str, Any]) -> Reply:
+        assert len(given["files"]) <= 5
+        return Reply({"texts": [f"{node} {path}" for node, path in given["files"]]}, b"")
+
+    nodes = ("a", "b")
+    found, _ = Netlink(Scripted(reply))._read_sysctls(dict.fromkeys(nodes, WATCHED_SYSCTLS))
+    assert found == {node: {key: f"{node} {proc_path(key)}" for key in WATCHED_SYSCTLS} for node in nodes}
+
+
+def test_sysctls_of_a_large_fabric_fit_one_request() -> None:
+    """What is written is sent once for all nodes of a role, so that a thousand more nodes cost their names only."""
+    agent, few = Scripted(lambda *_: Reply({}, b"")), make_plan(vxlan_lab()).sysctls
+    many = [replace(op, node=f"{op.node}-{n}") for n in range(1000) for op in few]
+    Netlink(agent)._write_sysctls(many)
+    [(_, fields)] = agent.asked
+    assert len(json.dumps(fields)) < HEADER_MAX / 4
 
 
 SOCKETS = "sk Eth Pid Groups\n0 {} 0 0\n0 {} {} 0\n"

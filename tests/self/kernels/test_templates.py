@@ -21,8 +21,9 @@ from topology.kernels.rtnl.encode import Encode, by_pyroute2
 from topology.kernels.rtnl.messages import NLMSG_ERROR, messages
 from topology.kernels.rtnl.templates import SEQUENCE, SLOTS, Templates, make_template
 from topology.leafspine import leafspine
-from topology.model import Bridge, Device, Fabric, Gre, Node, Port, PortRef, Route, Vxlan
+from topology.model import Bridge, Device, Fabric, Gre, Node, Port, Route, Vxlan
 from topology.plan import NamespaceOf, Operation, make_plan
+from topology.refs import PortRef
 
 names = st.text("abz09_-.", min_size=1, max_size=15)
 macs = st.none() | st.binary(min_size=6, max_size=6).map(lambda data: data.hex(":"))

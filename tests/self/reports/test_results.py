@@ -94,7 +94,7 @@ def test_document_says_what_was_seen() -> None:
     assert spine["stack"][-1]["fields"]["load"].startswith("a0a1a2")
     assert made["summary"] == {"passed": 1, "failed": 1, "errored": 0, "skipped": 0, "unstable": 0}
     assert made["tests"][0]["seconds"] == 0.1235
-    assert made["lab"] == {"name": "ece792", "file": "ece792.yaml", "nodes": 12, "links": 13}
+    assert made["lab"] == {"name": "ece792", "file": "ece792.yaml", "tenants": None, "nodes": 12, "links": 13}
 
 
 def test_document_says_where_it_first_went_wrong() -> None:
@@ -159,6 +159,7 @@ MUTATIONS = {
     "divergence with a bad cause": put({}, "journeys", 2, "divergence", "cause"),
     "kernel without its reason": delete("kernel", "why"),
     "lab with half a node": put(1.5, "lab", "nodes"),
+    "tenants by number": put(4, "lab", "tenants"),
     "summary without failed": delete("summary", "failed"),
     "summary below zero": put(-1, "summary", "passed"),
     "tests as a mapping": put({}, "tests"),

@@ -9,8 +9,9 @@ from tests.self.builders import expect
 from topology.errors import LabError
 from topology.expected import check_pairs
 from topology.formats.lab import LABS, load_lab_text
-from topology.model import Fabric, Loopback, Spread
+from topology.model import Fabric, Loopback
 from topology.plan import make_plan
+from topology.promises import Spread
 from topology.state import declared_state
 
 TEXT = (LABS / "ecmp.yaml").read_text()

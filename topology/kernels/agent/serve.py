@@ -34,6 +34,7 @@ from topology.kernels.agent.commands import Commands
 from topology.kernels.agent.namespaces import Namespaces
 from topology.kernels.agent.relay import Relay
 from topology.kernels.agent.tap import Tap
+from topology.kernels.agent.watch import Watch
 
 VERSION = 1
 HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
@@ -58,6 +59,7 @@ class Agent:
         self.relay = Relay(self.namespaces)
         self.commands = Commands(self.namespaces, self.selector, self.send)
         self.taps: dict[int, Tap] = {}
+        self.watches: dict[int, Watch] = {}
         self.echoes: dict[int, socket.socket] = {}
         self.senders: dict[int, socket.socket] = {}
         self.handles = 0
@@ -110,7 +112,7 @@ class Agent:
         self.commands.end_all()
         if not self.can_come_back:
             raise SystemExit(0)
-        for handle in [*self.taps, *self.echoes, *self.senders]:
+        for handle in [*self.taps, *self.watches, *self.echoes, *self.senders]:
             self.op_close({"handle": handle}, b"")
         self.buffer.clear()
 
@@ -273,17 +275,27 @@ class Agent:
         """Give what a tap has seen, and the drops of each namespace so far."""
         tap = self.taps[header["handle"]]
         records, more = tap.read()
-        return {"more": more, "drops": tap.statistics()}, records
+        return {"more": more, "drops": tap.drops}, records
+
+    def op_watch_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Watch ``namespaces`` for changes of what a node's state is made of."""
+        handle = self.new_handle()
+        self.watches[handle] = Watch(self.namespaces, header["namespaces"])
+        return {"handle": handle}
+
+    def op_watch_read(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Give the places, in the list of namespaces, of those with news since the last time, by their kind."""
+        return {**self.watches[header["handle"]].news()}
 
     def op_close(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Close a tap, an echo or a sender."""
+        """Close a tap, a watch, an echo or a sender."""
         handle = header["handle"]
-        if handle in self.senders:
-            self.senders.pop(handle).close()
-            return {}
-        if handle in self.taps:
-            self.taps.pop(handle).close()
-        elif handle in self.echoes:
+        closable: tuple[dict[int, Any], ...] = (self.senders, self.taps, self.watches)
+        for kind in closable:
+            if handle in kind:
+                kind.pop(handle).close()
+                return {}
+        if handle in self.echoes:
             self.selector.unregister(self.echoes[handle])
             self.echoes.pop(handle).close()
         else:
@@ -342,7 +354,12 @@ def echo_once(echo: socket.socket) -> None:
 
 
 def main(stream_fd: int | None) -> None:
-    """Take the stream away from the children, then serve it: ``stream_fd``, or standard input and output."""
+    """Take the stream away from the children, then serve it: ``stream_fd``, or standard input and output.
+
+    A node takes four descriptors (its namespace, netlink, tap, watch), so as many may be open as the system allows.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     stream_in = os.dup(0) if stream_fd is None else stream_fd
     both_ways = stream_fd is not None or stat.S_ISSOCK(os.fstat(stream_in).st_mode)
     stream_out = stream_in if both_ways else os.dup(1)
@@ -351,7 +368,4 @@ def main(stream_fd: int | None) -> None:
     if not both_ways:
         os.dup2(null, 1)
     os.environ["PATH"] = PATH
-    # Every namespace takes several descriptors, and the usual limit is 1024.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     Agent(stream_in, stream_out).run()

@@ -210,7 +210,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Fabric:
-    """A declared fabric; ``fabric["lc1"]`` is a node."""
+    """A declared fabric; ``fabric["lc1"]`` is a node.
+
+    ``notes`` is what its reader must tell people: a line for each thing that was left out, changed or derived.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -218,6 +221,7 @@ class Fabric:
     pairs: tuple[Pair, ...]
     file: str = "<lab>"
     title: str = ""
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __getitem__(self, name: str) -> Node:
         try:

@@ -227,6 +227,15 @@ def test_line_of_many_nodes_is_blamed_once() -> None:
     assert len(refused(text).problems) == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("type: veth", "type: macvlan"), ("type: veth", "type: wormhole"), ("kind: bridge", "kind: ovs-bridge")],
+)
+def test_refused_link_or_node_makes_no_further_problems(old: str, new: str) -> None:
+    """What a refused link or node would have brought is not missed in the lines that use it."""
+    assert len(refused(edited((old, new))).problems) == 1
+
+
 def test_refused_device_is_not_blamed_again_where_it_is_used() -> None:
     """Lines about a device whose making was refused are no further problems."""
     error = refused(edited(("ip link add br10 type bridge stp_state 0", "ip link add br10 type bridge stp_state 1")))

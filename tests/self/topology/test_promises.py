@@ -69,6 +69,32 @@ def test_fabric_without_two_customers_promises_nothing(customers: int) -> None:
     assert f"0 are derived from what must arrive between {customers} customers" in found.notes[-1]
 
 
+ONE_WAY = """
+lab: one-way
+nodes:
+  l1:
+    role: leaf
+    addresses: {up: 10.0.0.1/30, down: 10.1.0.254/24}
+    gre: {t: {local: 10.0.0.1, remote: 10.0.0.2}}
+    routes: [10.2.0.0/24 dev t]
+  l2:
+    role: leaf
+    addresses: {up: 10.0.0.2/30, down: 10.2.0.254/24}
+    gre: {t: {local: 10.0.0.2, remote: 10.0.0.1}}
+    routes: [10.1.0.0/24 via 10.0.0.1]
+  a: {role: customer, addresses: {e: 10.1.0.1/24}, routes: [default via 10.1.0.254]}
+  b: {role: customer, addresses: {e: 10.2.0.1/24}, routes: [default via 10.2.0.254]}
+links: [[l1:up, l2:up], [l1:down, a:e], [l2:down, b:e]]
+"""
+
+
+def test_pair_that_returns_in_another_kind_is_left_out_and_told() -> None:
+    """Two customers whose request is tunnelled and whose answer is not make no pair of one kind."""
+    found = derived(load_lab_text(ONE_WAY))
+    assert found.pairs == ()
+    assert "a and b reach each other in two kinds" in found.notes[-1]
+
+
 def test_addresses_of_two_versions_make_no_pair() -> None:
     """A customer with IPv4 and one with IPv6 cannot be paired."""
     text = "lab: two\nnodes:\n  a: {role: customer, addresses: {e: 10.0.0.1/24}}\n"

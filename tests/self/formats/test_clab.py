@@ -11,7 +11,7 @@ from topology import formats
 from topology.formats.clab import load_clab
 from topology.model import Bridge, Fabric, Gre, PortRef, Vxlan, stable_mac
 from topology.plan import make_plan
-from topology.promises import with_derived_pairs
+from topology.derived_pairs import with_derived_pairs
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 import topology
 from topology.export import EXPORTS, NAMES
 from topology.formats import FORMATS, clab, clab_file, clab_links, clab_roles, clab_wires
-from topology.promises import MAX_PAIRS
+from topology.derived_pairs import MAX_PAIRS
 
 PAGE = (Path(topology.__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 WORDS = set(re.findall(r"[\w.-]+", PAGE))

@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test nightly bench lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test soak nightly bench lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -24,15 +24,20 @@ python: # only .venv, for what needs no lab
 test: setup lint ## set up, check the code, run every test
 	$(PYTEST) --html
 
-nightly: test ## what runs once a day
+soak: setup ## kill runs at 100 moments for each kind of kernel, run 10 pairs at once; reports/out/soak/report.html
+	HOPCHECK_POINTS=100 HOPCHECK_PAIRS=10 $(PYTEST) -m soak --html --out reports/out/soak
+
+nightly: test ## what runs once a day: test, then soak
+	$(MAKE) soak
 
 lint: python ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 
-bench: setup ## measure what SPECIFICATION.md states, in ratios of one run
-	.venv/bin/python -m benchmarks.restore
+bench: ## set up, and measure anew what docs/measured.md states
+	@.ci/setup bench
+	.venv/bin/python -m benchmarks
 
 doctor: python ## which kernels can carry a lab here, and what would mend the others
 	$(PYTEST) --doctor

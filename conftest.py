@@ -7,17 +7,22 @@ import pytest
 pytest_plugins = [
     "fixtures.verdicts",
     "fixtures.session",
+    "fixtures.signals",
     "fixtures.parametrise",
     "fixtures.fabric",
     "fixtures.suite",
+    "fixtures.workers",
 ]
 
 MARKERS = (
     "underlay: what overlays stand on: links, tunnel ends, live state as declared",
     "overlay: every declared pair, hop by hop, with the underlay it stands on",
+    "tenants: what each type of tenant promises, hop by hop (needs --tenants)",
+    "ecmp: many flows over equal-cost ways",
     "perf: throughput and latency, in ratios to a bare path (no such test yet)",
     "faults: a broken fabric is noticed, and the guilty node named",
     "lifecycle: a run leaves the machine as it found it",
+    "soak: repeated as often as HOPCHECK_POINTS and HOPCHECK_PAIRS say",
     "kinds(*kinds): the kinds of pairs that a test is about",
 )
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import islice
 
 from topology.expected import expected_journey, probe_between
-from topology.model import Fabric, Kind, Node, Pair
+from topology.model import Fabric, Node
+from topology.promises import Kind, Pair
 
 MAX_PAIRS = 200
 """As many pairs as are tried: each is two journeys, and later some tests."""

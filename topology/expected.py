@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from topology.errors import Problem
-from topology.model import Address, Bridge, Device, Fabric, Gre, Kind, Node, Pair, Port, PortRef, Vxlan
+from topology.model import Address, Bridge, Device, Fabric, Gre, Node, Port, Vxlan
 from topology.packet import Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
-from topology.plan import ROUTERS, route_device
+from topology.plan import ROUTERS
+from topology.promises import Kind, Pair
+from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
 
@@ -33,8 +36,12 @@ class ExpectedHop:
     node: str
     interface: str
     direction: Direction
-    stack: Stack
     layers: Layers
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The headers as a pattern, made when first asked for: most journeys are only looked at for where they go."""
+        return stack_of(self.layers)
 
     @property
     def ref(self) -> PortRef:
@@ -82,8 +89,8 @@ def expected_journey(fabric: Fabric, probe: Probe) -> ExpectedJourney:
 def check_pairs(fabric: Fabric) -> Iterator[Problem]:
     """The pairs whose traffic cannot arrive, or is not carried as the pair declares."""
     for pair in fabric.pairs:
-        for source, target in ((pair.source, pair.target), (pair.target, pair.source)):
-            probe = probe_between(fabric, source, target)
+        for probe in probes_of(fabric, pair):
+            source, target = probe.source, probe.target
             if probe.src.version != probe.dst.version:
                 what = f"{source} -> {target} cannot start: {probe.src} and {probe.dst} are of two IP versions"
                 yield Problem(pair.where, what, "nodes whose first addresses are of one version")
@@ -94,6 +101,12 @@ def check_pairs(fabric: Fabric) -> Iterator[Problem]:
                 yield Problem(pair.where, f"{source} -> {target} cannot arrive: {journey.dropped}", right)
             elif journey.kind != pair.kind:
                 yield _wrong_kind(pair, source, target, journey)
+
+
+def probes_of(fabric: Fabric, pair: Pair) -> tuple[Probe, Probe]:
+    """A plain ICMP echo request between the ends of a pair, and one the other way."""
+    src, dst = pair.src or fabric[pair.source].address, pair.dst or fabric[pair.target].address
+    return Probe(pair.source, pair.target, src, dst), Probe(pair.target, pair.source, dst, src)
 
 
 def probe_between(fabric: Fabric, source: str, target: str) -> Probe:
@@ -134,11 +147,17 @@ class _Walk:
         if len(packet) > MAX_LAYERS:
             yield ExpectedPath(hops, f"{node.name} wraps it over and over on its way to {target}")
             return
-        choice = _route(node, target, out)
-        if choice is None:
+        address = ip_address(str(target))
+        ways = node.fib.lookup(address, out)
+        if not ways:
             yield ExpectedPath(hops, f"{node.name} has no route to {target}")
-            return
-        device, next_hop = choice
+        for way in ways:
+            yield from self.send_by(node, node[way.dev], way.via or address, packet, hops)
+
+    def send_by(
+        self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Let an IP packet out of a device, to a next hop."""
         if isinstance(device, Gre):
             yield from self.into_gre(node, device, packet, self.seen(device, "out", packet, hops))
             return
@@ -202,7 +221,7 @@ class _Walk:
 
     def receive(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
-        if packet[0][1]["dst"] not in {str(address) for address in node.addresses}:
+        if ip_address(str(packet[0][1]["dst"])) not in node.addresses:
             yield from self.forward(node, packet, hops)
             return
         names = tuple(name for name, _ in packet[1:3])
@@ -227,21 +246,22 @@ class _Walk:
 
     def out_of_gre(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Unwrap at the tunnel whose ends and key are the packet's."""
-        outer, header = packet[0][1], packet[1][1]
-        for gre in node.all(Gre):
-            ends = (str(gre.local), str(gre.remote), gre.key)
-            if ends == (outer["dst"], outer["src"], header.get("key")):
-                yield from self.receive(node, packet[2:], self.seen(gre, "in", packet[2:], hops))
-                return
-        yield ExpectedPath(hops, f"{node.name} has no GRE tunnel from {outer['src']} to {outer['dst']}")
+        outer, key = packet[0][1], packet[1][1].get("key")
+        ends = (ip_address(str(outer["dst"])), ip_address(str(outer["src"])))
+        gre = node.gre_by_ends.get((*ends, key if isinstance(key, int) else None))
+        if gre is not None:
+            yield from self.receive(node, packet[2:], self.seen(gre, "in", packet[2:], hops))
+            return
+        keyed = "" if key is None else f" with the key {key}"
+        yield ExpectedPath(hops, f"{node.name} has no GRE tunnel from {outer['src']} to {outer['dst']}{keyed}")
 
     def out_of_vxlan(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Unwrap at the VTEP of the packet's port and VNI (RFC 7348)."""
         port, vni = packet[1][1]["dport"], packet[2][1]["vni"]
-        for vxlan in node.all(Vxlan):
-            if (vxlan.port, vxlan.vni) == (port, vni):
-                yield from self.arrive(vxlan, packet[3:], hops)
-                return
+        vxlan = node.vxlan_by_vni.get((int(str(port)), int(str(vni))))
+        if vxlan is not None:
+            yield from self.arrive(vxlan, packet[3:], hops)
+            return
         yield ExpectedPath(hops, f"{node.name} has no VTEP for VNI {vni} on port {port}")
 
     def segment(self, device: Device) -> Iterator[Device]:
@@ -272,16 +292,14 @@ class _Walk:
         if isinstance(device, Port):
             yield self.fabric[device.peer.node][device.peer.interface]
         elif isinstance(device, Vxlan):
-            for other in self.fabric.all(Vxlan):
-                if other.local == device.remote and (other.vni, other.port) == (device.vni, device.port):
-                    yield other
+            yield from self.fabric.vteps.get((device.remote, device.port, device.vni), ())
 
     @staticmethod
     def seen(
         device: Device, direction: Direction, layers: Layers, hops: tuple[ExpectedHop, ...]
     ) -> tuple[ExpectedHop, ...]:
         """The hops so far and this one."""
-        return (*hops, ExpectedHop(device.node, device.name, direction, stack_of(layers), layers))
+        return (*hops, ExpectedHop(device.node, device.name, direction, layers))
 
 
 def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
@@ -300,27 +318,6 @@ def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
 
 def _ttl(layers: Layers) -> int:
     return int(str(ttl_of(layers)))
-
-
-def _route(node: Node, target: object, out: str | None) -> tuple[Device, Address] | None:
-    """Longest prefix match among the connected and the declared routes: the device and the next hop."""
-    address = ip_address(str(target))
-    best: tuple[int, Device, Address] | None = None
-    for device in node.devices:
-        for interface in device.addresses:
-            if address in interface.network and out in (None, device.name):
-                best = _longer(best, (interface.network.prefixlen, device, address))
-    for route in node.routes:
-        name = route_device(node, route)
-        if name is not None and address in route.prefix and out in (None, name):
-            best = _longer(best, (route.prefix.prefixlen, node[name], route.via or address))
-    return best[1:] if best else None
-
-
-def _longer(
-    best: tuple[int, Device, Address] | None, other: tuple[int, Device, Address]
-) -> tuple[int, Device, Address]:
-    return other if best is None or other[0] > best[0] else best
 
 
 def reply_to(probe: Probe) -> Probe:

@@ -7,38 +7,30 @@ MTUs are bytes of IP packet, addresses are ``ipaddress`` objects.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.errors import Position, UnknownName
+from topology.fib import Fib, Way
+from topology.promises import NOWHERE, Pair, Spread, Tenant
+from topology.refs import PortRef
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Interface: TypeAlias = IPv4Interface | IPv6Interface
 Network: TypeAlias = IPv4Network | IPv6Network
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
-Kind: TypeAlias = Literal["bridge", "routed", "l2-overlay", "l3-overlay", "hairpin"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
-KINDS: tuple[Kind, ...] = get_args(Kind)
 NAME_MAX = 15
 """IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
+PORT_MTU = 1500
+"""What Ethernet carries (RFC 894), and a new veth's own choice."""
 VXLAN_PORT = 4789
 """The port IANA assigned to VXLAN (RFC 7348, section 8)."""
-NOWHERE = Position()
-
-
-@dataclass(frozen=True, order=True)
-class PortRef:
-    """One interface of one node, written ``node:interface``."""
-
-    node: str
-    interface: str
-
-    def __str__(self) -> str:
-        return f"{self.node}:{self.interface}"
+LOOPBACK = "lo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +48,11 @@ class Device:
     def ref(self) -> PortRef:
         """The device as ``node:interface``."""
         return PortRef(self.node, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loopback(Device):
+    """The loopback device, which every namespace has: its addresses are the node's own, whatever link is down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,28 +82,50 @@ class Vxlan(Device):
 
 @dataclass(frozen=True, kw_only=True)
 class Gre(Device):
-    """A GRE device (RFC 2784, key of RFC 2890); ``ttl`` None inherits the inner packet's."""
+    """A GRE device (RFC 2784, key of RFC 2890); ``ttl`` None inherits the inner packet's.
+
+    With ``inherit_tos`` it inherits the TOS as well, and then looks its route up for every packet anew.
+    """
 
     local: Address
     remote: Address
     key: int | None = None
     ttl: int | None = None
+    inherit_tos: bool = False
+
+
+@dataclass(frozen=True)
+class NextHop:
+    """Where a route leads: through the gateway ``via``, or directly out of ``dev``."""
+
+    via: Address | None = None
+    dev: str | None = None
+
+    def __str__(self) -> str:
+        words = ["via", str(self.via)] if self.via else []
+        words += ["dev", self.dev] if self.dev else []
+        return " ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """A unicast route of the main table: through the gateway ``via``, or directly out of ``dev``."""
+    """A unicast route of the main table: to its next hop, or to one of several of equal cost (``others``)."""
 
     prefix: Network
     via: Address | None = None
     dev: str | None = None
+    others: tuple[NextHop, ...] = ()
     where: Position = field(default=NOWHERE, compare=False)
 
+    @property
+    def next_hops(self) -> tuple[NextHop, ...]:
+        """All of them."""
+        return (NextHop(self.via, self.dev), *self.others)
+
     def __str__(self) -> str:
-        words = ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
-        words += ["via", str(self.via)] if self.via else []
-        words += ["dev", self.dev] if self.dev else []
-        return " ".join(words)
+        target = "default" if self.prefix.prefixlen == 0 else str(self.prefix)
+        word = " nexthop " if self.others else " "
+        return target + "".join(f"{word}{hop}" for hop in self.next_hops)
 
 
 DeviceT = TypeVar("DeviceT", bound=Device)
@@ -175,7 +194,47 @@ class Node:
 
     def bridge_of(self, member: str) -> Bridge | None:
         """The bridge that the device is a member of."""
-        return next((bridge for bridge in self.all(Bridge) if member in bridge.members), None)
+        return self._bridges.get(member)
+
+    @cached_property
+    def _bridges(self) -> Mapping[str, Bridge]:
+        """Each member's bridge, the first one declared."""
+        return {member: bridge for bridge in reversed(self.all(Bridge)) for member in bridge.members}
+
+    def device_towards(self, hop: NextHop) -> str | None:
+        """The device by which a next hop is reached: the declared one, or the one on whose subnet the gateway is."""
+        if hop.dev is not None or hop.via is None:
+            return hop.dev
+        return next((way.dev for way in self._connected.lookup(hop.via)), None)
+
+    @cached_property
+    def _connected(self) -> Fib:
+        return Fib(self._subnets())
+
+    def _subnets(self) -> Iterator[tuple[Network, Sequence[Way]]]:
+        for device in self.devices:
+            yield from ((interface.network, (Way(device.name, None),)) for interface in device.addresses)
+
+    @cached_property
+    def fib(self) -> Fib:
+        """Where the node's packets go: the routes that its addresses bring, then the declared ones."""
+        declared = ((route.prefix, self.ways(route)) for route in self.routes)
+        return Fib((*self._subnets(), *declared))
+
+    def ways(self, route: Route) -> tuple[Way, ...]:
+        """A route's next hops, each with the device by which it is reached; those that none reaches are left out."""
+        found = ((self.device_towards(hop), hop.via) for hop in route.next_hops)
+        return tuple(Way(dev, via) for dev, via in found if dev is not None)
+
+    @cached_property
+    def gre_by_ends(self) -> Mapping[tuple[Address, Address, int | None], Gre]:
+        """The node's GRE devices by what the kernel tells them apart by: local, remote, key (``ip_tunnel_lookup``)."""
+        return {(gre.local, gre.remote, gre.key): gre for gre in reversed(self.all(Gre))}
+
+    @cached_property
+    def vxlan_by_vni(self) -> Mapping[tuple[int, int], Vxlan]:
+        """The node's VXLAN devices by UDP port and VNI (``vxlan_vs_find_vni``)."""
+        return {(vxlan.port, vxlan.vni): vxlan for vxlan in reversed(self.all(Vxlan))}
 
 
 @dataclass(frozen=True)
@@ -196,21 +255,16 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A promise: traffic from ``source`` reaches ``target`` and comes back, carried as ``kind`` says."""
+class Routing:
+    """How the nodes of a fabric choose among equal-cost next hops (Documentation/networking/ip-sysctl)."""
 
-    source: str
-    target: str
-    kind: Kind
-    where: Position = field(default=NOWHERE, compare=False)
-
-    def __str__(self) -> str:
-        return f"{self.source}-{self.target}-{self.kind}"
+    hash_policy: int = 0
+    ignore_linkdown: bool = False
 
 
 @dataclass(frozen=True)
 class Fabric:
-    """A declared fabric; ``fabric["lc1"]`` is a node.
+    """A declared fabric; ``fabric["lc1"]`` is a node. Tenants, where there are any, are parts of all the rest.
 
     ``notes`` is what its reader must tell people: a line for each thing that was left out, changed or derived.
     """
@@ -222,6 +276,10 @@ class Fabric:
     file: str = "<lab>"
     title: str = ""
     notes: tuple[str, ...] = field(default=(), compare=False)
+    tenants: tuple[Tenant, ...] = ()
+    tenants_file: str = ""
+    routing: Routing = Routing()
+    spreads: tuple[Spread, ...] = ()
 
     def __getitem__(self, name: str) -> Node:
         try:
@@ -258,6 +316,15 @@ class Fabric:
         return (*self.all(Gre), *self.all(Vxlan))
 
     @cached_property
+    def vteps(self) -> Mapping[tuple[Address, int, int], tuple[Vxlan, ...]]:
+        """The VXLAN devices by what a packet must name to reach them: local address, UDP port, VNI."""
+        found: dict[tuple[Address, int, int], tuple[Vxlan, ...]] = {}
+        for vxlan in self.all(Vxlan):
+            ends = (vxlan.local, vxlan.port, vxlan.vni)
+            found[ends] = (*found.get(ends, ()), vxlan)
+        return found
+
+    @cached_property
     def vxlan_ports(self) -> frozenset[int]:
         """UDP destination ports that carry VXLAN in this fabric; a decoder guesses no others."""
         return frozenset(device.port for device in self.all(Vxlan))
@@ -265,7 +332,7 @@ class Fabric:
     @cached_property
     def needs(self) -> frozenset[str]:
         """The rtnetlink link kinds that a kernel must offer to carry this fabric."""
-        return frozenset(link_kind(device) for device in self.devices)
+        return frozenset(link_kind(device) for device in self.devices if not isinstance(device, Loopback))
 
 
 def link_kind(device: Device) -> str:

@@ -40,6 +40,8 @@ class Probe:
     ident: int = 1
     sequence: int = 1
     is_reply: bool = False
+    port: int = SOURCE_PORT
+    """The UDP source port of the request: what tells one flow from another."""
 
     @property
     def payload(self) -> bytes:
@@ -56,7 +58,7 @@ class Probe:
     @property
     def _transport(self) -> Layer:
         if self.protocol == "udp":
-            ports = (SOURCE_PORT, PROBE_PORT)
+            ports = (self.port, PROBE_PORT)
             sport, dport = reversed(ports) if self.is_reply else ports
             return ("udp", {"sport": sport, "dport": dport})
         kind = ICMP_ECHO[self.src.version][self.is_reply]

@@ -13,13 +13,22 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from topology.errors import Position
-from topology.model import NOWHERE, Bridge, Device, Fabric, Gre, Interface, Node, Port, Route, Vxlan
+from topology.fib import Way
+from topology.model import Bridge, Device, Fabric, Gre, Interface, Loopback, Node, Port, Route, Routing, Vxlan
+from topology.promises import NOWHERE
 
+LOOPBACK_INDEX = 1
+"""lo comes first in every namespace (LOOPBACK_IFINDEX of include/net/flow.h)."""
+DEFAULT_ROUTING = Routing()
 FIRST_INDEX = 100
 """Interface indexes are chosen here, above those of lo and the kernel's own fallback devices, so that no look-up is
 needed between making a device and naming it in a later message of the same batch."""
 ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
+RT_SCOPE_LINK = 253
+"""linux/rtnetlink.h: what a route without a gateway reaches is on the link."""
+INHERIT_TOS = 1
+"""Not a TOS: the bit that ip_tunnel_xmit (net/ipv4/ip_tunnel.c) takes for "the inner packet's"."""
 GRE_KEY = 0x2000
 """The header has a key (GRE_KEY of linux/if_tunnel.h, in network order)."""
 IGNORE_ENCAP_LIMIT = 1
@@ -74,39 +83,49 @@ class Plan:
 def make_plan(fabric: Fabric) -> Plan:
     """The operations that bring a fabric up from nothing."""
     index = {device.ref: n for node in fabric.nodes for n, device in enumerate(node.devices, FIRST_INDEX)}
+    index |= {device.ref: LOOPBACK_INDEX for device in fabric.all(Loopback)}
     links = tuple(_veth(fabric, device, index) for device in fabric.all(Port) if device.ref < device.peer)
     rest = tuple(op for node in fabric.nodes for op in _node(node, {d.name: index[d.ref] for d in node.devices}))
-    sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, _has_ipv6(fabric)))
+    ipv6 = uses_ipv6(fabric)
+    sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, ipv6, fabric.routing))
     return Plan(tuple(node.name for node in fabric.nodes), sysctls, (links, rest))
 
 
-def _has_ipv6(fabric: Fabric) -> bool:
+def uses_ipv6(fabric: Fabric) -> bool:
+    """Whether any device of a fabric has an IPv6 address; else IPv6 is off in all of it."""
     return any(interface.version == 6 for device in fabric.devices for interface in device.addresses)
 
 
-def _sysctls(node: Node, ipv6: bool) -> Iterator[Operation]:
-    """Everything a new namespace inherits from the machine and that changes what the fabric does.
+def written_sysctls(node: Node, ipv6: bool, routing: Routing = DEFAULT_ROUTING) -> dict[str, int]:
+    """Everything a new namespace inherits from the machine and that changes what the fabric does, as it is to be.
 
-    The bridge's keys exist only where br_netfilter is loaded: hence sysctl(8)'s ``-e``.
+    The bridge's keys exist only where br_netfilter is loaded.
     """
     forwards = int(node.role in ROUTERS)
-    wanted = {
+    return {
         "net.ipv4.ip_forward": forwards,
         "net.ipv4.conf.all.rp_filter": 0,
         "net.ipv4.conf.default.rp_filter": 0,
-        "net.ipv4.conf.all.ignore_routes_with_linkdown": 0,
-        "net.ipv4.conf.default.ignore_routes_with_linkdown": 0,
-        "net.ipv4.fib_multipath_hash_policy": 0,
+        "net.ipv4.conf.all.ignore_routes_with_linkdown": int(routing.ignore_linkdown),
+        "net.ipv4.conf.default.ignore_routes_with_linkdown": int(routing.ignore_linkdown),
+        "net.ipv4.fib_multipath_hash_policy": routing.hash_policy,
         "net.ipv4.icmp_ratelimit": 0,
         "net.ipv6.icmp.ratelimit": 0,
         "net.ipv6.conf.all.disable_ipv6": int(not ipv6),
         "net.ipv6.conf.default.disable_ipv6": int(not ipv6),
         "net.ipv6.conf.all.forwarding": forwards if ipv6 else 0,
+        # A router asks for neighbours from its link-local address, which must not first wait for its own probes.
+        "net.ipv6.conf.all.accept_dad": 0,
+        "net.ipv6.conf.default.accept_dad": 0,
         "net.bridge.bridge-nf-call-iptables": 0,
         "net.bridge.bridge-nf-call-ip6tables": 0,
         "net.bridge.bridge-nf-call-arptables": 0,
     }
-    for key, value in wanted.items():
+
+
+def _sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[Operation]:
+    """Write them before any device is there; sysctl(8)'s ``-e`` passes over keys that this kernel lacks."""
+    for key, value in written_sysctls(node, ipv6, routing).items():
         command = f"ip netns exec {node.name} sysctl -eqw {key}={value}"
         yield Operation(node.name, "sysctl", "write", {"key": key, "value": str(value)}, command, node.where)
 
@@ -135,7 +154,10 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
     def op(api: str, verb: str, arguments: Mapping[str, Any], words: str, where: Position) -> Operation:
         return Operation(node.name, api, verb, arguments, f"ip -n {node.name} {words}", where)
 
-    yield op("link", "set", {"index": 1, "state": "up"}, "link set dev lo up", node.where)
+    loopback = {"index": LOOPBACK_INDEX, "state": "up"}
+    yield op("link", "set", loopback, "link set dev lo up", node.where)
+    for lo in node.all(Loopback):
+        yield from _addresses(op, lo, LOOPBACK_INDEX)
     for device in node.devices:
         if isinstance(device, Port):
             yield from _address_and_up(op, device, index[device.name])
@@ -156,7 +178,7 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
 
 def _virtual_devices(node: Node) -> list[Device]:
     """All but the ports, a VXLAN device behind the device it leaves by: in a leaf that may be a GRE tunnel."""
-    virtual = {device.name: device for device in node.devices if not isinstance(device, Port)}
+    virtual = {device.name: device for device in node.devices if not isinstance(device, Port | Loopback)}
     ordered: dict[str, Device] = {}
     for device in virtual.values():
         below: list[Device] = [device]
@@ -167,10 +189,14 @@ def _virtual_devices(node: Node) -> list[Device]:
 
 
 def _address_and_up(op: Any, device: Device, index: int) -> Iterator[Operation]:
+    yield from _addresses(op, device, index)
+    yield op("link", "set", {"index": index, "state": "up"}, f"link set dev {device.name} up", device.where)
+
+
+def _addresses(op: Any, device: Device, index: int) -> Iterator[Operation]:
     for interface in device.addresses:
         words = f"addr add {interface} dev {device.name}{' nodad' if interface.version == 6 else ''}"
         yield op("addr", "add", address_arguments(interface, index), words, device.where)
-    yield op("link", "set", {"index": index, "state": "up"}, f"link set dev {device.name} up", device.where)
 
 
 def address_arguments(interface: Interface, index: int) -> dict[str, Any]:
@@ -216,29 +242,26 @@ def _gre(device: Gre) -> tuple[dict[str, Any], str]:
     options: dict[str, Any] = {"local": str(device.local), "remote": str(device.remote), "ttl": device.ttl or 0}
     if six:
         options["flags"] = IGNORE_ENCAP_LIMIT
+    if device.inherit_tos:
+        options["tos"] = INHERIT_TOS
     if device.key is not None:
         options |= {"ikey": device.key, "okey": device.key, "iflags": GRE_KEY, "oflags": GRE_KEY}
     ends = f"local {device.local} remote {device.remote}"
-    words = f"{kind} {ends} ttl {device.ttl or 'inherit'}{_words(key=device.key)}{' encaplimit none' if six else ''}"
+    tos = "inherit" if device.inherit_tos else None
+    more = f"{_words(tos=tos, key=device.key)}{' encaplimit none' if six else ''}"
+    words = f"{kind} {ends} ttl {device.ttl or 'inherit'}{more}"
     return {"kind": kind, **{f"{kind}_{name}": value for name, value in options.items()}}, words
 
 
 def _route(route: Route, node: Node, index: Mapping[str, int]) -> dict[str, Any]:
     arguments: dict[str, Any] = {"dst": str(route.prefix), "family": 2 if route.prefix.version == 4 else 10}
-    if route.via is not None:
-        arguments["gateway"] = str(route.via)
-    else:
-        arguments["scope"] = 253
-    if (dev := route_device(node, route)) is not None:
-        arguments["oif"] = index[dev]
-    return arguments
+    hops = [_next_hop(way, index) for way in node.ways(route)]
+    if len(hops) > 1:
+        return {**arguments, "multipath": hops}
+    scope = {"scope": RT_SCOPE_LINK} if route.via is None else {}
+    return {**arguments, **scope, **hops[0]} if hops else {**arguments, **scope}
 
 
-def route_device(node: Node, route: Route) -> str | None:
-    """The device a route leaves by: the declared one, or the one on whose subnet the gateway is."""
-    if route.dev is not None:
-        return route.dev
-    for device in node.devices:
-        if any(route.via in interface.network for interface in device.addresses):
-            return device.name
-    return None
+def _next_hop(way: Way, index: Mapping[str, int]) -> dict[str, Any]:
+    gateway = {"gateway": str(way.via)} if way.via is not None else {}
+    return {**gateway, "oif": index[way.dev]}

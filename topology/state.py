@@ -1,22 +1,40 @@
 """What can be read off a live node, in the words in which it is declared. Pure.
 
-``declared_state`` says what a node's links, addresses and routes must be; ``topology.kernels.netlink`` reads what they
-are; ``reports.judge.state`` says where the two differ.
+``declared_state`` says what a node must look like; ``topology.kernels.netlink`` reads what it looks like;
+``reports.judge.state`` says where the two differ. What a kernel counts, learns or ages is no part of a state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
-from topology.model import Address, Bridge, Device, Gre, Interface, Network, Node, Port, Vxlan
-from topology.plan import route_device
+from topology.model import Address, Bridge, Device, Gre, Interface, Loopback, Network, Node, Port, Routing, Vxlan
+from topology.plan import DEFAULT_ROUTING, ROUTERS, written_sysctls
 
 FALLBACK_DEVICES = frozenset(
     ("lo", "gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6gre0", "ip6_vti0")
 )
 """Devices that the kernel puts into every namespace (net/ipv4/ip_tunnel.c): not part of any fabric."""
+FLOOD_MAC = "00:00:00:00:00:00"
+"""The forwarding entry of a VXLAN device by which unknown and broadcast frames leave (ip-link(8), ``remote``)."""
+UNWRITTEN_SYSCTLS: Mapping[str, int] = {
+    "net.ipv4.ip_default_ttl": 64,
+    "net.ipv4.ip_no_pmtu_disc": 0,
+    "net.ipv4.icmp_echo_ignore_all": 0,
+}
+"""What every new namespace starts with, whatever the machine is set to (net/ipv4/af_inet.c, inet_init_net)."""
+INHERITED_SYSCTLS = tuple(
+    f"net.ipv4.conf.all.{name}" for name in ("proxy_arp", "accept_local", "arp_ignore", "arp_filter", "send_redirects")
+)
+"""What nobody declares, because the machine's settings decide it; a test may not change it all the same."""
+WATCHED_SYSCTLS = (
+    *written_sysctls(Node(name="any", role="switch"), ipv6=False),
+    *UNWRITTEN_SYSCTLS,
+    *INHERITED_SYSCTLS,
+)
+"""The keys that are read of every node, beside those of its devices."""
 
 
 @dataclass(frozen=True)
@@ -34,40 +52,83 @@ class LinkState:
 
 @dataclass(frozen=True, order=True)
 class RouteState:
-    """One unicast route of the main table."""
+    """One route of the main table; ``kind`` is ip-route(8)'s type: unicast, or one that refuses packets."""
 
     prefix: Network
     via: Address | None
     dev: str | None
+    kind: str = "unicast"
+    whole: str = field(default="", compare=False)
+    """The route with all its next hops, where it has several: what puts it back."""
 
     def __str__(self) -> str:
-        words = ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
+        words = [] if self.kind == "unicast" else [self.kind]
+        words += ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
         words += ["via", str(self.via)] if self.via else []
         words += ["dev", self.dev] if self.dev else []
         return " ".join(words)
 
 
+@dataclass(frozen=True, order=True)
+class Entry:
+    """One thing beside links, addresses and routes that decides what becomes of packets.
+
+    ``tool`` is the command that shows it (``ip rule``, ``ip -6 rule``, ``ip route``, ``ip neigh``, ``bridge fdb``,
+    ``tc filter``, ``tc qdisc``, ``nft``), ``words`` describe it as the tool does, ``place`` is enough to delete it.
+    """
+
+    tool: str
+    device: str | None
+    words: str
+    place: str
+
+    @property
+    def kind(self) -> str:
+        """What it is: rule, route (of another table than main), neigh, fdb, filter, qdisc or nft."""
+        return self.tool.split()[-1]
+
+    def __str__(self) -> str:
+        return f"{self.tool} {self.words}"
+
+
 @dataclass(frozen=True)
 class NodeState:
-    """A node's links by name, its addresses by device, its routes."""
+    """A node's links by name, its addresses by device, its routes, its further entries, its sysctls by key."""
 
     node: str
     links: Mapping[str, LinkState]
     addresses: frozenset[tuple[str, Interface]]
     routes: frozenset[RouteState]
+    entries: frozenset[Entry] = frozenset()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def canonical(self) -> str:
         """The whole state as text, the same for equal states."""
         links = [repr(self.links[name]) for name in sorted(self.links)]
         addresses = sorted(f"{device} {interface}" for device, interface in self.addresses)
-        return "\n".join([self.node, *links, *addresses, *sorted(str(route) for route in self.routes)])
+        rest = sorted(str(item) for items in (self.routes, self.entries) for item in items)
+        sysctls = sorted(f"{key}={value}" for key, value in self.sysctls.items())
+        return "\n".join([self.node, *links, *addresses, *rest, *sysctls])
 
 
-def declared_state(node: Node) -> NodeState:
+def _rules(six: str, *tables: tuple[int, str]) -> frozenset[Entry]:
+    words = [f"pref {preference} from all lookup {table}" for preference, table in tables]
+    return frozenset(Entry(f"ip{six} rule", None, rule, rule) for rule in words)
+
+
+DEFAULT_RULES: Mapping[int, frozenset[Entry]] = {
+    4: _rules("", (0, "local"), (32766, "main"), (32767, "default")),
+    6: _rules(" -6", (0, "local"), (32766, "main")),
+}
+"""By IP version (fib_default_rules_init in net/ipv4/fib_rules.c, fib6_rules_net_init in net/ipv6/fib6_rules.c)."""
+
+
+def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_ROUTING) -> NodeState:
     """What a node must look like once it is built, the routes that its addresses bring included.
 
     IPv6 has such a route for a host's prefix too (addrconf_prefix_route, net/ipv6/addrconf.c), IPv4 has not.
+    ``ipv6`` says whether the fabric uses it (``topology.plan.uses_ipv6``).
     """
     connected = {
         RouteState(interface.network, None, device.name)
@@ -75,10 +136,42 @@ def declared_state(node: Node) -> NodeState:
         for interface in device.addresses
         if interface.version == 6 or interface.network.prefixlen < interface.max_prefixlen
     }
-    explicit = {RouteState(route.prefix, route.via, route_device(node, route)) for route in node.routes}
+    explicit = {
+        RouteState(route.prefix, way.via, way.dev, whole=str(route) if route.others else "")
+        for route in node.routes
+        for way in node.ways(route)
+    }
     addresses = frozenset((device.name, interface) for device in node.devices for interface in device.addresses)
-    links = {device.name: declared_link(node, device) for device in node.devices}
-    return NodeState(node.name, links, addresses, frozenset(connected | explicit))
+    links = {d.name: declared_link(node, d) for d in node.devices if not isinstance(d, Loopback)}
+    entries = DEFAULT_RULES[4] | DEFAULT_RULES[6] | {flood_entry(device) for device in node.all(Vxlan)}
+    sysctls = dict(_declared_sysctls(node, ipv6, routing))
+    return NodeState(node.name, links, addresses, frozenset(connected | explicit), entries, sysctls)
+
+
+def flood_entry(vxlan: Vxlan) -> Entry:
+    """The forwarding entry that a VXLAN device with a remote is made with (vxlan_dev_configure)."""
+    via = f" via {vxlan.dev}" if vxlan.dev else ""
+    place = f"{FLOOD_MAC} dev {vxlan.name} dst {vxlan.remote}{via} self"
+    return Entry("bridge fdb", vxlan.name, f"{place} permanent", place)
+
+
+def sysctl_of(version: int, device: str, name: str) -> str:
+    """The key of a device's setting as sysctl(8) takes it: a device's name may have dots of its own."""
+    words = ["net", "ipv4" if version == 4 else "ipv6", "conf", device, name]
+    return ("/" if "." in device else ".").join(words)
+
+
+def _declared_sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[tuple[str, str]]:
+    for key, value in {**written_sysctls(node, ipv6, routing), **UNWRITTEN_SYSCTLS}.items():
+        yield key, str(value)
+    forwards = int(node.role in ROUTERS)
+    for device in node.devices:
+        if isinstance(device, Loopback):
+            continue
+        yield sysctl_of(4, device.name, "forwarding"), str(forwards)
+        yield sysctl_of(4, device.name, "rp_filter"), "0"
+        yield sysctl_of(6, device.name, "forwarding"), str(forwards if ipv6 else 0)
+        yield sysctl_of(6, device.name, "disable_ipv6"), str(int(not ipv6))
 
 
 def declared_link(node: Node, device: Device) -> LinkState:
@@ -100,7 +193,8 @@ def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:
     if isinstance(device, Gre):
         kind = "ip6gre" if isinstance(device.local, IPv6Address) else "gre"
         key = "none" if device.key is None else device.key
-        return kind, _sorted(local=device.local, remote=device.remote, ttl=device.ttl or "inherit", key=key)
+        tos = {"tos": "inherit"} if device.inherit_tos else {}
+        return kind, _sorted(**tos, local=device.local, remote=device.remote, ttl=device.ttl or "inherit", key=key)
     raise TypeError(f"no state for a {type(device).__name__}")
 
 

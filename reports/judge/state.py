@@ -6,15 +6,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from reports.evidence import Cause
-from topology.state import LinkState, NodeState, RouteState
+from topology.state import Entry, LinkState, NodeState, RouteState
 
 MISSING = "missing"
+KINDS = ("rule", "route", "neigh", "fdb", "filter", "qdisc", "nft")
+"""The further entries, in the order in which they are told: a filter says more than the qdisc that it hangs at."""
+PASSED_ON: Mapping[tuple[str, str], str] = {
+    ("ipv4", "forwarding"): "net.ipv4.ip_forward",
+    ("ipv6", "forwarding"): "net.ipv6.conf.all.forwarding",
+    ("ipv6", "disable_ipv6"): "net.ipv6.conf.all.disable_ipv6",
+}
+"""What writes itself to every device when it is written (Documentation/networking/ip-sysctl.rst)."""
+ADD = {"ip neigh": "replace", "bridge fdb": "append"}
+"""The verb by which each tool brings an entry back, where it is not ``add``."""
 T = TypeVar("T")
 
 
 def differences(declared: NodeState, live: NodeState) -> tuple[Cause, ...]:
-    """Every difference of one node: links, then tunnel parameters, then addresses, then routes."""
-    return (*_links(declared, live), *_addresses(declared, live), *_routes(declared, live))
+    """Every difference of one node: links with their parameters, addresses, sysctls, routes, what else decides."""
+    parts = (_links, _addresses, _sysctls, _routes, _entries)
+    return tuple(cause for part in parts for cause in part(declared, live))
 
 
 def find_cause(
@@ -89,10 +100,67 @@ def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         instead = next((other for other in extra if other.prefix == route.prefix), None)
         if instead is not None:
             extra.remove(instead)
-        mend = f"{_ip(node, route)} route replace {route}"
+        mend = f"{_ip(node, route)} route replace {route.whole or route}"
         yield Cause("route", node, route.dev, str(route), str(instead or MISSING), mend)
     for route in extra:
         yield Cause("route", node, route.dev, "nothing", str(route), f"{_ip(node, route)} route del {route}")
+
+
+def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
+    """Where this kernel has the key at all; a device that follows what was set for all devices is not told again."""
+    node = declared.node
+    for key, value in declared.sysctls.items():
+        seen = live.sysctls.get(key)
+        if seen in (None, value) or _follows(key, declared, live):
+            continue
+        place = key.split("/" if "/" in key else ".")[2:4]
+        device = place[1] if place[0] == "conf" and place[1] not in ("all", "default") else None
+        mend = f"ip netns exec {node} sysctl -w {key}={value}"
+        yield Cause("sysctl", node, device, f"{key}={value}", f"{key}={seen}", mend)
+
+
+def _follows(key: str, declared: NodeState, live: NodeState) -> bool:
+    """Whether a device's setting only shows what was set for all devices."""
+    parts = key.split("/" if "/" in key else ".")
+    for_all = PASSED_ON.get((parts[1], parts[-1]), key)
+    changed = for_all != key and declared.sysctls.get(for_all) != live.sysctls.get(for_all)
+    return changed and live.sysctls[key] == live.sysctls.get(for_all)
+
+
+def _entries(declared: NodeState, live: NodeState) -> Iterator[Cause]:
+    """Rules, neighbours, forwarding entries, filters, qdiscs, tables of nftables."""
+    node = declared.node
+    extra = _told(live.entries - declared.entries, declared, live)
+    for entry in _told(declared.entries - live.entries, declared, live):
+        instead = next((other for other in extra if (other.tool, other.place) == (entry.tool, entry.place)), None)
+        if instead is not None:
+            extra.remove(instead)
+        more = " …" if entry.tool.startswith("tc") else ""
+        mend = _command(node, entry, ADD.get(entry.tool, "add"), f"{entry.words}{more}")
+        yield Cause(entry.kind, node, entry.device, entry.words, instead.words if instead else MISSING, mend)
+    for entry in extra:
+        yield Cause(entry.kind, node, entry.device, "nothing", entry.words, _command(node, entry, "del", entry.place))
+
+
+def _told(entries: Iterable[Entry], declared: NodeState, live: NodeState) -> list[Entry]:
+    """In order, without those that only follow from their device's own difference."""
+
+    def follows(entry: Entry) -> bool:
+        one, other = (state.links.get(entry.device or "") for state in (declared, live))
+        if one is None or other is None:
+            return one is not other
+        return entry.kind == "fdb" and one.parameters != other.parameters
+
+    kept = (entry for entry in entries if not follows(entry))
+    return sorted(kept, key=lambda entry: (KINDS.index(entry.kind), str(entry)))
+
+
+def _command(node: str, entry: Entry, verb: str, words: str) -> str:
+    """The tool's command inside a node."""
+    program, *rest = entry.tool.split()
+    if program == "nft":
+        return f"ip netns exec {node} nft {'delete' if verb == 'del' else verb} {words}"
+    return " ".join([program, "-n", node, *rest, verb, words])
 
 
 def _ip(node: str, route: RouteState) -> str:

@@ -63,7 +63,8 @@ def _cause_html(verdict: Verdict) -> str:
 
 def head_html(lab: Fabric, kernel: KernelInfo | None, outcome: str, good: bool) -> str:
     """The head of the page: the outcome in words, the lab and the kernel."""
-    lines = [f"lab {lab.name} ({lab.file}): {len(lab.nodes)} nodes, {len(lab.links)} links"]
+    tenants = f", {len(lab.tenants)} tenants ({lab.tenants_file})" if lab.tenants_file else ""
+    lines = [f"lab {lab.name} ({lab.file}): {len(lab.nodes)} nodes, {len(lab.links)} links{tenants}"]
     lines.append(f"kernel {kernel}" if kernel else "no kernel was started")
     look = "hc-good" if good else "hc-bad"
     text = "".join(f"<p>{escape(line)}</p>" for line in lines)

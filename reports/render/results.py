@@ -57,8 +57,9 @@ def results(
 
 
 def lab_entry(lab: Fabric) -> dict[str, Any]:
-    """Which lab was proven, and its size."""
-    return {"name": lab.name, "file": lab.file, "nodes": len(lab.nodes), "links": len(lab.links)}
+    """Which lab was proven, with which tenants, and its size."""
+    size = {"nodes": len(lab.nodes), "links": len(lab.links)}
+    return {"name": lab.name, "file": lab.file, "tenants": lab.tenants_file or None, **size}
 
 
 def test_entry(test: TestResult) -> dict[str, Any]:

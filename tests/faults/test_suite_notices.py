@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -52,4 +53,18 @@ def test_broken_fabric_fails_and_the_node_is_named(name: str, lab: Fabric, suite
     assert failed
     assert {(test["cause"]["node"], test["cause"]["kind"]) for test in failed} == {(node, kind)}
     assert all(node in test["message"] for test in failed)
+    assert not run.with_verdict("errored")
+
+
+def test_tenants_tunnel_fails_that_tenant_alone(lab: Fabric, suite: Callable[..., SuiteRun], tmp_path: Path) -> None:
+    """A tunnel with another key fails its own row and no other, names the leaf, and leaves the lab's pairs alone."""
+    tenants = tmp_path / "tenants.csv"
+    tenants.write_text("a,b,GRE\nc,d,GRE\na,c,Bridge\n")
+    rekeyed = "lc2: ip link set dev gretun-row2 type gre key 77"
+    run = suite("tests/overlay", "tests/tenants", "--lab", lab.file, "--tenants", str(tenants), "--break", rekeyed)
+    failed = run.with_verdict("failed")
+    assert run.code == 1, run.output
+    assert failed
+    assert all("c-d-l3-overlay-row2" in test["id"] for test in failed)
+    assert {(test["cause"]["node"], test["cause"]["kind"]) for test in failed} == {("lc2", "gre")}
     assert not run.with_verdict("errored")

@@ -12,17 +12,43 @@ from fixtures.instruments.suite import SuiteRun
 pytestmark = pytest.mark.lifecycle
 
 MEDDLER = '''
+import pytest
+
 def test_before(fabric):
     assert fabric.differences(fabric.names[0]) == ()
 
-def test_meddler(fabric):
-    """Takes a link down and says nothing."""
+CHANGES = {
+    "link": "ip link set {dev} down",
+    "rule": "ip rule add from 192.0.2.0/24 lookup 100 pref 50",
+    "qdisc": "tc qdisc add dev {dev} root tbf rate 1mbit burst 10k limit 20k",
+    "filter": "tc qdisc add dev {dev} clsact && tc filter add dev {dev} ingress u32 match u32 0 0 flowid 1:1",
+    "sysctl": "sysctl -w net.ipv4.ip_forward=$((1 - $(cat /proc/sys/net/ipv4/ip_forward)))",
+    "fdb": "bridge fdb add 02:00:00:00:00:99 dev {dev} self",
+    "neigh": "ip neigh replace 192.0.2.9 lladdr 02:00:00:00:00:99 dev {dev} nud permanent",
+}
+
+def change(fabric, command):
     node = fabric.names[0]
-    assert fabric.run(node, "ip", "link", "set", fabric[node].devices[0].name, "down").code == 0
+    device = fabric[node].devices[0].name
+    assert fabric.run(node, "sh", "-c", command.format(dev=device)).code == 0
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_meddler(fabric, kind):
+    """Changes one thing and says nothing."""
+    change(fabric, CHANGES[kind])
+
+def test_passer(fabric):
+    """Leaves what a kernel could have learned."""
+    change(fabric, "ip neigh replace 192.0.2.9 lladdr 02:00:00:00:00:99 dev {dev} nud stale")
+
+def test_undoer(fabric):
+    """Takes back what it does."""
+    change(fabric, "ip rule add from 192.0.2.0/24 pref 50 && ip rule del pref 50")
 
 def test_after(fabric):
     assert fabric.differences(fabric.names[0]) == ()
 '''
+KINDS = ("link", "rule", "qdisc", "filter", "sysctl", "fdb", "neigh")
 BREAKER = '''
 def test_breaker(fabric):
     """Ends the agent under everybody's feet."""
@@ -51,11 +77,12 @@ def verdicts(run: SuiteRun) -> dict[str, str]:
 
 
 def test_who_changes_the_shared_fabric_is_errored_and_it_is_restored(run: Callable[[str], SuiteRun]) -> None:
-    """A test that leaves the fabric changed is errored, with what it changed; the next test finds it as declared."""
+    """A test that leaves anything of the fabric changed is errored, with what; the next finds the fabric as it was."""
     done = run(MEDDLER)
-    assert verdicts(done) == {"test_before": "passed", "test_meddler": "errored", "test_after": "passed"}, done.output
-    (errored,) = done.with_verdict("errored")
-    assert "link - expected up - seen down" in errored["message"]
+    passed = dict.fromkeys(("test_before", "test_passer", "test_undoer", "test_after"), "passed")
+    assert verdicts(done) == passed | {f"test_meddler[{kind}]": "errored" for kind in KINDS}, done.output
+    messages = [test["message"] for test in done.with_verdict("errored")]
+    assert all(f" - {kind} - expected " in message for kind, message in zip(KINDS, messages, strict=True)), messages
     assert done.code == 6
     assert done.left == {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +15,7 @@ from fixtures.instruments.suite import SuiteRun
 from topology.errors import NotApplicable
 from topology.kernels.cache import Shelf
 from topology.kernels.registry import Kernel
+from topology.kernels.snapshot import read_head, write_head
 from topology.model import Fabric
 
 pytestmark = pytest.mark.lifecycle
@@ -72,19 +73,25 @@ def test_two_runs_at_once_build_once(run: Callable[..., SuiteRun]) -> None:
 
 def truncated(snapshot: Path) -> None:
     """Half of the state is missing."""
-    state = snapshot / "state.zst"
-    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    os.truncate(snapshot, snapshot.stat().st_size // 2)
+
+
+def changed(snapshot: Path, **fields: str) -> dict[str, str]:
+    """Write other fields into a snapshot's manifest; gives it as it was."""
+    with snapshot.open("r+b") as file:
+        manifest = dict(read_head(file))
+        write_head(file, {**manifest, **fields})
+        return manifest
 
 
 def foreign(snapshot: Path) -> None:
     """Somebody else's manifest."""
-    manifest = json.loads((snapshot / "manifest.json").read_text())
-    (snapshot / "manifest.json").write_text(json.dumps({**manifest, "key": "0" * 24}))
+    changed(snapshot, key="0" * 24)
 
 
 def rubbish(snapshot: Path) -> None:
     """No manifest at all."""
-    (snapshot / "manifest.json").write_text("[")
+    snapshot.write_text("[")
 
 
 @pytest.mark.parametrize("damage", [truncated, foreign, rubbish])
@@ -107,11 +114,11 @@ def test_fabric_that_came_back_different_is_not_used(run: Callable[..., SuiteRun
     before = snapshots()
     assert run().code == 0
     (made,) = snapshots() - before
-    manifest = json.loads((made / "manifest.json").read_text())
-    (made / "manifest.json").write_text(json.dumps({**manifest, "fingerprint": "0" * 64}))
+    before_change = changed(made, fingerprint="0" * 64)
     second = run()
     assert second.code == 0, second.output
-    assert json.loads((made / "manifest.json").read_text())["fingerprint"] == manifest["fingerprint"]
+    with made.open("rb") as file:
+        assert read_head(file)["fingerprint"] == before_change["fingerprint"]
 
 
 def test_two_copies_draw_different_random_bytes(copies: Callable[[], LiveFabric]) -> None:

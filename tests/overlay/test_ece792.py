@@ -15,7 +15,7 @@ from fixtures.instruments.live import LiveFabric
 from fixtures.underlay import Underlay
 from reports.judge.trip import Trip
 from topology.errors import NotApplicable
-from topology.model import Fabric
+from topology.model import Fabric, Gre
 from topology.wire.stack import Stack
 
 pytestmark = pytest.mark.overlay
@@ -63,12 +63,19 @@ def hairpin(reach: Callable[..., Trip]) -> Trip:
     return reach("cs5", "cs4")
 
 
+def tunnel(fabric: LiveFabric, leaf: str) -> Gre:
+    """The leaf's end of the lab's own tunnel; tenants may have brought others."""
+    device = fabric[leaf]["gretun-cont"]
+    assert isinstance(device, Gre)
+    return device
+
+
 def vxlan_in_gre(fabric: LiveFabric, frame: Packet) -> Packet:
     """A frame from bridge 1 to bridge 3 as the leaf-spine links must carry it."""
-    l1, l2, vtep1, vtep2 = fabric["lc1"], fabric["lc2"], fabric["con_ns1"], fabric["con_ns3"]
+    gre1, gre2, vtep1, vtep2 = tunnel(fabric, "lc1"), tunnel(fabric, "lc2"), fabric["con_ns1"], fabric["con_ns3"]
     return (
         Ether()
-        / IP(src=str(l1.gre.local), dst=str(l2.gre.local))
+        / IP(src=str(gre1.local), dst=str(gre2.local))
         / GRE()
         / IP(src=str(vtep1.vtep), dst=str(vtep2.vtep))
         / UDP(dport=vtep1.vxlan.port)
@@ -104,9 +111,9 @@ def test_tunnel_device_shows_no_ethernet_header(fabric: LiveFabric, l3: Trip) ->
 
 def test_spine_carries_l3_overlay_as_ip_inside_gre(fabric: LiveFabric, l3: Trip) -> None:
     """A packet from bridge 1 to bridge 2 crosses the spine as IP inside GRE."""
-    l1, l2 = fabric["lc1"], fabric["lc2"]
+    gre1, gre2 = tunnel(fabric, "lc1"), tunnel(fabric, "lc2")
     source, target = fabric["cs1"].address, fabric["cs4"].address
-    outer = Ether() / IP(src=str(l1.gre.local), dst=str(l2.gre.local), proto=47) / GRE(proto=0x0800)
+    outer = Ether() / IP(src=str(gre1.local), dst=str(gre2.local), proto=47) / GRE(proto=0x0800)
     wrapped = outer / IP(src=str(source), dst=str(target), ttl=63) / ICMP(type=8) / Raw(l3.payload)
     assert l3.at("sc2", "sc2_lc1") == Stack(wrapped)
 

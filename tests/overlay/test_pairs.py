@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.instruments.live import LiveFabric
 from reports.judge.trip import Trip
-from topology.model import Pair
+from topology.promises import Pair
 
 pytestmark = pytest.mark.overlay
 
@@ -26,7 +26,7 @@ def test_every_hop_shows_the_declared_stack(arrived: Trip) -> None:
 
 def test_udp_takes_the_declared_way_too(pair: Pair, arrived: Trip, journey: Callable[..., Trip]) -> None:
     """A UDP datagram and its answer pass exactly the declared hops, with exactly the declared headers at each."""
-    trip = journey(pair.source, pair.target, protocol="udp")
+    trip = journey(pair.source, pair.target, protocol="udp", src=pair.src, dst=pair.dst)
     assert trip.out == trip.out.expected
     assert trip.back == trip.back.expected
 

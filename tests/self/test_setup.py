@@ -234,6 +234,34 @@ def test_another_processor_is_refused_before_anything_is_installed(machine: Mach
     assert not machine.log("install -y")
 
 
+def test_benchmarks_get_what_they_compare_with(machine: Machine) -> None:
+    """Only for them is Mininet installed, without what it merely recommends, and only once."""
+    assert machine.setup("bench", PROBE="0").returncode == 0
+    (install,) = machine.log("install -y")
+    assert install.endswith("install -y mininet")
+    assert "APT::Install-Recommends=false" in install
+    machine.add("mn", "")
+    assert machine.setup("bench", PROBE="0").returncode == 0
+    assert not machine.log("install")
+
+
+@pytest.mark.parametrize("why", ["SETUP=no", "not root", "fedora", "E: no such package"])
+def test_benchmarks_do_without_what_cannot_be_installed(machine: Machine, why: str) -> None:
+    """Where Mininet cannot be had, that is said, and nothing else fails for it."""
+    machine.setup("python")
+    if why == "not root":
+        machine.add("id", "echo 1000")
+    if why == "fedora":
+        machine.is_a("ID=fedora\n")
+    if why.startswith("E:"):
+        machine.add("apt-get", f'echo "apt-get $*" >> "$LOG"; echo {why}; exit 100')
+    done = machine.setup("bench", PROBE="0", **({"SETUP": "no"} if why == "SETUP=no" else {}))
+    assert done.returncode == 0
+    assert "no Mininet" in done.stdout
+    assert why in done.stdout + done.stderr
+    assert bool(machine.log("install -y")) == why.startswith("E:")
+
+
 def test_an_unknown_word_is_refused(machine: Machine) -> None:
     """A typing error sets nothing up."""
     assert machine.setup("pyhton").returncode == 1

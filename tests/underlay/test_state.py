@@ -10,5 +10,5 @@ pytestmark = [pytest.mark.underlay, pytest.mark.overlay]
 
 
 def test_node_is_as_declared(node: str, fabric: LiveFabric) -> None:
-    """A node has the declared links, addresses, routes and tunnel parameters, and no others."""
+    """A node has what is declared and nothing else that decides what becomes of packets, from links to sysctls."""
     assert fabric.differences(node) == ()

@@ -16,16 +16,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
-from topology.model import Device, Fabric, Link, Node, Port, PortRef, Role, stable_mac
+from topology.errors import Misuse
+from topology.model import PORT_MTU, Device, Fabric, Link, Node, Port, Role, stable_mac
 from topology.plan import Operation, Plan, make_plan
+from topology.promises import Spread
+from topology.refs import PortRef
 
 Yaml: TypeAlias = "str | int | Sequence[Yaml] | Mapping[str, Yaml]"
 
 IMAGE = "nicolaka/netshoot"
 """An image with iproute2 and sysctl; any other with both does."""
 HEAD = "# Written by hopcheck, which reads it back as the same fabric: pytest --lab FILE.clab.yml"
-PORT_MTU = 1500
-"""A veth's MTU where the kernel chooses; containerlab would choose 9500."""
 LEVELS: Mapping[Role, tuple[str, str]] = {
     "spine": ("1", "router"),
     "leaf": ("2", "router"),
@@ -39,7 +40,10 @@ _NOT_PLAIN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "nu
 
 
 def to_clab(fabric: Fabric) -> str:
-    """The text of a ``.clab.yml`` file."""
+    """The text of a ``.clab.yml`` file; raises Misuse for a fabric with tenants, for which containerlab has no word."""
+    if fabric.tenants:
+        what = f"the {len(fabric.tenants)} tenants of {fabric.tenants_file} cannot be written for containerlab"
+        raise Misuse(f"{what}; the lab without --tenants")
     bare = replace(fabric, nodes=tuple(_without_derived_macs(fabric, node) for node in fabric.nodes))
     plan = make_plan(bare)
     common = _common_sysctls(plan)
@@ -71,7 +75,14 @@ def _defaults(fabric: Fabric) -> dict[str, Yaml]:
     if fabric.pairs:
         lines = "".join(f"{pair.source} {pair.target} {pair.kind}\n" for pair in fabric.pairs)
         labels["hopcheck.pairs"] = LiteralScalarString(lines)
+    if fabric.spreads:
+        labels["hopcheck.spreads"] = LiteralScalarString("".join(map(_spread, fabric.spreads)))
     return {"defaults": {"labels": labels}} if labels else {}
+
+
+def _spread(spread: Spread) -> str:
+    over = "all-ways" if spread.even else "one-way"
+    return f"{spread.source} {spread.target} {over}{' survives' if spread.survives else ''}\n"
 
 
 def _common_sysctls(plan: Plan) -> list[str]:

@@ -16,16 +16,17 @@ from topology.formats.clab_exec import carry_out
 from topology.formats.clab_file import TOP, TOP_UNSEEN, TOPOLOGY, Declared, Reader, declared
 from topology.formats.clab_findings import Findings
 from topology.formats.clab_finish import finish
-from topology.formats.clab_labels import pairs_of, title_of
+from topology.formats.clab_labels import pairs_of, spreads_of, title_of
 from topology.formats.clab_machine import Machine, Made, said
 from topology.formats.clab_roles import roles
+from topology.formats.clab_routing import routing_of
 from topology.formats.clab_sysctl import write
 from topology.formats.clab_wires import wires
-from topology.formats.files import MAX_BYTES, read_text, too_long
 from topology.formats.lab import FabricCheck, fabric_of
 from topology.formats.lab_checks import MAX_PROBLEMS
 from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown
+from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import Table, Tree, parse
 from topology.model import Fabric
 
@@ -40,14 +41,13 @@ def load_clab(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) -
     ``extra_checks`` as for a lab file. Raises LabError with every problem of the content, and Misuse for a file that
     cannot be read.
     """
-    text, file = read_text(Path(source))
-    return load_clab_text(text, file, extra_checks=extra_checks)
+    path = Path(source)
+    return load_clab_text(read_text(path, "an existing file"), displayed(path), extra_checks=extra_checks)
 
 
 def load_clab_text(text: str, file: str = "<lab>", *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
     """The fabric that the text of a containerlab file declares; ``file`` is its name in messages."""
-    if len(text) > MAX_BYTES:
-        raise too_long(file)
+    refuse_too_long(len(text), file)
     tree, form = parse(text, file, "a containerlab topology, starting with 'name: NAME'")
     findings = Findings(dict.fromkeys(form), spoiled=set(ALL) if form else set())
     lab = _translated(tree, findings)
@@ -70,7 +70,13 @@ def _translated(tree: Tree, findings: Findings) -> Table:
     _configure(nodes, machines, reader)
     found = roles(nodes, machines, links, findings)
     trees = {node.name: (node.where, machines[node.name].tree(found[node.name])) for node in nodes}
-    parts: dict[str, Tree] = {"lab": _name(top, findings), "links": links, "pairs": pairs_of(topology, nodes, reader)}
+    parts: dict[str, Tree] = {
+        "lab": _name(top, findings),
+        "links": links,
+        "pairs": pairs_of(topology, nodes, reader),
+        "spreads": spreads_of(topology, nodes, reader),
+        "routing": routing_of(topology, [machines[node.name] for node in nodes if _is_container(node)], findings),
+    }
     if (title := title_of(topology, reader)) is not None:
         parts["title"] = title
     place = topology.entries["nodes"][0] if "nodes" in topology.entries else topology.where

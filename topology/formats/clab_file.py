@@ -41,8 +41,9 @@ NODE_UNSEEN = frozenset(
 """What a container is made of and how it is managed: no packet of the fabric shows it."""
 NODE_UNRUN = ("binds", "cmd", "entrypoint", "startup-config")
 """What may bring configuration along that nobody sees here."""
-TITLE, PAIRS, ROLE, LEVEL = "hopcheck.title", "hopcheck.pairs", "hopcheck.role", "graph-level"
-"""Labels: three of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
+TITLE, PAIRS, SPREADS = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads"
+ROLE, LEVEL = "hopcheck.role", "graph-level"
+"""Labels: four of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
 LINK = ("type", "endpoints", "endpoint", "mtu")
 LINK_UNSEEN = ("labels", "vars")
 END = ("node", "interface", "mac")
@@ -141,11 +142,11 @@ def declared(topology: Table, reader: Reader) -> list[Declared]:
     defaults = reader.part(topology, "defaults")
     kinds, groups = (reader.part(topology, key) for key in ("kinds", "groups"))
     layers = {key: _layers(reader, table) for key, table in (("kinds", kinds), ("groups", groups))}
-    _look_through(reader, defaults, TITLE, PAIRS, ROLE)
+    _look_through(reader, defaults, TITLE, PAIRS, SPREADS, ROLE)
     nodes = []
     for name, (where, tree) in reader.part(topology, "nodes").entries.items():
         own = reader.table(tree, where)
-        _look_through(reader, own, PAIRS, ROLE)
+        _look_through(reader, own, PAIRS, SPREADS, ROLE)
         group = _word(own, "group")
         kind = _word(own, "kind") or _word(layers["groups"].get(group, Table(where)), "kind") or _word(defaults, "kind")
         group = group or _word(layers["kinds"].get(kind, Table(where)), "group") or _word(defaults, "group")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_interface
 
-from topology.formats.clab_machine import LOOPBACK, Machine, Made, said
+from topology.formats.clab_machine import Machine, Made, said
 from topology.formats.lab_values import shown, suggest
+from topology.model import LOOPBACK
 
 
 def finish(machine: Machine) -> None:
@@ -14,7 +15,6 @@ def finish(machine: Machine) -> None:
     for name, made in machine.made.items():
         if made.kind == "vxlan":
             _complete_vxlan(machine, name, made)
-    _move_loopback(machine)
     six = any(":" in text for texts in machine.addresses.values() for text in texts)
     if machine.without_ipv6 is not None and six:
         what = "IPv6 is switched off on a node that has an IPv6 address"
@@ -27,12 +27,12 @@ def _check_devices(machine: Machine) -> None:
         if name in machine.made:
             what = f"{name} is made only later, on line {machine.made[name].where.line}"
             findings.refuse(where, what, "the line that makes it in front of this one")
-    traced = {*known, *machine.addresses, *machine.mtu, *machine.mac, *machine.masters}
+    traced = {LOOPBACK, *known, *machine.addresses, *machine.mtu, *machine.mac, *machine.masters}
     for name, where in machine.touched.items():
         if name not in traced:
             findings.refuse(where, f"{machine.name} has no device {shown(name)}", suggest(name, known))
     for name, where in machine.down.items():
-        if name in machine.made or name in machine.ports:
+        if name in machine.made or name in machine.ports or name == LOOPBACK:
             findings.refuse(where, f"{name} is left down, and carries nothing", f"ip link set {name} up")
 
 
@@ -58,20 +58,6 @@ def _ip(text: str) -> str:
         return str(ip_interface(text).ip)
     except ValueError:
         return text
-
-
-def _move_loopback(machine: Machine) -> None:
-    """Addresses of ``lo`` go to a bridge without members, which answers for them as ``lo`` does."""
-    texts = machine.addresses.pop(LOOPBACK, {})
-    if not texts:
-        return
-    where = next(iter(texts.values())).where
-    taken = {*machine.ports, *machine.made}
-    name = next(name for n in range(len(taken) + 1) if (name := f"loop{n or ''}") not in taken)
-    machine.made[name] = Made("bridges", where)
-    machine.addresses[name] = texts
-    outcome = f"a bridge without members carries it here, {name!r}"
-    machine.findings.note(where, "an address stands on lo", outcome)
 
 
 def _same_address(a: str, b: str) -> bool:

@@ -45,9 +45,9 @@ ADDRESS = Grammar(
     bare="address",
 )
 ROUTE = Grammar(
-    "ip route add PREFIX [via ADDRESS] [dev NAME]",
+    "ip route add PREFIX [via ADDRESS] [dev NAME], or PREFIX nexthop [via ADDRESS] [dev NAME] nexthop ...",
     settings={"via": "via", "dev": "dev", "to": "prefix"},
-    flags=frozenset({"unicast"}),
+    flags=frozenset({"unicast", "nexthop"}),
     fixed={"proto": (), "protocol": (), "scope": ("global", "universe", "link", "0", "253"), "table": ("main", "254")},
     unseen={"metric": 1, "preference": 1, "priority": 1},
     bare="prefix",
@@ -55,6 +55,10 @@ ROUTE = Grammar(
         {"blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast", "multicast", "nat"}
     ),
 )
+NEXT_HOP = Grammar(
+    ROUTE.right, settings={"via": "via", "dev": "dev"}, flags=frozenset({"nexthop"}), fixed={"weight": ("1",)}
+)
+"""What follows each ``nexthop``; all of them have the same weight in hopcheck's fabrics."""
 NOTHING = "the line does nothing here"
 
 
@@ -116,15 +120,22 @@ def address_remove(machine: Machine, words: Words, six: bool) -> None:
 
 def _route(machine: Machine, words: Words, six: bool) -> tuple[str, str]:
     """The prefix of a route, and the route in the lab file's words."""
-    found = read(words, ROUTE, machine.findings)
+    found = read(words, ROUTE, machine.findings, until="nexthop")
     prefix = need(words, found, "prefix", ROUTE)
-    if prefix == "default" and (six or ":" in found.get("via", "")):
+    hops, more = [found], "nexthop" in found
+    if more and {"via", "dev"} & set(found):
+        raise refusal(words.where, f"a next hop stands before 'nexthop' in {shown(str(words))}", ROUTE.right)
+    while more:
+        hops.append(read(words, NEXT_HOP, machine.findings, until="nexthop"))
+        more = "nexthop" in hops[-1]
+    if prefix == "default" and (six or any(":" in hop.get("via", "") for hop in hops)):
         prefix = "::/0"
-    return prefix, " ".join([prefix, *(f"{word} {found[word]}" for word in ("via", "dev") if word in found)])
+    texts = [" ".join(f"{word} {hop[word]}" for word in ("via", "dev") if word in hop) for hop in hops]
+    return prefix, " nexthop ".join([" ".join(filter(None, (prefix, texts[0]))), *texts[1:]])
 
 
 def route_add(machine: Machine, words: Words, six: bool) -> None:
-    """``ip route add PREFIX [via ADDRESS] [dev NAME]``."""
+    """``ip route add PREFIX [via ADDRESS] [dev NAME]``, or with several next hops."""
     prefix, text = _route(machine, words, six)
     if prefix == "default" and machine.has_managed_default:
         what = "containerlab's management network has a default route already, so there this line fails (File exists)"

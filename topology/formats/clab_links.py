@@ -8,10 +8,11 @@ from ipaddress import IPv4Address
 from topology.errors import Position
 from topology.formats.clab_findings import refusal
 from topology.formats.clab_grammar import Grammar, need, read
-from topology.formats.clab_machine import LOOPBACK, MANAGEMENT, Kind, Machine, Made, number, said
+from topology.formats.clab_machine import MANAGEMENT, Kind, Machine, Made, number, said
 from topology.formats.clab_shell import Words
 from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Scalar
+from topology.model import LOOPBACK
 
 KINDS: Mapping[str, Kind] = {"bridge": "bridges", "dummy": "bridges", "vxlan": "vxlan", "gre": "gre", "ip6gre": "gre"}
 """What a type of ip-link(8) becomes."""
@@ -36,11 +37,11 @@ OPTIONS: Mapping[str, Grammar] = {
         unseen={"nolearning": 0, "ageing": 1, "maxaddress": 1, "srcport": 2},
     ),
     "gre": Grammar(
-        "local and remote ADDRESS, key NUMBER, ttl NUMBER or inherit",
-        settings={"ttl": "ttl", "hoplimit": "ttl"}
+        "local and remote ADDRESS, key NUMBER, ttl NUMBER or inherit, tos inherit",
+        settings={"ttl": "ttl", "hoplimit": "ttl", "tos": "tos", "tclass": "tos"}
         | {word: word for word in ("local", "remote", "key", "ikey", "okey")},
         flags=frozenset({"pmtudisc", "nokey", "noseq", "noiseq", "nooseq", "nocsum", "noicsum", "noocsum"}),
-        fixed=dict.fromkeys(("tos", "tclass", "flowlabel"), ("0", "inherit")) | {"encaplimit": ("none",)},
+        fixed={"flowlabel": ("0", "inherit"), "encaplimit": ("none",)},
     ),
 }
 """What may follow the type. An option that the model has no word for has the value of hopcheck's own devices."""
@@ -94,6 +95,7 @@ def _make(machine: Machine, name: str, type_: str, words: Words) -> None:
     found = read(words, OPTIONS[kind], machine.findings)
     if kind == "vxlan" and found.get("port", "0") == "0":
         found["port"] = VXLAN_PORT
+    _drop_zero_tos(found, words)
     if type_ == "ip6gre":
         found.setdefault("ttl", IP6GRE_TTL)
         if "encaplimit none" not in str(words):
@@ -115,8 +117,18 @@ def _make(machine: Machine, name: str, type_: str, words: Words) -> None:
     machine.lost.discard(name)
 
 
+def _drop_zero_tos(found: dict[str, str], words: Words) -> None:
+    """A GRE device's TOS is inherited, or 0, of which a lab file has no word."""
+    tos = found.get("tos", "inherit")
+    if tos in ("0", "0x0", "0x00"):
+        del found["tos"]
+    elif tos != "inherit":
+        what = f"'tos {tos[:40]}' in {shown(str(words))} is not what hopcheck makes"
+        raise refusal(words.where, what, "tos inherit, or tos 0")
+
+
 def _setting(key: str, text: str, where: Position) -> Scalar:
-    if key in ("local", "remote", "dev"):
+    if key in ("local", "remote", "dev", "tos"):
         return said(where, text)
     if key == "ttl":
         return said(where, "inherit") if text in ("0", "inherit") else number(where, text)

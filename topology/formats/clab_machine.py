@@ -11,12 +11,12 @@ from topology.errors import Position
 from topology.formats.clab_findings import Findings, refusal
 from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
+from topology.model import LOOPBACK
 
 Kind: TypeAlias = Literal["bridges", "vxlan", "gre"]
 
 MANAGEMENT = "eth0"
 """The interface by which containerlab manages a node; hopcheck's fabrics are closed and have none."""
-LOOPBACK = "lo"
 DEVICES = ("links", "bridges", "vxlan", "gre")
 """What a device that is refused spoils."""
 
@@ -45,7 +45,8 @@ class Made:
 class Machine:
     """A node.
 
-    ``forwarding`` is what its sysctls say, for each IP version; ``is_managed`` tells whether containerlab gives it a
+    ``forwarding`` is what its sysctls say, for each IP version, ``routing`` what others say about the choice among next
+    hops; ``is_managed`` tells whether containerlab gives it a
     management interface, ``has_managed_default`` whether the default route that comes with it is still there;
     ``early`` are devices that a line speaks of before they are there, ``touched`` those that one sets up or down,
     ``lost`` those whose making was refused.
@@ -66,6 +67,7 @@ class Machine:
     floods: dict[str, list[Scalar]] = field(default_factory=dict)
     down: dict[str, Position] = field(default_factory=dict)
     forwarding: dict[int, tuple[bool, Position]] = field(default_factory=dict)
+    routing: dict[str, tuple[str, Position]] = field(default_factory=dict)
     without_ipv6: Position | None = None
     early: dict[str, Position] = field(default_factory=dict)
     touched: dict[str, Position] = field(default_factory=dict)

@@ -21,11 +21,16 @@ FORWARDING: Mapping[str, int] = {
     "net.ipv6.conf.all.forwarding": 6,
 }
 """The keys that make a router, and the IP version each is for."""
+ROUTING: Mapping[str, tuple[str, ...]] = {
+    "net.ipv4.fib_multipath_hash_policy": ("0", "1", "2"),
+    "net.ipv4.conf.all.ignore_routes_with_linkdown": ("0", "1"),
+    "net.ipv4.conf.default.ignore_routes_with_linkdown": ("0", "1"),
+}
+"""How next hops are chosen, which a lab says for all its nodes at once; and the values that it can say."""
 AS_MADE: Mapping[str, tuple[str, ...]] = {
     r"net\.ipv4\.conf\.\S+\.rp_filter": ("0",),
     r"net\.ipv4\.conf\.\S+\.ignore_routes_with_linkdown": ("0",),
     r"net\.ipv4\.conf\.\S+\.proxy_arp": ("0",),
-    r"net\.ipv4\.fib_multipath_hash_policy": ("0",),
     r"net\.ipv6\.conf\.\S+\.disable_ipv6": ("0", "1"),
     r"net\.bridge\.bridge-nf-call-(ip|ip6|arp)tables": ("0",),
     r"net\.ipv[46]\.icmp[._]ratelimit": ("0",),
@@ -56,7 +61,12 @@ def write(machine: Machine, key: str, value: str, where: Position) -> None:
     if key in FORWARDING and value in ("0", "1"):
         machine.forwarding[FORWARDING[key]] = (value == "1", where)
         return
-    allowed = next((values for pattern, values in AS_MADE.items() if re.fullmatch(pattern, key)), None)
+    if key in ROUTING and value in ROUTING[key]:
+        machine.routing[key] = (value, where)
+        return
+    allowed = ROUTING.get(key) or next(
+        (values for pattern, values in AS_MADE.items() if re.fullmatch(pattern, key)), None
+    )
     if allowed is not None and (not allowed or value in allowed):
         if key.endswith((".all.disable_ipv6", ".default.disable_ipv6")):
             machine.without_ipv6 = where if value == "1" else None

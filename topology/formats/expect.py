@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from topology.errors import LabError, Problem
-from topology.formats.files import read_text
 from topology.formats.lab import FabricCheck
 from topology.formats.lab_checks import MAX_PROBLEMS
 from topology.formats.lab_draft import Draft, build
 from topology.formats.lab_refusals import read_spec
 from topology.formats.lab_routes import check_pair_addresses, check_pair_names
 from topology.formats.lab_values import suggest
+from topology.formats.text_file import displayed, read_text
 from topology.formats.yaml_positions import Scalar, Table, Tree, parse
 from topology.model import Fabric
 
@@ -25,8 +25,8 @@ def with_pairs(fabric: Fabric, path: Path, extra_checks: Sequence[FabricCheck] =
 
     Raises LabError with every problem of the file, and Misuse where it cannot be read.
     """
-    text, file = read_text(path)
-    return with_pairs_of_text(fabric, text, file, extra_checks)
+    text = read_text(path, "an existing file")
+    return with_pairs_of_text(fabric, text, displayed(path), extra_checks)
 
 
 def with_pairs_of_text(

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from topology.errors import LabError, Problem, UnknownName
-from topology.formats.files import MAX_BYTES, read_text, too_long
 from topology.formats.lab_checks import MAX_PROBLEMS, problems_of
 from topology.formats.lab_draft import build
 from topology.formats.lab_refusals import ALL, read_spec
+from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import Tree, parse
 from topology.model import Fabric
 
@@ -48,14 +48,14 @@ def load_lab(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) ->
     Raises LabError with every problem of the content, UnknownName for an unknown lab, and Misuse for a file
     that cannot be read.
     """
-    text, file = read_text(lab_path(source), known_labs())
-    return load_lab_text(text, file, extra_checks=extra_checks)
+    path = lab_path(source)
+    known = f"a lab file, or one of the known labs: {', '.join(known_labs())}"
+    return load_lab_text(read_text(path, known), displayed(path), extra_checks=extra_checks)
 
 
 def load_lab_text(text: str, file: str = "<lab>", *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
     """The fabric that the text of a lab file declares; ``file`` is its name in messages."""
-    if len(text) > MAX_BYTES:
-        raise too_long(file)
+    refuse_too_long(len(text), file)
     tree, form = parse(text, file)
     # What is left out for its form (a key given twice) may be what any other line needs.
     return fabric_of(tree, file, form, ALL if form else (), extra_checks)

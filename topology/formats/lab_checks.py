@@ -51,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     Check(lab_routes.check_prefixes),
     Check(lab_routes.check_next_hops, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE | _PEERS),
     Check(lab_routes.check_pair_names, needs=_NAMES),
+    Check(lab_routes.check_spreads, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE | _PEERS),
     Check(lab_routes.check_pair_addresses, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE | _PEERS),
 )
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from topology.errors import Position
 from topology.formats import lab_schema as schema
 from topology.formats.yaml_positions import Step, Tree, locate
-from topology.model import Bridge, Device, Fabric, Gre, Link, Node, Pair, Port, Vxlan, stable_mac
+from topology.model import LOOPBACK, Bridge, Device, Fabric, Gre, Link, Loopback, Node, Port, Routing, Vxlan, stable_mac
+from topology.promises import Pair, Spread
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ def build(spec: schema.LabSpec, tree: Tree, file: str) -> Draft:
             for index, pair in spec.pairs.items()
         ),
         file=file,
+        routing=Routing(spec.routing.multipath_hash, spec.routing.ignore_linkdown),
+        spreads=tuple(
+            Spread(spread.source, spread.target, spread.over, spread.survives, where=locate(tree, ("spreads", index)))
+            for index, spread in spec.spreads.items()
+        ),
     )
     return Draft(spec, tree, fabric)
 
@@ -64,7 +70,10 @@ def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) 
     for device, vxlan in said.vxlan.items():
         devices.append(Vxlan(node=name, name=device, **dict(vxlan)))
     for device, gre in said.gre.items():
-        devices.append(Gre(node=name, name=device, **dict(gre)))
+        settings = dict(gre)
+        devices.append(Gre(node=name, name=device, inherit_tos=settings.pop("tos"), **settings))
+    if LOOPBACK in said.addresses:
+        devices.append(Loopback(node=name, name=LOOPBACK, where=locate(tree, ("nodes", name, "addresses", LOOPBACK))))
     routes = (
         replace(route, where=locate(tree, ("nodes", name, "routes", index))) for index, route in said.routes.items()
     )
@@ -80,7 +89,7 @@ def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) 
 def _finished(device: Device, said: schema.NodeSpec, lab: str, tree: Tree) -> Device:
     """The device with what the node says about it elsewhere: its addresses, MTU and MAC."""
     section = {Bridge: "bridges", Vxlan: "vxlan", Gre: "gre"}.get(type(device))
-    made = None if isinstance(device, Gre) else stable_mac(lab, device.node, device.name)
+    made = None if isinstance(device, Gre | Loopback) else stable_mac(lab, device.node, device.name)
     return replace(
         device,
         mac=said.mac.get(device.name, made),

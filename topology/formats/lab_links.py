@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_values import shown, suggest
-from topology.model import NAME_MAX, Bridge, Device, Gre, Node, PortRef
+from topology.model import NAME_MAX, Bridge, Device, Gre, Node
+from topology.refs import PortRef
 
 
 def check_ends(draft: Draft) -> Iterator[Problem]:
@@ -79,8 +80,6 @@ def check_settings(draft: Draft) -> Iterator[Problem]:
 
 
 def _instead(node: Node, name: str) -> str:
-    if name == "lo":
-        return "a bridge without members ('loop: []') to carry a loopback address"
     return f"a link that ends at {node.name}:{name}, or {suggest(name, (d.name for d in node.devices))}"
 
 

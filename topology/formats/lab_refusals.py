@@ -23,7 +23,7 @@ Path: TypeAlias = tuple[Step, ...]
 
 DEVICES = frozenset({"links", "bridges", "vxlan", "gre"})
 """The sections that declare devices."""
-ALL = DEVICES | {"nodes", "addresses", "routes", "pairs"}
+ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads"}
 _KEY = "[key]"
 _COMPARED = 20
 _STAND_INS: Mapping[str, str] = {"lab": "lab", "role": "customer"}
@@ -38,6 +38,7 @@ _NEEDED: Mapping[str, str] = {
     "source": "source: NODE",
     "target": "target: NODE",
     "kind": "kind: how the traffic is carried",
+    "over": "over: one-way or all-ways",
 }
 
 
@@ -90,7 +91,7 @@ def _spoiled(path: Path, extra: bool) -> set[str]:
     section = [str(step) for step in (path[2:3] if path[0] == "nodes" else path[:1])]
     if extra and len(path) <= 3:
         return set(get_close_matches(section[0], ALL, n=1))
-    if section in (["role"], ["lab"], ["title"], ["mtu"], ["mac"]):
+    if section in (["role"], ["lab"], ["title"], ["mtu"], ["mac"], ["routing"]):
         return set()
     return set(section if section and section != ["nodes"] else ALL)
 
@@ -119,12 +120,14 @@ def _fields(path: Path) -> Iterable[str]:
         "gre": schema.GreSpec,
         "links": schema.LinkSpec,
         "pairs": schema.PairSpec,
+        "routing": schema.RoutingSpec,
+        "spreads": schema.SpreadSpec,
     }
     if len(path) == 1:
-        return schema.LabSpec.model_fields
+        return schema.LabSpec.spelled()
     if path[0] == "nodes" and len(path) == 3:
-        return schema.NodeSpec.model_fields
-    return part[path[2] if path[0] == "nodes" else path[0]].model_fields
+        return schema.NodeSpec.spelled()
+    return part[path[2] if path[0] == "nodes" else path[0]].spelled()
 
 
 def _without(value: Plain, cuts: set[Path], path: Path = ()) -> object:

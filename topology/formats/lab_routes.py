@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_values import suggest
-from topology.model import Network, Node, Route
+from topology.model import Network, NextHop, Node, Route
 
 
 def check_prefixes(draft: Draft) -> Iterator[Problem]:
@@ -27,17 +27,17 @@ def check_prefixes(draft: Draft) -> Iterator[Problem]:
 def check_next_hops(draft: Draft) -> Iterator[Problem]:
     """A gateway is on a subnet of the node, and on the device that the route names."""
     for node in draft.fabric.nodes:
-        for route in node.routes:
-            if route.dev is not None and not node.has(route.dev):
-                right = suggest(route.dev, (device.name for device in node.devices))
-                yield Problem(route.where, f"the route's dev {route.dev!r} is no device of {node.name}", right)
-            elif route.via is not None:
-                yield from _gateway(node, route)
+        for route, hop in [(one, hop) for one in node.routes for hop in one.next_hops]:
+            if hop.dev is not None and not node.has(hop.dev):
+                right = suggest(hop.dev, (device.name for device in node.devices))
+                yield Problem(route.where, f"the route's dev {hop.dev!r} is no device of {node.name}", right)
+            elif hop.via is not None:
+                yield from _gateway(node, route, hop)
 
 
-def _gateway(node: Node, route: Route) -> Iterator[Problem]:
-    via = route.via
-    if via is None or (via.version == 6 and via.is_link_local and route.dev is not None):
+def _gateway(node: Node, route: Route, hop: NextHop) -> Iterator[Problem]:
+    via = hop.via
+    if via is None or (via.version == 6 and via.is_link_local and hop.dev is not None):
         return
     if via in node.addresses:
         yield Problem(route.where, f"the gateway {via} is {node.name} itself", "a neighbour's address")
@@ -48,8 +48,8 @@ def _gateway(node: Node, route: Route) -> Iterator[Problem]:
         what = f"the gateway {via} is on no subnet of {node.name}"
         near = ", ".join(sorted({str(subnet) for subnet, _ in subnets})[:8]) or "none, for it has no address"
         yield Problem(route.where, what, f"an address in one of its subnets: {near}")
-    elif route.dev is not None and route.dev not in ways:
-        what = f"the gateway {via} is reached by {ways[0]}, not by {route.dev}"
+    elif hop.dev is not None and hop.dev not in ways:
+        what = f"the gateway {via} is reached by {ways[0]}, not by {hop.dev}"
         yield Problem(route.where, what, f"dev {ways[0]}")
 
 
@@ -69,6 +69,20 @@ def check_pair_names(draft: Draft) -> Iterator[Problem]:
         if earlier is not where:
             what = f"the pair {pair.source}, {pair.target} stands on line {earlier.line} already"
             yield Problem(where, what, "each pair once, with one kind")
+
+
+def check_spreads(draft: Draft) -> Iterator[Problem]:
+    """A spread is between two declared nodes that have addresses."""
+    for index, spread in draft.spec.spreads.items():
+        for end, name in (("source", spread.source), ("target", spread.target)):
+            where = draft.at("spreads", index, end)
+            if name not in draft.spec.nodes:
+                yield Problem(where, f"unknown node {name!r}", suggest(name, draft.spec.nodes))
+            elif not draft.fabric[name].addresses:
+                yield Problem(where, f"{name} has no address", f"an entry in {name}'s addresses")
+        if spread.source == spread.target:
+            where = draft.at("spreads", index, "target")
+            yield Problem(where, f"{spread.source} is spread towards itself", "two nodes")
 
 
 def check_pair_addresses(draft: Draft) -> Iterator[Problem]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from topology.formats import lab_values as values
-from topology.model import VXLAN_PORT, Address, Interface, Kind, PortRef, Role, Route
+from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route
+from topology.promises import Kind
+from topology.refs import PortRef
 
 MAX_NODES = 10_000
-PORT_MTU = 1500
-"""What Ethernet carries (RFC 894), and a new veth's own choice."""
 
 T = TypeVar("T")
 
@@ -68,6 +68,10 @@ Vni: TypeAlias = Annotated[int, PlainValidator(values.vni)]
 UdpPort: TypeAlias = Annotated[int, PlainValidator(values.number("UDP port", 1, 65535))]
 Key: TypeAlias = Annotated[int, PlainValidator(values.number("GRE key", 0, 2**32 - 1))]
 Ttl: TypeAlias = Annotated[int | None, PlainValidator(values.ttl)]
+Tos: TypeAlias = Annotated[bool, PlainValidator(values.tos)]
+HashPolicy: TypeAlias = Annotated[int, PlainValidator(values.hash_policy)]
+Even: TypeAlias = Annotated[bool, PlainValidator(values.even)]
+Flag: TypeAlias = Annotated[bool, PlainValidator(values.flag)]
 Ip: TypeAlias = Annotated[Address, PlainValidator(values.address)]
 IpInterface: TypeAlias = Annotated[Interface, PlainValidator(values.interface)]
 Endpoint: TypeAlias = Annotated[PortRef, PlainValidator(values.endpoint)]
@@ -82,6 +86,11 @@ class Spec(BaseModel):
     """What all parts of a lab file share: strict types, no unknown keys, no change after reading."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @classmethod
+    def spelled(cls) -> frozenset[str]:
+        """Its keys, as a file spells them."""
+        return frozenset(field.alias or name for name, field in cls.model_fields.items())
 
 
 class VxlanSpec(Spec):
@@ -102,6 +111,7 @@ class GreSpec(Spec):
     remote: Ip
     key: Key | None = None
     ttl: Ttl = None
+    tos: Tos = False
     mtu: Mtu | None = None
 
 
@@ -133,6 +143,22 @@ class PairSpec(Spec):
     kind: KindName
 
 
+class RoutingSpec(Spec):
+    """The section ``routing``."""
+
+    multipath_hash: Annotated[HashPolicy, Field(alias="multipath-hash")] = 0
+    ignore_linkdown: Annotated[Flag, Field(alias="ignore-routes-with-linkdown")] = False
+
+
+class SpreadSpec(Spec):
+    """One entry of ``spreads``."""
+
+    source: NodeName
+    target: NodeName
+    over: Even
+    survives: Flag = False
+
+
 class LabSpec(Spec):
     """A whole lab file."""
 
@@ -141,3 +167,5 @@ class LabSpec(Spec):
     nodes: Annotated[dict[NodeName, NodeSpec], BeforeValidator(_nodes)]
     links: Listed[Annotated[LinkSpec, BeforeValidator(_link)]] = {}
     pairs: Listed[PairSpec] = {}
+    routing: RoutingSpec = RoutingSpec()
+    spreads: Listed[SpreadSpec] = {}

@@ -10,7 +10,8 @@ from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_links import ambiguous
 from topology.formats.lab_tunnels import endless, has_sound_vni, identity, is_peer
-from topology.model import Bridge, Fabric, Gre, Interface, Network, PortRef, Vxlan
+from topology.model import Bridge, Fabric, Gre, Interface, Network, Vxlan
+from topology.refs import PortRef
 
 IPV6_MTU_MIN = 1280
 """RFC 8200, section 5."""

@@ -8,7 +8,8 @@ from typing import TypeAlias
 from topology.errors import Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_values import VNI_MAX, VNI_MIN, suggest
-from topology.model import Fabric, Gre, PortRef, Vxlan
+from topology.model import Fabric, Gre, Vxlan
+from topology.refs import PortRef
 
 Tunnel: TypeAlias = Vxlan | Gre
 _SECTION = {Vxlan: "vxlan", Gre: "gre"}

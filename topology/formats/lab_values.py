@@ -6,14 +6,18 @@ Each raises pydantic's custom error with two words of context, ``what`` is wrong
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+from typing import TypeVar
 
 from pydantic_core import PydanticCustomError
 
-from topology.model import KINDS, ROLES, Address, Interface, Kind, Network, PortRef, Role, Route
+from topology.model import ROLES, Address, Interface, Network, NextHop, Role, Route
+from topology.promises import KINDS, Kind
+from topology.refs import PortRef
 
+T = TypeVar("T")
 LAB_NAME_MAX = 63
 """A lab's name becomes a file name and a host name: one DNS label (RFC 1035, section 2.3.4)."""
 MTU_MIN, MTU_MAX = 68, 65535
@@ -175,26 +179,80 @@ def endpoint(value: object) -> PortRef:
     return PortRef(name("node")(node), name("device")(device))
 
 
+HASH_POLICIES = {"layer-3": 0, "layer-4": 1, "inner-layer-3": 2}
+"""What net.ipv4.fib_multipath_hash_policy calls them (Documentation/networking/ip-sysctl)."""
+SPREADS = {"one-way": False, "all-ways": True}
+
+
+def _choice(value: object, noun: str, known: Mapping[str, T]) -> T:
+    if isinstance(value, str) and value in known:
+        return known[value]
+    raise wrong(f"unknown {noun} {shown(value)}", f"one of: {', '.join(known)}")
+
+
+def hash_policy(value: object) -> int:
+    """What the choice among equal-cost next hops is made by."""
+    return _choice(value, "multipath-hash", HASH_POLICIES)
+
+
+def even(value: object) -> bool:
+    """Over what many flows are spread."""
+    return _choice(value, "spread", SPREADS)
+
+
+def flag(value: object) -> bool:
+    """Yes or no."""
+    if not isinstance(value, bool):
+        raise wrong(f"{shown(value)} is neither true nor false", "true or false")
+    return value
+
+
+def tos(value: object) -> bool:
+    """A GRE tunnel's TOS: only whether it is inherited can be said."""
+    return _choice(value, "tos", {"inherit": True})
+
+
+WORDS_OF_A_ROUTE = "PREFIX [via ADDRESS] [dev INTERFACE], or PREFIX nexthop [via ...] [dev ...] nexthop ..."
+
+
 def route(value: object) -> Route:
-    """A route in the words of ``ip-route(8)``: ``PREFIX [via ADDRESS] [dev INTERFACE]``."""
+    """A route in the words of ``ip-route(8)``: ``PREFIX [via ADDRESS] [dev INTERFACE]``, or several ``nexthop``."""
     prefix, *words = text(value).split() or [""]
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word == "nexthop":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    if len(parts) > 1 and parts[0]:
+        raise wrong(f"{shown(' '.join(parts[0]))} stands before 'nexthop' in {shown(value)}", WORDS_OF_A_ROUTE)
+    hops = [_next_hop(part, value) for part in (parts[1:] if len(parts) > 1 else parts)]
+    if len(hops) > NEXT_HOPS_MAX or len(set(hops)) < len(hops):
+        what = "the same next hop twice" if len(set(hops)) < len(hops) else f"{len(hops)} next hops"
+        raise wrong(f"{what} in {shown(value)}", f"at most {NEXT_HOPS_MAX} different ones")
+    target = _prefix(prefix, hops[0].via)
+    if any(hop.via is not None and hop.via.version != target.version for hop in hops):
+        raise wrong(f"{shown(value)} mixes IPv4 and IPv6", "a prefix and a gateway of one family")
+    return Route(prefix=target, via=hops[0].via, dev=hops[0].dev, others=tuple(hops[1:]))
+
+
+NEXT_HOPS_MAX = 64
+
+
+def _next_hop(words: list[str], value: object) -> NextHop:
     given: dict[str, str] = {}
     while words:
         word, *rest = words
         if word not in ("via", "dev"):
-            raise wrong(f"{shown(word)} is no word of a route", "PREFIX [via ADDRESS] [dev INTERFACE]")
+            raise wrong(f"{shown(word)} is no word of a route", WORDS_OF_A_ROUTE)
         if not rest or word in given:
             what = f"{word!r} stands twice" if rest else f"nothing follows {word!r}"
-            raise wrong(f"{what} in {shown(value)}", "PREFIX [via ADDRESS] [dev INTERFACE]")
+            raise wrong(f"{what} in {shown(value)}", WORDS_OF_A_ROUTE)
         given[word], words = rest[0], rest[1:]
     if not given:
         raise wrong(f"{shown(value)} leads nowhere", "via ADDRESS or dev INTERFACE behind the prefix")
     via = address(given["via"]) if "via" in given else None
-    dev = name("interface")(given["dev"]) if "dev" in given else None
-    target = _prefix(prefix, via)
-    if via is not None and via.version != target.version:
-        raise wrong(f"{shown(value)} mixes IPv4 and IPv6", "a prefix and a gateway of one family")
-    return Route(prefix=target, via=via, dev=dev)
+    return NextHop(via, name("interface")(given["dev"]) if "dev" in given else None)
 
 
 def _prefix(found: str, via: Address | None) -> Network:

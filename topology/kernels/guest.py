@@ -24,10 +24,10 @@ from filelock import FileLock
 
 from topology.errors import HopcheckError, KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_parcel
-from topology.kernels.cache import cache_dir
+from topology.kernels.cache import cache_dir, end_turn
 from topology.kernels.image import ensure_image
 from topology.kernels.link import AgentLink
-from topology.kernels.qemu import NOBODY, PROGRAM, Machine, Qemu, kvm_refusal
+from topology.kernels.qemu import DOOR, PROGRAM, Machine, Qemu, kvm_refusal
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
 from topology.kernels.snapshot import (
     Snapshot,
@@ -93,16 +93,23 @@ class GuestKernel(Kernel):
             return cls._boot(machine)
         key = snapshot_key(machine, machine.wanted.plan)
         kernel, note = cls._try_restore(machine, key)
-        if kernel is None and (turn := wait_turn(key)) is not None:
-            with contextlib.ExitStack() as undo:
-                undo.callback(turn.release)
+        if kernel is not None:
+            return kernel
+        notes = [note]
+        with contextlib.ExitStack() as undo:
+            if (turn := wait_turn(key)) is not None:
+                undo.callback(end_turn, turn)
                 kernel, late_note = cls._try_restore(machine, key)
-                if kernel is None:
-                    kernel = cls._boot(machine)
+                notes += [late_note]
+            else:
+                notes += ["it is not saved: another run has not finished making the same snapshot"]
+            if kernel is None:
+                kernel = cls._boot(machine)
+                if turn is not None:
                     kernel._saved_as, kernel._turn = key, turn
-                    kernel.info = replace(kernel.info, why=note or late_note)
                     undo.pop_all()
-        return kernel or cls._boot(machine)
+        kernel.info = replace(kernel.info, why="; ".join(filter(None, (*notes, kernel.info.why))))
+        return kernel
 
     @classmethod
     def _try_restore(cls, machine: Machine, key: str) -> tuple[GuestKernel | None, str]:
@@ -145,13 +152,13 @@ class GuestKernel(Kernel):
         state_fd: int | None = None,
     ) -> GuestKernel:
         with contextlib.ExitStack() as undo:
-            kept_at = _folder_for_qemu() if machine.wanted.keep else None
+            kept_at = _kept_folder() if machine.wanted.keep else None
             if kept_at:
                 undo.callback(shutil.rmtree, kept_at, ignore_errors=True)
             qemu = Qemu.launch(machine, kept_at, state_fd)
             undo.callback(qemu.close)
             try:
-                stream = _connect(kept_at / "agent.sock", qemu) if kept_at else qemu.agent_stream
+                stream = _connect(kept_at / DOOR, qemu) if kept_at else qemu.agent_stream
                 undo.callback(stream.close)
                 agent = AgentLink(stream, why_lost=lambda: qemu.health() or qemu.console_tail(), health=qemu.health)
                 greet(qemu, agent)
@@ -185,11 +192,15 @@ class GuestKernel(Kernel):
 
     def enter(self, node: str) -> str:
         """The command that opens a shell in a node of a kept fabric."""
-        return f"{sys.executable} -m topology.kernels.enter {self._kept_at}/agent.sock {node}"
+        return f"{sys.executable} -m topology.kernels.enter {self._kept_at}/{DOOR} {node}"
 
     def end_command(self) -> str:
         """The command that ends a kept guest."""
-        return f"kill {self.qemu.process.pid} && rm -r {self._kept_at}"
+        return f"kill {self.qemu.process.pid}"
+
+    def outlive(self) -> None:
+        """Let its keeper keep it."""
+        self.qemu.outlive()
 
     def close(self) -> None:
         """End the guest."""
@@ -201,7 +212,7 @@ class GuestKernel(Kernel):
 
     def _end_turn(self) -> None:
         if self._turn is not None:
-            self._turn.release()
+            end_turn(self._turn)
         self._turn = None
 
 
@@ -210,12 +221,9 @@ def _gist(message: str) -> str:
     return " - ".join(message.split(" - ")[-2:]).split(" / ")[0][:160]
 
 
-def _folder_for_qemu() -> Path:
-    """A folder in which a QEMU without privileges can make its socket, and nobody else can do anything."""
-    folder = Path(tempfile.mkdtemp(prefix="hopcheck-kept-"))
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
-    return folder
+def _kept_folder() -> Path:
+    """A folder for a kept QEMU's socket, in which nobody but us can do anything."""
+    return Path(tempfile.mkdtemp(prefix="hopcheck-kept-"))
 
 
 def _connect(path: Path, qemu: Qemu) -> socket.socket:

@@ -25,7 +25,7 @@ class HereKernel(HostKernel):
     kind = "here"
     new_namespaces: ClassVar[tuple[str, ...]] = ("--net", "--mount", "--pid", "--fork", "--kill-child=KILL")
     _engine: Engine | None = None
-    _keep = False
+    _forget: Callable[[], None] = staticmethod(lambda: None)
 
     @classmethod
     def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> HereKernel:
@@ -34,7 +34,6 @@ class HereKernel(HostKernel):
             raise KernelUnavailable("it enters namespaces of this machine, which takes root")
         kernel = super().start(progress, wanted)
         assert isinstance(kernel, cls)
-        kernel._keep = wanted.keep
         return kernel
 
     @classmethod
@@ -46,11 +45,13 @@ class HereKernel(HostKernel):
         if self._engine is None:
             self._engine = Engine.of_this_machine()
             self._engine.remove_of_dead_owners()
-            if not self._keep:
-                self._forget = journal.note("containers", engine=self._engine.address, session=self._engine.session)
+            self._forget = journal.note("containers", engine=self._engine.address, session=self._engine.session)
         return self._engine
 
-    _forget: Callable[[], None] = staticmethod(lambda: None)
+    def outlive(self) -> None:
+        """Let the sandbox and its containers stay when we end."""
+        super().outlive()
+        self._forget()
 
     def end_command(self) -> str:
         """The command that ends a kept sandbox, and removes its containers."""

@@ -18,6 +18,7 @@ from typing import IO, ClassVar
 
 from topology.errors import AgentLost, KernelUnavailable
 from topology.kernels.bundle import LOADER, agent_parcel
+from topology.kernels.keeper import KEEP, keeper_command
 from topology.kernels.link import AgentLink
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
 
@@ -46,6 +47,7 @@ class HostKernel(Kernel):
     def __init__(self, process: subprocess.Popen[bytes], agent: AgentLink, words: IO[bytes], own_user: bool) -> None:
         self._process, self._words, self._own_user = process, words, own_user
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._keeper_stream: socket.socket | None = None
         self.agent = agent
         self.info = KernelInfo(self.kind, str(agent.hello["release"]), "native", "")
 
@@ -59,7 +61,7 @@ class HostKernel(Kernel):
             try:
                 kernel = cls._start(user)
                 if wanted.keep:
-                    kernel.outlive_us()
+                    kernel._have_keeper()
                 return kernel
             except AgentLost as error:
                 reasons.append(str(error))
@@ -92,18 +94,25 @@ class HostKernel(Kernel):
             raise
         return cls(process, link, words, bool(user))
 
-    def outlive_us(self) -> None:
-        """Have somebody else hold the agent's stream open, so that it does not end with this process."""
+    def _have_keeper(self) -> None:
+        """Have somebody else hold the agent's stream open, so that it need not end with this process."""
         null = subprocess.DEVNULL
-        self._keeper = subprocess.Popen(
-            ("sleep", "infinity"),
-            stdin=null,
-            stdout=null,
-            stderr=null,
-            pass_fds=(self.agent.fileno(),),
-            start_new_session=True,
-            cwd="/",
-        )
+        self._keeper_stream, far = socket.socketpair()
+        with far:
+            self._keeper = subprocess.Popen(
+                keeper_command(far.fileno()),
+                stdin=null,
+                stdout=null,
+                stderr=null,
+                pass_fds=(far.fileno(), self.agent.fileno()),
+                start_new_session=True,
+                cwd="/",
+            )
+
+    def outlive(self) -> None:
+        """Let its keeper keep it."""
+        assert self._keeper_stream
+        self._keeper_stream.send(KEEP)
 
     def enter(self, node: str) -> str:
         """The command that opens a shell in a node of a kept fabric."""
@@ -123,8 +132,8 @@ class HostKernel(Kernel):
     def close(self) -> None:
         """End the sandbox and everything in it."""
         self.agent.close()
-        if self._keeper:
-            self._keeper.kill()
+        if self._keeper and self._keeper_stream:
+            self._keeper_stream.close()
             self._keeper.wait()
         try:
             self._process.wait(END_TIMEOUT_S)

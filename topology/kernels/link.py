@@ -25,6 +25,8 @@ OUTPUTS = ("stdout", "stderr")
 WORDS_MAX = 1000
 """Characters of an agent's error that a message quotes."""
 CALL_TIMEOUT_S = 60.0
+ACTS = ("exec", "input", "write_files")
+"""The requests that can change what a kernel tells nobody of, such as a sysctl."""
 SILENCE_S = 1.0
 T = TypeVar("T")
 
@@ -82,6 +84,10 @@ class Agent(Protocol):
         """Run a command in a namespace and wait for its end."""
         ...
 
+    def take_acts(self) -> int:
+        """How many commands ran and how many times files were written since this was last asked."""
+        ...
+
 
 class AgentLink:
     """An agent behind a connected stream socket.
@@ -102,6 +108,7 @@ class AgentLink:
         self._buffer = bytearray()
         self._pending: dict[int, _Pending] = {}
         self._number = 0
+        self._acts = 0
         self._lost = ""
         self.hello: Mapping[str, Any] = {}
 
@@ -158,6 +165,15 @@ class AgentLink:
         out, err = (pending.output.get(name, b"").decode(errors="replace") for name in ("stdout", "stderr"))
         return Completed(tuple(argv), reply.get("code", int), out, err, reply.get("timed_out", bool))
 
+    def take_acts(self) -> int:
+        """How many commands ran and how many times files were written since this was last asked.
+
+        A command that still runs counts each time.
+        """
+        running = sum(pending.op == "exec" and not pending.done for pending in self._pending.values())
+        acts, self._acts = self._acts, running
+        return acts
+
     def fileno(self) -> int:
         """The stream's descriptor."""
         return self._stream.fileno()
@@ -172,6 +188,7 @@ class AgentLink:
         if len(text) > HEADER_MAX or len(body) > BODY_MAX:
             raise AgentError(f"agent - request {op} - expected at most {BODY_MAX} bytes - seen {len(body)}")
         self._pending[self._number] = _Pending(op=op)
+        self._acts += op in ACTS
         self._send_bytes(struct.pack("!II", len(text), len(body)) + text + body)
         return self._number
 

@@ -6,24 +6,33 @@ so that a refusal names the operation and the line of the lab file it comes from
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pyroute2 import IPBatch
-
 from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
+from topology.kernels.rtnl.dumps import NETLINK_NETFILTER, NETLINK_ROUTE, Request, state_requests, tables_request
+from topology.kernels.rtnl.encode import Encode, by_pyroute2
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
-from topology.kernels.rtnl.readout import dump_requests, read_state
+from topology.kernels.rtnl.readout import Readout
+from topology.kernels.rtnl.templates import SEQUENCE, Templates
 from topology.plan import NamespaceOf, Operation, Plan
-from topology.state import NodeState
+from topology.state import WATCHED_SYSCTLS, NodeState
 
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
+CHUNKS_MAX = 512
+"""Chunks in one request: neither it nor its answer comes near a frame's bound, and a deadline is for one."""
+FIRST_SEQUENCE = 1
+NODES_MAX = 256
+"""Nodes that are read at a time: their dumps must fit a frame."""
+FILES_MAX = 8000
+"""Files in one request: with their paths they must fit a frame's header (1 MiB)."""
+SOCKETS = "/proc/net/netlink"
+"""The netlink sockets of a namespace, the kernel's own under port 0 (netlink_native_seq_show)."""
 
 
 class Netlink:
@@ -32,6 +41,7 @@ class Netlink:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._fds: dict[str, int] = {}
+        self._templates = Templates()
 
     def build(self, plan: Plan) -> None:
         """Bring a fabric up from nothing; raises NetlinkError at the first operation that the kernel refuses.
@@ -66,20 +76,35 @@ class Netlink:
         by_node: dict[str, list[Operation]] = {}
         for operation in operations:
             by_node.setdefault(operation.node, []).append(operation)
-        chunks = [
-            (node, *self._encode(part))
-            for node, whole in by_node.items()
-            for part in (whole[n : n + CHUNK_MAX] for n in range(0, len(whole), CHUNK_MAX))
+        parts = [
+            (node, whole[n : n + CHUNK_MAX]) for node, whole in by_node.items() for n in range(0, len(whole), CHUNK_MAX)
         ]
-        answers = self._relay([(node, data) for node, data, _ in chunks])
+        with by_pyroute2() as encode:
+            for n in range(0, len(parts), CHUNKS_MAX):
+                self._carry_out([(node, *self._encode(part, encode)) for node, part in parts[n : n + CHUNKS_MAX]])
+
+    def _carry_out(self, chunks: Sequence[tuple[str, bytes, Mapping[int, Operation]]]) -> None:
+        answers = self._relay([(node, data, NETLINK_ROUTE) for node, data, _ in chunks])
         for (_, _, by_sequence), answer in zip(chunks, answers, strict=True):
             _check(answer, by_sequence)
 
     def states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
-        """What the kernel says of each node's links, addresses and routes."""
-        requests = dump_requests()
-        answers = iter(self._relay([(node, request) for node in nodes for request in requests]))
-        return {node: read_state(node, [next(answers) for _ in requests]) for node in nodes}
+        """What the kernel says of each node, counters, ages and what it has learned left out."""
+        groups = [nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)]
+        return {node: state for group in groups for node, state in self._states(group).items()}
+
+    def _states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
+        """All of them in two calls, and a third where some node may have filters or nftables."""
+        asked = state_requests()
+        answers = iter(self._ask([(node, request) for node in nodes for request in asked]))
+        readouts = {node: Readout(node, [next(answers) for _ in asked]) for node in nodes}
+        sysctls, has_nftables = self._read_sysctls(dict.fromkeys(nodes, WATCHED_SYSCTLS))
+        tables = [tables_request()] if has_nftables else []
+        more = [(node, one) for node, readout in readouts.items() for one in (*readout.further_requests(), *tables)]
+        further: dict[str, dict[str, list[bytes]]] = {node: {} for node in nodes}
+        for (node, request), answer in zip(more, self._ask(more), strict=True):
+            further[node].setdefault(request.what, []).append(answer)
+        return {node: readout.state(further[node], sysctls[node]) for node, readout in readouts.items()}
 
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """Which link kinds this kernel does not offer, each with the kernel's own words (a scratch namespace tells)."""
@@ -105,40 +130,72 @@ class Netlink:
         return ""
 
     def _write_sysctls(self, sysctls: Iterable[Operation]) -> None:
-        wanted = [(op.node, _proc_path(op.arguments["key"]), op.arguments["value"]) for op in sysctls]
-        seen = self._agent.call("read_files", files=[[node, path] for node, path, _ in wanted]).get("texts", list)
-        if len(seen) != len(wanted):
-            raise AgentLost(f"agent - files - expected {len(wanted)} - seen {len(seen)}")
-        there = [list(item) for item, text in zip(wanted, seen, strict=True) if text is not None]
-        self._agent.call("write_files", files=there)
+        """Those that this kernel has; nodes that get the same are told once, and each is entered once."""
+        by_node: dict[str, list[tuple[str, str]]] = {}
+        for op in sysctls:
+            by_node.setdefault(op.node, []).append((proc_path(op.arguments["key"]), op.arguments["value"]))
+        alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        for node, files in by_node.items():
+            alike.setdefault(tuple(files), []).append(node)
+        self._agent.call("write_files", files=[[nodes, files] for files, nodes in alike.items()], optional=True)
 
-    def _encode(self, operations: Sequence[Operation]) -> tuple[bytes, dict[int, Operation]]:
-        by_sequence: dict[int, Operation] = {}
-        with contextlib.closing(IPBatch()) as batch:
-            for operation in operations:
-                start = len(batch.batch)
-                getattr(batch, operation.api)(operation.verb, **self._resolve(operation.arguments))
-                by_sequence[struct.unpack_from("=I", batch.batch, start + 8)[0]] = operation
-            return bytes(batch.batch), by_sequence
+    def _encode(self, operations: Sequence[Operation], by_pyroute2: Encode) -> tuple[bytes, dict[int, Operation]]:
+        """The operations' messages, and which operation has which sequence number."""
+        chunk = bytearray()
+        for sequence, operation in enumerate(operations, FIRST_SEQUENCE):
+            start, arguments = len(chunk), self._resolved(operation.arguments)
+            chunk += self._templates.encode(operation.api, operation.verb, arguments, by_pyroute2)
+            struct.pack_into("=I", chunk, start + SEQUENCE.start, sequence)
+        return bytes(chunk), dict(enumerate(operations, FIRST_SEQUENCE))
 
-    def _resolve(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """A veth's far end is spelled out: pyroute2's shorthand has no way to choose its index."""
-        if "peer" not in arguments:
-            return dict(arguments)
-        near = dict(arguments)
-        far = dict(near.pop("peer"))
-        index = far.pop("index")
-        attributes = [(f"IFLA_{name.upper()}", self._value(value)) for name, value in far.items()]
-        info = [("VETH_INFO_PEER", {"index": index, "attrs": attributes})]
-        kind = [("IFLA_INFO_KIND", near.pop("kind")), ("IFLA_INFO_DATA", {"attrs": info})]
-        return {**near, "IFLA_LINKINFO": {"attrs": kind}}
+    def with_other_sysctls(self, before: Mapping[str, NodeState]) -> list[str]:
+        """The nodes of which a sysctl is not as it was; all of them where there is nftables, which is not looked at."""
+        keys = {node: tuple(dict.fromkeys((*WATCHED_SYSCTLS, *state.sysctls))) for node, state in before.items()}
+        now, has_nftables = self._read_sysctls(keys)
+        return [node for node, state in before.items() if has_nftables or now[node] != state.sysctls]
+
+    def _read_sysctls(self, keys: Mapping[str, Sequence[str]]) -> tuple[dict[str, dict[str, str]], bool]:
+        """Each node's sysctls, as far as this kernel has them; and whether it has nftables now.
+
+        That is looked up first, because asking for it would load it: it has when netfilter's netlink socket is there.
+        """
+        wanted = [(node, key) for node, of_node in keys.items() for key in of_node]
+        sockets, *texts = self._read([(None, SOCKETS), *((node, proc_path(key)) for node, key in wanted)])
+        known: dict[str, dict[str, str]] = {node: {} for node in keys}
+        for (node, key), text in zip(wanted, texts, strict=True):
+            if text is not None:
+                known[node][key] = text.strip()
+        kernels = [line.split()[1:3] for line in (sockets or "").splitlines()]
+        return known, [str(NETLINK_NETFILTER), "0"] in kernels
+
+    def _read(self, files: Sequence[tuple[str | None, str]]) -> list[str | None]:
+        """The texts of files in namespaces; None for one that is not there."""
+        found: list[str | None] = []
+        for start in range(0, len(files), FILES_MAX):
+            part = [list(file) for file in files[start : start + FILES_MAX]]
+            texts = self._agent.call("read_files", files=part).get("texts", list)
+            if len(texts) != len(part) or not all(text is None or type(text) is str for text in texts):
+                raise AgentLost(f"agent - files - expected {len(part)} texts - seen others")
+            found += texts
+        return found
+
+    def _resolved(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments with a descriptor for each namespace."""
+        return {name: self._value(value) for name, value in arguments.items()}
 
     def _value(self, value: object) -> object:
+        if isinstance(value, Mapping):
+            return self._resolved(value)
         return self._fds[value.node] if isinstance(value, NamespaceOf) else value
 
-    def _relay(self, chunks: Sequence[tuple[str, bytes]]) -> list[bytes]:
-        sizes = [[node, len(data)] for node, data in chunks]
-        reply = self._agent.call("netlink", b"".join(data for _, data in chunks), chunks=sizes)
+    def _ask(self, requests: Sequence[tuple[str, Request]]) -> list[bytes]:
+        """The answers to dumps' requests; nothing is sent where none is asked."""
+        chunks = [(node, request.data, request.protocol) for node, request in requests]
+        return self._relay(chunks) if chunks else []
+
+    def _relay(self, chunks: Sequence[tuple[str, bytes, int]]) -> list[bytes]:
+        sizes = [[node, len(data), protocol] for node, data, protocol in chunks]
+        reply = self._agent.call("netlink", b"".join(data for _, data, _ in chunks), chunks=sizes)
         lengths = reply.get("sizes", list)
         sound = len(lengths) == len(chunks) and all(type(size) is int and size >= 0 for size in lengths)
         if not sound or sum(lengths) != len(reply.body):
@@ -150,8 +207,9 @@ class Netlink:
         return answers
 
 
-def _proc_path(key: str) -> str:
-    return "/proc/sys/" + key.replace(".", "/")
+def proc_path(key: str) -> str:
+    """A sysctl's file; a key with slashes is one of a device whose name has dots (sysctl(8))."""
+    return "/proc/sys/" + (key if "/" in key else key.replace(".", "/"))
 
 
 def _check(answer: bytes, by_sequence: Mapping[int, Operation]) -> None:

@@ -22,8 +22,10 @@ from qemu.qmp import QMPClient, QMPError
 from topology.errors import KernelUnavailable
 from topology.kernels.image import KERNEL_ARGUMENTS, TCG_ARGUMENTS, Image
 from topology.kernels.journal import journal
+from topology.kernels.keeper import KEEP, KEEPER, keeper_command
 from topology.kernels.owner import start_time
 from topology.kernels.registry import ANYTHING, Wanted
+from topology.kernels.tied import dies_with
 from topology.wait import wait_for
 
 PROGRAM = "qemu-system-x86_64"
@@ -36,6 +38,8 @@ ACCELERATORS: Mapping[str, tuple[str, ...]] = {
     "kvm": ("-accel", "kvm", "-cpu", "host"),
     "tcg": ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"),
 }
+DOOR = "agent.sock"
+"""In the folder of a kept QEMU: where its agent's stream can be had once we have gone."""
 MONITOR_TIMEOUT_S, QUIT_TIMEOUT_S = 10.0, 5.0
 
 
@@ -55,10 +59,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Sockets:
-    """The near ends of what QEMU was given: the agent's stream and the monitor."""
+    """The near ends of what QEMU was given, the agent's stream and the monitor, and of its keeper's stream."""
 
     agent: socket.socket
     monitor: socket.socket
+    keeper: socket.socket
 
 
 class Qemu:
@@ -73,7 +78,7 @@ class Qemu:
 
     @classmethod
     def launch(cls, machine: Machine, keep_at: Path | None = None, state_fd: int | None = None) -> Qemu:
-        """Start QEMU; with ``keep_at`` it outlives us and serves its agent on a socket there.
+        """Start QEMU; with ``keep_at`` it may ``outlive`` us and serves its agent on a socket there.
 
         With ``state_fd`` it does not boot but takes up a saved state from that descriptor, and waits for ``resume``.
         Raises KernelUnavailable where the machine cannot start it.
@@ -89,21 +94,30 @@ class Qemu:
             errors = stack.enter_context(tempfile.TemporaryFile())
             agent, agent_far = socket.socketpair()
             monitor, monitor_far = socket.socketpair()
-            for far in (agent_far, monitor_far):
+            keeper, keeper_far = socket.socketpair()
+            for far in (agent_far, monitor_far, keeper_far):
                 stack.callback(far.close)
             image = machine.image
             files = [os.open(path, os.O_RDONLY) for path in (image.kernel, image.initrd, image.rootfs)]
             for descriptor in files:
                 stack.callback(os.close, descriptor)
-            far_fd = agent_far.fileno()
-            stream = f"fd={far_fd}" if keep_at is None else f"path={keep_at / 'agent.sock'},server=on,wait=off"
+            stream, inherited = f"fd={agent_far.fileno()}", [*files, agent_far.fileno(), monitor_far.fileno()]
+            if keep_at is not None:
+                door = stack.enter_context(socket.socket(socket.AF_UNIX))
+                door.bind(str(keep_at / DOOR))
+                door.listen()
+                stream = f"fd={door.fileno()},server=on,wait=off"
+                inherited += [door.fileno(), keeper_far.fileno()]
             arguments = qemu_arguments(machine, files, stream, monitor_far.fileno())
-            inherited = [*files, far_fd, monitor_far.fileno()]
             if state_fd is not None:
                 arguments += ("-incoming", f"fd:{state_fd}")
                 inherited.append(state_fd)
+            command = (*confinement(os.getpid()), PROGRAM, *arguments)
+            if keep_at is not None:
+                kept = (*confinement(KEEPER), PROGRAM, *arguments)
+                command = (*keeper_command(keeper_far.fileno(), str(keep_at)), *kept)
             process = subprocess.Popen(
-                (*confinement(keep_at is not None), PROGRAM, *arguments),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -111,7 +125,7 @@ class Qemu:
                 start_new_session=True,
                 cwd="/",
             )
-            made = cls(process, Sockets(agent, monitor), os.fdopen(os.dup(errors.fileno()), "rb"))
+            made = cls(process, Sockets(agent, monitor, keeper), os.fdopen(os.dup(errors.fileno()), "rb"))
         if keep_at is None and (started := start_time(process.pid)) is not None:
             made._forget = journal.note("process", pid=process.pid, started=started)
         return made
@@ -189,6 +203,10 @@ class Qemu:
         text = os.pread(self._words.fileno(), 400, max(0, size - 400)).decode(errors="replace").strip()
         return text.replace("\n", " / ") or "it printed nothing"
 
+    def outlive(self) -> None:
+        """Let a QEMU that was started to be kept live on when we end."""
+        self._sockets.keeper.send(KEEP)
+
     def close(self) -> None:
         """Ask QEMU to end, then make it; a second time there is nothing to do."""
         if self._words.closed:
@@ -196,6 +214,7 @@ class Qemu:
         with contextlib.suppress(KernelUnavailable):
             if self.process.poll() is None:
                 self.command("quit")
+        self._sockets.keeper.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(QUIT_TIMEOUT_S)
         if self.process.poll() is None:
@@ -204,7 +223,7 @@ class Qemu:
         with contextlib.suppress(QMPError, OSError, EOFError):
             self._loop.run(self._monitor.disconnect())
         self._loop.close()
-        for end in (self._sockets.monitor, self._sockets.agent, self._words):
+        for end in (self._sockets.monitor, self._sockets.agent, self._sockets.keeper, self._words):
             end.close()
         self._forget()
 
@@ -233,17 +252,17 @@ def qemu_arguments(machine: Machine, files: Sequence[int], stream: str, monitor_
     )
 
 
-def confinement(keep: bool) -> tuple[str, ...]:
-    """What stands in front of QEMU: namespaces of its own, no privileges, death with its parent unless kept."""
-    death = () if keep else ("--pdeathsig=KILL",)
+def confinement(parent: int | str) -> tuple[str, ...]:
+    """What stands in front of QEMU: namespaces of its own, no privileges, death with its parent."""
+    death, still_there = dies_with(parent)
     if os.geteuid() != 0:
         own: tuple[str, ...] = ("unshare", "--user", "--net", "--ipc", "--")
         if subprocess.run((*own, "true"), capture_output=True, check=False).returncode:
             own = ()
-        return (*own, "setpriv", "--no-new-privs", *death, "--")
+        return (*own, "setpriv", "--no-new-privs", *death, "--", *still_there)
     ids = (f"--reuid={NOBODY}", f"--regid={NOBODY}", kvm_group())
     bounds = ("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs")
-    return ("unshare", "--net", "--ipc", "--", "setpriv", *ids, *bounds, *death, "--")
+    return ("unshare", "--net", "--ipc", "--", "setpriv", *ids, *bounds, *death, "--", *still_there)
 
 
 def kvm_group() -> str:

@@ -126,8 +126,14 @@ def _is_zombie(pid: int) -> bool:
 
 def _remove_folder(note: Note) -> None:
     path = Path(str(note["path"]))
-    if path.name.startswith(OUR_FOLDERS):
+    if not path.name.startswith(OUR_FOLDERS):
+        return
+
+    def gone() -> bool:
         shutil.rmtree(path, ignore_errors=True)
+        return not path.exists()
+
+    wait_for(gone, DEADLINE_S, "the folder to go", PAUSE_S)
 
 
 REMOVERS: Mapping[str, Callable[[Note], None]] = {

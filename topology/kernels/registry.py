@@ -35,8 +35,8 @@ class KernelInfo:
 class Wanted:
     """What a kernel is started for.
 
-    With ``keep`` it outlives this process, until somebody ends it by ``end_command``. With ``plan`` a kind that can be
-    saved may come with the plan's fabric up. With ``engine`` it must have a container engine.
+    With ``keep`` it can ``outlive`` this process, until somebody ends it by ``end_command``. With ``plan`` a kind
+    that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine.
     """
 
     keep: bool = False
@@ -84,6 +84,10 @@ class Kernel(abc.ABC):
     @abc.abstractmethod
     def end_command(self) -> str:
         """The command that ends a kept kernel."""
+
+    def outlive(self) -> None:
+        """Live on when this process ends: ``end_command`` has been told. Before this, a killed run takes it along."""
+        return
 
     @abc.abstractmethod
     def close(self) -> None:

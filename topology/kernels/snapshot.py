@@ -3,32 +3,37 @@
 A snapshot belongs to everything it was made of: image, agent, plan, QEMU and its options, and this machine's
 processor (an emulated TSC runs at the host's rate). All of that is its key; a file that is not whole is discarded and
 made again, never trusted. What a restored guest must be told (the time, fresh randomness) is told before anything else.
+
+A snapshot is one file: a skippable frame of zstd's (RFC 8878, 3.1.2) with the manifest, then the state, packed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
+import struct
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from topology.errors import KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_source
-from topology.kernels.cache import Shelf
+from topology.kernels.cache import Shelf, cache_limit
 from topology.kernels.qemu import PROGRAM, Machine, Qemu, qemu_arguments
 from topology.plan import Plan
 from topology.wait import scaled
 
-FORMAT = "1"
-STATE, MANIFEST = "state.zst", "manifest.json"
-KEPT_SNAPSHOTS = 12
-"""Each is about 50 MB; the least recently made go first."""
+FORMAT = "3"
+HEAD_BYTES = 4096
+SKIPPABLE = struct.pack("<II", 0x184D2A50, HEAD_BYTES - 8)
+"""A frame that zstd passes over, as large as the head without these two numbers."""
 SAVE_TIMEOUT_S = 60.0
 TURN_TIMEOUT_S = 120.0
 """As long as another run may take to boot, build and save; then we build for ourselves, unsaved."""
@@ -39,7 +44,7 @@ Progress = Callable[[str], None]
 class Snapshot:
     """A finished snapshot in the cache."""
 
-    state: Path
+    path: Path
     key: str
     fingerprint: str
 
@@ -47,7 +52,7 @@ class Snapshot:
     def stream(self) -> Iterator[int]:
         """The saved state, unpacked, as a pipe's descriptor for QEMU to read."""
         unpacking = subprocess.Popen(
-            ("zstd", "-dcq", str(self.state)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            ("zstd", "-dcq", str(self.path)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         assert unpacking.stdout
         try:
@@ -76,21 +81,24 @@ def _processor() -> list[str]:
 
 def find_snapshot(key: str) -> Snapshot | None:
     """The snapshot of a key; None where there is none. Raises SnapshotUnusable for one that is not whole."""
-    place = Shelf("snapshots").entry(key)
-    if not place.is_dir():
-        return None
+    shelf = Shelf("snapshots")
+    path = shelf.entry(key)
     try:
-        manifest = json.loads((place / MANIFEST).read_text())
-        whole = (
-            isinstance(manifest["fingerprint"], str)
-            and manifest["key"] == key
-            and manifest["sha256"] == _digest(place / STATE)
-        )
+        with path.open("rb") as file:
+            manifest = read_head(file)
+            whole = (
+                isinstance(manifest["fingerprint"], str)
+                and manifest["key"] == key
+                and manifest["sha256"] == _digest(file)
+            )
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SnapshotUnusable(f"snapshot {key} - expected a manifest and a state - seen {error!r}") from error
     if not whole:
         raise SnapshotUnusable(f"snapshot {key} - expected the state that was saved - seen another")
-    return Snapshot(place / STATE, key, str(manifest["fingerprint"]))
+    shelf.touch(key)
+    return Snapshot(path, key, str(manifest["fingerprint"]))
 
 
 def discard_snapshot(key: str) -> None:
@@ -101,18 +109,8 @@ def discard_snapshot(key: str) -> None:
 
 
 def wait_turn(key: str) -> FileLock | None:
-    """Be the one who makes the snapshot of a key, or wait until it is made; None when that takes too long.
-
-    The lock is dropped by its holder's ``release`` or death; whoever gets it then looks again.
-    """
-    folder = Shelf("snapshots").path
-    folder.mkdir(parents=True, exist_ok=True)
-    turn = FileLock(folder / f".{key}.turn")
-    try:
-        turn.acquire(timeout=scaled(TURN_TIMEOUT_S))
-    except Timeout:
-        return None
-    return turn
+    """Be the one who makes the snapshot of a key, or wait until it is made; None when that takes too long."""
+    return Shelf("snapshots").wait_turn(key, scaled(TURN_TIMEOUT_S))
 
 
 def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) -> None:
@@ -123,40 +121,55 @@ def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) ->
     shelf = Shelf("snapshots")
     try:
         with shelf.locked(lambda: progress("another run is saving a snapshot; waiting for it")):
-            if shelf.entry(key).is_dir():
+            if shelf.entry(key).exists():
                 return
-            with shelf.making() as place:
-                _write_state(qemu, place / STATE)
-                manifest = {"key": key, "fingerprint": fingerprint, "sha256": _digest(place / STATE)}
-                (place / MANIFEST).write_text(json.dumps(manifest))
-                shelf.publish(place, key)
-            shelf.keep_newest(KEPT_SNAPSHOTS)
+            progress("saving the fabric for the next run")
+            with shelf.making_file() as made, open(made.descriptor, "r+b", buffering=0, closefd=False) as file:
+                file.seek(HEAD_BYTES)
+                _write_state(qemu, file)
+                file.seek(HEAD_BYTES)
+                write_head(file, {"key": key, "fingerprint": fingerprint, "sha256": _digest(file)})
+                shelf.publish_file(made, key)
+            shelf.keep_within(cache_limit(), spared=key)
     except (OSError, KernelUnavailable) as error:
         progress(f"no snapshot was saved: {error}")
 
 
-def _write_state(qemu: Qemu, path: Path) -> None:
+def read_head(file: IO[bytes]) -> Mapping[str, Any]:
+    """The manifest at a snapshot's beginning; ValueError where there is none."""
+    head = file.read(HEAD_BYTES)
+    if not head.startswith(SKIPPABLE):
+        raise ValueError("no snapshot of ours")
+    return dict(json.loads(head.removeprefix(SKIPPABLE)))
+
+
+def write_head(file: IO[bytes], manifest: Mapping[str, Any]) -> None:
+    """Put the manifest at a snapshot's beginning."""
+    file.seek(0)
+    file.write(SKIPPABLE + json.dumps(manifest).encode().ljust(HEAD_BYTES - len(SKIPPABLE)))
+
+
+def _write_state(qemu: Qemu, file: IO[bytes]) -> None:
     qemu.command("stop")
     try:
-        with path.open("wb") as file:
-            packing = subprocess.Popen(
-                ("zstd", "-1", "-q", "-c"), stdin=subprocess.PIPE, stdout=file, stderr=subprocess.DEVNULL
-            )
-            assert packing.stdin
-            try:
-                qemu.migrate_to(packing.stdin.fileno(), SAVE_TIMEOUT_S)
-            finally:
-                packing.stdin.close()
-                code = packing.wait()
+        packing = subprocess.Popen(
+            ("zstd", "-1", "-q", "-c"), stdin=subprocess.PIPE, stdout=file, stderr=subprocess.DEVNULL
+        )
+        assert packing.stdin
+        try:
+            qemu.migrate_to(packing.stdin.fileno(), SAVE_TIMEOUT_S)
+        finally:
+            packing.stdin.close()
+            code = packing.wait()
         if code:
             raise KernelUnavailable(f"zstd - expected to pack the state - seen exit code {code}")
     finally:
         qemu.command("cont")
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(file: io.FileIO | io.BufferedReader) -> str:
+    """Of all that follows."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fresh_randomness() -> bytes:

@@ -132,6 +132,8 @@ def _gre(given: Mapping[str, Value]) -> Iterator[Want]:
     yield from _unless(given, Want("version", 0))
     if given.get("version", 0) != 0:
         return
+    if "key" not in given and "key_present" not in given:
+        yield Want("key", why="none (no key)")  # which key it is says more than that there is one
     for bit, fields in _GRE_PRESENCE.items():
         value = int(any(field in given for field in fields))
         word = bit.partition("_")[0]

@@ -32,6 +32,8 @@ from topology.wire.summary import describe
 from topology.wire.walk import Header, Value
 
 _ENDS = ("src", "dst", "psrc", "pdst")
+_LENGTHS = frozenset((("ipv4", "len"), ("ipv6", "plen"), ("udp", "len")))
+"""What a header says of all that is inside it: where that is wrong, something inside says why."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class _Layer:
-    """One layer of a pattern: its name, what was given, and all that a header of it must satisfy."""
+    """One layer of a pattern: its name, what was given, and all that a header of it must satisfy, lengths apart."""
 
     name: str
     given: tuple[tuple[str, Value], ...]
     wants: tuple[Want, ...]
+    lengths: tuple[Want, ...]
 
     def __str__(self) -> str:
         return describe([(self.name, dict(self.given))])
@@ -98,7 +101,10 @@ class Stack:
         return tuple(layer.name for layer in self._layers)
 
     def mismatch(self, headers: Headers) -> Mismatch | None:
-        """The first divergence of `headers` from this pattern, outermost first; None if they match."""
+        """The first divergence of `headers` from this pattern, outermost first; None if they match.
+
+        Lengths are compared last: what makes a packet longer than declared says more than by how much.
+        """
         if headers.problems:
             seen = "; ".join(headers.problems)
             return Mismatch(len(headers), "frame", None, "malformed", "whole, well-formed headers", seen)
@@ -110,7 +116,8 @@ class Stack:
         if len(headers) > len(self._layers):
             index, extra = len(self._layers), headers[len(self._layers)]
             return Mismatch(index, extra.layer, None, "the frame goes on", "the end", _line(extra))
-        return None
+        wrong = (_unmet(n, layer.name, layer.lengths, headers[n]) for n, layer in enumerate(self._layers))
+        return next(filter(None, wrong), None)
 
     def summary(self) -> str:
         """The expected chain in one line, in the words of `Headers.summary`, given fields only."""
@@ -147,8 +154,9 @@ def _compiled(layers: Iterable[tuple[str, Mapping[str, object]]]) -> tuple[_Laye
     for index, (name, given) in enumerate(chain):
         # Who is meant comes first: a wrong address says more than the TTL that is wrong with it.
         explicit = sorted((Want(*item) for item in given.items()), key=lambda want: want.field not in _ENDS)
-        wants = (*explicit, *implied(chain, index))
-        compiled.append(_Layer(name, tuple(sorted(given.items())), wants))
+        wants = [want for want in (*explicit, *implied(chain, index)) if (name, want.field) not in _LENGTHS]
+        lengths = [want for want in explicit if (name, want.field) in _LENGTHS]
+        compiled.append(_Layer(name, tuple(sorted(given.items())), tuple(wants), tuple(lengths)))
     return tuple(compiled)
 
 
@@ -162,10 +170,15 @@ def _divergence(index: int, layer: _Layer, header: Header) -> Mismatch | None:
     """How one header departs from one layer of the pattern."""
     if header.layer != layer.name:
         return Mismatch(index, layer.name, None, "another header", str(layer), _line(header))
-    for want in layer.wants:
+    return _unmet(index, layer.name, layer.wants, header)
+
+
+def _unmet(index: int, name: str, wants: Iterable[Want], header: Header) -> Mismatch | None:
+    """The first of these that a header does not satisfy."""
+    for want in wants:
         if not want.holds(header.fields):
             expected, seen = want.words(header.fields)
-            return Mismatch(index, layer.name, want.field, "another value", expected, seen)
+            return Mismatch(index, name, want.field, "another value", expected, seen)
     return None
 
 

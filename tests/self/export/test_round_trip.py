@@ -13,15 +13,18 @@ from ruamel.yaml import YAML
 
 from tests.self.builders import reference, vxlan_lab
 from tests.self.topology.test_plan import MIXED
-from topology.errors import UnknownName
+from topology.errors import Misuse, UnknownName
 from topology.expected import check_pairs
 from topology.export import EXPORTS, NAMES, export
 from topology.export.clab import to_clab
 from topology.formats import load
 from topology.formats.clab import load_clab_text
 from topology.formats.lab import LABS, load_lab_text
-from topology.model import Device, Fabric, Port
+from topology.formats.tenants_csv import read_tenants
+from topology.model import PORT_MTU, Device, Fabric, Node, Port, Routing
 from topology.plan import make_plan
+from topology.promises import Spread
+from topology.tenants import add_tenants
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = (*sorted(LABS.glob("*.yaml")), *sorted(DATA.glob("*.yaml")), *sorted(DATA.glob("*.clab.yml")))
@@ -50,6 +53,39 @@ def read_again(fabric: Fabric) -> Fabric:
     found = load_clab_text(to_clab(fabric), extra_checks=(check_pairs,))
     assert found.notes == ()
     return replace(found, file=fabric.file)
+
+
+def _said(node: Node) -> tuple[Node, frozenset[Device]]:
+    """A node with its devices in no order, every port with an MTU."""
+    ports = (replace(device, mtu=device.mtu or PORT_MTU) for device in node.all(Port))
+    return replace(node, devices=()), frozenset((*ports, *(d for d in node.devices if not isinstance(d, Port))))
+
+
+def test_generated_fabric_survives_the_round_trip() -> None:
+    """A fabric that no file declares comes back with the kernel's MTU said, and devices in a lab file's order."""
+    fabric = load("leafspine-2x2")
+    found = read_again(fabric)
+    assert replace(found, nodes=()) == replace(fabric, nodes=())
+    assert [_said(node) for node in found.nodes] == [_said(node) for node in fabric.nodes]
+
+
+def test_every_promise_and_setting_of_equal_cost_ways_survives() -> None:
+    """Both outcomes of a spread, what it survives, and both settings of the routing come back as they were."""
+    fabric = load("ecmp")
+    source, target = fabric.pairs[0].source, fabric.pairs[0].target
+    spreads = tuple(Spread(source, target, even, survives) for even in (False, True) for survives in (False, True))
+    for routing in (Routing(2, ignore_linkdown=True), Routing(0, ignore_linkdown=True), Routing(1), Routing()):
+        changed = replace(fabric, routing=routing, spreads=spreads)
+        assert read_again(changed) == changed
+
+
+def test_tenants_are_refused_not_dropped() -> None:
+    """A fabric with tenants is no containerlab file, and says so; it can be drawn."""
+    rows = read_tenants(LABS / "ece792-tenants.csv")
+    fabric = add_tenants(load("ece792"), rows)
+    with pytest.raises(Misuse, match=r"tenants of .*ece792-tenants\.csv cannot be written for containerlab"):
+        to_clab(fabric)
+    assert "row1" in export(fabric, "dot")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

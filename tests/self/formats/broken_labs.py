@@ -230,14 +230,6 @@ DEVICES = (
         "did you mean 'cs3-br'?",
     ),
     broken(
-        "an address on lo",
-        "cs3-br: 30.0.0.1/24",
-        "lo: 30.0.0.1/24",
-        "^lo: 30",
-        "'lo'",
-        "a bridge without members",
-    ),
-    broken(
         "an MTU of no interface",
         "    gre:",
         "    mtu: {eth9: 1400}\n    gre:",

@@ -31,12 +31,14 @@ LINES = {
     "ip link add g type gre local 192.168.10.1 remote 192.168.10.2 ikey 1": "two directions differ",
     "ip link add g type gre local 192.168.10.1 remote 192.168.10.2 ikey 1 okey 2": "two directions differ",
     "ip link add g type ip6gre local fd00::1 remote fd00::2": "encaplimit none",
+    "ip link add g type gre local 192.168.10.1 remote 192.168.10.2 tos 0x10": "tos 0x10",
     "ip tunnel add t mode ipip local 192.168.10.1 remote 192.168.10.2": "'ipip'",
     "ip -6 tunnel add t mode gre local fd00::1 remote fd00::2": "'gre'",
     "ip tunnel add t local 192.168.10.1 mode gre": "start with its mode",
     "ip link add vx type vxlan id": "ends too early",
     # What lines do to devices, addresses and routes.
     "ip link set eth1 down": "eth1 is left down",
+    "ip link set lo down": "lo is left down",
     "ip link set eth9 up": "no device 'eth9'",
     "ip link set eth1 name uplink": "'name'",
     "ip link set eth1 netns 7": "'netns'",
@@ -55,7 +57,9 @@ LINES = {
     "ip route add 10.9.0.0/16 via 10.99.0.1": "on no subnet of h1",
     "ip route add 10.9.0.0/16 via 192.168.10.2 onlink": "'onlink'",
     "ip route add 10.9.0.0/16 via 192.168.10.2 src 192.168.10.1": "'src'",
-    "ip route add 10.9.0.0/16 nexthop via 192.168.10.2 nexthop via 192.168.10.3": "'nexthop'",
+    "ip route add 10.9.0.0/16 nexthop via 192.168.10.2 weight 2 nexthop via 192.168.10.3": "'weight 2'",
+    "ip route add 10.9.0.0/16 via 192.168.10.2 nexthop via 192.168.10.3": "a next hop stands before 'nexthop'",
+    "ip route add 10.9.0.0/16 nexthop": "leads nowhere",
     "ip route add blackhole 10.9.0.0/16": "'blackhole'",
     "ip route add 10.9.0.0/16 via 192.168.10.2 table 100": "table 100",
     "ip rule add from 10.0.0.0/8 table 100": "does what hopcheck cannot",
@@ -69,6 +73,9 @@ LINES = {
     "bridge vlan add dev eth1 vid 10": "learn",
     "sysctl -w net.ipv4.ip_forward=2": "'2'",
     "sysctl -w net.ipv4.ip_forward": "has no value",
+    "sysctl -w net.ipv4.fib_multipath_hash_policy=3": "set to '3'",
+    "sysctl -w net.ipv4.conf.all.ignore_routes_with_linkdown=1": "differ",
+    "sysctl -w net.ipv4.conf.eth1.ignore_routes_with_linkdown=1": "set to '1'",
     "sysctl -w net.ipv4.conf.all.rp_filter=1": "set to '1'",
     "sysctl -w net.ipv4.tcp_congestion_control=bbr": "may change the network",
     "sysctl -p /etc/mine.conf": "from elsewhere",
@@ -132,6 +139,19 @@ EDITS = (
         "h2: {kind: linux, labels: {hopcheck.pairs: h3 bridge},",
         "pairs: ^h3",
         "carries it as l2-overlay",
+    ),
+    (
+        "h2: {kind: linux,",
+        "h2: {kind: linux, labels: {hopcheck.spreads: h3},",
+        "spreads: ^h3",
+        "TARGET OVER [survives]",
+    ),
+    ("env: {TZ: UTC}", "labels: {hopcheck.spreads: h1 h2 one-way twice}", "spreads: ^h1", "is not a spread"),
+    (
+        "h2: {kind: linux,",
+        "h2: {kind: linux, labels: {hopcheck.spreads: h3 most},",
+        "spreads: ^h3",
+        "unknown spread 'most'",
     ),
     ("env: {TZ: UTC}", "labels: {hopcheck.pairs: h1 bridge}", "pairs: ^h1", "SOURCE TARGET KIND"),
     ("    router:\n", "    router:\n      labels: {hopcheck.pairs: h1 bridge}\n", "{^hopcheck.pairs", "no label"),
@@ -269,3 +289,16 @@ def test_number_of_problems_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lab_of_these_tests_is_sound() -> None:
     """Unchanged, the lab loads: what is refused above is refused for its change."""
     assert load(TEXT).name == "two-leaves"
+
+
+def test_nodes_that_choose_among_next_hops_otherwise_are_refused() -> None:
+    """A lab says once how next hops are chosen; a node that says otherwise, or has a choice and is silent, is told."""
+    policy = "sysctl -w net.ipv4.fib_multipath_hash_policy={}"
+    other = edited((LINE, f"- {policy.format(1)}"), ("env: {TZ: UTC}", f"exec: [{policy.format(0)}]"))
+    assert "fib_multipath_hash_policy is 0 at" in str(refused(other))
+    choice = "ip route add 10.9.0.0/16 nexthop via 192.168.10.2 nexthop via 192.168.10.3"
+    silent = edited(
+        (LINE, f"- {choice}"), ("h2: {kind: linux,", f"h2: {{kind: linux, sysctls: {{{policy[10:-3]}: 1}},")
+    )
+    assert "fib_multipath_hash_policy is 0 at h1, and 1 on line" in str(refused(silent))
+    assert load(silent.replace(choice, "ip route")).routing.hash_policy == 1

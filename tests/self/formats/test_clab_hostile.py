@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.self.formats.clabs import LINE, TEXT, edited, load, refused, with_lines
 from topology.errors import LabError
 from topology.formats.clab import load_clab
-from topology.formats.files import MAX_BYTES
+from topology.formats.text_file import MAX_BYTES
 from topology.model import Fabric
 
 SCRAPS = st.sampled_from([*"'\"[]{}:,-?|%#\\\t\n\x00;&<>()$`"]) | st.sampled_from(

@@ -10,7 +10,7 @@ from tests.self.builders import reference, reference_text
 from topology.errors import LabError, Misuse
 from topology.expected import check_pairs
 from topology.formats.expect import with_pairs, with_pairs_of_text
-from topology.formats.files import MAX_BYTES
+from topology.formats.text_file import MAX_BYTES
 
 PAIRS = "pairs:\n  - {source: cs1, target: cs2, kind: bridge}\n  - {source: cs5, target: cs3, kind: hairpin}\n"
 

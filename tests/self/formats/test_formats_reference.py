@@ -8,16 +8,24 @@ from pathlib import Path
 import pytest
 
 import topology
+from topology.derived_pairs import MAX_PAIRS
 from topology.export import EXPORTS, NAMES
 from topology.formats import FORMATS, clab, clab_file, clab_links, clab_roles, clab_wires
-from topology.derived_pairs import MAX_PAIRS
 
 PAGE = (Path(topology.__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 WORDS = set(re.findall(r"[\w.-]+", PAGE))
 KEYS = (
     *(*clab_file.TOP, *clab_file.TOP_UNSEEN, *clab_file.TOPOLOGY, *clab_file.NODE, *clab_file.NODE_UNSEEN),
     *(*clab_file.NODE_UNRUN, *clab_file.LINK, *clab_file.LINK_UNSEEN, *clab_file.END, *clab_wires.OUTSIDE),
-    *(clab_file.TITLE, clab_file.PAIRS, clab_file.ROLE, clab_file.LEVEL, *clab.KINDS, *clab_links.KINDS),
+    *(
+        clab_file.TITLE,
+        clab_file.PAIRS,
+        clab_file.SPREADS,
+        clab_file.ROLE,
+        clab_file.LEVEL,
+        *clab.KINDS,
+        *clab_links.KINDS,
+    ),
     *(word for grammar in clab_links.OPTIONS.values() for word in grammar.settings if word != "vni"),
     *(word for word in (*clab_links.SET.settings, *clab_links.SET.flags) if word != "down"),
     *sorted(set(clab_roles.GROUPS.values())),

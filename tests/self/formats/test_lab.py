@@ -10,7 +10,8 @@ import pytest
 from topology import formats
 from topology.errors import Misuse, Position, UnknownName
 from topology.formats.lab import LABS, known_labs, load_lab, load_lab_text
-from topology.model import Bridge, Fabric, Gre, Port, PortRef, Vxlan, stable_mac
+from topology.model import Bridge, Fabric, Gre, Port, Vxlan, stable_mac
+from topology.refs import PortRef
 
 SMALL = """
 lab: small

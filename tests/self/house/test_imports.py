@@ -18,21 +18,42 @@ from tests.self.house.sources import Source, sources
 PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
+MODEL = ("topology.refs", "topology.promises", "topology.model")
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
     "topology.wait": ("topology.errors",),
     "topology.wire": ("topology.errors", "topology.wire"),
-    "topology.model": ("topology.errors",),
-    "topology.packet": ("topology.errors", "topology.model", "topology.wire"),
-    "topology.plan": ("topology.errors", "topology.model"),
-    "topology.state": ("topology.errors", "topology.model", "topology.plan"),
-    "topology.expected": ("topology.errors", "topology.model", "topology.wire", "topology.packet", "topology.plan"),
-    "topology.formats": ("topology.errors", "topology.model", "topology.formats"),
-    "topology.export": ("topology.errors", "topology.model", "topology.plan", "topology.export"),
+    "topology.fib": (),
+    "topology.refs": (),
+    "topology.promises": ("topology.errors", "topology.refs"),
+    "topology.model": ("topology.errors", "topology.fib", "topology.promises", "topology.refs"),
+    "topology.packet": ("topology.errors", *MODEL, "topology.wire"),
+    "topology.plan": ("topology.errors", "topology.fib", *MODEL),
+    "topology.state": ("topology.errors", *MODEL, "topology.plan"),
+    "topology.expected": ("topology.errors", *MODEL, "topology.wire", "topology.packet", "topology.plan"),
+    "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),
+    "topology.leafspine": ("topology.errors", *MODEL),
+    "topology.formats": (
+        "topology.errors",
+        *MODEL,
+        "topology.leafspine",
+        "topology.tenants.rows",
+        "topology.formats",
+    ),
+    "topology.export": ("topology.errors", *MODEL, "topology.plan", "topology.export"),
+    "topology.tenants.rows": ("topology.errors", *MODEL),
+    "topology.tenants": (
+        "topology.errors",
+        *MODEL,
+        "topology.packet",
+        "topology.plan",
+        "topology.expected",
+        "topology.tenants",
+    ),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (
         *CORE,
-        "topology.model",
+        *MODEL,
         "topology.wire",
         "topology.plan",
         "topology.state",
@@ -40,7 +61,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "topology.runtimes": (
         *CORE,
-        "topology.model",
+        *MODEL,
         "topology.plan",
         "topology.state",
         "topology.kernels",
@@ -50,7 +71,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 """What a part of topology may import of topology; the longest name that fits a module decides."""
 OTHERS = (
     *CORE,
-    "topology.model",
+    *MODEL,
     "topology.packet",
     "topology.plan",
     "topology.state",

@@ -1,4 +1,4 @@
-"""Stand-ins for an agent: bytes that wait on the stream, and answers by operation."""
+"""An agent in a sandbox, and stand-ins for one: bytes that wait on the stream, and answers by operation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pytest
+
+from topology.errors import KernelUnavailable
+from topology.kernels.host import HostKernel
 from topology.kernels.link import AgentLink, Completed, Reply
 
 HELLO: Mapping[str, Any] = {"event": "hello", "version": 1, "release": "6.1", "python": "3.11"}
@@ -54,6 +58,7 @@ class Scripted:
     def __init__(self, reply: Callable[[str, bytes, Mapping[str, Any]], Reply]) -> None:
         self.reply = reply
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.acts = 0
 
     def call(self, op: str, body: bytes = b"", timeout_s: float = 1, **fields: Any) -> Reply:
         """Note the question, give the answer."""
@@ -62,4 +67,18 @@ class Scripted:
 
     def run(self, argv: Sequence[str], ns: str | None = None, stdin: bytes = b"", timeout_s: float = 30) -> Completed:
         """Every command succeeds without a word."""
+        self.acts += 1
         return Completed(tuple(argv), 0, "", "")
+
+    def take_acts(self) -> int:
+        """The commands since the last time."""
+        acts, self.acts = self.acts, 0
+        return acts
+
+
+def sandbox() -> HostKernel:
+    """A sandbox of this machine's kernel; skips where there can be none."""
+    try:
+        return HostKernel.start(lambda _: None)
+    except KernelUnavailable as error:
+        pytest.skip(str(error))

@@ -19,7 +19,7 @@ class Fake(Kernel):
     def __init__(self) -> None:
         self.agent = cast(AgentLink, Scripted(lambda *_: Reply({}, b"")))
         self.info = KernelInfo(self.kind, "6.1", "native", "")
-        self.closed = False
+        self.closed = self.outlives = False
         Fake.started.append(self)
 
     @classmethod
@@ -34,6 +34,10 @@ class Fake(Kernel):
     def end_command(self) -> str:
         """No process."""
         return "end it"
+
+    def outlive(self) -> None:
+        """Note it."""
+        self.outlives = True
 
     def close(self) -> None:
         """Note it."""

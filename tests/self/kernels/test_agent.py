@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import errno
+import hashlib
 import os
+import resource
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 
 from fixtures.instruments.tap import Taps
 from reports.evidence import Sighting
-from topology.errors import AgentError, AgentLost, KernelUnavailable, NetlinkError
-from topology.kernels.host import HostKernel
+from tests.self.kernels.agents import sandbox
+from topology.errors import AgentError, AgentLost, NetlinkError
 from topology.kernels.link import AgentLink
 from topology.kernels.netlink import Netlink
 from topology.plan import Operation
@@ -20,14 +21,6 @@ from topology.wait import wait_for
 
 UDP = [int(socket.AF_INET), int(socket.SOCK_DGRAM), 0]
 NONCE = bytes(range(16))
-
-
-def sandbox() -> HostKernel:
-    """A sandbox of this machine's kernel; skips where there can be none."""
-    try:
-        return HostKernel.start(lambda _: None)
-    except KernelUnavailable as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -55,53 +48,6 @@ def home(agent: AgentLink) -> str:
     return agent.run(["readlink", "/proc/self/ns/net"]).stdout
 
 
-def test_namespace_that_somebody_else_made_gets_a_name(agent: AgentLink) -> None:
-    """An adopted namespace is the one behind the path, serves like any other, and stays its maker's when it goes."""
-    fds = agent.call("netns_adopt", paths={"adopted": "/run/netns/a"}, never=[]).get("fds", dict)
-    assert type(fds["adopted"]) is int
-    inside = [agent.run(["readlink", "/proc/self/ns/net"], ns=name).stdout for name in ("a", "adopted")]
-    assert inside[0] == inside[1] != home(agent)
-    agent.call("netns_del", names=["adopted"])
-    assert agent.call("netns_list").get("names", list) == ["a", "b"]
-    assert agent.run(["true"], ns="a").code == 0
-
-
-@pytest.mark.parametrize("path", ["/proc/1/ns/net", "/proc/self/ns/net"])
-def test_first_namespace_and_its_own_are_never_adopted(agent: AgentLink, path: str) -> None:
-    """The agent refuses to enter the machine's first network namespace, and the one it came from."""
-    with pytest.raises(AgentError, match="not a namespace to be entered") as caught:
-        agent.call("netns_adopt", paths={"out": path}, never=[])
-    assert caught.value.errno == errno.EPERM
-    assert "out" not in agent.call("netns_list").get("names", list)
-
-
-def test_namespace_that_is_named_as_forbidden_is_never_adopted(agent: AgentLink) -> None:
-    """What the other side says is never to be entered is refused under whatever path it comes."""
-    device, inode = agent.run(["stat", "-Lc", "%d %i", "/run/netns/b"]).stdout.split()
-    with pytest.raises(AgentError, match="not a namespace to be entered"):
-        agent.call("netns_adopt", paths={"out": "/run/netns/b"}, never=[[int(device), int(inode)]])
-
-
-def test_file_is_read_as_it_is(agent: AgentLink) -> None:
-    """Bytes that are no text arrive unchanged; a file that is not there is an error."""
-    agent.run(["sh", "-c", r"printf '\377\000x' >/run/bytes"])
-    assert agent.call("read_bytes", path="/run/bytes").body == b"\xff\x00x"
-    with pytest.raises(AgentError, match="FileNotFoundError"):
-        agent.call("read_bytes", path="/run/none")
-
-
-def test_socket_is_asked_and_answers(agent: AgentLink) -> None:
-    """What is sent to a socket reaches it, what comes back until its end is the answer, and silence has a deadline."""
-    answering = "import socket; s=socket.socket(1); s.bind('/run/s'); s.listen(); print(flush=True)\n"
-    answering += "c=s.accept()[0]; c.sendall(c.recv(9)[::-1]); c.close(); c=s.accept()[0]; c.recv(9); c.recv(9)"
-    heard: list[bytes] = []
-    agent.start(["python3", "-c", answering], None, lambda _, data: heard.append(data))
-    wait_for(lambda: agent.pump(0.1) or heard, 10, "the socket")  # type: ignore[func-returns-value]
-    assert agent.call("exchange", b"question", path="/run/s", deadline_s=5).body == b"noitseuq"
-    with pytest.raises(AgentError, match="timed out"):
-        agent.call("exchange", b"question", path="/run/s", deadline_s=0.1)
-
-
 def test_namespaces_come_and_go(agent: AgentLink) -> None:
     """An added namespace is listed, held open for netlink, separate, and gone once deleted."""
     fds = agent.call("netns_add", names=["new"]).get("fds", dict)
@@ -110,6 +56,20 @@ def test_namespaces_come_and_go(agent: AgentLink) -> None:
     assert agent.run(["readlink", "/proc/self/ns/net"], ns="new").stdout != home(agent)
     agent.call("netns_del", names=["new"])
     assert agent.call("netns_list").fields["names"] == ["a", "b"]
+
+
+def test_a_fabric_of_a_thousand_nodes_has_descriptors_enough() -> None:
+    """The agent may open as many files as the machine allows, however few its starter may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        kernel = sandbox()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        assert kernel.agent.run(["sh", "-c", "ulimit -n"]).stdout == f"{hard}\n"
+    finally:
+        kernel.close()
 
 
 @pytest.mark.parametrize("name", ["../x", "", ".", "..", "-a", "a/b", "a b", "a\n", "x" * 16, "ä", 7, ["a"]], ids=repr)
@@ -218,6 +178,26 @@ def test_a_terminal_is_the_commands_own(agent: AgentLink) -> None:
     assert codes == [-2]
 
 
+def test_all_that_is_typed_arrives(agent: AgentLink) -> None:
+    """More than a terminal holds waits until the command reads it, in order, while the agent serves on."""
+    text = b"".join(b"%07d\n" % number for number in range(25_000))
+    heard: list[bytes] = []
+    script = f"mkfifo /run/gate; stty raw -echo; echo ready; read _ </run/gate; head -c {len(text)} | md5sum"
+    number = agent.start(["sh", "-c", script], "a", lambda _, data: heard.append(data), True)
+
+    def said(words: bytes) -> bool:
+        agent.pump(0.1)
+        return words in b"".join(heard)
+
+    wait_for(lambda: said(b"ready"), 5, "the terminal")
+    for start in range(0, len(text), 50_000):
+        agent.call("input", text[start : start + 50_000], to=number)
+    with pytest.raises(AgentError, match="does not read what is typed"):
+        agent.call("input", bytes(1 << 20), to=number)
+    assert agent.run(["sh", "-c", "echo go >/run/gate"]).code == 0
+    wait_for(lambda: said(hashlib.md5(text).hexdigest().encode()), 10, "the digest of all of it")
+
+
 def test_only_a_terminal_takes_input(agent: AgentLink) -> None:
     """Typing into a command without a terminal, or into none, is refused."""
     number = agent.start(["sleep", "0"], None, lambda *_: None)
@@ -242,22 +222,33 @@ def test_a_large_request_passes_a_large_output(agent: AgentLink) -> None:
 
 
 def test_files_are_written_and_read_in_their_namespace(agent: AgentLink) -> None:
-    """A sysctl differs between namespaces; a file that is not there is None."""
+    """A sysctl differs between namespaces; a file that is not there is None, and passed over where it is optional."""
     path = "/proc/sys/net/ipv4/ip_forward"
-    agent.call("write_files", files=[["a", path, "1"], ["b", path, "0"]])
+    agent.call("write_files", files=[[["a"], [["/nonsense", "1"], [path, "1"]]], [["b"], [[path, "0"]]]], optional=True)
     texts = agent.call("read_files", files=[["a", path], ["b", path], ["a", "/nonsense"]]).fields["texts"]
     assert texts == ["1\n", "0\n", None]
+
+
+def test_files_that_are_not_there_are_not_made(agent: AgentLink, tmp_path: Path) -> None:
+    """A file is written only where there is one; it is an error if there is none, unless it is optional."""
+    there, missing = tmp_path / "there", tmp_path / "missing"
+    there.write_text("before")
+    agent.call("write_files", files=[[["a"], [[str(there), "now"], [str(missing), "now"]]]], optional=True)
+    assert (there.read_text(), missing.exists()) == ("now", False)
+    with pytest.raises(AgentError, match="FileNotFoundError"):
+        agent.call("write_files", files=[[["a"], [[str(missing), "now"]]]])
 
 
 def test_the_agent_comes_home_after_an_error(agent: AgentLink) -> None:
     """An operation that fails inside a namespace does not leave the agent there."""
     before = home(agent)
     failing: dict[str, dict[str, Any]] = {
-        "write_files": {"files": [["a", "/proc/sys/nonsense", "1"]]},
+        "write_files": {"files": [[["a"], [["/proc/sys/nonsense", "1"]]]]},
         "send": {"ns": "a", "socket": [99, 99, 99], "to": ["127.0.0.1", 9]},
         "echo_open": {"ns": "b", "family": 99, "bind": ["127.0.0.1", 7]},
         "exec": {"ns": "a", "argv": ["no-such-thing"]},
         "tap_open": {"namespaces": ["a", "nowhere"], "buffer_bytes": 1},
+        "watch_open": {"namespaces": ["a", "nowhere"]},
     }
     for op, fields in failing.items():
         with pytest.raises(AgentError):
@@ -305,6 +296,8 @@ def test_an_unknown_operation_is_refused(agent: AgentLink, op: object) -> None:
         ("exec", {"ns": None, "argv": 7}),
         ("tap_mark", {"handle": 99}),
         ("tap_read", {}),
+        ("watch_open", {"namespaces": 7}),
+        ("watch_read", {"handle": 99}),
     ],
     ids=str,
 )

@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
+from tests.self.builders import vxlan_lab
 from topology.errors import AgentLost, KernelUnavailable
-from topology.kernels import guest, qemu
+from topology.kernels import guest, qemu, snapshot
 from topology.kernels import link as link_module
 from topology.kernels.bundle import LOADER
+from topology.kernels.cache import Shelf, end_turn
 from topology.kernels.guest import GuestKernel
 from topology.kernels.image import Image
 from topology.kernels.registry import Wanted
+from topology.plan import make_plan
 from topology.wait import wait_for
 
 FAKE = f"""#!{sys.executable} -IS
@@ -204,6 +207,79 @@ def test_a_refused_kvm_is_not_tried(machine: Machine, monkeypatch: pytest.Monkey
     monkeypatch.setattr(guest, "kvm_refusal", lambda: "no /dev/kvm")
     assert machine.start() == "tcg"
     assert machine.tried == ["tcg"]
+
+
+def start_for_a_lab(machine: Machine) -> GuestKernel:
+    """A guest for the VXLAN lab, under emulation at once."""
+    return GuestKernel.start(lambda _: None, Wanted(plan=make_plan(vxlan_lab())))
+
+
+@pytest.fixture
+def key(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The key of the VXLAN lab's snapshot; KVM is not to be had."""
+    monkeypatch.setattr(guest, "kvm_refusal", lambda: "no /dev/kvm")
+    monkeypatch.setattr(guest, "snapshot_key", lambda *_: "k")
+    return "k"
+
+
+def damaged(key: str) -> Path:
+    """A snapshot of that key in which everything is missing."""
+    place = Shelf("snapshots").entry(key)
+    place.mkdir(parents=True)
+    return place
+
+
+def test_a_first_run_has_the_turn_until_it_has_saved(
+    machine: Machine, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who builds what others wait for gives the turn back when it is saved, or closed unsaved, and leaves no file."""
+    saved: list[str] = []
+    monkeypatch.setattr(guest, "save_snapshot", lambda _, name, *__: saved.append(name))
+    for save in (True, False):
+        kernel = start_for_a_lab(machine)
+        assert Shelf("snapshots").wait_turn(key, 0) is None
+        if save:
+            kernel.save("fingerprint", lambda _: None)
+            assert not list(Shelf("snapshots").path.iterdir())
+        kernel.close()
+        assert not list(Shelf("snapshots").path.iterdir())
+        assert kernel.info.why == "no KVM: no /dev/kvm"
+    assert saved == [key]
+
+
+def test_a_discarded_snapshot_is_said(machine: Machine, key: str) -> None:
+    """A snapshot that is not whole goes, and the kernel's description says why the fabric is built anew."""
+    place = damaged(key)
+    kernel = start_for_a_lab(machine)
+    kernel.close()
+    assert not place.exists()
+    assert "its snapshot was discarded: snapshot k - expected a manifest" in kernel.info.why
+
+
+def test_a_discarded_snapshot_is_said_though_the_turn_never_comes(
+    machine: Machine, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another run makes the same snapshot for too long we build for ourselves, unsaved, and say both."""
+    monkeypatch.setattr(snapshot, "TURN_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(guest, "save_snapshot", lambda *_: pytest.fail("saved out of turn"))
+    damaged(key)
+    turn = Shelf("snapshots").wait_turn(key, 0)
+    assert turn is not None
+    kernel = start_for_a_lab(machine)
+    kernel.save("fingerprint", lambda _: None)
+    kernel.close()
+    assert Shelf("snapshots").wait_turn(key, 0) is None
+    end_turn(turn)
+    assert "its snapshot was discarded: snapshot k" in kernel.info.why
+    assert "it is not saved: another run has not finished making the same snapshot" in kernel.info.why
+
+
+def test_a_turn_is_given_back_when_the_guest_does_not_come_up(machine: Machine, key: str) -> None:
+    """A boot that fails keeps nobody waiting."""
+    machine.behave(tcg="fails")
+    with pytest.raises(KernelUnavailable):
+        start_for_a_lab(machine)
+    assert not list(Shelf("snapshots").path.iterdir())
 
 
 def test_a_closed_guest_is_lost(machine: Machine) -> None:

@@ -285,3 +285,20 @@ def test_wrong_types_only_lose_the_agent(said: list[dict[str, Any]]) -> None:
     """Frames whose fields have any types raise nothing but the environment family."""
     for ask in ASKS:
         asked_of(b"".join(frame(json.dumps(header).encode()) for header in said), ask)
+
+
+def test_commands_and_written_files_are_counted(line: Line) -> None:
+    """What can change a setting unseen counts once, a command as often as it is found running; a question does not."""
+    line.say(answer(1, texts=[]))
+    line.link.call("read_files", files=[])
+    assert line.link.take_acts() == 0
+    line.say(answer(2))
+    line.link.call("write_files", files=[])
+    line.say(answer(3, code=0, timed_out=False))
+    line.link.run(["c"])
+    assert [line.link.take_acts() for _ in range(2)] == [2, 0]
+    number = line.link.start(["d"], None, lambda stream, data: None)
+    assert [line.link.take_acts() > 0 for _ in range(3)] == [True] * 3
+    line.say(answer(number, code=0))
+    line.link.pump(1)
+    assert [line.link.take_acts() > 0 for _ in range(2)] == [True, False]

@@ -1,78 +1,43 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import struct
 from collections.abc import Mapping
-from functools import cache
+from dataclasses import replace
 from ipaddress import ip_interface
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from tests.self.builders import vxlan_lab
 from tests.self.kernels.agents import Scripted
+from tests.self.kernels.dumps import DONE, END, ERROR, dumps, message
 from topology.errors import AgentLost, EnvironmentBroken, NetlinkError
-from topology.kernels.link import Reply
-from topology.kernels.netlink import Netlink
+from topology.kernels.link import HEADER_MAX, Reply
+from topology.kernels.netlink import FIRST_SEQUENCE, NODES_MAX, Netlink, proc_path
+from topology.kernels.rtnl.dumps import state_requests
 from topology.plan import Operation, make_plan
-from topology.state import NodeState
+from topology.state import WATCHED_SYSCTLS, NodeState
 
-NEWLINK, NEWADDR, NEWROUTE, ERROR, DONE = 16, 20, 24, 2, 3
 OPERATION = Operation("n", "link", "set", {"index": 1, "state": "up"}, "link set lo up")
 
 
-def message(kind: int, payload: bytes, sequence: int = 0, flags: int = 0) -> bytes:
-    """A netlink message."""
-    return struct.pack("=IHHII", 16 + len(payload), kind, flags, sequence, 0) + payload
+def answering(*parts: bytes, sizes: Any = None, texts: Any = None) -> Netlink:
+    """A netlink whose agent gives these answers to whatever is relayed, and these texts of whatever files are read.
 
+    Left alone, no file is there, and whatever else is relayed has nothing to tell.
+    """
 
-def packed(kind: int, made: Any, fields: Mapping[str, Any], attributes: list[tuple[str, Any]]) -> bytes:
-    """A message as the kernel writes it."""
-    made["header"]["type"], made["header"]["flags"] = kind, 2
-    made["attrs"] = attributes
-    for name, value in fields.items():
-        made[name] = value
-    made.encode()
-    return bytes(made.data)
+    def reply(op: str, body: bytes, fields: Mapping[str, Any]) -> Reply:
+        if op == "read_files":
+            return Reply({"texts": [None] * len(fields["files"]) if texts is None else texts}, b"")
+        told = parts if len(fields["chunks"]) == len(parts) else [END] * len(fields["chunks"])
+        return Reply({"sizes": [len(part) for part in told] if sizes is None else sizes}, b"".join(told))
 
-
-END = message(DONE, bytes(4))
-
-
-@cache
-def dumps() -> tuple[bytes, bytes, bytes]:
-    """Links, addresses and routes of a node with a VXLAN device in a bridge."""
-    info = [
-        ("IFLA_VXLAN_ID", 30),
-        ("IFLA_VXLAN_LOCAL", "10.0.0.1"),
-        ("IFLA_VXLAN_PORT", 4900),
-        ("IFLA_VXLAN_LINK", 2),
-    ]
-    kinds: list[list[tuple[str, Any]]] = [
-        [("IFLA_IFNAME", "eth"), ("IFLA_MTU", 1500), ("IFLA_ADDRESS", "02:00:00:00:00:01")],
-        [("IFLA_IFNAME", "br"), ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge")]})],
-        [
-            ("IFLA_IFNAME", "vx"),
-            ("IFLA_MASTER", 3),
-            ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "vxlan"), ("IFLA_INFO_DATA", {"attrs": info})]}),
-        ],
-    ]
-    links = b"".join(packed(NEWLINK, ifinfmsg(), {"index": n, "flags": 1}, kind) for n, kind in enumerate(kinds, 2))
-    address = packed(NEWADDR, ifaddrmsg(), {"family": 2, "prefixlen": 24, "index": 2}, [("IFA_LOCAL", "10.0.0.1")])
-    way = [("RTA_DST", "10.1.0.0"), ("RTA_GATEWAY", "10.0.0.2"), ("RTA_OIF", 2)]
-    route = packed(NEWROUTE, rtmsg(), {"family": 2, "dst_len": 24, "table": 254, "type": 1}, way)
-    return links + END, address + END, route + END
-
-
-def answering(*parts: bytes, sizes: Any = None) -> Netlink:
-    """A netlink whose agent gives these answers to whatever is relayed."""
-    stated = [len(part) for part in parts] if sizes is None else sizes
-    return Netlink(Scripted(lambda *_: Reply({"sizes": stated}, b"".join(parts))))
+    return Netlink(Scripted(reply))
 
 
 def test_a_dump_becomes_a_state() -> None:
@@ -129,15 +94,86 @@ def test_lying_sizes_are_noticed(sizes: Any) -> None:
         answering(*dumps(), sizes=sizes).states(["n"])
 
 
-def first_sequence() -> int:
-    """The sequence number of the first message of a batch."""
-    return min(Netlink(Scripted(lambda *_: Reply({}, b"")))._encode([OPERATION])[1])
+@pytest.mark.parametrize("texts", [[], "no", [7], ["1"] * 3, {}], ids=repr)
+def test_lying_texts_are_noticed(texts: Any) -> None:
+    """The texts of sysctls must be as many as were asked for, and texts."""
+    with pytest.raises(AgentLost):
+        answering(*dumps(), texts=texts).states(["n"])
+    with pytest.raises(AgentLost):
+        answering(*dumps(), texts=[7] * (len(WATCHED_SYSCTLS) + 1)).states(["n"])
+
+
+def asked(netlink: Netlink) -> list[tuple[str, list[Any]]]:
+    """What an agent was asked, each operation with its chunks or files."""
+    agent = netlink._agent
+    assert isinstance(agent, Scripted)
+    return [(op, fields.get("chunks") or fields.get("files") or []) for op, fields in agent.asked]
+
+
+def test_all_nodes_are_read_in_two_calls() -> None:
+    """A reading of nodes without filters and nftables is one relay and one reading of files for all of them."""
+    netlink = answering()
+    assert list(netlink.states(["a", "b", "c"])) == ["a", "b", "c"]
+    calls = asked(netlink)
+    assert [op for op, _ in calls] == ["netlink", "read_files"]
+    assert [len(items) for _, items in calls] == [3 * len(state_requests()), 3 * len(WATCHED_SYSCTLS) + 1]
+
+
+def test_many_nodes_are_read_in_parts() -> None:
+    """However large a fabric is, a request fits a frame, and every node is read."""
+    names = [f"n{number}" for number in range(NODES_MAX + 1)]
+    netlink = answering()
+    assert list(netlink.states(names)) == names
+    assert [op for op, _ in asked(netlink)] == ["netlink", "read_files"] * 2
+
+
+def test_many_sysctls_travel_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large fabric's sysctls would not fit one request: all are read, a few at a time, and put together rightly."""
+    monkeypatch.setattr("topology.kernels.netlink.FILES_MAX", 5)
+
+    def reply(op: str, body: bytes, given: Mapping[str, Any]) -> Reply:
+        assert len(given["files"]) <= 5
+        return Reply({"texts": [f"{node} {path}" for node, path in given["files"]]}, b"")
+
+    nodes = ("a", "b")
+    found, _ = Netlink(Scripted(reply))._read_sysctls(dict.fromkeys(nodes, WATCHED_SYSCTLS))
+    assert found == {node: {key: f"{node} {proc_path(key)}" for key in WATCHED_SYSCTLS} for node in nodes}
+
+
+def test_sysctls_of_a_large_fabric_fit_one_request() -> None:
+    """What is written is sent once for all nodes of a role, so that a thousand more nodes cost their names only."""
+    agent, few = Scripted(lambda *_: Reply({}, b"")), make_plan(vxlan_lab()).sysctls
+    many = [replace(op, node=f"{op.node}-{n}") for n in range(1000) for op in few]
+    Netlink(agent)._write_sysctls(many)
+    [(_, fields)] = agent.asked
+    assert len(json.dumps(fields)) < HEADER_MAX / 4
+
+
+SOCKETS = "sk Eth Pid Groups\n0 {} 0 0\n0 {} {} 0\n"
+
+
+@pytest.mark.parametrize(
+    ("sockets", "asks"),
+    [
+        (SOCKETS.format(0, 12, 0), True),
+        (SOCKETS.format(0, 12, 4711), False),
+        (SOCKETS.format(0, 10, 12), False),
+        ("", False),
+        ("\n\n", False),
+    ],
+)
+def test_nftables_are_asked_for_where_they_are_loaded(sockets: str, asks: bool) -> None:
+    """A kernel without netfilter's netlink socket is not made to load it; one with it is asked by that protocol."""
+    netlink = answering(texts=[sockets, *[None] * len(WATCHED_SYSCTLS)])
+    netlink.states(["n"])
+    further = [items for op, items in asked(netlink)[2:] if op == "netlink"]
+    assert [[chunk[2] for chunk in chunks] for chunks in further] == ([[12]] if asks else [])
 
 
 def acknowledged(payload: bytes, flags: int = 0) -> NetlinkError:
     """The error that an acknowledgement leads to."""
     with pytest.raises(NetlinkError) as caught:
-        answering(message(ERROR, payload, first_sequence(), flags)).apply([OPERATION])
+        answering(message(ERROR, payload, FIRST_SEQUENCE, flags)).apply([OPERATION])
     return caught.value
 
 
@@ -164,7 +200,7 @@ def test_an_acknowledgement_that_says_nothing_is_none(payload: bytes) -> None:
 
 def test_a_good_acknowledgement_is_silent() -> None:
     """Code 0 is success."""
-    answering(message(ERROR, bytes(20), first_sequence())).apply([OPERATION])
+    answering(message(ERROR, bytes(20), FIRST_SEQUENCE)).apply([OPERATION])
 
 
 @pytest.mark.parametrize(
@@ -174,25 +210,32 @@ def test_a_good_acknowledgement_is_silent() -> None:
         ("netns_add", {"fds": [1]}),
         ("netns_add", {"fds": {"s1": 3}}),
         ("netns_add", {"fds": dict.fromkeys((node.name for node in vxlan_lab().nodes), "x")}),
-        ("read_files", {}),
-        ("read_files", {"texts": []}),
-        ("read_files", {"texts": "no"}),
         ("netlink", {}),
     ],
     ids=str,
 )
 def test_a_build_stops_at_a_lying_agent(op: str, fields: dict[str, Any]) -> None:
-    """Descriptors, files and answers that are missing or of another type are AgentLost."""
+    """Descriptors and answers that are missing or of another type are AgentLost."""
 
     def reply(asked: str, body: bytes, given: Mapping[str, Any]) -> Reply:
-        good: dict[str, dict[str, Any]] = {
-            "netns_add": {"fds": dict.fromkeys(given.get("names", ()), 3)},
-            "read_files": {"texts": ["0" for _ in given.get("files", ())]},
-        }
+        good: dict[str, dict[str, Any]] = {"netns_add": {"fds": dict.fromkeys(given.get("names", ()), 3)}}
         return Reply(fields if asked == op else good.get(asked, {}), b"")
 
     with pytest.raises(AgentLost):
         Netlink(Scripted(reply)).build(make_plan(vxlan_lab()))
+
+
+def test_nodes_of_one_kind_are_told_their_sysctls_once() -> None:
+    """What is written to the nodes of one role is sent once; each node is in one group and gets what its plan says."""
+    agent, plan = Scripted(lambda *_: Reply({}, b"")), make_plan(vxlan_lab())
+    Netlink(agent)._write_sysctls(plan.sysctls)
+    [(op, fields)] = agent.asked
+    assert (op, fields["optional"], len(fields["files"])) == ("write_files", True, 2)
+    written = [(node, path, value) for nodes, files in fields["files"] for node in nodes for path, value in files]
+    wanted = [
+        (op.node, "/proc/sys/" + op.arguments["key"].replace(".", "/"), op.arguments["value"]) for op in plan.sysctls
+    ]
+    assert sorted(written) == sorted(wanted)
 
 
 def test_the_probe_namespace_goes_whatever_happens() -> None:
@@ -203,7 +246,7 @@ def test_the_probe_namespace_goes_whatever_happens() -> None:
     assert agent.asked[-1] == ("netns_del", {"names": ["hopcheck-probe"]})
 
 
-changes = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=4)
+changes = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=4)
 
 
 @settings(max_examples=150, deadline=None, database=None)
@@ -221,6 +264,6 @@ def test_mutated_dumps_are_only_errors_of_the_environment(changes: list[tuple[in
 @given(st.binary(max_size=64), st.booleans())
 def test_random_acknowledgements_are_only_errors_of_the_environment(data: bytes, framed: bool) -> None:
     """Whatever bytes acknowledge an operation, nothing but the environment family is raised."""
-    part = message(ERROR, data, first_sequence(), 0x200) if framed else data
+    part = message(ERROR, data, FIRST_SEQUENCE, 0x200) if framed else data
     with contextlib.suppress(EnvironmentBroken):
         answering(part).apply([OPERATION])

@@ -13,6 +13,7 @@ from topology.kernels import qemu
 from topology.kernels.image import Image
 from topology.kernels.qemu import Machine, Qemu, confinement, kvm_refusal, qemu_arguments
 from topology.kernels.registry import Wanted
+from topology.kernels.tied import dies_with
 
 FILES, AGENT, MONITOR = (11, 12, 13), "fd=14", 15
 
@@ -95,11 +96,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: i
 def test_root_drops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """As root QEMU runs as nobody, without capabilities, in network and IPC namespaces of its own."""
     stand_in(monkeypatch, 0, None)
-    words = confinement(keep=False)
+    words = confinement(4711)
     assert words[:4] == ("unshare", "--net", "--ipc", "--")
     wanted = {"--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"}
     assert wanted | {"--no-new-privs", "--pdeathsig=KILL"} <= set(words)
-    assert words[-1] == "--"
+    assert words[words.index("--pdeathsig=KILL") + 1] == "--"
 
 
 @pytest.mark.parametrize(("refused", "own"), [(0, True), (1, False)])
@@ -109,17 +110,21 @@ def test_a_user_gets_namespaces_where_the_machine_gives_them(
     """Without user namespaces QEMU still runs without new privileges, and dies with its parent."""
     stand_in(monkeypatch, 1000, None)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=refused))
-    words = confinement(keep=False)
+    words = confinement(4711)
     assert ("unshare" in words, "--user" in words) == (own, own)
     assert {"setpriv", "--no-new-privs", "--pdeathsig=KILL"} <= set(words)
 
 
 @pytest.mark.parametrize("uid", [0, 1000])
-def test_a_kept_guest_outlives_its_parent(monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
-    """Only what is to be kept does not die with us; it is no less confined."""
+def test_a_guest_dies_with_its_parent(monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
+    """The last thing before QEMU is a look whether the parent is still there."""
     stand_in(monkeypatch, uid, None)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
-    assert set(confinement(keep=False)) - set(confinement(keep=True)) == {"--pdeathsig=KILL"}
+    death, still_there = dies_with(4711)
+    words = confinement(4711)
+    assert set(death) <= set(words)
+    assert words[-len(still_there) :] == still_there
+    assert words[-1] == "4711"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +153,7 @@ def test_kvm_is_refused_with_what_mends_it(
 def test_qemu_keeps_the_group_that_kvm_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is let in through the device's group, and through no other."""
     stand_in(monkeypatch, 0, 0o660, 106)
-    assert "--groups=106" in confinement(keep=False)
+    assert "--groups=106" in confinement(4711)
 
 
 def test_what_cannot_be_started_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

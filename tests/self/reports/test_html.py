@@ -121,15 +121,16 @@ def test_everything_from_outside_is_escaped() -> None:
 
 def test_head_is_escaped_and_says_which_kernel() -> None:
     """The head shows the outcome, the lab and the kernel, each as text."""
-    lab = replace(reference(), name=EVIL, file=EVIL)
+    lab = replace(reference(), name=EVIL, file=EVIL, tenants_file=EVIL)
     page = head_html(lab, KernelInfo(EVIL, EVIL, EVIL, EVIL), EVIL, good=False)
     assert "<script" not in page
     reader = read(page)
-    assert reader.text.count(EVIL) == 7
+    assert reader.text.count(EVIL) == 8
     assert "hc-bad" in reader.classes
     good = read(head_html(reference(), None, "4 passed", good=True))
     assert "hc-good" in good.classes
     assert "lab ece792 (ece792.yaml): 12 nodes, 13 links" in good.text
+    assert "tenants" not in good.text
     assert "no kernel was started" in good.text
 
 

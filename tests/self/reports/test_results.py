@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -94,7 +94,7 @@ def test_document_says_what_was_seen() -> None:
     assert spine["stack"][-1]["fields"]["load"].startswith("a0a1a2")
     assert made["summary"] == {"passed": 1, "failed": 1, "errored": 0, "skipped": 0, "unstable": 0}
     assert made["tests"][0]["seconds"] == 0.1235
-    assert made["lab"] == {"name": "ece792", "file": "ece792.yaml", "nodes": 12, "links": 13}
+    assert made["lab"] == {"name": "ece792", "file": "ece792.yaml", "tenants": None, "nodes": 12, "links": 13}
 
 
 def test_document_says_where_it_first_went_wrong() -> None:
@@ -159,6 +159,7 @@ MUTATIONS = {
     "divergence with a bad cause": put({}, "journeys", 2, "divergence", "cause"),
     "kernel without its reason": delete("kernel", "why"),
     "lab with half a node": put(1.5, "lab", "nodes"),
+    "tenants by number": put(4, "lab", "tenants"),
     "summary without failed": delete("summary", "failed"),
     "summary below zero": put(-1, "summary", "passed"),
     "tests as a mapping": put({}, "tests"),
@@ -171,6 +172,37 @@ def test_schema_refuses_what_is_wrong(name: str, validator: Draft202012Validator
     made = document()
     MUTATIONS[name](made)
     assert not validator.is_valid(made)
+
+
+def objects(made: Any, *path: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Where in a document there are objects; a header's fields are what the header has, so any may be there."""
+    children = made.items() if isinstance(made, dict) else enumerate(made) if isinstance(made, list) else ()
+    if isinstance(made, dict) and path[-1:] != ("fields",):
+        yield path
+    for key, value in children:
+        yield from objects(value, *path, key)
+
+
+def test_schema_refuses_every_unknown_key(validator: Draft202012Validator) -> None:
+    """A key that the schema does not know is refused, in whatever object of the document it is."""
+    made = document()
+    places = {tuple("*" if isinstance(step, int) else step for step in path): path for path in objects(made)}
+    assert {(), ("kernel",), ("tests", "*", "cause"), ("journeys", "*", "divergence"), ("summary",)} <= places.keys()
+    accepted = []
+    for path in places.values():
+        changed = document()
+        put("x", *path, "unheard-of")(changed)
+        accepted += [path] if validator.is_valid(changed) else []
+    assert accepted == []
+
+
+def test_schema_refuses_a_field_that_is_no_plain_value(validator: Draft202012Validator) -> None:
+    """A header's fields are numbers and texts."""
+    values: tuple[object, ...] = ([], {}, None, 1.5)
+    for value in values:
+        made = document()
+        put(value, *HOP, "stack", 0, "fields", "src")(made)
+        assert not validator.is_valid(made)
 
 
 def verdicts(*found: str, network: bool = True) -> list[TestResult]:

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import ip_network
 
 import pytest
 
 from reports.judge.state import differences, find_cause
 from tests.self.builders import reference
+from tests.self.reports.states import (
+    LEAF,
+    SPINE,
+    SWITCH,
+    address,
+    links,
+    parameter,
+    route,
+    routes,
+    with_link,
+    without,
+)
 from topology.state import LinkState, NodeState, RouteState, declared_state
-
-SWITCH, LEAF = declared_state(reference()["con_ns1"]), declared_state(reference()["lc1"])
-SPINE = declared_state(reference()["sc2"])
-
-
-def links(state: NodeState, name: str, **changes: object) -> NodeState:
-    """A node's state with one link changed."""
-    return replace(state, links={**state.links, name: replace(state.links[name], **changes)})  # type: ignore[arg-type]
-
-
-def parameter(state: NodeState, name: str, **changes: str) -> NodeState:
-    """A node's state with a tunnel's parameters changed."""
-    merged = {**dict(state.links[name].parameters), **changes}
-    return links(state, name, parameters=tuple(sorted(merged.items())))
-
-
-def without(state: NodeState, name: str) -> NodeState:
-    return replace(state, links={key: link for key, link in state.links.items() if key != name})
-
-
-def with_link(state: NodeState, link: LinkState) -> NodeState:
-    return replace(state, links={**state.links, link.name: link})
-
-
-def address(state: NodeState, *, gone: str = "", come: str = "", device: str = "lc1_sc2") -> NodeState:
-    kept = {(name, interface) for name, interface in state.addresses if str(interface) != gone}
-    return replace(state, addresses=frozenset(kept | ({(device, ip_interface(come))} if come else set())))
-
-
-def route(prefix: str, via: str | None, dev: str | None) -> RouteState:
-    return RouteState(ip_network(prefix), ip_address(via) if via else None, dev)
-
-
-def routes(state: NodeState, *, gone: str = "", come: RouteState | None = None) -> NodeState:
-    kept = {known for known in state.routes if str(known) != gone}
-    return replace(state, routes=frozenset(kept | ({come} if come else set())))
-
 
 TO_LC2 = "28.0.0.0/24 via 26.0.0.1 dev lc1_sc2"
 OTHER_WAY = route("28.0.0.0/24", "25.0.0.1", "lc1_sc1")
@@ -165,6 +139,11 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
         "lc1 - lc1_sc1 - route - expected nothing - seen default dev lc1_sc1"
         " - mend: ip -n lc1 -6 route del default dev lc1_sc1",
     ),
+    "blackhole": (
+        LEAF,
+        routes(LEAF, come=RouteState(ip_network("9.9.9.0/24"), None, None, "blackhole")),
+        "lc1 - route - expected nothing - seen blackhole 9.9.9.0/24 - mend: ip -n lc1 route del blackhole 9.9.9.0/24",
+    ),
 }
 
 
@@ -186,15 +165,6 @@ def test_what_nobody_declared_is_not_compared() -> None:
     """A MAC or an MTU that the kernel chose itself is as good as another."""
     declared = links(SWITCH, "bridge1", mac=None, mtu=None)
     assert differences(declared, links(SWITCH, "bridge1", mac="02:00:00:00:00:07", mtu=9000)) == ()
-
-
-def test_differences_come_with_the_most_fundamental_first() -> None:
-    """Links before parameters before addresses before routes: what is below explains what is above."""
-    live = routes(
-        address(links(parameter(LEAF, "gretun-cont", remote="1.1.1.1"), "lc1_sc2", up=False), gone="26.0.0.2/24"),
-        gone=TO_LC2,
-    )
-    assert [cause.kind for cause in differences(LEAF, live)] == ["link", "gre", "address", "route"]
 
 
 def test_wrong_state_of_one_link_is_in_order() -> None:

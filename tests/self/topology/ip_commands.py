@@ -17,13 +17,15 @@ COMMANDS = tuple(
         rf"IP link add name (?P<new>{NAME}){OWN} type veth peer name (?P<peer>{NAME}){OWN} netns (?P<far>{NAME})",
         rf"IP link add name (?P<new>{NAME}){OWN} type bridge",
         rf"IP link add name (?P<new>{NAME}){OWN} type vxlan id \d+ {ENDS}(?: dev (?P<dev>{NAME}))? dstport \d+",
-        rf"IP link add name (?P<new>{NAME})(?: mtu \d+)? type gre {ENDS} ttl (?:inherit|\d+)(?: key \d+)?",
+        rf"IP link add name (?P<new>{NAME})(?: mtu \d+)? type gre {ENDS} ttl (?:inherit|\d+)(?: tos inherit)?"
+        r"(?: key \d+)?",
         rf"IP link add name (?P<new>{NAME})(?: mtu \d+)? type ip6gre {ENDS} ttl (?:inherit|\d+)(?: key \d+)?"
         r" encaplimit none",
         rf"IP link set dev (?P<dev>{NAME}) (?P<up>up)",
         rf"IP link set dev (?P<dev>{NAME}) master (?P<master>{NAME})",
         rf"IP addr add (?P<address>{ADDRESS})/\d+ dev (?P<dev>{NAME})(?P<six> nodad)?",
         rf"IP(?: -6)? route add (?:default|{ADDRESS}/\d+)(?: via {ADDRESS})?(?: dev (?P<out>{NAME}))?",
+        rf"IP(?: -6)? route add (?:default|{ADDRESS}/\d+)(?: nexthop(?: via {ADDRESS})?(?: dev {NAME})?){{2,}}",
     )
 )
 

@@ -12,7 +12,8 @@ from tests.self.builders import expect, probe, reference, reference_text, vxlan_
 from topology.errors import LabError, Problem
 from topology.expected import HOPS_MAX, check_pairs, expected_journey
 from topology.formats.lab import load_lab_text
-from topology.model import Device, Fabric, Gre, Pair, Vxlan
+from topology.model import Device, Fabric, Gre, Vxlan
+from topology.promises import Pair
 
 DeviceT = TypeVar("DeviceT", bound=Device)
 LOOP = """

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.self.builders import reference, reference_text, vxlan_lab
+from topology.derived_pairs import MAX_PAIRS, with_derived_pairs
 from topology.expected import check_pairs
 from topology.formats.lab import load_lab_text
 from topology.model import Fabric
-from topology.derived_pairs import MAX_PAIRS, with_derived_pairs
 
 
 def derived(fabric: Fabric) -> Fabric:

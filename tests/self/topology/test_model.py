@@ -8,7 +8,9 @@ import pytest
 
 from tests.self.builders import reference, vxlan_lab
 from topology.errors import UnknownName
-from topology.model import Pair, PortRef, Route, stable_mac
+from topology.model import Route, stable_mac
+from topology.promises import Pair
+from topology.refs import PortRef
 
 
 def test_unknown_node_lists_the_known_ones() -> None:

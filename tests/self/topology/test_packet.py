@@ -12,6 +12,7 @@ from scapy.packet import Raw
 from tests.self.builders import NONCE, render
 from topology.packet import PROBE_PORT, SOURCE_PORT, Layers, Probe, internet_checksum, lower_ttl, stack_of, ttl_of
 from topology.wire.headers import decode
+from topology.wire.stack import Stack
 
 FOUR = Probe("a", "b", ip_address("10.0.0.1"), ip_address("10.0.0.2"), nonce=NONCE, ident=7, sequence=9)
 SIX = replace(FOUR, src=ip_address("fd00::1"), dst=ip_address("fd00::2"))
@@ -105,8 +106,14 @@ def test_ipv6_states_its_payload_length() -> None:
     """IPv6 counts what follows its header, and the stack holds it to that."""
     stack = stack_of(SIX.layers)
     assert stack == decode(render(SIX.layers), link=False, ethertype=0x86DD)
+    (name, fields), *rest = SIX.layers
+    assert stack == Stack.of((name, {**fields, "plen": 64}), *rest)
     longer = (*SIX.layers[:-1], ("payload", {"load": SIX.payload + b"!"}))
     mismatch = stack.mismatch(decode(render(longer), link=False, ethertype=0x86DD))
+    assert mismatch is not None
+    assert (mismatch.layer, mismatch.field) == ("payload", "load")
+    unread = Stack.of((name, {**fields, "plen": 64}), *rest[:-1], ("payload", {}))
+    mismatch = unread.mismatch(decode(render(longer), link=False, ethertype=0x86DD))
     assert mismatch is not None
     assert (mismatch.field, mismatch.expected, mismatch.seen) == ("plen", "64", "65")
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 
 import pytest
 
 from tests.self.builders import reference
 from topology.model import Bridge, Device, Gre, Node, Route, Vxlan
-from topology.state import FALLBACK_DEVICES, LinkState, RouteState, declared_link, declared_state
+from topology.plan import make_plan
+from topology.state import (
+    DEFAULT_RULES,
+    FALLBACK_DEVICES,
+    WATCHED_SYSCTLS,
+    Entry,
+    LinkState,
+    NodeState,
+    RouteState,
+    declared_link,
+    declared_state,
+    sysctl_of,
+)
 
 A4, B4 = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
 A6, B6 = IPv6Address("fd00::1"), IPv6Address("fd00::2")
@@ -112,3 +126,82 @@ def test_default_route_reads_as_default() -> None:
     """Routes are shown in the words of ip(8), declared and live alike."""
     route = Route(prefix=ip_network("0.0.0.0/0"), via=B4, dev="x")
     assert str(route) == str(RouteState(route.prefix, B4, "x")) == "default via 10.0.0.2 dev x"
+
+
+@pytest.mark.parametrize("node", [node.name for node in reference().nodes])
+def test_what_the_build_writes_is_what_is_declared(node: str) -> None:
+    """Every sysctl that the plan writes in a node is declared with that value, and read of every node."""
+    written = {op.arguments["key"]: op.arguments["value"] for op in make_plan(reference()).sysctls if op.node == node}
+    assert len(written) > 10
+    assert written.items() <= declared_state(reference()[node]).sysctls.items()
+    assert written.keys() <= set(WATCHED_SYSCTLS)
+
+
+def test_every_device_forwards_as_its_node() -> None:
+    """A leaf's devices forward, a customer's do not; none filters by reverse path, and IPv6 is on where it is used."""
+    leaf, customer = declared_state(reference()["lc1"]), declared_state(reference()["cs1"], ipv6=True)
+    assert leaf.sysctls["net.ipv4.conf.gretun-cont.forwarding"] == "1"
+    assert leaf.sysctls["net.ipv6.conf.lc1_sc2.forwarding"] == "0"
+    assert leaf.sysctls["net.ipv6.conf.lc1_sc2.disable_ipv6"] == "1"
+    assert leaf.sysctls["net.ipv4.conf.lc1_sc2.rp_filter"] == "0"
+    assert customer.sysctls["net.ipv4.conf.cs1_br1.forwarding"] == "0"
+    assert customer.sysctls["net.ipv6.conf.cs1_br1.disable_ipv6"] == "0"
+    assert declared_state(reference()["lc1"], ipv6=True).sysctls["net.ipv6.conf.lc1_sc2.forwarding"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("version", "device", "key"),
+    [(4, "eth0", "net.ipv4.conf.eth0.rp_filter"), (6, "eth0.5", "net/ipv6/conf/eth0.5/rp_filter")],
+)
+def test_dots_of_a_device_are_its_own(version: int, device: str, key: str) -> None:
+    """A key with a device's name in it is written as sysctl(8) takes it."""
+    assert sysctl_of(version, device, "rp_filter") == key
+
+
+def test_nothing_but_defaults_and_the_vtep_decides() -> None:
+    """A node has the kernel's rules and its VTEP's remote, no other rule, neighbour, filter or qdisc."""
+    defaults = DEFAULT_RULES[4] | DEFAULT_RULES[6]
+    assert declared_state(reference()["lc1"]).entries == defaults
+    (flood,) = declared_state(reference()["con_ns1"]).entries - defaults
+    words = "00:00:00:00:00:00 dev vxlan-cont dst 23.0.0.1 via br1_lc1 self permanent"
+    assert (str(flood), flood.device) == (f"bridge fdb {words}", "vxlan-cont")
+
+
+def test_vtep_without_a_device_floods_by_route() -> None:
+    """Where no device is named, the kernel names none either."""
+    device = Vxlan(node="n", name="t", vni=7, local=A6, remote=B6)
+    entries = declared_state(Node(name="n", role="switch", devices=(device,))).entries
+    assert "00:00:00:00:00:00 dev t dst fd00::2 self permanent" in {entry.words for entry in entries}
+
+
+CHANGES: dict[str, Callable[[NodeState], NodeState]] = {
+    "link": lambda state: replace(state, links={**state.links, "x": LinkState("x", "veth")}),
+    "address": lambda state: replace(state, addresses=state.addresses | {("x", ip_interface("9.9.9.9/32"))}),
+    "route": lambda state: replace(state, routes=state.routes | {RouteState(ip_network("9.9.9.0/24"), B4, "x")}),
+    "type of route": lambda state: replace(
+        state, routes=state.routes | {RouteState(ip_network("9.9.9.0/24"), None, None, "blackhole")}
+    ),
+    "entry": lambda state: replace(state, entries=state.entries | {Entry("tc qdisc", "x", "dev x root", "dev x root")}),
+    "no entry": lambda state: replace(state, entries=frozenset()),
+    "sysctl": lambda state: replace(state, sysctls={**state.sysctls, "net.ipv4.ip_forward": "7"}),
+    "no sysctl": lambda state: replace(state, sysctls={}),
+    "node": lambda state: replace(state, node="x"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_part_of_a_state_is_in_its_text(name: str) -> None:
+    """Two states that differ in anything have different texts, so a fingerprint covers all of it."""
+    state = declared_state(reference()["con_ns1"])
+    assert CHANGES[name](state).canonical != state.canonical
+
+
+def test_equal_states_have_one_text() -> None:
+    """The order in which a kernel tells things is no part of a state."""
+    state = declared_state(reference()["con_ns1"])
+    turned = replace(
+        state,
+        links={name: state.links[name] for name in reversed(list(state.links))},
+        sysctls=dict(sorted(state.sysctls.items(), reverse=True)),
+    )
+    assert turned.canonical == state.canonical

@@ -168,6 +168,21 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
         ether() / outer() / GRE(key_present=1, key=8) / inner(),
         "layer 2 gre.key",
     ),
+    "a-key-that-no-one-promised": (
+        Ether() / IP() / GRE() / IP(),
+        ether() / outer() / GRE(key_present=1, key=7) / inner(),
+        "layer 2 gre.key",
+    ),
+    "a-key-of-zero": (
+        Ether() / IP() / GRE() / IP(),
+        ether() / outer() / GRE(key_present=1, key=0) / inner(),
+        "layer 2 gre.key",
+    ),
+    "a-key-whichever": (
+        Ether() / IP() / GRE(key_present=1) / IP(),
+        ether() / outer() / GRE() / inner(),
+        "layer 2 gre.key_present",
+    ),
     "key-and-sequence": (
         Ether() / IP() / GRE(key=7) / IP(),
         ether() / outer() / GRE(key_present=1, key=7, seqnum_present=1, sequence_number=1) / inner(),
@@ -255,6 +270,35 @@ def test_a_wrong_payload_is_told_by_its_first_wrong_byte() -> None:
     assert line.endswith("expected 6 bytes, at byte 5 0x66 - seen 6 bytes, at byte 5 0x46")
     line = str(promised.mismatch(seen(ether() / inner() / UDP(dport=2) / Raw(b"abc"))))
     assert line.endswith("expected 6 bytes, at byte 3 0x646566 - seen 3 bytes, at byte 3 the end")
+
+
+LONG = Stack.of(
+    ("ether", {}),
+    ("ipv4", {"len": 52}),
+    ("gre", {}),
+    ("ipv4", {"len": 28, "ttl": 64}),
+    ("udp", {"len": 8}),
+)
+LONGER: dict[str, tuple[Any, str]] = {
+    "a key": (GRE(key_present=1, key=7) / inner(), "layer 2 gre.key - another value - expected none (no key) - seen 7"),
+    "a payload": (GRE() / inner() / UDP(dport=2) / Raw(b"x"), "layer 5 payload - the frame goes on"),
+    "only the inner one": (GRE() / inner(ttl=1) / UDP(dport=2), "layer 3 ipv4.ttl - another value"),
+}
+
+
+@pytest.mark.parametrize(("inside", "message"), LONGER.values(), ids=LONGER)
+def test_what_makes_a_packet_longer_is_told_before_its_length(inside: Any, message: str) -> None:
+    """An outer length is wrong because of something inside; that is the divergence."""
+    packet = ether() / outer() / inside
+    assert str(LONG.mismatch(seen(packet))).startswith(message)
+
+
+def test_a_length_that_nothing_explains_is_told() -> None:
+    """Where nothing but lengths differs the outermost is told, and where all is well nothing."""
+    packet = seen(ether() / outer() / GRE() / inner() / UDP(dport=2))
+    assert LONG.mismatch(packet) is None
+    other = Stack.of(("ether", {}), ("ipv4", {"len": 53}), ("gre", {}), ("ipv4", {"len": 29}), ("udp", {}))
+    assert str(other.mismatch(packet)) == "layer 1 ipv4.len - another value - expected 53 - seen 52"
 
 
 def test_addresses_are_told_before_other_values() -> None:

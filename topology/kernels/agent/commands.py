@@ -16,17 +16,20 @@ from dataclasses import dataclass, field
 
 from topology.kernels.agent.namespaces import Namespaces
 
+TYPED_MAX = 1 << 20
+"""Bytes typed that may wait for a command to read them."""
 DRAIN_READS = 64
 """More than a pipe or a terminal can still hold when the command behind it has ended (pipe(7): 64 kB)."""
 
 
 @dataclass
 class Child:
-    """A running command: its process group, its output streams, its deadline, its terminal."""
+    """A running command: its process group, its output streams, its terminal with what waits for it, its deadline."""
 
     process: subprocess.Popen[bytes]
     outputs: dict[int, str]
     terminal: int | None = None
+    typed: bytearray = field(default_factory=bytearray)
     deadline: float | None = None
     timed_out: bool = field(default=False)
 
@@ -71,14 +74,40 @@ class Commands:
         self.children[number] = child
         for fd in child.outputs:
             os.set_blocking(fd, False)
-            self.selector.register(fd, selectors.EVENT_READ, lambda fd: self.pass_on(number, fd))
+            self.selector.register(fd, selectors.EVENT_READ, lambda fd: self.attend(number, fd))
 
     def type_into(self, number: int, data: bytes) -> None:
-        """Type into a command that runs in a terminal."""
-        terminal = self.children[number].terminal
-        if terminal is None:
+        """Type into a command that runs in a terminal: at once what that takes, the rest as the command reads."""
+        child = self.children[number]
+        if child.terminal is None:
             raise ValueError(f"command {number} has no terminal")
-        os.write(terminal, data)
+        if len(child.typed) + len(data) > TYPED_MAX:
+            raise ValueError(f"command {number} does not read what is typed: {len(child.typed)} bytes wait")
+        child.typed += data
+        self.type_on(child)
+
+    def type_on(self, child: Child) -> None:
+        """Type as much as the terminal takes; ask to be told when it takes more."""
+        assert child.terminal is not None
+        try:
+            del child.typed[: os.write(child.terminal, child.typed)]
+        except BlockingIOError:
+            pass
+        except OSError:  # nobody will read it any more
+            child.typed.clear()
+        if child.terminal in self.selector.get_map():
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.typed else 0)
+            known = self.selector.get_key(child.terminal)
+            self.selector.modify(child.terminal, wanted, known.data)
+
+    def attend(self, number: int, fd: int) -> None:
+        """A command has printed, or its terminal takes more of what was typed; it may have ended just now."""
+        child = self.children.get(number)
+        if child is None:
+            return
+        if fd == child.terminal and child.typed:
+            self.type_on(child)
+        self.pass_on(number, fd)
 
     def pass_on(self, number: int, fd: int) -> bool:
         """Pass on what a command has printed; False when there is nothing to read."""

@@ -15,15 +15,15 @@ ANSWER_TIMEOUT_S = 30
 
 
 class Relay:
-    """One NETLINK_ROUTE socket per namespace, opened when first used."""
+    """One socket per namespace and netlink protocol, opened when first used."""
 
     def __init__(self, namespaces: Namespaces) -> None:
         self.namespaces = namespaces
-        self.sockets: dict[str | None, socket.socket] = {}
+        self.sockets: dict[tuple[str | None, int], socket.socket] = {}
 
-    def transact(self, name: str | None, chunk: bytes) -> bytes:
+    def transact(self, name: str | None, chunk: bytes, protocol: int) -> bytes:
         """Send messages in one system call; give back all that the kernel answers to them."""
-        sock, out = self.socket(name), bytearray()
+        sock, out = self.socket(name, protocol), bytearray()
         waiting = sum(1 for _ in message_types(chunk))
         sock.send(chunk)
         while waiting:
@@ -32,22 +32,22 @@ class Relay:
             waiting -= sum(1 for kind in message_types(data) if kind in (NLMSG_ERROR, NLMSG_DONE))
         return bytes(out)
 
-    def socket(self, name: str | None) -> socket.socket:
+    def socket(self, name: str | None, protocol: int) -> socket.socket:
         """The namespace's socket; errors come with the kernel's words and without the request's copy."""
-        if name not in self.sockets:
+        if (name, protocol) not in self.sockets:
             with self.namespaces.inside(name):
-                sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+                sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
             sock.bind((0, 0))
             sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
             sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
             sock.settimeout(ANSWER_TIMEOUT_S)
-            self.sockets[name] = sock
-        return self.sockets[name]
+            self.sockets[name, protocol] = sock
+        return self.sockets[name, protocol]
 
     def drop(self, name: str) -> None:
-        """Close the namespace's socket, if there is one."""
-        if name in self.sockets:
-            self.sockets.pop(name).close()
+        """Close the namespace's sockets."""
+        for key in [key for key in self.sockets if key[0] == name]:
+            self.sockets.pop(key).close()
 
 
 def message_types(data: bytes) -> Iterator[int]:

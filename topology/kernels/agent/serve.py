@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
+import operator
 import os
 import platform
+import resource
 import select
 import selectors
 import socket
@@ -31,9 +34,11 @@ from topology.kernels.agent.commands import Commands
 from topology.kernels.agent.namespaces import Namespaces
 from topology.kernels.agent.relay import Relay
 from topology.kernels.agent.tap import Tap
+from topology.kernels.agent.watch import Watch
 
 VERSION = 1
 HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
+FILE_MAX, READ_SIZE = 1 << 18, 1 << 9
 EMPTY_READS, EMPTY_READ_MS = 15, 20
 RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207
 """linux/random.h"""
@@ -54,6 +59,7 @@ class Agent:
         self.relay = Relay(self.namespaces)
         self.commands = Commands(self.namespaces, self.selector, self.send)
         self.taps: dict[int, Tap] = {}
+        self.watches: dict[int, Watch] = {}
         self.echoes: dict[int, socket.socket] = {}
         self.senders: dict[int, socket.socket] = {}
         self.handles = 0
@@ -106,7 +112,7 @@ class Agent:
         self.commands.end_all()
         if not self.can_come_back:
             raise SystemExit(0)
-        for handle in [*self.taps, *self.echoes, *self.senders]:
+        for handle in [*self.taps, *self.watches, *self.echoes, *self.senders]:
             self.op_close({"handle": handle}, b"")
         self.buffer.clear()
 
@@ -179,30 +185,31 @@ class Agent:
         return {"names": self.namespaces.names()}
 
     def op_netlink(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Relay ``chunks`` of the body, each [namespace, size], in order; the answers come back likewise."""
+        """Relay ``chunks`` of the body, each [namespace, size, protocol], in order; the answers come back likewise."""
         at, answers = 0, []
-        for name, size in header["chunks"]:
-            answers.append(self.relay.transact(name, body[at : at + size]))
+        for name, size, protocol in header["chunks"]:
+            answers.append(self.relay.transact(name, body[at : at + size], protocol))
             at += size
         return {"sizes": [len(answer) for answer in answers]}, b"".join(answers)
 
     def op_write_files(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Write ``files``, each [namespace, path, text], as sysctls need it."""
-        for name, path, text in header["files"]:
-            with self.namespaces.inside(name), open(path, "w") as file:
-                file.write(text)
+        """Write ``files``, each [namespaces, [[path, text], ...]], as sysctls need it; no file is made.
+
+        With ``optional`` a file that is not there is passed over.
+        """
+        for names, files in header["files"]:
+            for name in names:
+                with self.namespaces.inside(name):
+                    for path, text in files:
+                        write_text(path, text, bool(header.get("optional")))
         return {}
 
     def op_read_files(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Read ``files``, each [namespace, path], up to 256 kB; None for one that is not there."""
         texts: list[str | None] = []
-        for name, path in header["files"]:
+        for name, files in itertools.groupby(header["files"], operator.itemgetter(0)):
             with self.namespaces.inside(name):
-                try:
-                    with open(path, errors="replace") as file:
-                        texts.append(file.read(1 << 18))
-                except FileNotFoundError:
-                    texts.append(None)
+                texts += [read_text(path) for _, path in files]
         return {"texts": texts}
 
     def op_read_bytes(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
@@ -268,17 +275,27 @@ class Agent:
         """Give what a tap has seen, and the drops of each namespace so far."""
         tap = self.taps[header["handle"]]
         records, more = tap.read()
-        return {"more": more, "drops": tap.statistics()}, records
+        return {"more": more, "drops": tap.drops}, records
+
+    def op_watch_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Watch ``namespaces`` for changes of what a node's state is made of."""
+        handle = self.new_handle()
+        self.watches[handle] = Watch(self.namespaces, header["namespaces"])
+        return {"handle": handle}
+
+    def op_watch_read(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Give the places, in the list of namespaces, of those with news since the last time, by their kind."""
+        return {**self.watches[header["handle"]].news()}
 
     def op_close(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Close a tap, an echo or a sender."""
+        """Close a tap, a watch, an echo or a sender."""
         handle = header["handle"]
-        if handle in self.senders:
-            self.senders.pop(handle).close()
-            return {}
-        if handle in self.taps:
-            self.taps.pop(handle).close()
-        elif handle in self.echoes:
+        closable: tuple[dict[int, Any], ...] = (self.senders, self.taps, self.watches)
+        for kind in closable:
+            if handle in kind:
+                kind.pop(handle).close()
+                return {}
+        if handle in self.echoes:
             self.selector.unregister(self.echoes[handle])
             self.echoes.pop(handle).close()
         else:
@@ -296,6 +313,39 @@ class Agent:
         return {}
 
 
+def write_text(path: str, text: str, optional: bool) -> None:
+    """Write a file in one piece; it must be there, unless that is optional."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    except FileNotFoundError:
+        if optional:
+            return
+        raise
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def read_text(path: str) -> str | None:
+    """A file's text up to 256 kB, None where there is none.
+
+    A sysctl's reader clears as much memory as it is asked for, so little is asked for until there proves to be more.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    data, size = b"", READ_SIZE
+    try:
+        while len(data) < FILE_MAX and (part := os.read(descriptor, size)):
+            data += part
+            size = min(size * 8 if len(part) == size else size, FILE_MAX - len(data))
+    finally:
+        os.close(descriptor)
+    return data.decode(errors="replace")
+
+
 def echo_once(echo: socket.socket) -> None:
     """Send one datagram back to where it came from."""
     with contextlib.suppress(OSError):
@@ -304,7 +354,12 @@ def echo_once(echo: socket.socket) -> None:
 
 
 def main(stream_fd: int | None) -> None:
-    """Take the stream away from the children, then serve it: ``stream_fd``, or standard input and output."""
+    """Take the stream away from the children, then serve it: ``stream_fd``, or standard input and output.
+
+    A node takes four descriptors (its namespace, netlink, tap, watch), so as many may be open as the system allows.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     stream_in = os.dup(0) if stream_fd is None else stream_fd
     both_ways = stream_fd is not None or stat.S_ISSOCK(os.fstat(stream_in).st_mode)
     stream_out = stream_in if both_ways else os.dup(1)

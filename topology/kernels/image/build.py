@@ -12,6 +12,7 @@ from topology.errors import ImageError
 from topology.kernels.cache import cache_dir
 from topology.kernels.image.cpio import initrd
 from topology.kernels.image.recipe import Recipe
+from topology.kernels.tied import dies_with
 
 BUILD_DEADLINE_S = 1800
 """A build takes about a minute; a mirror that trickles gets half an hour."""
@@ -66,9 +67,10 @@ def build(recipe: Recipe, place: Path, progress: Callable[[str], None]) -> None:
 
 def mmdebstrap_command(recipe: Recipe) -> Sequence[str]:
     """The command that leaves ``out/`` and ``rootfs`` in its working directory."""
+    # If this process is killed, mmdebstrap is told to stop and removes its own remains.
+    death, still_there = dies_with(os.getpid(), "TERM")
     return (
-        # If this process is killed, mmdebstrap is told to stop and removes its own remains.
-        *("setpriv", "--pdeathsig", "TERM", "--"),
+        *("setpriv", *death, "--", *still_there),
         *("mmdebstrap", "--variant=minbase", "--format=null", "--architectures=amd64"),
         "--mode=root" if os.geteuid() == 0 else "--mode=unshare",
         '--aptopt=APT::Install-Recommends "false"',

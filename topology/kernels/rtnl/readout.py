@@ -4,123 +4,144 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.marshal import MarshalRtnl
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
-
 from topology.errors import NetlinkError
-from topology.kernels.rtnl.messages import NLMSG_DONE, messages
+from topology.kernels.rtnl.dumps import Request, check_whole, parsed, state_requests
+from topology.kernels.rtnl.entries import TABLES, forwarding, neighbours, rules
+from topology.kernels.rtnl.links import READ_BEFORE, Names, devices
+from topology.kernels.rtnl.traffic import filter_requests, filters, firewall, qdiscs
 from topology.model import Interface
-from topology.state import FALLBACK_DEVICES, LinkState, NodeState, RouteState
+from topology.state import FALLBACK_DEVICES, Entry, NodeState, RouteState
 
-DUMP_FLAGS = 0x301
-"""NLM_F_REQUEST | NLM_F_DUMP"""
-RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE = 18, 22, 26
-RT_TABLE_MAIN, RTN_UNICAST, RTM_F_CLONED = 254, 1, 0x200
+RT_TABLE_MAIN, RTPROT_KERNEL, RTM_F_CLONED = 254, 2, 0x200
+FORWARDING_KINDS = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
+ROUTE_KINDS = {**FORWARDING_KINDS, 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast"}
 """linux/rtnetlink.h; cloned routes are the cache of a dump, not the table."""
-IFF_UP = 1
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
 """What pyroute2 and ipaddress raise when a hostile agent's answer is not what a kernel says."""
 
 
-def _dump(kind: int, message_class: Any) -> bytes:
-    message = message_class()
-    message["header"]["type"], message["header"]["flags"] = kind, DUMP_FLAGS
-    message["family"] = socket.AF_UNSPEC
-    message.encode()
-    return bytes(message.data)
+class Readout:
+    """One node's answers to ``state_requests``; what they show decides what else is to be asked."""
 
+    def __init__(self, node: str, answers: Sequence[bytes]) -> None:
+        """NetlinkError where an answer was refused or broken off."""
+        self.node = node
+        self._answers = dict(zip((request.what for request in state_requests()), answers, strict=True))
+        for what, answer in self._answers.items():
+            check_whole(node, what, answer)
 
-def read_state(node: str, dumps: Sequence[bytes]) -> NodeState:
-    """A node's state; NetlinkError where a dump was refused, broken off or is not what a kernel says."""
-    for dump in dumps:
-        found = list(messages(dump))
-        if not found or found[-1][0] != NLMSG_DONE or any(found[-1][3][:4]):
-            raise NetlinkError(f"{node} - netlink dump - expected all of it - seen it refused or broken off")
-    try:
-        return _node_state(node, *dumps)
-    except UNREADABLE as error:
+    def further_requests(self) -> list[Request]:
+        """The filters, where there may be any; NetlinkError where that cannot be read."""
+        try:
+            return filter_requests(self._answers["qdiscs"])
+        except UNREADABLE as error:
+            raise self._unreadable(error) from error
+
+    def state(self, further: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
+        """The node's state, with the answers to what else was asked, by what; NetlinkError where it is unreadable."""
+        for what, answers in further.items():
+            for answer in answers:
+                check_whole(self.node, what, answer)
+        try:
+            return self._state(further, sysctls)
+        except UNREADABLE as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> NetlinkError:
         seen = f"{type(error).__name__}: {str(error)[:200]}"
-        raise NetlinkError(f"{node} - netlink dump - expected links, addresses, routes - seen {seen}") from error
+        return NetlinkError(f"{self.node} - netlink dump - expected a kernel's words - seen {seen}")
+
+    def _state(self, further: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
+        first = self._answers
+        found = devices(first["links"])
+        entries = frozenset[Entry]().union(
+            *(_read(kind, first[what], found.names) for what, kind in ENTRIES),
+            forwarding(first["forwarding"], dict(found.names), found.macs),
+            *(_read(what, answer, found.names) for what, answers in further.items() for answer in answers),
+        )
+        return NodeState(
+            self.node,
+            {link.name: link for link in found.links},
+            _read("addresses", first["addresses"], found.names),
+            _read("routes", first["routes"], found.names),
+            entries,
+            {**sysctls, **dict(found.sysctls)},
+        )
 
 
-def _node_state(node: str, links: bytes, addresses: bytes, routes: bytes) -> NodeState:
-    found = [m for m in MarshalRtnl().parse(links) if m.get("event") == "RTM_NEWLINK"]
-    names = {m["index"]: m.get("IFLA_IFNAME") for m in found}
-    states = (_link_state(m, names) for m in found)
-    return NodeState(
-        node,
-        {state.name: state for state in states if state.name not in FALLBACK_DEVICES},
-        frozenset(_addresses(addresses, names)),
-        frozenset(_routes(routes, names)),
-    )
-
-
-def _link_state(message: Any, names: Mapping[int, str]) -> LinkState:
-    info = message.get("IFLA_LINKINFO")
-    kind = info.get("IFLA_INFO_KIND") if info else None
-    data = info.get("IFLA_INFO_DATA") if info else None
-    return LinkState(
-        name=message.get("IFLA_IFNAME"),
-        kind=kind or "physical",
-        up=bool(message["flags"] & IFF_UP),
-        mac=message.get("IFLA_ADDRESS"),
-        mtu=message.get("IFLA_MTU"),
-        master=names.get(message.get("IFLA_MASTER")),
-        parameters=tuple(sorted(_parameters(kind, data, names))) if data else (),
-    )
-
-
-def _parameters(kind: str | None, data: Any, names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
-    if kind == "vxlan":
-        yield "vni", str(data.get("IFLA_VXLAN_ID"))
-        yield "local", str(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6"))
-        yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6"))
-        yield "dstport", str(data.get("IFLA_VXLAN_PORT"))
-        yield "dev", names.get(data.get("IFLA_VXLAN_LINK"), "none")
-    if kind in ("gre", "ip6gre"):
-        prefix = f"IFLA_{kind.upper()}_"
-        flags = int(data.get(prefix + "IFLAGS") or 0)
-        yield "local", str(data.get(prefix + "LOCAL"))
-        yield "remote", str(data.get(prefix + "REMOTE"))
-        yield "ttl", str(data.get(prefix + "TTL") or "inherit")
-        yield "key", str(data.get(prefix + "IKEY")) if flags & 0x2000 else "none"
+@lru_cache(maxsize=READ_BEFORE)
+def _read(kind: str, answer: bytes, names: Names) -> frozenset[Any]:
+    """What an answer says; most of them are those of the reading before, and of other nodes, to the byte."""
+    return frozenset(READERS[kind](answer, dict(names)))
 
 
 def _addresses(data: bytes, names: Mapping[int, str]) -> Iterator[tuple[str, Interface]]:
-    for message in MarshalRtnl().parse(data):
-        if message.get("event") != "RTM_NEWADDR" or message["index"] not in names:
+    for message in parsed(data, "RTM_NEWADDR"):
+        if message["index"] not in names:
             continue
         address = message.get("IFA_LOCAL") or message.get("IFA_ADDRESS")
         interface = ip_interface(f"{address}/{message['prefixlen']}")
-        if names[message["index"]] not in FALLBACK_DEVICES and not interface.ip.is_link_local:
+        own = names[message["index"]] not in FALLBACK_DEVICES - {"lo"}
+        if own and not (interface.ip.is_link_local or interface.ip.is_loopback):
             yield names[message["index"]], interface
 
 
 def _routes(data: bytes, names: Mapping[int, str]) -> Iterator[RouteState]:
-    for message in MarshalRtnl().parse(data):
-        if message.get("event") != "RTM_NEWROUTE" or message["type"] != RTN_UNICAST:
-            continue
-        if message["table"] != RT_TABLE_MAIN or message["flags"] & RTM_F_CLONED:
-            continue
-        anywhere = "0.0.0.0" if message["family"] == 2 else "::"
-        prefix = ip_network(f"{message.get('RTA_DST') or anywhere}/{message['dst_len']}")
-        if prefix.is_link_local:
-            continue
-        for hop in message.get("RTA_MULTIPATH") or (message,):
-            via = hop.get("RTA_GATEWAY")
-            dev = names.get(hop.get("oif") or message.get("RTA_OIF"))
-            yield RouteState(prefix, ip_address(via) if via else None, dev)
+    """The main table, as far as it forwards or refuses."""
+    for message in parsed(data, "RTM_NEWROUTE"):
+        if _table(message) == RT_TABLE_MAIN and message["type"] in FORWARDING_KINDS:
+            yield from _route_states(message, names)
 
 
-_DUMPS = ((RTM_GETLINK, ifinfmsg), (RTM_GETADDR, ifaddrmsg), (RTM_GETROUTE, rtmsg))
+def _other_routes(data: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
+    """What somebody added to any other table; the kernel's own, such as the node's addresses, say so."""
+    for message in parsed(data, "RTM_NEWROUTE"):
+        table = _table(message)
+        if table != RT_TABLE_MAIN and message["proto"] != RTPROT_KERNEL and message["type"] in ROUTE_KINDS:
+            tool = "ip -6 route" if message["family"] == socket.AF_INET6 else "ip route"
+            for state in _route_states(message, names):
+                words = f"{state} table {TABLES.get(table, table)}"
+                yield Entry(tool, state.dev, words, words)
 
 
-def dump_requests() -> list[bytes]:
-    """The requests whose answers ``read_state`` reads, in its order."""
-    return [_dump(kind, message) for kind, message in _DUMPS]
+def _table(message: Any) -> int:
+    return int(message.get("RTA_TABLE") or message["table"])
+
+
+def _route_states(message: Any, names: Mapping[int, str]) -> Iterator[RouteState]:
+    """A route's ways; none for what is only the cache of a dump, and for link-local prefixes."""
+    anywhere = "::" if message["family"] == socket.AF_INET6 else "0.0.0.0"
+    prefix = ip_network(f"{message.get('RTA_DST') or anywhere}/{message['dst_len']}")
+    if prefix.is_link_local or message["flags"] & RTM_F_CLONED:
+        return
+    kind = ROUTE_KINDS[message["type"]]
+    for hop in message.get("RTA_MULTIPATH") or (message,):
+        via = hop.get("RTA_GATEWAY")
+        dev = names.get(hop.get("oif") or message.get("RTA_OIF"))
+        refuses = message["type"] in FORWARDING_KINDS and kind != "unicast"
+        yield RouteState(prefix, ip_address(via) if via else None, None if refuses else dev, kind)
+
+
+READERS: Mapping[str, Callable[[bytes, Mapping[int, str]], Iterable[Any]]] = {
+    "addresses": _addresses,
+    "routes": _routes,
+    "other routes": _other_routes,
+    "rules": rules,
+    "neighbours": neighbours,
+    "qdiscs": qdiscs,
+    "filters": filters,
+    "tables": firewall,
+}
+"""How each kind of thing is read."""
+ENTRIES = (
+    ("routes", "other routes"),
+    ("rules", "rules"),
+    ("neighbours", "neighbours"),
+    ("qdiscs", "qdiscs"),
+)
+"""Which answers tell entries, and how they are read for that."""

@@ -1,0 +1,90 @@
+"""Whether many flows take the ways that a lab promises: all the same one, or all of them in fair shares. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reports.evidence import Finding
+
+P_MIN = 0.001
+"""Shares less likely than this under a fair hash are unfair: one false alarm in a thousand runs."""
+
+
+@dataclass(frozen=True)
+class FlowSeen:
+    """One flow, told from the others by its source port: the way of each of its packets, None for one that was lost.
+
+    A way is named by the spines that it crosses, joined by ``+``; ``strayed`` says where a packet left all legal ways.
+    """
+
+    port: int
+    ways: tuple[str | None, ...]
+    strayed: str = ""
+
+
+def all_arrive(flows: Sequence[FlowSeen]) -> Finding:
+    """Whether every packet of every flow arrived, by a legal way."""
+    lost = [flow for flow in flows if None in flow.ways]
+    strayed = next((flow for flow in flows if flow.strayed), None)
+    if lost:
+        ports = ", ".join(str(flow.port) for flow in lost[:5])
+        return Finding(False, f"flows - expected all {len(flows)} to arrive - seen {len(lost)} lost (ports {ports})")
+    if strayed is not None:
+        return Finding(False, f"flow {strayed.port} - expected a legal way - seen {strayed.strayed}")
+    return Finding(bool(flows), "flows - expected some - seen none")
+
+
+def each_stays(flows: Sequence[FlowSeen]) -> Finding:
+    """Whether every flow keeps to one way; what is lost goes none."""
+    restless = next((flow for flow in flows if len(set(flow.ways) - {None}) > 1), None)
+    if restless is not None:
+        ways = " then ".join(str(way) for way in dict.fromkeys(restless.ways))
+        return Finding(False, f"flow {restless.port} - expected one way for all its packets - seen {ways}")
+    return Finding(True)
+
+
+def share_one_way(flows: Sequence[FlowSeen]) -> Finding:
+    """Whether all flows take the same way."""
+    found = shares(flows)
+    return Finding(len(found) == 1, f"{len(flows)} flows - expected all on one way - seen {_words(found)}")
+
+
+def spread_evenly(flows: Sequence[FlowSeen], ways: Sequence[str]) -> Finding:
+    """Whether the flows use all ways, in shares that a fair hash explains (Pearson's chi-square test)."""
+    found = dict.fromkeys(ways, 0) | dict(shares(flows))
+    total = sum(found.values())
+    if not total or not all(found.values()):
+        return Finding(False, f"{len(flows)} flows - expected on all of {', '.join(ways)} - seen {_words(found)}")
+    fair = total / len(found)
+    statistic = sum((count - fair) ** 2 / fair for count in found.values())
+    p = chi_square_tail(statistic, len(found) - 1)
+    what = f"{len(flows)} flows - expected fair shares (p at least {P_MIN}) - seen {_words(found)} (p {p:.2g})"
+    return Finding(p >= P_MIN, what)
+
+
+def shares(flows: Sequence[FlowSeen]) -> Mapping[str, int]:
+    """How many flows took each way, by their first packet that arrived."""
+    firsts = (next((way for way in flow.ways if way is not None), None) for flow in flows)
+    return Counter(way for way in firsts if way is not None)
+
+
+def chi_square_tail(statistic: float, freedom: int) -> float:
+    """The probability of a chi-square at least as large, with ``freedom`` degrees (Abramowitz and Stegun, 26.4.4-5)."""
+    if freedom <= 0:
+        return 1.0
+    half = statistic / 2
+    if freedom % 2:
+        tail, term, start = math.erfc(math.sqrt(half)), math.exp(-half) * math.sqrt(half / math.pi) * 2, 3
+    else:
+        tail, term, start = 0.0, math.exp(-half), 2
+    for degrees in range(start, freedom + 1, 2):
+        tail += term
+        term *= statistic / degrees
+    return min(1.0, tail)
+
+
+def _words(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} on {way}" for way, count in sorted(found.items())) or "none anywhere"

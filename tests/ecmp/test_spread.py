@@ -1,0 +1,76 @@
+"""Many flows between two nodes: which of the equal-cost ways they take, and what a spine's loss does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fixtures.instruments.flows import FlowProber, without_spine
+from fixtures.instruments.live import LiveFabric
+from reports.judge.spread import FlowSeen, all_arrive, each_stays, share_one_way, spread_evenly
+from topology.errors import NotApplicable
+from topology.promises import Spread
+
+pytestmark = [pytest.mark.overlay, pytest.mark.ecmp]
+
+
+@pytest.fixture(scope="module")
+def flows(fabric: LiveFabric) -> Callable[[Spread], list[FlowSeen]]:
+    """The flows of a declared spread, sent once."""
+    known: dict[Spread, list[FlowSeen]] = {}
+    prober = FlowProber(fabric)
+
+    def look(spread: Spread) -> list[FlowSeen]:
+        if spread not in known:
+            known[spread] = prober.flows(spread.source, spread.target)
+        return known[spread]
+
+    return look
+
+
+def test_every_flow_arrives_by_a_legal_way(spread: Spread, flows: Callable[[Spread], list[FlowSeen]]) -> None:
+    """Each packet of each flow shows the declared headers at every hop of one of the legal ways."""
+    assert all_arrive(flows(spread))
+
+
+def test_a_flow_keeps_to_one_way(spread: Spread, flows: Callable[[Spread], list[FlowSeen]]) -> None:
+    """All packets of one flow take the same way, so that they stay in order."""
+    assert each_stays(flows(spread))
+
+
+def test_flows_are_spread_as_declared(
+    spread: Spread, flows: Callable[[Spread], list[FlowSeen]], fabric: LiveFabric
+) -> None:
+    """Many flows take all equal-cost ways in fair shares, or all the same one, as the lab declares."""
+    if spread.even:
+        assert spread_evenly(flows(spread), FlowProber(fabric).legal_ways(spread.source, spread.target))
+    else:
+        assert share_one_way(flows(spread))
+
+
+def test_loss_of_a_spine_costs_no_flow(spread: Spread, pristine: LiveFabric) -> None:
+    """While any one spine's links are down, every flow arrives over the others; afterwards all is as before."""
+    if not spread.survives:
+        raise NotApplicable(f"{spread.source} to {spread.target}: the lab does not promise this")
+    before = pristine.live_states()
+    for spine in pristine.declared.role("spine"):
+        with without_spine(pristine, spine.name):
+            found = FlowProber(pristine).flows(spread.source, spread.target)
+            assert all_arrive(found)
+            assert all(spine.name not in str(way).split("+") for flow in found for way in flow.ways)
+        assert pristine.changed_since(before) == ()
+
+
+def test_loss_of_a_spine_is_noticed_where_leaves_follow_dead_links(spread: Spread, pristine: LiveFabric) -> None:
+    """Without ignore_routes_with_linkdown flows are lost with a spine's links, and the check says how many."""
+    if not spread.survives:
+        raise NotApplicable(f"{spread.source} to {spread.target}: the lab does not promise this")
+    for leaf in pristine.declared.role("leaf"):
+        names = ("all", "default", *(device.name for device in leaf.devices))
+        settings = [f"net.ipv4.conf.{name}.ignore_routes_with_linkdown=0" for name in names]
+        assert pristine.run(leaf.name, "sysctl", "-qw", *settings).code == 0
+    with without_spine(pristine, pristine.declared.role("spine")[0].name):
+        found = all_arrive(FlowProber(pristine).flows(spread.source, spread.target))
+    assert not found
+    assert "lost" in str(found)

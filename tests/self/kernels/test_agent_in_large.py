@@ -1,0 +1,125 @@
+"""What keeps an agent quick when it has many nodes: taps that read what is there, and news instead of dumps."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from fixtures.instruments.news import News
+from tests.self.kernels.agents import sandbox
+from topology.kernels.link import AgentLink
+from topology.wait import wait_for
+
+UDP = [int(socket.AF_INET), int(socket.SOCK_DGRAM), 0]
+NONCE = bytes(range(16))
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[AgentLink]:
+    """The agent of a sandbox, with two namespaces."""
+    kernel = sandbox()
+    try:
+        kernel.agent.call("netns_add", names=["a", "b"])
+        yield kernel.agent
+    finally:
+        kernel.close()
+
+
+def test_a_tap_reads_a_sentinel_once(agent: AgentLink) -> None:
+    """On loopback a frame goes out and comes in; a tap is given one of the two."""
+    handle = agent.call("tap_open", namespaces=["a"], buffer_bytes=1 << 20).get("handle", int)
+    agent.run(["ip", "link", "set", "lo", "up"], ns="a")
+    agent.call("tap_mark", NONCE, handle=handle)
+    assert agent.call("tap_read", handle=handle).body.count(NONCE) == 1
+    agent.call("close", handle=handle)
+
+
+def test_as_many_files_may_be_open_as_the_system_allows(agent: AgentLink) -> None:
+    """A large fabric takes thousands of descriptors, so the soft limit is the hard one."""
+    soft, hard = (agent.run(["sh", "-c", f"ulimit -{which}n"]).stdout for which in "SH")
+    assert soft == hard
+
+
+def test_a_full_tap_counts_its_drops(agent: AgentLink) -> None:
+    """Frames that find no room are counted at the next reading, once, and only where they were lost."""
+    handle = agent.call("tap_open", namespaces=["a", "b"], buffer_bytes=1).get("handle", int)
+    agent.run(["ip", "link", "set", "lo", "up"], ns="a")
+    for _ in range(50):
+        agent.call("send", bytes(1000), ns="a", socket=UDP, to=["127.0.0.1", 9])
+    lost, none = agent.call("tap_read", handle=handle).get("drops", list)
+    assert lost > 0
+    assert none == 0
+    assert agent.call("tap_read", handle=handle).get("drops", list) == [lost, 0]
+    agent.call("close", handle=handle)
+
+
+CHANGES = (
+    "ip link set w0 up",
+    "ip link set w0 mtu 1400",
+    "ip addr add 10.8.0.1/24 dev w0",
+    "ip route add 10.7.0.0/24 via 10.8.0.2",
+    "ip route del 10.7.0.0/24",
+    "ip -6 addr add fd00:8::1/64 dev w0 nodad",
+    "ip -6 route add fd00:7::/64 dev w0",
+    "ip rule add from 192.0.2.0/24 pref 50",
+    "ip -6 rule add from fd00:9::/64 pref 50",
+    "ip neigh replace 10.8.0.9 lladdr 02:00:00:00:00:99 dev w0 nud permanent",
+    "ip neigh replace 10.8.0.9 lladdr 02:00:00:00:00:99 dev w0 nud stale",
+    "bridge fdb add 02:00:00:00:00:98 dev w1 master static",
+    "bridge fdb del 02:00:00:00:00:98 dev w1 master",
+    "echo 1 > /proc/sys/net/ipv4/conf/w0/forwarding",
+    "echo 1 > /proc/sys/net/ipv4/conf/w0/rp_filter",
+    "echo 1 > /proc/sys/net/ipv6/conf/w0/forwarding",
+    "tc qdisc add dev w0 clsact",
+    "ip link del w0",
+)
+
+
+def told(news: News) -> list[str]:
+    """Who has news."""
+    return news.take().nodes
+
+
+def test_a_watch_tells_who_has_changed(agent: AgentLink) -> None:
+    """Every change of a link, address, route, rule, kept entry, qdisc or setting is told, of its node, and once."""
+    on = [[f"/proc/sys/net/ipv6/conf/{key}/disable_ipv6", "0"] for key in ("all", "default")]
+    agent.call("write_files", files=[[["b"], on]])
+    made = (
+        "ip link add w0 type veth peer name w1; ip link add name b0 type bridge; ip link set w1 up; ip link set b0 up"
+    )
+    assert agent.run(["sh", "-ec", made + "; ip link set w1 master b0"], ns="b").code == 0
+    news = News(agent, ["a", "b"])
+    assert told(news) == []
+    for change in CHANGES:
+        assert agent.run(["sh", "-c", change], ns="b").code == 0, change
+        wait_for(lambda: told(news) == ["b"], 5, f"news of {change}")
+        wait_for(lambda: not told(news), 5, "the end of the news")
+    agent.run(["ip", "addr"], ns="a")
+    assert told(news) == []
+
+
+def test_what_a_kernel_learns_is_told_apart(agent: AgentLink) -> None:
+    """A neighbour that ages is no change; one that is kept is."""
+    handle = agent.call("watch_open", namespaces=["a"]).get("handle", int)
+    neighbour = "ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:99 dev n0 nud"
+    assert agent.run(["sh", "-ec", "ip link add n0 type dummy || ip link add n0 type bridge"], ns="a").code == 0
+    agent.call("watch_read", handle=handle)
+    agent.run(["sh", "-ec", "ip link set n0 up"], ns="a")
+    wait_for(lambda: agent.call("watch_read", handle=handle).fields["changed"] == [0], 5, "news of the link")
+    wait_for(lambda: agent.call("watch_read", handle=handle).fields["changed"] == [], 5, "the end of the news")
+    for state, kind in (("reachable", "learned"), ("permanent", "changed"), ("stale", "learned")):
+        assert agent.run(["sh", "-ec", f"{neighbour} {state}"], ns="a").code == 0
+        wanted = {"changed": [], "learned": [], kind: [0]}
+        assert agent.call("watch_read", handle=handle).fields == wanted, state
+    agent.call("close", handle=handle)
+
+
+def test_a_watch_that_overflows_tells_of_change(agent: AgentLink) -> None:
+    """More news than there is room for is news, and is over once it was told."""
+    news = News(agent, ["a"])
+    script = "i=0; while [ $i -lt 4000 ]; do echo link set lo mtu $((65000 + i % 2)); i=$((i+1)); done | ip -batch -"
+    assert agent.run(["sh", "-c", script], ns="a").code == 0
+    assert told(news) == ["a"]
+    assert told(news) == []

@@ -1,0 +1,72 @@
+"""What the agent does with namespaces, files and sockets that others have made."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+import pytest
+
+from tests.self.kernels.agents import sandbox
+from tests.self.kernels.test_agent import home
+from topology.errors import AgentError
+from topology.kernels.link import AgentLink
+from topology.wait import wait_for
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[AgentLink]:
+    """The agent of a sandbox, with two namespaces."""
+    kernel = sandbox()
+    try:
+        kernel.agent.call("netns_add", names=["a", "b"])
+        yield kernel.agent
+    finally:
+        kernel.close()
+
+
+def test_namespace_that_somebody_else_made_gets_a_name(agent: AgentLink) -> None:
+    """An adopted namespace is the one behind the path, serves like any other, and stays its maker's when it goes."""
+    fds = agent.call("netns_adopt", paths={"adopted": "/run/netns/a"}, never=[]).get("fds", dict)
+    assert type(fds["adopted"]) is int
+    inside = [agent.run(["readlink", "/proc/self/ns/net"], ns=name).stdout for name in ("a", "adopted")]
+    assert inside[0] == inside[1] != home(agent)
+    agent.call("netns_del", names=["adopted"])
+    assert agent.call("netns_list").get("names", list) == ["a", "b"]
+    assert agent.run(["true"], ns="a").code == 0
+
+
+@pytest.mark.parametrize("path", ["/proc/1/ns/net", "/proc/self/ns/net"])
+def test_first_namespace_and_its_own_are_never_adopted(agent: AgentLink, path: str) -> None:
+    """The agent refuses to enter the machine's first network namespace, and the one it came from."""
+    with pytest.raises(AgentError, match="not a namespace to be entered") as caught:
+        agent.call("netns_adopt", paths={"out": path}, never=[])
+    assert caught.value.errno == errno.EPERM
+    assert "out" not in agent.call("netns_list").get("names", list)
+
+
+def test_namespace_that_is_named_as_forbidden_is_never_adopted(agent: AgentLink) -> None:
+    """What the other side says is never to be entered is refused under whatever path it comes."""
+    device, inode = agent.run(["stat", "-Lc", "%d %i", "/run/netns/b"]).stdout.split()
+    with pytest.raises(AgentError, match="not a namespace to be entered"):
+        agent.call("netns_adopt", paths={"out": "/run/netns/b"}, never=[[int(device), int(inode)]])
+
+
+def test_file_is_read_as_it_is(agent: AgentLink) -> None:
+    """Bytes that are no text arrive unchanged; a file that is not there is an error."""
+    agent.run(["sh", "-c", r"printf '\377\000x' >/run/bytes"])
+    assert agent.call("read_bytes", path="/run/bytes").body == b"\xff\x00x"
+    with pytest.raises(AgentError, match="FileNotFoundError"):
+        agent.call("read_bytes", path="/run/none")
+
+
+def test_socket_is_asked_and_answers(agent: AgentLink) -> None:
+    """What is sent to a socket reaches it, what comes back until its end is the answer, and silence has a deadline."""
+    answering = "import socket; s=socket.socket(1); s.bind('/run/s'); s.listen(); print(flush=True)\n"
+    answering += "c=s.accept()[0]; c.sendall(c.recv(9)[::-1]); c.close(); c=s.accept()[0]; c.recv(9); c.recv(9)"
+    heard: list[bytes] = []
+    agent.start(["python3", "-c", answering], None, lambda _, data: heard.append(data))
+    wait_for(lambda: agent.pump(0.1) or heard, 10, "the socket")  # type: ignore[func-returns-value]
+    assert agent.call("exchange", b"question", path="/run/s", deadline_s=5).body == b"noitseuq"
+    with pytest.raises(AgentError, match="timed out"):
+        agent.call("exchange", b"question", path="/run/s", deadline_s=0.1)

@@ -1,0 +1,290 @@
+"""What dumps say beside links and addresses: what somebody made is read, what a kernel does by itself is not."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+import pytest
+from pyroute2.netlink.nfnetlink.nftsocket import nft_table_msg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from reports.judge.state import differences
+from tests.self.builders import reference, vxlan_lab
+from tests.self.kernels.dumps import (
+    END,
+    NEWQDISC,
+    NEWROUTE,
+    NEWTFILTER,
+    UNKNOWN,
+    neighbour,
+    packed,
+    recorded,
+    rule,
+    state_of,
+    traffic,
+)
+from topology.errors import NetlinkError
+from topology.kernels.rtnl.dumps import state_requests
+from topology.kernels.rtnl.readout import Readout
+from topology.state import DEFAULT_RULES, declared_state
+
+DECLARED = {"6.1.0": declared_state(reference()["con_ns1"]), "6.18.44": declared_state(vxlan_lab()["v1"])}
+NAMES = {
+    "6.1.0": ("con_ns1", "br1_lc1", "bridge1_cs1", "vxlan-cont"),
+    "6.18.44": ("v1", "v1_l1", "v1_c1", "vx"),
+}
+MAC = "02:00:00:00:00:77"
+SELF, MASTER_3 = 2, ("NDA_MASTER", 3)
+
+
+def told(tool: str, *changed: tuple[str, bytes], **further: list[bytes]) -> set[str]:
+    """The entries of one tool in the state of the made-up node with some of its dumps replaced."""
+    return {entry.words for entry in state_of(*changed, further=further).entries if entry.tool == tool}
+
+
+@pytest.mark.parametrize("moment", ["as built", "after traffic"])
+@pytest.mark.parametrize("release", DECLARED)
+def test_node_as_built_is_as_declared_on_either_kernel(release: str, moment: str) -> None:
+    """What a kernel makes and learns by itself, multicast groups, its own MACs and default qdiscs, is no difference."""
+    assert differences(DECLARED[release], recorded(f"{release} {moment}")) == ()
+
+
+@pytest.mark.parametrize("release", DECLARED)
+def test_traffic_leaves_no_mark(release: str) -> None:
+    """A reading after traffic is the one before it: counters, ages and what was learned are no part of a state."""
+    assert recorded(f"{release} as built").canonical == recorded(f"{release} after traffic").canonical
+
+
+@pytest.mark.parametrize("release", DECLARED)
+def test_each_change_is_told_once(release: str) -> None:
+    """One change of each kind is one cause of each kind; a dynamic forwarding entry and a stale neighbour are none."""
+    node, up, port, vxlan = NAMES[release]
+    causes = [
+        str(cause).split(" - mend: ")[0] for cause in differences(DECLARED[release], recorded(f"{release} changed"))
+    ]
+    expected = {
+        f"{node} - sysctl - expected net.ipv4.ip_forward=0 - seen net.ipv4.ip_forward=1",
+        f"{node} - {up} - sysctl - expected net.ipv4.conf.{up}.rp_filter=0 - seen net.ipv4.conf.{up}.rp_filter=2",
+        f"{node} - route - expected nothing - seen blackhole 9.9.9.0/24",
+        f"{node} - rule - expected nothing - seen pref 50 from 20.0.0.0/24 lookup 100",
+        f"{node} - {up} - neigh - expected nothing - seen 21.0.0.9 lladdr 02:00:00:00:00:09 dev {up} nud permanent",
+        f"{node} - {port} - fdb - expected nothing - seen 02:00:00:00:00:01 dev {port} master static",
+        f"{node} - {vxlan} - fdb - expected nothing"
+        f" - seen 02:00:00:00:00:04 dev {vxlan} dst 9.9.9.9 port 9 vni 5 self permanent",
+        f"{node} - {port} - filter - expected nothing - seen dev {port} ingress protocol ip pref 5 u32",
+        f"{node} - {port} - qdisc - expected nothing - seen dev {port} clsact",
+        f"{node} - {up} - qdisc - expected nothing - seen dev {up} root tbf options …",
+        *([f"{node} - nft - expected nothing - seen table inet t"] if release == "6.1.0" else []),
+    }
+    assert {re.sub(r"options \w{8}", "options …", cause) for cause in causes} == expected
+    assert len(causes) == len(expected)
+
+
+def test_every_family_is_asked_for() -> None:
+    """A dump asks for both versions of IP, that of forwarding entries for bridges: pyroute2 has other defaults."""
+    families = {request.what: request.data[16] for request in state_requests()}
+    assert families == {**dict.fromkeys(families, 0), "forwarding": 7}
+
+
+RULES: dict[str, tuple[bytes, str]] = {
+    "from": (rule(2, [("FRA_SRC", "10.0.0.0"), ("FRA_PRIORITY", 5)], src_len=8), "pref 5 from 10.0.0.0/8 lookup main"),
+    "to": (rule(2, [("FRA_DST", "10.0.0.0")], dst_len=8), "pref 0 from all to 10.0.0.0/8 lookup main"),
+    "not": (rule(2, [("FRA_SRC", "10.0.0.1")], src_len=32, flags=2), "pref 0 not from 10.0.0.1/32 lookup main"),
+    "table": (rule(2, [("FRA_TABLE", 1000)]), "pref 0 from all lookup 1000"),
+    "mark": (rule(2, [("FRA_FWMARK", 5), ("FRA_FWMASK", 255)]), "pref 0 from all fwmark 0x5/0xff lookup main"),
+    "devices": (rule(2, [("FRA_IIFNAME", "a"), ("FRA_OIFNAME", "b")]), "pref 0 from all iif a oif b lookup main"),
+    "ports": (
+        rule(2, [("FRA_IP_PROTO", 17), ("FRA_DPORT_RANGE", "53:60")]),
+        "pref 0 from all ipproto 17 dport 53-60 lookup main",
+    ),
+    "tos": (rule(2, [], tos=16), "pref 0 from all tos 0x10 lookup main"),
+    "blackhole": (rule(2, [], action=6), "pref 0 from all blackhole"),
+    "prohibit": (rule(2, [], action=8), "pref 0 from all prohibit"),
+    "goto": (rule(2, [("FRA_GOTO", 32766)], action=2), "pref 0 from all goto 32766"),
+    "l3mdev": (rule(2, [("FRA_L3MDEV", 1)], table=0), "pref 0 from all l3mdev"),
+    "suppress": (rule(2, [("FRA_SUPPRESS_PREFIXLEN", 0)]), "pref 0 from all lookup main suppress_prefixlength 0"),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule_reads_as_it_is_typed(name: str) -> None:
+    """Every part of a policy rule is told in the words that delete it."""
+    data, words = RULES[name]
+    assert told("ip rule", ("rules", data + END)) == {words}
+
+
+def test_rules_of_both_versions_stay_apart() -> None:
+    """An IPv6 rule is one of ``ip -6 rule``; those of multicast routing (families 128 and 129) are nobody's."""
+    data = rule(10, [("FRA_SRC", "fd00::")], src_len=64) + rule(128, []) + rule(129, [])
+    assert told("ip -6 rule", ("rules", data + END)) == {"pref 0 from fd00::/64 lookup main"}
+    assert told("ip rule", ("rules", data + END)) == {entry.words for entry in DEFAULT_RULES[4]}
+
+
+@pytest.mark.parametrize("answer", [END, UNKNOWN], ids=["none", "unknown"])
+def test_kernel_without_policy_rules_does_what_the_default_ones_say(answer: bytes) -> None:
+    """Where a kernel was built without them nothing is missing."""
+    assert DEFAULT_RULES[4] | DEFAULT_RULES[6] <= state_of(("rules", answer)).entries
+
+
+@pytest.mark.parametrize("state", [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40], ids=hex)
+def test_learned_neighbour_is_left_out(state: int) -> None:
+    """Only a permanent neighbour is part of a state, whatever else one can be (linux/neighbour.h)."""
+    data = neighbour(2, 2, state, [("NDA_DST", "10.0.0.9"), ("NDA_LLADDR", MAC)])
+    assert told("ip neigh", ("neighbours", data + END)) == set()
+
+
+def test_permanent_neighbour_of_either_version_is_read() -> None:
+    """With its device, its MAC, and the words that delete it."""
+    data = neighbour(10, 2, 0x80, [("NDA_DST", "fd00::9"), ("NDA_LLADDR", MAC)])
+    (entry,) = (e for e in state_of(("neighbours", data + END)).entries if e.tool == "ip neigh")
+    assert (entry.words, entry.place) == (f"fd00::9 lladdr {MAC} dev eth nud permanent", "fd00::9 dev eth")
+
+
+FORWARDING: dict[str, tuple[bytes, set[str]]] = {
+    "static": (neighbour(7, 2, 0x40, [("NDA_LLADDR", MAC), MASTER_3]), {f"{MAC} dev eth master static"}),
+    "sticky": (neighbour(7, 2, 0x40, [("NDA_LLADDR", MAC), MASTER_3], 0x40), {f"{MAC} dev eth master static sticky"}),
+    "local": (neighbour(7, 2, 0x80, [("NDA_LLADDR", MAC), MASTER_3]), {f"{MAC} dev eth master permanent"}),
+    "the bridge's": (neighbour(7, 3, 0x80, [("NDA_LLADDR", MAC), MASTER_3]), {f"{MAC} dev br self permanent"}),
+    "the device's": (neighbour(7, 2, 0x80, [("NDA_LLADDR", MAC)], SELF), {f"{MAC} dev eth self permanent"}),
+    "in a vlan": (
+        neighbour(7, 2, 0x40, [("NDA_LLADDR", MAC), MASTER_3, ("NDA_VLAN", 5)]),
+        {f"{MAC} dev eth master static vlan 5"},
+    ),
+    "in every vlan": (
+        neighbour(7, 2, 0x40, [("NDA_LLADDR", MAC), MASTER_3, ("NDA_VLAN", 1)])
+        + neighbour(7, 2, 0x40, [("NDA_LLADDR", MAC), MASTER_3]),
+        {f"{MAC} dev eth master static"},
+    ),
+    "a tunnel's": (
+        neighbour(7, 4, 0x82, [("NDA_LLADDR", MAC), ("NDA_DST", "10.0.0.7"), ("NDA_IFINDEX", 2)], SELF),
+        {f"{MAC} dev vx dst 10.0.0.7 via eth self permanent"},
+    ),
+    "learned": (neighbour(7, 2, 0x02, [("NDA_LLADDR", MAC), MASTER_3]), set()),
+    "aged": (neighbour(7, 2, 0x04, [("NDA_LLADDR", MAC), MASTER_3]), set()),
+    "learned by a tunnel": (neighbour(7, 4, 0x02, [("NDA_LLADDR", MAC), ("NDA_DST", "10.0.0.7")], SELF), set()),
+    "IPv4 group": (neighbour(7, 2, 0x80, [("NDA_LLADDR", "01:00:5e:00:00:01")], SELF), set()),
+    "IPv6 group": (neighbour(7, 2, 0x80, [("NDA_LLADDR", "33:33:ff:00:00:01")], SELF), set()),
+    "own MAC": (neighbour(7, 2, 0x80, [("NDA_LLADDR", "02:00:00:00:00:01"), MASTER_3]), set()),
+    "own MAC elsewhere": (neighbour(7, 4, 0x80, [("NDA_LLADDR", "02:00:00:00:00:01")], SELF), set()),
+}
+
+
+@pytest.mark.parametrize("name", FORWARDING)
+def test_forwarding_entry_is_read_if_somebody_made_it(name: str) -> None:
+    """Static and permanent entries are read, each once; learned ones, groups and the node's own MACs are not."""
+    data, words = FORWARDING[name]
+    assert told("bridge fdb", ("forwarding", data + END)) == words
+
+
+QDISCS: dict[str, tuple[bytes, set[str]]] = {
+    "default": (traffic(NEWQDISC, "noqueue", 2, 0, 0xFFFFFFFF), set()),
+    "default of a card": (
+        traffic(NEWQDISC, "mq", 2, 0, 0xFFFFFFFF) + traffic(NEWQDISC, "fq_codel", 2, 0, 0x00010001),
+        set(),
+    ),
+    "root": (traffic(NEWQDISC, "htb", 2, 0x10000, 0xFFFFFFFF), {"dev eth root htb"}),
+    "child": (traffic(NEWQDISC, "pfifo", 2, 0x20000, 0x1000A), {"dev eth parent 1:a pfifo"}),
+    "ingress": (traffic(NEWQDISC, "ingress", 4, 0xFFFF0000, 0xFFFFFFF1), {"dev vx ingress"}),
+    "clsact": (traffic(NEWQDISC, "clsact", 4, 0xFFFF0000, 0xFFFFFFF1), {"dev vx clsact"}),
+}
+
+
+@pytest.mark.parametrize("name", QDISCS)
+def test_qdisc_is_read_if_somebody_made_it(name: str) -> None:
+    """What a kernel attaches by itself has no handle, and is left out whatever its kind."""
+    data, words = QDISCS[name]
+    assert told("tc qdisc", ("qdiscs", data + END)) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "handle", "parent", "places"),
+    [
+        ("clsact", 0xFFFF0000, 0xFFFFFFF1, [(2, 0xFFFFFFF2), (2, 0xFFFFFFF3)]),
+        ("ingress", 0xFFFF0000, 0xFFFFFFF1, [(2, 0xFFFFFFF2)]),
+        ("htb", 0x10000, 0xFFFFFFFF, [(2, 0x10000)]),
+        ("netem", 0x10000, 0xFFFFFFFF, []),
+        ("noqueue", 0, 0xFFFFFFFF, []),
+        ("fq_codel", 0, 0xFFFFFFFF, []),
+    ],
+)
+def test_filters_are_asked_for_where_there_may_be_some(
+    kind: str, handle: int, parent: int, places: list[tuple[int, int]]
+) -> None:
+    """A node without qdiscs of its own costs no further question."""
+    answers = [END] * 6 + [traffic(NEWQDISC, kind, 2, handle, parent) + END]
+    asked = [struct.unpack_from("=4xiII", request.data, 16) for request in Readout("n", answers).further_requests()]
+    assert [(index, where) for index, _, where in asked] == places
+
+
+@pytest.mark.parametrize(
+    ("parent", "info", "words"),
+    [
+        (0xFFFFFFF2, 5 << 16 | 0x0008, "dev eth ingress protocol ip pref 5 flower"),
+        (0xFFFFFFF3, 49152 << 16 | 0x0300, "dev eth egress protocol all pref 49152 flower"),
+        (0x10000, 7 << 16 | 0xDD86, "dev eth parent 1: protocol ipv6 pref 7 flower"),
+        (0x10001, 7 << 16 | 0xB588, "dev eth parent 1:1 protocol 0x88b5 pref 7 flower"),
+    ],
+)
+def test_filter_is_told_once_for_all_that_it_matches(parent: int, info: int, words: str) -> None:
+    """A filter has a message of its own and one for each thing that it matches (tc_dump_tfilter)."""
+    data = b"".join(traffic(NEWTFILTER, "flower", 2, handle, parent, info) for handle in (0, 1, 2))
+    assert told("tc filter", filters=[data + END]) == {words}
+
+
+def test_tables_of_nftables_are_read() -> None:
+    """Whatever a table holds, it is there."""
+    tables = [packed(0xA00, nft_table_msg(), {"nfgen_family": n}, [("NFTA_TABLE_NAME", "t")]) for n in (1, 2, 99)]
+    assert told("nft", tables=[b"".join(tables) + END]) == {"table inet t", "table ip t", "table 99 t"}
+
+
+@pytest.mark.parametrize(("number", "kind"), [(6, "blackhole"), (7, "unreachable"), (8, "prohibit"), (9, "throw")])
+def test_route_that_refuses_is_a_route(number: int, kind: str) -> None:
+    """A route of another type than unicast is told with its type, and no device."""
+    fields: dict[str, Any] = {"family": 2, "dst_len": 24, "table": 254, "type": number}
+    data = packed(NEWROUTE, rtmsg(), fields, [("RTA_DST", "10.1.0.0"), ("RTA_OIF", 2)])
+    assert {str(route) for route in state_of(("routes", data + END)).routes} == {f"{kind} 10.1.0.0/24"}
+
+
+OTHER_ROUTES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "a table of its own": ({"table": 100, "type": 1, "proto": 3}, {"10.1.0.0/24 dev eth table 100"}),
+    "default": ({"table": 253, "type": 6, "proto": 3}, {"blackhole 10.1.0.0/24 table default"}),
+    "hijacked": ({"table": 255, "type": 2, "proto": 4}, {"local 10.1.0.0/24 dev eth table local"}),
+    "the node's address": ({"table": 255, "type": 2, "proto": 2}, set()),
+    "its broadcast": ({"table": 255, "type": 3, "proto": 2}, set()),
+    "cached": ({"table": 100, "type": 1, "proto": 3, "flags": 0x200}, set()),
+    "main": ({"table": 254, "type": 1, "proto": 3}, set()),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_ROUTES)
+def test_route_of_another_table_is_read_if_somebody_made_it(name: str) -> None:
+    """What is in another table than main is told with it, unless the kernel says that it is its own."""
+    fields, words = OTHER_ROUTES[name]
+    data = packed(NEWROUTE, rtmsg(), {"family": 2, "dst_len": 24} | fields, [("RTA_DST", "10.1.0.0"), ("RTA_OIF", 2)])
+    assert told("ip route", ("routes", data + END)) == words
+
+
+@pytest.mark.parametrize("what", ["links", "addresses", "routes"])
+def test_kernel_that_knows_no_links_is_no_kernel(what: str) -> None:
+    """What every kernel has must be answered."""
+    with pytest.raises(NetlinkError, match=f"n - {what} - expected all of them"):
+        state_of((what, UNKNOWN))
+
+
+@pytest.mark.parametrize("what", ["rules", "neighbours", "forwarding", "qdiscs"])
+@pytest.mark.parametrize(
+    "answer", [b"", END[:8], struct.pack("=IHHIIi", 20, 2, 0, 0, 0, -1)], ids=["none", "half", "EPERM"]
+)
+def test_answer_that_is_not_whole_is_no_state(what: str, answer: bytes) -> None:
+    """What was refused or broken off is never taken for nothing being there."""
+    with pytest.raises(NetlinkError):
+        state_of((what, answer))
+
+
+@pytest.mark.parametrize("what", ["filters", "tables"])
+def test_further_answer_that_is_not_whole_is_no_state(what: str) -> None:
+    """The same for what is asked second."""
+    with pytest.raises(NetlinkError, match=f"n - {what} - expected all of them"):
+        state_of(further={what: [b""]})

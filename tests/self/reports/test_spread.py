@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from reports.judge.spread import FlowSeen, all_arrive, chi_square_tail, each_stays, share_one_way, shares, spread_evenly
+
+
+def flows(**counts: int) -> list[FlowSeen]:
+    """So many flows on each way, of three packets each."""
+    ways = [way for way, count in counts.items() for _ in range(count)]
+    return [FlowSeen(49152 + number, (way,) * 3) for number, way in enumerate(ways)]
+
+
+LOST = FlowSeen(50000, ("sc1", None, "sc1"))
+GONE = FlowSeen(50001, (None, None, None))
+RESTLESS = FlowSeen(50002, ("sc1", "sc2", "sc1"))
+STRAYED = FlowSeen(50003, ("sc1", "sc1", "sc1"), "lc1 - expected gre - seen bare")
+
+
+@pytest.mark.parametrize(
+    ("statistic", "freedom", "p"),
+    [(3.841, 1, 0.05), (10.828, 1, 0.001), (5.991, 2, 0.05), (7.815, 3, 0.05), (16.266, 3, 0.001), (18.307, 10, 0.05)],
+)
+def test_tail_is_that_of_the_tables(statistic: float, freedom: int, p: float) -> None:
+    """The critical values that every table of the chi-square distribution prints have their probabilities."""
+    assert chi_square_tail(statistic, freedom) == pytest.approx(p, rel=2e-3)
+
+
+def test_tail_starts_at_one() -> None:
+    """No deviation is no evidence, and one way leaves nothing to share."""
+    assert chi_square_tail(0, 3) == 1.0
+    assert chi_square_tail(9, 0) == 1.0
+
+
+@pytest.mark.parametrize("counts", [(32, 32), (40, 24), (45, 19)])
+def test_fair_shares_pass(counts: tuple[int, int]) -> None:
+    """What a fair hash gives now and then is fair."""
+    assert spread_evenly(flows(sc1=counts[0], sc2=counts[1]), ["sc1", "sc2"])
+
+
+@pytest.mark.parametrize("counts", [(46, 18), (54, 10), (63, 1)])
+def test_unfair_shares_fail(counts: tuple[int, int]) -> None:
+    """What a fair hash gives less than once in a thousand times is told with its shares."""
+    found = spread_evenly(flows(sc1=counts[0], sc2=counts[1]), ["sc1", "sc2"])
+    assert not found
+    assert f"seen {counts[0]} on sc1, {counts[1]} on sc2" in str(found)
+
+
+def test_unused_way_fails() -> None:
+    """A spine that no flow takes is told, however the others share."""
+    found = spread_evenly(flows(sc1=32, sc2=32), ["sc1", "sc2", "sc3"])
+    assert "expected on all of sc1, sc2, sc3 - seen 32 on sc1, 32 on sc2, 0 on sc3" in str(found)
+    assert not found
+    assert not spread_evenly([], ["sc1"])
+
+
+def test_one_way_is_all_on_one() -> None:
+    """All on one way pass; one flow elsewhere, or none at all, does not."""
+    assert share_one_way(flows(sc2=64))
+    assert not share_one_way(flows(sc2=63, sc1=1))
+    assert not share_one_way([GONE])
+
+
+@pytest.mark.parametrize(("flow", "words"), [(LOST, "1 lost (ports 50000)"), (GONE, "1 lost"), (STRAYED, "seen bare")])
+def test_lost_or_strayed_packet_fails(flow: FlowSeen, words: str) -> None:
+    """One packet that is lost, or takes no legal way, is enough."""
+    found = all_arrive([*flows(sc1=3), flow])
+    assert not found
+    assert words in str(found)
+
+
+def test_arrival_of_nothing_is_no_arrival() -> None:
+    """No flows prove nothing."""
+    assert all_arrive(flows(sc1=1))
+    assert not all_arrive([])
+
+
+def test_restless_flow_fails() -> None:
+    """A flow that changes its way is told; one that lost a packet has not changed it."""
+    assert each_stays([*flows(sc1=3), LOST])
+    assert "flow 50002 - expected one way for all its packets - seen sc1 then sc2" in str(each_stays([RESTLESS]))
+    assert not each_stays([RESTLESS])
+
+
+def test_shares_count_flows_not_packets() -> None:
+    """Each flow counts once, by its first packet that arrived."""
+    assert shares([*flows(sc1=2), LOST, GONE]) == {"sc1": 3}

@@ -1,0 +1,334 @@
+"""A small network of simulated kernels, fed with the operations of a plan: an oracle for the model of forwarding.
+
+It knows no declaration, only what a kernel would be told: links, masters, addresses, routes, sysctls. Neighbours are
+asked for by ARP, bridges learn and flood, and every frame that carries a probe leaves a trace at each device it passes.
+Whatever a kernel would refuse (a name, an index, an address, a route or a tunnel twice) is an error here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any
+
+from topology.plan import NamespaceOf, Operation, Plan
+
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+
+class Refused(Exception):
+    """What the kernel would answer with an error."""
+
+
+@dataclass(frozen=True)
+class Arp:
+    """A request, or the reply to one."""
+
+    sender: IPv4Address
+    target: IPv4Address
+    is_reply: bool = False
+
+
+@dataclass(frozen=True)
+class Echo:
+    """The probe's own bytes."""
+
+
+@dataclass(frozen=True)
+class InGre:
+    """An IP packet behind a GRE header."""
+
+    key: int | None
+    packet: Packet
+
+
+@dataclass(frozen=True)
+class InVxlan:
+    """A frame behind UDP and VXLAN headers."""
+
+    port: int
+    vni: int
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class Packet:
+    """An IPv4 packet."""
+
+    src: IPv4Address
+    dst: IPv4Address
+    ttl: int
+    body: Echo | InGre | InVxlan
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An Ethernet frame."""
+
+    src: str
+    dst: str
+    body: Packet | Arp
+
+
+@dataclass
+class Device:
+    """One device of one kernel, with what it was made with."""
+
+    node: str
+    name: str
+    index: int
+    kind: str
+    mac: str | None
+    options: dict[str, Any]
+    up: bool = False
+    peer: Device | None = None
+    master: Device | None = None
+    members: list[Device] = field(default_factory=list)
+    learned: dict[str, Device] = field(default_factory=dict)
+    addresses: list[IPv4Interface] = field(default_factory=list)
+    neighbours: dict[IPv4Address, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A probe at a device: where, which way, and its layers from the outermost on."""
+
+    node: str
+    device: str
+    way: str
+    layers: tuple[str, ...]
+
+
+def layers(thing: Frame | Packet | Echo | InGre | InVxlan | Arp) -> tuple[str, ...]:
+    """The headers of a frame or packet."""
+    if isinstance(thing, Frame):
+        return ("ether", *layers(thing.body))
+    if isinstance(thing, Packet):
+        return (f"ipv4 {thing.src}>{thing.dst} ttl {thing.ttl}", *layers(thing.body))
+    if isinstance(thing, InGre):
+        return ("gre" if thing.key is None else f"gre {thing.key}", *layers(thing.packet))
+    if isinstance(thing, InVxlan):
+        return (f"udp {thing.port}", f"vxlan {thing.vni}", *layers(thing.frame))
+    return ("echo",) if isinstance(thing, Echo) else ("arp",)
+
+
+class Kernel:
+    """One namespace."""
+
+    def __init__(self, name: str, network: Network) -> None:
+        self.name, self.network = name, network
+        self.forwards = False
+        self.devices: dict[int, Device] = {}
+        self.routes: dict[IPv4Network, tuple[IPv4Address | None, Device]] = {}
+
+    def add(self, device: Device) -> None:
+        """A new link."""
+        if device.index in self.devices or any(other.name == device.name for other in self.devices.values()):
+            raise Refused(f"EEXIST: {self.name} {device.name}")
+        if any(_identity(device) == _identity(other) for other in self.devices.values() if _identity(other)):
+            raise Refused(f"EEXIST: {self.name} has a tunnel like {device.name}")
+        self.devices[device.index] = device
+
+    def owner(self, address: IPv4Address) -> Device | None:
+        """The device that has an address."""
+        return next((d for d in self.devices.values() for i in d.addresses if i.ip == address), None)
+
+    def way(self, dst: IPv4Address, bound: Device | None) -> tuple[Device, IPv4Address] | None:
+        """The route of the longest prefix: device and next hop."""
+        known = [(i.network, d, dst) for d in self.devices.values() for i in d.addresses]
+        known += [(prefix, device, via or dst) for prefix, (via, device) in self.routes.items()]
+        fitting = [found for found in known if dst in found[0] and bound in (None, found[1])]
+        best = max(fitting, key=lambda found: found[0].prefixlen, default=None)
+        return best[1:] if best else None
+
+    def send(self, packet: Packet, bound: Device | None = None) -> None:
+        """Route a packet out."""
+        found = self.way(packet.dst, bound)
+        if found is None:
+            return
+        device, next_hop = found
+        if device.kind == "gre":
+            self.network.see(device, "out", packet)
+            gre = device.options
+            ends = (IPv4Address(gre["gre_local"]), IPv4Address(gre["gre_remote"]))
+            self.send(Packet(*ends, gre["gre_ttl"] or packet.ttl, InGre(gre.get("gre_okey"), packet)))
+            return
+        if next_hop not in device.neighbours:
+            self.transmit(device, Frame(str(device.mac), BROADCAST, Arp(packet.src, next_hop)))
+        if next_hop in device.neighbours:
+            self.transmit(device, Frame(str(device.mac), device.neighbours[next_hop], packet))
+
+    def transmit(self, device: Device, frame: Frame) -> None:
+        """Let a frame out of a device."""
+        self.network.see(device, "out", frame)
+        if not device.up:
+            return
+        if device.kind == "bridge":
+            self.cross(device, None, frame)
+        elif device.kind == "vxlan":
+            vxlan = device.options
+            inside = InVxlan(vxlan["vxlan_port"], vxlan["vxlan_id"], frame)
+            ends = (IPv4Address(vxlan["vxlan_local"]), IPv4Address(vxlan["vxlan_group"]))
+            self.send(Packet(*ends, 64, inside), self.devices.get(vxlan.get("vxlan_link", 0)))
+        elif device.peer is not None and device.peer.up:
+            self.network.kernels[device.peer.node].receive(device.peer, frame)
+
+    def receive(self, device: Device, frame: Frame) -> None:
+        """Let a frame into a device."""
+        self.network.see(device, "in", frame)
+        if device.master is not None:
+            device.master.learned[frame.src] = device
+            self.cross(device.master, device, frame)
+        elif frame.dst in (device.mac, BROADCAST):
+            self.take(device, frame)
+
+    def cross(self, bridge: Device, source: Device | None, frame: Frame) -> None:
+        """A learning bridge: to itself, to the one port it has learned, or to all others."""
+        if frame.dst == bridge.mac or (frame.dst == BROADCAST and source is not None):
+            self.network.see(bridge, "in", frame)
+            self.take(bridge, frame)
+        if frame.dst == bridge.mac:
+            return
+        port = bridge.learned.get(frame.dst)
+        for member in [port] if port else bridge.members:
+            if member is not source:
+                self.transmit(member, frame)
+
+    def take(self, device: Device, frame: Frame) -> None:
+        """What is for this kernel: ARP, or IP."""
+        if isinstance(frame.body, Packet):
+            self.take_packet(frame.body)
+        elif frame.body.is_reply:
+            device.neighbours[frame.body.sender] = frame.src
+        elif self.owner(frame.body.target):
+            device.neighbours[frame.body.sender] = frame.src
+            reply = Arp(frame.body.target, frame.body.sender, is_reply=True)
+            self.transmit(device, Frame(str(device.mac), frame.src, reply))
+
+    def take_packet(self, packet: Packet) -> None:
+        """Out of a tunnel, to the end of its way, or on."""
+        if not self.owner(packet.dst):
+            if self.forwards and packet.ttl > 1:
+                self.send(replace(packet, ttl=packet.ttl - 1))
+        elif isinstance(packet.body, InGre):
+            ends = ("gre", str(packet.dst), str(packet.src), packet.body.key)
+            for device in self.devices.values():
+                if _identity(device) == ends:
+                    self.network.see(device, "in", packet.body.packet)
+                    self.take_packet(packet.body.packet)
+                    return
+        elif isinstance(packet.body, InVxlan):
+            for device in self.devices.values():
+                if _identity(device) == ("vxlan", packet.body.port, packet.body.vni):
+                    self.receive(device, packet.body.frame)
+                    return
+        else:
+            self.network.arrived.append((self.name, packet.ttl))
+
+
+def _identity(device: Device) -> tuple[object, ...]:
+    """What the kernel tells tunnels apart by; empty for other devices."""
+    made = device.options
+    if device.kind == "gre":
+        return ("gre", made["gre_local"], made["gre_remote"], made.get("gre_ikey"))
+    if device.kind == "vxlan":
+        return ("vxlan", made["vxlan_port"], made["vxlan_id"])
+    return ()
+
+
+class Network:
+    """All kernels of a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        if len(set(plan.namespaces)) != len(plan.namespaces):
+            raise Refused("EEXIST: a namespace twice")
+        self.kernels = {name: Kernel(name, self) for name in plan.namespaces}
+        self.trace: list[Seen] = []
+        self.arrived: list[tuple[str, int]] = []
+        for operation in (*plan.sysctls, *(op for phase in plan.phases for op in phase)):
+            self._apply(self.kernels[operation.node], operation)
+
+    def see(self, device: Device, way: str, thing: Frame | Packet) -> None:
+        """Note a probe at a device."""
+        found = layers(thing)
+        if found[-1] == "echo":
+            self.trace.append(Seen(device.node, device.name, way, found))
+
+    def probe(self, node: str, src: IPv4Address, dst: IPv4Address) -> tuple[list[Seen], list[tuple[str, int]]]:
+        """The trace of a probe, and where it ended with which TTL, once one like it has gone both ways."""
+        far = next(kernel for kernel in self.kernels.values() if kernel.owner(dst))
+        for kernel, ends in ((self.kernels[node], (src, dst)), (far, (dst, src)), (self.kernels[node], (src, dst))):
+            self.trace, self.arrived = [], []
+            kernel.send(Packet(*ends, 64, Echo()))
+        return self.trace, self.arrived
+
+    def _apply(self, kernel: Kernel, op: Operation) -> None:
+        said = dict(op.arguments)
+        if op.api == "sysctl":
+            kernel.forwards |= said["key"] == "net.ipv4.ip_forward" and said["value"] == "1"
+        elif (op.api, op.verb) == ("link", "add"):
+            self._add_link(kernel, said)
+        elif op.api == "link":
+            self._set_link(kernel, said)
+        elif op.api == "addr":
+            address = IPv4Interface(f"{said['address']}/{said['prefixlen']}")
+            if kernel.owner(address.ip):
+                raise Refused(f"EEXIST: {kernel.name} {address}")
+            kernel.devices[said["index"]].addresses.append(address)
+        else:
+            self._add_route(kernel, said)
+
+    def _add_link(self, kernel: Kernel, said: dict[str, Any]) -> None:
+        far = said.pop("peer", None)
+        device = _made(kernel.name, said)
+        kernel.add(device)
+        if far is not None:
+            place = far.pop("net_ns_fd")
+            assert isinstance(place, NamespaceOf)
+            peer = _made(place.node, {**far, "kind": "veth"})
+            self.kernels[place.node].add(peer)
+            device.peer, peer.peer = peer, device
+
+    @staticmethod
+    def _set_link(kernel: Kernel, said: dict[str, Any]) -> None:
+        if said["index"] == 1:
+            return
+        device = kernel.devices[said["index"]]
+        device.up |= said.get("state") == "up"
+        if "master" in said:
+            device.master = kernel.devices[said["master"]]
+            device.master.members.append(device)
+
+    @staticmethod
+    def _add_route(kernel: Kernel, said: dict[str, Any]) -> None:
+        prefix = IPv4Network(said["dst"])
+        via = IPv4Address(said["gateway"]) if "gateway" in said else None
+        connected = {i.network: d for d in kernel.devices.values() for i in d.addresses}
+        beside = next((d for subnet, d in connected.items() if via and via in subnet), None)
+        device = kernel.devices[said["oif"]] if "oif" in said else beside
+        if prefix in kernel.routes or prefix in connected:
+            raise Refused(f"EEXIST: {kernel.name} {prefix}")
+        if device is None or not device.up or (via and device is not beside):
+            raise Refused(f"ENETUNREACH: {kernel.name} {prefix}")
+        kernel.routes[prefix] = (via, device)
+
+
+def _made(node: str, said: dict[str, Any]) -> Device:
+    known = {name: said.pop(name, None) for name in ("ifname", "index", "kind", "address", "mtu")}
+    return Device(node, known["ifname"], known["index"], known["kind"], known["address"], said)
+
+
+def expected_layers(stack: Iterable[tuple[str, Mapping[str, object]]]) -> tuple[str, ...]:
+    """The layers of an expected hop in the words of this page."""
+    return tuple(_word(name, fields) for name, fields in stack if name != "payload")
+
+
+def _word(name: str, fields: Mapping[str, object]) -> str:
+    said = {
+        "gre": "gre {key}" if "key" in fields else "gre",
+        "udp": "udp {dport}",
+        "vxlan": "vxlan {vni}",
+        "icmp": "echo",
+    }
+    return {"ipv4": "ipv4 {src}>{dst} ttl {ttl}", **said}.get(name, name).format(**fields)

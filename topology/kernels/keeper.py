@@ -1,0 +1,68 @@
+"""Stands between a run and a kernel that is to outlive it: lets it, but only once the run has told how to end it.
+
+``python -I -S keeper.py STREAM FOLDER [COMMAND ...]`` runs the command, if there is one, with all descriptors that it
+was given, and ends when the command does, when it gets SIGTERM, or when the descriptor STREAM ends before the word
+``keep`` came over it: then the run was killed. The folder, unless it is empty, goes with it. The word ``KEEPER`` in the
+command stands for this process's number. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+KEEP = b"keep"
+KEEPER = "KEEPER"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Keep until something ends; the command's exit code, where it ended."""
+    stream, folder, *words = arguments
+    os.set_inheritable(int(stream), False)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, give_up)
+    command = [str(os.getpid()) if word == KEEPER else word for word in words]
+    process = None
+    try:
+        process = subprocess.Popen(command, close_fds=False) if command else None
+        wait(int(stream), process)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        if process:
+            process.kill()
+            process.wait()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    return max(0, process.returncode) if process else 0
+
+
+def keeper_command(stream: int, folder: str = "") -> tuple[str, ...]:
+    """The command that runs this module; the command to keep may follow."""
+    return (sys.executable, "-I", "-S", __file__, str(stream), folder)
+
+
+def give_up(number: int, frame: FrameType | None) -> None:
+    """Somebody has used the command that ends a kept kernel."""
+    raise SystemExit(0)
+
+
+def wait(stream: int, process: subprocess.Popen[bytes] | None) -> None:
+    """Wait for the process's end, or for the stream's, unless the word came over it."""
+    sources = [stream, *([os.pidfd_open(process.pid)] if process else [])]
+    while sources:
+        ready, _, _ = select.select(sources, [], [])
+        if ready != [stream] or os.read(stream, len(KEEP)) != KEEP:
+            return
+        sources.remove(stream)
+    signal.pause()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,106 @@
+"""The dumps that a node's state is read from: what is asked, and whether an answer is all of it (rtnetlink(7))."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pyroute2.netlink.nfnetlink.nftsocket import nft_table_msg
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.marshal import MarshalRtnl
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+from pyroute2.netlink.rtnl.tcmsg import tcmsg
+
+from topology.errors import NetlinkError
+from topology.kernels.rtnl.messages import NLMSG_DONE, NLMSG_ERROR, messages
+
+DUMP_FLAGS = 0x301
+"""NLM_F_REQUEST | NLM_F_DUMP"""
+RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE = 18, 22, 26
+RTM_GETNEIGH, RTM_GETRULE, RTM_GETQDISC, RTM_GETTFILTER = 30, 34, 38, 46
+"""linux/rtnetlink.h"""
+RTEXT_FILTER_SKIP_STATS = 8
+"""linux/rtnetlink.h: a link without its counters."""
+NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
+NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE = 0xA00, 0xA01
+"""linux/netfilter/nfnetlink.h and nf_tables.h: the subsystem's number above the message's."""
+MUST_ANSWER = ("links", "addresses", "routes")
+"""Without the others a kernel can be built, and then has nothing of that kind (EOPNOTSUPP)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One dump to ask for, through which of the kernel's netlink protocols."""
+
+    what: str
+    data: bytes
+    protocol: int = NETLINK_ROUTE
+
+
+def _dump(kind: int, message: Any, family: int = socket.AF_UNSPEC, **fields: Any) -> bytes:
+    """A dump of all address families unless told otherwise: left alone, a route's message asks for IPv4."""
+    message["header"]["type"], message["header"]["flags"] = kind, DUMP_FLAGS
+    for name, value in {message.fields[0][0]: family, **fields}.items():
+        message[name] = value
+    message.encode()
+    return bytes(message.data)
+
+
+@cache
+def state_requests() -> tuple[Request, ...]:
+    """What is asked of every node."""
+    no_counters = [("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
+    return (
+        Request("links", _dump(RTM_GETLINK, ifinfmsg(), attrs=no_counters)),
+        Request("addresses", _dump(RTM_GETADDR, ifaddrmsg())),
+        Request("routes", _dump(RTM_GETROUTE, rtmsg())),
+        Request("rules", _dump(RTM_GETRULE, fibmsg())),
+        Request("neighbours", _dump(RTM_GETNEIGH, ndmsg())),
+        Request("forwarding", _dump(RTM_GETNEIGH, ndmsg(), family=socket.AF_BRIDGE)),
+        Request("qdiscs", _dump(RTM_GETQDISC, tcmsg())),
+    )
+
+
+def filter_request(index: int, parent: int) -> Request:
+    """The filters at one place of one device."""
+    return Request("filters", _dump(RTM_GETTFILTER, tcmsg(), index=index, parent=parent))
+
+
+def tables_request() -> Request:
+    """The tables of nftables."""
+    return Request("tables", _dump(NFT_MSG_GETTABLE, nft_table_msg()), NETLINK_NETFILTER)
+
+
+def check_whole(node: str, what: str, answer: bytes) -> None:
+    """NetlinkError where a dump was refused, or broken off."""
+    found = list(messages(answer))
+    kind, said = (found[-1][0], found[-1][3][:4]) if found else (0, b"")
+    if kind == NLMSG_DONE and not any(said):
+        return
+    unknown = kind == NLMSG_ERROR and said == struct.pack("=i", -errno.EOPNOTSUPP)
+    if unknown and what not in MUST_ANSWER:
+        return
+    raise NetlinkError(f"{node} - {what} - expected all of them - seen the dump refused or broken off")
+
+
+def parsed(dump: bytes, event: str) -> Iterator[Any]:
+    """The messages of one event in a dump, such as RTM_NEWLINK; each is read when it is asked."""
+    return (message for message in MarshalRtnl().parse(dump) if message.get("event") == event)
+
+
+def tables(answer: bytes) -> Iterator[Mapping[str, Any]]:
+    """The tables in an answer of nftables."""
+    for kind, flags, sequence, payload in messages(answer):
+        if kind == NFT_MSG_NEWTABLE:
+            header = struct.pack("=IHHII", 16 + len(payload), kind, flags, sequence, 0)
+            message = nft_table_msg(header + payload)
+            message.decode()
+            yield message

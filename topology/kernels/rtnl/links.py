@@ -1,0 +1,102 @@
+"""What a dump of links says: devices with their kinds and parameters, and the sysctls that come with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from topology.kernels.rtnl.dumps import parsed
+from topology.plan import INHERIT_TOS
+from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
+
+IFF_UP = 1
+READ_BEFORE = 4096
+"""Answers that are remembered with what they say: nothing is decoded again that has not changed."""
+SETTINGS: Mapping[int, tuple[str, ...]] = {
+    4: (
+        "forwarding",
+        "rp_filter",
+        "proxy_arp",
+        "accept_local",
+        "accept_redirects",
+        "send_redirects",
+        "route_localnet",
+        "arp_announce",
+        "arp_ignore",
+        "promote_secondaries",
+    ),
+    6: ("forwarding", "disable_ipv6", "hop_limit", "accept_ra", "accept_redirects", "proxy_ndp"),
+}
+"""The sysctls that a link's message tells, by IP version (IFLA_INET_CONF and IFLA_INET6_CONF, linux/if_link.h)."""
+Names: TypeAlias = tuple[tuple[int, str], ...]
+"""A node's devices: index and name of each."""
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What the links' dump tells: every device's name, and of the fabric's own their MACs, state and sysctls."""
+
+    names: Names
+    macs: frozenset[str]
+    links: tuple[LinkState, ...]
+    sysctls: tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=READ_BEFORE)
+def devices(answer: bytes) -> Devices:
+    """What a dump of links says; the one before said the same, more often than not."""
+    found = list(parsed(answer, "RTM_NEWLINK"))
+    names = {m["index"]: m.get("IFLA_IFNAME") for m in found}
+    own = [m for m in found if names[m["index"]] not in FALLBACK_DEVICES]
+    links = [_link_state(m, names) for m in own]
+    return Devices(
+        tuple(names.items()),
+        frozenset(link.mac for link in links if link.mac),
+        tuple(links),
+        tuple(setting for m in own for setting in _settings(m)),
+    )
+
+
+def _link_state(message: Any, names: Mapping[int, str]) -> LinkState:
+    info = message.get("IFLA_LINKINFO")
+    kind = info.get("IFLA_INFO_KIND") if info else None
+    data = info.get("IFLA_INFO_DATA") if info else None
+    return LinkState(
+        name=message.get("IFLA_IFNAME"),
+        kind=kind or "physical",
+        up=bool(message["flags"] & IFF_UP),
+        mac=message.get("IFLA_ADDRESS"),
+        mtu=message.get("IFLA_MTU"),
+        master=names.get(message.get("IFLA_MASTER")),
+        parameters=tuple(sorted(_parameters(kind, data, names))) if data else (),
+    )
+
+
+def _parameters(kind: str | None, data: Any, names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+    if kind == "vxlan":
+        yield "vni", str(data.get("IFLA_VXLAN_ID"))
+        yield "local", str(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6"))
+        yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6"))
+        yield "dstport", str(data.get("IFLA_VXLAN_PORT"))
+        yield "dev", names.get(data.get("IFLA_VXLAN_LINK"), "none")
+    if kind in ("gre", "ip6gre"):
+        prefix = f"IFLA_{kind.upper()}_"
+        flags = int(data.get(prefix + "IFLAGS") or 0)
+        yield "local", str(data.get(prefix + "LOCAL"))
+        yield "remote", str(data.get(prefix + "REMOTE"))
+        yield "ttl", str(data.get(prefix + "TTL") or "inherit")
+        if tos := data.get(prefix + "TOS"):
+            yield "tos", "inherit" if tos == INHERIT_TOS else str(tos)
+        yield "key", str(data.get(prefix + "IKEY")) if flags & 0x2000 else "none"
+
+
+def _settings(message: Any) -> Iterator[tuple[str, str]]:
+    """The sysctls of a device, which come with its link."""
+    told = message.get("IFLA_AF_SPEC")
+    four, six = (told.get("AF_INET"), told.get("AF_INET6")) if told else (None, None)
+    for version, values in ((4, four), (6, six.get("IFLA_INET6_CONF") if six else None)):
+        for name in SETTINGS[version]:
+            if values and name in values:
+                yield sysctl_of(version, message.get("IFLA_IFNAME"), name), str(values[name])

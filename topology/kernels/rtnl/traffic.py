@@ -1,0 +1,91 @@
+"""Queueing disciplines and filters of devices (tc(8)), nftables' tables: whoever drops, delays or redirects packets.
+
+Of a filter it is its place, its kind and its preference that count, not what it matches: a kernel tells its counters
+in the same breath. For the same reason the options of a queueing discipline count only for those without counters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from topology.kernels.rtnl.dumps import Request, filter_request, parsed, tables
+from topology.state import Entry
+
+TC_H_ROOT, TC_H_INGRESS = 0xFFFFFFFF, 0xFFFFFFF1
+INGRESS, EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
+"""linux/pkt_sched.h: where qdiscs hang, and the two places for filters at ingress and clsact."""
+WITHOUT_FILTERS = frozenset(("noqueue", "pfifo_fast", "pfifo", "bfifo", "mq", "netem", "tbf"))
+WITHOUT_COUNTERS = frozenset(("netem", "tbf"))
+"""htb, for one, counts packets in its options (htb_dump, net/sched/sch_htb.c)."""
+PROTOCOLS = {0x0003: "all", 0x0800: "ip", 0x0806: "arp", 0x86DD: "ipv6", 0x8100: "802.1q"}
+"""EtherTypes as tc(8) writes them (linux/if_ether.h)."""
+FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
+"""linux/netfilter.h, as nft(8) writes them."""
+
+
+def _made(dump: bytes) -> Iterator[Any]:
+    """The qdiscs that somebody made: what a kernel attaches by itself has no handle (qdisc_create_dflt)."""
+    return (message for message in parsed(dump, "RTM_NEWQDISC") if message["handle"])
+
+
+def qdiscs(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
+    """Every queueing discipline that is not the kernel's default."""
+    for message in _made(dump):
+        device, kind = names.get(message["index"]), message.get("TCA_KIND")
+        place = f"dev {device} {_qdisc_place(message, kind)}"
+        words = place if place.endswith(f" {kind}") else f"{place} {kind}"
+        if kind in WITHOUT_COUNTERS:
+            words += f" options {_digest(message.get('TCA_OPTIONS'))}"
+        yield Entry("tc qdisc", device, words, place)
+
+
+def _qdisc_place(message: Any, kind: str) -> str:
+    if message["parent"] == TC_H_INGRESS:
+        return kind
+    return "root" if message["parent"] == TC_H_ROOT else f"parent {_handle(message['parent'])}"
+
+
+def _handle(number: int) -> str:
+    minor = number & 0xFFFF
+    return f"{number >> 16:x}:{minor:x}" if minor else f"{number >> 16:x}:"
+
+
+def _digest(options: object) -> str:
+    return hashlib.sha256(repr(options).encode()).hexdigest()[:8]
+
+
+def filter_requests(dump: bytes) -> list[Request]:
+    """What is to be asked of a node with these qdiscs: the filters, wherever some may be."""
+    places = []
+    for message in _made(dump):
+        if message["parent"] == TC_H_INGRESS:
+            places += [(message["index"], INGRESS)]
+            places += [(message["index"], EGRESS)] if message.get("TCA_KIND") == "clsact" else []
+        elif message.get("TCA_KIND") not in WITHOUT_FILTERS:
+            places += [(message["index"], message["handle"])]
+    return [filter_request(*place) for place in places]
+
+
+def filters(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
+    """Every filter, once for all that it matches."""
+    for message in parsed(dump, "RTM_NEWTFILTER"):
+        device = names.get(message["index"])
+        (protocol,) = struct.unpack("!H", struct.pack("=H", message["info"] & 0xFFFF))
+        match = f"protocol {PROTOCOLS.get(protocol, hex(protocol))} pref {message['info'] >> 16}"
+        place = f"dev {device} {_filter_place(message['parent'])} {match}"
+        yield Entry("tc filter", device, f"{place} {message.get('TCA_KIND')}", place)
+
+
+def _filter_place(parent: int) -> str:
+    return {INGRESS: "ingress", EGRESS: "egress"}.get(parent, f"parent {_handle(parent)}")
+
+
+def firewall(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
+    """Every table of nftables; whatever it holds, nobody has declared it."""
+    for table in tables(dump):
+        family = FAMILIES.get(table["nfgen_family"], table["nfgen_family"])
+        words = f"table {family} {table.get('NFTA_TABLE_NAME')}"
+        yield Entry("nft", None, words, words)

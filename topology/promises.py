@@ -1,0 +1,87 @@
+"""What a fabric promises of the traffic between its nodes: pairs, tenants and spreads. Frozen and pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal, TypeAlias, get_args
+
+from topology.errors import Position
+from topology.refs import PortRef
+
+Kind: TypeAlias = Literal["bridge", "routed", "l2-overlay", "l3-overlay", "hairpin"]
+TenantType: TypeAlias = Literal["Bridge", "VXLAN", "L3", "GRE"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
+NOWHERE = Position()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A promise: traffic from ``source`` reaches ``target`` and comes back, carried as ``kind`` says.
+
+    It goes between the nodes' first addresses, unless ``src`` and ``dst`` name others, as a tenant's do: ``row`` is
+    the tenant's number.
+    """
+
+    source: str
+    target: str
+    kind: Kind
+    src: IPv4Address | IPv6Address | None = None
+    dst: IPv4Address | IPv6Address | None = None
+    row: int | None = None
+    where: Position = field(default=NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else "")
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One row of a tenants file, as the fabric carries it.
+
+    ``leaves`` are those that source and target hang behind, ``crossing`` the spine's ports in the order in which the
+    source's packets pass them, ``tunnel`` the tunnel devices at the source's and at the target's side.
+    """
+
+    number: int
+    type: TenantType
+    pair: Pair
+    leaves: tuple[str, str]
+    crossing: tuple[PortRef, ...] = ()
+    tunnel: tuple[PortRef, ...] = ()
+
+    @property
+    def port(self) -> str:
+        """The name of the row's interface at customers and leaves."""
+        return f"row{self.number}"
+
+    @property
+    def reversed(self) -> Tenant:
+        """The same row as the target sees it: what answers must look like."""
+        pair = replace(
+            self.pair, source=self.pair.target, target=self.pair.source, src=self.pair.dst, dst=self.pair.src
+        )
+        leaves = (self.leaves[1], self.leaves[0])
+        return replace(self, pair=pair, leaves=leaves, crossing=self.crossing[::-1], tunnel=self.tunnel[::-1])
+
+    def __str__(self) -> str:
+        return f"row{self.number}-{self.pair.source}-{self.pair.target}-{self.type}"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A promise about many flows between two nodes: they take all equal-cost ways (``even``), or all the same one.
+
+    With ``survives`` every flow arrives also while any one spine's links are down.
+    """
+
+    source: str
+    target: str
+    even: bool
+    survives: bool = False
+    where: Position = field(default=NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.source}-{self.target}-{'even' if self.even else 'one-way'}"

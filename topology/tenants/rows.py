@@ -1,0 +1,43 @@
+"""The rows of a tenants file as they were written: what a format reads, and what the plan starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from topology.errors import Position, Problem
+from topology.promises import NOWHERE, TenantType
+
+
+@dataclass(frozen=True)
+class TenantRow:
+    """Two customers and how their traffic is to be carried; ``number`` counts the file's rows from 1.
+
+    ``source_at``, ``target_at`` and ``type_at`` are the places of the three cells.
+    """
+
+    number: int
+    source: str
+    target: str
+    type: TenantType
+    source_at: Position = field(default=NOWHERE, compare=False)
+    target_at: Position = field(default=NOWHERE, compare=False)
+    type_at: Position = field(default=NOWHERE, compare=False)
+
+    @property
+    def where(self) -> Position:
+        """Where the row starts."""
+        return self.source_at
+
+
+@dataclass(frozen=True)
+class TenantRows:
+    """A file's sound rows, what is wrong with the others, and the names in those.
+
+    ``doubtful`` are in one case (``str.casefold``): where such a node hangs is known once its rows are mended.
+    """
+
+    file: str
+    rows: Sequence[TenantRow]
+    problems: Sequence[Problem] = ()
+    doubtful: frozenset[str] = frozenset()

@@ -264,7 +264,10 @@ class Routing:
 
 @dataclass(frozen=True)
 class Fabric:
-    """A declared fabric; ``fabric["lc1"]`` is a node. Tenants, where there are any, are parts of all the rest."""
+    """A declared fabric; ``fabric["lc1"]`` is a node. Tenants, where there are any, are parts of all the rest.
+
+    ``notes`` is what its reader must tell people: a line for each thing that was left out, changed or derived.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -272,6 +275,7 @@ class Fabric:
     pairs: tuple[Pair, ...]
     file: str = "<lab>"
     title: str = ""
+    notes: tuple[str, ...] = field(default=(), compare=False)
     tenants: tuple[Tenant, ...] = ()
     tenants_file: str = ""
     routing: Routing = Routing()

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from topology import leafspine
 from topology.errors import LabError, UnknownName
+from topology.formats.clab import load_clab
 from topology.formats.lab import FabricCheck, known_labs, lab_path, load_lab
 from topology.model import Fabric
 
@@ -24,18 +25,26 @@ class Loader(Protocol):
         ...
 
 
-FORMATS: Mapping[str, Loader] = {".yaml": load_lab, ".yml": load_lab}
+FORMATS: Mapping[str, Loader] = {".yaml": load_lab, ".yml": load_lab, ".clab.yaml": load_clab, ".clab.yml": load_clab}
+SILENT = frozenset({".clab.yaml", ".clab.yml"})
+"""Formats that have no word of their own for pairs: where none are given, those that must arrive can be derived."""
 GENERATORS: Mapping[str, tuple[str, Callable[[str], Fabric]]] = {
     leafspine.PREFIX: (leafspine.FORM, leafspine.leafspine)
 }
 """What a name starts with, its form, and what makes the fabric."""
 
 
-def load(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
+def load(
+    source: str | Path,
+    *,
+    extra_checks: Sequence[FabricCheck] = (),
+    derive: Callable[[Fabric], Fabric] | None = None,
+) -> Fabric:
     """The fabric that a known lab's name, a shape's name (``leafspine-8x4``) or a file of a known format declares.
 
-    The longest suffix that fits decides. Raises UnknownName for an unknown lab or format, LabError and Misuse
-    as the format's loader does.
+    The longest suffix that fits decides. A fabric without pairs, of a format that is silent on them, is given those
+    that ``derive`` finds. Raises UnknownName for an unknown lab or format, LabError and Misuse as the format's loader
+    does.
     """
     if isinstance(source, str) and not Path(source).suffix and "/" not in source and source not in known_labs():
         return _generated(source, extra_checks)
@@ -43,7 +52,9 @@ def load(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fab
     fitting = [suffix for suffix in FORMATS if path.name.endswith(suffix)]
     if not fitting:
         raise UnknownName("format of a lab file", path.suffix, FORMATS)
-    return FORMATS[max(fitting, key=len)](path, extra_checks=extra_checks)
+    suffix = max(fitting, key=len)
+    fabric = FORMATS[suffix](path, extra_checks=extra_checks)
+    return derive(fabric) if derive and suffix in SILENT and not fabric.pairs else fabric
 
 
 def _generated(name: str, extra_checks: Sequence[FabricCheck]) -> Fabric:

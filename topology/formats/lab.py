@@ -6,7 +6,7 @@ each at its line and column; the fabric that is returned is one that the kernel 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,7 +15,7 @@ from topology.formats.lab_checks import MAX_PROBLEMS, problems_of
 from topology.formats.lab_draft import build
 from topology.formats.lab_refusals import ALL, read_spec
 from topology.formats.text_file import displayed, read_text, refuse_too_long
-from topology.formats.yaml_positions import parse
+from topology.formats.yaml_positions import Tree, parse
 from topology.model import Fabric
 
 FabricCheck: TypeAlias = Callable[[Fabric], Iterable[Problem]]
@@ -57,13 +57,27 @@ def load_lab_text(text: str, file: str = "<lab>", *, extra_checks: Sequence[Fabr
     """The fabric that the text of a lab file declares; ``file`` is its name in messages."""
     refuse_too_long(len(text), file)
     tree, form = parse(text, file)
+    # What is left out for its form (a key given twice) may be what any other line needs.
+    return fabric_of(tree, file, form, ALL if form else (), extra_checks)
+
+
+def fabric_of(
+    tree: Tree,
+    file: str,
+    found: Sequence[Problem] = (),
+    spoiled: Collection[str] = (),
+    extra_checks: Sequence[FabricCheck] = (),
+) -> Fabric:
+    """The fabric that a lab file's tree declares, by every check that what is ``spoiled`` already does not mislead.
+
+    Raises LabError with the problems ``found`` before, and all further ones.
+    """
     spec, refused = read_spec(tree)
-    problems = [*form, *refused.problems[:MAX_PROBLEMS]]
+    problems = [*found, *refused.problems[:MAX_PROBLEMS]]
     if spec is None:
         raise LabError(problems)
     draft = build(spec, tree, file)
-    # What is left out for its form (a key given twice) may be what any other line needs.
-    problems += problems_of(draft, ALL if form else refused.spoiled)
+    problems += problems_of(draft, refused.spoiled.union(spoiled))
     if not problems:
         problems += [problem for check in extra_checks for problem in check(draft.fabric)]
     if problems:

@@ -107,8 +107,10 @@ def locate(tree: Tree, path: Sequence[Step], *, key: bool = False) -> Position:
     return name if key or (isinstance(tree, Scalar) and tree.bare and not tree.text) else tree.where
 
 
-def parse(text: str, file: str) -> tuple[Tree, Sequence[Problem]]:
+def parse(text: str, file: str, holds: str = "a lab, starting with 'lab: NAME'") -> tuple[Tree, Sequence[Problem]]:
     """The one document in ``text``, and what is wrong with its form but does not stop its being read.
+
+    ``holds`` is what a file of this format holds, for who gives an empty one.
 
     Raises LabError where the text is not YAML, is empty, or exceeds the bounds above.
     """
@@ -120,7 +122,7 @@ def parse(text: str, file: str) -> tuple[Tree, Sequence[Problem]]:
         # ruamel converts escapes (\U99999999) and version numbers unchecked, hence the two built-in classes.
         raise LabError([*builder.problems, _syntax_problem(error, text, builder.last)]) from None
     if builder.root is None:
-        raise LabError([Problem(Position(file), "the file is empty", "a lab, starting with 'lab: NAME'")])
+        raise LabError([Problem(Position(file), "the file is empty", holds)])
     return builder.root, builder.problems
 
 

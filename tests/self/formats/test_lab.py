@@ -177,7 +177,7 @@ def test_an_unknown_lab_or_format_is_refused_with_the_known_ones(tmp_path: Path)
     """A name that no lab has, and a suffix that no format has, are answered with those there are."""
     with pytest.raises(UnknownName, match=r"unknown lab 'ece793'; known: .*ece792"):
         load_lab("ece793")
-    with pytest.raises(UnknownName, match=r"format of a lab file '.toml'; known: .yaml, .yml"):
+    with pytest.raises(UnknownName, match=r"format of a lab file '.toml'; known: .clab.yaml, .clab.yml, .yaml, .yml"):
         formats.load(tmp_path / "lab.toml")
 
 

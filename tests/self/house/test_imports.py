@@ -31,6 +31,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
     "topology.state": ("topology.errors", *MODEL, "topology.plan"),
     "topology.expected": ("topology.errors", *MODEL, "topology.wire", "topology.packet", "topology.plan"),
+    "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),
     "topology.leafspine": ("topology.errors", *MODEL),
     "topology.formats": (
         "topology.errors",
@@ -39,6 +40,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "topology.tenants.rows",
         "topology.formats",
     ),
+    "topology.export": ("topology.errors", *MODEL, "topology.plan", "topology.export"),
     "topology.tenants.rows": ("topology.errors", *MODEL),
     "topology.tenants": (
         "topology.errors",
@@ -240,6 +242,8 @@ BROKEN: tuple[tuple[Rule, str, str], ...] = (
     (topology_imports_downwards, "topology/packet.py", "from topology.expected import ExpectedHop"),
     (topology_imports_downwards, "topology/state.py", "from topology.runtimes.netns import x"),
     (topology_imports_downwards, "topology/formats/x.py", "from topology.expected import check_pairs"),
+    (topology_imports_downwards, "topology/export/x.py", "from topology.formats.clab import load_clab"),
+    (topology_imports_downwards, "topology/derived_pairs.py", "from topology.formats.expect import with_pairs"),
     (topology_imports_downwards, "topology/kernels/x.py", "from topology.runtimes.registry import make_runtime"),
     (topology_imports_downwards, "topology/kernels/agent/x.py", "from topology.errors import AgentError"),
     (topology_imports_downwards, "topology/kernels/agent/x.py", "from topology.kernels.link import AgentLink"),

@@ -1,0 +1,156 @@
+"""Writes a fabric as a containerlab topology, which read again is the same fabric (docs/formats.md). Pure.
+
+Every node is a container of kind ``linux`` without a management network; its exec lines are the commands of the plan.
+What the plan does to every node alike stands once, with the kind. MACs that hopcheck derives from names are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from io import StringIO
+from typing import TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+
+from topology.errors import Misuse
+from topology.model import PORT_MTU, Device, Fabric, Link, Node, Port, Role, stable_mac
+from topology.plan import Operation, Plan, make_plan
+from topology.promises import Spread
+from topology.refs import PortRef
+
+Yaml: TypeAlias = "str | int | Sequence[Yaml] | Mapping[str, Yaml]"
+
+IMAGE = "nicolaka/netshoot"
+"""An image with iproute2 and sysctl; any other with both does."""
+HEAD = "# Written by hopcheck, which reads it back as the same fabric: pytest --lab FILE.clab.yml"
+LEVELS: Mapping[Role, tuple[str, str]] = {
+    "spine": ("1", "router"),
+    "leaf": ("2", "router"),
+    "switch": ("3", "switch"),
+    "customer": ("4", "host"),
+}
+"""Row and icon of a role in ``containerlab graph``."""
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
+_NOT_PLAIN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+"""Words that YAML 1.1, which containerlab reads, takes for something else than text."""
+
+
+def to_clab(fabric: Fabric) -> str:
+    """The text of a ``.clab.yml`` file; raises Misuse for a fabric with tenants, for which containerlab has no word."""
+    if fabric.tenants:
+        what = f"the {len(fabric.tenants)} tenants of {fabric.tenants_file} cannot be written for containerlab"
+        raise Misuse(f"{what}; the lab without --tenants")
+    bare = replace(fabric, nodes=tuple(_without_derived_macs(fabric, node) for node in fabric.nodes))
+    plan = make_plan(bare)
+    common = _common_sysctls(plan)
+    document: dict[str, Yaml] = {
+        "name": _text(fabric.name),
+        "topology": {
+            **_defaults(fabric),
+            "kinds": {"linux": {"image": IMAGE, "network-mode": "none", "exec": common}},
+            "nodes": {_text(node.name): _node(bare, node, plan, common) for node in bare.nodes},
+            "links": [_link(bare, link) for link in bare.links],
+        },
+    }
+    return f"{HEAD}\n{_dumped(document)}"
+
+
+def _without_derived_macs(fabric: Fabric, node: Node) -> Node:
+    return replace(node, devices=tuple(_without_derived_mac(fabric, device) for device in node.devices))
+
+
+def _without_derived_mac(fabric: Fabric, device: Device) -> Device:
+    derived = stable_mac(fabric.name, device.node, device.name)
+    return replace(device, mac=None) if device.mac == derived else device
+
+
+def _defaults(fabric: Fabric) -> dict[str, Yaml]:
+    labels: dict[str, Yaml] = {}
+    if fabric.title:
+        labels["hopcheck.title"] = DoubleQuotedScalarString(fabric.title)
+    if fabric.pairs:
+        lines = "".join(f"{pair.source} {pair.target} {pair.kind}\n" for pair in fabric.pairs)
+        labels["hopcheck.pairs"] = LiteralScalarString(lines)
+    if fabric.spreads:
+        labels["hopcheck.spreads"] = LiteralScalarString("".join(map(_spread, fabric.spreads)))
+    return {"defaults": {"labels": labels}} if labels else {}
+
+
+def _spread(spread: Spread) -> str:
+    over = "all-ways" if spread.even else "one-way"
+    return f"{spread.source} {spread.target} {over}{' survives' if spread.survives else ''}\n"
+
+
+def _common_sysctls(plan: Plan) -> list[str]:
+    """The sysctls that every node has."""
+    settings = {node: _sysctls(plan, node) for node in plan.namespaces}
+    first, *others = settings.values()
+    return [command for command in first if all(command in other for other in others)]
+
+
+def _sysctls(plan: Plan, node: str) -> list[str]:
+    return [_inside(op) for op in plan.sysctls if op.node == node]
+
+
+def _inside(operation: Operation) -> str:
+    """A command as it is typed inside its node."""
+    words = operation.command
+    return words.replace(f"ip netns exec {operation.node} ", "", 1).replace(f"ip -n {operation.node} ", "ip ", 1)
+
+
+def _node(fabric: Fabric, node: Node, plan: Plan, common: Sequence[str]) -> Yaml:
+    level, icon = LEVELS[node.role]
+    labels: dict[str, Yaml] = {
+        "hopcheck.role": node.role,
+        "graph-level": DoubleQuotedScalarString(level),
+        "graph-icon": icon,
+    }
+    up_already = {"ip link set dev lo up", *(f"ip link set dev {port.name} up" for port in node.all(Port))}
+    own = [command for command in _sysctls(plan, node.name) if command not in common]
+    own += _second_mtus(fabric, node)
+    own += [words for op in plan.phases[-1] if op.node == node.name and (words := _inside(op)) not in up_already]
+    return {"kind": "linux", "group": node.role, "labels": labels, **({"exec": own} if own else {})}
+
+
+def _second_mtus(fabric: Fabric, node: Node) -> list[str]:
+    """A link has one MTU in containerlab, here that of its first end; where its second has another, a line sets it."""
+    ports = ((_mtu(fabric, link.a), link.b) for link in fabric.links if link.b.node == node.name)
+    return [f"ip link set dev {b.interface} mtu {_mtu(fabric, b)}" for mtu, b in ports if _mtu(fabric, b) != mtu]
+
+
+def _mtu(fabric: Fabric, end: PortRef) -> int:
+    return fabric[end.node][end.interface].mtu or PORT_MTU
+
+
+def _link(fabric: Fabric, link: Link) -> Yaml:
+    ports = [fabric[end.node][end.interface] for end in link.ends]
+    mtu = _mtu(fabric, link.a)
+    if not any(port.mac for port in ports):
+        ends = CommentedSeq(DoubleQuotedScalarString(str(end)) for end in link.ends)
+        ends.fa.set_flow_style()
+        return {"endpoints": ends, "mtu": mtu}
+    longer = [_long_end(port) for port in ports]
+    return {"type": "veth", "endpoints": longer, "mtu": mtu}
+
+
+def _long_end(port: Device) -> Yaml:
+    mac = {"mac": DoubleQuotedScalarString(port.mac)} if port.mac else {}
+    return {"node": _text(port.node), "interface": _text(port.name), **mac}
+
+
+def _text(name: str) -> str:
+    plain = _PLAIN.fullmatch(name) and name.lower() not in _NOT_PLAIN
+    return name if plain else DoubleQuotedScalarString(name)
+
+
+def _dumped(document: Mapping[str, Yaml]) -> str:
+    writer = YAML()
+    writer.width = 4096
+    writer.indent(mapping=2, sequence=4, offset=2)
+    stream = StringIO()
+    writer.dump(document, stream)
+    return stream.getvalue()

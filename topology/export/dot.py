@@ -1,0 +1,90 @@
+"""Writes a fabric as a Graphviz graph (DOT): a row for each role, links with both ends, tunnels dashed. Pure.
+
+The language: https://graphviz.org/doc/info/lang.html. Every name and label is written in quotes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from topology.model import Device, Fabric, Gre, Link, Node, Port, Role, Vxlan
+
+ROWS: tuple[Role, ...] = ("spine", "leaf", "switch", "customer")
+"""From the top."""
+COLOURS: Mapping[Role, str] = {"spine": "#cfe2f3", "leaf": "#d9ead3", "switch": "#fff2cc", "customer": "#f3f3f3"}
+TUNNEL = {Vxlan: "#b45f06", Gre: "#674ea7"}
+
+
+def to_dot(fabric: Fabric) -> str:
+    """The text of a ``.dot`` file."""
+    title = f"{fabric.name}: {fabric.title}" if fabric.title else fabric.name
+    lines = [
+        f"graph {_quoted(fabric.name)} {{",
+        f"  graph [label={_quoted(title)}, labelloc=t, fontname=Helvetica, ranksep=1.4, nodesep=0.7];",
+        '  node [shape=box, style="rounded,filled", fontname=Helvetica, fontsize=11];',
+        "  edge [fontname=Helvetica, fontsize=8];",
+        *_rows(fabric),
+        *(_link(fabric, link) for link in fabric.links),
+        *_tunnels(fabric),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(*lines: str, indent: str = "", end: str = "\\n") -> str:
+    """A quoted string; its parts stand on lines of their own, centred, or where ``end`` is ``\\l`` from the left."""
+    escaped = (line.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for line in lines)
+    text = end.join(indent + line for line in escaped)
+    return f'"{text}{end if indent else ""}"'
+
+
+def _rows(fabric: Fabric) -> Iterator[str]:
+    """The nodes of each role on one row, and rows without a link between them still above one another."""
+    rows: list[Sequence[Node]] = []
+    for role in ROWS:
+        nodes = fabric.role(role)
+        if nodes:
+            rows.append(nodes)
+            yield "  { rank=same;"
+            yield from (
+                f'    {_quoted(node.name)} [label={_label(node)}, fillcolor="{COLOURS[role]}"];' for node in nodes
+            )
+            yield "  }"
+    for upper, lower in pairwise(rows):
+        yield f"  {_quoted(upper[0].name)} -- {_quoted(lower[0].name)} [style=invis];"
+
+
+def _label(node: Node) -> str:
+    """A node's name, and the devices that stand at no link's end."""
+    others = [device for device in node.devices if not isinstance(device, Port)]
+    return _quoted(node.name, *(" ".join([device.name, *map(str, device.addresses)]) for device in others))
+
+
+def _link(fabric: Fabric, link: Link) -> str:
+    upper, lower = sorted(link.ends, key=lambda end: ROWS.index(fabric[end.node].role))
+    texts = (_end(fabric[end.node][end.interface]) for end in (upper, lower))
+    label = _quoted(*texts, indent="  ", end="\\l")
+    return f"  {_quoted(upper.node)} -- {_quoted(lower.node)} [label={label}];"
+
+
+def _end(device: Device) -> str:
+    return " ".join([device.name, *map(str, device.addresses)])
+
+
+def _tunnels(fabric: Fabric) -> Iterator[str]:
+    """Each tunnel once, between the nodes of its two devices."""
+    ends = {(tunnel.local, tunnel.remote, _named(tunnel)): tunnel for tunnel in fabric.tunnels}
+    for tunnel in fabric.tunnels:
+        peer = ends.get((tunnel.remote, tunnel.local, _named(tunnel)))
+        if peer is not None and tunnel.ref < peer.ref:
+            colour = TUNNEL[type(tunnel)]
+            label = _quoted(_named(tunnel), f"{tunnel.local} to {peer.local}")
+            style = f'style=dashed, constraint=false, color="{colour}", fontcolor="{colour}"'
+            yield f"  {_quoted(tunnel.node)} -- {_quoted(peer.node)} [label={label}, {style}];"
+
+
+def _named(tunnel: Vxlan | Gre) -> str:
+    if isinstance(tunnel, Vxlan):
+        return f"VXLAN VNI {tunnel.vni} port {tunnel.port}"
+    return "GRE" if tunnel.key is None else f"GRE key {tunnel.key}"

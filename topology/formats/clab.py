@@ -1,0 +1,143 @@
+"""Reads a containerlab topology (``*.clab.yml``): kinds ``linux`` and ``bridge``, links, and what exec lines configure.
+
+The file is translated into the tree of a lab file whose parts keep their places in the containerlab file, so that it
+passes the same schema and the same checks. What hopcheck leaves out is noted, what it cannot do is refused
+(docs/formats.md says which is which). Nothing of the file is ever run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from topology.errors import LabError
+from topology.formats.clab_exec import carry_out
+from topology.formats.clab_file import TOP, TOP_UNSEEN, TOPOLOGY, Declared, Reader, declared
+from topology.formats.clab_findings import Findings
+from topology.formats.clab_finish import finish
+from topology.formats.clab_labels import pairs_of, spreads_of, title_of
+from topology.formats.clab_machine import Machine, Made, said
+from topology.formats.clab_roles import roles
+from topology.formats.clab_routing import routing_of
+from topology.formats.clab_sysctl import write
+from topology.formats.clab_wires import wires
+from topology.formats.lab import FabricCheck, fabric_of
+from topology.formats.lab_checks import MAX_PROBLEMS
+from topology.formats.lab_refusals import ALL
+from topology.formats.lab_values import shown
+from topology.formats.text_file import displayed, read_text, refuse_too_long
+from topology.formats.yaml_positions import Table, Tree, parse
+from topology.model import Fabric
+
+MAX_LINES = 50_000
+"""Exec lines and sysctls of all nodes together, those of defaults, kinds and groups counted for every node."""
+KINDS = ("linux", "bridge")
+
+
+def load_clab(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
+    """The fabric that a containerlab file declares; its ``notes`` say what was left out, changed or derived.
+
+    ``extra_checks`` as for a lab file. Raises LabError with every problem of the content, and Misuse for a file that
+    cannot be read.
+    """
+    path = Path(source)
+    return load_clab_text(read_text(path, "an existing file"), displayed(path), extra_checks=extra_checks)
+
+
+def load_clab_text(text: str, file: str = "<lab>", *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
+    """The fabric that the text of a containerlab file declares; ``file`` is its name in messages."""
+    refuse_too_long(len(text), file)
+    tree, form = parse(text, file, "a containerlab topology, starting with 'name: NAME'")
+    findings = Findings(dict.fromkeys(form), spoiled=set(ALL) if form else set())
+    lab = _translated(tree, findings)
+    if not isinstance(tree, Table):
+        raise LabError(findings.problems)
+    fabric = fabric_of(lab, file, list(findings.problems)[:MAX_PROBLEMS], findings.spoiled, extra_checks)
+    return replace(fabric, notes=tuple(findings.notes))
+
+
+def _translated(tree: Tree, findings: Findings) -> Table:
+    """The containerlab file as a lab file."""
+    reader = Reader(findings)
+    top = reader.table(tree, tree.where)
+    reader.leave_out(top, *TOP, *TOP_UNSEEN)
+    topology = reader.part(top, "topology")
+    reader.leave_out(topology, *TOPOLOGY)
+    nodes = declared(topology, reader)
+    machines = {node.name: _machine(node, findings) for node in nodes}
+    links = wires(topology, machines, reader)
+    _configure(nodes, machines, reader)
+    found = roles(nodes, machines, links, findings)
+    trees = {node.name: (node.where, machines[node.name].tree(found[node.name])) for node in nodes}
+    parts: dict[str, Tree] = {
+        "lab": _name(top, findings),
+        "links": links,
+        "pairs": pairs_of(topology, nodes, reader),
+        "spreads": spreads_of(topology, nodes, reader),
+        "routing": routing_of(topology, [machines[node.name] for node in nodes if _is_container(node)], findings),
+    }
+    if (title := title_of(topology, reader)) is not None:
+        parts["title"] = title
+    place = topology.entries["nodes"][0] if "nodes" in topology.entries else topology.where
+    entries = {key: (part.where, part) for key, part in parts.items()}
+    return Table(top.where, {**entries, "nodes": (place, Table(place, dict(trees)))})
+
+
+def _name(top: Table, findings: Findings) -> Tree:
+    where, tree = top.entries.get("name", (top.where, None))
+    if tree is None or tree.plain() is None:
+        findings.refuse(where, "the file has no 'name'", "name: NAME")
+        return said(where, "lab")
+    return tree
+
+
+def _machine(node: Declared, findings: Findings) -> Machine:
+    """An empty machine for a node, of a kind and in a network that hopcheck can make."""
+    kind, mode = node.value("kind"), node.value("network-mode")
+    if kind is None:
+        findings.refuse(node.where, f"{shown(node.name)} has no kind", f"kind: {' or '.join(KINDS)}")
+    elif kind.text not in KINDS:
+        right = f"one of: {', '.join(KINDS)}"
+        findings.refuse(kind.where, f"hopcheck cannot make the kind {shown(kind.text)}", right, *ALL)
+    words = mode.text.lower() if mode is not None else ""
+    if mode is not None and words not in ("none", "bridge"):
+        what = f"network-mode {shown(mode.text)} puts the node into another's network"
+        findings.refuse(mode.where, what, "network-mode: none, or the key left out", *ALL)
+    managed = words != "none" and _is_container(node)
+    return Machine(node.name, node.where, findings, is_managed=managed, has_managed_default=managed)
+
+
+def _is_container(node: Declared) -> bool:
+    kind = node.value("kind")
+    return kind is None or kind.text != "bridge"
+
+
+def _configure(nodes: Sequence[Declared], machines: Mapping[str, Machine], reader: Reader) -> None:
+    """Carry out every node's sysctls and exec lines, and see what came of them."""
+    findings, count = reader.findings, 0
+    for node in nodes:
+        machine = machines[node.name]
+        if not _is_container(node):
+            _bridge(node, machine, reader)
+            continue
+        for key, tree in node.sysctls().items():
+            with findings.collected():
+                write(machine, key, reader.text(tree) or "", tree.where)
+        for tree in node.exec_lines():
+            count += 1
+            if count > MAX_LINES:
+                findings.refuse(tree.where, "too many exec lines", f"at most {MAX_LINES}, counted for every node", *ALL)
+                return
+            if (line := reader.text(tree)) is not None:
+                carry_out(machine, line, tree.where)
+        finish(machine)
+
+
+def _bridge(node: Declared, machine: Machine, reader: Reader) -> None:
+    """A node that is a bridge over all its ports and nothing else."""
+    members = {port: said(where, port) for port, where in machine.ports.items()}
+    machine.made[node.name] = Made("bridges", node.where, members=members)
+    for tree in reader.items(node.layers[-1], "exec"):
+        what = "an exec line of a bridge is left out"
+        machine.findings.note(tree.where, what, "containerlab runs none there either")

@@ -1,0 +1,185 @@
+"""The form of a containerlab file: its keys, and how a node inherits from its group, its kind and the defaults.
+
+As containerlab has it (types/topology.go): single values from the nearest of node, group, kind and defaults; exec lines
+of all four, the most general first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from topology.errors import Position
+from topology.formats.clab_findings import Findings
+from topology.formats.lab_refusals import ALL
+from topology.formats.lab_values import shown, suggest
+from topology.formats.yaml_positions import Items, Scalar, Table, Tree
+
+TOP = ("name", "topology")
+TOP_UNSEEN = ("prefix", "mgmt", "settings", "debug")
+TOPOLOGY = ("defaults", "kinds", "groups", "nodes", "links")
+NODE = ("kind", "group", "labels", "exec", "sysctls", "network-mode", "stages")
+NODE_UNSEEN = frozenset(
+    {
+        "image",
+        "image-pull-policy",
+        "env",
+        "env-files",
+        "ports",
+        "publish",
+        "user",
+        "license",
+        "type",
+        "position",
+        "SANs",
+    }
+    | {"mgmt-ipv4", "mgmt-ipv6", "mgmt_ipv4", "mgmt_ipv6", "startup-delay", "auto-remove", "restart-policy", "cpu"}
+    | {"cpu-set", "memory", "shm-size", "cap-add", "devices", "runtime", "sandbox", "kernel", "dns", "certificate"}
+    | {"healthcheck", "aliases", "extras", "components", "config", "wait-for", "credentials"}
+    | {"enforce-startup-config", "suppress-startup-config"}
+)
+"""What a container is made of and how it is managed: no packet of the fabric shows it."""
+NODE_UNRUN = ("binds", "cmd", "entrypoint", "startup-config")
+"""What may bring configuration along that nobody sees here."""
+TITLE, PAIRS, SPREADS = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads"
+ROLE, LEVEL = "hopcheck.role", "graph-level"
+"""Labels: four of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
+LINK = ("type", "endpoints", "endpoint", "mtu")
+LINK_UNSEEN = ("labels", "vars")
+END = ("node", "interface", "mac")
+END_UNSEEN = ("vars", "labels")
+
+
+class Reader:
+    """Takes mappings, lists and texts out of a file's tree; what is none is refused, and stands for an empty one."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+
+    def table(self, tree: Tree | None, where: Position) -> Table:
+        """A mapping; an empty value is an empty one."""
+        if isinstance(tree, Table):
+            if "<<" in tree.entries:
+                place = tree.entries["<<"][0]
+                self.findings.refuse(place, "merge keys are not read", "the merged keys themselves, or an alias", *ALL)
+            return tree
+        if tree is not None and tree.plain() is not None:
+            what = f"{shown(tree.plain())} stands where a mapping belongs"
+            self.findings.refuse(tree.where, what, "lines of 'key: value'", *ALL)
+        return Table(tree.where if tree is not None else where)
+
+    def part(self, table: Table, key: str) -> Table:
+        """The mapping at a key."""
+        place, tree = table.entries.get(key, (table.where, None))
+        return self.table(tree, place)
+
+    def items(self, table: Table, key: str) -> list[Tree]:
+        """The list at a key."""
+        _, tree = table.entries.get(key, (table.where, None))
+        if isinstance(tree, Items):
+            return tree.items
+        if tree is not None and tree.plain() is not None:
+            what = f"{shown(tree.plain())} stands where a list belongs"
+            self.findings.refuse(tree.where, what, "a list: [a, b], or lines of '- '", *ALL)
+        return []
+
+    def text(self, tree: Tree) -> str | None:
+        """A text as it is written; None, and refused, where it is a mapping or list."""
+        if isinstance(tree, Scalar):
+            return tree.text
+        self.findings.refuse(tree.where, f"{shown(tree.plain())} stands where text belongs", "text", *ALL)
+        return None
+
+    def leave_out(self, table: Table, *known: str) -> None:
+        """Note the keys that nobody here knows."""
+        for key in _unknown(table, known):
+            self.findings.note(table.entries[key][0], f"unknown key {shown(key)}", "it is left out")
+
+    def insist(self, table: Table, noun: str, *known: str) -> None:
+        """Refuse the keys that may change what a link does."""
+        for key in _unknown(table, known):
+            what = f"the key {shown(key)} of {noun} is not understood"
+            self.findings.refuse(table.entries[key][0], what, suggest(key, known))
+
+
+def _unknown(table: Table, known: Collection[str]) -> Iterator[str]:
+    """The keys that are none of the known ones; a merge key has been refused where the mapping was taken."""
+    return (key for key in table.entries if key not in known and key != "<<")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A node as the file declares it: its layers, the most general first."""
+
+    name: str
+    where: Position
+    layers: tuple[Table, ...]
+    reader: Reader
+
+    def value(self, *path: str) -> Scalar | None:
+        """The text at a key, from the nearest layer that has one."""
+        for layer in reversed(self.layers):
+            table = self.reader.part(layer, path[0]) if len(path) > 1 else layer
+            _, tree = table.entries.get(path[-1], (table.where, None))
+            if isinstance(tree, Scalar) and tree.text:
+                return tree
+        return None
+
+    def exec_lines(self) -> Iterator[Tree]:
+        """The exec lines of every layer."""
+        for layer in self.layers:
+            yield from self.reader.items(layer, "exec")
+
+    def sysctls(self) -> Mapping[str, Tree]:
+        """The sysctls; those of a nearer layer replace a further one's."""
+        return {
+            key: tree for layer in self.layers for key, (_, tree) in self.reader.part(layer, "sysctls").entries.items()
+        }
+
+
+def declared(topology: Table, reader: Reader) -> list[Declared]:
+    """Every node of the file with what it inherits; the keys of each layer are looked through once."""
+    defaults = reader.part(topology, "defaults")
+    kinds, groups = (reader.part(topology, key) for key in ("kinds", "groups"))
+    layers = {key: _layers(reader, table) for key, table in (("kinds", kinds), ("groups", groups))}
+    _look_through(reader, defaults, TITLE, PAIRS, SPREADS, ROLE)
+    nodes = []
+    for name, (where, tree) in reader.part(topology, "nodes").entries.items():
+        own = reader.table(tree, where)
+        _look_through(reader, own, PAIRS, SPREADS, ROLE)
+        group = _word(own, "group")
+        kind = _word(own, "kind") or _word(layers["groups"].get(group, Table(where)), "kind") or _word(defaults, "kind")
+        group = group or _word(layers["kinds"].get(kind, Table(where)), "group") or _word(defaults, "group")
+        inherited = (layers["kinds"].get(kind), layers["groups"].get(group))
+        chain = (defaults, *(layer for layer in inherited if layer is not None), own)
+        nodes.append(Declared(name, where, chain, reader))
+    return nodes
+
+
+def _layers(reader: Reader, tables: Table) -> Mapping[str, Table]:
+    found = {name: reader.table(tree, where) for name, (where, tree) in tables.entries.items()}
+    for table in found.values():
+        _look_through(reader, table, ROLE)
+    return found
+
+
+def _word(table: Table, key: str) -> str:
+    _, tree = table.entries.get(key, (table.where, None))
+    return tree.text if isinstance(tree, Scalar) else ""
+
+
+def _look_through(reader: Reader, table: Table, *labels: str) -> None:
+    """Tell what of a layer is left out, and refuse what would be done behind our back; ``labels`` are ours to read."""
+    findings = reader.findings
+    for key, (place, _) in reader.part(table, "labels").entries.items():
+        if key.startswith("hopcheck.") and key not in labels:
+            findings.refuse(place, f"no label {shown(key)} is read here", suggest(key, labels))
+    for key in NODE_UNRUN:
+        if key in table.entries:
+            findings.note(table.entries[key][0], f"{key!r} is left out", "what it sets in the network is not seen")
+    stages = reader.part(table, "stages") if "stages" in table.entries else Table(table.where)
+    for place, tree in stages.entries.values():
+        if isinstance(tree, Table) and "exec" in tree.entries:
+            place = tree.entries["exec"][0]
+            findings.refuse(place, "the exec lines of a stage are not read", "the node's own 'exec'", *ALL)
+    reader.leave_out(table, *NODE, *NODE_UNRUN, *NODE_UNSEEN)

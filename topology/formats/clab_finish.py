@@ -1,0 +1,68 @@
+"""What can be said of a containerlab node only when all its exec lines are read, and what the kernel would fill in."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface
+
+from topology.formats.clab_machine import Machine, Made, said
+from topology.formats.lab_values import shown, suggest
+from topology.model import LOOPBACK
+
+
+def finish(machine: Machine) -> None:
+    """Refuse what was left down or came too early; complete what was left open."""
+    _check_devices(machine)
+    for name, made in machine.made.items():
+        if made.kind == "vxlan":
+            _complete_vxlan(machine, name, made)
+    six = any(":" in text for texts in machine.addresses.values() for text in texts)
+    if machine.without_ipv6 is not None and six:
+        what = "IPv6 is switched off on a node that has an IPv6 address"
+        machine.findings.refuse(machine.without_ipv6, what, "disable_ipv6=0")
+
+
+def _check_devices(machine: Machine) -> None:
+    findings, known = machine.findings, {*machine.ports, *machine.made, *machine.lost}
+    for name, where in machine.early.items():
+        if name in machine.made:
+            what = f"{name} is made only later, on line {machine.made[name].where.line}"
+            findings.refuse(where, what, "the line that makes it in front of this one")
+    traced = {LOOPBACK, *known, *machine.addresses, *machine.mtu, *machine.mac, *machine.masters}
+    for name, where in machine.touched.items():
+        if name not in traced:
+            findings.refuse(where, f"{machine.name} has no device {shown(name)}", suggest(name, known))
+    for name, where in machine.down.items():
+        if name in machine.made or name in machine.ports or name == LOOPBACK:
+            findings.refuse(where, f"{name} is left down, and carries nothing", f"ip link set {name} up")
+
+
+def _complete_vxlan(machine: Machine, name: str, made: Made) -> None:
+    """``local`` and ``remote`` where the kernel or the forwarding database has them instead of the command."""
+    floods = machine.floods.get(name, [])
+    if floods:
+        remote = made.settings.setdefault("remote", floods[0])
+        for other in floods:
+            if not _same_address(other.text, remote.text):
+                what = f"{name} floods to {remote.text} and to {other.text}"
+                machine.findings.refuse(other.where, what, "one remote for each VXLAN device", "vxlan")
+    if "local" not in made.settings and "dev" in made.settings and "remote" in made.settings:
+        version = 6 if ":" in made.settings["remote"].text else 4
+        own = [_ip(text) for text in machine.addresses.get(made.settings["dev"].text, {})]
+        found = next((ip for ip in own if (":" in ip) == (version == 6)), None)
+        if found is not None:
+            made.settings["local"] = said(made.where, found)
+
+
+def _ip(text: str) -> str:
+    try:
+        return str(ip_interface(text).ip)
+    except ValueError:
+        return text
+
+
+def _same_address(a: str, b: str) -> bool:
+    """Whether two texts are one IP address."""
+    try:
+        return ip_address(a) == ip_address(b)
+    except ValueError:
+        return a == b

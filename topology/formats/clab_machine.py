@@ -1,0 +1,158 @@
+"""One node of a containerlab file while its exec lines are read: what they have made, in the lab file's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import Literal, TypeAlias
+
+from topology.errors import Position
+from topology.formats.clab_findings import Findings, refusal
+from topology.formats.lab_values import shown
+from topology.formats.yaml_positions import Items, Scalar, Table, Tree
+from topology.model import LOOPBACK
+
+Kind: TypeAlias = Literal["bridges", "vxlan", "gre"]
+
+MANAGEMENT = "eth0"
+"""The interface by which containerlab manages a node; hopcheck's fabrics are closed and have none."""
+DEVICES = ("links", "bridges", "vxlan", "gre")
+"""What a device that is refused spoils."""
+
+
+def said(where: Position, text: str) -> Scalar:
+    """A text of the lab file, at the place that says it."""
+    return Scalar(where, text)
+
+
+def number(where: Position, text: str) -> Scalar:
+    """A number of the lab file, or what stands where one belongs."""
+    return Scalar(where, text, bare=True)
+
+
+@dataclass
+class Made:
+    """A bridge or tunnel: what it is, where it was made, and its settings or members."""
+
+    kind: Kind
+    where: Position
+    settings: dict[str, Scalar] = field(default_factory=dict)
+    members: dict[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass
+class Machine:
+    """A node.
+
+    ``forwarding`` is what its sysctls say, for each IP version, ``routing`` what others say about the choice among next
+    hops; ``is_managed`` tells whether containerlab gives it a
+    management interface, ``has_managed_default`` whether the default route that comes with it is still there;
+    ``early`` are devices that a line speaks of before they are there, ``touched`` those that one sets up or down,
+    ``lost`` those whose making was refused.
+    """
+
+    name: str
+    where: Position
+    findings: Findings
+    is_managed: bool = True
+    has_managed_default: bool = True
+    ports: dict[str, Position] = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
+    addresses: dict[str, dict[str, Scalar]] = field(default_factory=dict)
+    mtu: dict[str, Scalar] = field(default_factory=dict)
+    mac: dict[str, Scalar] = field(default_factory=dict)
+    masters: dict[str, Made] = field(default_factory=dict)
+    routes: dict[str, list[Scalar]] = field(default_factory=dict)
+    floods: dict[str, list[Scalar]] = field(default_factory=dict)
+    down: dict[str, Position] = field(default_factory=dict)
+    forwarding: dict[int, tuple[bool, Position]] = field(default_factory=dict)
+    routing: dict[str, tuple[str, Position]] = field(default_factory=dict)
+    without_ipv6: Position | None = None
+    early: dict[str, Position] = field(default_factory=dict)
+    touched: dict[str, Position] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+
+    def mention(self, device: str, where: Position) -> None:
+        """Remember who speaks of a device before it is there."""
+        if not any(device in known for known in (self.ports, self.made, self.lost, (LOOPBACK,))):
+            self.early.setdefault(device, where)
+
+    def make(self, name: str, made: Made) -> None:
+        """A new device, down as the kernel makes it."""
+        if name in self.ports or name in self.made:
+            raise refusal(made.where, f"there is a device {shown(name)} already", "another name for this one")
+        self.made[name] = made
+        self.down[name] = made.where
+
+    def enslave(self, member: str, bridge: str, where: Position) -> None:
+        """Put a device into a bridge, and out of the one it was in."""
+        master = self.made.get(bridge)
+        if bridge in self.lost:
+            return
+        if master is None or master.kind != "bridges":
+            what = f"the master {shown(bridge)} is no bridge of this node"
+            raise refusal(where, what, "a bridge that a line before makes")
+        self.mention(member, where)
+        self.release(member)
+        master.members[member] = said(where, member)
+        self.masters[member] = master
+
+    def release(self, member: str) -> None:
+        """Take a device out of its bridge."""
+        if member in self.masters:
+            self.masters.pop(member).members.pop(member, None)
+
+    def add_route(self, prefix: str, text: str, where: Position, replaces: bool) -> None:
+        """A route in the lab file's words; one that ``replaces`` drops those to its prefix."""
+        key = _network(prefix)
+        if replaces:
+            self.routes.pop(key, None)
+        self.routes.setdefault(key, []).append(said(where, text))
+
+    def remove_route(self, prefix: str) -> bool:
+        """Drop the routes to a prefix; whether there was one."""
+        return self.routes.pop(_network(prefix), None) is not None
+
+    @property
+    def forwards(self) -> bool | None:
+        """Whether the node routes for others; None where no line says so."""
+        return any(on for on, _ in self.forwarding.values()) if self.forwarding else None
+
+    def tree(self, role: Scalar) -> Table:
+        """The node as the lab file would write it, each part at the place that declares it."""
+        lists = {name: _items(texts.values()) for name, texts in self.addresses.items() if texts}
+        parts: dict[str, Tree] = {
+            "role": role,
+            "addresses": _table(self.where, lists),
+            "mtu": _table(self.where, self.mtu),
+            "mac": _table(self.where, self.mac),
+            "routes": Items(self.where, [route for routes in self.routes.values() for route in routes]),
+        }
+        for kind in ("bridges", "vxlan", "gre"):
+            parts[kind] = Table(
+                self.where, {name: (m.where, _device(m)) for name, m in self.made.items() if m.kind == kind}
+            )
+        return _table(self.where, parts)
+
+
+def _device(made: Made) -> Tree:
+    if made.kind == "bridges":
+        return Items(made.where, list(made.members.values()))
+    return Table(made.where, {key: (value.where, value) for key, value in made.settings.items()})
+
+
+def _items(texts: Iterable[Scalar]) -> Items:
+    found: list[Tree] = [*texts]
+    return Items(found[0].where, found)
+
+
+def _table(where: Position, entries: Mapping[str, Tree]) -> Table:
+    return Table(where, {key: (value.where, value) for key, value in entries.items()})
+
+
+def _network(prefix: str) -> str:
+    try:
+        return str(ip_network({"default": "0.0.0.0/0"}.get(prefix, prefix), strict=False))
+    except ValueError:
+        return prefix

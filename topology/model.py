@@ -21,9 +21,11 @@ Interface: TypeAlias = IPv4Interface | IPv6Interface
 Network: TypeAlias = IPv4Network | IPv6Network
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 Kind: TypeAlias = Literal["bridge", "routed", "l2-overlay", "l3-overlay", "hairpin"]
+Treatment: TypeAlias = Literal["accepted", "refused"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 KINDS: tuple[Kind, ...] = get_args(Kind)
+TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 NAME_MAX = 15
 """IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
 PORT_MTU = 1500
@@ -215,6 +217,20 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Isolation:
+    """What a fabric does where isolation leaves a choice; the defaults are what Linux does.
+
+    ``foreign_sources``: VXLAN packets that do not come from the VTEP's peer (``vxlan_rcv``, drivers/net/vxlan, looks at
+    no source). ``reserved_bits``: VXLAN packets with a reserved bit set, which RFC 7348 has ignored and Linux drops.
+    ``overlap``: customers on separate Layer 2 segments with the same addresses and MACs.
+    """
+
+    foreign_sources: Treatment = "accepted"
+    reserved_bits: Treatment = "refused"
+    overlap: Treatment = "refused"
+
+
+@dataclass(frozen=True)
 class Link:
     """A veth pair between two nodes."""
 
@@ -252,6 +268,7 @@ class Fabric:
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
     pairs: tuple[Pair, ...]
+    isolation: Isolation = Isolation()
     file: str = "<lab>"
     title: str = ""
 

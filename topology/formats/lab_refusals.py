@@ -23,7 +23,7 @@ Path: TypeAlias = tuple[Step, ...]
 
 DEVICES = frozenset({"links", "bridges", "vxlan", "gre"})
 """The sections that declare devices."""
-ALL = DEVICES | {"nodes", "addresses", "routes", "pairs"}
+ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "isolation"}
 _KEY = "[key]"
 _COMPARED = 20
 _STAND_INS: Mapping[str, str] = {"lab": "lab", "role": "customer"}
@@ -115,16 +115,17 @@ def _problem(error: ErrorDetails, tree: Tree) -> Problem:
 
 def _fields(path: Path) -> Iterable[str]:
     part: Mapping[Step, type[schema.Spec]] = {
+        "isolation": schema.IsolationSpec,
         "vxlan": schema.VxlanSpec,
         "gre": schema.GreSpec,
         "links": schema.LinkSpec,
         "pairs": schema.PairSpec,
     }
     if len(path) == 1:
-        return schema.LabSpec.model_fields
+        return schema.LabSpec.spelled()
     if path[0] == "nodes" and len(path) == 3:
-        return schema.NodeSpec.model_fields
-    return part[path[2] if path[0] == "nodes" else path[0]].model_fields
+        return schema.NodeSpec.spelled()
+    return part[path[2] if path[0] == "nodes" else path[0]].spelled()
 
 
 def _without(value: Plain, cuts: set[Path], path: Path = ()) -> object:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from topology.formats import lab_values as values
-from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Kind, PortRef, Role, Route
+from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Kind, PortRef, Role, Route, Treatment
 
 MAX_NODES = 10_000
 
@@ -72,6 +72,7 @@ Endpoint: TypeAlias = Annotated[PortRef, PlainValidator(values.endpoint)]
 RouteText: TypeAlias = Annotated[Route, PlainValidator(values.route)]
 RoleName: TypeAlias = Annotated[Role, PlainValidator(values.role)]
 KindName: TypeAlias = Annotated[Kind, PlainValidator(values.kind)]
+Treated: TypeAlias = Annotated[Treatment, PlainValidator(values.treatment)]
 
 Named: TypeAlias = Annotated[dict[InterfaceName, T], BeforeValidator(_table)]
 
@@ -80,6 +81,11 @@ class Spec(BaseModel):
     """What all parts of a lab file share: strict types, no unknown keys, no change after reading."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @classmethod
+    def spelled(cls) -> frozenset[str]:
+        """Its keys, as a file spells them."""
+        return frozenset(field.alias or name for name, field in cls.model_fields.items())
 
 
 class VxlanSpec(Spec):
@@ -101,6 +107,14 @@ class GreSpec(Spec):
     key: Key | None = None
     ttl: Ttl = None
     mtu: Mtu | None = None
+
+
+class IsolationSpec(Spec):
+    """The mapping ``isolation``: what differs from what Linux does."""
+
+    foreign_sources: Annotated[Treated, Field(alias="foreign-sources")] = "accepted"
+    reserved_bits: Annotated[Treated, Field(alias="reserved-bits")] = "refused"
+    overlap: Treated = "refused"
 
 
 class NodeSpec(Spec):
@@ -136,6 +150,7 @@ class LabSpec(Spec):
 
     lab: LabName
     title: Text = ""
+    isolation: IsolationSpec = IsolationSpec()
     nodes: Annotated[dict[NodeName, NodeSpec], BeforeValidator(_nodes)]
     links: Listed[Annotated[LinkSpec, BeforeValidator(_link)]] = {}
     pairs: Listed[PairSpec] = {}

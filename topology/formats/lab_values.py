@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 from pydantic_core import PydanticCustomError
 
-from topology.model import KINDS, ROLES, Address, Interface, Kind, Network, PortRef, Role, Route
+from topology.model import KINDS, ROLES, TREATMENTS, Address, Interface, Kind, Network, PortRef, Role, Route, Treatment
 
 LAB_NAME_MAX = 63
 """A lab's name becomes a file name and a host name: one DNS label (RFC 1035, section 2.3.4)."""
@@ -124,6 +124,14 @@ def mac(value: object) -> str:
     if int(found[:2], 16) & 1 or set(found) == {"0", ":"}:
         raise wrong(f"the MAC {found} is not a unicast address", "an even, non-zero first byte such as 02")
     return found
+
+
+def treatment(value: object) -> Treatment:
+    """What is done with something: it is accepted, or refused."""
+    for known in TREATMENTS:
+        if value == known:
+            return known
+    raise wrong(f"unknown treatment {shown(value)}", f"one of: {', '.join(TREATMENTS)}")
 
 
 def role(value: object) -> Role:

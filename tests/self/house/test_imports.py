@@ -28,6 +28,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.plan": ("topology.errors", "topology.model"),
     "topology.state": ("topology.errors", "topology.model", "topology.plan"),
     "topology.expected": ("topology.errors", "topology.model", "topology.wire", "topology.packet", "topology.plan"),
+    "topology.isolation": (
+        *CORE,
+        "topology.model",
+        "topology.packet",
+        "topology.expected",
+        "topology.isolation",
+    ),
     "topology.formats": ("topology.errors", "topology.model", "topology.formats"),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (

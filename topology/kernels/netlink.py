@@ -17,6 +17,7 @@ from pyroute2 import IPBatch
 
 from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
+from topology.kernels.rtnl.exits import Exits, exit_requests, read_exits
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
 from topology.kernels.rtnl.readout import dump_requests, read_state
 from topology.plan import NamespaceOf, Operation, Plan
@@ -81,6 +82,10 @@ class Netlink:
         answers = iter(self._relay([(node, request) for node in nodes for request in requests]))
         return {node: read_state(node, [next(answers) for _ in requests]) for node in nodes}
 
+    def exits(self, node: str | None) -> Exits:
+        """What could lead out of a node beside its state; None is the namespace that the agent came from."""
+        return read_exits(node or "agent", self._relay([(node, request) for request in exit_requests()]))
+
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """Which link kinds this kernel does not offer, each with the kernel's own words (a scratch namespace tells)."""
         scratch = "hopcheck-probe"
@@ -136,7 +141,7 @@ class Netlink:
     def _value(self, value: object) -> object:
         return self._fds[value.node] if isinstance(value, NamespaceOf) else value
 
-    def _relay(self, chunks: Sequence[tuple[str, bytes]]) -> list[bytes]:
+    def _relay(self, chunks: Sequence[tuple[str | None, bytes]]) -> list[bytes]:
         sizes = [[node, len(data)] for node, data in chunks]
         reply = self._agent.call("netlink", b"".join(data for _, data in chunks), chunks=sizes)
         lengths = reply.get("sizes", list)

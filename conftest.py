@@ -9,6 +9,7 @@ pytest_plugins = [
     "fixtures.session",
     "fixtures.parametrise",
     "fixtures.fabric",
+    "fixtures.isolation",
     "fixtures.suite",
 ]
 
@@ -16,6 +17,7 @@ MARKERS = (
     "underlay: what overlays stand on: links, tunnel ends, live state as declared",
     "overlay: every declared pair, hop by hop, with the underlay it stands on",
     "perf: throughput and latency, in ratios to a bare path (no such test yet)",
+    "isolation: tenants, forged packets and the outside world are kept apart",
     "faults: a broken fabric is noticed, and the guilty node named",
     "lifecycle: a run leaves the machine as it found it",
     "kinds(*kinds): the kinds of pairs that a test is about",

@@ -10,6 +10,7 @@ pytest_plugins = [
     "fixtures.signals",
     "fixtures.parametrise",
     "fixtures.fabric",
+    "fixtures.isolation",
     "fixtures.suite",
     "fixtures.workers",
 ]
@@ -20,6 +21,7 @@ MARKERS = (
     "tenants: what each type of tenant promises, hop by hop (needs --tenants)",
     "ecmp: many flows over equal-cost ways",
     "perf: throughput and latency, in ratios to a bare path (no such test yet)",
+    "isolation: tenants, forged packets and the outside world are kept apart",
     "faults: a broken fabric is noticed, and the guilty node named",
     "lifecycle: a run leaves the machine as it found it",
     "soak: repeated as often as HOPCHECK_POINTS and HOPCHECK_PAIRS say",

@@ -22,8 +22,10 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Interface: TypeAlias = IPv4Interface | IPv6Interface
 Network: TypeAlias = IPv4Network | IPv6Network
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
+Treatment: TypeAlias = Literal["accepted", "refused"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
+TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 NAME_MAX = 15
 """IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
 PORT_MTU = 1500
@@ -238,6 +240,20 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Isolation:
+    """What a fabric does where isolation leaves a choice; the defaults are what Linux does.
+
+    ``foreign_sources``: VXLAN packets that do not come from the VTEP's peer (``vxlan_rcv``, drivers/net/vxlan, looks at
+    no source). ``reserved_bits``: VXLAN packets with a reserved bit set, which RFC 7348 has ignored and Linux drops.
+    ``overlap``: customers on separate Layer 2 segments with the same addresses and MACs.
+    """
+
+    foreign_sources: Treatment = "accepted"
+    reserved_bits: Treatment = "refused"
+    overlap: Treatment = "refused"
+
+
+@dataclass(frozen=True)
 class Link:
     """A veth pair between two nodes."""
 
@@ -280,6 +296,7 @@ class Fabric:
     tenants_file: str = ""
     routing: Routing = Routing()
     spreads: tuple[Spread, ...] = ()
+    isolation: Isolation = Isolation()
 
     def __getitem__(self, name: str) -> Node:
         try:

@@ -71,6 +71,11 @@ def head_html(lab: Fabric, kernel: KernelInfo | None, outcome: str, good: bool) 
     return f'<div class="hc-head"><h2 class="{look}">{escape(outcome)}</h2>{text}</div>'
 
 
+def note_html(note: str) -> str:
+    """What is to be known of a promise that holds."""
+    return f"<p><b>note</b> {escape(note)}</p>"
+
+
 def promise_cell(promise: str) -> str:
     """The promise column's cell."""
     return f'<td class="col-promise">{escape(promise)}</td>'

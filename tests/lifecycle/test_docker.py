@@ -27,7 +27,7 @@ def read(fabric, path):
 def test_node_can_do_nothing_outside_its_own_network(fabric):
     """Two capabilities, no new ones, a read-only root, and no resolver but a loopback where nothing answers."""
     for node in fabric.names:
-        pid = fabric.run(node, "ip", "netns", "pids", node).stdout.split()[0]
+        (pid,) = fabric.kernel.agent.run(["ip", "netns", "pids", node]).stdout.split()
         status = read(fabric, f"/proc/{pid}/status")
         for kind in ("CapPrm", "CapEff", "CapBnd"):
             held = int(re.search(rf"{kind}:\s+(\w+)", status)[1], 16)

@@ -17,7 +17,7 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from topology.errors import Misuse
-from topology.model import PORT_MTU, Device, Fabric, Link, Node, Port, Role, stable_mac
+from topology.model import PORT_MTU, Device, Fabric, Isolation, Link, Node, Port, Role, stable_mac
 from topology.plan import Operation, Plan, make_plan
 from topology.promises import Spread
 from topology.refs import PortRef
@@ -40,10 +40,15 @@ _NOT_PLAIN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "nu
 
 
 def to_clab(fabric: Fabric) -> str:
-    """The text of a ``.clab.yml`` file; raises Misuse for a fabric with tenants, for which containerlab has no word."""
+    """The text of a ``.clab.yml`` file; raises Misuse where containerlab has no word for a part.
+
+    Those are tenants on demand, and what a lab says under ``isolation``.
+    """
     if fabric.tenants:
         what = f"the {len(fabric.tenants)} tenants of {fabric.tenants_file} cannot be written for containerlab"
         raise Misuse(f"{what}; the lab without --tenants")
+    if fabric.isolation != Isolation():
+        raise Misuse("what the lab says under isolation cannot be written for containerlab; a lab without that key")
     bare = replace(fabric, nodes=tuple(_without_derived_macs(fabric, node) for node in fabric.nodes))
     plan = make_plan(bare)
     common = _common_sysctls(plan)

@@ -8,7 +8,21 @@ from dataclasses import dataclass, replace
 from topology.errors import Position
 from topology.formats import lab_schema as schema
 from topology.formats.yaml_positions import Step, Tree, locate
-from topology.model import LOOPBACK, Bridge, Device, Fabric, Gre, Link, Loopback, Node, Port, Routing, Vxlan, stable_mac
+from topology.model import (
+    LOOPBACK,
+    Bridge,
+    Device,
+    Fabric,
+    Gre,
+    Isolation,
+    Link,
+    Loopback,
+    Node,
+    Port,
+    Routing,
+    Vxlan,
+    stable_mac,
+)
 from topology.promises import Pair, Spread
 
 
@@ -46,6 +60,7 @@ def build(spec: schema.LabSpec, tree: Tree, file: str) -> Draft:
     fabric = Fabric(
         name=spec.lab,
         title=spec.title,
+        isolation=Isolation(**dict(spec.isolation)),
         nodes=tuple(_node(name, spec, ports[name], tree) for name in spec.nodes),
         links=tuple(link for _, link in links),
         pairs=tuple(

@@ -116,13 +116,3 @@ def _addressed_members(draft: Draft, node: Node, owners: dict[str, str]) -> Iter
             where = draft.key("nodes", node.name, "addresses", name)
             what = f"{name} has an address but is a member of {owners[name]}, which takes its frames"
             yield Problem(where, what, f"the address on {owners[name]}")
-
-
-def check_macs(draft: Draft) -> Iterator[Problem]:
-    """No two devices of the lab have one MAC."""
-    first: dict[str, Device] = {}
-    for device in draft.fabric.devices:
-        if device.mac is not None and first.setdefault(device.mac, device).ref != device.ref:
-            where = draft.at("nodes", device.node, "mac", device.name)
-            what = f"{device.ref} and {first[device.mac].ref} have one MAC, {device.mac}"
-            yield Problem(where, what, "a MAC of its own for each device, or none, to have one made")

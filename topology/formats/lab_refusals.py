@@ -23,7 +23,7 @@ Path: TypeAlias = tuple[Step, ...]
 
 DEVICES = frozenset({"links", "bridges", "vxlan", "gre"})
 """The sections that declare devices."""
-ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads"}
+ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation"}
 _KEY = "[key]"
 _COMPARED = 20
 _STAND_INS: Mapping[str, str] = {"lab": "lab", "role": "customer"}
@@ -116,6 +116,7 @@ def _problem(error: ErrorDetails, tree: Tree) -> Problem:
 
 def _fields(path: Path) -> Iterable[str]:
     part: Mapping[Step, type[schema.Spec]] = {
+        "isolation": schema.IsolationSpec,
         "vxlan": schema.VxlanSpec,
         "gre": schema.GreSpec,
         "links": schema.LinkSpec,

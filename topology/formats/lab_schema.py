@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from topology.formats import lab_values as values
-from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route
+from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
 from topology.promises import Kind
 from topology.refs import PortRef
 
@@ -78,6 +78,7 @@ Endpoint: TypeAlias = Annotated[PortRef, PlainValidator(values.endpoint)]
 RouteText: TypeAlias = Annotated[Route, PlainValidator(values.route)]
 RoleName: TypeAlias = Annotated[Role, PlainValidator(values.role)]
 KindName: TypeAlias = Annotated[Kind, PlainValidator(values.kind)]
+Treated: TypeAlias = Annotated[Treatment, PlainValidator(values.treatment)]
 
 Named: TypeAlias = Annotated[dict[InterfaceName, T], BeforeValidator(_table)]
 
@@ -113,6 +114,14 @@ class GreSpec(Spec):
     ttl: Ttl = None
     tos: Tos = False
     mtu: Mtu | None = None
+
+
+class IsolationSpec(Spec):
+    """The mapping ``isolation``: what differs from what Linux does."""
+
+    foreign_sources: Annotated[Treated, Field(alias="foreign-sources")] = "accepted"
+    reserved_bits: Annotated[Treated, Field(alias="reserved-bits")] = "refused"
+    overlap: Treated = "refused"
 
 
 class NodeSpec(Spec):
@@ -164,6 +173,7 @@ class LabSpec(Spec):
 
     lab: LabName
     title: Text = ""
+    isolation: IsolationSpec = IsolationSpec()
     nodes: Annotated[dict[NodeName, NodeSpec], BeforeValidator(_nodes)]
     links: Listed[Annotated[LinkSpec, BeforeValidator(_link)]] = {}
     pairs: Listed[PairSpec] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,12 +10,13 @@ from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_links import ambiguous
 from topology.formats.lab_tunnels import endless, has_sound_vni, identity, is_peer
-from topology.model import Bridge, Fabric, Gre, Interface, Network, Vxlan
+from topology.model import Bridge, Device, Fabric, Gre, Interface, Network, Vxlan
 from topology.refs import PortRef
 
 IPV6_MTU_MIN = 1280
 """RFC 8200, section 5."""
 K = TypeVar("K")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,52 @@ def carried(draft: Draft) -> Iterator[Carried]:
                 yield Carried(interface, ref, segment.get(ref, ref), where)
 
 
+def secluded(draft: Draft) -> frozenset[PortRef]:
+    """The segments that may use one another's addresses and MACs: where the lab accepts overlap, those that nobody but
+    customers has an address on, so that no packet can be routed from one to another."""
+    if draft.fabric.isolation.overlap != "accepted":
+        return frozenset()
+    routed = {one.segment for one in carried(draft) if draft.fabric[one.ref.node].role != "customer"}
+    return frozenset(segments(draft.fabric).values()) - routed
+
+
+class _Holders(dict[tuple[Hashable, PortRef | None, bool], T]):
+    """Who has something first, where each has a thing of its own: anywhere, or among secluded segments on one."""
+
+    def __init__(self, alone: Collection[PortRef]) -> None:
+        super().__init__()
+        self._alone = alone
+
+    def first(self, thing: Hashable, segment: PortRef | None, holder: T) -> T:
+        """The first who has the thing and must not share it with this holder; the holder where there is none."""
+        apart = segment in self._alone
+        place = segment if apart else None
+        rivals = (self.get((thing, place, apart)), self.get((thing, None, not apart)))
+        self.setdefault((thing, place, apart), holder)
+        self.setdefault((thing, None, apart), holder)
+        return next((rival for rival in rivals if rival is not None), holder)
+
+
+def check_macs(draft: Draft) -> Iterator[Problem]:
+    """No two devices have one MAC, those on secluded segments apart."""
+    alone = secluded(draft)
+    segment, holders = segments(draft.fabric) if alone else {}, _Holders[Device](alone)
+    for device in draft.fabric.devices:
+        if device.mac is None:
+            continue
+        other = holders.first(device.mac, segment.get(device.ref), device)
+        if other.ref != device.ref:
+            where = draft.at("nodes", device.node, "mac", device.name)
+            what = f"{device.ref} and {other.ref} have one MAC, {device.mac}"
+            yield Problem(where, what, "a MAC of its own for each device, or none, to have one made")
+
+
 def check_hosts(draft: Draft) -> Iterator[Problem]:
-    """Every address is one that a host may have, and nobody else has."""
-    first: dict[object, Carried] = {}
+    """Every address is one that a host may have, and nobody else has, those on secluded segments apart."""
+    holders = _Holders[Carried](secluded(draft))
     for found in carried(draft):
         ip, subnet = found.interface.ip, found.subnet
-        other = first.setdefault(ip, found)
+        other = holders.first(ip, found.segment, found)
         if other is not found:
             what = f"{ip} is the address of {other.ref} already, on line {other.where.line}"
             yield Problem(found.where, what, "an address of its own for each interface")
@@ -121,28 +162,33 @@ def check_subnets(draft: Draft) -> Iterator[Problem]:
     )
     apart = list(_apart(found))
     yield from apart
-    yield from _twice(found)
+    alone = secluded(draft)
+    yield from _twice(found, alone)
     # An address that is wrong for its own segment would overlap others only until it is mended.
     misplaced = {problem.where for problem in apart}
     subnets: dict[tuple[PortRef, Network], Carried] = {}
     for one in found:
         if one.where not in misplaced:
             subnets.setdefault((one.segment, one.subnet), one)
-    yield from _overlaps(list(subnets.values()))
+    yield from _overlaps(list(subnets.values()), alone)
 
 
-def _overlaps(firsts: list[Carried]) -> Iterator[Problem]:
+def _overlaps(firsts: list[Carried], alone: Collection[PortRef]) -> Iterator[Problem]:
     """Prefixes that overlap are nested, so a stack of the enclosing ones finds them in one sorted pass.
 
-    A wide subnet may overlap many; its line is told of the first only.
+    A wide subnet may overlap many; its line is told of the first only. Segments that are ``alone`` may overlap with
+    each other: of those with one subnet the first stands for all.
     """
     around: list[Carried] = []
     told: set[Position] = set()
     for one in sorted(firsts, key=lambda c: (c.subnet.version, int(c.subnet[0]), c.subnet.prefixlen)):
         while around and not _inside(one.subnet, around[-1].subnet):
             around.pop()
-        other = next((outer for outer in reversed(around) if outer.segment != one.segment), None)
-        around.append(one)
+        apart = one.segment in alone
+        rivals = (o for o in reversed(around) if o.segment != one.segment)
+        other = next((rival for rival in rivals if not (apart and rival.segment in alone)), None)
+        if not (apart and around and around[-1].subnet == one.subnet and around[-1].segment in alone):
+            around.append(one)
         if other is not None and other.interface.ip != one.interface.ip:
             late, early = (one, other) if one.where > other.where else (other, one)
             if late.where in told:
@@ -176,10 +222,11 @@ def _apart(found: list[Carried]) -> Iterator[Problem]:
             yield Problem(one.where, what, f"an address in {other.subnet}")
 
 
-def _twice(found: list[Carried]) -> Iterator[Problem]:
-    first: dict[tuple[str, PortRef, Network], Carried] = {}
+def _twice(found: list[Carried], alone: Collection[PortRef]) -> Iterator[Problem]:
+    first: dict[tuple[str, PortRef | None, Network], Carried] = {}
     for one in found:
-        other = first.setdefault((one.ref.node, one.segment, one.subnet), one)
+        segment = None if one.segment in alone else one.segment
+        other = first.setdefault((one.ref.node, segment, one.subnet), one)
         if other.ref != one.ref:
             what = f"{one.ref} is in {one.subnet}, and so is {other.ref} of the same node"
             yield Problem(one.where, what, "one interface of a node in each subnet")

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pydantic_core import PydanticCustomError
 
-from topology.model import ROLES, Address, Interface, Network, NextHop, Role, Route
+from topology.model import ROLES, TREATMENTS, Address, Interface, Network, NextHop, Role, Route, Treatment
 from topology.promises import KINDS, Kind
 from topology.refs import PortRef
 
@@ -128,6 +128,14 @@ def mac(value: object) -> str:
     if int(found[:2], 16) & 1 or set(found) == {"0", ":"}:
         raise wrong(f"the MAC {found} is not a unicast address", "an even, non-zero first byte such as 02")
     return found
+
+
+def treatment(value: object) -> Treatment:
+    """What is done with something: it is accepted, or refused."""
+    for known in TREATMENTS:
+        if value == known:
+            return known
+    raise wrong(f"unknown treatment {shown(value)}", f"one of: {', '.join(TREATMENTS)}")
 
 
 def role(value: object) -> Role:

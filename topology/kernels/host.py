@@ -1,7 +1,7 @@
 """The kernel ``host``: this machine's own, with the agent in fresh namespaces where nothing of the machine is seen.
 
 ``unshare(1)`` gives the agent user, network, mount, IPC and PID namespaces of its own. It sees a fresh ``/proc``,
-``/sys`` and an empty ``/run``; it is PID 1 there, so that when it dies the kernel ends everything it made.
+``/sys``, an empty ``/run`` and no resolver; it is PID 1 there, so that when it dies the kernel ends everything it made.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ NEW_NAMESPACES = (
     "--kill-child=KILL",
 )
 AS_ROOT_INSIDE = ("--user", "--map-root-user")
-PREPARE = 'mount -t tmpfs tmpfs /run && mkdir /run/netns && mount -t sysfs sysfs /sys && exec "$@"'
+NO_RESOLVER = "{ : >/run/resolv.conf; [ ! -e /etc/resolv.conf ] || mount --bind /run/resolv.conf /etc/resolv.conf; }"
+PREPARE = f'mount -t tmpfs tmpfs /run && mkdir /run/netns && {NO_RESOLVER} && mount -t sysfs sysfs /sys && exec "$@"'
 HELLO_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 5.0
 

@@ -16,6 +16,7 @@ from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
 from topology.kernels.rtnl.dumps import NETLINK_NETFILTER, NETLINK_ROUTE, Request, state_requests, tables_request
 from topology.kernels.rtnl.encode import Encode, by_pyroute2
+from topology.kernels.rtnl.exits import Exits, exit_requests, read_exits
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
 from topology.kernels.rtnl.readout import Readout
 from topology.kernels.rtnl.templates import SEQUENCE, Templates
@@ -106,6 +107,10 @@ class Netlink:
             further[node].setdefault(request.what, []).append(answer)
         return {node: readout.state(further[node], sysctls[node]) for node, readout in readouts.items()}
 
+    def exits(self, node: str | None) -> Exits:
+        """What could lead out of a node beside its state; None is the namespace that the agent came from."""
+        return read_exits(node or "agent", self._relay([(node, request, NETLINK_ROUTE) for request in exit_requests()]))
+
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """Which link kinds this kernel does not offer, each with the kernel's own words (a scratch namespace tells)."""
         scratch = "hopcheck-probe"
@@ -193,7 +198,7 @@ class Netlink:
         chunks = [(node, request.data, request.protocol) for node, request in requests]
         return self._relay(chunks) if chunks else []
 
-    def _relay(self, chunks: Sequence[tuple[str, bytes, int]]) -> list[bytes]:
+    def _relay(self, chunks: Sequence[tuple[str | None, bytes, int]]) -> list[bytes]:
         sizes = [[node, len(data), protocol] for node, data, protocol in chunks]
         reply = self._agent.call("netlink", b"".join(data for _, data, _ in chunks), chunks=sizes)
         lengths = reply.get("sizes", list)

@@ -147,8 +147,9 @@ def test_what_passes_is_no_change(live: LiveFabric, name: str) -> None:
 
 
 def test_nothing_of_the_machine_is_visible(live: LiveFabric) -> None:
-    """Inside the sandbox there is no interface of the machine, no route, and no way out."""
+    """Inside the sandbox there is no interface of the machine, no route, no resolver, and no way out."""
     run = live.kernel.agent.run
+    assert "nameserver" not in run(["cat", "/etc/resolv.conf"]).stdout
     assert run(["ls", "/sys/class/net"]).stdout.split() == ["lo"]
     assert run(["cat", "/proc/net/route"]).stdout.splitlines()[1:] == []
     assert int(run(["sh", "-c", "echo $$"]).stdout) < 1000

@@ -50,6 +50,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "topology.expected",
         "topology.tenants",
     ),
+    "topology.isolation": (*CORE, *MODEL, "topology.packet", "topology.expected", "topology.isolation"),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (
         *CORE,

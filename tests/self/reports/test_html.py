@@ -10,7 +10,7 @@ import pytest
 from reports.evidence import Cause
 from reports.judge.journey import Rung
 from reports.judge.trip import Leg, Trip
-from reports.render.html import head_html, leg_html, promise_cell, trip_html
+from reports.render.html import head_html, leg_html, note_html, promise_cell, trip_html
 from reports.render.pytest_html_hooks import HtmlHooks
 from tests.self.builders import expect, good_leg, leg, reference, seen_hop, seen_path, with_field
 from topology.kernels.registry import KernelInfo
@@ -137,6 +137,11 @@ def test_head_is_escaped_and_says_which_kernel() -> None:
 def test_promise_is_escaped() -> None:
     """A promise is a docstring, and may speak of <tags>."""
     assert promise_cell("a < b & c") == '<td class="col-promise">a &lt; b &amp; c</td>'
+
+
+def test_note_is_escaped() -> None:
+    """What is to be known of a promise is text, whatever it holds."""
+    assert note_html("<b>accepted</b>") == "<p><b>note</b> &lt;b&gt;accepted&lt;/b&gt;</p>"
 
 
 def test_trip_is_both_legs() -> None:

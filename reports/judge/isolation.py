@@ -1,0 +1,248 @@
+"""Whether what must be kept apart was kept apart: tenants' frames, forged packets, the world outside. Pure.
+
+A frame is *bare* where no VXLAN header is around it: there somebody has it. What was seen is held against the exact set
+of interfaces that the declaration derives, so that a leak and a loss are both named with node and interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reports.evidence import Finding, Sighting
+from topology.expected import ExpectedJourney
+from topology.isolation.domains import Domain, FrameKind
+from topology.isolation.forgery import Forgery
+from topology.packet import Probe
+from topology.refs import PortRef
+from topology.wire.headers import quoted
+
+TOLD_MAX = 20
+"""Places that a message names; the rest is counted."""
+SOURCE_KEY, BITS_KEY = "foreign-sources", "reserved-bits"
+DECLARED_BY = {"foreign-source": SOURCE_KEY, "other-vni": SOURCE_KEY, "reserved-bit": BITS_KEY}
+"""The lab's key that says what comes of a forgery."""
+
+
+@dataclass(frozen=True)
+class FrameSeen:
+    """One frame of a domain's station: where it must be bare, where it may be in a tunnel, and where it was seen."""
+
+    domain: Domain
+    source: PortRef
+    kind: FrameKind
+    expected: frozenset[PortRef]
+    transit: frozenset[PortRef]
+    sightings: tuple[Sighting, ...]
+
+    @property
+    def what(self) -> str:
+        """The frame in words."""
+        return f"{self.kind} frame of {self.domain} from {self.source}"
+
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """The nodes at which something is wrong, those with too much first."""
+        seen = bare(self.sightings)
+        strayed = [stray.place.node for stray in _strays(self)]
+        return (*strayed, *(place.node for place in sorted(seen.keys() ^ self.expected)))
+
+
+@dataclass(frozen=True)
+class ForgerySeen:
+    """A forged packet and every sighting of it."""
+
+    forgery: Forgery
+    sightings: tuple[Sighting, ...]
+
+    @property
+    def delivered(self) -> Mapping[PortRef, Sighting]:
+        """Where its frame was bare; an ICMP error that quotes the packet delivers nothing."""
+        return bare(seen for seen in self.sightings if quoted(seen.headers) is None)
+
+
+@dataclass(frozen=True)
+class OutwardSeen:
+    """A probe to the outside: how far the declaration lets it come, and every sighting of it and of what it brought."""
+
+    probe: Probe
+    expected: ExpectedJourney
+    sightings: tuple[Sighting, ...]
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a node has beside its declared state: devices that are up, rules, routes of other tables, resolvers."""
+
+    node: str
+    up: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    resolvers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MachineSeen:
+    """What the machine's own interfaces showed of a fabric's packets: the interface, and whose packet it was."""
+
+    strays: tuple[tuple[str, str], ...] = field(default=())
+
+
+def bare(sightings: Iterable[Sighting]) -> dict[PortRef, Sighting]:
+    """The first sighting at each interface where no VXLAN header is around the frame, in the order of time."""
+    found: dict[PortRef, Sighting] = {}
+    for seen in _in_order(sightings):
+        if "vxlan" not in seen.layers:
+            found.setdefault(PortRef(seen.node, seen.interface), seen)
+    return found
+
+
+def _in_order(sightings: Iterable[Sighting]) -> list[Sighting]:
+    """By time, so that a leak is told before what follows from it."""
+    return sorted(sightings, key=lambda seen: (seen.time_ns, seen.order))
+
+
+def judge_frame(frame: FrameSeen) -> Finding:
+    """Whether a frame was bare at exactly the expected interfaces, and elsewhere only inside its domain's tunnels."""
+    missing = sorted(frame.expected - bare(frame.sightings).keys())
+    held = f"{frame.what} - seen at exactly its {len(frame.expected)} places"
+    return _difference(frame.what, list(_strays(frame)), missing, held)
+
+
+def _strays(frame: FrameSeen) -> Iterator[_Stray]:
+    """Where a frame must not be, or not under that VNI, in the order of time."""
+    told: set[PortRef] = set()
+    for seen in _in_order(frame.sightings):
+        place = PortRef(seen.node, seen.interface)
+        tunnel = _innermost_tunnel(seen)
+        if place in told or (place in frame.expected if tunnel is None else _may_pass(frame, place, tunnel)):
+            continue
+        told.add(place)
+        right = _vnis(frame.domain.tunnels) if tunnel is not None and place in frame.transit else "nothing"
+        yield _Stray(place, right, seen, f" in VNI {tunnel[1]}" if tunnel else "")
+
+
+@dataclass(frozen=True)
+class _Stray:
+    """A place where something must not be, what is right there, and what was seen."""
+
+    place: PortRef
+    right: str
+    seen: Sighting
+    how: str = ""
+
+
+def _difference(what: str, strays: Sequence[_Stray], missing: Sequence[PortRef], held: str) -> Finding:
+    """The first difference in full, the others by their places."""
+    if not strays and not missing:
+        return Finding(True, held)
+    if strays:
+        first, *more = strays
+        text = f"{first.place} - {what} - expected {first.right} - seen {first.seen.headers.summary()}"
+        text += f"; too much at {_listed([f'{other.place}{other.how}' for other in more])}" if more else ""
+        text += f"; missing at {_listed([str(place) for place in missing])}" if missing else ""
+    else:
+        text = f"{missing[0]} - {what} - expected it - seen nothing"
+        text += f"; missing at {_listed([str(place) for place in missing[1:]])}" if missing[1:] else ""
+    return Finding(False, text)
+
+
+def _may_pass(frame: FrameSeen, place: PortRef, tunnel: tuple[int, int]) -> bool:
+    return place in frame.transit and tunnel in frame.domain.tunnels
+
+
+def _vnis(tunnels: Collection[tuple[int, int]]) -> str:
+    return " or ".join(f"VNI {vni} on port {port}" for port, vni in sorted(tunnels))
+
+
+def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
+    """UDP port and VNI of the VXLAN header next to the frame; None for a frame that is bare."""
+    headers = seen.headers.headers
+    places = [number for number, header in enumerate(headers) if header.layer == "vxlan"]
+    if not places:
+        return None
+    udp, vxlan = headers[places[-1] - 1], headers[places[-1]]
+    return int(udp.fields["dport"]), int(vxlan.fields["vni"])
+
+
+def arrives(seen: ForgerySeen) -> bool:
+    """Whether a forger's packet got through its VTEP."""
+    return seen.forgery.inroad.vxlan.ref in seen.delivered
+
+
+def judge_forgery(seen: ForgerySeen) -> Finding:
+    """Whether a forged packet was refused, or accepted, as the lab declares; a frame that came in is told."""
+    forgery, delivered = seen.forgery, seen.delivered
+    at = forgery.inroad.vxlan.ref
+    what = f"{forgery} sent by {forgery.inroad.role} {forgery.inroad.node}"
+    key = DECLARED_BY.get(forgery.kind or "", "")
+    if not forgery.expected and delivered:
+        why = f" (isolation: {key}: refused)" if key else ""
+        places = _listed([str(place) for place in delivered])
+        return Finding(False, f"{at} - {what} - expected refused{why} - seen its frame at {places}")
+    if forgery.expected and not delivered:
+        return Finding(False, f"{at} - {what} - expected accepted (isolation: {key}: accepted) - seen it refused")
+    strays = [_Stray(place, "nothing", seen) for place, seen in delivered.items() if place not in forgery.expected]
+    missing = sorted(forgery.expected - delivered.keys())
+    outcome = f"accepts {what}, as the lab declares ({key}: accepted)" if delivered else f"refuses {what}"
+    return _difference(f"frame of {what}", strays, missing, f"{at} {outcome}")
+
+
+def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Finding:
+    """Whether a probe to the outside stayed on the declared way, which ends inside, and nobody outside answered."""
+    probe, what = seen.probe, f"{seen.probe.source} -> {seen.probe.dst}"
+    legal = {(hop.node, hop.interface, hop.direction) for path in seen.expected.paths for hop in path.hops}
+    complaints = []
+    for sighting in _in_order(seen.sightings):
+        place = f"{sighting.node}:{sighting.interface}"
+        sender = _sender(sighting)
+        if quoted(sighting.headers) is not None:
+            if sender not in fabric_addresses:
+                complaints.append(f"{place} - error about {what} - expected from inside - seen from {sender}")
+        elif sender == str(probe.dst):
+            complaints.append(f"{place} - {what} - expected no answer - seen {sighting.headers.summary()}")
+        elif (sighting.node, sighting.interface, sighting.direction) not in legal:
+            complaints.append(f"{place} - {what} - expected it to end inside - seen {sighting.headers.summary()}")
+    return _finding(dict.fromkeys(complaints), f"{what} ends inside: {seen.refusal or seen.expected.dropped}")
+
+
+def _sender(sighting: Sighting) -> str:
+    """The source of the innermost IP header."""
+    found = [str(header.fields["src"]) for header in sighting.headers if header.layer in ("ipv4", "ipv6")]
+    return found[-1] if found else ""
+
+
+def judge_surroundings(seen: Surroundings, declared: Collection[str]) -> Finding:
+    """Whether a node has no device, rule, route or resolver but those that are declared or lead nowhere."""
+    node = seen.node
+    strange = [name for name in seen.up if name != "lo" and name not in declared]
+    complaints = [f"{node}:{name} - device - expected down, as nobody declares it - seen up" for name in strange]
+    complaints += [f"{node} - rule - expected only the kernel's own - seen {rule}" for rule in seen.rules]
+    complaints += [f"{node} - route - expected in no table but main - seen {route}" for route in seen.routes]
+    abroad = [address for address in seen.resolvers if not _is_own(address)]
+    complaints += [f"{node} - resolver - expected none but its own loopback - seen {address}" for address in abroad]
+    return _finding(complaints, f"{node} has nothing that is not declared")
+
+
+def _is_own(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
+
+
+def judge_machine(seen: MachineSeen) -> Finding:
+    """Whether the machine's own interfaces showed nothing of the fabric."""
+    complaints = [
+        f"this machine:{interface} - {whose} - expected nothing of the fabric - seen it"
+        for interface, whose in dict.fromkeys(seen.strays)
+    ]
+    return _finding(complaints, "this machine's interfaces show nothing of the fabric")
+
+
+def _finding(complaints: Iterable[str], otherwise: str) -> Finding:
+    told = list(complaints)
+    return Finding(not told, _listed(told, "; ") if told else otherwise)
+
+
+def _listed(items: Sequence[str], between: str = ", ") -> str:
+    more = len(items) - TOLD_MAX
+    return between.join(items[:TOLD_MAX]) + (f"{between}and {more} more" if more > 0 else "")

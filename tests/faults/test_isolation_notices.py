@@ -1,0 +1,253 @@
+"""The isolation suite's checks, on copies of the fabric in which something leaks: each fails, and names where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from fixtures.instruments.live import LiveFabric
+from fixtures.isolation import IsolationBook
+from topology.errors import NotApplicable
+from topology.isolation.domains import Domain, domains
+from topology.isolation.forgery import Forgery, Target, forgeries, targets
+from topology.isolation.outside import outside
+from topology.model import Bridge, Fabric, Isolation, Node, Vxlan
+from topology.refs import PortRef
+
+pytestmark = pytest.mark.faults
+LEAK = "leak0"
+
+
+@pytest.fixture
+def do(pristine: LiveFabric) -> Callable[[str, str], None]:
+    """Runs a command in a node of the copy; it succeeds."""
+
+    def run(node: str, command: str) -> None:
+        done = pristine.run(node, "sh", "-ec", command)
+        assert done.code == 0, f"{node}: {command}: {done.stderr}"
+
+    return run
+
+
+@pytest.fixture
+def book(pristine: LiveFabric) -> IsolationBook:
+    """What is tried on the copy, once it is broken."""
+    return IsolationBook(pristine)
+
+
+@pytest.fixture
+def two(lab: Fabric) -> tuple[Domain, Domain]:
+    """Two domains."""
+    found = domains(lab)
+    if len(found) < 2:
+        raise NotApplicable(f"the lab {lab.name} has no two Layer 2 domains")
+    return found[0], found[1]
+
+
+@pytest.fixture
+def target(lab: Fabric) -> Target:
+    """A VTEP in a bridge, that somebody else reaches."""
+    for found in targets(lab):
+        if found.inroads and lab[found.vxlan.node].bridge_of(found.vxlan.name):
+            return found
+    raise NotApplicable(f"the lab {lab.name} has no VTEP in a bridge that anybody else reaches")
+
+
+def bridge_of(lab: Fabric, domain: Domain) -> Bridge:
+    """The first bridge of a domain."""
+    return next(bridge for bridge in lab.all(Bridge) if bridge.ref in domain.members)
+
+
+def domain_of(lab: Fabric, ref: PortRef) -> Domain:
+    """The domain that an interface is in."""
+    return next(domain for domain in domains(lab) if ref in domain.members)
+
+
+def anew(node: Node, vxlan: Vxlan, more: str = "", **other: object) -> str:
+    """The command that makes a VXLAN device again, with something else in it."""
+    said = {"vni": vxlan.vni, "name": vxlan.name} | other
+    bridge = node.bridge_of(vxlan.name)
+    way = f"dev {vxlan.dev} " if vxlan.dev else ""
+    ends = f"local {vxlan.local} remote {vxlan.remote} {way}dstport {vxlan.port}"
+    mac = f"address {vxlan.mac} " if said["name"] == vxlan.name else ""
+    made = f"ip link add {said['name']} {mac}mtu {vxlan.mtu or 1450} type vxlan id {said['vni']} {ends} {more}"
+    gone = f"ip link del {vxlan.name}; " if said["name"] == vxlan.name else ""
+    return f"{gone}{made}; ip link set {said['name']} {f'master {bridge.name}' if bridge else ''} up"
+
+
+def forgery(lab: Fabric, target: Target, kind: str) -> Forgery:
+    """What is forged for a target."""
+    return next(found for found in forgeries(lab, target.inroads[0]) if found.kind == kind)
+
+
+def test_veth_between_two_domains_is_noticed(
+    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Callable[[str, str], None]
+) -> None:
+    """Frames of both domains are seen where a link between their bridges lets them out."""
+    one, other = (bridge_of(lab, domain) for domain in two)
+    there = f" netns {other.node}" if other.node != one.node else ""
+    do(one.node, f"ip link add {LEAK} type veth peer name leak1{there}; ip link set {LEAK} master {one.name} up")
+    do(other.node, f"ip link set leak1 master {other.name} up")
+    for domain, bridge in zip(two, (one, other), strict=True):
+        for kind in ("broadcast", "unknown-unicast", "multicast"):
+            finding = book.frames(domain, kind)
+            assert not finding
+            assert f"{bridge.node}:leak" in finding.message
+            strangers = two[1] if domain == two[0] else two[0]
+            assert any(str(member) in finding.message for member in strangers.members)
+            assert finding.cause is not None
+            assert finding.cause.node in (one.node, other.node)
+
+
+def test_two_vnis_in_one_bridge_are_noticed(
+    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Callable[[str, str], None]
+) -> None:
+    """A VXLAN device in the other tenant's bridge shows that tenant's frames, which travel under the wrong VNI."""
+    here = {vxlan.node: vxlan for vxlan in two[1].vxlans}
+    moved = next((here[vxlan.node] for vxlan in two[0].vxlans if vxlan.node in here), None)
+    if moved is None:
+        raise NotApplicable(f"no node of the lab {lab.name} has VXLAN devices of two domains")
+    mine = next(vxlan for vxlan in two[0].vxlans if vxlan.node == moved.node)
+    bridge = lab[mine.node].bridge_of(mine.name)
+    assert bridge
+    do(moved.node, f"ip link set {moved.name} master {bridge.name}")
+    finding = book.frames(two[0], "broadcast")
+    assert not finding
+    assert finding.message.startswith(f"{moved.ref} - broadcast frame of {two[0]} from ")
+    assert f" in VNI {moved.vni}" in finding.message
+    assert any(str(station) in finding.message for station in two[1].stations)
+    assert finding.cause is not None
+    assert (finding.cause.kind, finding.cause.node, finding.cause.interface) == ("bridge", moved.node, moved.name)
+
+
+def test_answer_of_the_wrong_tenant_is_noticed(
+    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Callable[[str, str], None]
+) -> None:
+    """Where the bridges of two tenants with one address are joined, who asks for it hears the other tenant, too."""
+    assert book.answers(two[0])
+    one, other = (bridge_of(lab, domain) for domain in two)
+    there = f" netns {other.node}" if other.node != one.node else ""
+    do(one.node, f"ip link add {LEAK} type veth peer name leak1{there}; ip link set {LEAK} master {one.name} up")
+    do(other.node, f"ip link set leak1 master {other.name} up")
+    finding = book.answers(two[0])
+    assert not finding
+    assert any(f"{station}" in finding.message for station in two[1].stations)
+
+
+def test_wrong_vni_is_noticed(lab: Fabric, target: Target, book: IsolationBook, do: Callable[[str, str], None]) -> None:
+    """A VTEP with a VNI that nobody declares loses its domain's frames, and its packets are named on their way."""
+    vxlan, wrong = target.vxlan, forgery(lab, target, "undeclared-vni").vni
+    do(vxlan.node, anew(lab[vxlan.node], vxlan, vni=wrong))
+    finding = book.frames(domain_of(lab, vxlan.ref), "broadcast")
+    assert not finding
+    assert f"expected VNI {vxlan.vni} on port {vxlan.port} - seen " in finding.message
+    assert "missing at " in finding.message
+    assert finding.cause is not None
+    assert (finding.cause.kind, finding.cause.node, finding.cause.interface) == ("vxlan", vxlan.node, vxlan.name)
+
+
+def test_station_that_is_cut_off_is_missed(
+    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Callable[[str, str], None]
+) -> None:
+    """A member that a frame does not reach is named, and so is the cause."""
+    last = two[0].stations[-1]
+    do(last.node, f"ip link set {last.interface} down")
+    finding = book.frames(two[0], "broadcast")
+    assert not finding
+    assert f"{last} - " in finding.message
+    assert "expected it - seen nothing" in finding.message
+    assert finding.cause is not None
+    assert finding.cause.node == last.node
+
+
+def test_vtep_for_an_undeclared_vni_is_noticed(
+    lab: Fabric, target: Target, book: IsolationBook, do: Callable[[str, str], None]
+) -> None:
+    """A VXLAN device too many takes forged packets; the place where their frame came out is named."""
+    vxlan = target.vxlan
+    do(vxlan.node, anew(lab[vxlan.node], vxlan, name=LEAK, vni=forgery(lab, target, "undeclared-vni").vni))
+    finding, accepted = book.forged(target, "undeclared-vni")
+    assert not finding
+    assert accepted
+    assert f"expected refused - seen its frame at {vxlan.node}:" in finding.message
+    assert f"{vxlan.node}:{LEAK}" in finding.message
+
+
+def test_reserved_bit_that_is_taken_is_noticed(
+    lab: Fabric, target: Target, book: IsolationBook, do: Callable[[str, str], None]
+) -> None:
+    """A VXLAN device that gives a reserved bit a meaning accepts what the lab says is refused."""
+    node, port = lab[target.vxlan.node], target.vxlan.port
+    for other in (found for found in node.all(Vxlan) if found.port == port and found != target.vxlan):
+        do(node.name, f"ip link del {other.name}")  # devices with and without gbp cannot share a port
+    do(node.name, anew(node, target.vxlan, more="gbp"))
+    finding, _ = book.forged(target, "reserved-bit")
+    assert not finding
+    assert f"{target} - " in finding.message
+    assert "expected refused (isolation: reserved-bits: refused) - seen its frame at " in finding.message
+
+
+def test_stranger_who_is_taken_in_is_noticed(lab: Fabric, target: Target, pristine: LiveFabric) -> None:
+    """Where the lab says that foreign sources are refused, Linux's VXLAN breaks the promise."""
+    pristine.declared = replace(lab, isolation=Isolation(foreign_sources="refused"))
+    finding, _ = IsolationBook(pristine).forged(target, "foreign-source")
+    assert not finding
+    assert "expected refused (isolation: foreign-sources: refused) - seen its frame at " in finding.message
+
+
+def test_stranger_who_is_turned_away_is_noticed(
+    target: Target, book: IsolationBook, do: Callable[[str, str], None]
+) -> None:
+    """Where the lab says that foreign sources are accepted, a filter at the VTEP's node is a difference."""
+    do(target.vxlan.node, "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter")
+    finding, _ = book.forged(target, "foreign-source")
+    assert not finding
+    assert "expected accepted (isolation: foreign-sources: accepted) - seen it refused" in finding.message
+
+
+def test_way_out_is_noticed(
+    lab: Fabric, pristine: LiveFabric, book: IsolationBook, do: Callable[[str, str], None]
+) -> None:
+    """A leaf with a link to a namespace outside lets packets out, and they are answered; the link is named."""
+    leaf, address = lab.role("leaf")[0].name, outside(lab)
+    pristine.kernel.agent.call("netns_add", names=["outside"])
+    do(leaf, f"ip link add {LEAK} type veth peer name leak1 netns outside; ip link set {LEAK} up")
+    do(leaf, f"ip addr add {address + 1}/24 dev {LEAK}")
+    do("outside", f"ip addr add {address}/24 dev leak1; ip link set leak1 up; ip route add default via {address + 1}")
+    finding = book.outwards(leaf)
+    assert not finding
+    assert f"{leaf}:{LEAK} - {leaf} -> {address} - expected it to end inside - seen " in finding.message
+    assert f"{leaf}:{LEAK} - {leaf} -> {address} - expected no answer - seen " in finding.message
+    assert not book.surroundings(leaf)
+    assert LEAK in {cause.interface for cause in pristine.differences(leaf)}
+
+
+def test_rule_and_table_are_noticed(lab: Fabric, book: IsolationBook, do: Callable[[str, str], None]) -> None:
+    """A policy rule, and the route that it leads to, are named, though the main table is as declared."""
+    node = lab.role("leaf")[0].name
+    do(node, "ip rule add pref 100 lookup 100; ip route add default dev lo table 100")
+    message = book.surroundings(node).message
+    assert f"{node} - rule - expected only the kernel's own - seen 100: from all to all lookup 100" in message
+    assert f"{node} - route - expected in no table but main - seen default dev lo table 100" in message
+
+
+def test_resolver_is_noticed(
+    lab: Fabric, pristine: LiveFabric, book: IsolationBook, pytestconfig: pytest.Config
+) -> None:
+    """A resolver that a node's processes are told of is named."""
+    if pytestconfig.getoption("--runtime") != "netns":
+        raise NotApplicable("a container has a file of resolvers of its own, on a read-only root")
+    said = f"echo nameserver {outside(lab)} >/run/resolvers && mount --bind /run/resolvers /etc/resolv.conf"
+    assert pristine.kernel.agent.run(["sh", "-c", said]).code == 0
+    node = lab.nodes[0].name
+    expected = f"{node} - resolver - expected none but its own loopback - seen {outside(lab)}"
+    assert book.surroundings(node).message == expected
+
+
+def test_device_beside_the_fabric_is_noticed(pristine: LiveFabric, book: IsolationBook) -> None:
+    """A device in the namespace that the fabric was built from is named."""
+    assert book.home()
+    assert pristine.kernel.agent.run(["ip", "link", "add", LEAK, "type", "bridge"]).code == 0
+    assert f"agent's namespace - expected no device - seen {LEAK}" in book.home().message

@@ -1,0 +1,25 @@
+"""Layer 2 domains (tenants) never see each other's frames, whatever addresses and MACs they use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from reports.evidence import Finding
+from topology.isolation.domains import FRAME_KINDS, Domain, FrameKind
+
+pytestmark = pytest.mark.isolation
+
+
+@pytest.mark.parametrize("kind", FRAME_KINDS)
+def test_frame_reaches_its_domain_and_nothing_else(
+    domain: Domain, kind: FrameKind, isolated: Callable[[Domain, FrameKind], Finding]
+) -> None:
+    """A frame is bare at exactly the members of its domain that it is for, elsewhere only in its own tunnels."""
+    assert isolated(domain, kind)
+
+
+def test_shared_address_is_answered_by_its_own_domain(domain: Domain, answered: Callable[[Domain], Finding]) -> None:
+    """An address that another domain has too is answered by the asker's own domain, seen by nobody else."""
+    assert answered(domain)

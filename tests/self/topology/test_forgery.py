@@ -1,0 +1,193 @@
+"""Who can forge which VXLAN packets, and what must come of them; what is outside a fabric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from tests.self.builders import reference, reference_text, vxlan_lab
+from topology.errors import NotApplicable
+from topology.formats.lab import load_lab, load_lab_text
+from topology.isolation.domains import flooded_from
+from topology.isolation.forgery import (
+    I_FLAG,
+    VNI_MAX,
+    Forgery,
+    Inroad,
+    control,
+    forgeries,
+    spread_over,
+    targets,
+)
+from topology.isolation.outside import outside, probes_outwards, way_outwards
+from topology.model import Fabric, Isolation, Node, Vxlan
+from topology.refs import PortRef
+
+TENANTS = load_lab("two-tenants")
+
+
+def inroads(fabric: Fabric, vtep: str) -> Mapping[str, Inroad]:
+    """The forgers of a VTEP, by name."""
+    target = next(target for target in targets(fabric) if str(target) == vtep)
+    return {inroad.node: inroad for inroad in target.inroads}
+
+
+def forged(fabric: Fabric, vtep: str, node: str) -> dict[str | None, Forgery]:
+    """What a node forges, by kind."""
+    return {forgery.kind: forgery for forgery in forgeries(fabric, inroads(fabric, vtep)[node])}
+
+
+def test_the_first_of_each_role_that_reaches_a_vtep_forges() -> None:
+    """In the small lab a leaf, the spine, the other VTEP's switch and a routed customer reach each VTEP."""
+    assert list(inroads(vxlan_lab(), "v1:vx")) == ["l1", "s1", "v2", "c3"]
+    assert all(inroad.through is None for inroad in inroads(vxlan_lab(), "v1:vx").values())
+
+
+def test_bridged_customers_reach_no_vtep() -> None:
+    """Customers without a route to the underlay forge nothing; the leaf and the spine do."""
+    assert list(inroads(TENANTS, "l1:vx-red")) == ["l2", "s1"]
+
+
+def test_a_spine_forges_through_the_tunnel_that_crosses_it() -> None:
+    """In the reference lab spine 2 has no route to a VTEP, but passes itself off as the tunnel's other end."""
+    found = inroads(reference(), "con_ns3:vxlan-cont")
+    assert list(found) == ["lc1", "sc2", "con_ns1", "cs1"]
+    assert found["sc2"].through == reference()["lc1"].gre
+    assert found["cs1"].through is None
+
+
+def changed(fabric: Fabric, change: Callable[[Node], Node]) -> Fabric:
+    """A fabric with other nodes."""
+    return replace(fabric, nodes=tuple(change(node) for node in fabric.nodes))
+
+
+def test_a_vtep_that_nobody_reaches_is_a_target_without_forgers() -> None:
+    """Without addresses on the spine and routes at the leaves there is no way to it, and it is not left out."""
+
+    def cut(node: Node) -> Node:
+        devices = tuple(replace(d, addresses=()) if node.role == "spine" else d for d in node.devices)
+        return replace(node, devices=devices, routes=())
+
+    found = list(targets(changed(TENANTS, cut)))
+    assert [str(target) for target in found] == ["l1:vx-red", "l1:vx-blue", "l2:vx-red", "l2:vx-blue"]
+    assert all(target.inroads == () for target in found)
+
+
+def test_each_forgery_is_wrong_in_one_thing() -> None:
+    """VNI, source, I flag or a reserved bit; all else is the peer's."""
+    made = forged(TENANTS, "l1:vx-red", "s1")
+    peer, stranger = ip_address("10.2.0.2"), ip_address("10.1.0.1")
+    assert {kind: (f.source, f.vni, f.flags) for kind, f in made.items()} == {
+        "undeclared-vni": (peer, 101, I_FLAG),
+        "foreign-source": (stranger, 100, I_FLAG),
+        "clear-i-flag": (peer, 100, 0),
+        "reserved-bit": (peer, 100, 0x88),
+        "other-vni": (stranger, 200, I_FLAG),
+    }
+
+
+def test_the_peer_itself_takes_a_strangers_address() -> None:
+    """Who is the peer forges from an address that nobody in the fabric has."""
+    assert str(forged(TENANTS, "l1:vx-red", "l2")["foreign-source"].source) == "198.51.100.1"
+
+
+def test_a_lab_with_one_vni_has_no_other_tenants() -> None:
+    """There is nothing to forge into."""
+    assert "other-vni" not in forged(reference(), "con_ns1:vxlan-cont", "lc1")
+    assert "other-vni" not in forged(vxlan_lab(), "v1:vx", "l1")
+
+
+def test_what_is_accepted_has_its_places_what_is_refused_has_none() -> None:
+    """By Linux's own doing strangers are accepted and reserved bits refused; a lab may declare the opposite."""
+    there, other = (flooded_from(TENANTS, vxlan(TENANTS, name)) for name in ("vx-red", "vx-blue"))
+    made = forged(TENANTS, "l1:vx-red", "s1")
+    assert made["foreign-source"].expected == there
+    assert made["other-vni"].expected == other
+    assert {kind for kind, forgery in made.items() if not forgery.expected} == {
+        "undeclared-vni",
+        "clear-i-flag",
+        "reserved-bit",
+    }
+    opposite = replace(TENANTS, isolation=Isolation("refused", "accepted"))
+    made = forged(opposite, "l1:vx-red", "s1")
+    assert {kind for kind, forgery in made.items() if forgery.expected} == {"reserved-bit"}
+
+
+def vxlan(fabric: Fabric, name: str) -> Vxlan:
+    found = fabric["l1"][name]
+    assert isinstance(found, Vxlan)
+    return found
+
+
+def test_another_tenants_vni_at_a_vtep_without_it_is_refused() -> None:
+    """Where the VTEP's node does not have the other VNI, there is nobody to take the frame."""
+
+    def without_blue(node: Node) -> Node:
+        kept = [device for device in node.devices if (node.name, device.name) != ("l1", "vx-blue")]
+        members = [replace(d, members=("l1_blue1",)) if d.ref == PortRef("l1", "br-blue") else d for d in kept]  # type: ignore[call-arg]
+        return replace(node, devices=tuple(members))
+
+    fabric = changed(TENANTS, without_blue)
+    assert forged(fabric, "l1:vx-red", "s1")["other-vni"].expected == frozenset()
+    assert forged(fabric, "l2:vx-red", "s1")["other-vni"].expected != frozenset()
+
+
+def test_an_undeclared_vni_is_declared_nowhere() -> None:
+    """The next one that is free, around the end of the range."""
+    text = reference_text().replace("vni: 30", f"vni: {VNI_MAX}")
+    assert forged(load_lab_text(text), "con_ns1:vxlan-cont", "lc1")["undeclared-vni"].vni == 1
+
+    def renumbered(node: Node) -> Node:
+        devices = (replace(d, vni=101) if isinstance(d, Vxlan) and d.vni == 200 else d for d in node.devices)
+        return replace(node, devices=tuple(devices))
+
+    assert forged(changed(TENANTS, renumbered), "l1:vx-red", "s1")["undeclared-vni"].vni == 102
+
+
+def test_the_control_is_the_peers_own() -> None:
+    """Nothing is wrong with it, and its frame is expected behind the VTEP."""
+    found = control(TENANTS, inroads(TENANTS, "l2:vx-blue")["s1"])
+    assert (found.kind, str(found.source), found.vni, found.flags) == (None, "10.1.0.2", 200, I_FLAG)
+    assert found.expected == flooded_from(TENANTS, TENANTS["l2"]["vx-blue"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 3), (3, 3), (4, 3), (100, 8), (7, 1)])
+def test_many_are_represented_by_some(count: int, most: int) -> None:
+    """At most so many, the first among them, and all where they are few."""
+    chosen = spread_over(range(count), most)
+    assert len(chosen) <= most
+    assert list(chosen[:1]) == list(range(count))[:1]
+    assert count > most or list(chosen) == list(range(count))
+
+
+def test_outside_is_where_the_fabric_is_not() -> None:
+    """A documentation network that the lab does not use, of either version; none left is said."""
+    assert str(outside(reference())) == "198.51.100.1"
+    assert outside(reference(), 6).version == 6
+    taken = reference_text().replace("27.0.0.", "198.51.100.")
+    assert str(outside(load_lab_text(taken))) == "203.0.113.1"
+    around = reference_text().replace("25.0.0.1/24", "192.0.0.1/2").replace("25.0.0.2/24", "192.0.0.2/2")
+    around = around.replace("via 25.0.0.1", "via 192.0.0.1")
+    with pytest.raises(NotApplicable, match="every address that documentation has in IPv4"):
+        outside(load_lab_text(around))
+
+
+def test_every_node_probes_outwards_in_each_version_that_it_has() -> None:
+    """Also one without an address, which can only be refused."""
+    text = reference_text().replace("cs1_br1: 20.0.0.1/24", "cs1_br1: [20.0.0.1/24, fd00::1/64]")
+    fabric = load_lab_text(text)
+    assert [probe.dst.version for probe in probes_outwards(fabric, fabric["cs1"])] == [4, 6]
+    (nowhere,) = probes_outwards(fabric, fabric["con_ns2"])
+    assert nowhere.src.is_unspecified
+
+
+def test_the_way_outwards_ends_inside() -> None:
+    """The customer's default route ends at its leaf, which has no route; a node without one does not even send."""
+    probes = [probe for name in ("cs5", "con_ns2") for probe in probes_outwards(reference(), reference()[name])]
+    with_way, without = (way_outwards(reference(), probe) for probe in probes)
+    assert with_way.dropped == "lc1 has no route to 198.51.100.1"
+    assert with_way.paths[0].hops[-1].ref == reference()["lc1"]["lc1-bridge1"].ref
+    assert without.paths[0].hops == ()

@@ -1,0 +1,188 @@
+"""Layer 2 domains: which interfaces a frame of each must reach, and by which others it may travel in a tunnel. Pure.
+
+A domain is what bridges, links and VXLAN join (a broadcast domain of IEEE 802.1Q, a VNI of RFC 7348). Its frames are
+bare at its members and nowhere else; between two VTEPs they are inside VXLAN, under one of the domain's own VNIs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal, TypeAlias, get_args
+
+from topology.expected import expected_journey
+from topology.model import Bridge, Device, Fabric, Port, Vxlan
+from topology.packet import Probe
+from topology.refs import PortRef
+
+FrameKind: TypeAlias = Literal["unicast", "broadcast", "unknown-unicast", "multicast"]
+FRAME_KINDS: tuple[FrameKind, ...] = get_args(FrameKind)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One Layer 2 domain with at least one bridge: every interface in it, and those of them that end it.
+
+    ``stations`` are the interfaces whose node is an end of the domain: frames start and stop there.
+    """
+
+    members: frozenset[PortRef]
+    stations: tuple[PortRef, ...]
+    vxlans: tuple[Vxlan, ...]
+    first: PortRef
+
+    @cached_property
+    def tunnels(self) -> frozenset[tuple[int, int]]:
+        """UDP port and VNI of each tunnel that may carry its frames."""
+        return frozenset((vxlan.port, vxlan.vni) for vxlan in self.vxlans)
+
+    def __str__(self) -> str:
+        vnis = sorted({vxlan.vni for vxlan in self.vxlans})
+        return f"VNI-{'+'.join(map(str, vnis))}" if vnis else str(self.first)
+
+
+def domains(fabric: Fabric) -> tuple[Domain, ...]:
+    """Every domain that has a bridge, in declaration order; a link alone joins nobody but its two ends."""
+    found: list[Domain] = []
+    known: set[PortRef] = set()
+    place = {device.ref: number for number, device in enumerate(fabric.devices)}
+    for bridge in fabric.all(Bridge):
+        if bridge.ref not in known and bridge.members:
+            members = flooded(fabric, bridge)
+            known |= members
+            devices = [fabric[ref.node][ref.interface] for ref in sorted(members, key=place.__getitem__)]
+            stations = tuple(device.ref for device in devices if is_station(fabric, device))
+            vxlans = tuple(device for device in devices if isinstance(device, Vxlan))
+            found.append(Domain(members, stations, vxlans, bridge.ref))
+    return tuple(found)
+
+
+def is_station(fabric: Fabric, device: Device) -> bool:
+    """Whether a node sends and takes frames of its own here: no bridge's member, and no bridge without an address."""
+    free = fabric[device.node].bridge_of(device.name) is None
+    return free and device.mac is not None and (not isinstance(device, Bridge) or bool(device.addresses))
+
+
+def flooded(fabric: Fabric, start: Device, *, to_bridges: bool = True) -> frozenset[PortRef]:
+    """Where a frame is seen that a device sends and every bridge floods, the device itself included.
+
+    A bridge takes broadcasts and multicasts up itself, but (``to_bridges`` False) no frame to a MAC that is not its own
+    (``br_handle_frame_finish``, net/bridge/br_input.c).
+    """
+    return frozenset(_Flood(fabric, to_bridges).emit(start))
+
+
+def flooded_from(fabric: Fabric, vxlan: Vxlan) -> frozenset[PortRef]:
+    """Where a broadcast is seen that comes out of a tunnel at one of its ends."""
+    return frozenset(_Flood(fabric, True).arrive(vxlan))
+
+
+class _Flood:
+    """Follows a flooded frame through each bridge once."""
+
+    def __init__(self, fabric: Fabric, to_bridges: bool) -> None:
+        self.fabric, self.to_bridges = fabric, to_bridges
+        self.passed: set[PortRef] = set()
+
+    def emit(self, device: Device) -> Iterator[PortRef]:
+        """Out of a device: to the other end of its link or tunnel, or into the bridge that it is."""
+        yield device.ref
+        if isinstance(device, Bridge):
+            yield from self.across(device, None)
+        for far in far_ends(self.fabric, device):
+            yield from self.arrive(far)
+
+    def arrive(self, device: Device) -> Iterator[PortRef]:
+        """Into a device, and its bridge."""
+        yield device.ref
+        bridge = self.fabric[device.node].bridge_of(device.name)
+        if bridge is not None:
+            if self.to_bridges:
+                yield bridge.ref
+            yield from self.across(bridge, device.name)
+
+    def across(self, bridge: Bridge, came_by: str | None) -> Iterator[PortRef]:
+        """Out of all ports of a bridge but the one that the frame came by."""
+        if bridge.ref in self.passed:
+            return
+        self.passed.add(bridge.ref)
+        for name in bridge.members:
+            if name != came_by:
+                yield from self.emit(self.fabric[bridge.node][name])
+
+
+def far_ends(fabric: Fabric, device: Device) -> tuple[Device, ...]:
+    """A veth's other end; the VXLAN devices that a VTEP's packets reach."""
+    if isinstance(device, Port):
+        return (fabric[device.peer.node][device.peer.interface],)
+    if isinstance(device, Vxlan):
+        return fabric.vteps.get((device.remote, device.port, device.vni), ())
+    return ()
+
+
+def way(fabric: Fabric, source: PortRef, target: PortRef) -> frozenset[PortRef]:
+    """Where a frame to a MAC that all bridges have learned is seen, both stations included; empty if there is none."""
+    before: dict[PortRef, PortRef | None] = {source: None}
+    waiting = [source]
+    while waiting and target not in before:
+        here = waiting.pop(0)
+        for there in _steps(fabric, here, starts=here == source):
+            if there not in before:
+                before[there] = here
+                waiting.append(there)
+    return frozenset(_back(before, target)) if target in before else frozenset()
+
+
+def _steps(fabric: Fabric, here: PortRef, starts: bool) -> Iterator[PortRef]:
+    """The interfaces next on a way: those across the bridge, the bridge itself, or the other end."""
+    device = fabric[here.node][here.interface]
+    bridge = fabric[here.node].bridge_of(here.interface)
+    if isinstance(device, Bridge) and starts:
+        yield from (PortRef(here.node, name) for name in device.members)
+    if bridge is not None:
+        yield bridge.ref
+        yield from (PortRef(here.node, name) for name in bridge.members)
+    yield from (far.ref for far in far_ends(fabric, device))
+
+
+def _back(before: Mapping[PortRef, PortRef | None], target: PortRef) -> Iterator[PortRef]:
+    place: PortRef | None = target
+    while place is not None:
+        yield place
+        place = before[place]
+
+
+def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, target: PortRef) -> frozenset[PortRef]:
+    """Exactly where a station's frame of one kind must be bare; ``target`` is whom a unicast is for."""
+    start = fabric[source.node][source.interface]
+    if kind == "unicast":
+        return way(fabric, source, target)
+    return domain.members if kind != "unknown-unicast" else flooded(fabric, start, to_bridges=False)
+
+
+def transit(fabric: Fabric, domain: Domain) -> frozenset[PortRef]:
+    """Every interface that the domain's VXLAN packets may pass between their VTEPs, whichever way they take."""
+    return frozenset(hop for vxlan in domain.vxlans for hop in _between(fabric, vxlan))
+
+
+def _between(fabric: Fabric, vxlan: Vxlan) -> Iterator[PortRef]:
+    for far in fabric.vteps.get((vxlan.remote, vxlan.port, vxlan.vni), ()):
+        journey = expected_journey(fabric, Probe(vxlan.node, far.node, vxlan.local, vxlan.remote, "udp"))
+        for path in journey.paths:
+            yield from (hop.ref for hop in path.hops)
+
+
+def twins(fabric: Fabric, all_domains: tuple[Domain, ...]) -> Iterator[tuple[PortRef, PortRef]]:
+    """Stations of different domains that have the same address or the same MAC: each with the next who has it."""
+    holders: dict[object, list[tuple[int, PortRef]]] = {}
+    for number, domain in enumerate(all_domains):
+        for ref in domain.stations:
+            device = fabric[ref.node][ref.interface]
+            for thing in (device.mac, *(interface.ip for interface in device.addresses)):
+                holders.setdefault(thing, []).append((number, ref))
+    pairs: dict[tuple[PortRef, PortRef], None] = {}
+    for held in holders.values():
+        pairs |= dict.fromkeys((a, b) for (i, a), (j, b) in pairwise(held) if i != j)
+    yield from pairs

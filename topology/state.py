@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from topology.model import Address, Bridge, Device, Gre, Interface, Network, Node, Port, Vxlan
+from topology.mtu import device_mtu
 
 FALLBACK_DEVICES = frozenset(
     ("lo", "gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6gre0", "ip6_vti0")
@@ -81,11 +82,12 @@ def declared_state(node: Node) -> NodeState:
 
 
 def declared_link(node: Node, device: Device) -> LinkState:
-    """What one device must look like."""
+    """What one device must look like; the MTU of a bridge for which none is declared follows its members'."""
     bridge = node.bridge_of(device.name)
     kind, parameters = _kind(device)
     master = bridge.name if bridge else None
-    return LinkState(device.name, kind, True, device.mac, device.mtu, master, parameters)
+    mtu = device.mtu if isinstance(device, Bridge) else device_mtu(node, device)
+    return LinkState(device.name, kind, True, device.mac, mtu, master, parameters)
 
 
 def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -21,9 +21,11 @@ Interface: TypeAlias = IPv4Interface | IPv6Interface
 Network: TypeAlias = IPv4Network | IPv6Network
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 Kind: TypeAlias = Literal["bridge", "routed", "l2-overlay", "l3-overlay", "hairpin"]
+Above: TypeAlias = Literal["fragments", "icmp", "silence"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 KINDS: tuple[Kind, ...] = get_args(Kind)
+ABOVE: tuple[Above, ...] = get_args(Above)
 NAME_MAX = 15
 """IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
 PORT_MTU = 1500
@@ -232,6 +234,19 @@ class Link:
 
 
 @dataclass(frozen=True)
+class MtuPromise:
+    """What sizes a pair's packets may have, in bytes of the customer's IP packet.
+
+    Packets up to ``customers`` cross whole (None: as much as the declaration computes). ``above`` is what may become of
+    larger ones with DF: they arrive in fragments of an outer packet, are answered by ICMP, or vanish in silence.
+    """
+
+    customers: int | None = None
+    above: tuple[Above, ...] = ABOVE
+    where: Position = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
 class Pair:
     """A promise: traffic from ``source`` reaches ``target`` and comes back, carried as ``kind`` says."""
 
@@ -239,6 +254,12 @@ class Pair:
     target: str
     kind: Kind
     where: Position = field(default=NOWHERE, compare=False)
+    mtu: MtuPromise = MtuPromise()
+
+    @property
+    def ways(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """There and back, each as the node that sends and the one that receives."""
+        return ((self.source, self.target), (self.target, self.source))
 
     def __str__(self) -> str:
         return f"{self.source}-{self.target}-{self.kind}"

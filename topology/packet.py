@@ -40,11 +40,13 @@ class Probe:
     ident: int = 1
     sequence: int = 1
     is_reply: bool = False
+    payload_bytes: int = PAYLOAD_BYTES
 
     @property
     def payload(self) -> bytes:
-        """The nonce, filled up to ping's size with a counting pattern."""
-        return self.nonce + bytes(range(len(self.nonce), PAYLOAD_BYTES))
+        """The nonce, filled up with a counting pattern; as many bytes as ping sends where nothing else is said."""
+        pattern = bytes(n & 0xFF for n in range(len(self.nonce), self.payload_bytes))
+        return (self.nonce + pattern)[: self.payload_bytes]
 
     @property
     def layers(self) -> Layers:
@@ -112,6 +114,11 @@ def stack_of(layers: Layers) -> Stack:
         stated = {"ipv4": {"len": size}, "udp": {"len": size}, "ipv6": {"plen": size - 40}}.get(name, {})
         out.append((name, {**fields, **stated}))
     return Stack.of(*reversed(out))
+
+
+def size_of(layers: Layers) -> int:
+    """How many bytes the layers have."""
+    return sum(_bytes(name, fields) for name, fields in layers)
 
 
 def _bytes(name: str, fields: Mapping[str, object]) -> int:

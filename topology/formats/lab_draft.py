@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from topology.errors import Position
 from topology.formats import lab_schema as schema
 from topology.formats.yaml_positions import Step, Tree, locate
-from topology.model import Bridge, Device, Fabric, Gre, Link, Node, Pair, Port, Vxlan, stable_mac
+from topology.model import ABOVE, Bridge, Device, Fabric, Gre, Link, MtuPromise, Node, Pair, Port, Vxlan, stable_mac
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,22 @@ def build(spec: schema.LabSpec, tree: Tree, file: str) -> Draft:
         nodes=tuple(_node(name, spec, ports[name], tree) for name in spec.nodes),
         links=tuple(link for _, link in links),
         pairs=tuple(
-            Pair(pair.source, pair.target, pair.kind, where=locate(tree, ("pairs", index)))
+            Pair(pair.source, pair.target, pair.kind, locate(tree, ("pairs", index)), _mtu(index, spec, tree))
             for index, pair in spec.pairs.items()
         ),
         file=file,
     )
     return Draft(spec, tree, fabric)
+
+
+def _mtu(index: int, spec: schema.LabSpec, tree: Tree) -> MtuPromise:
+    """What a pair is promised of sizes: what it says itself, else what the lab says."""
+    own, common = spec.pairs[index].mtu, spec.mtu
+    customers = own.customers if own.customers is not None else common.customers
+    above = own.above if own.above is not None else common.above
+    where = ("pairs", index, "mtu") if own.customers is not None else ("mtu",)
+    fates = tuple(dict.fromkeys(above.values())) if above is not None else ABOVE
+    return MtuPromise(customers, fates, locate(tree, (*where, "customers")))
 
 
 def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) -> Node:

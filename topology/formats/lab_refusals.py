@@ -122,6 +122,8 @@ def _fields(path: Path) -> Iterable[str]:
     }
     if len(path) == 1:
         return schema.LabSpec.model_fields
+    if path[0] == "mtu" or (path[0] == "pairs" and len(path) == 4):
+        return schema.MtuSpec.model_fields
     if path[0] == "nodes" and len(path) == 3:
         return schema.NodeSpec.model_fields
     return part[path[2] if path[0] == "nodes" else path[0]].model_fields

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
 from topology.formats import lab_values as values
-from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Kind, PortRef, Role, Route
+from topology.model import ABOVE, PORT_MTU, VXLAN_PORT, Above, Address, Interface, Kind, PortRef, Role, Route
 
 MAX_NODES = 10_000
 
@@ -27,6 +27,12 @@ def _numbered(value: object) -> object:
 
 def _one_or_more(value: object) -> object:
     return {0: value} if isinstance(value, str | int) or value is None else value
+
+
+def _fates(value: object) -> object:
+    if value == []:
+        raise values.wrong("an empty list of fates", f"one or more of: {', '.join(ABOVE)}")
+    return _one_or_more(value)
 
 
 def _table(value: object) -> object:
@@ -72,6 +78,7 @@ Endpoint: TypeAlias = Annotated[PortRef, PlainValidator(values.endpoint)]
 RouteText: TypeAlias = Annotated[Route, PlainValidator(values.route)]
 RoleName: TypeAlias = Annotated[Role, PlainValidator(values.role)]
 KindName: TypeAlias = Annotated[Kind, PlainValidator(values.kind)]
+AboveName: TypeAlias = Annotated[Above, PlainValidator(values.above)]
 
 Named: TypeAlias = Annotated[dict[InterfaceName, T], BeforeValidator(_table)]
 
@@ -123,12 +130,20 @@ class LinkSpec(Spec):
     mtu: Mtu = PORT_MTU
 
 
+class MtuSpec(Spec):
+    """The lab's ``mtu``, or a pair's."""
+
+    customers: Mtu | None = None
+    above: Annotated[Listed[AboveName], BeforeValidator(_fates)] | None = None
+
+
 class PairSpec(Spec):
     """One entry of ``pairs``."""
 
     source: NodeName
     target: NodeName
     kind: KindName
+    mtu: MtuSpec = MtuSpec()
 
 
 class LabSpec(Spec):
@@ -139,3 +154,4 @@ class LabSpec(Spec):
     nodes: Annotated[dict[NodeName, NodeSpec], BeforeValidator(_nodes)]
     links: Listed[Annotated[LinkSpec, BeforeValidator(_link)]] = {}
     pairs: Listed[PairSpec] = {}
+    mtu: MtuSpec = MtuSpec()

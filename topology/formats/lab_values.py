@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 from pydantic_core import PydanticCustomError
 
-from topology.model import KINDS, ROLES, Address, Interface, Kind, Network, PortRef, Role, Route
+from topology.model import ABOVE, KINDS, ROLES, Above, Address, Interface, Kind, Network, PortRef, Role, Route
 
 LAB_NAME_MAX = 63
 """A lab's name becomes a file name and a host name: one DNS label (RFC 1035, section 2.3.4)."""
@@ -140,6 +140,14 @@ def kind(value: object) -> Kind:
         if value == known:
             return known
     raise wrong(f"unknown kind {shown(value)}", f"one of: {', '.join(KINDS)}")
+
+
+def above(value: object) -> Above:
+    """One of the things that may become of a packet larger than the customers' MTU."""
+    for known in ABOVE:
+        if value == known:
+            return known
+    raise wrong(f"unknown fate of a larger packet {shown(value)}", f"one or more of: {', '.join(ABOVE)}")
 
 
 def address(value: object) -> Address:

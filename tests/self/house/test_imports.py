@@ -56,6 +56,7 @@ OTHERS = (
     "topology.plan",
     "topology.state",
     "topology.expected",
+    "topology.mtu",
     "topology.wire",
 )
 """For parts that are not listed: the pure ones."""

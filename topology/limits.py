@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from topology.errors import Position, Problem
-from topology.expected import Direction, ExpectedHop, ExpectedJourney, expected_journey, probe_between
+from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probe_between
 from topology.model import Fabric, Port
 from topology.mtu import device_mtu
 from topology.packet import size_of
@@ -44,13 +44,14 @@ class Limit:
 
 def limits(fabric: Fabric, journey: ExpectedJourney) -> tuple[Limit, ...]:
     """The limits of a journey's hops, in the order of its paths; a hop that lets everything pass has none."""
-    found = (_limit(fabric, hop) for path in journey.paths for hop in path.hops)
-    return tuple(dict.fromkeys(limit for limit in found if limit is not None))
+    return tuple(dict.fromkeys(limit for path in journey.paths for limit in _along(fabric, path)))
 
 
-def narrowest(found: tuple[Limit, ...]) -> Limit:
-    """The limit that decides, the first of those that are equal."""
-    return min(found, key=lambda limit: limit.largest)
+def carried(fabric: Fabric, journey: ExpectedJourney) -> tuple[Limit, ...]:
+    """What decides on each legal path, the narrowest first, one for each size; empty where a path has no hops."""
+    found = [min(along, key=lambda limit: limit.largest) for p in journey.paths if (along := _along(fabric, p))]
+    by_size = {limit.largest: limit for limit in reversed(found)}
+    return tuple(by_size[size] for size in sorted(by_size))
 
 
 def check_mtus(fabric: Fabric) -> Iterator[Problem]:
@@ -66,12 +67,16 @@ def check_mtus(fabric: Fabric) -> Iterator[Problem]:
             journey = expected_journey(fabric, probe_between(fabric, source, target))
             if journey.dropped:
                 continue
-            limit, known = narrowest(limits(fabric, journey)), tightest.get(pair.mtu.where)
+            limit, known = carried(fabric, journey)[0], tightest.get(pair.mtu.where)
             if limit.largest < promised and (known is None or limit.largest < known[0].largest):
                 tightest[pair.mtu.where] = (limit, f"{source} -> {target}", promised)
     for where, (limit, way, promised) in tightest.items():
         what = f"packets of {promised} bytes cannot cross whole from {way}: {limit}"
         yield Problem(where, what, f"{limit.largest} or less, or larger MTUs on the way")
+
+
+def _along(fabric: Fabric, path: ExpectedPath) -> list[Limit]:
+    return [limit for hop in path.hops if (limit := _limit(fabric, hop)) is not None]
 
 
 def _limit(fabric: Fabric, hop: ExpectedHop) -> Limit | None:

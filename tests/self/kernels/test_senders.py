@@ -85,7 +85,9 @@ def test_learned_path_mtus_are_forgotten(agent: AgentLink) -> None:
 
 def test_each_packet_is_the_first_of_its_kind(agent: AgentLink) -> None:
     """Before each packet the path MTUs are forgotten, so none is refused for what an earlier one taught."""
-    plain = {"options": [[socket.IPPROTO_IP, 10, 2]]}  # IP_PMTUDISC_DO: refuse what the path is known not to carry
+    plain: dict[str, Any] = {
+        "options": [[socket.IPPROTO_IP, 10, 2]]
+    }  # IP_PMTUDISC_DO: refuse what the path is known not to carry
     learn(agent)
     assert send(agent, one(1400, **plain)) == [errno.EMSGSIZE]
     assert send(agent, one(1400, **plain), one(1400, **plain), flush=("a",)) == [0, 0]
@@ -101,11 +103,10 @@ def test_a_mute_echo_takes_and_says_nothing(agent: AgentLink) -> None:
 
 
 def messages(agent: AgentLink, kind: list[int], *parts: bytes, deadline_s: float = 3, **near: Any) -> Reply:
-    ends = {"near": {"ns": "a", "bind": [NEAR, 6000], **near}, "far": {"ns": "b", "bind": [FAR, 6000]}}
-    for end in ends.values():
-        end["socket"] = kind
+    near = {"ns": "a", "socket": kind, "bind": [NEAR, 6000], **near}
+    far = {"ns": "b", "socket": kind, "bind": [FAR, 6000]}
     sizes = [len(part) for part in parts]
-    return agent.call("exchange_messages", b"".join(parts), sizes=sizes, deadline_s=deadline_s, **ends)
+    return agent.call("exchange_messages", b"".join(parts), sizes=sizes, deadline_s=deadline_s, near=near, far=far)
 
 
 PARTS = (b"a", b"bc" * 50, bytes(range(256)) * 4)

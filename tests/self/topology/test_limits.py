@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.self.builders import expect, reference, reference_text, vxlan_lab
 from topology.errors import LabError
 from topology.formats.lab import load_lab_text
-from topology.limits import Limit, check_mtus, limits, narrowest
+from topology.limits import Limit, carried, check_mtus, limits
 from topology.model import Fabric
 
 SC2 = "[lc1:lc1_sc2, sc2:sc2_lc1]"
 GRE1, GRE2 = "local: 26.0.0.2, remote: 28.0.0.2, ", "local: 28.0.0.2, remote: 26.0.0.2, "
 
 
-def of(fabric: Fabric, source: str, target: str) -> tuple[Limit, ...]:
-    """The limits from node to node."""
-    return limits(fabric, expect(fabric, source, target))
+def narrowest(fabric: Fabric, source: str, target: str) -> Limit:
+    """What decides from node to node, where all legal paths are of one width."""
+    (found,) = carried(fabric, expect(fabric, source, target))
+    return found
 
 
 def edited(*edits: tuple[str, str]) -> Fabric:
@@ -41,21 +44,22 @@ def edited(*edits: tuple[str, str]) -> Fabric:
 )
 def test_reference_lab_carries_what_was_measured(source: str, target: str, largest: int, where: str) -> None:
     """1426 bytes in VXLAN in GRE, 1476 in GRE, 1500 on a bridge; the hop that decides is named."""
-    found = narrowest(of(reference(), source, target))
+    found = narrowest(reference(), source, target)
     assert found.largest == largest
     assert str(found).startswith(where)
 
 
 def test_small_lab_carries_what_vxlan_leaves() -> None:
     """1450 bytes in VXLAN alone, 1500 where packets are routed bare."""
-    assert str(narrowest(of(vxlan_lab(), "c1", "c5"))) == "v1:v1_l1 out carries 1500 less 50 of tunnel headers"
-    assert narrowest(of(vxlan_lab(), "c1", "c5")).largest == 1450
-    assert narrowest(of(vxlan_lab(), "c3", "c4")).largest == 1500
+    assert str(narrowest(vxlan_lab(), "c1", "c5")) == "v1:v1_l1 out carries 1500 less 50 of tunnel headers"
+    assert narrowest(vxlan_lab(), "c1", "c5").largest == 1450
+    assert narrowest(vxlan_lab(), "c3", "c4").largest == 1500
 
 
 def test_each_hop_has_its_own_limit() -> None:
     """Along the Layer 2 overlay: bridge ports pass a VLAN tag more, tunnel headers take what they take."""
-    found = {f"{one.node}:{one.interface} {one.direction}": one.largest for one in of(reference(), "cs1", "cs5")}
+    of = limits(reference(), expect(reference(), "cs1", "cs5"))
+    found = {f"{one.node}:{one.interface} {one.direction}": one.largest for one in of}
     assert found == {
         "cs1:cs1_br1 out": 1500,
         "con_ns1:bridge1_cs1 in": 1504,
@@ -100,9 +104,9 @@ def test_a_changed_declaration_changes_what_it_carries(
 ) -> None:
     """An MTU or a key that is declared otherwise moves the limit, at the interface where it is."""
     fabric = edited(*edits)
-    assert narrowest(of(fabric, "cs1", "cs5")).largest == l2
-    assert narrowest(of(fabric, "cs1", "cs4")).largest == l3
-    assert str(narrowest(of(fabric, "cs1", "cs4"))).startswith(where)
+    assert narrowest(fabric, "cs1", "cs5").largest == l2
+    assert narrowest(fabric, "cs1", "cs4").largest == l3
+    assert str(narrowest(fabric, "cs1", "cs4")).startswith(where)
 
 
 def refused(*edits: tuple[str, str]) -> list[str]:
@@ -141,3 +145,16 @@ def test_what_is_not_promised_or_not_carried_is_not_refused() -> None:
     gateway = ("{cs1_br1: 20.0.0.1/24}, routes: [default via 20.0.0.254]}", "{cs1_br1: 20.0.0.1/24}}")
     assert expect(edited(gateway), "cs1", "cs3").dropped
     assert list(check_mtus(edited(gateway))) == []
+
+
+def test_each_legal_path_has_its_own_width() -> None:
+    """Where paths differ, what decides on each is told, the narrowest first; one of equal width only once."""
+    journey = expect(reference(), "cs1", "cs5")
+    other = expect(edited((SC2, f"{{endpoints: {SC2}, mtu: 1400}}")), "cs1", "cs5")
+    both = replace(journey, paths=(*journey.paths, *other.paths, *journey.paths))
+    narrow = edited((SC2, f"{{endpoints: {SC2}, mtu: 1400}}"))
+    assert [limit.largest for limit in carried(narrow, both)] == [1326]
+    bridge = expect(reference(), "cs1", "cs2")
+    mixed = replace(journey, paths=(*bridge.paths, *journey.paths))
+    assert [limit.largest for limit in carried(reference(), mixed)] == [1426, 1500]
+    assert carried(reference(), replace(journey, paths=())) == ()

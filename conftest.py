@@ -9,12 +9,14 @@ pytest_plugins = [
     "fixtures.session",
     "fixtures.parametrise",
     "fixtures.fabric",
+    "fixtures.sizes",
     "fixtures.suite",
 ]
 
 MARKERS = (
     "underlay: what overlays stand on: links, tunnel ends, live state as declared",
     "overlay: every declared pair, hop by hop, with the underlay it stands on",
+    "mtu: which sizes of packets cross between every declared pair, and what becomes of larger ones",
     "perf: throughput and latency, in ratios to a bare path (no such test yet)",
     "faults: a broken fabric is noticed, and the guilty node named",
     "lifecycle: a run leaves the machine as it found it",

@@ -96,6 +96,12 @@ def check_pairs(fabric: Fabric) -> Iterator[Problem]:
                 yield _wrong_kind(pair, source, target, journey)
 
 
+def probes_of(fabric: Fabric, pair: Pair) -> tuple[Probe, Probe]:
+    """A plain ICMP echo request between the ends of a pair, and one the other way."""
+    src, dst = fabric[pair.source].address, fabric[pair.target].address
+    return Probe(pair.source, pair.target, src, dst), Probe(pair.target, pair.source, dst, src)
+
+
 def probe_between(fabric: Fabric, source: str, target: str) -> Probe:
     """A plain ICMP echo request between two nodes' first addresses."""
     return Probe(source, target, fabric[source].address, fabric[target].address)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from topology.errors import Position, Problem
-from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probe_between
+from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probes_of
 from topology.model import Fabric, Port
 from topology.mtu import device_mtu
 from topology.packet import size_of
@@ -63,13 +63,13 @@ def check_mtus(fabric: Fabric) -> Iterator[Problem]:
     for pair in fabric.pairs:
         if (promised := pair.mtu.customers) is None:
             continue
-        for source, target in pair.ways:
-            journey = expected_journey(fabric, probe_between(fabric, source, target))
+        for probe in probes_of(fabric, pair):
+            journey = expected_journey(fabric, probe)
             if journey.dropped:
                 continue
             limit, known = carried(fabric, journey)[0], tightest.get(pair.mtu.where)
             if limit.largest < promised and (known is None or limit.largest < known[0].largest):
-                tightest[pair.mtu.where] = (limit, f"{source} -> {target}", promised)
+                tightest[pair.mtu.where] = (limit, f"{probe.source} -> {probe.target}", promised)
     for where, (limit, way, promised) in tightest.items():
         what = f"packets of {promised} bytes cannot cross whole from {way}: {limit}"
         yield Problem(where, what, f"{limit.largest} or less, or larger MTUs on the way")

@@ -256,11 +256,6 @@ class Pair:
     where: Position = field(default=NOWHERE, compare=False)
     mtu: MtuPromise = MtuPromise()
 
-    @property
-    def ways(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        """There and back, each as the node that sends and the one that receives."""
-        return ((self.source, self.target), (self.target, self.source))
-
     def __str__(self) -> str:
         return f"{self.source}-{self.target}-{self.kind}"
 

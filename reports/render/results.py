@@ -33,6 +33,7 @@ class TestResult:
     cause: Mapping[str, Any] | None = None
     network: bool = True
     journeys: tuple[Mapping[str, Any], ...] = field(default=())
+    sizes: tuple[Mapping[str, Any], ...] = field(default=())
 
 
 def results(
@@ -51,6 +52,7 @@ def results(
         "lab": lab_entry(lab) if lab else None,
         "tests": [test_entry(test) for test in tests],
         "journeys": [journey for test in tests for journey in test.journeys],
+        "sizes": [entry for test in tests for entry in test.sizes],
         "measurements": [],
         "summary": {verdict: counts[verdict] for verdict in VERDICTS},
     }

@@ -48,7 +48,13 @@ def build(spec: schema.LabSpec, tree: Tree, file: str) -> Draft:
         nodes=tuple(_node(name, spec, ports[name], tree) for name in spec.nodes),
         links=tuple(link for _, link in links),
         pairs=tuple(
-            Pair(pair.source, pair.target, pair.kind, locate(tree, ("pairs", index)), _mtu(index, spec, tree))
+            Pair(
+                pair.source,
+                pair.target,
+                pair.kind,
+                where=locate(tree, ("pairs", index)),
+                mtu=_mtu(index, spec, tree),
+            )
             for index, pair in spec.pairs.items()
         ),
         file=file,

@@ -37,27 +37,35 @@ def opened(namespaces: Namespaces, header: dict[str, Any]) -> socket.socket:
 def send_many(namespaces: Namespaces, flush: Sequence[str], sends: Sequence[dict[str, Any]], body: bytes) -> list[int]:
     """Send one packet after the other, each ``size`` bytes of the body; 0 for each, or the errno of its refusal.
 
-    Before each of them, and after the last, the namespaces of ``flush`` forget the path MTUs that they have learned.
+    Before each of them the namespaces that it names as its own ``flush`` forget the path MTUs that they have learned,
+    and after the last those of ``flush``.
     """
     errnos, at = [], 0
     with contextlib.ExitStack() as undo:
-        files = []
-        for name in flush:
-            with namespaces.inside(name):
-                files.append(os.open(FLUSH, os.O_WRONLY))
-            undo.callback(os.close, files[-1])
+        forget = Forget(namespaces, undo)
         for send in sends:
-            forget(files)
+            forget(send.get("flush", ()))
             errnos.append(send_one(namespaces, send, body[at : at + send["size"]]))
             at += send["size"]
-        forget(files)
+        forget(flush)
     return errnos
 
 
-def forget(files: Sequence[int]) -> None:
-    """Have namespaces forget what they have learned of paths; sysctls take a value only at a file's start."""
-    for file in files:
-        os.pwrite(file, b"-1", 0)
+class Forget:
+    """Has namespaces forget what they have learned of paths, until its stack ends."""
+
+    def __init__(self, namespaces: Namespaces, undo: contextlib.ExitStack) -> None:
+        self.namespaces, self.undo = namespaces, undo
+        self.files: dict[str, int] = {}
+
+    def __call__(self, names: Sequence[str]) -> None:
+        """Do it now; a sysctl takes a value only at its file's start."""
+        for name in names:
+            if name not in self.files:
+                with self.namespaces.inside(name):
+                    self.files[name] = os.open(FLUSH, os.O_WRONLY)
+                self.undo.callback(os.close, self.files[name])
+            os.pwrite(self.files[name], b"-1", 0)
 
 
 def send_one(namespaces: Namespaces, send: dict[str, Any], data: bytes) -> int:

@@ -238,7 +238,7 @@ class Agent:
         return {"handle": handle}
 
     def op_send_many(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Send packets as ``sends`` describes them, the path MTUs of ``flush`` forgotten before each."""
+        """Send packets as ``sends`` describes them; then the namespaces of ``flush`` forget learned path MTUs."""
         return {"errnos": send_many(self.namespaces, header["flush"], header["sends"], body)}
 
     def op_exchange_messages(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:

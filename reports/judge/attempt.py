@@ -19,13 +19,14 @@ UNREACHABLE, FRAGMENTATION_NEEDED = 3, 4
 class Attempt:
     """One probe: its size in bytes of IP packet, whether with DF, what was seen of it and of the errors that quote it.
 
-    ``refusal`` says why the sender's own kernel did not take it.
+    ``nonce`` leads its payload. ``refusal`` says why the sender's own kernel did not take it.
     """
 
     size: int
     df: bool
     journey: Journey
     errors: Journey
+    nonce: bytes = b""
     refusal: str = ""
 
 

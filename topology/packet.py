@@ -18,6 +18,8 @@ PROBE_PORT, SOURCE_PORT = 7, 49152
 """The echo service (RFC 862), and the first dynamic port (RFC 6335): neither is VXLAN's anywhere."""
 PAYLOAD_BYTES = 56
 """What ping(8) sends, so that lengths compare with captures of it."""
+PATTERN = bytes(range(256)) * 256
+"""What a probe is filled up with: as much as the largest IP packet holds."""
 ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
 """Echo request and echo reply by IP version (RFC 792, RFC 4443)."""
 HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp": 8, "gre": 4, "vxlan": 8}
@@ -45,8 +47,7 @@ class Probe:
     @property
     def payload(self) -> bytes:
         """The nonce, filled up with a counting pattern; as many bytes as ping sends where nothing else is said."""
-        pattern = bytes(n & 0xFF for n in range(len(self.nonce), self.payload_bytes))
-        return (self.nonce + pattern)[: self.payload_bytes]
+        return (self.nonce + PATTERN[len(self.nonce) :])[: self.payload_bytes]
 
     @property
     def layers(self) -> Layers:

@@ -30,9 +30,12 @@ def first_sizes(limits: Iterable[int], floor: int, ceiling: int) -> list[int]:
 
 
 def next_sizes(known: Mapping[int, object]) -> list[int]:
-    """What to try next: halfway between each two neighbours that differ; empty where everything is known."""
-    sizes = sorted(known)
-    return [(low + high) // 2 for low, high in pairwise(sizes) if high - low > 1 and known[low] != known[high]]
+    """What to try next: the quarters between each two neighbours that differ; empty where everything is known.
+
+    A round costs more than a probe, and quarters need half as many rounds as halves.
+    """
+    apart = [(low, high) for low, high in pairwise(sorted(known)) if high - low > 1 and known[low] != known[high]]
+    return sorted({low + (high - low) * part // 4 for low, high in apart for part in (1, 2, 3)} - set(known))
 
 
 def zones(known: Mapping[int, T]) -> tuple[Zone[T], ...]:

@@ -15,7 +15,7 @@ from reports.judge.mtu import PairMtu
 from topology.errors import NotApplicable
 from topology.expected import expected_journey, probes_of
 from topology.limits import Limit, limits
-from topology.model import Fabric, Gre, Kind, MtuPromise, Pair, Port, Vxlan
+from topology.model import Fabric, Gre, Kind, MtuPromise, Pair, Vxlan
 
 pytestmark = pytest.mark.mtu
 NARROWER = 100
@@ -43,9 +43,9 @@ def leaf_port(lab: Fabric, pair: Pair) -> Limit:
     return next(limit for limit in found if lab[limit.node][limit.interface].ref in ends)
 
 
-def narrow(fabric: LiveFabric, limit: Limit) -> None:
+def narrow(fabric: LiveFabric, limit: Limit, by: int = NARROWER) -> None:
     """Have an interface carry less than it must."""
-    mtu = str(limit.mtu - NARROWER)
+    mtu = str(limit.mtu - by)
     assert fabric.run(limit.node, "ip", "link", "set", limit.interface, "mtu", mtu).code == 0
 
 
@@ -54,24 +54,21 @@ def sizes_of(fabric: LiveFabric, pair: Pair) -> PairMtu:
     return MtuProber(fabric).explore([pair])[pair]
 
 
-@pytest.mark.parametrize("kind", [Port, Gre, Vxlan], ids=["link", "gre", "vxlan"])
-def test_narrower_device_is_found_at_its_node(
-    kind: type[Port | Gre | Vxlan], lab: Fabric, pristine: LiveFabric
-) -> None:
+def test_narrower_device_is_found_at_its_node(lab: Fabric, pristine: LiveFabric) -> None:
     """Where a leaf's link or a tunnel carries less than it must, as much less crosses whole, and the node is named."""
     pair = pair_of(lab, "l2-overlay", "l3-overlay")
-    of_kind = [limit for limit in outgoing(lab, pair) if isinstance(lab[limit.node][limit.interface], kind)]
-    if not of_kind:
-        raise NotApplicable(f"no packet of {pair} leaves by such a device")
-    guilty = leaf_port(lab, pair) if kind is Port else of_kind[0]
-    narrow(pristine, guilty)
-    found = sizes_of(pristine, pair)
-    claim = found.out.whole_as_computed
-    assert not claim
-    assert found.out.largest_whole == found.out.largest_whole_with_df == guilty.largest - NARROWER
-    assert claim.cause
-    assert (claim.cause.node, claim.cause.interface, claim.cause.kind) == (guilty.node, guilty.interface, "mtu")
-    assert not found.promise_kept
+    tunnels = [limit for limit in outgoing(lab, pair) if isinstance(lab[limit.node][limit.interface], Gre | Vxlan)]
+    for guilty in (leaf_port(lab, pair), *tunnels):
+        narrow(pristine, guilty)
+        found = sizes_of(pristine, pair)
+        assert found.out.largest_whole == found.out.largest_whole_with_df == guilty.largest - NARROWER
+        claim = found.out.whole_as_computed
+        assert not claim
+        assert repr(claim).startswith(f"{guilty.node} - {pair.source} -> {pair.target}")
+        assert claim.cause
+        assert (claim.cause.node, claim.cause.interface, claim.cause.kind) == (guilty.node, guilty.interface, "mtu")
+        assert not found.promise_kept
+        narrow(pristine, guilty, by=0)
 
 
 def test_ping_works_and_tcp_does_not_where_icmp_is_lost(lab: Fabric, pristine: LiveFabric) -> None:

@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from topology.errors import LabError, Misuse, Position, Problem, UnknownName
+from topology.errors import LabError, Problem, UnknownName
 from topology.formats.lab_checks import MAX_PROBLEMS, problems_of
 from topology.formats.lab_draft import build
 from topology.formats.lab_refusals import ALL, read_spec
+from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import parse
 from topology.model import Fabric
 
 FabricCheck: TypeAlias = Callable[[Fabric], Iterable[Problem]]
 
-MAX_BYTES = 2**20
-"""A lab of 10 000 nodes fits into 1 MiB; nothing longer is read."""
 LABS = Path(__file__).resolve().parent.parent / "labs"
 """Where the labs that come with hopcheck are."""
 
@@ -50,14 +49,13 @@ def load_lab(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) ->
     that cannot be read.
     """
     path = lab_path(source)
-    file = _displayed(path)
-    return load_lab_text(_decoded(_read(path), file), file, extra_checks=extra_checks)
+    known = f"a lab file, or one of the known labs: {', '.join(known_labs())}"
+    return load_lab_text(read_text(path, known), displayed(path), extra_checks=extra_checks)
 
 
 def load_lab_text(text: str, file: str = "<lab>", *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
     """The fabric that the text of a lab file declares; ``file`` is its name in messages."""
-    if len(text) > MAX_BYTES:
-        raise _too_long(file)
+    refuse_too_long(len(text), file)
     tree, form = parse(text, file)
     spec, refused = read_spec(tree)
     problems = [*form, *refused.problems[:MAX_PROBLEMS]]
@@ -71,40 +69,3 @@ def load_lab_text(text: str, file: str = "<lab>", *, extra_checks: Sequence[Fabr
     if problems:
         raise LabError(problems)
     return draft.fabric
-
-
-def _displayed(path: Path) -> str:
-    """The path as messages show it: from the working directory where it lies below that, else as given."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError, RuntimeError):
-        return str(path)
-
-
-def _read(path: Path) -> bytes:
-    known = f"a lab file, or one of the known labs: {', '.join(known_labs())}"
-    try:
-        if not path.is_file():
-            raise Misuse(f"{path}: {'not a file' if path.exists() else 'no such file'}; {known}")
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise Misuse(f"{path}: cannot be read: {reason}; {known}") from None
-
-
-def _decoded(content: bytes, file: str) -> str:
-    if len(content) > MAX_BYTES:
-        raise _too_long(file)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-        where = Position(file, before.count(b"\n") + 1, column)
-        what = f"the byte 0x{content[error.start]:02x} is not UTF-8"
-        raise LabError([Problem(where, what, "text saved as UTF-8")]) from None
-
-
-def _too_long(file: str) -> LabError:
-    return LabError([Problem(Position(file), "the file is longer than 1 MiB", f"at most {MAX_BYTES} bytes")])

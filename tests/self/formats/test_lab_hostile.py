@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.self.formats.broken_labs import REFERENCE
 from topology.errors import LabError
 from topology.formats import lab_checks
-from topology.formats.lab import MAX_BYTES, load_lab, load_lab_text
+from topology.formats.lab import load_lab, load_lab_text
+from topology.formats.text_file import MAX_BYTES
 from topology.formats.yaml_positions import MAX_DEPTH, locate, parse
 from topology.model import Fabric
 

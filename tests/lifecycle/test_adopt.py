@@ -1,0 +1,122 @@
+"""A fabric that somebody else has built is proven where it is, and left as it was found."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fixtures.instruments.foreign import Foreign, foreign_fabric
+from fixtures.instruments.suite import SuiteRun
+from fixtures.instruments.watch import watched_network
+from topology.errors import KernelUnavailable, NotApplicable
+from topology.formats.lab import load_lab
+from topology.kernels.here import HereKernel
+
+pytestmark = pytest.mark.lifecycle
+VXLAN = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
+NODE = re.compile(r"\b([slvc]\d)\b(?!-)")
+ADDRESS = re.compile(r"\b10\.(\d+)\.0\.")
+
+VANISHING = '''
+from pathlib import Path
+from fixtures.instruments.foreign import run_as_owner
+
+def test_before(fabric):
+    assert fabric.names
+
+def test_owner(fabric):
+    """Its owner takes a node away amid the run."""
+    path = fabric.adopted.found["our-c2"].path
+    run_as_owner("ip", "netns", "del", Path(path).name)
+
+def test_after(fabric):
+    assert fabric.names
+'''
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    """A lab whose nodes have names and addresses that nothing else on this machine is likely to have."""
+    path, own = tmp_path / "lab.yaml", rf"10.{100 + os.getpid() % 150}.\1."
+    path.write_text(ADDRESS.sub(own, NODE.sub(r"our-\1", VXLAN.read_text())))
+    return path
+
+
+@pytest.fixture
+def foreign(lab: Path) -> Iterator[Foreign]:
+    """The lab, built on this machine by somebody else, in namespaces that have other names than its nodes."""
+    try:
+        HereKernel.start(lambda _: None).close()
+    except KernelUnavailable as error:
+        raise NotApplicable(str(error)) from error
+    with foreign_fabric(load_lab(lab)) as fabric:
+        yield fabric
+
+
+@pytest.fixture
+def adopting(suite: Callable[..., SuiteRun], lab: Path) -> Callable[..., SuiteRun]:
+    """Runs the suite on what is there."""
+    return lambda *more: suite("--adopt", "--lab", str(lab), "--kernel", "here", *more)
+
+
+def test_adopted_fabric_is_proven_and_left_as_it_was(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+    """The whole suite passes on a fabric found by its addresses; neither it nor the machine's network sees a change."""
+    before = foreign.state()
+    with watched_network() as on_machine, foreign.watched() as on_fabric:
+        run = adopting("-m", "overlay")
+    assert run.code == 0, run.output
+    assert run.results["kernel"]["kind"] == "here"
+    assert run.results["summary"]["passed"] >= 40
+    assert run.left == {}
+    assert (on_machine, on_fabric) == ([], [])
+    assert foreign.state() == before
+
+
+def test_what_its_owner_broke_is_named(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+    """A route that is missing on the adopted fabric fails the pairs that need it, with the node and the cause."""
+    route = next(route for route in foreign.declared["our-l2"].routes)
+    foreign.run("our-l2", "ip", "route", "del", str(route.prefix))
+    with foreign.watched() as changes:
+        run = adopting("-m", "overlay")
+    assert run.code == 1, run.output
+    causes = {(test["cause"]["node"], test["cause"]["kind"]) for test in run.with_verdict("failed")}
+    assert causes == {("our-l2", "route")}
+    assert changes == []
+
+
+def test_node_that_is_not_there_is_named_with_what_is(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+    """Without one of the nodes nothing is proven: the run is errored, names the node, and lists what there is."""
+    foreign.remove("our-c4")
+    run = adopting("tests/underlay")
+    assert run.code == 6, run.output
+    address = foreign.declared["our-c4"].address
+    assert f"our-c4 - expected a namespace of this name, or one with {address} - seen none" in run.output
+    assert f"namespace {foreign.names['our-c3']}" in run.output
+    assert run.left == {}
+
+
+def test_node_that_is_there_twice_is_refused(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+    """Two namespaces with a node's addresses are not told apart by guessing."""
+    address = foreign.declared["our-c4"].address
+    foreign.run("our-c3", "ip", "addr", "add", f"{address}/24", "dev", "c3_l1")
+    run = adopting("tests/underlay")
+    assert run.code == 6, run.output
+    assert f"our-c4 - expected a namespace of this name, or one with {address} - seen 2:" in run.output
+
+
+def test_node_that_vanishes_meanwhile_is_errored(
+    foreign: Foreign, adopting: Callable[..., SuiteRun], tmp_path: Path
+) -> None:
+    """A namespace that its owner removes amid the run is errored with the node's name; later tests skip."""
+    module = tmp_path / "test_vanishing.py"
+    module.write_text(VANISHING)
+    run = adopting("-p", "conftest", str(module))
+    verdicts = {test["id"].split("::")[1]: test["verdict"] for test in run.results["tests"]}
+    assert verdicts == {"test_before": "passed", "test_owner": "errored", "test_after": "skipped"}, run.output
+    (errored,) = run.with_verdict("errored")
+    assert f"our-c2 - expected namespace {foreign.names['our-c2']} still there - seen it gone" in errored["message"]
+    assert run.left == {}

@@ -88,6 +88,28 @@ def test_what_its_owner_broke_is_named(foreign: Foreign, adopting: Callable[...,
     assert changes == []
 
 
+def test_pairs_alone_are_proven_by_what_is_seen(
+    foreign: Foreign, suite: Callable[..., SuiteRun], tmp_path: Path
+) -> None:
+    """Of a fabric that nobody has declared each pair, named or by address, is carried as said; a wrong kind is told."""
+    nodes, pairs = foreign.declared, foreign.declared.pairs
+    ends = [(foreign.names[pair.source], nodes[pair.target].address, pair.kind) for pair in pairs]
+    lines = [f"- {{source: {source}, target: {target}, kind: {kind}}}" for source, target, kind in ends]
+    expectation = tmp_path / "expect.yaml"
+    expectation.write_text("\n".join(["pairs:", *lines]))
+    with foreign.watched() as changes:
+        run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay")
+    assert run.code == 0, run.output
+    assert run.results["summary"]["passed"] == 3 * len(pairs)
+    assert changes == []
+    assert run.left == {}
+    expectation.write_text("\n".join(["pairs:", *lines]).replace("kind: bridge", "kind: routed"))
+    run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay", out="wrong")
+    assert run.code == 1, run.output
+    told = {test["message"].split(" - ", 1)[1].split(" - evidence")[0] for test in run.with_verdict("failed")}
+    assert told == {"expected carried as routed - seen bridge"}
+
+
 def test_node_that_is_not_there_is_named_with_what_is(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
     """Without one of the nodes nothing is proven: the run is errored, names the node, and lists what there is."""
     foreign.remove("our-c4")

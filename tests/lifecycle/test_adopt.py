@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.foreign import Foreign, foreign_fabric
+from fixtures.instruments.foreign import Foreign, foreign_fabric, renamed
+from fixtures.instruments.live import LiveFabric
+from fixtures.instruments.probe import Prober
 from fixtures.instruments.suite import SuiteRun
 from fixtures.instruments.watch import watched_network
-from topology.errors import KernelUnavailable, NotApplicable
+from topology.errors import EngineError, KernelUnavailable, NotApplicable
 from topology.formats.lab import load_lab
+from topology.kernels.guest import GuestKernel
 from topology.kernels.here import HereKernel
+from topology.kernels.netlink import Netlink
+from topology.plan import make_plan
 
 pytestmark = pytest.mark.lifecycle
 VXLAN = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
@@ -38,6 +43,14 @@ def test_after(fabric):
 '''
 
 
+def here() -> HereKernel:
+    """A kernel that reaches what is on this machine; NotApplicable without root."""
+    try:
+        return HereKernel.start(lambda _: None)
+    except KernelUnavailable as error:
+        raise NotApplicable(str(error)) from error
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
     """A lab whose nodes have names and addresses that nothing else on this machine is likely to have."""
@@ -49,10 +62,7 @@ def lab(tmp_path: Path) -> Path:
 @pytest.fixture
 def foreign(lab: Path) -> Iterator[Foreign]:
     """The lab, built on this machine by somebody else, in namespaces that have other names than its nodes."""
-    try:
-        HereKernel.start(lambda _: None).close()
-    except KernelUnavailable as error:
-        raise NotApplicable(str(error)) from error
+    here().close()
     with foreign_fabric(load_lab(lab)) as fabric:
         yield fabric
 
@@ -98,13 +108,13 @@ def test_pairs_alone_are_proven_by_what_is_seen(
     expectation = tmp_path / "expect.yaml"
     expectation.write_text("\n".join(["pairs:", *lines]))
     with foreign.watched() as changes:
-        run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay")
+        run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay", lab="")
     assert run.code == 0, run.output
     assert run.results["summary"]["passed"] == 3 * len(pairs)
     assert changes == []
     assert run.left == {}
     expectation.write_text("\n".join(["pairs:", *lines]).replace("kind: bridge", "kind: routed"))
-    run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay", out="wrong")
+    run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay", lab="", out="wrong")
     assert run.code == 1, run.output
     told = {test["message"].split(" - ", 1)[1].split(" - evidence")[0] for test in run.with_verdict("failed")}
     assert told == {"expected carried as routed - seen bridge"}
@@ -141,4 +151,55 @@ def test_node_that_vanishes_meanwhile_is_errored(
     assert verdicts == {"test_before": "passed", "test_owner": "errored", "test_after": "skipped"}, run.output
     (errored,) = run.with_verdict("errored")
     assert f"our-c2 - expected namespace {foreign.names['our-c2']} still there - seen it gone" in errored["message"]
+    assert run.left == {}
+
+
+def test_containers_of_an_engine_are_adopted(lab: Path, adopting: Callable[..., SuiteRun]) -> None:
+    """A fabric of containers is found by their host names and proven, and is as it was."""
+    kernel = here()
+    try:
+        kernel.engine()
+        containers = LiveFabric(load_lab(lab), kernel, "docker")
+        before = containers.fingerprint()
+        run = adopting("-m", "overlay")
+        assert run.code == 0, run.output
+        assert run.results["summary"]["passed"] >= 40
+        assert containers.fingerprint() == before
+    except EngineError as error:
+        raise NotApplicable(str(error)) from error
+    finally:
+        kernel.close()
+
+
+def test_fabric_inside_a_guest_is_adopted(lab: Path) -> None:
+    """What is built in a guest is found there by name and by addresses, goes the declared way, and stays as it is."""
+    declared = load_lab(lab)
+    try:
+        kernel = GuestKernel.start(lambda _: None)
+    except KernelUnavailable as error:
+        raise NotApplicable(str(error)) from error
+    try:
+        Netlink(kernel.agent).build(make_plan(renamed(declared, {n.name: f"x{n.name}" for n in declared.nodes[1:]})))
+        adopted = LiveFabric(declared, kernel, "adopted")
+        before = adopted.fingerprint()
+        trips = [Prober(adopted).trip(pair.source, pair.target) for pair in declared.pairs]
+        assert [trip.as_declared.message for trip in trips if not trip.as_declared] == []
+        assert adopted.fingerprint() == before
+    finally:
+        kernel.close()
+
+
+def test_map_of_what_is_there_needs_no_lab(foreign: Foreign, suite: Callable[..., SuiteRun], tmp_path: Path) -> None:
+    """Every link of an undeclared fabric that carries probes is drawn, and nothing is changed."""
+    graph = tmp_path / "map.dot"
+    with foreign.watched() as changes:
+        run = suite("--adopt", f"--map={graph}", "--kernel", "here", lab="")
+    assert run.code == 0, run.output
+    names = foreign.names
+    for link in foreign.declared.links:
+        a, b = sorted(f"{names[end.node]}:{end.interface}" for end in link.ends)
+        assert re.search(rf"{a} +-> {b}  ether", run.output), run.output
+    spine, leaf = (names[node] for node in ("our-s1", "our-l1"))
+    assert f'"{spine}" -> "{leaf}" [taillabel="s1_l1", headlabel="l1_s1"' in graph.read_text()
+    assert changes == []
     assert run.left == {}

@@ -6,7 +6,9 @@ from typing import Any, cast
 import pytest
 
 from fixtures.instruments.live import LiveFabric
+from fixtures.map import ERRORED, draw_map
 from fixtures.run import Run, check_adoption
+from fixtures.session import load
 from tests.self.adopting.test_others import opened
 from tests.self.builders import vxlan_lab
 from tests.self.fixtures.test_run import Settings
@@ -110,3 +112,44 @@ def test_nothing_to_do_is_nothing_to_refuse() -> None:
     agent = opened().agent
     Onlooker(agent).apply(())
     assert cast(Any, agent).asked == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"--expect": "e.yaml"}, "--expect - expected with --adopt, in place of --lab"),
+        ({"--expect": "e.yaml", "--adopt": True, "--lab": "ece792"}, "in place of --lab"),
+        ({"--expect": "e.yaml", "--adopt": True, "--lab": None}, "e.yaml: no such file"),
+    ],
+)
+def test_pairs_alone_are_for_a_fabric_that_is_there(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    """Where a fabric is to be built, or a lab is named, pairs alone say nothing; a file that is not there is told."""
+    with pytest.raises(pytest.UsageError, match=words):
+        load(cast(pytest.Config, Settings(tmp_path, **options)))
+
+
+def test_nothing_is_declared_for_the_map_of_what_is_there(tmp_path: Path) -> None:
+    """With a lab the map is of its nodes, without one of whatever there is."""
+    options = {"--adopt": True, "--map": ""}
+    assert load(cast(pytest.Config, Settings(tmp_path, **options))).name == "vxlan"
+    assert load(cast(pytest.Config, Settings(tmp_path, **options, **{"--lab": None}))).nodes == ()
+
+
+def test_map_goes_into_a_file_for_graphviz_or_nowhere(tmp_path: Path) -> None:
+    """A test's path behind a bare --map is not written over."""
+    with pytest.raises(pytest.UsageError, match=r"--map tests/overlay - expected a file for Graphviz, FILE.dot"):
+        draw_map(cast(pytest.Config, Settings(tmp_path, **{"--map": "tests/overlay"})), vxlan_lab())
+
+
+def test_map_of_nothing_is_errored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be looked at is said, with the exit code of what is not known."""
+
+    def refuse(*_: object) -> None:
+        raise KernelUnavailable("it takes root")
+
+    monkeypatch.setattr("fixtures.run.start_kernel", refuse)
+    sound = {"--map": "", "--adopt": True, "--fresh": False, "--kernel": "auto"}
+    assert draw_map(cast(pytest.Config, Settings(tmp_path, **sound)), vxlan_lab()) == ERRORED
+    assert "no map: it takes root" in capsys.readouterr().out

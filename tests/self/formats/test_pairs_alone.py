@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from topology.errors import LabError, Misuse
-from topology.formats.expect import load_expectation, load_expectation_text
+from topology.formats.pairs_alone import load_pairs, load_pairs_text
 
 SOUND = """\
 pairs:
@@ -18,7 +18,7 @@ def test_pairs_are_read_with_names_and_addresses(tmp_path: Path) -> None:
     """A file of pairs is a fabric of which nothing else is known; addresses come in one form."""
     path = tmp_path / "mine.yaml"
     path.write_text(SOUND)
-    fabric = load_expectation(path)
+    fabric = load_pairs(path)
     assert (fabric.name, fabric.nodes, fabric.links) == ("mine", (), ())
     assert [(p.source, p.target, p.kind, p.where.line) for p in fabric.pairs] == [
         ("c1", "clab-x-leaf.2", "bridge", 2),
@@ -52,18 +52,18 @@ REFUSED = {
 def test_what_says_no_pairs_is_refused_at_its_place(text: str) -> None:
     """Each problem has a line, a column and what would be right."""
     with pytest.raises(LabError) as caught:
-        load_expectation_text(text, "e.yaml")
+        load_pairs_text(text, "e.yaml")
     assert f"e.yaml:{REFUSED[text]}" in str(caught.value)
 
 
 def test_all_problems_are_told_at_once() -> None:
     """One reading, every problem."""
     with pytest.raises(LabError) as caught:
-        load_expectation_text("pairs: [{source: a, target: b, kind: x}, {source: 7, target: b, kind: y}]")
+        load_pairs_text("pairs: [{source: a, target: b, kind: x}, {source: 7, target: b, kind: y}]")
     assert len(caught.value.problems) == 3
 
 
 def test_file_that_is_not_there_is_misuse(tmp_path: Path) -> None:
     """The message says what would be right."""
     with pytest.raises(Misuse, match="no such file; a YAML file with a list pairs:"):
-        load_expectation(tmp_path / "none.yaml")
+        load_pairs(tmp_path / "none.yaml")

@@ -52,15 +52,15 @@ class ExpectSpec(Spec):
     pairs: Listed[ExpectedPair]
 
 
-def load_expectation(path: Path) -> Fabric:
+def load_pairs(path: Path) -> Fabric:
     """A fabric without nodes: its pairs are what is known of it.
 
     Raises LabError with every problem of the content, and Misuse for a file that cannot be read.
     """
-    return load_expectation_text(read_text(path, "a YAML file with a list pairs:"), displayed(path))
+    return load_pairs_text(read_text(path, "a YAML file with a list pairs:"), displayed(path))
 
 
-def load_expectation_text(text: str, file: str = "<expect>") -> Fabric:
+def load_pairs_text(text: str, file: str = "<expect>") -> Fabric:
     """The same, from text; ``file`` is its name in messages."""
     refuse_too_long(len(text), file)
     tree, form = parse(text, file)

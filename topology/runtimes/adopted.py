@@ -13,11 +13,19 @@ from topology.kernels.link import Agent
 from topology.kernels.netlink import Netlink
 from topology.kernels.others import Found, Identity, find_others, identities
 from topology.kernels.registry import Kernel, Others
-from topology.kernels.rtnl.ends import End, ends_request, read_ends
+from topology.kernels.rtnl.ends import End, ends_request, netnsid_request, read_ends, read_netnsid
 from topology.model import Address, Fabric, stable_mac
 from topology.plan import Operation, Plan
 from topology.runtimes.described import described
-from topology.runtimes.match import find_end, match_nodes, named_and_right, node_names, reachable, there_is
+from topology.runtimes.match import (
+    find_end,
+    match_nodes,
+    maybe_joined,
+    named_and_right,
+    node_names,
+    reachable,
+    there_is,
+)
 from topology.state import NodeState
 
 ONLY_LOOKED_AT = "an adopted fabric is only looked at, never changed"
@@ -49,6 +57,19 @@ class Onlooker(Netlink):
         answers = self._relay([(node, request) for node in nodes])
         return {node: read_ends(node, answer) for node, answer in zip(nodes, answers, strict=True)}
 
+    def joined(self, nodes: Mapping[str, Found], fds: Mapping[str, int]) -> list[tuple[Identity, Identity]]:
+        """Which of the namespaces veth pairs join, as their kernel numbers them."""
+        names = {one.identity: name for name, one in nodes.items()}
+        ends = {nodes[name].identity: known for name, known in self.ends(list(nodes)).items()}
+        maybe = maybe_joined(ends)
+        asked = [(names[identity], netnsid_request(fds[names[other]])) for identity, _, other in maybe]
+        numbers = [read_netnsid(answer) for answer in self._relay(asked)] if asked else []
+        return [
+            (identity, other)
+            for (identity, end, other), number in zip(maybe, numbers, strict=True)
+            if number is not None and number == end.netnsid
+        ]
+
     def check_there(self) -> None:
         """Raise NodeNotFound for the nodes that are not where they were found any more.
 
@@ -72,6 +93,8 @@ class AdoptedRuntime:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel, self._agent = kernel, kernel.agent
+        self._fds: dict[str, int] = {}
+        """The agent's descriptors of the namespaces that are visited."""
 
     def bring_up(self, fabric: Fabric) -> Onlooker:
         """Take what is there: the declared nodes, or without any those of the pairs and what they are joined to."""
@@ -104,16 +127,17 @@ class AdoptedRuntime:
         return match_nodes(fabric.nodes, found, known)
 
     def _discovered(self, fabric: Fabric, found: Sequence[Found], others: Others) -> dict[str, Found]:
-        """The nodes of the pairs, or all that have a name, and whatever veth pairs may join to them."""
+        """The nodes of the pairs, or all that have a name, and whatever veth pairs join to them."""
         with self._visited(found, others) as visited:
             onlooker = Onlooker(self._agent)
             addresses = _addresses(visited, onlooker.states(list(visited)))
             ends = {visited[name].identity: known for name, known in onlooker.ends(list(visited)).items()}
+            joined = onlooker.joined(visited, self._fds)
         wired = [one for one in found if any(end.name != "lo" and end.up for end in ends.get(one.identity, ()))]
         named = node_names(wired)
         said = [end for pair in fabric.pairs for end in (pair.source, pair.target)]
         starts = [named[find_end(end, named, addresses)[0]].identity for end in said]
-        kept = reachable(starts or [one.identity for one in wired if one.names], ends)
+        kept = reachable(starts or [one.identity for one in wired if one.names], joined)
         if not kept:
             raise NodeNotFound(f"nothing to adopt - expected namespaces with links - {there_is(found)}")
         return {name: one for name, one in named.items() if one.identity in kept}
@@ -137,12 +161,12 @@ class AdoptedRuntime:
                     continue
                 name = f"hopcheck-{number}"
                 try:
-                    self._agent.call("netns_adopt", paths={name: one.path}, never=[list(n) for n in others.never])
+                    reply = self._agent.call("netns_adopt", paths={name: one.path}, never=[*map(list, others.never)])
                 except AgentError as error:
                     if error.errno not in (ENOENT, ESRCH):
                         raise
                 else:
-                    visited[name] = one
+                    visited[name], self._fds[name] = one, int(reply.get("fds", dict)[name])
             yield visited
         finally:
             self._agent.call("netns_del", names=list(visited))

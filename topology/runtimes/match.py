@@ -88,24 +88,37 @@ def there_is(found: Iterable[Found]) -> str:
     return f"there is: {'; '.join(there[:LISTED]) or 'no namespace of anybody else'}{more}"
 
 
-def reachable(starts: Iterable[Identity], ends: Mapping[Identity, Sequence[End]]) -> frozenset[Identity]:
-    """The namespaces that veth pairs may join to these, directly or through others, themselves included.
+def maybe_joined(ends: Mapping[Identity, Sequence[End]]) -> list[tuple[Identity, End, Identity]]:
+    """Each veth end and every namespace that has a veth naming it back: among them is its peer's.
 
-    A veth says its peer's index, not whose it is: whoever has a veth that names ours back may be the peer. So this may
-    be too many, and is never too few of those that were looked at.
+    A veth says its peer's index, and small indexes are in every namespace: what the kernel says of numbers decides.
     """
     by_ends: dict[tuple[int, int], list[Identity]] = {}
     for identity, known in ends.items():
         for end in known:
             if end.peer is not None:
                 by_ends.setdefault((end.index, end.peer), []).append(identity)
-    reached, waiting = set(), [identity for identity in starts if identity in ends]
+    return [
+        (identity, end, other)
+        for identity, known in ends.items()
+        for end in known
+        if end.peer is not None
+        for other in by_ends.get((end.peer, end.index), ())
+    ]
+
+
+def reachable(starts: Iterable[Identity], joined: Iterable[tuple[Identity, Identity]]) -> frozenset[Identity]:
+    """The namespaces that are joined to these, directly or through others, themselves included."""
+    others: dict[Identity, list[Identity]] = {}
+    for one, other in joined:
+        others.setdefault(one, []).append(other)
+        others.setdefault(other, []).append(one)
+    reached, waiting = set(), list(starts)
     while waiting:
         identity = waiting.pop()
         if identity not in reached:
             reached.add(identity)
-            for end in ends[identity]:
-                waiting += by_ends.get((end.peer, end.index), ()) if end.peer is not None else ()
+            waiting += others.get(identity, ())
     return frozenset(reached)
 
 

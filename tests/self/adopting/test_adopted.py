@@ -13,7 +13,7 @@ from tests.self.kernels.agents import Scripted
 from topology.errors import EvidenceIncomplete, KernelUnavailable, NetlinkError, NodeNotFound
 from topology.kernels.host import HostKernel
 from topology.kernels.link import Reply
-from topology.kernels.rtnl.ends import End, ends_request, read_ends
+from topology.kernels.rtnl.ends import ends_request, read_ends, read_netnsid
 from topology.model import Fabric
 from topology.runtimes import adopted
 from topology.runtimes.adopted import Onlooker, with_live_macs
@@ -46,8 +46,27 @@ def test_ends_are_read_from_a_kernel(kernel: HostKernel) -> None:
     """Each veth to another namespace says its peer's index; one to its own namespace, and all else, says none."""
     ends = Onlooker(kernel.agent).ends(["a", "b"])
     a, b = ({end.name: end for end in ends[name]} for name in ("a", "b"))
-    assert (a["v0"], b["v1"]) == (End("v0", 7, True, "veth", peer=9), End("v1", 9, False, "veth", peer=7))
+    known = [(end.index, end.up, end.kind, end.peer) for end in (a["v0"], b["v1"])]
+    assert known == [(7, True, "veth", 9), (9, False, "veth", 7)]
     assert (a["x0"].peer, a["vx"].peer, a["vx"].port, a["lo"].up, b["lo"].up) == (None, None, 4900, True, False)
+
+
+def test_who_has_the_same_indexes_is_not_taken_for_a_peer(kernel: HostKernel) -> None:
+    """The kernel's own numbers tell the namespace at the other end of a veth pair from one that looks like it."""
+    kernel.agent.call("netns_add", names=["c", "d"])
+    script = "ip link add v1 index 9 type veth peer name v0 index 7 netns d"
+    assert kernel.agent.run(["sh", "-ec", script], ns="c").stderr == ""
+    names = {name: there(number, name) for number, name in enumerate("abcd")}
+    again = {f"again-{name}": f"/run/netns/{name}" for name in names}
+    fds = kernel.agent.call("netns_adopt", paths=again, never=[]).get("fds", dict)
+    joined = Onlooker(kernel.agent).joined(names, {name: fds[f"again-{name}"] for name in names})
+    words = {tuple(sorted((one[1], other[1]))) for one, other in joined}
+    assert words == {(0, 1), (2, 3)}
+
+
+def test_namespace_without_a_number_is_no_peer() -> None:
+    """An answer that holds no number, or is none, is no number."""
+    assert [read_netnsid(dump) for dump in (b"", b"\xff" * 32, ends_request())] == [None, None, None]
 
 
 def test_node_without_loopback_is_told_with_what_mends_it(kernel: HostKernel) -> None:

@@ -9,7 +9,7 @@ from topology.errors import NodeNotFound
 from topology.kernels.others import Found, Identity
 from topology.kernels.rtnl.ends import End
 from topology.model import NAME_MAX, Address, Device, Node
-from topology.runtimes.match import find_end, match_nodes, named_and_right, node_names, reachable
+from topology.runtimes.match import find_end, match_nodes, maybe_joined, named_and_right, node_names, reachable
 
 
 def there(number: int, *names: str, process: str = "", forbidden: bool = False) -> Found:
@@ -130,20 +130,27 @@ def veth(name: str, index: int, peer: int) -> End:
     return End(name, index, True, "veth", peer)
 
 
-def test_what_veth_pairs_join_is_reached() -> None:
-    """Pairs are followed from namespace to namespace; who has none that names ours back is left out."""
-    one, two, three, alone = ((4, n) for n in range(1, 5))
+ONE, TWO, THREE, ALONE = ((4, n) for n in range(1, 5))
+
+
+def test_namespaces_with_veths_that_name_each_other_may_be_joined() -> None:
+    """Index and peer's index must be each other's; who has the same indexes may be it too, and is asked about."""
     ends = {
-        one: [End("lo", 1, True), veth("x", 5, 7)],
-        two: [veth("y", 7, 5), veth("z", 8, 3)],
-        three: [veth("w", 3, 8)],
-        alone: [veth("v", 5, 9), End("dummy0", 2, True, "dummy")],
+        ONE: [End("lo", 1, True), veth("x", 5, 7)],
+        TWO: [veth("y", 7, 5), veth("z", 8, 3)],
+        THREE: [veth("w", 7, 5)],
+        ALONE: [veth("v", 5, 9), End("dummy0", 7, True, "dummy")],
     }
-    assert reachable([one], ends) == {one, two, three}
-    assert reachable([three], ends) == {one, two, three}
-    assert reachable([alone], ends) == {alone}
-    assert reachable([], ends) == frozenset()
-    assert reachable([(4, 99)], ends) == frozenset()
+    maybe = {(one, end.name, other) for one, end, other in maybe_joined(ends)}
+    assert maybe == {(ONE, "x", TWO), (ONE, "x", THREE), (TWO, "y", ONE), (THREE, "w", ONE)}
+
+
+def test_what_is_joined_is_reached() -> None:
+    """Pairs are followed from namespace to namespace, whichever end was named."""
+    joined = [(ONE, TWO), (THREE, TWO), (ALONE, (4, 9))]
+    assert reachable([ONE], joined) == reachable([THREE], joined) == {ONE, TWO, THREE}
+    assert reachable([ALONE], []) == {ALONE}
+    assert reachable([], joined) == frozenset()
 
 
 def test_every_node_gets_a_name_of_its_own() -> None:

@@ -86,10 +86,9 @@ def test_namespaces_of_others_are_found(agent: AgentLink) -> None:
     """Those mounted in a folder by name, those of processes with their commands, and which are never entered."""
     agent.run(["touch", "/run/netns/stale"])
     number = agent.start(["sleep", "1000"], "b", lambda *_: None)
-    try:
-        found = agent.call("netns_find", folder="/run/netns", never=[[7, 7]])
-    finally:
-        agent.run(["sh", "-c", "rm /run/netns/stale; pkill -P 1 -x sleep"])
+    found = agent.call("netns_find", folder="/run/netns", never=[[7, 7]])
+    (sleeper,) = (pid for pid, _, words in found.get("processes", list) if words == ["sleep", "sleep", "1000"])
+    agent.run(["sh", "-c", f"rm /run/netns/stale; kill {sleeper}"])
     wait_for(lambda: agent.pump(0.1) or agent.ended(number) is not None, 10, "the sleeper's end")  # type: ignore[func-returns-value]
     named = {name: tuple(identity) for name, identity in found.get("named", list)}
     processes = {tuple(identity): words for _, identity, words in found.get("processes", list)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -15,18 +16,21 @@ from topology.isolation.forgery import Forgery, Target, forgeries, targets
 from topology.isolation.outside import outside
 from topology.model import Bridge, Fabric, Isolation, Node, Vxlan
 from topology.refs import PortRef
+from topology.wait import wait_for
 
 pytestmark = pytest.mark.faults
-LEAK = "leak0"
+LEAK, LEAK_END = "leak0", "leak1"
+Do = Callable[[str, str], str]
 
 
 @pytest.fixture
-def do(pristine: LiveFabric) -> Callable[[str, str], None]:
-    """Runs a command in a node of the copy; it succeeds."""
+def do(pristine: LiveFabric) -> Do:
+    """Runs a command in a node of the copy, which succeeds, and gives what it prints."""
 
-    def run(node: str, command: str) -> None:
+    def run(node: str, command: str) -> str:
         done = pristine.run(node, "sh", "-ec", command)
         assert done.code == 0, f"{node}: {command}: {done.stderr}"
+        return done.stdout
 
     return run
 
@@ -82,14 +86,27 @@ def forgery(lab: Fabric, target: Target, kind: str) -> Forgery:
     return next(found for found in forgeries(lab, target.inroads[0]) if found.kind == kind)
 
 
+def join(do: Do, one: Bridge, other: Bridge) -> None:
+    """Join two bridges by a veth pair; a bridge lets a port forward only when it hears that its carrier is there."""
+    there = f" netns {other.node}" if other.node != one.node else ""
+    do(one.node, f"ip link add {LEAK} type veth peer name {LEAK_END}{there}; ip link set {LEAK} master {one.name} up")
+    do(other.node, f"ip link set {LEAK_END} master {other.name} up")
+    for node, port in ((one.node, LEAK), (other.node, LEAK_END)):
+        forwards = partial(forwarding, do, node, port)
+        wait_for(forwards, 10, f"{node}:{port} - bridge port that forwards")
+
+
+def forwarding(do: Do, node: str, port: str) -> bool:
+    """Whether a bridge lets a port forward."""
+    return "state forwarding" in do(node, f"ip -d link show {port}")
+
+
 def test_veth_between_two_domains_is_noticed(
-    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Callable[[str, str], None]
+    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
 ) -> None:
     """Frames of both domains are seen where a link between their bridges lets them out."""
     one, other = (bridge_of(lab, domain) for domain in two)
-    there = f" netns {other.node}" if other.node != one.node else ""
-    do(one.node, f"ip link add {LEAK} type veth peer name leak1{there}; ip link set {LEAK} master {one.name} up")
-    do(other.node, f"ip link set leak1 master {other.name} up")
+    join(do, one, other)
     for domain, bridge in zip(two, (one, other), strict=True):
         for kind in ("broadcast", "unknown-unicast", "multicast"):
             finding = book.frames(domain, kind)
@@ -102,7 +119,7 @@ def test_veth_between_two_domains_is_noticed(
 
 
 def test_two_vnis_in_one_bridge_are_noticed(
-    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Callable[[str, str], None]
+    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
 ) -> None:
     """A VXLAN device in the other tenant's bridge shows that tenant's frames, which travel under the wrong VNI."""
     here = {vxlan.node: vxlan for vxlan in two[1].vxlans}
@@ -123,20 +140,18 @@ def test_two_vnis_in_one_bridge_are_noticed(
 
 
 def test_answer_of_the_wrong_tenant_is_noticed(
-    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Callable[[str, str], None]
+    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
 ) -> None:
     """Where the bridges of two tenants with one address are joined, who asks for it hears the other tenant, too."""
     assert book.answers(two[0])
     one, other = (bridge_of(lab, domain) for domain in two)
-    there = f" netns {other.node}" if other.node != one.node else ""
-    do(one.node, f"ip link add {LEAK} type veth peer name leak1{there}; ip link set {LEAK} master {one.name} up")
-    do(other.node, f"ip link set leak1 master {other.name} up")
+    join(do, one, other)
     finding = book.answers(two[0])
     assert not finding
     assert any(f"{station}" in finding.message for station in two[1].stations)
 
 
-def test_wrong_vni_is_noticed(lab: Fabric, target: Target, book: IsolationBook, do: Callable[[str, str], None]) -> None:
+def test_wrong_vni_is_noticed(lab: Fabric, target: Target, book: IsolationBook, do: Do) -> None:
     """A VTEP with a VNI that nobody declares loses its domain's frames, and its packets are named on their way."""
     vxlan, wrong = target.vxlan, forgery(lab, target, "undeclared-vni").vni
     do(vxlan.node, anew(lab[vxlan.node], vxlan, vni=wrong))
@@ -149,7 +164,7 @@ def test_wrong_vni_is_noticed(lab: Fabric, target: Target, book: IsolationBook, 
 
 
 def test_station_that_is_cut_off_is_missed(
-    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Callable[[str, str], None]
+    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
 ) -> None:
     """A member that a frame does not reach is named, and so is the cause."""
     last = two[0].stations[-1]
@@ -162,9 +177,7 @@ def test_station_that_is_cut_off_is_missed(
     assert finding.cause.node == last.node
 
 
-def test_vtep_for_an_undeclared_vni_is_noticed(
-    lab: Fabric, target: Target, book: IsolationBook, do: Callable[[str, str], None]
-) -> None:
+def test_vtep_for_an_undeclared_vni_is_noticed(lab: Fabric, target: Target, book: IsolationBook, do: Do) -> None:
     """A VXLAN device too many takes forged packets; the place where their frame came out is named."""
     vxlan = target.vxlan
     do(vxlan.node, anew(lab[vxlan.node], vxlan, name=LEAK, vni=forgery(lab, target, "undeclared-vni").vni))
@@ -175,9 +188,7 @@ def test_vtep_for_an_undeclared_vni_is_noticed(
     assert f"{vxlan.node}:{LEAK}" in finding.message
 
 
-def test_reserved_bit_that_is_taken_is_noticed(
-    lab: Fabric, target: Target, book: IsolationBook, do: Callable[[str, str], None]
-) -> None:
+def test_reserved_bit_that_is_taken_is_noticed(lab: Fabric, target: Target, book: IsolationBook, do: Do) -> None:
     """A VXLAN device that gives a reserved bit a meaning accepts what the lab says is refused."""
     node, port = lab[target.vxlan.node], target.vxlan.port
     for other in (found for found in node.all(Vxlan) if found.port == port and found != target.vxlan):
@@ -197,9 +208,7 @@ def test_stranger_who_is_taken_in_is_noticed(lab: Fabric, target: Target, pristi
     assert "expected refused (isolation: foreign-sources: refused) - seen its frame at " in finding.message
 
 
-def test_stranger_who_is_turned_away_is_noticed(
-    target: Target, book: IsolationBook, do: Callable[[str, str], None]
-) -> None:
+def test_stranger_who_is_turned_away_is_noticed(target: Target, book: IsolationBook, do: Do) -> None:
     """Where the lab says that foreign sources are accepted, a filter at the VTEP's node is a difference."""
     do(target.vxlan.node, "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter")
     finding, _ = book.forged(target, "foreign-source")
@@ -207,15 +216,16 @@ def test_stranger_who_is_turned_away_is_noticed(
     assert "expected accepted (isolation: foreign-sources: accepted) - seen it refused" in finding.message
 
 
-def test_way_out_is_noticed(
-    lab: Fabric, pristine: LiveFabric, book: IsolationBook, do: Callable[[str, str], None]
-) -> None:
+def test_way_out_is_noticed(lab: Fabric, pristine: LiveFabric, book: IsolationBook, do: Do) -> None:
     """A leaf with a link to a namespace outside lets packets out, and they are answered; the link is named."""
     leaf, address = lab.role("leaf")[0].name, outside(lab)
     pristine.kernel.agent.call("netns_add", names=["outside"])
-    do(leaf, f"ip link add {LEAK} type veth peer name leak1 netns outside; ip link set {LEAK} up")
+    do(leaf, f"ip link add {LEAK} type veth peer name {LEAK_END} netns outside; ip link set {LEAK} up")
     do(leaf, f"ip addr add {address + 1}/24 dev {LEAK}")
-    do("outside", f"ip addr add {address}/24 dev leak1; ip link set leak1 up; ip route add default via {address + 1}")
+    do(
+        "outside",
+        f"ip addr add {address}/24 dev {LEAK_END}; ip link set {LEAK_END} up; ip route add default via {address + 1}",
+    )
     finding = book.outwards(leaf)
     assert not finding
     assert f"{leaf}:{LEAK} - {leaf} -> {address} - expected it to end inside - seen " in finding.message
@@ -224,7 +234,7 @@ def test_way_out_is_noticed(
     assert LEAK in {cause.interface for cause in pristine.differences(leaf)}
 
 
-def test_rule_and_table_are_noticed(lab: Fabric, book: IsolationBook, do: Callable[[str, str], None]) -> None:
+def test_rule_and_table_are_noticed(lab: Fabric, book: IsolationBook, do: Do) -> None:
     """A policy rule, and the route that it leads to, are named, though the main table is as declared."""
     node = lab.role("leaf")[0].name
     do(node, "ip rule add pref 100 lookup 100; ip route add default dev lo table 100")

@@ -320,6 +320,10 @@ class Agent:
         ns, timeout_s, terminal = header.get("ns"), header.get("timeout_s"), bool(header.get("terminal"))
         self.commands.start(header["id"], ns, header["argv"], body, timeout_s, terminal)
 
+    def op_end(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Kill the command of request ``to`` with all that it started; False where it has ended before."""
+        return {"killed": self.commands.end(header["to"])}
+
     def op_input(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Type the body into the command of request ``to``."""
         self.commands.type_into(header["to"], body)

@@ -19,7 +19,7 @@ from topology.errors import Misuse
 
 LOOKS = (6, 12, 20)
 """Rounds after which it is looked whether that is decided."""
-ERRORS = {12: 0.003, 20: 0.004}
+ERRORS = {12: 0.001, 20: 0.0015}
 """How often an interval at a look may miss the centre, by Wilcoxon's signed ranks.
 
 Six ratios can give no interval with an error below 1/32: theirs spans all of them and, beyond both ends, as much again.

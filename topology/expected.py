@@ -189,9 +189,24 @@ class _Walk:
         elif isinstance(device, Bridge):
             yield from self.across(node, device, None, frame, hops)
         elif isinstance(device, Vxlan):
-            inside: Layers = (("udp", {"dport": device.port}), ("vxlan", {"vni": device.vni}), *frame)
-            outer = ip_layer(device.local, device.remote, DEFAULT_TTL, 17)
-            yield from self.send(node, (outer, *inside), hops, device.dev)
+            yield from self.into_vxlan(node, device, frame, hops)
+
+    def into_vxlan(
+        self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Wrap a frame (RFC 7348) for the one VTEP behind which its destination has been learned."""
+        wanted = frame[0][1]["dst"]
+        remote = vxlan.remote
+        if vxlan.others:
+            remotes = (one for one in vxlan.remotes if any(d.mac == wanted for d in self.behind_remote(vxlan, one)))
+            found = next(remotes, None)
+            if found is None:
+                yield ExpectedPath(hops, f"{wanted} is behind no remote of {vxlan.ref}")
+                return
+            remote = found
+        inside: Layers = (("udp", {"dport": vxlan.port}), ("vxlan", {"vni": vxlan.vni}), *frame)
+        outer = ip_layer(vxlan.local, remote, DEFAULT_TTL, 17)
+        yield from self.send(node, (outer, *inside), hops, vxlan.dev)
 
     def arrive(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Let a frame into a device: to its bridge, or up to IP."""
@@ -275,24 +290,26 @@ class _Walk:
 
     def behind(self, device: Device, passed: set[PortRef]) -> Iterator[Device]:
         """The devices that a frame leaving by a device can reach at Layer 2."""
-        for far in self.far_ends(device):
-            node = self.fabric[far.node]
-            bridge = node.bridge_of(far.name)
-            if bridge is None:
-                yield far
-            elif bridge.ref not in passed:
-                passed.add(bridge.ref)
-                yield bridge
-                for name in bridge.members:
-                    if name != far.name:
-                        yield from self.behind(node[name], passed)
+        for far in self.fabric.far_ends(device):
+            yield from self.beyond(far, passed)
 
-    def far_ends(self, device: Device) -> Iterator[Device]:
-        """A veth's peer; the VXLAN devices that a VTEP's packets reach."""
-        if isinstance(device, Port):
-            yield self.fabric[device.peer.node][device.peer.interface]
-        elif isinstance(device, Vxlan):
-            yield from self.fabric.vteps.get((device.remote, device.port, device.vni), ())
+    def behind_remote(self, vxlan: Vxlan, remote: Address) -> Iterator[Device]:
+        """The same, by one of a VTEP's remotes."""
+        for far in self.fabric.far_vteps(vxlan, remote):
+            yield from self.beyond(far, set())
+
+    def beyond(self, far: Device, passed: set[PortRef]) -> Iterator[Device]:
+        """The device at the other end, or all that its bridge joins."""
+        node = self.fabric[far.node]
+        bridge = node.bridge_of(far.name)
+        if bridge is None:
+            yield far
+        elif bridge.ref not in passed:
+            passed.add(bridge.ref)
+            yield bridge
+            for name in bridge.members:
+                if name != far.name:
+                    yield from self.behind(node[name], passed)
 
     @staticmethod
     def seen(

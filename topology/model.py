@@ -73,13 +73,23 @@ class Bridge(Device):
 
 @dataclass(frozen=True, kw_only=True)
 class Vxlan(Device):
-    """A VXLAN device: ``local`` is the VTEP's own address, ``remote`` the VTEP that floods go to."""
+    """A VXLAN device: ``local`` is the VTEP's own address, ``remote`` and ``others`` the VTEPs that floods go to.
+
+    With several of them (head-end replication) each is an entry of the device's forwarding database, and what is
+    learned decides to which one a frame goes.
+    """
 
     vni: int
     local: Address
     remote: Address
+    others: tuple[Address, ...] = ()
     dev: str | None = None
     port: int = VXLAN_PORT
+
+    @property
+    def remotes(self) -> tuple[Address, ...]:
+        """All VTEPs at the other ends."""
+        return (self.remote, *self.others)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +104,11 @@ class Gre(Device):
     key: int | None = None
     ttl: int | None = None
     inherit_tos: bool = False
+
+    @property
+    def remotes(self) -> tuple[Address, ...]:
+        """The one other end."""
+        return (self.remote,)
 
 
 @dataclass(frozen=True)
@@ -340,6 +355,18 @@ class Fabric:
             ends = (vxlan.local, vxlan.port, vxlan.vni)
             found[ends] = (*found.get(ends, ()), vxlan)
         return found
+
+    def far_vteps(self, vxlan: Vxlan, remote: Address) -> tuple[Vxlan, ...]:
+        """The VXLAN devices that a VTEP's packets to one of its remotes reach."""
+        return self.vteps.get((remote, vxlan.port, vxlan.vni), ())
+
+    def far_ends(self, device: Device) -> tuple[Device, ...]:
+        """Where a frame that a device lets out comes in: a veth's other end, the VXLAN devices of all its remotes."""
+        if isinstance(device, Port):
+            return (self[device.peer.node][device.peer.interface],)
+        if isinstance(device, Vxlan):
+            return tuple(far for remote in device.remotes for far in self.far_vteps(device, remote))
+        return ()
 
     @cached_property
     def vxlan_ports(self) -> frozenset[int]:

@@ -20,6 +20,7 @@ from topology.wait import wait_for
 
 pytestmark = pytest.mark.faults
 LEAK, LEAK_END = "leak0", "leak1"
+FLOOD = "bridge fdb append 00:00:00:00:00:00 dev {name} dst {remote}"
 Do = Callable[[str, str], str]
 
 
@@ -78,6 +79,8 @@ def anew(node: Node, vxlan: Vxlan, more: str = "", **other: object) -> str:
     mac = f"address {vxlan.mac} " if said["name"] == vxlan.name else ""
     made = f"ip link add {said['name']} {mac}mtu {vxlan.mtu or 1450} type vxlan id {said['vni']} {ends} {more}"
     gone = f"ip link del {vxlan.name}; " if said["name"] == vxlan.name else ""
+    floods = (FLOOD.format(name=said["name"], remote=remote) for remote in vxlan.others)
+    made = "; ".join((made, *floods))
     return f"{gone}{made}; ip link set {said['name']} {f'master {bridge.name}' if bridge else ''} up"
 
 

@@ -74,9 +74,10 @@ def _end(device: Device) -> str:
 
 def _tunnels(fabric: Fabric) -> Iterator[str]:
     """Each tunnel once, between the nodes of its two devices."""
-    ends = {(tunnel.local, tunnel.remote, _named(tunnel)): tunnel for tunnel in fabric.tunnels}
-    for tunnel in fabric.tunnels:
-        peer = ends.get((tunnel.remote, tunnel.local, _named(tunnel)))
+    strands = [(tunnel, remote) for tunnel in fabric.tunnels for remote in tunnel.remotes]
+    ends = {(tunnel.local, remote, _named(tunnel)): tunnel for tunnel, remote in strands}
+    for tunnel, remote in strands:
+        peer = ends.get((remote, tunnel.local, _named(tunnel)))
         if peer is not None and tunnel.ref < peer.ref:
             colour = TUNNEL[type(tunnel)]
             label = _quoted(_named(tunnel), f"{tunnel.local} to {peer.local}")

@@ -33,11 +33,12 @@ def number(where: Position, text: str) -> Scalar:
 
 @dataclass
 class Made:
-    """A bridge or tunnel: what it is, where it was made, and its settings or members."""
+    """A bridge or tunnel: what it is, where it was made, its settings, and several remotes or a bridge's members."""
 
     kind: Kind
     where: Position
     settings: dict[str, Scalar] = field(default_factory=dict)
+    remotes: list[Scalar] = field(default_factory=list)
     members: dict[str, Scalar] = field(default_factory=dict)
 
 
@@ -139,7 +140,8 @@ class Machine:
 def _device(made: Made) -> Tree:
     if made.kind == "bridges":
         return Items(made.where, list(made.members.values()))
-    return Table(made.where, {key: (value.where, value) for key, value in made.settings.items()})
+    settings: dict[str, Tree] = {**made.settings, **({"remotes": _items(made.remotes)} if made.remotes else {})}
+    return _table(made.where, settings)
 
 
 def _items(texts: Iterable[Scalar]) -> Items:

@@ -83,7 +83,9 @@ def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) 
     for bridge, members in said.bridges.items():
         devices.append(Bridge(node=name, name=bridge, members=tuple(members.values())))
     for device, vxlan in said.vxlan.items():
-        devices.append(Vxlan(node=name, name=device, **dict(vxlan)))
+        remote, *others = vxlan.ends
+        settings = {key: value for key, value in vxlan if key not in ("remote", "remotes")}
+        devices.append(Vxlan(node=name, name=device, remote=remote, others=tuple(others), **settings))
     for device, gre in said.gre.items():
         settings = dict(gre)
         devices.append(Gre(node=name, name=device, inherit_tos=settings.pop("tos"), **settings))

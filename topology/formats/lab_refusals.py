@@ -103,7 +103,8 @@ def _problem(error: ErrorDetails, tree: Tree) -> Problem:
     if error["type"] == "extra_forbidden":
         where = locate(tree, path, key=True)
         return Problem(where, f"unknown key {shown(path[-1])}", suggest(str(path[-1]), _fields(path)))
-    if error["type"] == "missing":
+    if error["type"] in ("missing", schema.LACKS):
+        path = (*path, context["key"]) if error["type"] == schema.LACKS else path
         owner = shown(path[-2]) if len(path) > 1 and isinstance(path[-2], str) else "this"
         where = locate(tree, path[:-1], key=True)
         what = f"{'the file' if len(path) == 1 else owner} has no {path[-1]!r}"

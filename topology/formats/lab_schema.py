@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
 
 from topology.formats import lab_values as values
 from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
@@ -15,6 +16,8 @@ from topology.promises import Kind
 from topology.refs import PortRef
 
 MAX_NODES = 10_000
+LACKS = "lacks"
+"""The error of a part that has none of several keys, of which it needs one; its context names the first ``key``."""
 
 T = TypeVar("T")
 
@@ -95,14 +98,28 @@ class Spec(BaseModel):
 
 
 class VxlanSpec(Spec):
-    """One entry of a node's ``vxlan``."""
+    """One entry of a node's ``vxlan``: with ``remote``, or ``remotes``."""
 
     vni: Vni
     local: Ip
-    remote: Ip
+    remote: Ip | None = None
+    remotes: Listed[Ip] = {}
     dev: InterfaceName | None = None
     port: UdpPort = VXLAN_PORT
     mtu: Mtu | None = None
+
+    @model_validator(mode="after")
+    def _ends_somewhere(self) -> VxlanSpec:
+        if self.remote is None and not self.remotes:
+            raise PydanticCustomError(LACKS, "no remote", {"key": "remote"})
+        if self.remote is not None and self.remotes:
+            raise values.wrong("the device has both 'remote' and 'remotes'", "one of the two")
+        return self
+
+    @property
+    def ends(self) -> tuple[Address, ...]:
+        """Where its tunnels end."""
+        return (self.remote,) if self.remote is not None else tuple(self.remotes.values())
 
 
 class GreSpec(Spec):

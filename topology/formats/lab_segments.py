@@ -9,7 +9,7 @@ from typing import TypeVar
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_links import ambiguous
-from topology.formats.lab_tunnels import endless, has_sound_vni, identity, is_peer
+from topology.formats.lab_tunnels import endless, ends, has_sound_vni, is_peer, other_end, strands
 from topology.model import Bridge, Device, Fabric, Gre, Interface, Network, Vxlan
 from topology.refs import PortRef
 
@@ -61,14 +61,14 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
         for member in bridge.members:
             sets.join(bridge.ref, PortRef(bridge.node, member))
     for tunnels in (fabric.all(Vxlan), fabric.all(Gre)):
-        ends = {(tunnel.local, tunnel.remote, identity(tunnel)): tunnel for tunnel in tunnels}
-        for tunnel in tunnels:
-            peer = ends.get((tunnel.remote, tunnel.local, identity(tunnel)))
+        known = ends(tunnels)
+        for tunnel, remote in strands(tunnels):
+            peer = known.get(other_end(tunnel, remote))
             if peer is not None and is_peer(tunnel, peer):
                 sets.join(tunnel.ref, peer.ref)
             elif not has_sound_vni(tunnel):
                 for other in tunnels:
-                    if (other.local, other.remote) == (tunnel.remote, tunnel.local):
+                    if other.local == remote and tunnel.local in other.remotes:
                         sets.join(tunnel.ref, other.ref)
     return {device.ref: sets.find(device.ref) for device in fabric.devices}
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias, TypeVar
 
 from topology.errors import Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_values import VNI_MAX, VNI_MIN, suggest
-from topology.model import Fabric, Gre, Vxlan
+from topology.model import Address, Fabric, Gre, Vxlan
 from topology.refs import PortRef
 
 Tunnel: TypeAlias = Vxlan | Gre
+TunnelT = TypeVar("TunnelT", bound=Tunnel)
 _SECTION = {Vxlan: "vxlan", Gre: "gre"}
 _COMPARED = 50
 _NOUN = {Vxlan: "VXLAN", Gre: "GRE"}
@@ -26,19 +27,30 @@ def identity(tunnel: Tunnel) -> tuple[tuple[str, int | None], ...]:
 
 def is_peer(a: Tunnel, b: Tunnel) -> bool:
     """Whether two devices are the two ends of one tunnel."""
-    return not _differences(a, b) and a.remote == b.local and a.ref != b.ref
+    return not _differences(a, b) and b.local in a.remotes and a.ref != b.ref
 
 
-def _end(tunnel: Tunnel) -> Hashable:
-    return (tunnel.local, tunnel.remote, identity(tunnel))
+def strands(tunnels: Iterable[TunnelT]) -> Iterator[tuple[TunnelT, Address]]:
+    """Each tunnel with each of its remotes: a tunnel between two addresses."""
+    return ((tunnel, remote) for tunnel in tunnels for remote in tunnel.remotes)
+
+
+def ends(tunnels: Iterable[TunnelT]) -> Mapping[Hashable, TunnelT]:
+    """The tunnels by what their other end must say: its remote, its local, and what is equal at both ends."""
+    return {(tunnel.local, remote, identity(tunnel)): tunnel for tunnel, remote in strands(tunnels)}
+
+
+def other_end(tunnel: Tunnel, remote: Address) -> Hashable:
+    """What the other end of a strand is found by in ``ends``."""
+    return (remote, tunnel.local, identity(tunnel))
 
 
 def _differences(mine: Tunnel, other: Tunnel) -> Sequence[tuple[str, str, str]]:
     """What disagrees: this end's field, and what each end says."""
     pairs = zip(identity(mine), identity(other), strict=True)
     found = [(n, f"{n} {_said(a)}", f"{n} {_said(b)}") for (n, a), (_, b) in pairs if a != b]
-    if mine.local != other.remote:
-        found.append(("local", f"local {mine.local}", f"remote {other.remote}"))
+    if mine.local not in other.remotes:
+        found.append(("local", f"local {mine.local}", f"remote {' and '.join(map(str, other.remotes))}"))
     return found
 
 
@@ -97,11 +109,11 @@ def has_sound_vni(tunnel: Tunnel) -> bool:
 def endless(fabric: Fabric) -> frozenset[PortRef]:
     """The tunnels without another end that says the same: how far their segment reaches, nobody can say."""
     tunnels: Sequence[Tunnel] = [*fabric.all(Vxlan), *fabric.all(Gre)]
-    ends = {_end(tunnel) for tunnel in tunnels}
+    known = ends(tunnels)
     return frozenset(
         tunnel.ref
-        for tunnel in tunnels
-        if (tunnel.remote, tunnel.local, identity(tunnel)) not in ends and has_sound_vni(tunnel)
+        for tunnel, remote in strands(tunnels)
+        if other_end(tunnel, remote) not in known and has_sound_vni(tunnel)
     )
 
 
@@ -116,11 +128,11 @@ def check_peers(draft: Draft, kind: type[Vxlan] | type[Gre]) -> Iterator[Problem
         for problem in _endless(draft, tunnel, owners, tunnels):
             lost.add(tunnel.ref)
             yield problem
-    ends = {_end(tunnel) for tunnel in tunnels}
+    known = ends(tunnels)
     unmatched: dict[frozenset[PortRef], tuple[Tunnel, Tunnel]] = {}
-    for tunnel in tunnels:
-        if tunnel.ref not in lost and (tunnel.remote, tunnel.local, identity(tunnel)) not in ends:
-            peers = [peer for peer in owners[tunnel.remote][:_COMPARED] if peer.ref not in lost]
+    for tunnel, remote in strands(tunnels):
+        if tunnel.ref not in lost and other_end(tunnel, remote) not in known:
+            peers = [peer for peer in owners[remote][:_COMPARED] if peer.ref not in lost]
             nearest = min(peers, key=lambda peer: len(_differences(tunnel, peer)), default=tunnel)
             if nearest is not tunnel:
                 unmatched[frozenset({tunnel.ref, nearest.ref})] = (tunnel, nearest)
@@ -134,17 +146,22 @@ def check_peers(draft: Draft, kind: type[Vxlan] | type[Gre]) -> Iterator[Problem
 def _endless(
     draft: Draft, tunnel: Tunnel, owners: dict[object, list[Tunnel]], tunnels: Sequence[Tunnel]
 ) -> Iterator[Problem]:
-    where = draft.at(*_path(tunnel), "remote")
-    if tunnel.local.version != tunnel.remote.version:
-        what = f"the local {tunnel.local} and the remote {tunnel.remote} are of two IP versions"
-        yield Problem(where, what, "two addresses of one version")
-    elif tunnel.local == tunnel.remote:
-        yield Problem(where, f"the tunnel {tunnel.name} ends where it starts", "the other end's address")
-    elif tunnel.remote not in owners:
-        back = sorted({str(other.local) for other in tunnels if other.remote == tunnel.local})
-        known = back or sorted({str(other.local) for other in tunnels if other.node != tunnel.node})
-        what = f"nobody owns the remote {tunnel.remote}: no {_NOUN[type(tunnel)]} device has it as its local"
-        yield Problem(where, what, f"such as {known[0]}" if known else "a device at the other end")
+    in_list = isinstance(tunnel, Vxlan) and bool(draft.spec.nodes[tunnel.node].vxlan[tunnel.name].remotes)
+    for index, remote in enumerate(tunnel.remotes):
+        where = draft.at(*_path(tunnel), *(("remotes", index) if in_list else ("remote",)))
+        if tunnel.local.version != remote.version:
+            what = f"the local {tunnel.local} and the remote {remote} are of two IP versions"
+            yield Problem(where, what, "two addresses of one version")
+        elif remote in tunnel.remotes[:index]:
+            yield Problem(where, f"the remote {remote} of {tunnel.name} stands there twice", "each remote once")
+        elif tunnel.local == remote:
+            yield Problem(where, f"the tunnel {tunnel.name} ends where it starts", "the other end's address")
+        elif remote not in owners:
+            others = [other for other in tunnels if other.local not in tunnel.remotes]
+            back = sorted({str(other.local) for other in others if tunnel.local in other.remotes})
+            known = back or sorted({str(other.local) for other in others if other.node != tunnel.node})
+            what = f"nobody owns the remote {remote}: no {_NOUN[type(tunnel)]} device has it as its local"
+            yield Problem(where, what, f"such as {known[0]}" if known else "a device at the other end")
 
 
 def _path(tunnel: Tunnel) -> tuple[str, str, str, str]:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
 from topology.expected import expected_journey
-from topology.model import Bridge, Device, Fabric, Port, Vxlan
+from topology.model import Bridge, Device, Fabric, Vxlan
 from topology.packet import Probe
 from topology.refs import PortRef
 
@@ -91,7 +91,7 @@ class _Flood:
         yield device.ref
         if isinstance(device, Bridge):
             yield from self.across(device, None)
-        for far in far_ends(self.fabric, device):
+        for far in self.fabric.far_ends(device):
             yield from self.arrive(far)
 
     def arrive(self, device: Device) -> Iterator[PortRef]:
@@ -111,15 +111,6 @@ class _Flood:
         for name in bridge.members:
             if name != came_by:
                 yield from self.emit(self.fabric[bridge.node][name])
-
-
-def far_ends(fabric: Fabric, device: Device) -> tuple[Device, ...]:
-    """A veth's other end; the VXLAN devices that a VTEP's packets reach."""
-    if isinstance(device, Port):
-        return (fabric[device.peer.node][device.peer.interface],)
-    if isinstance(device, Vxlan):
-        return fabric.vteps.get((device.remote, device.port, device.vni), ())
-    return ()
 
 
 def way(fabric: Fabric, source: PortRef, target: PortRef) -> frozenset[PortRef]:
@@ -144,7 +135,7 @@ def _steps(fabric: Fabric, here: PortRef, starts: bool) -> Iterator[PortRef]:
     if bridge is not None:
         yield bridge.ref
         yield from (PortRef(here.node, name) for name in bridge.members)
-    yield from (far.ref for far in far_ends(fabric, device))
+    yield from (far.ref for far in fabric.far_ends(device))
 
 
 def _back(before: Mapping[PortRef, PortRef | None], target: PortRef) -> Iterator[PortRef]:
@@ -162,14 +153,22 @@ def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, ta
     return domain.members if kind != "unknown-unicast" else flooded(fabric, start, to_bridges=False)
 
 
+def stations_near(fabric: Fabric, domain: Domain, vxlan: Vxlan) -> tuple[PortRef, ...]:
+    """The stations whose frames reach a VTEP without passing another one."""
+    others = {other.ref for other in domain.vxlans} - {vxlan.ref}
+    ways = ((station, way(fabric, station, vxlan.ref)) for station in domain.stations)
+    return tuple(station for station, passed in ways if passed and passed.isdisjoint(others))
+
+
 def transit(fabric: Fabric, domain: Domain) -> frozenset[PortRef]:
     """Every interface that the domain's VXLAN packets may pass between their VTEPs, whichever way they take."""
     return frozenset(hop for vxlan in domain.vxlans for hop in _between(fabric, vxlan))
 
 
 def _between(fabric: Fabric, vxlan: Vxlan) -> Iterator[PortRef]:
-    for far in fabric.vteps.get((vxlan.remote, vxlan.port, vxlan.vni), ()):
-        journey = expected_journey(fabric, Probe(vxlan.node, far.node, vxlan.local, vxlan.remote, "udp"))
+    for far in fabric.far_ends(vxlan):
+        assert isinstance(far, Vxlan)
+        journey = expected_journey(fabric, Probe(vxlan.node, far.node, vxlan.local, far.local, "udp"))
         for path in journey.paths:
             yield from (hop.ref for hop in path.hops)
 

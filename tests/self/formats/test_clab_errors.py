@@ -191,8 +191,9 @@ EDITS = (
         "dst 10.0.0.1",
         "dst 10.0.0.1\n        - bridge fdb append 00:00:00:00:00:00 dev vxlan10 dst 10.0.0.7",
         "- ^bridge fdb append 00:00:00:00:00:00 dev vxlan10 dst 10.0.0.7",
-        "floods to 10.0.0.1 and to 10.0.0.7",
+        "nobody owns the remote 10.0.0.7",
     ),
+    ("dst 10.0.0.1", "dst 10.0.0.1 via eth1", "- ^bridge fdb append", "which is not its dev"),
     (
         "        - bridge fdb append 00:00:00:00:00:00 dev vxlan10 dst 10.0.0.1\n",
         "",

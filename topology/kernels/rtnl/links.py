@@ -78,7 +78,7 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str]) -> Iterat
     if kind == "vxlan":
         yield "vni", str(data.get("IFLA_VXLAN_ID"))
         yield "local", str(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6"))
-        yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6"))
+        yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6") or "none")
         yield "dstport", str(data.get("IFLA_VXLAN_PORT"))
         yield "dev", names.get(data.get("IFLA_VXLAN_LINK"), "none")
     if kind in ("gre", "ip6gre"):

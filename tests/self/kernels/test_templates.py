@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.self.builders import reference
 from tests.self.kernels.agents import Scripted
 from topology.errors import NetlinkError, Position
+from topology.formats.lab import load_lab
 from topology.kernels.link import Reply
 from topology.kernels.netlink import CHUNKS_MAX, FIRST_SEQUENCE, Netlink
 from topology.kernels.rtnl.encode import Encode, by_pyroute2
@@ -55,6 +56,9 @@ def fabrics(draw: st.DrawFn) -> Fabric:
         Port(**own(port), mac=draw(macs), peer=PortRef(ends[1], far)),
         Vxlan(**own(known[1]), mac=draw(macs), vni=draw(st.integers(1, (1 << 24) - 1)), dev=port, **tunnel),
         Vxlan(**own(known[2]), vni=7, port=draw(st.integers(1, 65535)), **tunnel),
+        Vxlan(
+            **own(known[5]), vni=8, others=(draw(address), draw(address)), dev=draw(st.none() | st.just(port)), **tunnel
+        ),
         Gre(
             **own(known[3]),
             key=draw(st.none() | st.integers(0, (1 << 32) - 1)),
@@ -99,7 +103,10 @@ def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> No
                 assert unnumbered(templates.encode(*operation, encode)) == unnumbered(encode(*operation)), operation
 
 
-@pytest.mark.parametrize("lab", [reference(), leafspine("leafspine-3x2-gre")], ids=lambda lab: lab.name)
+KNOWN = (reference(), leafspine("leafspine-3x2-gre"), load_lab("vxlan-only"))
+
+
+@pytest.mark.parametrize("lab", KNOWN, ids=lambda lab: lab.name)
 def test_every_operation_of_a_lab_has_a_template(lab: Fabric) -> None:
     """Nothing that a fabric is built of is left to pyroute2 one message at a time."""
     with by_pyroute2() as encode:

@@ -15,6 +15,7 @@ from typing import Any
 from topology.plan import NamespaceOf, Operation, Plan
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+NOBODY = IPv4Address(0)
 
 
 class Refused(Exception):
@@ -86,6 +87,8 @@ class Device:
     master: Device | None = None
     members: list[Device] = field(default_factory=list)
     learned: dict[str, Device] = field(default_factory=dict)
+    floods: list[IPv4Address] = field(default_factory=list)
+    behind: dict[str, IPv4Address] = field(default_factory=dict)
     addresses: list[IPv4Interface] = field(default_factory=list)
     neighbours: dict[IPv4Address, str] = field(default_factory=dict)
 
@@ -119,8 +122,8 @@ class Kernel:
     def __init__(self, name: str, network: Network) -> None:
         self.name, self.network = name, network
         self.forwards = False
-        self.devices: dict[int, Device] = {}
-        self.routes: dict[IPv4Network, tuple[IPv4Address | None, Device]] = {}
+        self.devices = {1: Device(name, "lo", 1, "loopback", None, {}, up=True)}
+        self.routes: dict[IPv4Network, list[tuple[IPv4Address | None, Device]]] = {}
 
     def add(self, device: Device) -> None:
         """A new link."""
@@ -134,17 +137,18 @@ class Kernel:
         """The device that has an address."""
         return next((d for d in self.devices.values() for i in d.addresses if i.ip == address), None)
 
-    def way(self, dst: IPv4Address, bound: Device | None) -> tuple[Device, IPv4Address] | None:
-        """The route of the longest prefix: device and next hop."""
+    def way(self, src: IPv4Address, dst: IPv4Address, bound: Device | None) -> tuple[Device, IPv4Address] | None:
+        """The route of the longest prefix: device and next hop; of equal-cost ones one, by both addresses."""
         known = [(i.network, d, dst) for d in self.devices.values() for i in d.addresses]
-        known += [(prefix, device, via or dst) for prefix, (via, device) in self.routes.items()]
+        known += [(prefix, device, via or dst) for prefix, ways in self.routes.items() for via, device in ways]
         fitting = [found for found in known if dst in found[0] and bound in (None, found[1])]
-        best = max(fitting, key=lambda found: found[0].prefixlen, default=None)
-        return best[1:] if best else None
+        longest = max((found[0].prefixlen for found in fitting), default=0)
+        best = [found[1:] for found in fitting if found[0].prefixlen == longest]
+        return best[(int(src) + int(dst)) % len(best)] if best else None
 
     def send(self, packet: Packet, bound: Device | None = None) -> None:
         """Route a packet out."""
-        found = self.way(packet.dst, bound)
+        found = self.way(packet.src, packet.dst, bound)
         if found is None:
             return
         device, next_hop = found
@@ -169,8 +173,10 @@ class Kernel:
         elif device.kind == "vxlan":
             vxlan = device.options
             inside = InVxlan(vxlan["vxlan_port"], vxlan["vxlan_id"], frame)
-            ends = (IPv4Address(vxlan["vxlan_local"]), IPv4Address(vxlan["vxlan_group"]))
-            self.send(Packet(*ends, 64, inside), self.devices.get(vxlan.get("vxlan_link", 0)))
+            known = device.behind.get(frame.dst)
+            for remote in [known] if known else device.floods:
+                ends = (IPv4Address(vxlan["vxlan_local"]), remote)
+                self.send(Packet(*ends, 64, inside), self.devices.get(vxlan.get("vxlan_link", 0)))
         elif device.peer is not None and device.peer.up:
             self.network.kernels[device.peer.node].receive(device.peer, frame)
 
@@ -221,6 +227,7 @@ class Kernel:
         elif isinstance(packet.body, InVxlan):
             for device in self.devices.values():
                 if _identity(device) == ("vxlan", packet.body.port, packet.body.vni):
+                    device.behind[packet.body.frame.src] = packet.src
                     self.receive(device, packet.body.frame)
                     return
         else:
@@ -263,6 +270,14 @@ class Network:
             kernel.send(Packet(*ends, 64, Echo()))
         return self.trace, self.arrived
 
+    def flood(self, node: str, name: str) -> list[Seen]:
+        """The trace of a frame to all that a device lets out."""
+        kernel = self.kernels[node]
+        device = next(device for device in kernel.devices.values() if device.name == name)
+        self.trace = []
+        kernel.transmit(device, Frame(str(device.mac), BROADCAST, Packet(NOBODY, NOBODY, 64, Echo())))
+        return self.trace
+
     def _apply(self, kernel: Kernel, op: Operation) -> None:
         said = dict(op.arguments)
         if op.api == "sysctl":
@@ -271,6 +286,8 @@ class Network:
             self._add_link(kernel, said)
         elif op.api == "link":
             self._set_link(kernel, said)
+        elif op.api == "fdb":
+            self._add_flood(kernel.devices[said["ifindex"]], said)
         elif op.api == "addr":
             address = IPv4Interface(f"{said['address']}/{said['prefixlen']}")
             if kernel.owner(address.ip):
@@ -291,6 +308,15 @@ class Network:
             device.peer, peer.peer = peer, device
 
     @staticmethod
+    def _add_flood(device: Device, said: dict[str, Any]) -> None:
+        remote = IPv4Address(said["dst"])
+        if device.kind != "vxlan" or said["lladdr"] != "00:00:00:00:00:00":
+            raise Refused(f"EOPNOTSUPP: {device.node} {device.name} {said['lladdr']}")
+        if remote in device.floods:
+            raise Refused(f"twice: {device.node} {device.name} {remote}")
+        device.floods.append(remote)
+
+    @staticmethod
     def _set_link(kernel: Kernel, said: dict[str, Any]) -> None:
         if said["index"] == 1:
             return
@@ -303,20 +329,22 @@ class Network:
     @staticmethod
     def _add_route(kernel: Kernel, said: dict[str, Any]) -> None:
         prefix = IPv4Network(said["dst"])
-        via = IPv4Address(said["gateway"]) if "gateway" in said else None
         connected = {i.network: d for d in kernel.devices.values() for i in d.addresses}
-        beside = next((d for subnet, d in connected.items() if via and via in subnet), None)
-        device = kernel.devices[said["oif"]] if "oif" in said else beside
         if prefix in kernel.routes or prefix in connected:
             raise Refused(f"EEXIST: {kernel.name} {prefix}")
-        if device is None or not device.up or (via and device is not beside):
-            raise Refused(f"ENETUNREACH: {kernel.name} {prefix}")
-        kernel.routes[prefix] = (via, device)
+        for hop in said.get("multipath", [said]):
+            via = IPv4Address(hop["gateway"]) if "gateway" in hop else None
+            beside = next((d for subnet, d in connected.items() if via and via in subnet), None)
+            device = kernel.devices[hop["oif"]] if "oif" in hop else beside
+            if device is None or not device.up or (via and device is not beside):
+                raise Refused(f"ENETUNREACH: {kernel.name} {prefix}")
+            kernel.routes.setdefault(prefix, []).append((via, device))
 
 
 def _made(node: str, said: dict[str, Any]) -> Device:
     known = {name: said.pop(name, None) for name in ("ifname", "index", "kind", "address", "mtu")}
-    return Device(node, known["ifname"], known["index"], known["kind"], known["address"], said)
+    floods = [IPv4Address(said["vxlan_group"])] if "vxlan_group" in said else []
+    return Device(node, known["ifname"], known["index"], known["kind"], known["address"], said, floods=floods)
 
 
 def expected_layers(stack: Iterable[tuple[str, Mapping[str, object]]]) -> tuple[str, ...]:

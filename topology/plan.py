@@ -169,12 +169,15 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
         options = _words(address=device.mac, mtu=device.mtu)
         yield op("link", "add", arguments, f"link add name {device.name}{options} type {words}", device.where)
         yield from _address_and_up(op, device, index[device.name])
-        if isinstance(device, Vxlan) and device.others:
-            yield from _floods(node, device, index)
+        yield from _floods(device, index)
     for bridge in node.all(Bridge):
         for member in bridge.members:
             enslave = {"index": index[member], "master": index[bridge.name]}
             yield op("link", "set", enslave, f"link set dev {member} master {bridge.name}", bridge.where)
+        if bridge.mtu is not None and bridge.members:
+            # Each member that joins gives a bridge the least of its members' MTUs again (br_mtu_auto_adjust).
+            again = {"index": index[bridge.name], "mtu": bridge.mtu}
+            yield op("link", "set", again, f"link set dev {bridge.name} mtu {bridge.mtu}", bridge.where)
     for route in node.routes:
         words = f"{'-6 ' if route.prefix.version == 6 else ''}route add {route}"
         yield op("route", "add", _route(route, node, index), words, route.where)
@@ -241,13 +244,15 @@ def _vxlan(device: Vxlan, index: Mapping[str, int]) -> tuple[dict[str, Any], str
     return arguments, f"vxlan id {device.vni} {ends} dstport {device.port}"
 
 
-def _floods(node: Node, device: Vxlan, index: Mapping[str, int]) -> Iterator[Operation]:
+def _floods(device: Device, index: Mapping[str, int]) -> Iterator[Operation]:
     """The entries by which frames to all are sent to each of several VTEPs (vxlan_fdb_append, drivers/net/vxlan)."""
+    if not isinstance(device, Vxlan) or not device.others:
+        return
     way = {"nda_ifindex": index[device.dev]} if device.dev else {}
     for remote in device.remotes:
         arguments = {"ifindex": index[device.name], "lladdr": FLOOD_MAC, "dst": str(remote), **way}
         words = f"fdb append {FLOOD_MAC} dev {device.name} dst {remote}{_words(via=device.dev)}"
-        yield Operation(node.name, "fdb", "append", arguments, f"bridge -n {node.name} {words}", device.where)
+        yield Operation(device.node, "fdb", "append", arguments, f"bridge -n {device.node} {words}", device.where)
 
 
 def _gre(device: Gre) -> tuple[dict[str, Any], str]:

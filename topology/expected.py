@@ -1,8 +1,8 @@
 """What a declared fabric must do with a packet: its journey, hop by hop, with the header stack at each. Pure.
 
 A small model of Linux forwarding walks the declaration: longest-prefix routing, neighbour resolution on a Layer 2
-segment, learned bridging, VXLAN and GRE in and out, TTLs, lengths and MAC addresses. It is what a verdict compares the
-seen journey with, and what refuses a lab whose pairs cannot reach each other as declared.
+segment, learned bridging, VXLAN, Geneve and GRE in and out, TTLs, lengths and MAC addresses. It is what a verdict
+compares the seen journey with, and what refuses a lab whose pairs cannot reach each other as declared.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from topology.errors import Problem
-from topology.model import Address, Bridge, Device, Fabric, Gre, Node, Port, Vxlan
-from topology.packet import Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
+from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Vxlan
+from topology.packet import Layer, Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
 from topology.plan import ROUTERS
 from topology.promises import Kind, Pair
 from topology.refs import PortRef
@@ -23,6 +23,8 @@ from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
 
 Direction: TypeAlias = Literal["in", "out"]
+ETHERNET_FRAME = 0x6558
+"""Trans Ether Bridging: what Geneve says that it carries (RFC 8926, section 3.4)."""
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
 DEFAULT_TTL = 64
@@ -122,11 +124,12 @@ def _wrong_kind(pair: Pair, source: str, target: str, journey: ExpectedJourney) 
 
 def _kind(path: ExpectedPath) -> Kind | None:
     names = [[name for name, _ in hop.layers] for hop in path.hops]
-    vxlan, gre = any("vxlan" in n for n in names), any("gre" in n and "vxlan" not in n for n in names)
+    frames = [n for n in names if "vxlan" in n or "geneve" in n]
+    gre = any("gre" in n and n not in frames for n in names)
     if not path.hops:
         return None
     routed = ttl_of(path.hops[-1].layers) != ttl_of(path.hops[0].layers)
-    if vxlan:
+    if frames:
         return "hairpin" if routed else "l2-overlay"
     if gre:
         return "l3-overlay" if routed else None
@@ -190,6 +193,10 @@ class _Walk:
             yield from self.across(node, device, None, frame, hops)
         elif isinstance(device, Vxlan):
             yield from self.into_vxlan(node, device, frame, hops)
+        elif isinstance(device, Geneve):
+            header: Layer = ("geneve", {"version": 0, "optionlen": 0, "vni": device.vni, "proto": ETHERNET_FRAME})
+            outer = ip_layer(device.local, device.remote, DEFAULT_TTL, 17)
+            yield from self.send(node, (outer, ("udp", {"dport": device.port}), header, *frame), hops)
 
     def into_vxlan(
         self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]
@@ -244,6 +251,8 @@ class _Walk:
             yield from self.out_of_gre(node, packet, hops)
         elif names == ("udp", "vxlan"):
             yield from self.out_of_vxlan(node, packet, hops)
+        elif names == ("udp", "geneve"):
+            yield from self.out_of_geneve(node, packet, hops)
         else:
             there = node.name == self.target
             yield ExpectedPath(hops, "" if there else f"it ends at {node.name} instead of {self.target}")
@@ -278,6 +287,15 @@ class _Walk:
             yield from self.arrive(vxlan, packet[3:], hops)
             return
         yield ExpectedPath(hops, f"{node.name} has no VTEP for VNI {vni} on port {port}")
+
+    def out_of_geneve(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Unwrap at the device of the packet's port, VNI and source (RFC 8926; geneve_lookup, drivers/net/geneve.c)."""
+        source, port, vni = packet[0][1]["src"], packet[1][1]["dport"], packet[2][1]["vni"]
+        geneve = node.geneve_by_ends.get((int(str(port)), int(str(vni)), ip_address(str(source))))
+        if geneve is not None:
+            yield from self.arrive(geneve, packet[3:], hops)
+            return
+        yield ExpectedPath(hops, f"{node.name} has no Geneve tunnel from {source} for VNI {vni} on port {port}")
 
     def segment(self, device: Device) -> Iterator[Device]:
         """Every device in the broadcast domain of a device, itself left out."""
@@ -324,12 +342,13 @@ def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
 
     ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
     That is the wrapped packet's own, except for a VXLAN packet around a datagram whose checksum is left to offload:
-    there VXLAN's mark is still in place, and the customer's TTL is what is inherited. Both are legal then.
+    there VXLAN's mark is still in place, and the customer's TTL is what is inherited. Both are legal then. Geneve marks
+    as VXLAN does (udp_tunnel_handle_offloads).
     """
     if gre.ttl is not None:
         return (gre.ttl,)
     own, customers = _ttl(packet[:1]), _ttl(packet)
-    offloaded = "vxlan" in (name for name, _ in packet) and packet[-2][0] == "udp"
+    offloaded = not {"vxlan", "geneve"}.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
     return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
 
 

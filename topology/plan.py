@@ -14,7 +14,7 @@ from typing import Any
 
 from topology.errors import Position
 from topology.fib import Way
-from topology.model import Bridge, Device, Fabric, Gre, Interface, Loopback, Node, Port, Route, Routing, Vxlan
+from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Loopback, Node, Port, Route, Routing, Vxlan
 from topology.promises import NOWHERE
 
 LOOPBACK_INDEX = 1
@@ -225,6 +225,8 @@ def _virtual(device: Device, index: Mapping[str, int]) -> tuple[dict[str, Any], 
         return _vxlan(device, index)
     if isinstance(device, Gre):
         return _gre(device)
+    if isinstance(device, Geneve):
+        return _geneve(device)
     raise TypeError(f"no plan for a {type(device).__name__}")
 
 
@@ -253,6 +255,13 @@ def _floods(device: Device, index: Mapping[str, int]) -> Iterator[Operation]:
         arguments = {"ifindex": index[device.name], "lladdr": FLOOD_MAC, "dst": str(remote), **way}
         words = f"fdb append {FLOOD_MAC} dev {device.name} dst {remote}{_words(via=device.dev)}"
         yield Operation(device.node, "fdb", "append", arguments, f"bridge -n {device.node} {words}", device.where)
+
+
+def _geneve(device: Geneve) -> tuple[dict[str, Any], str]:
+    six = "6" if isinstance(device.remote, IPv6Address) else ""
+    arguments = {"geneve_id": device.vni, f"geneve_remote{six}": str(device.remote), "geneve_port": device.port}
+    words = f"geneve id {device.vni} remote {device.remote} dstport {device.port}"
+    return {"kind": "geneve", **arguments}, words
 
 
 def _gre(device: Gre) -> tuple[dict[str, Any], str]:

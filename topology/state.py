@@ -10,7 +10,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
-from topology.model import Address, Bridge, Device, Gre, Interface, Loopback, Network, Node, Port, Routing, Vxlan
+from topology.model import (
+    Address,
+    Bridge,
+    Device,
+    Geneve,
+    Gre,
+    Interface,
+    Loopback,
+    Network,
+    Node,
+    Port,
+    Routing,
+    Vxlan,
+)
 from topology.mtu import device_mtu
 from topology.plan import DEFAULT_ROUTING, FLOOD_MAC, ROUTERS, written_sysctls
 
@@ -193,6 +206,9 @@ def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:
     if isinstance(device, Vxlan):
         ends = {"local": device.local, "remote": "none" if device.others else device.remote}
         return "vxlan", _sorted(vni=device.vni, dstport=device.port, dev=device.dev or "none", **ends)
+    if isinstance(device, Geneve):
+        ends = {"remote": device.remote, "ttl": "auto", "tos": "0"}
+        return "geneve", _sorted(vni=device.vni, dstport=device.port, **ends)
     if isinstance(device, Gre):
         kind = "ip6gre" if isinstance(device.local, IPv6Address) else "gre"
         key = "none" if device.key is None else device.key

@@ -125,11 +125,11 @@ def test_two_vnis_in_one_bridge_are_noticed(
     lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
 ) -> None:
     """A VXLAN device in the other tenant's bridge shows that tenant's frames, which travel under the wrong VNI."""
-    here = {vxlan.node: vxlan for vxlan in two[1].vxlans}
-    moved = next((here[vxlan.node] for vxlan in two[0].vxlans if vxlan.node in here), None)
+    here = {vxlan.node: vxlan for vxlan in two[1].vteps}
+    moved = next((here[vxlan.node] for vxlan in two[0].vteps if vxlan.node in here), None)
     if moved is None:
         raise NotApplicable(f"no node of the lab {lab.name} has VXLAN devices of two domains")
-    mine = next(vxlan for vxlan in two[0].vxlans if vxlan.node == moved.node)
+    mine = next(vxlan for vxlan in two[0].vteps if vxlan.node == moved.node)
     bridge = lab[mine.node].bridge_of(mine.name)
     assert bridge
     do(moved.node, f"ip link set {moved.name} master {bridge.name}")

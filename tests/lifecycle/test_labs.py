@@ -14,9 +14,10 @@ from topology.kernels.engine import Engine
 
 pytestmark = pytest.mark.lifecycle
 SUITES = ("-m", "underlay or overlay or isolation or ecmp")
-LABS = ("vxlan-only",)
+LABS = ("vxlan-only", "geneve")
 BREAKS = {
     "vxlan-only": ("l1: bridge fdb del 00:00:00:00:00:00 dev vx100 dst 10.255.0.3", "l1", "fdb"),
+    "geneve": ("l2: ip link set dev blue-l3 type geneve id 9 remote 10.3.1.2 dstport 6082", "l2", "geneve"),
 }
 """What breaks a lab, the node that is guilty, and what of it."""
 

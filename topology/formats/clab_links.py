@@ -14,7 +14,14 @@ from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Scalar
 from topology.model import LOOPBACK
 
-KINDS: Mapping[str, Kind] = {"bridge": "bridges", "dummy": "bridges", "vxlan": "vxlan", "gre": "gre", "ip6gre": "gre"}
+KINDS: Mapping[str, Kind] = {
+    "bridge": "bridges",
+    "dummy": "bridges",
+    "vxlan": "vxlan",
+    "geneve": "geneve",
+    "gre": "gre",
+    "ip6gre": "gre",
+}
 """What a type of ip-link(8) becomes."""
 VXLAN_PORT = "8472"
 """Linux's own default (drivers/net/vxlan, ``vxlan_port``), not IANA's 4789."""
@@ -35,6 +42,12 @@ OPTIONS: Mapping[str, Grammar] = {
         flags=frozenset({"learning", "noproxy", "norsc", "nol2miss", "nol3miss", "noudpcsum", "noexternal", "nogbp"}),
         fixed={"ttl": ("auto", "64", "0"), "tos": ("0", "inherit"), "df": ("unset",)},
         unseen={"nolearning": 0, "ageing": 1, "maxaddress": 1, "srcport": 2},
+    ),
+    "geneve": Grammar(
+        "id NUMBER, remote ADDRESS, dstport NUMBER",
+        settings={"id": "vni", "vni": "vni", "remote": "remote", "dstport": "port"},
+        flags=frozenset({"noudpcsum", "noexternal"}),
+        fixed={"ttl": ("auto", "0"), "tos": ("0",), "df": ("unset",), "flowlabel": ("0",)},
     ),
     "gre": Grammar(
         "local and remote ADDRESS, key NUMBER, ttl NUMBER or inherit, tos inherit",

@@ -21,7 +21,7 @@ from topology.formats.yaml_positions import Plain, Step, Tree, locate
 
 Path: TypeAlias = tuple[Step, ...]
 
-DEVICES = frozenset({"links", "bridges", "vxlan", "gre"})
+DEVICES = frozenset({"links", "bridges", "vxlan", "geneve", "gre"})
 """The sections that declare devices."""
 ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation"}
 _KEY = "[key]"
@@ -119,6 +119,7 @@ def _fields(path: Path) -> Iterable[str]:
     part: Mapping[Step, type[schema.Spec]] = {
         "isolation": schema.IsolationSpec,
         "vxlan": schema.VxlanSpec,
+        "geneve": schema.GeneveSpec,
         "gre": schema.GreSpec,
         "links": schema.LinkSpec,
         "pairs": schema.PairSpec,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from topology.formats import lab_values as values
-from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
+from topology.model import GENEVE_PORT, PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
 from topology.promises import ABOVE, Above, Kind
 from topology.refs import PortRef
 
@@ -129,6 +129,16 @@ class VxlanSpec(Spec):
         return (self.remote,) if self.remote is not None else tuple(self.remotes.values())
 
 
+class GeneveSpec(Spec):
+    """One entry of a node's ``geneve``."""
+
+    vni: Vni
+    local: Ip | None = None
+    remote: Ip
+    port: UdpPort = GENEVE_PORT
+    mtu: Mtu | None = None
+
+
 class GreSpec(Spec):
     """One entry of a node's ``gre``."""
 
@@ -157,6 +167,7 @@ class NodeSpec(Spec):
     mac: Named[Mac] = {}
     bridges: Annotated[dict[DeviceName, Listed[InterfaceName]], BeforeValidator(_table)] = {}
     vxlan: Annotated[dict[DeviceName, VxlanSpec], BeforeValidator(_table)] = {}
+    geneve: Annotated[dict[DeviceName, GeneveSpec], BeforeValidator(_table)] = {}
     gre: Annotated[dict[DeviceName, GreSpec], BeforeValidator(_table)] = {}
     routes: Listed[RouteText] = {}
 

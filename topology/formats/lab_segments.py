@@ -10,7 +10,7 @@ from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_links import ambiguous
 from topology.formats.lab_tunnels import endless, ends, has_sound_vni, is_peer, other_end, strands
-from topology.model import Bridge, Device, Fabric, Gre, Interface, Network, Vxlan
+from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Network, Vxlan
 from topology.refs import PortRef
 
 IPV6_MTU_MIN = 1280
@@ -60,7 +60,7 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
     for bridge in fabric.all(Bridge):
         for member in bridge.members:
             sets.join(bridge.ref, PortRef(bridge.node, member))
-    for tunnels in (fabric.all(Vxlan), fabric.all(Gre)):
+    for tunnels in (fabric.all(Vxlan), fabric.all(Geneve), fabric.all(Gre)):
         known = ends(tunnels)
         for tunnel, remote in strands(tunnels):
             peer = known.get(other_end(tunnel, remote))

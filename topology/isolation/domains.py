@@ -1,7 +1,8 @@
 """Layer 2 domains: which interfaces a frame of each must reach, and by which others it may travel in a tunnel. Pure.
 
-A domain is what bridges, links and VXLAN join (a broadcast domain of IEEE 802.1Q, a VNI of RFC 7348). Its frames are
-bare at its members and nowhere else; between two VTEPs they are inside VXLAN, under one of the domain's own VNIs.
+A domain is what bridges, links and VXLAN or Geneve join (a broadcast domain of IEEE 802.1Q, a VNI of RFC 7348 or RFC
+8926). Its frames are bare at its members and nowhere else; between two tunnel ends, which are called VTEPs here
+whichever they are, they are inside the tunnel, under one of the domain's own VNIs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
 from topology.expected import expected_journey
-from topology.model import Bridge, Device, Fabric, Vxlan
+from topology.model import Bridge, Device, Fabric, FrameTunnel, Geneve, Vxlan
 from topology.packet import Probe
 from topology.refs import PortRef
 
@@ -30,16 +31,16 @@ class Domain:
 
     members: frozenset[PortRef]
     stations: tuple[PortRef, ...]
-    vxlans: tuple[Vxlan, ...]
+    vteps: tuple[FrameTunnel, ...]
     first: PortRef
 
     @cached_property
     def tunnels(self) -> frozenset[tuple[int, int]]:
         """UDP port and VNI of each tunnel that may carry its frames."""
-        return frozenset((vxlan.port, vxlan.vni) for vxlan in self.vxlans)
+        return frozenset((vtep.port, vtep.vni) for vtep in self.vteps)
 
     def __str__(self) -> str:
-        vnis = sorted({vxlan.vni for vxlan in self.vxlans})
+        vnis = sorted({vtep.vni for vtep in self.vteps})
         return f"VNI-{'+'.join(map(str, vnis))}" if vnis else str(self.first)
 
 
@@ -54,8 +55,8 @@ def domains(fabric: Fabric) -> tuple[Domain, ...]:
             known |= members
             devices = [fabric[ref.node][ref.interface] for ref in sorted(members, key=place.__getitem__)]
             stations = tuple(device.ref for device in devices if is_station(fabric, device))
-            vxlans = tuple(device for device in devices if isinstance(device, Vxlan))
-            found.append(Domain(members, stations, vxlans, bridge.ref))
+            vteps = tuple(device for device in devices if isinstance(device, Vxlan | Geneve))
+            found.append(Domain(members, stations, vteps, bridge.ref))
     return tuple(found)
 
 
@@ -153,22 +154,22 @@ def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, ta
     return domain.members if kind != "unknown-unicast" else flooded(fabric, start, to_bridges=False)
 
 
-def stations_near(fabric: Fabric, domain: Domain, vxlan: Vxlan) -> tuple[PortRef, ...]:
+def stations_near(fabric: Fabric, domain: Domain, vtep: FrameTunnel) -> tuple[PortRef, ...]:
     """The stations whose frames reach a VTEP without passing another one."""
-    others = {other.ref for other in domain.vxlans} - {vxlan.ref}
-    ways = ((station, way(fabric, station, vxlan.ref)) for station in domain.stations)
+    others = {other.ref for other in domain.vteps} - {vtep.ref}
+    ways = ((station, way(fabric, station, vtep.ref)) for station in domain.stations)
     return tuple(station for station, passed in ways if passed and passed.isdisjoint(others))
 
 
 def transit(fabric: Fabric, domain: Domain) -> frozenset[PortRef]:
-    """Every interface that the domain's VXLAN packets may pass between their VTEPs, whichever way they take."""
-    return frozenset(hop for vxlan in domain.vxlans for hop in _between(fabric, vxlan))
+    """Every interface that the domain's tunnelled packets may pass between their VTEPs, whichever way they take."""
+    return frozenset(hop for vtep in domain.vteps for hop in _between(fabric, vtep))
 
 
-def _between(fabric: Fabric, vxlan: Vxlan) -> Iterator[PortRef]:
-    for far in fabric.far_ends(vxlan):
-        assert isinstance(far, Vxlan)
-        journey = expected_journey(fabric, Probe(vxlan.node, far.node, vxlan.local, far.local, "udp"))
+def _between(fabric: Fabric, vtep: FrameTunnel) -> Iterator[PortRef]:
+    for far in fabric.far_ends(vtep):
+        assert isinstance(far, Vxlan | Geneve)
+        journey = expected_journey(fabric, Probe(vtep.node, far.node, vtep.local, far.local, "udp"))
         for path in journey.paths:
             yield from (hop.ref for hop in path.hops)
 

@@ -123,6 +123,7 @@ class Netlink:
     def _try_kind(self, scratch: str, kind: str) -> str:
         extra: dict[str, dict[str, object]] = {
             "vxlan": {"vxlan_id": 1, "vxlan_port": 4789},
+            "geneve": {"geneve_id": 1, "geneve_remote": "192.0.2.2", "geneve_port": 6081},
             "gre": {"gre_local": "192.0.2.1", "gre_remote": "192.0.2.2"},
             "ip6gre": {"ip6gre_local": "2001:db8::1", "ip6gre_remote": "2001:db8::2"},
         }

@@ -108,6 +108,7 @@ MEND = {
     "gre": "as root: modprobe ip_gre",
     "ip6gre": "as root: modprobe ip6_gre",
     "vxlan": "as root: modprobe vxlan",
+    "geneve": "as root: modprobe geneve",
     "bridge": "as root: modprobe bridge",
     "veth": "as root: modprobe veth",
 }

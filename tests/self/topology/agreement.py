@@ -14,7 +14,7 @@ from topology.plan import make_plan
 from topology.promises import Pair
 from topology.refs import PortRef
 
-TUNNELS = ("gre", "vxlan")
+TUNNELS = ("gre", "vxlan", "geneve")
 
 
 def assert_simulated(fabric: Fabric, pairs: Iterable[Pair]) -> None:

@@ -54,13 +54,22 @@ class InVxlan:
 
 
 @dataclass(frozen=True)
+class InGeneve:
+    """A frame behind UDP and Geneve headers."""
+
+    port: int
+    vni: int
+    frame: Frame
+
+
+@dataclass(frozen=True)
 class Packet:
     """An IPv4 packet."""
 
     src: IPv4Address
     dst: IPv4Address
     ttl: int
-    body: Echo | InGre | InVxlan
+    body: Echo | InGre | InVxlan | InGeneve
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,7 @@ class Seen:
     layers: tuple[str, ...]
 
 
-def layers(thing: Frame | Packet | Echo | InGre | InVxlan | Arp) -> tuple[str, ...]:
+def layers(thing: Frame | Packet | Echo | InGre | InVxlan | InGeneve | Arp) -> tuple[str, ...]:
     """The headers of a frame or packet."""
     if isinstance(thing, Frame):
         return ("ether", *layers(thing.body))
@@ -113,6 +122,8 @@ def layers(thing: Frame | Packet | Echo | InGre | InVxlan | Arp) -> tuple[str, .
         return ("gre" if thing.key is None else f"gre {thing.key}", *layers(thing.packet))
     if isinstance(thing, InVxlan):
         return (f"udp {thing.port}", f"vxlan {thing.vni}", *layers(thing.frame))
+    if isinstance(thing, InGeneve):
+        return (f"udp {thing.port}", f"geneve {thing.vni}", *layers(thing.frame))
     return ("echo",) if isinstance(thing, Echo) else ("arp",)
 
 
@@ -163,6 +174,13 @@ class Kernel:
         if next_hop in device.neighbours:
             self.transmit(device, Frame(str(device.mac), device.neighbours[next_hop], packet))
 
+    def send_own(self, target: IPv4Address, body: InGeneve) -> None:
+        """Route out what has no source yet: it gets the first address, on the next hop's subnet, of its device."""
+        found = self.way(NOBODY, target, None)
+        if found is not None:
+            device, next_hop = found
+            self.send(Packet(next(i.ip for i in device.addresses if next_hop in i.network), target, 64, body))
+
     def transmit(self, device: Device, frame: Frame) -> None:
         """Let a frame out of a device."""
         self.network.see(device, "out", frame)
@@ -177,6 +195,9 @@ class Kernel:
             for remote in [known] if known else device.floods:
                 ends = (IPv4Address(vxlan["vxlan_local"]), remote)
                 self.send(Packet(*ends, 64, inside), self.devices.get(vxlan.get("vxlan_link", 0)))
+        elif device.kind == "geneve":
+            made = device.options
+            self.send_own(IPv4Address(made["geneve_remote"]), InGeneve(made["geneve_port"], made["geneve_id"], frame))
         elif device.peer is not None and device.peer.up:
             self.network.kernels[device.peer.node].receive(device.peer, frame)
 
@@ -217,21 +238,33 @@ class Kernel:
         if not self.owner(packet.dst):
             if self.forwards and packet.ttl > 1:
                 self.send(replace(packet, ttl=packet.ttl - 1))
-        elif isinstance(packet.body, InGre):
-            ends = ("gre", str(packet.dst), str(packet.src), packet.body.key)
-            for device in self.devices.values():
-                if _identity(device) == ends:
-                    self.network.see(device, "in", packet.body.packet)
-                    self.take_packet(packet.body.packet)
-                    return
-        elif isinstance(packet.body, InVxlan):
-            for device in self.devices.values():
-                if _identity(device) == ("vxlan", packet.body.port, packet.body.vni):
-                    device.behind[packet.body.frame.src] = packet.src
-                    self.receive(device, packet.body.frame)
-                    return
+        elif not isinstance(packet.body, Echo):
+            self.unwrap(packet)
         else:
             self.network.arrived.append((self.name, packet.ttl))
+
+    def unwrap(self, packet: Packet) -> None:
+        """Out of the tunnel that the packet's headers name, where there is one."""
+        body, wanted = packet.body, _wanted(packet)
+        device = next((device for device in self.devices.values() if _identity(device) == wanted), None)
+        if device is None:
+            return
+        if isinstance(body, InGre):
+            self.network.see(device, "in", body.packet)
+            self.take_packet(body.packet)
+        elif isinstance(body, InVxlan | InGeneve):
+            device.behind[body.frame.src] = packet.src
+            self.receive(device, body.frame)
+
+
+def _wanted(packet: Packet) -> tuple[object, ...]:
+    """Which tunnel's packet it is, in the words of ``_identity``."""
+    body = packet.body
+    if isinstance(body, InGre):
+        return ("gre", str(packet.dst), str(packet.src), body.key)
+    if isinstance(body, InVxlan):
+        return ("vxlan", body.port, body.vni)
+    return ("geneve", body.port, body.vni, str(packet.src)) if isinstance(body, InGeneve) else ()
 
 
 def _identity(device: Device) -> tuple[object, ...]:
@@ -241,6 +274,8 @@ def _identity(device: Device) -> tuple[object, ...]:
         return ("gre", made["gre_local"], made["gre_remote"], made.get("gre_ikey"))
     if device.kind == "vxlan":
         return ("vxlan", made["vxlan_port"], made["vxlan_id"])
+    if device.kind == "geneve":
+        return ("geneve", made["geneve_port"], made["geneve_id"], made["geneve_remote"])
     return ()
 
 
@@ -357,6 +392,7 @@ def _word(name: str, fields: Mapping[str, object]) -> str:
         "gre": "gre {key}" if "key" in fields else "gre",
         "udp": "udp {dport}",
         "vxlan": "vxlan {vni}",
+        "geneve": "geneve {vni}",
         "icmp": "echo",
     }
     return {"ipv4": "ipv4 {src}>{dst} ttl {ttl}", **said}.get(name, name).format(**fields)

@@ -40,7 +40,7 @@ def test_domain_reaches_to_every_remote() -> None:
     """One Layer 2 domain has the stations of all leaves, whichever of them floods."""
     (domain,) = domains(LAB)
     assert [station.node for station in domain.stations] == ["c1", "c2", "c3", "c4"]
-    assert {vxlan.node for vxlan in domain.vxlans} == {"l1", "l2", "l3"}
+    assert {vxlan.node for vxlan in domain.vteps} == {"l1", "l2", "l3"}
 
 
 def test_each_remote_is_an_entry_of_the_forwarding_database() -> None:

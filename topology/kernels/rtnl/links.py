@@ -81,6 +81,12 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str]) -> Iterat
         yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6") or "none")
         yield "dstport", str(data.get("IFLA_VXLAN_PORT"))
         yield "dev", names.get(data.get("IFLA_VXLAN_LINK"), "none")
+    if kind == "geneve":
+        yield "vni", str(data.get("IFLA_GENEVE_ID"))
+        yield "remote", str(data.get("IFLA_GENEVE_REMOTE") or data.get("IFLA_GENEVE_REMOTE6") or "none")
+        yield "dstport", str(data.get("IFLA_GENEVE_PORT"))
+        yield "ttl", str(data.get("IFLA_GENEVE_TTL") or "auto")
+        yield "tos", str(data.get("IFLA_GENEVE_TOS") or 0)
     if kind in ("gre", "ip6gre"):
         prefix = f"IFLA_{kind.upper()}_"
         flags = int(data.get(prefix + "IFLAGS") or 0)

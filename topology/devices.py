@@ -59,6 +59,14 @@ class Port(Device):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Subinterface(Device):
+    """One VLAN of a port (IEEE 802.1Q): its frames have the tag ``vid`` at the port ``link``, and none here."""
+
+    link: str
+    vid: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bridge(Device):
     """A learning bridge (IEEE 802.1D without spanning tree) over devices of its node."""
 
@@ -133,7 +141,7 @@ def link_kind(device: Device) -> str:
     """The rtnetlink link kind (IFLA_INFO_KIND) that a device is made of."""
     if isinstance(device, Gre):
         return "ip6gre" if device.local.version == 6 else "gre"
-    return {Bridge: "bridge", Vxlan: "vxlan", Geneve: "geneve", Port: "veth"}[type(device)]
+    return {Bridge: "bridge", Vxlan: "vxlan", Geneve: "geneve", Subinterface: "vlan", Port: "veth"}[type(device)]
 
 
 def stable_mac(lab: str, node: str, interface: str) -> str:

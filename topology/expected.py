@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from topology.errors import Problem
-from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Vxlan
+from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
 from topology.packet import Layer, Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
 from topology.plan import ROUTERS
 from topology.promises import Kind, Pair
@@ -25,6 +25,8 @@ from topology.wire.stack import Stack
 Direction: TypeAlias = Literal["in", "out"]
 ETHERNET_FRAME = 0x6558
 """Trans Ether Bridging: what Geneve says that it carries (RFC 8926, section 3.4)."""
+ETHERTYPE_VLAN = 0x8100
+"""IEEE 802.1Q, table 9-1."""
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
 DEFAULT_TTL = 64
@@ -191,6 +193,8 @@ class _Walk:
             yield from self.arrive(self.fabric[device.peer.node][device.peer.interface], frame, hops)
         elif isinstance(device, Bridge):
             yield from self.across(node, device, None, frame, hops)
+        elif isinstance(device, Subinterface):
+            yield from self.emit(node[device.link], tagged(frame, device.vid), hops)
         elif isinstance(device, Vxlan):
             yield from self.into_vxlan(node, device, frame, hops)
         elif isinstance(device, Geneve):
@@ -219,12 +223,25 @@ class _Walk:
         """Let a frame into a device: to its bridge, or up to IP."""
         hops = self.seen(device, "in", frame, hops)
         node = self.fabric[device.node]
-        if (bridge := node.bridge_of(device.name)) is not None:
+        if frame[1][0] == "dot1q":
+            yield from self.out_of_vlan(node, device, frame, hops)
+        elif (bridge := node.bridge_of(device.name)) is not None:
             yield from self.across(node, bridge, device, frame, hops)
         elif frame[0][1]["dst"] == device.mac:
             yield from self.receive(node, frame[1:], hops)
         else:
             yield ExpectedPath(hops, f"{device.ref} is not {frame[0][1]['dst']}")
+
+    def out_of_vlan(
+        self, node: Node, port: Device, frame: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Take the tag off a frame at the port's sub-interface for its VLAN (vlan_do_receive, net/8021q)."""
+        (name, ether), (_, tag), *rest = frame
+        device = node.subinterface(port.name, int(str(tag["vlan"])))
+        if device is None:
+            yield ExpectedPath(hops, f"{port.ref} has no sub-interface for VLAN {tag['vlan']}")
+        else:
+            yield from self.arrive(device, ((name, {**ether, "type": tag["type"]}), *rest), hops)
 
     def across(
         self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: tuple[ExpectedHop, ...]
@@ -350,6 +367,13 @@ def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
     own, customers = _ttl(packet[:1]), _ttl(packet)
     offloaded = not {"vxlan", "geneve"}.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
     return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
+
+
+def tagged(frame: Layers, vid: int) -> Layers:
+    """A frame with an 802.1Q tag of the lowest priority."""
+    (name, ether), *rest = frame
+    tag: Layer = ("dot1q", {"prio": 0, "dei": 0, "vlan": vid, "type": ether["type"]})
+    return ((name, {**ether, "type": ETHERTYPE_VLAN}), tag, *rest)
 
 
 def _ttl(layers: Layers) -> int:

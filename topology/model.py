@@ -27,6 +27,7 @@ from topology.devices import (
     Loopback,
     Network,
     Port,
+    Subinterface,
     Tunnel,
     Vxlan,
     link_kind,
@@ -63,6 +64,7 @@ __all__ = [
     "Role",
     "Route",
     "Routing",
+    "Subinterface",
     "Treatment",
     "Tunnel",
     "Vxlan",
@@ -178,6 +180,14 @@ class Node:
     def bridge_of(self, member: str) -> Bridge | None:
         """The bridge that the device is a member of."""
         return self._bridges.get(member)
+
+    def subinterface(self, link: str, vid: int) -> Subinterface | None:
+        """The sub-interface that takes a port's frames of one VLAN."""
+        return next((found for found in self.subinterfaces(link) if found.vid == vid), None)
+
+    def subinterfaces(self, link: str) -> tuple[Subinterface, ...]:
+        """A port's VLANs."""
+        return tuple(found for found in self.all(Subinterface) if found.link == link)
 
     @cached_property
     def _bridges(self) -> Mapping[str, Bridge]:
@@ -351,14 +361,21 @@ class Fabric:
         return self.vteps.get((remote, vxlan.port, vxlan.vni), ())
 
     def far_ends(self, device: Device) -> tuple[Device, ...]:
-        """Where a frame that a device lets out comes in: a veth's other end, the VXLAN devices of all its remotes."""
+        """Where a frame that a device lets out comes in: a veth's other end, a VLAN's, those of a tunnel's remotes."""
         if isinstance(device, Port):
             return (self[device.peer.node][device.peer.interface],)
         if isinstance(device, Vxlan):
             return tuple(far for remote in device.remotes for far in self.far_vteps(device, remote))
         if isinstance(device, Geneve):
             return self.geneve_ends.get((device.local, device.remote, device.port, device.vni), ())
+        if isinstance(device, Subinterface):
+            return tuple(self._far_subinterfaces(device))
         return ()
+
+    def _far_subinterfaces(self, device: Subinterface) -> Iterator[Subinterface]:
+        port = self[device.node][device.link]
+        if isinstance(port, Port) and (found := self[port.peer.node].subinterface(port.peer.interface, device.vid)):
+            yield found
 
     @cached_property
     def vxlan_ports(self) -> frozenset[int]:

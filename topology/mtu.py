@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from topology.errors import Problem
 from topology.fib import Fib, Way
-from topology.model import PORT_MTU, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Vxlan
+from topology.model import PORT_MTU, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
 
 ETH_DATA_LEN = 1500
 """What a device has that knows nothing better (linux/if_ether.h)."""
@@ -54,6 +54,8 @@ def _when_made(node: Node, device: Device, above: frozenset[str]) -> int:
         return device.mtu
     if isinstance(device, Port):
         return PORT_MTU
+    if isinstance(device, Subinterface):
+        return _when_made(node, node[device.link], above)
     if isinstance(device, Vxlan):
         room = _vxlan_room(node, device, above)
         return ETH_DATA_LEN if room is None else room

@@ -14,7 +14,21 @@ from typing import Any
 
 from topology.errors import Position
 from topology.fib import Way
-from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Loopback, Node, Port, Route, Routing, Vxlan
+from topology.model import (
+    Bridge,
+    Device,
+    Fabric,
+    Geneve,
+    Gre,
+    Interface,
+    Loopback,
+    Node,
+    Port,
+    Route,
+    Routing,
+    Subinterface,
+    Vxlan,
+)
 from topology.promises import NOWHERE
 
 LOOPBACK_INDEX = 1
@@ -166,7 +180,8 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
     for device in _virtual_devices(node):
         arguments, words = _virtual(device, index)
         arguments |= _own(device, index[device.name])
-        options = _words(address=device.mac, mtu=device.mtu)
+        link = device.link if isinstance(device, Subinterface) else None
+        options = _words(address=device.mac, mtu=device.mtu, link=link)
         yield op("link", "add", arguments, f"link add name {device.name}{options} type {words}", device.where)
         yield from _address_and_up(op, device, index[device.name])
         yield from _floods(device, index)
@@ -227,6 +242,9 @@ def _virtual(device: Device, index: Mapping[str, int]) -> tuple[dict[str, Any], 
         return _gre(device)
     if isinstance(device, Geneve):
         return _geneve(device)
+    if isinstance(device, Subinterface):
+        arguments = {"kind": "vlan", "vlan_id": device.vid, "link": index[device.link]}
+        return arguments, f"vlan id {device.vid}"
     raise TypeError(f"no plan for a {type(device).__name__}")
 
 

@@ -22,6 +22,7 @@ from topology.model import (
     Node,
     Port,
     Routing,
+    Subinterface,
     Vxlan,
 )
 from topology.mtu import device_mtu
@@ -206,6 +207,8 @@ def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:
     if isinstance(device, Vxlan):
         ends = {"local": device.local, "remote": "none" if device.others else device.remote}
         return "vxlan", _sorted(vni=device.vni, dstport=device.port, dev=device.dev or "none", **ends)
+    if isinstance(device, Subinterface):
+        return "vlan", _sorted(id=device.vid, protocol="802.1q", dev=device.link)
     if isinstance(device, Geneve):
         ends = {"remote": device.remote, "ttl": "auto", "tos": "0"}
         return "geneve", _sorted(vni=device.vni, dstport=device.port, **ends)

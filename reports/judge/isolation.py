@@ -118,10 +118,12 @@ def _strays(frame: FrameSeen) -> Iterator[_Stray]:
     for seen in _in_order(frame.sightings):
         place = PortRef(seen.node, seen.interface)
         tunnel = _innermost_tunnel(seen)
-        if place in told or (place in frame.expected if tunnel is None else _may_pass(frame, place, tunnel)):
+        if place in told or (_may_be_bare(frame, place, seen) if tunnel is None else _may_pass(frame, place, tunnel)):
             continue
         told.add(place)
         right = _vnis(frame.domain.tunnels) if tunnel is not None and place in frame.transit else "nothing"
+        if tunnel is None and place in frame.expected:
+            right = " or ".join(f"VLAN {vid}" for vid in sorted(_vids(frame, place))) or "no VLAN tag"
         yield _Stray(place, right, seen, f" in VNI {tunnel[1]}" if tunnel else "")
 
 
@@ -152,6 +154,17 @@ def _difference(what: str, strays: Sequence[_Stray], missing: Sequence[PortRef],
 
 def _may_pass(frame: FrameSeen, place: PortRef, tunnel: tuple[int, int]) -> bool:
     return place in frame.transit and tunnel in frame.domain.tunnels
+
+
+def _may_be_bare(frame: FrameSeen, place: PortRef, seen: Sighting) -> bool:
+    """Whether a frame is for this place, and under the tag that its domain has there, if any."""
+    tag = next((int(header.fields["vlan"]) for header in seen.headers if header.layer == "dot1q"), None)
+    vids = _vids(frame, place)
+    return place in frame.expected and (tag in vids if vids else tag is None)
+
+
+def _vids(frame: FrameSeen, place: PortRef) -> frozenset[int]:
+    return frozenset(vid for port, vid in frame.domain.tags if port == place)
 
 
 def _vnis(tunnels: Collection[tuple[int, int]]) -> str:

@@ -14,10 +14,12 @@ from topology.kernels.engine import Engine
 
 pytestmark = pytest.mark.lifecycle
 SUITES = ("-m", "underlay or overlay or isolation or ecmp")
-LABS = ("vxlan-only", "geneve")
+LABS = ("vxlan-only", "geneve", "vlan-trunk")
+WRONG_TAG = "ip link add link trunk name trunk.110 type vlan id 111 && ip link set trunk.110 master br110 up"
 BREAKS = {
     "vxlan-only": ("l1: bridge fdb del 00:00:00:00:00:00 dev vx100 dst 10.255.0.3", "l1", "fdb"),
-    "geneve": ("l2: ip link set dev blue-l3 type geneve id 9 remote 10.3.1.2 dstport 6082", "l2", "geneve"),
+    "geneve": ("l2: ip link set dev blue-l3 type geneve id 9 remote 10.3.1.2", "l2", "geneve"),
+    "vlan-trunk": ("sw2: ip link del trunk.110 && " + WRONG_TAG, "sw2", "vlan"),
 }
 """What breaks a lab, the node that is guilty, and what of it."""
 

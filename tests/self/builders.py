@@ -111,6 +111,10 @@ def _vxlan(fields: Fields, body: bytes) -> bytes:
     return struct.pack("!II", _number(fields, "flags", 8) << 24, _number(fields, "vni") << 8) + body
 
 
+def _dot1q(fields: Fields, body: bytes) -> bytes:
+    return struct.pack("!HH", _number(fields, "vlan"), _number(fields, "type")) + body
+
+
 def _geneve(fields: Fields, body: bytes) -> bytes:
     options = fields.get("options", b"")
     assert isinstance(options, bytes)
@@ -133,6 +137,7 @@ _RENDER: Mapping[str, Callable[[Fields, bytes], bytes]] = {
     "gre": _gre,
     "vxlan": _vxlan,
     "geneve": _geneve,
+    "dot1q": _dot1q,
     "payload": _payload,
 }
 

@@ -17,6 +17,7 @@ from topology.model import LOOPBACK
 KINDS: Mapping[str, Kind] = {
     "bridge": "bridges",
     "dummy": "bridges",
+    "vlan": "vlan",
     "vxlan": "vxlan",
     "geneve": "geneve",
     "gre": "gre",
@@ -35,6 +36,12 @@ OPTIONS: Mapping[str, Grammar] = {
         "a bridge without further options",
         fixed={"stp_state": ("0",), "vlan_filtering": ("0",), "forward_delay": ANY, "priority": ANY},
         unseen={"ageing_time": 1, "mcast_snooping": 1, "mcast_querier": 1},
+    ),
+    "vlan": Grammar(
+        "id NUMBER",
+        settings={"id": "id"},
+        fixed={"protocol": ("802.1Q", "802.1q"), "reorder_hdr": ("on",), "gvrp": ("off",), "mvrp": ("off",)}
+        | {"loose_binding": ("off",), "bridge_binding": ("off",)},
     ),
     "vxlan": Grammar(
         "id NUMBER, local and remote ADDRESS, dev NAME, dstport NUMBER",
@@ -78,10 +85,13 @@ def link_add(machine: Machine, words: Words, six: bool) -> None:
     """``ip link add [name] NAME [mtu N] [address MAC] type TYPE OPTIONS``."""
     found = read(words, ADD, machine.findings, until="type")
     name, type_ = need(words, found, "device", ADD), found.get("type", "")
-    if "link" in found and type_ in KINDS:
+    if ("link" in found) != (type_ == "vlan") and type_ in KINDS:
         machine.lost.add(name)
+        if type_ == "vlan":
+            right = "ip link add link PORT name NAME type vlan id NUMBER"
+            raise refusal(words.where, f"{shown(str(words))} names no link", right)
         raise refusal(words.where, f"{shown(str(words))} puts a device on another", ADD.right)
-    _make(machine, name, type_, words)
+    _make(machine, name, type_, words, found.get("link", ""))
     _set(machine, found, words.where)
 
 
@@ -98,7 +108,7 @@ def tunnel_add(machine: Machine, words: Words, six: bool) -> None:
     _make(machine, name, mode, words)
 
 
-def _make(machine: Machine, name: str, type_: str, words: Words) -> None:
+def _make(machine: Machine, name: str, type_: str, words: Words, link: str = "") -> None:
     where = words.where
     kind = KINDS.get(type_)
     machine.lost.add(name)
@@ -123,6 +133,7 @@ def _make(machine: Machine, name: str, type_: str, words: Words) -> None:
         machine.findings.note(
             where, "a dummy device is no kind of hopcheck's", "a bridge without members stands for it"
         )
+    found |= {"dev": link} if link else {}
     if "dev" in found:
         machine.mention(found["dev"], where)
     settings = {key: _setting(key, text, where) for key, text in found.items() if key not in OPTIONS[kind].flags}

@@ -13,11 +13,11 @@ from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
 from topology.model import LOOPBACK
 
-Kind: TypeAlias = Literal["bridges", "vxlan", "geneve", "gre"]
+Kind: TypeAlias = Literal["bridges", "vlan", "vxlan", "geneve", "gre"]
 
 MANAGEMENT = "eth0"
 """The interface by which containerlab manages a node; hopcheck's fabrics are closed and have none."""
-DEVICES = ("links", "bridges", "vxlan", "geneve", "gre")
+DEVICES = ("links", "bridges", "vlan", "vxlan", "geneve", "gre")
 """What a device that is refused spoils."""
 
 
@@ -130,7 +130,7 @@ class Machine:
             "mac": _table(self.where, self.mac),
             "routes": Items(self.where, [route for routes in self.routes.values() for route in routes]),
         }
-        for kind in ("bridges", "vxlan", "geneve", "gre"):
+        for kind in ("bridges", "vlan", "vxlan", "geneve", "gre"):
             parts[kind] = Table(
                 self.where, {name: (m.where, _device(m)) for name, m in self.made.items() if m.kind == kind}
             )

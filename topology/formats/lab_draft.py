@@ -23,6 +23,7 @@ from topology.model import (
     Node,
     Port,
     Routing,
+    Subinterface,
     Vxlan,
     stable_mac,
 )
@@ -102,6 +103,8 @@ def _mtu(index: int, spec: schema.LabSpec, tree: Tree) -> MtuPromise:
 def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) -> Node:
     said = spec.nodes[name]
     devices: list[Device] = [*ports]
+    for device, vlan in said.vlan.items():
+        devices.append(Subinterface(node=name, name=device, link=vlan.dev, vid=vlan.id, mtu=vlan.mtu))
     for bridge, members in said.bridges.items():
         devices.append(Bridge(node=name, name=bridge, members=tuple(members.values())))
     for device, vxlan in said.vxlan.items():
@@ -139,7 +142,7 @@ def _with_source(node: Node, device: Device) -> Device:
 
 def _finished(device: Device, said: schema.NodeSpec, lab: str, tree: Tree) -> Device:
     """The device with what the node says about it elsewhere: its addresses, MTU and MAC."""
-    section = {Bridge: "bridges", Vxlan: "vxlan", Geneve: "geneve", Gre: "gre"}.get(type(device))
+    section = {Subinterface: "vlan", Bridge: "bridges", Vxlan: "vxlan", Geneve: "geneve", Gre: "gre"}.get(type(device))
     made = None if isinstance(device, Gre | Loopback) else stable_mac(lab, device.node, device.name)
     return replace(
         device,

@@ -74,7 +74,7 @@ def check_settings(draft: Draft) -> Iterator[Problem]:
                 elif section == "mac" and isinstance(node[name], Gre):
                     yield Problem(where, f"{name} is a GRE device and has no MAC", "no MAC here")
         for name in said.mtu:
-            if any(name in kind and kind[name].mtu for kind in (said.vxlan, said.geneve, said.gre)):
+            if any(name in kind and kind[name].mtu for kind in (said.vlan, said.vxlan, said.geneve, said.gre)):
                 where = draft.key("nodes", node.name, "mtu", name)
                 yield Problem(where, f"the MTU of {name} is set here and at the device", "one of the two")
 

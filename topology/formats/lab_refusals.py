@@ -21,7 +21,7 @@ from topology.formats.yaml_positions import Plain, Step, Tree, locate
 
 Path: TypeAlias = tuple[Step, ...]
 
-DEVICES = frozenset({"links", "bridges", "vxlan", "geneve", "gre"})
+DEVICES = frozenset({"links", "bridges", "vlan", "vxlan", "geneve", "gre"})
 """The sections that declare devices."""
 ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation"}
 _KEY = "[key]"
@@ -31,6 +31,8 @@ _NEEDED: Mapping[str, str] = {
     "lab": "lab: NAME",
     "nodes": "nodes: with one mapping for each node's name",
     "role": "role: leaf, spine, switch or customer",
+    "dev": "dev: the port whose frames have the tag",
+    "id": "id: NUMBER, the same at both ends",
     "vni": "vni: NUMBER, the same at both ends",
     "local": "local: an address of this node",
     "remote": "remote: the address of the tunnel's other end",
@@ -119,6 +121,7 @@ def _fields(path: Path) -> Iterable[str]:
     part: Mapping[Step, type[schema.Spec]] = {
         "isolation": schema.IsolationSpec,
         "vxlan": schema.VxlanSpec,
+        "vlan": schema.VlanSpec,
         "geneve": schema.GeneveSpec,
         "gre": schema.GreSpec,
         "links": schema.LinkSpec,

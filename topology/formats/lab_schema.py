@@ -74,6 +74,8 @@ DeviceName: TypeAlias = Annotated[str, PlainValidator(values.name("device"))]
 Mtu: TypeAlias = Annotated[int, PlainValidator(values.number("MTU", values.MTU_MIN, values.MTU_MAX))]
 Mac: TypeAlias = Annotated[str, PlainValidator(values.mac)]
 Vni: TypeAlias = Annotated[int, PlainValidator(values.vni)]
+Vid: TypeAlias = Annotated[int, PlainValidator(values.number("VLAN", 1, 4094))]
+"""802.1Q keeps 0 for a tag without a VLAN and 4095 for itself (table 9-2)."""
 UdpPort: TypeAlias = Annotated[int, PlainValidator(values.number("UDP port", 1, 65535))]
 Key: TypeAlias = Annotated[int, PlainValidator(values.number("GRE key", 0, 2**32 - 1))]
 Ttl: TypeAlias = Annotated[int | None, PlainValidator(values.ttl)]
@@ -129,6 +131,14 @@ class VxlanSpec(Spec):
         return (self.remote,) if self.remote is not None else tuple(self.remotes.values())
 
 
+class VlanSpec(Spec):
+    """One entry of a node's ``vlan``."""
+
+    dev: InterfaceName
+    id: Vid
+    mtu: Mtu | None = None
+
+
 class GeneveSpec(Spec):
     """One entry of a node's ``geneve``."""
 
@@ -166,6 +176,7 @@ class NodeSpec(Spec):
     mtu: Named[Mtu] = {}
     mac: Named[Mac] = {}
     bridges: Annotated[dict[DeviceName, Listed[InterfaceName]], BeforeValidator(_table)] = {}
+    vlan: Annotated[dict[DeviceName, VlanSpec], BeforeValidator(_table)] = {}
     vxlan: Annotated[dict[DeviceName, VxlanSpec], BeforeValidator(_table)] = {}
     geneve: Annotated[dict[DeviceName, GeneveSpec], BeforeValidator(_table)] = {}
     gre: Annotated[dict[DeviceName, GreSpec], BeforeValidator(_table)] = {}

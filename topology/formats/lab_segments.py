@@ -10,7 +10,7 @@ from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_links import ambiguous
 from topology.formats.lab_tunnels import endless, ends, has_sound_vni, is_peer, other_end, strands
-from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Network, Vxlan
+from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Network, Subinterface, Vxlan
 from topology.refs import PortRef
 
 IPV6_MTU_MIN = 1280
@@ -60,17 +60,35 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
     for bridge in fabric.all(Bridge):
         for member in bridge.members:
             sets.join(bridge.ref, PortRef(bridge.node, member))
+    for near, far in _vlans(fabric):
+        sets.join(near, far)
+    for near, far in _tunnels(fabric):
+        sets.join(near, far)
+    return {device.ref: sets.find(device.ref) for device in fabric.devices}
+
+
+def _vlans(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
+    """Both ends of each VLAN of each link."""
+    by_port: dict[PortRef, dict[int, PortRef]] = {}
+    for vlan in fabric.all(Subinterface):
+        by_port.setdefault(PortRef(vlan.node, vlan.link), {})[vlan.vid] = vlan.ref
+    for link in fabric.links:
+        near, far = (by_port.get(end, {}) for end in link.ends)
+        yield from ((near[vid], far[vid]) for vid in near.keys() & far.keys())
+
+
+def _tunnels(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
+    """Both ends of each tunnel, as far as its VNI can be believed."""
     for tunnels in (fabric.all(Vxlan), fabric.all(Geneve), fabric.all(Gre)):
         known = ends(tunnels)
         for tunnel, remote in strands(tunnels):
             peer = known.get(other_end(tunnel, remote))
             if peer is not None and is_peer(tunnel, peer):
-                sets.join(tunnel.ref, peer.ref)
+                yield tunnel.ref, peer.ref
             elif not has_sound_vni(tunnel):
                 for other in tunnels:
                     if other.local == remote and tunnel.local in other.remotes:
-                        sets.join(tunnel.ref, other.ref)
-    return {device.ref: sets.find(device.ref) for device in fabric.devices}
+                        yield tunnel.ref, other.ref
 
 
 def carried(draft: Draft) -> Iterator[Carried]:

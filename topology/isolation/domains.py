@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
 from topology.expected import expected_journey
-from topology.model import Bridge, Device, Fabric, FrameTunnel, Geneve, Vxlan
+from topology.model import Bridge, Device, Fabric, FrameTunnel, Geneve, Subinterface, Vxlan
 from topology.packet import Probe
 from topology.refs import PortRef
 
@@ -33,6 +33,8 @@ class Domain:
     stations: tuple[PortRef, ...]
     vteps: tuple[FrameTunnel, ...]
     first: PortRef
+    tags: frozenset[tuple[PortRef, int]] = frozenset()
+    """The ports at which its frames have an 802.1Q tag, and which."""
 
     @cached_property
     def tunnels(self) -> frozenset[tuple[int, int]]:
@@ -56,13 +58,16 @@ def domains(fabric: Fabric) -> tuple[Domain, ...]:
             devices = [fabric[ref.node][ref.interface] for ref in sorted(members, key=place.__getitem__)]
             stations = tuple(device.ref for device in devices if is_station(fabric, device))
             vteps = tuple(device for device in devices if isinstance(device, Vxlan | Geneve))
-            found.append(Domain(members, stations, vteps, bridge.ref))
+            tags = ((PortRef(d.node, d.link), d.vid) for d in devices if isinstance(d, Subinterface))
+            found.append(Domain(members, stations, vteps, bridge.ref, frozenset(tags)))
     return tuple(found)
 
 
 def is_station(fabric: Fabric, device: Device) -> bool:
-    """Whether a node sends and takes frames of its own here: no bridge's member, and no bridge without an address."""
-    free = fabric[device.node].bridge_of(device.name) is None
+    """Whether a node sends and takes frames of its own here: no bridge's member, and no bridge or trunk without an
+    address."""
+    node = fabric[device.node]
+    free = node.bridge_of(device.name) is None and (bool(device.addresses) or not node.subinterfaces(device.name))
     return free and device.mac is not None and (not isinstance(device, Bridge) or bool(device.addresses))
 
 
@@ -92,6 +97,7 @@ class _Flood:
         yield device.ref
         if isinstance(device, Bridge):
             yield from self.across(device, None)
+        yield from trunk(self.fabric, device)
         for far in self.fabric.far_ends(device):
             yield from self.arrive(far)
 
@@ -114,6 +120,14 @@ class _Flood:
                 yield from self.emit(self.fabric[bridge.node][name])
 
 
+def trunk(fabric: Fabric, device: Device) -> Iterator[PortRef]:
+    """The ports that a sub-interface's frames pass under its tag."""
+    if isinstance(device, Subinterface):
+        port = fabric[device.node][device.link]
+        yield port.ref
+        yield from (far.ref for far in fabric.far_ends(port))
+
+
 def way(fabric: Fabric, source: PortRef, target: PortRef) -> frozenset[PortRef]:
     """Where a frame to a MAC that all bridges have learned is seen, both stations included; empty if there is none."""
     before: dict[PortRef, PortRef | None] = {source: None}
@@ -124,7 +138,9 @@ def way(fabric: Fabric, source: PortRef, target: PortRef) -> frozenset[PortRef]:
             if there not in before:
                 before[there] = here
                 waiting.append(there)
-    return frozenset(_back(before, target)) if target in before else frozenset()
+    passed = list(_back(before, target)) if target in before else []
+    tagged = (port for ref in passed for port in trunk(fabric, fabric[ref.node][ref.interface]))
+    return frozenset((*passed, *tagged))
 
 
 def _steps(fabric: Fabric, here: PortRef, starts: bool) -> Iterator[PortRef]:

@@ -14,7 +14,7 @@ GRAMMAR = re.compile(r"mine\.clab\.yml:[1-9]\d*:[1-9]\d*: [^;\n]+; .+")
 
 LINES = {
     # Devices of kinds, and options, that hopcheck does not make.
-    "ip link add link eth1 name eth1.10 type vlan id 10": "'vlan'",
+    "ip link add name eth1.10 type vlan id 10": "names no link",
     "ip link add v0 type veth peer name v1": "'veth'",
     "ip link add bond0 type bond": "'bond'",
     "ip link add br0": "'no type'",

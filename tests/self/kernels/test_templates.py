@@ -22,7 +22,7 @@ from topology.kernels.rtnl.encode import Encode, by_pyroute2
 from topology.kernels.rtnl.messages import NLMSG_ERROR, messages
 from topology.kernels.rtnl.templates import SEQUENCE, SLOTS, Templates, make_template
 from topology.leafspine import leafspine
-from topology.model import Bridge, Device, Fabric, Geneve, Gre, Node, Port, Route, Vxlan
+from topology.model import Bridge, Device, Fabric, Geneve, Gre, Node, Port, Route, Subinterface, Vxlan
 from topology.plan import NamespaceOf, Operation, make_plan
 from topology.refs import PortRef
 
@@ -42,7 +42,7 @@ def addresses(version: int) -> st.SearchStrategy[Any]:
 def fabrics(draw: st.DrawFn) -> Fabric:
     """A link, and at one end one of everything that a plan can hold; nothing of it need make sense on a wire."""
     ends = draw(st.lists(names, min_size=2, max_size=2, unique=True))
-    known = draw(st.lists(names, min_size=7, max_size=7, unique=True))
+    known = draw(st.lists(names, min_size=8, max_size=8, unique=True))
     version = draw(versions)
     address = addresses(version)
 
@@ -59,6 +59,7 @@ def fabrics(draw: st.DrawFn) -> Fabric:
         Vxlan(
             **own(known[5]), vni=8, others=(draw(address), draw(address)), dev=draw(st.none() | st.just(port)), **tunnel
         ),
+        Subinterface(**own(known[7]), mac=draw(macs), link=port, vid=draw(st.integers(1, 4094))),
         Geneve(**own(known[6]), mac=draw(macs), vni=draw(st.integers(1, (1 << 24) - 1)), **tunnel),
         Gre(
             **own(known[3]),
@@ -104,7 +105,7 @@ def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> No
                 assert unnumbered(templates.encode(*operation, encode)) == unnumbered(encode(*operation)), operation
 
 
-KNOWN = (reference(), leafspine("leafspine-3x2-gre"), load_lab("vxlan-only"), load_lab("geneve"))
+KNOWN = (reference(), leafspine("leafspine-3x2-gre"), *map(load_lab, ("vxlan-only", "geneve", "vlan-trunk")))
 
 
 @pytest.mark.parametrize("lab", KNOWN, ids=lambda lab: lab.name)

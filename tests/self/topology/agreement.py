@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 
-from tests.self.topology.simulation import Network, Seen, expected_layers
+from tests.self.topology.simulated_frames import expected_layers
+from tests.self.topology.simulation import Network, Seen
 from topology.expected import expected_journey, probes_of
 from topology.isolation.domains import domains
 from topology.model import Fabric

@@ -7,11 +7,11 @@ Whatever a kernel would refuse (a name, an index, an address, a route or a tunne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
+from tests.self.topology.simulated_frames import Arp, Echo, Frame, InGeneve, InGre, InVxlan, Packet, layers
 from topology.plan import NamespaceOf, Operation, Plan
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -20,65 +20,6 @@ NOBODY = IPv4Address(0)
 
 class Refused(Exception):
     """What the kernel would answer with an error."""
-
-
-@dataclass(frozen=True)
-class Arp:
-    """A request, or the reply to one."""
-
-    sender: IPv4Address
-    target: IPv4Address
-    is_reply: bool = False
-
-
-@dataclass(frozen=True)
-class Echo:
-    """The probe's own bytes."""
-
-
-@dataclass(frozen=True)
-class InGre:
-    """An IP packet behind a GRE header."""
-
-    key: int | None
-    packet: Packet
-
-
-@dataclass(frozen=True)
-class InVxlan:
-    """A frame behind UDP and VXLAN headers."""
-
-    port: int
-    vni: int
-    frame: Frame
-
-
-@dataclass(frozen=True)
-class InGeneve:
-    """A frame behind UDP and Geneve headers."""
-
-    port: int
-    vni: int
-    frame: Frame
-
-
-@dataclass(frozen=True)
-class Packet:
-    """An IPv4 packet."""
-
-    src: IPv4Address
-    dst: IPv4Address
-    ttl: int
-    body: Echo | InGre | InVxlan | InGeneve
-
-
-@dataclass(frozen=True)
-class Frame:
-    """An Ethernet frame."""
-
-    src: str
-    dst: str
-    body: Packet | Arp
 
 
 @dataclass
@@ -110,21 +51,6 @@ class Seen:
     device: str
     way: str
     layers: tuple[str, ...]
-
-
-def layers(thing: Frame | Packet | Echo | InGre | InVxlan | InGeneve | Arp) -> tuple[str, ...]:
-    """The headers of a frame or packet."""
-    if isinstance(thing, Frame):
-        return ("ether", *layers(thing.body))
-    if isinstance(thing, Packet):
-        return (f"ipv4 {thing.src}>{thing.dst} ttl {thing.ttl}", *layers(thing.body))
-    if isinstance(thing, InGre):
-        return ("gre" if thing.key is None else f"gre {thing.key}", *layers(thing.packet))
-    if isinstance(thing, InVxlan):
-        return (f"udp {thing.port}", f"vxlan {thing.vni}", *layers(thing.frame))
-    if isinstance(thing, InGeneve):
-        return (f"udp {thing.port}", f"geneve {thing.vni}", *layers(thing.frame))
-    return ("echo",) if isinstance(thing, Echo) else ("arp",)
 
 
 class Kernel:
@@ -195,6 +121,8 @@ class Kernel:
             for remote in [known] if known else device.floods:
                 ends = (IPv4Address(vxlan["vxlan_local"]), remote)
                 self.send(Packet(*ends, 64, inside), self.devices.get(vxlan.get("vxlan_link", 0)))
+        elif device.kind == "vlan":
+            self.transmit(self.devices[device.options["link"]], replace(frame, tag=device.options["vlan_id"]))
         elif device.kind == "geneve":
             made = device.options
             self.send_own(IPv4Address(made["geneve_remote"]), InGeneve(made["geneve_port"], made["geneve_id"], frame))
@@ -204,7 +132,11 @@ class Kernel:
     def receive(self, device: Device, frame: Frame) -> None:
         """Let a frame into a device."""
         self.network.see(device, "in", frame)
-        if device.master is not None:
+        if frame.tag is not None:
+            wanted = ("vlan", device.index, frame.tag)
+            for vlan in (found for found in self.devices.values() if _identity(found) == wanted):
+                self.receive(vlan, replace(frame, tag=None))
+        elif device.master is not None:
             device.master.learned[frame.src] = device
             self.cross(device.master, device, frame)
         elif frame.dst in (device.mac, BROADCAST):
@@ -274,6 +206,8 @@ def _identity(device: Device) -> tuple[object, ...]:
         return ("gre", made["gre_local"], made["gre_remote"], made.get("gre_ikey"))
     if device.kind == "vxlan":
         return ("vxlan", made["vxlan_port"], made["vxlan_id"])
+    if device.kind == "vlan":
+        return ("vlan", made["link"], made["vlan_id"])
     if device.kind == "geneve":
         return ("geneve", made["geneve_port"], made["geneve_id"], made["geneve_remote"])
     return ()
@@ -380,19 +314,3 @@ def _made(node: str, said: dict[str, Any]) -> Device:
     known = {name: said.pop(name, None) for name in ("ifname", "index", "kind", "address", "mtu")}
     floods = [IPv4Address(said["vxlan_group"])] if "vxlan_group" in said else []
     return Device(node, known["ifname"], known["index"], known["kind"], known["address"], said, floods=floods)
-
-
-def expected_layers(stack: Iterable[tuple[str, Mapping[str, object]]]) -> tuple[str, ...]:
-    """The layers of an expected hop in the words of this page."""
-    return tuple(_word(name, fields) for name, fields in stack if name != "payload")
-
-
-def _word(name: str, fields: Mapping[str, object]) -> str:
-    said = {
-        "gre": "gre {key}" if "key" in fields else "gre",
-        "udp": "udp {dport}",
-        "vxlan": "vxlan {vni}",
-        "geneve": "geneve {vni}",
-        "icmp": "echo",
-    }
-    return {"ipv4": "ipv4 {src}>{dst} ttl {ttl}", **said}.get(name, name).format(**fields)

@@ -12,6 +12,8 @@ from topology.plan import INHERIT_TOS
 from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
 
 IFF_UP = 1
+VLAN_PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
+"""EtherTypes of tags, in the words of ip-link(8)."""
 READ_BEFORE = 4096
 """Answers that are remembered with what they say: nothing is decoded again that has not changed."""
 SETTINGS: Mapping[int, tuple[str, ...]] = {
@@ -70,11 +72,16 @@ def _link_state(message: Any, names: Mapping[int, str]) -> LinkState:
         mac=message.get("IFLA_ADDRESS"),
         mtu=message.get("IFLA_MTU"),
         master=names.get(message.get("IFLA_MASTER")),
-        parameters=tuple(sorted(_parameters(kind, data, names))) if data else (),
+        parameters=tuple(sorted(_parameters(kind, data, names, message.get("IFLA_LINK")))) if data else (),
     )
 
 
-def _parameters(kind: str | None, data: Any, names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int) -> Iterator[tuple[str, str]]:
+    if kind == "vlan":
+        yield "id", str(data.get("IFLA_VLAN_ID"))
+        protocol = data.get("IFLA_VLAN_PROTOCOL")
+        yield "protocol", VLAN_PROTOCOLS.get(protocol, str(protocol))
+        yield "dev", names.get(link, "none")
     if kind == "vxlan":
         yield "vni", str(data.get("IFLA_VXLAN_ID"))
         yield "local", str(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6"))

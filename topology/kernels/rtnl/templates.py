@@ -194,7 +194,7 @@ ADDRESS = (MAC, _ip(socket.AF_INET), _ip(socket.AF_INET6))
 SLOTS: Mapping[str, Sequence[Form]] = {
     "ifname": (NAME,),
     **dict.fromkeys(("index", "master", "mtu", "net_ns_fd", "oif", "vxlan_id", "vxlan_link", "geneve_id"), (NATIVE,)),
-    **dict.fromkeys(("ifindex", "nda_ifindex"), (NATIVE,)),
+    **dict.fromkeys(("ifindex", "link", "nda_ifindex"), (NATIVE,)),
     **dict.fromkeys(("gre_ikey", "gre_okey", "ip6gre_ikey", "ip6gre_okey"), (NETWORK,)),
     **dict.fromkeys(("address", "dst", "gateway"), ADDRESS),
     **dict.fromkeys(("gre_local", "gre_remote", "ip6gre_local", "ip6gre_remote"), ADDRESS),

@@ -187,3 +187,19 @@ def test_fabric_inside_a_guest_is_adopted(lab: Path) -> None:
         assert adopted.fingerprint() == before
     finally:
         kernel.close()
+
+
+def test_map_of_what_is_there_needs_no_lab(foreign: Foreign, suite: Callable[..., SuiteRun], tmp_path: Path) -> None:
+    """Every link of an undeclared fabric that carries probes is drawn, and nothing is changed."""
+    graph = tmp_path / "map.dot"
+    with foreign.watched() as changes:
+        run = suite("--adopt", f"--map={graph}", "--kernel", "here")
+    assert run.code == 0, run.output
+    names = foreign.names
+    for link in foreign.declared.links:
+        a, b = sorted(f"{names[end.node]}:{end.interface}" for end in link.ends)
+        assert re.search(rf"{a} +-> {b}  ether", run.output), run.output
+    spine, leaf = (names[node] for node in ("our-s1", "our-l1"))
+    assert f'"{spine}" -> "{leaf}" [taillabel="s1_l1", headlabel="l1_s1"' in graph.read_text()
+    assert changes == []
+    assert run.left == {}

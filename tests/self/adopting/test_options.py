@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from fixtures.instruments.live import LiveFabric
+from fixtures.map import ERRORED, draw_map
 from fixtures.run import Run, check_adoption
 from fixtures.session import load
 from tests.self.adopting.test_others import opened
@@ -129,6 +130,7 @@ def test_nothing_to_do_is_nothing_to_refuse() -> None:
     [
         ({"--expect": "e.yaml"}, "e.yaml: no such file; a YAML file with a list pairs:"),
         ({"--expect": "e.yaml", "--tenants": "t.csv"}, "--tenants t.csv - expected beside --lab"),
+        ({"--map": "", "--tenants": "t.csv"}, "--tenants t.csv - expected beside --lab"),
     ],
 )
 def test_what_needs_a_lab_is_refused_without_one(tmp_path: Path, options: dict[str, Any], words: str) -> None:
@@ -147,3 +149,36 @@ def test_pairs_belong_to_a_lab_where_one_is_named(tmp_path: Path) -> None:
     assert (alone.nodes, [str(pair) for pair in alone.pairs]) == ((), ["c1-c2-bridge"])
     with pytest.raises(pytest.UsageError, match="unknown node 'c1'"):
         load(config(tmp_path, **options, **{"--lab": None, "--adopt": False}))
+
+
+def test_nothing_is_declared_for_the_map_of_what_is_there(tmp_path: Path) -> None:
+    """With a lab the map is of its nodes, without one of whatever there is."""
+    options = {"--adopt": True, "--map": ""}
+    assert load(cast(pytest.Config, Settings(tmp_path, **options))).name == "vxlan"
+    assert load(cast(pytest.Config, Settings(tmp_path, **options, **{"--lab": None}))).nodes == ()
+
+
+def test_map_goes_into_a_file_for_graphviz_or_nowhere(tmp_path: Path) -> None:
+    """A test's path behind a bare --map is not written over."""
+    with pytest.raises(pytest.UsageError, match=r"--map tests/overlay - expected a file for Graphviz, FILE.dot"):
+        draw_map(cast(pytest.Config, Settings(tmp_path, **{"--map": "tests/overlay"})), vxlan_lab())
+
+
+def test_nothing_is_kept_of_a_map(tmp_path: Path) -> None:
+    """What is built to be drawn goes, so that --keep is refused."""
+    with pytest.raises(pytest.UsageError, match="--map and --keep exclude each other"):
+        draw_map(cast(pytest.Config, Settings(tmp_path, **{"--map": "", "--keep": True})), vxlan_lab())
+
+
+def test_map_of_nothing_is_errored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be looked at is said, with the exit code of what is not known."""
+
+    def refuse(*_: object) -> None:
+        raise KernelUnavailable("it takes root")
+
+    monkeypatch.setattr("fixtures.run.start_kernel", refuse)
+    sound = {"--map": "", "--adopt": True, "--fresh": False, "--kernel": "auto"}
+    assert draw_map(cast(pytest.Config, Settings(tmp_path, **sound)), vxlan_lab()) == ERRORED
+    assert "no map: it takes root" in capsys.readouterr().out

@@ -11,6 +11,7 @@ pytest_plugins = [
     "fixtures.parametrise",
     "fixtures.fabric",
     "fixtures.isolation",
+    "fixtures.sizes",
     "fixtures.suite",
     "fixtures.workers",
 ]
@@ -20,6 +21,7 @@ MARKERS = (
     "overlay: every declared pair, hop by hop, with the underlay it stands on",
     "tenants: what each type of tenant promises, hop by hop (needs --tenants)",
     "ecmp: many flows over equal-cost ways",
+    "mtu: which sizes of packets cross between every declared pair, and what becomes of larger ones",
     "perf: throughput and latency, in ratios to a bare path (no such test yet)",
     "isolation: tenants, forged packets and the outside world are kept apart",
     "faults: a broken fabric is noticed, and the guilty node named",

@@ -18,6 +18,8 @@ PROBE_PORT, SOURCE_PORT = 7, 49152
 """The echo service (RFC 862), and the first dynamic port (RFC 6335): neither is VXLAN's anywhere."""
 PAYLOAD_BYTES = 56
 """What ping(8) sends, so that lengths compare with captures of it."""
+PATTERN = bytes(range(256)) * 256
+"""What a probe is filled up with: as much as the largest IP packet holds."""
 ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
 """Echo request and echo reply by IP version (RFC 792, RFC 4443)."""
 HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp": 8, "gre": 4, "vxlan": 8}
@@ -42,11 +44,12 @@ class Probe:
     is_reply: bool = False
     port: int = SOURCE_PORT
     """The UDP source port of the request: what tells one flow from another."""
+    payload_bytes: int = PAYLOAD_BYTES
 
     @property
     def payload(self) -> bytes:
-        """The nonce, filled up to ping's size with a counting pattern."""
-        return self.nonce + bytes(range(len(self.nonce), PAYLOAD_BYTES))
+        """The nonce, filled up with a counting pattern; as many bytes as ping sends where nothing else is said."""
+        return (self.nonce + PATTERN[len(self.nonce) :])[: self.payload_bytes]
 
     @property
     def layers(self) -> Layers:
@@ -114,6 +117,11 @@ def stack_of(layers: Layers) -> Stack:
         stated = {"ipv4": {"len": size}, "udp": {"len": size}, "ipv6": {"plen": size - 40}}.get(name, {})
         out.append((name, {**fields, **stated}))
     return Stack.of(*reversed(out))
+
+
+def size_of(layers: Layers) -> int:
+    """How many bytes the layers have."""
+    return sum(_bytes(name, fields) for name, fields in layers)
 
 
 def _bytes(name: str, fields: Mapping[str, object]) -> int:

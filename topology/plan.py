@@ -171,6 +171,10 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
         for member in bridge.members:
             enslave = {"index": index[member], "master": index[bridge.name]}
             yield op("link", "set", enslave, f"link set dev {member} master {bridge.name}", bridge.where)
+        if bridge.mtu is not None and bridge.members:
+            # Each member that joins gives a bridge the least of its members' MTUs again (br_mtu_auto_adjust).
+            again = {"index": index[bridge.name], "mtu": bridge.mtu}
+            yield op("link", "set", again, f"link set dev {bridge.name} mtu {bridge.mtu}", bridge.where)
     for route in node.routes:
         words = f"{'-6 ' if route.prefix.version == 6 else ''}route add {route}"
         yield op("route", "add", _route(route, node, index), words, route.where)

@@ -11,10 +11,25 @@ from topology.refs import PortRef
 
 Kind: TypeAlias = Literal["bridge", "routed", "l2-overlay", "l3-overlay", "hairpin"]
 TenantType: TypeAlias = Literal["Bridge", "VXLAN", "L3", "GRE"]
+Above: TypeAlias = Literal["fragments", "icmp", "silence"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
+ABOVE: tuple[Above, ...] = get_args(Above)
 NOWHERE = Position()
+
+
+@dataclass(frozen=True)
+class MtuPromise:
+    """What sizes a pair's packets may have, in bytes of the customer's IP packet.
+
+    Packets up to ``customers`` cross whole (None: as much as the declaration computes). ``above`` is what may become of
+    larger ones with DF: they arrive in fragments of an outer packet, are answered by ICMP, or vanish in silence.
+    """
+
+    customers: int | None = None
+    above: tuple[Above, ...] = ABOVE
+    where: Position = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,7 @@ class Pair:
     src: IPv4Address | IPv6Address | None = None
     dst: IPv4Address | IPv6Address | None = None
     row: int | None = None
+    mtu: MtuPromise = MtuPromise()
     where: Position = field(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from topology.model import Address, Bridge, Device, Gre, Interface, Loopback, Network, Node, Port, Routing, Vxlan
+from topology.mtu import device_mtu
 from topology.plan import DEFAULT_ROUTING, ROUTERS, written_sysctls
 
 FALLBACK_DEVICES = frozenset(
@@ -175,11 +176,12 @@ def _declared_sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[tupl
 
 
 def declared_link(node: Node, device: Device) -> LinkState:
-    """What one device must look like."""
+    """What one device must look like; the MTU of a bridge for which none is declared follows its members'."""
     bridge = node.bridge_of(device.name)
     kind, parameters = _kind(device)
     master = bridge.name if bridge else None
-    return LinkState(device.name, kind, True, device.mac, device.mtu, master, parameters)
+    mtu = device.mtu if isinstance(device, Bridge) else device_mtu(node, device)
+    return LinkState(device.name, kind, True, device.mac, mtu, master, parameters)
 
 
 def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -33,6 +33,7 @@ class TestResult:
     cause: Mapping[str, Any] | None = None
     network: bool = True
     journeys: tuple[Mapping[str, Any], ...] = field(default=())
+    sizes: tuple[Mapping[str, Any], ...] = field(default=())
 
 
 def results(
@@ -51,9 +52,16 @@ def results(
         "lab": lab_entry(lab) if lab else None,
         "tests": [test_entry(test) for test in tests],
         "journeys": [journey for test in tests for journey in test.journeys],
+        "sizes": sizes_of(tests),
         "measurements": [],
         "summary": {verdict: counts[verdict] for verdict in VERDICTS},
     }
+
+
+def sizes_of(tests: Iterable[TestResult]) -> list[Mapping[str, Any]]:
+    """Every way's sizes, once: two workers may have found the same."""
+    found = {json.dumps(entry, sort_keys=True): entry for test in tests for entry in test.sizes}
+    return list(found.values())
 
 
 def lab_entry(lab: Fabric) -> dict[str, Any]:

@@ -43,6 +43,23 @@ BREAKS: dict[str, tuple[str, str, Callable[[Fabric], str]]] = {
 }
 
 
+def test_narrow_link_fails_the_sizes_and_the_node_is_named(lab: Fabric, suite: Callable[..., SuiteRun]) -> None:
+    """A leaf's link that is narrower than its tunnel fails what is promised of sizes; every failure names the leaf."""
+    port = lab["lc1"]["lc1_sc2"].name
+    narrow = ("--break", f"lc1:ip link set {port} mtu 1400")
+    run = suite("tests/mtu/test_pairs.py", "-k", "cs1-cs5 and (whole or payloads)", *narrow)
+    failed = run.with_verdict("failed")
+    assert run.code == 1, run.output
+    assert len(failed) == 4
+    assert {(test["cause"]["node"], test["cause"]["interface"], test["cause"]["kind"]) for test in failed} == {
+        ("lc1", port, "mtu")
+    }
+    assert all(f"cause: lc1 - {port} - mtu - expected 1500 - seen 1400" in test["message"] for test in failed)
+    assert not run.with_verdict("errored")
+    (entry, _) = run.results["sizes"]
+    assert (entry["whole"], entry["computed"]) == (1326, 1426)
+
+
 @pytest.mark.parametrize("name", BREAKS)
 def test_broken_fabric_fails_and_the_node_is_named(name: str, lab: Fabric, suite: Callable[..., SuiteRun]) -> None:
     """A route deleted, a VNI changed or a link taken down fails the run, and every failure names the guilty node."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from io import StringIO
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from topology.errors import Misuse
 from topology.model import PORT_MTU, Device, Fabric, Isolation, Link, Node, Port, Role, stable_mac
 from topology.plan import Operation, Plan, make_plan
-from topology.promises import Spread
+from topology.promises import ABOVE, Pair, Spread
 from topology.refs import PortRef
 
 Yaml: TypeAlias = "str | int | Sequence[Yaml] | Mapping[str, Yaml]"
@@ -40,15 +40,10 @@ _NOT_PLAIN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "nu
 
 
 def to_clab(fabric: Fabric) -> str:
-    """The text of a ``.clab.yml`` file; raises Misuse where containerlab has no word for a part.
-
-    Those are tenants on demand, and what a lab says under ``isolation``.
-    """
+    """The text of a ``.clab.yml`` file; raises Misuse where there are tenants on demand, which cannot be written."""
     if fabric.tenants:
         what = f"the {len(fabric.tenants)} tenants of {fabric.tenants_file} cannot be written for containerlab"
         raise Misuse(f"{what}; the lab without --tenants")
-    if fabric.isolation != Isolation():
-        raise Misuse("what the lab says under isolation cannot be written for containerlab; a lab without that key")
     bare = replace(fabric, nodes=tuple(_without_derived_macs(fabric, node) for node in fabric.nodes))
     plan = make_plan(bare)
     common = _common_sysctls(plan)
@@ -78,11 +73,25 @@ def _defaults(fabric: Fabric) -> dict[str, Yaml]:
     if fabric.title:
         labels["hopcheck.title"] = DoubleQuotedScalarString(fabric.title)
     if fabric.pairs:
-        lines = "".join(f"{pair.source} {pair.target} {pair.kind}\n" for pair in fabric.pairs)
-        labels["hopcheck.pairs"] = LiteralScalarString(lines)
+        labels["hopcheck.pairs"] = LiteralScalarString("".join(map(_pair, fabric.pairs)))
     if fabric.spreads:
         labels["hopcheck.spreads"] = LiteralScalarString("".join(map(_spread, fabric.spreads)))
+    if fabric.isolation != Isolation():
+        labels["hopcheck.isolation"] = _isolation(fabric.isolation)
     return {"defaults": {"labels": labels}} if labels else {}
+
+
+def _pair(pair: Pair) -> str:
+    words = [pair.source, pair.target, pair.kind]
+    words += [f"customers={pair.mtu.customers}"] if pair.mtu.customers is not None else []
+    words += [f"above={'+'.join(pair.mtu.above)}"] if pair.mtu.above != ABOVE else []
+    return f"{' '.join(words)}\n"
+
+
+def _isolation(isolation: Isolation) -> str:
+    """What differs from what Linux does."""
+    usual = asdict(Isolation())
+    return " ".join(f"{key.replace('_', '-')}={how}" for key, how in asdict(isolation).items() if how != usual[key])
 
 
 def _spread(spread: Spread) -> str:

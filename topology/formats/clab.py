@@ -16,7 +16,7 @@ from topology.formats.clab_exec import carry_out
 from topology.formats.clab_file import TOP, TOP_UNSEEN, TOPOLOGY, Declared, Reader, declared
 from topology.formats.clab_findings import Findings
 from topology.formats.clab_finish import finish
-from topology.formats.clab_labels import pairs_of, spreads_of, title_of
+from topology.formats.clab_labels import isolation_of, pairs_of, spreads_of, title_of
 from topology.formats.clab_machine import Machine, Made, said
 from topology.formats.clab_roles import roles
 from topology.formats.clab_routing import routing_of
@@ -75,6 +75,7 @@ def _translated(tree: Tree, findings: Findings) -> Table:
         "links": links,
         "pairs": pairs_of(topology, nodes, reader),
         "spreads": spreads_of(topology, nodes, reader),
+        "isolation": isolation_of(topology, reader),
         "routing": routing_of(topology, [machines[node.name] for node in nodes if _is_container(node)], findings),
     }
     if (title := title_of(topology, reader)) is not None:

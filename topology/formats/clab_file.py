@@ -42,8 +42,9 @@ NODE_UNSEEN = frozenset(
 NODE_UNRUN = ("binds", "cmd", "entrypoint", "startup-config")
 """What may bring configuration along that nobody sees here."""
 TITLE, PAIRS, SPREADS = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads"
+ISOLATION = "hopcheck.isolation"
 ROLE, LEVEL = "hopcheck.role", "graph-level"
-"""Labels: four of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
+"""Labels: five of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
 LINK = ("type", "endpoints", "endpoint", "mtu")
 LINK_UNSEEN = ("labels", "vars")
 END = ("node", "interface", "mac")
@@ -142,7 +143,7 @@ def declared(topology: Table, reader: Reader) -> list[Declared]:
     defaults = reader.part(topology, "defaults")
     kinds, groups = (reader.part(topology, key) for key in ("kinds", "groups"))
     layers = {key: _layers(reader, table) for key, table in (("kinds", kinds), ("groups", groups))}
-    _look_through(reader, defaults, TITLE, PAIRS, SPREADS, ROLE)
+    _look_through(reader, defaults, TITLE, PAIRS, SPREADS, ISOLATION, ROLE)
     nodes = []
     for name, (where, tree) in reader.part(topology, "nodes").entries.items():
         own = reader.table(tree, where)

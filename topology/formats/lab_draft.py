@@ -23,7 +23,7 @@ from topology.model import (
     Vxlan,
     stable_mac,
 )
-from topology.promises import Pair, Spread
+from topology.promises import ABOVE, MtuPromise, Pair, Spread
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,13 @@ def build(spec: schema.LabSpec, tree: Tree, file: str) -> Draft:
         nodes=tuple(_node(name, spec, ports[name], tree) for name in spec.nodes),
         links=tuple(link for _, link in links),
         pairs=tuple(
-            Pair(pair.source, pair.target, pair.kind, where=locate(tree, ("pairs", index)))
+            Pair(
+                pair.source,
+                pair.target,
+                pair.kind,
+                where=locate(tree, ("pairs", index)),
+                mtu=_mtu(index, spec, tree),
+            )
             for index, pair in spec.pairs.items()
         ),
         file=file,
@@ -75,6 +81,16 @@ def build(spec: schema.LabSpec, tree: Tree, file: str) -> Draft:
         ),
     )
     return Draft(spec, tree, fabric)
+
+
+def _mtu(index: int, spec: schema.LabSpec, tree: Tree) -> MtuPromise:
+    """What a pair is promised of sizes: what it says itself, else what the lab says."""
+    own, common = spec.pairs[index].mtu, spec.mtu
+    customers = own.customers if own.customers is not None else common.customers
+    above = own.above if own.above is not None else common.above
+    where = ("pairs", index, "mtu") if own.customers is not None else ("mtu",)
+    fates = tuple(dict.fromkeys(above.values())) if above is not None else ABOVE
+    return MtuPromise(customers, fates, locate(tree, (*where, "customers")))
 
 
 def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) -> Node:

@@ -126,6 +126,8 @@ def _fields(path: Path) -> Iterable[str]:
     }
     if len(path) == 1:
         return schema.LabSpec.spelled()
+    if path[0] == "mtu" or (path[0] == "pairs" and len(path) == 4):
+        return schema.MtuSpec.spelled()
     if path[0] == "nodes" and len(path) == 3:
         return schema.NodeSpec.spelled()
     return part[path[2] if path[0] == "nodes" else path[0]].spelled()

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from topology.formats import lab_values as values
 from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
-from topology.promises import Kind
+from topology.promises import ABOVE, Above, Kind
 from topology.refs import PortRef
 
 MAX_NODES = 10_000
@@ -29,6 +29,12 @@ def _numbered(value: object) -> object:
 
 def _one_or_more(value: object) -> object:
     return {0: value} if isinstance(value, str | int) or value is None else value
+
+
+def _fates(value: object) -> object:
+    if value == []:
+        raise values.wrong("an empty list of fates", f"one or more of: {', '.join(ABOVE)}")
+    return _one_or_more(value)
 
 
 def _table(value: object) -> object:
@@ -79,6 +85,7 @@ RouteText: TypeAlias = Annotated[Route, PlainValidator(values.route)]
 RoleName: TypeAlias = Annotated[Role, PlainValidator(values.role)]
 KindName: TypeAlias = Annotated[Kind, PlainValidator(values.kind)]
 Treated: TypeAlias = Annotated[Treatment, PlainValidator(values.treatment)]
+AboveName: TypeAlias = Annotated[Above, PlainValidator(values.above)]
 
 Named: TypeAlias = Annotated[dict[InterfaceName, T], BeforeValidator(_table)]
 
@@ -144,12 +151,20 @@ class LinkSpec(Spec):
     mtu: Mtu = PORT_MTU
 
 
+class MtuSpec(Spec):
+    """The lab's ``mtu``, or a pair's."""
+
+    customers: Mtu | None = None
+    above: Annotated[Listed[AboveName], BeforeValidator(_fates)] | None = None
+
+
 class PairSpec(Spec):
     """One entry of ``pairs``."""
 
     source: NodeName
     target: NodeName
     kind: KindName
+    mtu: MtuSpec = MtuSpec()
 
 
 class RoutingSpec(Spec):
@@ -179,3 +194,4 @@ class LabSpec(Spec):
     pairs: Listed[PairSpec] = {}
     routing: RoutingSpec = RoutingSpec()
     spreads: Listed[SpreadSpec] = {}
+    mtu: MtuSpec = MtuSpec()

@@ -14,7 +14,7 @@ from typing import TypeVar
 from pydantic_core import PydanticCustomError
 
 from topology.model import ROLES, TREATMENTS, Address, Interface, Network, NextHop, Role, Route, Treatment
-from topology.promises import KINDS, Kind
+from topology.promises import ABOVE, KINDS, Above, Kind
 from topology.refs import PortRef
 
 T = TypeVar("T")
@@ -152,6 +152,14 @@ def kind(value: object) -> Kind:
         if value == known:
             return known
     raise wrong(f"unknown kind {shown(value)}", f"one of: {', '.join(KINDS)}")
+
+
+def above(value: object) -> Above:
+    """One of the things that may become of a packet larger than the customers' MTU."""
+    for known in ABOVE:
+        if value == known:
+            return known
+    raise wrong(f"unknown fate of a larger packet {shown(value)}", f"one or more of: {', '.join(ABOVE)}")
 
 
 def address(value: object) -> Address:

@@ -18,11 +18,11 @@ _IPV4 = Struct("!BBHHHBBH4s4s")
 _IPV6 = Struct("!IHBB16s16s")
 _FRAGMENT = 44
 _EXTENSIONS = {0: "hop-by-hop", 43: "routing", _FRAGMENT: "fragment", 60: "destination"}
-_MF_OR_OFFSET = 0x3FFF
+_MF, _OFFSET = 0x2000, 0x1FFF
 
 
 def ipv4(walk: Walk, at: int) -> Step:
-    """IPv4 (RFC 791). Behind a fragment's header comes payload only, also in the first fragment."""
+    """IPv4 (RFC 791). A first fragment has what its packet starts with; behind a later one's header is payload."""
     if walk.lacks("ipv4", at, 20):
         return "payload", at
     first, tos, total, ident, word, ttl, proto, chksum, src, dst = _IPV4.unpack_from(walk.frame, at)
@@ -50,7 +50,8 @@ def ipv4(walk: Walk, at: int) -> Step:
         fields["options"] = walk.frame[at + 20 : at + size]
     walk.headers.append(Header("ipv4", fields, at, size))
     walk.bound("ipv4", at, total, size)
-    return "payload" if word & _MF_OR_OFFSET else IPV4_PROTOCOLS.get(proto, "payload"), at + size
+    walk.cut = walk.cut or bool(word & _MF)
+    return "payload" if word & _OFFSET else IPV4_PROTOCOLS.get(proto, "payload"), at + size
 
 
 def ipv6(walk: Walk, at: int) -> Step:
@@ -95,10 +96,11 @@ def _extensions(walk: Walk, following: int, at: int) -> tuple[list[str], str, in
         names.append(name)
         # RFC 8200 section 4.5: 13 bits of offset, two reserved, M. An atomic fragment (RFC 6946) is a whole
         # packet.
-        split = following == _FRAGMENT and int.from_bytes(walk.frame[at + 2 : at + 4]) & 0xFFF9
+        word = int.from_bytes(walk.frame[at + 2 : at + 4]) if following == _FRAGMENT else 0
+        walk.cut = walk.cut or bool(word & 1)
         following = walk.frame[at]
         at += size
-        if split:
+        if word & 0xFFF8:
             return names, "payload", at
     return names, IPV6_PROTOCOLS.get(following, "payload"), at
 

@@ -61,7 +61,7 @@ def udp(walk: Walk, at: int) -> Step:
     sport, dport, size, chksum = _UDP.unpack_from(walk.frame, at)
     walk.headers.append(Header("udp", {"sport": sport, "dport": dport, "len": size, "chksum": chksum}, at, 8))
     there = walk.end - at
-    if size != there:
+    if size < there or (size > there and not walk.cut):
         walk.problem("udp", at, f"its length field says {size} bytes, {there} are there")
         if 8 <= size < there:
             walk.end = at + size

@@ -52,9 +52,13 @@ class Header:
 
 
 class Walk:
-    """What one pass over a frame has found so far; `end` moves inwards as length fields are read."""
+    """What one pass over a frame has found so far; `end` moves inwards as length fields are read.
 
-    __slots__ = ("end", "frame", "geneve_ports", "headers", "problems", "vxlan_ports")
+    Behind a first fragment's header `cut` is set: what is in there goes on in other frames, so that lengths that
+    lead beyond the end, and headers that the end cuts, are as they must be.
+    """
+
+    __slots__ = ("cut", "end", "frame", "geneve_ports", "headers", "problems", "vxlan_ports")
 
     def __init__(self, frame: bytes, vxlan_ports: frozenset[int], geneve_ports: frozenset[int]) -> None:
         self.frame = frame
@@ -63,6 +67,7 @@ class Walk:
         self.geneve_ports = geneve_ports
         self.headers: list[Header] = []
         self.problems: list[str] = []
+        self.cut = False
 
     def problem(self, layer: str, at: int, what: str) -> None:
         """Note what is wrong with the `layer` that starts at offset `at`."""
@@ -72,17 +77,18 @@ class Walk:
         """Whether fewer than `need` bytes are there for a header at `at`; notes the problem if so."""
         if self.end - at >= need:
             return False
-        self.problem(layer, at, f"its header needs {need} bytes, {max(0, self.end - at)} are there")
+        if not self.cut:
+            self.problem(layer, at, f"its header needs {need} bytes, {max(0, self.end - at)} are there")
         return True
 
     def bound(self, layer: str, at: int, says: int, least: int) -> None:
         """Take over the length `says` of the `layer` at `at`, unless under `least` or more than is there."""
         if says < least:
             self.problem(layer, at, f"its length field says {says} bytes, its header alone has {least}")
-        elif at + says > self.end:
-            self.problem(layer, at, f"its length field says {says} bytes, {self.end - at} are there")
-        else:
+        elif at + says <= self.end:
             self.end = at + says
+        elif not self.cut:
+            self.problem(layer, at, f"its length field says {says} bytes, {self.end - at} are there")
 
 
 Parser = Callable[[Walk, int], Step]

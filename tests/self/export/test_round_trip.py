@@ -27,10 +27,8 @@ from topology.promises import Spread
 from topology.tenants import add_tenants
 
 DATA = Path(__file__).parents[1] / "data"
-UNWRITTEN = (LABS / "two-tenants.yaml",)
-"""containerlab has no word for what a lab says under isolation."""
 FILES = (
-    *(path for path in sorted(LABS.glob("*.yaml")) if path not in UNWRITTEN),
+    *sorted(LABS.glob("*.yaml")),
     *sorted(DATA.glob("*.yaml")),
     *sorted(DATA.glob("*.clab.yml")),
 )
@@ -65,13 +63,6 @@ def _said(node: Node) -> tuple[Node, frozenset[Device]]:
     """A node with its devices in no order, every port with an MTU."""
     ports = (replace(device, mtu=device.mtu or PORT_MTU) for device in node.all(Port))
     return replace(node, devices=()), frozenset((*ports, *(d for d in node.devices if not isinstance(d, Port))))
-
-
-@pytest.mark.parametrize("path", UNWRITTEN, ids=lambda path: path.name)
-def test_lab_that_cannot_be_written_is_refused(path: Path) -> None:
-    """What containerlab has no word for is told, never left out in silence."""
-    with pytest.raises(Misuse, match="under isolation cannot be written for containerlab"):
-        to_clab(load(str(path)))
 
 
 def test_generated_fabric_survives_the_round_trip() -> None:

@@ -243,6 +243,21 @@ PAIRS = (
     ),
 )
 
+MTUS = (
+    broken(
+        "a misspelt key of the MTU", "customers: 1426", "customer: 1426", "^customer:", "'customer'", "'customers'?"
+    ),
+    broken("a misspelt key of a pair's MTU", "1476, above", "1476, abov", "^abov: icmp", "'abov'", "'above'?"),
+    broken("a customers' MTU too small", "customers: 1426", "customers: 60", "^60, above", "MTU 60", "68 to 65535"),
+    broken("a customers' MTU in words", "customers: 1426", "customers: any", "^any, above", "the MTU is 'any'"),
+    broken("an unknown fate", "[fragments, icmp,", "[fragment, icmp,", "^fragment,", "'fragment'", "fragments, icmp"),
+    broken("an unknown fate of a pair's", "above: icmp", "above: ping", "^ping}}", "fate", "'ping'", "icmp, silence"),
+    broken("no fate at all", "[fragments, icmp, silence]", "[]", "above: ^[]", "empty list", "one or more of"),
+    broken(
+        "an MTU that is a number", "mtu: {customers: 1426, above", "mtu: 1426\n# {", "mtu: ^1426", "mapping belongs"
+    ),
+)
+
 SEVERAL = Broken(
     "a mistake in every section",
     (

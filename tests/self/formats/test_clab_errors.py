@@ -147,6 +147,16 @@ EDITS = (
         "TARGET OVER [survives]",
     ),
     ("env: {TZ: UTC}", "labels: {hopcheck.spreads: h1 h2 one-way twice}", "spreads: ^h1", "is not a spread"),
+    ("env: {TZ: UTC}", "labels: {hopcheck.pairs: h1 h2 bridge most=9}", "pairs: ^h1", "is not a pair"),
+    ("env: {TZ: UTC}", "labels: {hopcheck.pairs: h1 h2 bridge customers=many}", "pairs: ^h1", "'many'"),
+    (
+        "env: {TZ: UTC}",
+        "labels: {hopcheck.pairs: h1 h2 bridge above=icmp+luck}",
+        "pairs: ^h1",
+        "fate of a larger packet",
+    ),
+    ("env: {TZ: UTC}", "labels: {hopcheck.isolation: overlap}", "isolation: ^overlap", "is not a setting"),
+    ("env: {TZ: UTC}", "labels: {hopcheck.isolation: overlap=maybe}", "isolation: ^overlap", "'maybe'"),
     (
         "h2: {kind: linux,",
         "h2: {kind: linux, labels: {hopcheck.spreads: h3 most},",

@@ -11,8 +11,10 @@ from topology import formats
 from topology.errors import Misuse, Position, UnknownName
 from topology.formats.lab import LABS, known_labs, load_lab, load_lab_text
 from topology.model import Bridge, Fabric, Gre, Port, Vxlan, stable_mac
+from topology.promises import ABOVE, MtuPromise
 from topology.refs import PortRef
 
+REFERENCE = (LABS / "ece792.yaml").read_text()
 SMALL = """
 lab: small
 nodes:
@@ -153,6 +155,17 @@ def test_routes_are_read_as_ip_route_reads_them(small: Fabric) -> None:
         "tun",
         ip_address("10.1.0.2"),
     )
+
+
+def test_a_pair_says_of_sizes_what_the_lab_does_not(reference: Fabric) -> None:
+    """What a pair leaves out is what the lab says, and where neither says anything all is allowed and computed."""
+    first, _, l2, _, l3, *_ = reference.pairs
+    assert (first.mtu, first.mtu.customers, first.mtu.above) == (l2.mtu, 1426, ABOVE)
+    assert (l3.mtu.customers, l3.mtu.above) == (1476, ("icmp",))
+    half = REFERENCE.replace("customers: 1476, above: icmp", "above: [icmp, silence, icmp]")
+    assert load_lab_text(half).pairs[4].mtu == MtuPromise(1426, ("icmp", "silence"))
+    bare = REFERENCE.replace(", mtu: {customers: 1476, above: icmp}", "").replace("\nmtu: {", "\n# {")
+    assert {pair.mtu for pair in load_lab_text(bare).pairs} == {MtuPromise()}
 
 
 def test_an_alias_stands_for_its_value() -> None:

@@ -19,6 +19,7 @@ TABLE: tuple[Broken, ...] = (
     *broken_networks.SUBNETS,
     *broken_networks.ROUTES,
     *broken_networks.PAIRS,
+    *broken_networks.MTUS,
     broken_networks.SEVERAL,
 )
 GRAMMAR = re.compile(r"mine\.yaml:[1-9]\d*:[1-9]\d*: [^;\n]+; [^;\n]+")

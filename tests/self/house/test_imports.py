@@ -29,7 +29,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.model": ("topology.errors", "topology.fib", "topology.promises", "topology.refs"),
     "topology.packet": ("topology.errors", *MODEL, "topology.wire"),
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
-    "topology.state": ("topology.errors", *MODEL, "topology.plan"),
+    "topology.mtu": ("topology.errors", "topology.fib", *MODEL),
+    "topology.state": ("topology.errors", *MODEL, "topology.mtu", "topology.plan"),
     "topology.expected": ("topology.errors", *MODEL, "topology.wire", "topology.packet", "topology.plan"),
     "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),
     "topology.leafspine": ("topology.errors", *MODEL),
@@ -77,6 +78,7 @@ OTHERS = (
     "topology.plan",
     "topology.state",
     "topology.expected",
+    "topology.mtu",
     "topology.wire",
 )
 """For parts that are not listed: the pure ones."""

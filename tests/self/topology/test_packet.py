@@ -10,7 +10,17 @@ from scapy.layers.inet import ICMP
 from scapy.packet import Raw
 
 from tests.self.builders import NONCE, render
-from topology.packet import PROBE_PORT, SOURCE_PORT, Layers, Probe, internet_checksum, lower_ttl, stack_of, ttl_of
+from topology.packet import (
+    PROBE_PORT,
+    SOURCE_PORT,
+    Layers,
+    Probe,
+    internet_checksum,
+    lower_ttl,
+    size_of,
+    stack_of,
+    ttl_of,
+)
 from topology.wire.headers import decode
 from topology.wire.stack import Stack
 
@@ -25,6 +35,16 @@ def test_payload_is_what_ping_sends_and_leads_with_the_nonce() -> None:
     assert len(FOUR.payload) == 56
     assert FOUR.payload.startswith(NONCE)
     assert FOUR.payload[16:] == bytes(range(16, 56))
+
+
+@pytest.mark.parametrize("size", [0, 9, 16, 17, 56, 1472, 65_507])
+def test_payload_is_as_large_as_it_is_to_be(size: int) -> None:
+    """A probe carries as many bytes as it is told to, the nonce first and then a counting pattern."""
+    probe = replace(FOUR, protocol="udp", payload_bytes=size)
+    assert len(probe.payload) == size
+    assert probe.payload[:16] == NONCE[:size]
+    assert all(byte == place & 0xFF for place, byte in enumerate(probe.payload) if place >= 16)
+    assert size_of(probe.layers) == len(render(probe.layers)) == 28 + size
 
 
 def test_icmp_message_is_the_one_scapy_builds() -> None:

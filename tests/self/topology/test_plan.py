@@ -325,3 +325,15 @@ def test_unknown_kind_of_device_is_refused() -> None:
     node = reference()["cs1"].__class__(name="x", role="leaf", devices=(alien,))
     with pytest.raises(TypeError, match="no plan for a Device"):
         make_plan(Fabric("alien", (node,), (), ()))
+
+
+def test_bridge_gets_its_mtu_again_once_its_members_have_joined() -> None:
+    """A declared MTU of a bridge is set last, as each member that joins would take it back; others are left alone."""
+    text = MIXED.replace("    bridges: {loop", "    mtu: {br: 1300, loop: 1200}\n    bridges: {loop")
+    commands = make_plan(load_lab_text(text)).commands
+    again = [n for n, command in enumerate(commands) if command == "ip -n a link set dev br mtu 1300"]
+    joins = [n for n, command in enumerate(commands) if command.endswith("master br")]
+    assert len(again) == 1
+    assert len(joins) == 2
+    assert again[0] > max(joins)
+    assert not [command for command in commands if command == "ip -n a link set dev loop mtu 1200"]

@@ -165,10 +165,37 @@ def test_ip_in_ip_is_marked(carrier: Any, carried: Any, name: str) -> None:
     assert headers[2].length == 0
 
 
-@pytest.mark.parametrize("change", [{"flags": "MF"}, {"frag": 3}, {"flags": "MF", "frag": 3}], ids=str)
-def test_behind_a_fragment_is_payload(change: dict[str, Any]) -> None:
-    """Nothing is read out of a fragment, be it the first, a later or the last one."""
+@pytest.mark.parametrize("change", [{"frag": 3}, {"flags": "MF", "frag": 3}], ids=str)
+def test_behind_a_later_fragment_is_payload(change: dict[str, Any]) -> None:
+    """Nothing is read out of a later fragment or the last one: its bytes are from a packet's middle."""
     assert seen(ether() / inner(proto=1, **change) / ping()).layers == ("ether", "ipv4", "payload")
+
+
+def first_fragment(size: int) -> bytes:
+    """The reference frame with its VXLAN packet split: the first fragment, with so many bytes behind its header."""
+    packet = bytes(vxlan_packet())[20 : 20 + size]
+    return bytes(ether() / outer() / GRE() / middle(flags="MF", proto=17) / Raw(packet))
+
+
+def test_a_first_fragment_has_the_headers_that_its_packet_starts_with() -> None:
+    """What a first fragment holds is read as of a whole packet, though its lengths count what later ones hold."""
+    headers = seen(first_fragment(100))
+    assert headers.layers[3:] == ("ipv4", "udp", "vxlan", "ether", "ipv4", "icmp", "payload")
+    assert headers.problems == ()
+    assert headers.payload == NONCE[: 100 - 58]
+
+
+@pytest.mark.parametrize(("size", "last"), [(8, "udp"), (16, "vxlan"), (24, "payload"), (40, "payload")])
+def test_a_first_fragment_may_end_within_a_header(size: int, last: str) -> None:
+    """A header that goes on in the next fragment is payload, and nothing is wrong with that."""
+    headers = seen(first_fragment(size))
+    assert (headers.layers[-1], headers.problems) == (last, ())
+
+
+def test_what_a_whole_packet_lacks_is_a_problem() -> None:
+    """The same bytes without the flag are a packet that was cut."""
+    packet = Raw(bytes(vxlan_packet())[20:120])
+    assert seen(ether() / outer() / GRE() / middle(proto=17) / packet).problems
 
 
 EXTENSIONS = {
@@ -176,13 +203,13 @@ EXTENSIONS = {
     "routing": (43, b"\x3a\x00" + bytes(6), "icmp"),
     "destination": (60, b"\x3a\x01" + bytes(14), "icmp"),
     "hop-by-hop,destination": (0, b"\x3c\x00" + bytes(6) + b"\x3a\x00" + bytes(6), "icmp"),
-    "fragment": (44, b"\x3a\x00\x00\x01" + bytes(4), "payload"),
+    "fragment": (44, b"\x3a\x00\x00\x09" + bytes(4), "payload"),
 }
 
 
 @pytest.mark.parametrize(("first", "raw", "behind"), EXTENSIONS.values(), ids=EXTENSIONS.keys())
 def test_ipv6_extension_headers_are_walked(first: int, raw: bytes, behind: str) -> None:
-    """Extension headers are named on the IPv6 header; what they lead to is read, unless it is a fragment."""
+    """Extension headers are named on the IPv6 header; what they lead to is read, unless it is a later fragment."""
     names = {value: name for name, value in EXTENSIONS.items()}[(first, raw, behind)]
     headers = seen(ether() / IPv6(nh=first) / Raw(raw + bytes(ICMPv6EchoRequest())))
     assert headers.layers[1:3] == ("ipv6", behind)
@@ -194,6 +221,14 @@ def test_an_atomic_fragment_is_a_whole_packet() -> None:
     """An IPv6 fragment header with offset 0 and no more fragments hides nothing (RFC 6946)."""
     headers = seen(ether() / IPv6(nh=44) / Raw(b"\x3a" + bytes(7) + bytes(ICMPv6EchoRequest())))
     assert headers.layers[1:3] == ("ipv6", "icmp")
+
+
+def test_a_first_ipv6_fragment_has_the_headers_that_its_packet_starts_with() -> None:
+    """With offset 0 and more fragments to come, what it holds is read, and a header that is cut is payload."""
+    first = b"\x3a\x00\x00\x01" + bytes(4)
+    for message, behind in ((bytes(ICMPv6EchoRequest()), "icmp"), (b"\x80\x00", "payload")):
+        headers = seen(ether() / IPv6(nh=44) / Raw(first + message))
+        assert (headers.layers[2], headers.problems) == (behind, ())
 
 
 def test_extension_headers_are_bounded() -> None:

@@ -119,8 +119,8 @@ MATCHES: dict[str, tuple[Any, Any]] = {
         ether() / inner(options=[OPTIONS]) / UDP(dport=2),
     ),
     "first-fragment": (
-        Ether() / IP(flags="MF") / Raw(b"x" * 8),
-        ether() / inner(flags="MF", proto=17) / Raw(b"x" * 8),
+        Ether() / IP(flags="MF") / UDP(dport=2) / Raw(b"x" * 8),
+        ether() / inner(flags="MF") / UDP(dport=2, len=900) / Raw(b"x" * 8),
     ),
     "last-fragment": (
         Ether() / IP(frag=4) / Raw(b"x" * 8),

@@ -33,6 +33,7 @@ from typing import Any
 from topology.kernels.agent.commands import Commands
 from topology.kernels.agent.namespaces import Namespaces
 from topology.kernels.agent.relay import Relay
+from topology.kernels.agent.senders import exchange, opened, send_many
 from topology.kernels.agent.tap import Tap
 from topology.kernels.agent.watch import Watch
 
@@ -243,14 +244,8 @@ class Agent:
 
         With ``hold`` the socket stays open until its handle is closed, so that an answer meets no closed port.
         """
-        with self.namespaces.inside(header["ns"]):
-            sender = socket.socket(*header["socket"])
         with contextlib.ExitStack() as undo:
-            undo.callback(sender.close)
-            for level, option, value in header.get("options", ()):
-                sender.setsockopt(level, option, value)
-            if header.get("bind"):
-                sender.bind(tuple(header["bind"]))
+            sender = undo.enter_context(opened(self.namespaces, header))
             sender.sendto(body, tuple(header["to"]))
             if not header.get("hold"):
                 return {}
@@ -259,15 +254,24 @@ class Agent:
         self.senders[handle] = sender
         return {"handle": handle}
 
+    def op_send_many(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Send packets as ``sends`` describes them; then the namespaces of ``flush`` forget learned path MTUs."""
+        return {"errnos": send_many(self.namespaces, header["flush"], header["sends"], body)}
+
+    def op_exchange_messages(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Have messages go there and come back between two sockets of the fabric."""
+        return exchange(self.namespaces, header, body)
+
     def op_echo_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Answer every datagram to an address with its own bytes, until closed (RFC 862)."""
+        """Answer every datagram to an address with its own bytes, until closed (RFC 862); with ``mute`` none."""
         with self.namespaces.inside(header["ns"]):
             echo = socket.socket(header["family"], socket.SOCK_DGRAM)
         echo.bind(tuple(header["bind"]))
         echo.setblocking(False)
         handle = self.new_handle()
         self.echoes[handle] = echo
-        self.selector.register(echo, selectors.EVENT_READ, lambda _: echo_once(echo))
+        take = take_once if header.get("mute") else echo_once
+        self.selector.register(echo, selectors.EVENT_READ, lambda _: take(echo))
         return {"handle": handle}
 
     def op_tap_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
@@ -361,6 +365,12 @@ def echo_once(echo: socket.socket) -> None:
     with contextlib.suppress(OSError):
         data, sender = echo.recvfrom(1 << 16)
         echo.sendto(data, sender)
+
+
+def take_once(sink: socket.socket) -> None:
+    """Take one datagram; nobody is told."""
+    with contextlib.suppress(OSError):
+        sink.recv(1 << 16)
 
 
 def main(stream_fd: int | None) -> None:

@@ -1,0 +1,68 @@
+"""Whether what an application sends comes out as it went in, and if not, what of sizes explains it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.evidence import Finding
+from reports.judge.mtu import PairMtu, WayMtu
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Messages that went from one node to another and came back, one after the other.
+
+    ``there`` is what the target got of each, ``back`` what the source got back; both end with the first that was not
+    whole. ``largest`` is the size, in bytes of IP packet, that the packets had at most; ``error`` is a socket's.
+    """
+
+    source: str
+    target: str
+    protocol: str
+    largest: int
+    sent: tuple[bytes, ...]
+    there: tuple[bytes, ...]
+    back: tuple[bytes, ...]
+    error: str = ""
+
+    def unchanged(self, sizes: PairMtu | None = None) -> Finding:
+        """Whether every message came there and back byte for byte; ``sizes`` is what explains why not."""
+        for number, message in enumerate(self.sent):
+            for got, ends in ((self.there, (self.source, self.target)), (self.back, (self.target, self.source))):
+                if wrong := _wrong(message, got[number : number + 1]):
+                    way = next((way for way in sizes.ways if way.source == ends[0]), None) if sizes else None
+                    return self._fails(f"{wrong} of message {number + 1}", ends, way)
+        return Finding(True, f"{len(self.sent)} messages came there and back unchanged")
+
+    def _fails(self, wrong: str, ends: tuple[str, str], way: WayMtu | None) -> Finding:
+        expected = f"{len(self.sent)} messages of up to {max(map(len, self.sent))} bytes, unchanged"
+        error = f" - {self.error}" if self.error else ""
+        explained = explain(way, self.largest) if way else Finding(False, "")
+        where = explained.cause.node if explained.cause else ends[0]
+        words = f"{where} - {ends[0]} -> {ends[1]} ({self.protocol}) - expected {expected} - seen {wrong}{error}"
+        return Finding(False, f"{words}{explained.message}", explained.cause)
+
+
+def explain(way: WayMtu, largest: int) -> Finding:
+    """What of sizes stands against packets of up to a size on a way; a message that others continue."""
+    small = min(way.with_df, default=0)
+    lost = way.crosses(largest)
+    if lost is None:
+        return Finding(True, f" - packets of {small} to {largest} bytes with DF arrive")
+    size, what = lost
+    words = f" - packets of {small} bytes arrive, one of {size} with DF {what}"
+    return Finding(False, words + (f" - cause: {way.cause}" if way.cause else ""), way.cause)
+
+
+def _wrong(message: bytes, got: Sequence[bytes]) -> str:
+    """What is wrong with a message as it came; empty where nothing is."""
+    if not got:
+        return f"none of the {len(message)} bytes"
+    seen = got[0]
+    if seen == message:
+        return ""
+    same = next((n for n, (a, b) in enumerate(zip(message, seen, strict=False)) if a != b), None)
+    if same is not None:
+        return f"another byte {same}"
+    return f"{len(seen)} of the {len(message)} bytes"

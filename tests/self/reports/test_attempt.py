@@ -1,0 +1,132 @@
+"""What became of a packet, told from recorded journeys, whole and with frames taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from reports.evidence import Sighting
+from reports.judge.attempt import Attempt, Outcome, outcome
+from reports.judge.fragments import fragmented
+from tests.self.recorded import recorded
+
+Taken = Callable[[Sighting], bool]
+
+RECORDED: dict[tuple[str, str, int, bool], str] = {
+    ("cs1", "cs5", 1426, True): "arrives whole",
+    ("cs1", "cs5", 1427, True): "arrives in fragments, split at lc1:gretun-cont out",
+    ("cs1", "cs5", 1451, True): "is answered in the name of 20.0.0.3, at con_ns1:vxlan-cont in: fragmentation needed, "
+    "MTU 1450",
+    ("cs1", "cs5", 1455, True): "vanishes behind con_ns1:bridge1_cs1 in",
+    ("cs1", "cs5", 1501, True): "is refused by cs1 itself",
+    ("cs1", "cs4", 1476, True): "arrives whole",
+    ("cs1", "cs4", 1477, True): "is answered by 20.0.0.254, at lc1:lc1-bridge1 out: fragmentation needed, MTU 1476",
+    ("cs1", "cs4", 1477, False): "arrives in fragments, split at lc1:gretun-cont out",
+    ("cs1", "cs5", 1327, True): "vanishes behind lc1:gretun-cont out (lc1 told 21.0.0.1 that fragmentation is needed, "
+    "MTU 1376, seen last at con_ns1:br1_lc1 in)",
+    ("cs5", "cs1", 1331, True): "vanishes behind sc2:sc2_lc1 out",
+    ("cs1", "cs4", 1400, True): "vanishes behind sc2:sc2_lc1 in (sc2 told 26.0.0.2 that fragmentation is needed, "
+    "MTU 1400, seen last at lc1:lc1_sc2 in)",
+}
+"""The last three from a fabric whose leaf or spine had a link of 1400 bytes."""
+
+
+def test_every_recorded_attempt_is_told() -> None:
+    """No recorded attempt is left out of the table."""
+    assert set(RECORDED) == set(recorded())
+
+
+@pytest.mark.parametrize(("key", "words"), RECORDED.items(), ids=lambda value: str(value)[:40])
+def test_recorded_packet_is_told_as_it_went(key: tuple[str, str, int, bool], words: str) -> None:
+    """Whole, split, answered, vanished or refused: what became of it, where, and by whom."""
+    assert str(outcome(recorded()[key])) == words
+
+
+def without(attempt: Attempt, taken: Taken) -> Outcome:
+    """What becomes of an attempt when sightings were never made."""
+    out, told = (
+        replace(journey, sightings=tuple(s for s in journey.sightings if not taken(s)))
+        for journey in (attempt.journey, attempt.errors)
+    )
+    return outcome(replace(attempt, journey=out, errors=told))
+
+
+def at_target(sighting: Sighting) -> bool:
+    """Whether a frame was seen at the target."""
+    return sighting.node in ("cs5", "cs4")
+
+
+@pytest.mark.parametrize("size", [1426, 1427])
+def test_packet_that_is_not_seen_at_its_target_has_vanished(size: int) -> None:
+    """Whatever was seen before: what does not come in at the target is lost behind the last place."""
+    lost = without(recorded()["cs1", "cs5", size, True], at_target)
+    assert (lost.fate, lost.node, lost.where) == ("silence", "con_ns3", "con_ns3:bridge3_cs5 out")
+    assert not lost.arrives
+
+
+def test_packet_that_only_left_has_not_arrived() -> None:
+    """A frame that goes out to the target is none that came in there."""
+    lost = without(recorded()["cs1", "cs5", 1426, True], lambda s: s.node == "cs5" and s.direction == "in")
+    assert lost.fate == "silence"
+
+
+def test_packet_of_which_a_part_is_missing_has_vanished() -> None:
+    """One of two fragments at the target is no packet."""
+    attempt = recorded()["cs1", "cs4", 1477, False]
+    there = [s for s in attempt.journey.sightings if s.node == "cs4"]
+    assert len(there) == 2
+    assert [without(attempt, lost.__eq__).fate for lost in there] == ["silence", "silence"]
+
+
+def test_packet_is_not_whole_when_only_one_hop_saw_a_fragment() -> None:
+    """A single fragment anywhere on the way is enough."""
+    attempt = recorded()["cs1", "cs5", 1427, True]
+    split = [s for s in attempt.journey.sightings if fragmented(s)]
+    assert len(split) == 16
+    for kept in split:
+        others = set(split) - {kept}
+        found = without(attempt, others.__contains__)
+        assert (found.fate, found.node) == ("fragments", kept.node)
+
+
+def test_error_that_does_not_reach_the_sender_is_silence() -> None:
+    """An ICMP error that was lost leaves the sender without a word; who spoke, and where it was lost, is told."""
+    lost = without(recorded()["cs1", "cs4", 1477, True], lambda s: s.node == "cs1" and s.direction == "in")
+    assert (lost.fate, lost.where) == ("silence", "lc1:lc1-bridge1 in")
+    assert "lc1 told 20.0.0.1" in lost.note
+    assert "seen last at con_ns1:bridge1_cs1 out" in lost.note
+
+
+def test_error_of_another_kind_is_no_answer() -> None:
+    """Without "fragmentation needed" the sender learns nothing about sizes."""
+    lost = without(recorded()["cs1", "cs4", 1477, True], lambda s: s.headers.innermost("icmp") is not None)
+    assert (lost.fate, lost.note) == ("silence", "")
+
+
+def test_error_in_the_targets_name_is_forged_only_when_the_target_was_not_asked() -> None:
+    """Where the target itself has seen the error, it is its own."""
+    attempt = recorded()["cs1", "cs5", 1451, True]
+    assert outcome(attempt).forged
+    own = replace(attempt.errors.sightings[0], node="cs5", interface="cs5_br3", direction="out")
+    errors = replace(attempt.errors, sightings=(own, *attempt.errors.sightings))
+    assert not outcome(replace(attempt, errors=errors)).forged
+
+
+def test_arrival_counts_more_than_an_error() -> None:
+    """A packet that arrives has arrived, whatever else was said of it."""
+    whole, told = recorded()["cs1", "cs5", 1426, True], recorded()["cs1", "cs5", 1451, True]
+    assert outcome(replace(whole, errors=told.errors)).fate == "whole"
+
+
+def test_refused_packet_that_was_seen_was_not_refused() -> None:
+    """What was seen on its way has left, whatever the sender's kernel said."""
+    attempt = replace(recorded()["cs1", "cs5", 1455, True], refusal="Message too long")
+    assert outcome(attempt).fate == "silence"
+
+
+def test_packet_that_was_never_seen_vanished_at_its_sender() -> None:
+    """Without a sighting and without a refusal the sender itself is where it was lost."""
+    lost = without(recorded()["cs1", "cs5", 1426, True], lambda _: True)
+    assert str(lost) == "vanishes in cs1"

@@ -1,0 +1,164 @@
+"""The verdict on what sizes cross: against what is computed, promised and allowed. More fails here than passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from reports.judge.mtu import PairMtu, WayMtu
+from tests.self.found import AS_MEASURED, CAUSE, FRAGMENTS, ICMP, PLAIN, REFUSED, SILENCE, WHOLE, Zones, changed, way
+from topology.promises import Above
+
+
+def test_the_three_results_are_told_apart() -> None:
+    """Up to 1426 bytes whole, up to 1450 at all, and above that an answer and then none."""
+    found = way()
+    assert (found.largest_whole, found.largest_whole_with_df, found.largest_with_df) == (1426, 1426, 1450)
+    assert [(zone.first, zone.last, zone.what.fate) for zone in found.above] == [
+        (1451, 1454, "icmp"),
+        (1455, 1500, "silence"),
+    ]
+    assert [zone.what.fate for zone in found.zones] == ["whole", "fragments", "icmp", "silence", "refused"]
+
+
+def test_what_was_measured_is_as_computed_promised_and_allowed() -> None:
+    """The reference lab keeps what it declares."""
+    for customers in (None, 1426, 1400, 84):
+        found = way(customers=customers)
+        assert all((found.whole_as_computed, found.promise_kept, found.above_as_allowed)), customers
+
+
+COMPUTED: dict[str, tuple[WayMtu, str]] = {
+    "one byte less with DF": (
+        way(changed(AS_MEASURED, {1425: WHOLE, 1426: SILENCE})),
+        "con_ns1 - cs1 -> cs5, largest packet without a fragment, with DF - expected 1426 (lc1:gretun-cont out carries "
+        "1476 less 50 of tunnel headers) - seen 1425; the next size vanishes behind con_ns1:bridge1_cs1 in",
+    ),
+    "one byte less without DF": (
+        way(plain=changed(PLAIN, {1425: WHOLE, 1426: FRAGMENTS})),
+        "largest packet without a fragment, without DF - expected 1426",
+    ),
+    "one byte more": (way(changed(AS_MEASURED, {1427: WHOLE, 1428: FRAGMENTS})), "seen 1427"),
+    "one byte more without DF": (way(plain=changed(PLAIN, {1427: WHOLE, 1428: FRAGMENTS})), "seen 1427"),
+    "much less": (way(changed(AS_MEASURED, {1326: WHOLE, 1327: FRAGMENTS, 1426: FRAGMENTS})), "seen 1326; the next"),
+    "nothing whole": (way([(84, FRAGMENTS), (1500, SILENCE)]), "seen none; the next size arrives in fragments"),
+    "everything whole": (way([(84, WHOLE), (1500, WHOLE), (1501, WHOLE)]), "seen 1501"),
+    "answered too early": (way(changed(AS_MEASURED, {1425: WHOLE, 1426: ICMP})), "1425; the next size is answered"),
+    "refused too early": (way([(84, WHOLE), (1400, WHOLE), (1401, REFUSED)]), "the next size is refused by cs1"),
+    "a hole below": (way(changed(AS_MEASURED, {700: SILENCE, 699: WHOLE})), "seen 699; the next size vanishes"),
+}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_another_largest_packet_than_the_computed_one_fails(name: str) -> None:
+    """Less or more, with DF or without: the finding names the size, the place and what became of the next one."""
+    found, words = COMPUTED[name]
+    assert not found.whole_as_computed
+    assert words in repr(found.whole_as_computed)
+
+
+def test_any_of_the_legal_paths_may_decide() -> None:
+    """Where two legal paths are of different widths, what either carries is as computed, and nothing else is."""
+    narrow = way().computed[0]
+    wide = replace(narrow, overhead=narrow.overhead - 10)
+    both = (narrow, wide)
+    by_the_wide = changed(AS_MEASURED, {1427: WHOLE, 1436: WHOLE, 1437: FRAGMENTS})
+    plain = [(84, WHOLE), (1436, WHOLE), (1437, FRAGMENTS)]
+    assert replace(way(), computed=both).whole_as_computed
+    assert replace(way(by_the_wide, plain), computed=both).whole_as_computed
+    between = changed(AS_MEASURED, {1427: WHOLE, 1430: WHOLE, 1431: FRAGMENTS})
+    assert not replace(way(between), computed=both).whole_as_computed
+
+
+BROKEN: dict[str, tuple[WayMtu, str]] = {
+    "split with DF": (way(changed(AS_MEASURED, {1400: FRAGMENTS})), "1400 bytes with DF"),
+    "split without DF": (way(plain=changed(PLAIN, {1400: FRAGMENTS})), "1400 bytes without DF"),
+    "lost": (way(changed(AS_MEASURED, {1426: SILENCE})), "expected it arrives whole up to 1426 - seen vanishes behind"),
+    "answered": (way(changed(AS_MEASURED, {1426: ICMP})), "seen is answered in the name of 20.0.0.3"),
+    "not sent": (way(changed(AS_MEASURED, {1426: REFUSED})), "seen is refused by cs1 itself"),
+    "less than declared": (way(changed(AS_MEASURED, {1000: SILENCE}), customers=1200), "whole up to 1200"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_packet_that_customers_may_send_and_that_does_not_cross_whole_fails(name: str) -> None:
+    """The smallest such packet is named, with what became of it."""
+    found, words = BROKEN[name]
+    assert not found.promise_kept
+    assert words in repr(found.promise_kept)
+
+
+def test_what_is_larger_than_promised_is_not_held_against_the_promise() -> None:
+    """A lab that promises less than its fabric carries keeps its promise also where larger packets are lost."""
+    found = way(changed(AS_MEASURED, {1201: SILENCE, 1426: SILENCE}), customers=1200)
+    assert found.promise_kept
+    assert not found.whole_as_computed
+
+
+ABOVE: dict[str, tuple[tuple[Above, ...], str]] = {
+    "no fragments": (
+        ("icmp", "silence"),
+        "lc1 - cs1 -> cs5, 1427 to 1450 bytes with DF - expected only icmp or silence",
+    ),
+    "no ICMP": (("fragments", "silence"), "con_ns1 - cs1 -> cs5, 1451 to 1454 bytes with DF"),
+    "no silence": (("fragments", "icmp"), "1455 to 1500 bytes with DF - expected only fragments or icmp above 1426"),
+    "only ICMP": (("icmp",), "1427 to 1450 bytes"),
+    "only silence": (("silence",), "1427 to 1450 bytes"),
+    "only fragments": (("fragments",), "1451 to 1454 bytes"),
+}
+
+
+@pytest.mark.parametrize("name", ABOVE)
+def test_what_is_not_allowed_above_fails(name: str) -> None:
+    """The first zone of sizes in which something else happens than the lab allows is told, with its place."""
+    above, words = ABOVE[name]
+    found = way(above=above)
+    assert not found.above_as_allowed
+    assert words in repr(found.above_as_allowed)
+
+
+def test_packets_that_cross_whole_or_are_not_sent_are_always_allowed() -> None:
+    """Above the customers' MTU nothing needs to go wrong."""
+    zones: Zones = [(84, WHOLE), (1500, WHOLE), (1501, REFUSED)]
+    assert way(zones, customers=1200, above=("icmp",)).above_as_allowed
+
+
+def test_single_size_is_told_as_one() -> None:
+    """A zone of one size is no range."""
+    found = way(changed(AS_MEASURED, {1428: ICMP}), above=("icmp", "silence"))
+    assert "1427 bytes with DF" in repr(found.above_as_allowed)
+
+
+CLAIMS: tuple[Callable[[WayMtu | PairMtu], object], ...] = (
+    lambda found: found.whole_as_computed,
+    lambda found: found.promise_kept,
+    lambda found: found.above_as_allowed,
+)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_guilty_node_comes_first_and_its_mend_last(claim: Callable[[WayMtu | PairMtu], object]) -> None:
+    """Where the live state says why, the message starts with the guilty node, and the finding carries the cause."""
+    zones = changed(AS_MEASURED, {1000: SILENCE, 1426: SILENCE})
+    found = claim(way(zones, above=("icmp",), cause=CAUSE))
+    assert repr(found).startswith("lc1 - cs1 -> cs5, ")
+    assert repr(found).endswith(CAUSE.mend)
+    assert found.cause == CAUSE  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_both_ways_count(claim: Callable[[WayMtu | PairMtu], object]) -> None:
+    """A pair fails when either of its ways does."""
+    bad = way(changed(AS_MEASURED, {1000: SILENCE, 1426: SILENCE}), above=("icmp",))
+    for pair in (PairMtu(bad, way()), PairMtu(way(), bad)):
+        assert not claim(pair)
+    assert claim(PairMtu(way(), way()))
+
+
+@pytest.mark.parametrize(("size", "lost"), [(1426, None), (1450, None), (1451, 1451), (1500, 1451)])
+def test_smallest_lost_packet_explains_larger_ones(size: int, lost: int | None) -> None:
+    """Of the sizes up to one, the smallest that did not arrive is told; fragments arrive."""
+    found = way().crosses(size)
+    assert (found[0] if found else None) == lost

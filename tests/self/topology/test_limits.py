@@ -1,0 +1,160 @@
+"""How large a packet crosses whole, computed from a declaration and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.self.builders import expect, reference, reference_text, vxlan_lab
+from topology.errors import LabError
+from topology.formats.lab import load_lab_text
+from topology.limits import Limit, carried, check_mtus, limits
+from topology.model import Fabric
+
+SC2 = "[lc1:lc1_sc2, sc2:sc2_lc1]"
+GRE1, GRE2 = "local: 26.0.0.2, remote: 28.0.0.2, ", "local: 28.0.0.2, remote: 26.0.0.2, "
+
+
+def narrowest(fabric: Fabric, source: str, target: str) -> Limit:
+    """What decides from node to node, where all legal paths are of one width."""
+    (found,) = carried(fabric, expect(fabric, source, target))
+    return found
+
+
+def edited(*edits: tuple[str, str]) -> Fabric:
+    """The reference lab with other text in places."""
+    text = reference_text()
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return load_lab_text(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "largest", "where"),
+    [
+        ("cs1", "cs2", 1500, "cs1:cs1_br1 out"),
+        ("cs1", "cs5", 1426, "lc1:gretun-cont out"),
+        ("cs5", "cs1", 1426, "lc2:gretun-cont out"),
+        ("cs1", "cs4", 1476, "lc1:gretun-cont out"),
+        ("cs5", "cs4", 1426, "lc2:gretun-cont out"),
+        ("cs4", "cs5", 1426, "lc1:gretun-cont out"),
+    ],
+)
+def test_reference_lab_carries_what_was_measured(source: str, target: str, largest: int, where: str) -> None:
+    """1426 bytes in VXLAN in GRE, 1476 in GRE, 1500 on a bridge; the hop that decides is named."""
+    found = narrowest(reference(), source, target)
+    assert found.largest == largest
+    assert str(found).startswith(where)
+
+
+def test_small_lab_carries_what_vxlan_leaves() -> None:
+    """1450 bytes in VXLAN alone, 1500 where packets are routed bare."""
+    assert str(narrowest(vxlan_lab(), "c1", "c5")) == "v1:v1_l1 out carries 1500 less 50 of tunnel headers"
+    assert narrowest(vxlan_lab(), "c1", "c5").largest == 1450
+    assert narrowest(vxlan_lab(), "c3", "c4").largest == 1500
+
+
+def test_each_hop_has_its_own_limit() -> None:
+    """Along the Layer 2 overlay: bridge ports pass a VLAN tag more, tunnel headers take what they take."""
+    of = limits(reference(), expect(reference(), "cs1", "cs5"))
+    found = {f"{one.node}:{one.interface} {one.direction}": one.largest for one in of}
+    assert found == {
+        "cs1:cs1_br1 out": 1500,
+        "con_ns1:bridge1_cs1 in": 1504,
+        "con_ns1:vxlan-cont out": 1454,
+        "con_ns1:br1_lc1 out": 1450,
+        "lc1:lc1_br1 in": 1454,
+        "lc1:gretun-cont out": 1426,
+        "lc1:lc1_sc2 out": 1426,
+        "sc2:sc2_lc1 in": 1430,
+        "sc2:sc2_lc2 out": 1426,
+        "lc2:lc2_sc2 in": 1430,
+        "lc2:lc2_br3 out": 1450,
+        "con_ns3:br3_lc2 in": 1454,
+        "con_ns3:bridge3_cs5 out": 1504,
+        "cs5:cs5_br3 in": 1504,
+    }
+
+
+CHANGES: dict[str, tuple[tuple[tuple[str, str], ...], int, int, str]] = {
+    "a narrower link": (((SC2, f"{{endpoints: {SC2}, mtu: 1400}}"),), 1326, 1376, "lc1:lc1_sc2 out"),
+    "a narrower far end": (
+        (("  sc2:\n    role: spine\n", "  sc2:\n    role: spine\n    mtu: {sc2_lc1: 1400}\n"),),
+        1330,
+        1380,
+        "sc2:sc2_lc1 in",
+    ),
+    "a narrower tunnel": (((GRE1, f"{GRE1}mtu: 1400, "),), 1350, 1400, "lc1:gretun-cont out"),
+    "a key": (((GRE1, f"{GRE1}key: 7, "), (GRE2, f"{GRE2}key: 7, ")), 1422, 1472, "lc1:gretun-cont out"),
+    "a wider tunnel": (((GRE1, f"{GRE1}mtu: 2000, "),), 1426, 1476, "lc1:lc1_sc2 out"),
+    "a narrower customer": (
+        (("cs1: {role: customer,", "cs1: {role: customer, mtu: {cs1_br1: 1280},"),),
+        1280,
+        1280,
+        "cs1:cs1_br1 out",
+    ),
+}
+
+
+@pytest.mark.parametrize(("edits", "l2", "l3", "where"), CHANGES.values(), ids=CHANGES.keys())
+def test_a_changed_declaration_changes_what_it_carries(
+    edits: tuple[tuple[str, str], ...], l2: int, l3: int, where: str
+) -> None:
+    """An MTU or a key that is declared otherwise moves the limit, at the interface where it is."""
+    fabric = edited(*edits)
+    assert narrowest(fabric, "cs1", "cs5").largest == l2
+    assert narrowest(fabric, "cs1", "cs4").largest == l3
+    assert str(narrowest(fabric, "cs1", "cs4")).startswith(where)
+
+
+def refused(*edits: tuple[str, str]) -> list[str]:
+    """What is said of the reference lab with other promises."""
+    text = reference_text()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new, 1)
+    with pytest.raises(LabError) as caught:
+        load_lab_text(text, "my.yaml", extra_checks=(check_mtus,))
+    lines = text.splitlines()
+    assert all("custom" in lines[problem.where.line - 1] for problem in caught.value.problems)
+    assert all(lines[p.where.line - 1][p.where.column - 1 :][:4].isdigit() for p in caught.value.problems)
+    return [f"{problem.what}; {problem.right}" for problem in caught.value.problems]
+
+
+def test_customers_mtu_that_cannot_cross_whole_is_refused() -> None:
+    """What is promised for all is told once, with the pair and the interface that it is too much for."""
+    (said,) = refused(("customers: 1426", "customers: 1460"))
+    assert said.startswith("packets of 1460 bytes cannot cross whole from cs1 -> cs5: lc1:gretun-cont out carries 1476")
+    assert "1426 or less" in said
+
+
+def test_each_pairs_own_promise_is_refused_at_its_line() -> None:
+    """A pair that promises more than its way carries is told, beside what is wrong with the lab's own promise."""
+    found = refused(("customers: 1476", "customers: 1477"), ("customers: 1426", "customers: 1427"))
+    assert ["1477" in found[0], "1476 or less" in found[0]] == [True, True]
+    assert ["1427" in found[1], "1426 or less" in found[1]] == [True, True]
+    assert len(found) == 2
+
+
+def test_what_is_not_promised_or_not_carried_is_not_refused() -> None:
+    """Labs without a promise, and pairs that reach nobody, are no matter of sizes."""
+    assert list(check_mtus(reference())) == []
+    assert list(check_mtus(vxlan_lab())) == []
+    gateway = ("{cs1_br1: 20.0.0.1/24}, routes: [default via 20.0.0.254]}", "{cs1_br1: 20.0.0.1/24}}")
+    assert expect(edited(gateway), "cs1", "cs3").dropped
+    assert list(check_mtus(edited(gateway))) == []
+
+
+def test_each_legal_path_has_its_own_width() -> None:
+    """Where paths differ, what decides on each is told, the narrowest first; one of equal width only once."""
+    journey = expect(reference(), "cs1", "cs5")
+    other = expect(edited((SC2, f"{{endpoints: {SC2}, mtu: 1400}}")), "cs1", "cs5")
+    both = replace(journey, paths=(*journey.paths, *other.paths, *journey.paths))
+    narrow = edited((SC2, f"{{endpoints: {SC2}, mtu: 1400}}"))
+    assert [limit.largest for limit in carried(narrow, both)] == [1326]
+    bridge = expect(reference(), "cs1", "cs2")
+    mixed = replace(journey, paths=(*bridge.paths, *journey.paths))
+    assert [limit.largest for limit in carried(reference(), mixed)] == [1426, 1500]
+    assert carried(reference(), replace(journey, paths=())) == ()

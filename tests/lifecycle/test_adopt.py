@@ -20,6 +20,7 @@ from topology.kernels.guest import GuestKernel
 from topology.kernels.here import HereKernel
 from topology.kernels.netlink import Netlink
 from topology.plan import make_plan
+from topology.runtimes.registry import ADOPTED
 
 pytestmark = pytest.mark.lifecycle
 VXLAN = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
@@ -51,6 +52,15 @@ def here() -> HereKernel:
         raise NotApplicable(str(error)) from error
 
 
+def fingerprint(lab: Path) -> str:
+    """A digest of all that decides what becomes of packets on the adopted fabric, read anew."""
+    kernel = here()
+    try:
+        return LiveFabric(load_lab(lab), kernel, ADOPTED).fingerprint()
+    finally:
+        kernel.close()
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
     """A lab whose nodes have names and addresses that nothing else on this machine is likely to have."""
@@ -73,9 +83,11 @@ def adopting(suite: Callable[..., SuiteRun], lab: Path) -> Callable[..., SuiteRu
     return lambda *more: suite("--adopt", "--lab", str(lab), "--kernel", "here", *more)
 
 
-def test_adopted_fabric_is_proven_and_left_as_it_was(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+def test_adopted_fabric_is_proven_and_left_as_it_was(
+    foreign: Foreign, adopting: Callable[..., SuiteRun], lab: Path
+) -> None:
     """The whole suite passes on a fabric found by its addresses; neither it nor the machine's network sees a change."""
-    before = foreign.state()
+    before = foreign.state(), fingerprint(lab)
     with watched_network() as on_machine, foreign.watched() as on_fabric:
         run = adopting("-m", "overlay")
     assert run.code == 0, run.output
@@ -83,7 +95,15 @@ def test_adopted_fabric_is_proven_and_left_as_it_was(foreign: Foreign, adopting:
     assert run.results["summary"]["passed"] >= 40
     assert run.left == {}
     assert (on_machine, on_fabric) == ([], [])
-    assert foreign.state() == before
+    assert (foreign.state(), fingerprint(lab)) == before
+
+
+def test_fingerprint_tells_a_change_from_none(foreign: Foreign, lab: Path) -> None:
+    """The digest by which an adopted fabric is said to be as it was is the same twice, and another after a sysctl."""
+    before = fingerprint(lab)
+    assert fingerprint(lab) == before
+    foreign.run("our-l1", "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
+    assert fingerprint(lab) != before
 
 
 def test_what_its_owner_broke_is_named(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
@@ -160,11 +180,11 @@ def test_containers_of_an_engine_are_adopted(lab: Path, adopting: Callable[..., 
     try:
         kernel.engine()
         containers = LiveFabric(load_lab(lab), kernel, "docker")
-        before = containers.fingerprint()
+        before = containers.live_states()
         run = adopting("-m", "overlay")
         assert run.code == 0, run.output
         assert run.results["summary"]["passed"] >= 40
-        assert containers.fingerprint() == before
+        assert containers.live_states() == before
     except EngineError as error:
         raise NotApplicable(str(error)) from error
     finally:
@@ -180,11 +200,11 @@ def test_fabric_inside_a_guest_is_adopted(lab: Path) -> None:
         raise NotApplicable(str(error)) from error
     try:
         Netlink(kernel.agent).build(make_plan(renamed(declared, {n.name: f"x{n.name}" for n in declared.nodes[1:]})))
-        adopted = LiveFabric(declared, kernel, "adopted")
-        before = adopted.fingerprint()
+        adopted = LiveFabric(declared, kernel, ADOPTED)
+        before = adopted.live_states()
         trips = [Prober(adopted).trip(pair.source, pair.target) for pair in declared.pairs]
         assert [trip.as_declared.message for trip in trips if not trip.as_declared] == []
-        assert adopted.fingerprint() == before
+        assert adopted.live_states() == before
     finally:
         kernel.close()
 

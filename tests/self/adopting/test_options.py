@@ -6,9 +6,11 @@ from typing import Any, cast
 import pytest
 
 from fixtures.instruments.live import LiveFabric
+from fixtures.isolation import IsolationBook
 from fixtures.map import ERRORED, draw_map
 from fixtures.run import Run, check_adoption
 from fixtures.session import load
+from fixtures.sizes import SizeBook
 from tests.self.adopting.test_others import opened
 from tests.self.builders import vxlan_lab
 from tests.self.fixtures.test_run import Settings
@@ -89,7 +91,7 @@ def onlooking(monkeypatch: pytest.MonkeyPatch) -> LiveFabric:
 
 
 def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No command runs in its nodes, no route is put back, no plan carried out: the agent is not even asked."""
+    """No command, no route put back, no plan, no forged frame, no path MTU forgotten: the agent is not even asked."""
     live = onlooking(monkeypatch)
     onlooker = live.adopted
     assert onlooker is not None
@@ -101,6 +103,8 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
         lambda: onlooker.build(plan),
         lambda: onlooker.apply(plan.phases[0]),
         lambda: live.put_back_routes(["c3"]),
+        lambda: IsolationBook(live),
+        lambda: SizeBook(live),
     ):
         with pytest.raises(NotApplicable, match="only looked at, never changed"):
             change()

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.foreign import Foreign, foreign_fabric, renamed
+from fixtures.instruments.foreign import Foreign, foreign_fabric, renamed, run_as_owner
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.probe import Prober
 from fixtures.instruments.suite import SuiteRun
+from fixtures.instruments.survey import Surveyor
 from fixtures.instruments.watch import watched_network
 from topology.errors import EngineError, KernelUnavailable, NotApplicable
 from topology.formats.lab import load_lab
@@ -138,6 +139,32 @@ def test_pairs_alone_are_proven_by_what_is_seen(
     assert run.code == 1, run.output
     told = {test["message"].split(" - ", 1)[1].split(" - evidence")[0] for test in run.with_verdict("failed")}
     assert told == {"expected carried as routed - seen bridge"}
+
+
+def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None:
+    """A node that routes a pair's packets to a stranger's namespace sends no probe there; the way out is named."""
+    pair, stranger = foreign.declared.pairs[0], f"{foreign.names['our-c1']}x"
+    run_as_owner("ip", "netns", "add", stranger)
+    try:
+        node, to_stranger = foreign.names[pair.source], ("peer", "name", "out", "netns", stranger)
+        run_as_owner("ip", "-n", node, "link", "add", "out", "type", "veth", *to_stranger)
+        for name in (node, stranger):
+            run_as_owner("ip", "-n", name, "link", "set", "out", "up")
+        target = f"{foreign.declared[pair.target].address}/32"
+        foreign.run(pair.source, "ip", "route", "add", target, "via", "192.0.2.1", "dev", "out", "onlink")
+        kernel = here()
+        try:
+            adopted = LiveFabric(load_lab(lab), kernel, ADOPTED)
+            with pytest.raises(NotApplicable, match=f"would leave: {pair.source} - out - {target} via 192.0.2.1"):
+                Prober(adopted).trip(pair.source, pair.target)
+            drawn = Surveyor(adopted).survey()
+        finally:
+            kernel.close()
+        assert [words for words in drawn.left_out if "would leave" in words] != []
+        assert not {(pair.source, pair.target), (pair.target, pair.source)} & {(w.source, w.target) for w in drawn.ways}
+        assert drawn.found != ()
+    finally:
+        run_as_owner("ip", "netns", "del", stranger)
 
 
 def test_node_that_is_not_there_is_named_with_what_is(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:

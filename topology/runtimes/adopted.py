@@ -16,8 +16,10 @@ from topology.kernels.registry import Kernel, Others
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.ends import End, ends_request, netnsid_request, read_ends, read_netnsid
 from topology.model import Address, Fabric, stable_mac
+from topology.packet import Probe
 from topology.plan import Operation, Plan
 from topology.runtimes.described import described
+from topology.runtimes.leaving import Outlets, outlets_of, way_out
 from topology.runtimes.match import (
     find_end,
     match_nodes,
@@ -42,6 +44,9 @@ class Onlooker(Netlink):
         self.vxlan_ports: frozenset[int] = frozenset()
         self.named_ends: Mapping[str, tuple[str, Address]] = {}
         """What each end of a pair means, where pairs are all that is declared: a node and an address of it."""
+        self.outlets: Outlets = {}
+        self.as_seen: Mapping[str, NodeState] = {}
+        """The nodes as last read: what probes are held against before they are sent."""
 
     def build(self, plan: Plan) -> None:
         """Refused."""
@@ -58,18 +63,23 @@ class Onlooker(Netlink):
         answers = self._relay([(node, request, NETLINK_ROUTE) for node in nodes])
         return {node: read_ends(node, answer) for node, answer in zip(nodes, answers, strict=True)}
 
-    def joined(self, nodes: Mapping[str, Found], fds: Mapping[str, int]) -> list[tuple[Identity, Identity]]:
-        """Which of the namespaces veth pairs join, as their kernel numbers them."""
+    def joined(self, nodes: Mapping[str, Found], fds: Mapping[str, int]) -> list[tuple[Identity, End, Identity]]:
+        """Which of the namespaces veth pairs join, by which end of the first, as their kernel numbers them."""
         names = {one.identity: name for name, one in nodes.items()}
         ends = {nodes[name].identity: known for name, known in self.ends(list(nodes)).items()}
         maybe = maybe_joined(ends)
         asked = [(names[identity], netnsid_request(fds[names[other]]), NETLINK_ROUTE) for identity, _, other in maybe]
         numbers = [read_netnsid(answer) for answer in self._relay(asked)] if asked else []
         return [
-            (identity, other)
+            (identity, end, other)
             for (identity, end, other), number in zip(maybe, numbers, strict=True)
             if number is not None and number == end.netnsid
         ]
+
+    def way_out(self, probe: Probe) -> str:
+        """Where a probe or its answer would leave the fabric; blank where both stay inside."""
+        ways = ((probe.source, probe.dst), (probe.target, probe.src))
+        return next(filter(None, (way_out(self.as_seen, self.outlets, node, dst) for node, dst in ways)), "")
 
     def check_there(self) -> None:
         """Raise NodeNotFound for the nodes that are not where they were found any more.
@@ -110,7 +120,8 @@ class AdoptedRuntime:
         onlooker.found = chosen
         ends = onlooker.ends(list(chosen))
         _refuse_without_loopback(ends)
-        states = onlooker.states(list(chosen))
+        states = onlooker.as_seen = onlooker.states(list(chosen))
+        onlooker.outlets = outlets_of(ends, self._joined_ends(chosen, others), states)
         onlooker.vxlan_ports = frozenset(end.port for known in ends.values() for end in known if end.port)
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
         if not fabric.nodes:
@@ -138,10 +149,18 @@ class AdoptedRuntime:
         named = node_names(wired)
         said = [end for pair in fabric.pairs for end in (pair.source, pair.target)]
         starts = [named[find_end(end, named, addresses)[0]].identity for end in said]
-        kept = reachable(starts or [one.identity for one in wired if one.names], joined)
+        pairs = [(identity, other) for identity, _, other in joined]
+        kept = reachable(starts or [one.identity for one in wired if one.names], pairs)
         if not kept:
             raise NodeNotFound(f"nothing to adopt - expected namespaces with links - {there_is(found)}")
         return {name: one for name, one in named.items() if one.identity in kept}
+
+    def _joined_ends(self, chosen: Mapping[str, Found], others: Others) -> frozenset[tuple[str, int]]:
+        """The ends of veth pairs, by node and index, whose other end is in another chosen node."""
+        names = {one.identity: name for name, one in chosen.items()}
+        with self._visited(list(chosen.values()), others) as visited:
+            joined = Onlooker(self._agent).joined(visited, self._fds)
+        return frozenset((names[identity], end.index) for identity, end, _ in joined)
 
     def _adopt(self, chosen: Mapping[str, Found], others: Others) -> None:
         """Give each the name of its node, and see that it is the one that was found: numbers of processes return."""

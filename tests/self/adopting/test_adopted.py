@@ -60,7 +60,7 @@ def test_who_has_the_same_indexes_is_not_taken_for_a_peer(kernel: HostKernel) ->
     again = {f"again-{name}": f"/run/netns/{name}" for name in names}
     fds = kernel.agent.call("netns_adopt", paths=again, never=[]).get("fds", dict)
     joined = Onlooker(kernel.agent).joined(names, {name: fds[f"again-{name}"] for name in names})
-    words = {tuple(sorted((one[1], other[1]))) for one, other in joined}
+    words = {tuple(sorted((one[1], other[1]))) for one, _, other in joined}
     assert words == {(0, 1), (2, 3)}
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.foreign import Foreign, foreign_fabric, renamed, run_as_owner
+from fixtures.instruments.foreign import Foreign, foreign_containers, foreign_fabric, renamed, run_as_owner
 from fixtures.instruments.live import LiveFabric
+from fixtures.instruments.onlook import Spotter
 from fixtures.instruments.probe import Prober
 from fixtures.instruments.suite import SuiteRun
 from fixtures.instruments.survey import Surveyor
 from fixtures.instruments.watch import watched_network
 from topology.errors import EngineError, KernelUnavailable, NotApplicable
 from topology.formats.lab import load_lab
+from topology.formats.pairs_alone import load_pairs_text
 from topology.kernels.guest import GuestKernel
 from topology.kernels.here import HereKernel
 from topology.kernels.netlink import Netlink
@@ -212,6 +214,32 @@ def test_containers_of_an_engine_are_adopted(lab: Path, adopting: Callable[..., 
         assert run.code == 0, run.output
         assert run.results["summary"]["passed"] >= 40
         assert containers.live_states() == before
+    except EngineError as error:
+        raise NotApplicable(str(error)) from error
+    finally:
+        kernel.close()
+
+
+def test_containers_that_anybody_runs_are_adopted_by_name_and_by_address() -> None:
+    """Two containers that nobody made for a lab, wired by hand: their pair is proven by what is seen, and unchanged."""
+    kernel = here()
+    try:
+        one, other = (f"{name}{os.getpid() % 10**6}" for name in ("one-", "other-"))
+        with foreign_containers(one, other) as pids:
+            ends = [("eth1", "netns", str(pids[name])) for name in (one, other)]
+            run_as_owner("ip", "link", "add", *ends[0], "type", "veth", "peer", "name", *ends[1])
+            for number, pid in enumerate(pids.values(), 1):
+                inside = ("nsenter", "--target", str(pid), "--net", "ip")
+                run_as_owner(*inside, "addr", "add", f"10.99.99.{number}/24", "dev", "eth1")
+                run_as_owner(*inside, "link", "set", "eth1", "up")
+            pairs = load_pairs_text(f"pairs: [{{source: {one}, target: 10.99.99.2, kind: bridge}}]")
+            adopted = LiveFabric(pairs, kernel, ADOPTED)
+            before = adopted.live_states()
+            trip = Spotter(adopted).pair(pairs.pairs[0])
+            assert trip.arrived
+            assert trip.carried_as("bridge")
+            assert {sighting.node for sighting in trip.out.sightings} == {one, other}
+            assert adopted.live_states() == before
     except EngineError as error:
         raise NotApplicable(str(error)) from error
     finally:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from topology.errors import AgentError, EngineError
+from topology.errors import AgentError, DeadlineExceeded, EngineError
 from topology.kernels.engine import Container
 from topology.kernels.netlink import Netlink
 from topology.kernels.registry import Kernel
 from topology.model import Fabric
 from topology.plan import make_plan
+from topology.wait import wait_for
 
 BUSYBOX = "/bin/busybox"
+EXEC_TIMEOUT_S = 5.0
 MEND = "on Debian: apt-get install busybox-static"
 
 
@@ -47,15 +49,31 @@ class DockerRuntime:
         return data
 
     def _check(self, containers: list[Container]) -> None:
-        """An engine in a virtual machine counts processes otherwise: none of them may be taken for one of ours."""
+        """An engine in a virtual machine counts processes otherwise: none of them may be taken for one of ours.
+
+        An engine calls a container started while its process may still be about to become the node's program.
+        """
+        strange = containers
+
+        def all_ours() -> bool:
+            nonlocal strange
+            strange = self._without_proof(strange)
+            return not strange
+
+        try:
+            wait_for(all_ours, EXEC_TIMEOUT_S, "the containers' programs")
+        except DeadlineExceeded:
+            raise EngineError(
+                f"container engine - node {strange[0].name} - expected process {strange[0].pid} on this machine"
+                " - seen another - is the engine in a virtual machine?"
+            ) from None
+
+    def _without_proof(self, containers: list[Container]) -> list[Container]:
+        """Those whose process does not have the environment that was given to them."""
         files = [[None, f"/proc/{container.pid}/environ"] for container in containers]
         texts = self._kernel.agent.call("read_files", files=files).get("texts", list)
-        for container, text in zip(containers, texts, strict=True):
-            if not isinstance(text, str) or container.proof not in text.split("\0"):
-                raise EngineError(
-                    f"container engine - node {container.name} - expected process {container.pid} on this machine"
-                    " - seen another - is the engine in a virtual machine?"
-                )
+        both = zip(containers, texts, strict=True)
+        return [known for known, text in both if not isinstance(text, str) or known.proof not in text.split("\0")]
 
 
 def is_static(program: bytes) -> bool:

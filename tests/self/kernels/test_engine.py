@@ -23,6 +23,7 @@ from topology.kernels.link import Reply
 from topology.kernels.owner import Owner
 from topology.kernels.registry import Kernel
 from topology.model import Fabric, Node
+from topology.runtimes import docker
 from topology.runtimes.docker import DockerRuntime, is_static
 
 DEAD = "{}/boot before/ns/1/1"
@@ -287,12 +288,24 @@ def test_namespaces_are_entered_by_the_processes_of_the_containers(client: Clien
 
 
 @pytest.mark.parametrize("environment", ["HOPCHECK_NODE=another/a", ""])
-def test_process_of_another_machine_is_not_entered(client: Client, environment: str) -> None:
+def test_process_of_another_machine_is_not_entered(
+    client: Client, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An engine in a virtual machine counts processes otherwise: a process of ours with that number is left alone."""
+    monkeypatch.setattr(docker, "EXEC_TIMEOUT_S", 0.05)
     carrier = Carrier(client, environment=lambda _: environment)
     with pytest.raises(EngineError, match="node a - expected process 7 on this machine - seen another"):
         bring_up(carrier)
     assert "netns_adopt" not in [op for op, _ in carrier.agent.asked]
+
+
+def test_process_that_is_not_yet_the_program_is_waited_for(client: Client) -> None:
+    """An engine calls a container started before its process has the node's environment."""
+    looks = iter(("", "HOPCHECK_NODE=another/a"))
+    carrier = Carrier(client, environment=lambda own: next(looks, own))
+    with pytest.raises(AgentError, match="no further"):
+        bring_up(carrier)
+    assert next(looks, None) is None
 
 
 @pytest.mark.parametrize("busybox", [b"", b"#!/bin/sh", ELF + b"/lib64/ld-linux-x86-64.so.2"])

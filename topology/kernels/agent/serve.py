@@ -165,6 +165,15 @@ class Agent:
             os.close(pool)
         return {"time_ns": time.time_ns()}
 
+    def op_affinity(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Keep to these ``cpus``, None for any one of those allowed; gives those allowed before (sched_setaffinity(2)).
+
+        A packet between namespaces is forwarded by the CPU that has sent it.
+        """
+        before = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, before[:1] if header["cpus"] is None else header["cpus"])
+        return {"cpus": before}
+
     def op_netns_add(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Make namespaces; the descriptors serve as IFLA_NET_NS_FD in messages relayed by this agent."""
         return {"fds": {name: self.namespaces.add(name) for name in header["names"]}}

@@ -68,7 +68,9 @@ def test_narrower_device_is_found_at_its_node(lab: Fabric, pristine: LiveFabric)
     """Where a leaf's link or a tunnel carries less than it must, as much less crosses whole, and the node is named."""
     pair = pair_of(lab, "l2-overlay", "l3-overlay")
     if any(address.version == 6 for leaf in lab.role("leaf") for address in leaf.addresses):
-        raise NotApplicable(f"{lab.name}: path MTUs that IPv6 tunnels have learned are not forgotten between two breaks")
+        raise NotApplicable(
+            f"{lab.name}: path MTUs that IPv6 tunnels have learned are not forgotten between two breaks"
+        )
     for devices in (leaf_ports(lab, pair), *tunnels(lab, pair)):
         narrow(pristine, devices)
         guilty, places = devices[0], [(device.node, device.interface) for device in devices]

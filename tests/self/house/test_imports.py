@@ -64,6 +64,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.runtimes": (
         *CORE,
         *MODEL,
+        "topology.packet",
         "topology.plan",
         "topology.state",
         "topology.kernels",

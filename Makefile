@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test soak nightly bench lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test soak labs nightly bench lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -27,7 +27,11 @@ test: setup lint ## set up, check the code, run every test
 soak: setup ## kill runs at 100 moments for each kind of kernel, run 10 pairs at once; reports/out/soak/report.html
 	HOPCHECK_POINTS=100 HOPCHECK_PAIRS=10 $(PYTEST) -m soak --html --out reports/out/soak
 
-nightly: test ## what runs once a day: test, then soak
+labs: setup ## prove every lab on every kernel and runtime that can carry it; reports/out/labs/report.html
+	HOPCHECK_LABS=all $(PYTEST) -m labs --html --out reports/out/labs
+
+nightly: test ## what runs once a day: test, then labs and soak
+	$(MAKE) labs
 	$(MAKE) soak
 
 lint: python ## ruff and mypy

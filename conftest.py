@@ -27,6 +27,7 @@ MARKERS = (
     "faults: a broken fabric is noticed, and the guilty node named",
     "lifecycle: a run leaves the machine as it found it",
     "soak: repeated as often as HOPCHECK_POINTS and HOPCHECK_PAIRS say",
+    "labs: every lab as a whole on every kernel and runtime, with HOPCHECK_LABS=all",
     "kinds(*kinds): the kinds of pairs that a test is about",
 )
 

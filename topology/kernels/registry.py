@@ -47,6 +47,19 @@ class Wanted:
 ANYTHING = Wanted()
 
 
+@dataclass(frozen=True)
+class Others:
+    """Namespaces that others have made, as the agent reaches them.
+
+    ``folder`` is where named ones are mounted, ``never`` which must not be entered (st_dev, st_ino), and
+    ``has_engine`` whether this machine's container engine runs beside the agent.
+    """
+
+    folder: str
+    never: tuple[tuple[int, int], ...] = ()
+    has_engine: bool = False
+
+
 class Kernel(abc.ABC):
     """A kernel under an agent. A new kind is one module with one subclass, named in KERNELS."""
 
@@ -64,6 +77,10 @@ class Kernel(abc.ABC):
     def engine(self) -> Engine:
         """The container engine whose containers the agent can enter; EngineError says why there is none."""
         raise EngineError(f"kernel {self.kind} - container engine - expected one - seen none that its agent can enter")
+
+    def others(self) -> Others:
+        """Where the namespaces are that others have made; KernelUnavailable for a kind whose agent can enter none."""
+        raise KernelUnavailable(f"kernel {self.kind} - namespaces of others - expected some - seen none: it is closed")
 
     def save(self, fingerprint: str, progress: Progress) -> None:
         """Keep the fabric that has just been built for the next start; a kind that cannot be saved does nothing."""

@@ -121,7 +121,7 @@ def gre(grow: Growth, site: Site) -> None:
         tunnel = Gre(node=leaf, name=name, local=local, remote=remote, key=site.row.number, where=site.where)
         grow.device(tunnel)
         grow.route(leaf, Route(prefix=beyond, dev=name, where=site.where))
-        if grow.base[leaf].fib.lookup(remote) is None:
+        if not grow.base[leaf].fib.lookup(remote):
             grow.route(leaf, _by(near, far.leaf_address.network, site.where))
     grow.tenant(_tenant(site, addresses, ends))
 

@@ -65,6 +65,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.runtimes": (
         *CORE,
         *MODEL,
+        "topology.packet",
         "topology.plan",
         "topology.state",
         "topology.kernels",

@@ -6,12 +6,14 @@ import pytest
 
 from reports.evidence import Sighting
 from reports.judge.isolation import FrameSeen, judge_frame
-from tests.self.builders import sighting
+from reports.judge.seen import carried
+from tests.self.builders import expect, journey, seen_path, sighting
 from topology.expected import tagged
 from topology.formats.lab import load_lab
 from topology.isolation.domains import domains, transit
 from topology.packet import Layer
 from topology.refs import PortRef
+from topology.wire.headers import Vlan
 
 
 def on_trunk(vid: int | None, place: str = "l1:trunk") -> FrameSeen:
@@ -49,3 +51,18 @@ def test_frame_under_another_tag_is_a_stray(vid: int | None, place: str, words: 
     finding = judge_frame(on_trunk(vid, place))
     assert not finding
     assert finding.message.startswith(f"{place} - broadcast frame of VNI-10010 from red1:eth0 - {words} - seen ether")
+
+
+def test_tag_beside_a_frame_is_as_good_as_one_in_it() -> None:
+    """The kernel hands tags over beside the frame; the customer's frame is the same on both sides of the trunk."""
+    lab = load_lab("vlan-trunk")
+    (path,) = expect(lab, "red1", "red2").paths
+    seen = seen_path(lab, path)
+    for number, hop in enumerate(path.hops):
+        if hop.layers[1][0] == "dot1q":
+            (name, ether), (_, tag), *rest = hop.layers
+            bare, vlan = ((name, {**ether, "type": tag["type"]}), *rest), Vlan(int(str(tag["vlan"])))
+            seen[number] = sighting(lab, hop.node, hop.interface, hop.direction, bare, number, vlan)
+            assert hop.stack == seen[number].headers
+    assert sum(one.vlan is not None for one in seen) == 4
+    assert str(carried(journey(expect(lab, "red1", "red2"), seen))) == "l2-overlay"

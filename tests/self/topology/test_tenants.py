@@ -19,8 +19,9 @@ from tests.self.topology.ip_commands import complaints
 from tests.self.topology.lab_text import written
 from tests.self.topology.simulation import Network, Refused
 from tests.self.topology.tenant_files import ROWS, Row, many_rows, tidy, untidy
-from topology.expected import probes_of
-from topology.formats.lab import LABS, load_lab_text
+from topology.expected import expected_journey, probes_of
+from topology.formats import load
+from topology.formats.lab import LABS, known_labs, load_lab_text
 from topology.formats.tenants_csv import read_tenants, read_tenants_text
 from topology.model import NAME_MAX, Fabric, Gre, Vxlan
 from topology.plan import Operation, make_plan
@@ -187,6 +188,16 @@ def test_the_assignments_rows_get_the_reports_subnets_and_routes(node: str, line
 def test_tenants_leave_spine_1_as_it_was() -> None:
     """Tenants take the way of the leaves' own tunnel, by spine 2."""
     assert assignment()["sc1"] == reference()["sc1"]
+
+
+@pytest.mark.parametrize("lab", [*(lab for lab in known_labs() if lab != "ipv6-underlay"), "leafspine-2x2"])
+def test_one_row_of_each_type_is_carried_over_every_lab(lab: str) -> None:
+    """Leaves that have no route to each other's tunnel ends get one, and what was planned is carried as promised."""
+    fabric = add_tenants(load(lab), read_tenants(LABS / "mixed-tenants.csv"))
+    assert len(fabric.tenants) == 5
+    assert {
+        tenant.type: expected_journey(fabric, probes_of(fabric, tenant.pair)[0]).kind for tenant in fabric.tenants
+    } == KINDS
 
 
 def test_names_are_taken_in_any_case() -> None:

@@ -165,6 +165,15 @@ class Agent:
             os.close(pool)
         return {"time_ns": time.time_ns()}
 
+    def op_affinity(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Keep to these ``cpus``, None for any one of those allowed; gives those allowed before (sched_setaffinity(2)).
+
+        A packet between namespaces is forwarded by the CPU that has sent it.
+        """
+        before = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, before[:1] if header["cpus"] is None else header["cpus"])
+        return {"cpus": before}
+
     def op_netns_add(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Make namespaces; the descriptors serve as IFLA_NET_NS_FD in messages relayed by this agent."""
         return {"fds": {name: self.namespaces.add(name) for name in header["names"]}}
@@ -173,6 +182,16 @@ class Agent:
         """Name the namespaces behind ``paths`` (name to path), none of which may be one of ``never``."""
         adopt, never = self.namespaces.adopt, header["never"]
         return {"fds": {name: adopt(name, path, never) for name, path in header["paths"].items()}}
+
+    def op_netns_find(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """The namespaces mounted in ``folder``, those of processes, and which of them are never entered."""
+        named, processes = self.namespaces.named_in(header["folder"]), self.namespaces.of_processes()
+        never = sorted(self.namespaces.forbidden(header["never"]))
+        return {"named": list(named), "processes": list(processes), "never": never}
+
+    def op_netns_identify(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Device and inode number of the namespace behind each of ``paths``; None for one that is not there."""
+        return {"found": [self.namespaces.identify(path) for path in header["paths"]]}
 
     def op_netns_del(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Remove namespaces."""

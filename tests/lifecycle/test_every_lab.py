@@ -1,0 +1,45 @@
+"""Each lab that comes with hopcheck is proven as a whole, on every kernel and runtime that can carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fixtures.instruments.suite import SuiteRun
+from fixtures.suite import LABS_TO_PROVE
+from topology.errors import NotApplicable
+from topology.formats.lab import LABS, known_labs
+
+pytestmark = [pytest.mark.lifecycle, pytest.mark.labs]
+WHOLE = "underlay or overlay or isolation or mtu"
+TENANTS = str(LABS / "mixed-tenants.csv")
+WITHOUT_TENANTS = ("ipv6-underlay",)
+"""Labs whose leaves and spines have no IPv4 addresses, over which tenants would be carried."""
+ON = {
+    "netns": (),
+    "host-netns": ("--kernel", "host"),
+    "here-docker": ("--kernel", "here", "--runtime", "docker"),
+    "guest-docker": ("--kernel", "guest", "--runtime", "docker"),
+}
+"""The first is whatever kernel this run has chosen."""
+SAMPLE = (("gre-l3", "netns"), ("vxlan-only", "netns"), ("geneve", "netns"), ("vlan-trunk", "netns"))
+"""What every run proves of this; HOPCHECK_LABS=all proves all of it."""
+EVERY = [(lab, where) for where in ON for lab in (*known_labs(), "leafspine-8x4")]
+CASES = EVERY if LABS_TO_PROVE == "all" else SAMPLE
+
+
+@pytest.mark.parametrize(("lab", "where"), CASES, ids=["-on-".join(case) for case in CASES])
+def test_lab_is_proven_as_a_whole(lab: str, where: str, suite: Callable[..., SuiteRun]) -> None:
+    """Its links, pairs, tenants, sizes and isolation are as declared, and nothing is left of the run."""
+    tenants = () if lab in WITHOUT_TENANTS else ("--tenants", TENANTS)
+    run = suite("-m", WHOLE, "--lab", lab, *tenants, *ON[where])
+    if "kernel: none." in run.output:
+        assert ON[where], run.output
+        raise NotApplicable(next(line for line in run.output.splitlines() if line.startswith("kernel: none.")))
+    assert run.code == 0, run.output
+    assert run.results["complete"]
+    verdicts = [test["verdict"] for test in run.results["tests"]]
+    assert verdicts.count("passed") >= 40
+    assert set(verdicts) <= {"passed", "skipped"}
+    assert run.left == {}

@@ -226,7 +226,8 @@ class Node:
         return found.pop() if len(found) == 1 else None
 
     def _source(self, way: Way, address: Address) -> Address | None:
-        own = [i for i in self[way.dev].addresses if i.version == address.version]
+        device = self[way.dev] if self.has(way.dev) else None
+        own = [i for i in device.addresses if i.version == address.version] if device else []
         return next((i.ip for i in own if (way.via or address) in i.network), own[0].ip if own else None)
 
     @cached_property

@@ -36,12 +36,15 @@ class Wanted:
     """What a kernel is started for.
 
     With ``keep`` it can ``outlive`` this process, until somebody ends it by ``end_command``. With ``plan`` a kind
-    that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine.
+    that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine. With
+    ``wire`` it has a network card, which speaks to whoever has the other end of that connected stream socket (its
+    descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one.
     """
 
     keep: bool = False
     plan: Plan | None = None
     engine: bool = False
+    wire: int | None = None
 
 
 ANYTHING = Wanted()

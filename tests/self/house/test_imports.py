@@ -35,6 +35,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.expected": ("topology.errors", *MODEL, "topology.wire", "topology.packet", "topology.plan"),
     "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),
     "topology.leafspine": ("topology.errors", *MODEL),
+    "topology.paths": ("topology.errors", *MODEL),
     "topology.formats": (
         "topology.errors",
         *MODEL,

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.evidence import Finding, Journey, Sighting, first_broken
+from reports.judge.isolation import AROUND_FRAMES
 from reports.judge.trip import TUNNEL_LAYERS
 from topology.promises import Kind
 
 IP = ("ipv4", "ipv6")
+MACS = 12
+"""Bytes of both MACs, behind which an 802.1Q tag stands."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def carried(journey: Journey) -> Carried:
     if first.ttl is None or last.ttl is None:
         return Carried(None, "no TTL to compare")
     wrapped = {layer for seen in journey.sightings for layer in seen.layers if layer in TUNNEL_LAYERS}
-    if unknown := wrapped - {"vxlan", "gre"}:
+    if unknown := wrapped - {*AROUND_FRAMES, "gre"}:
         return Carried(None, f"inside {', '.join(sorted(unknown))}")
     if last.ttl > first.ttl:
         return Carried(None, f"its TTL rose from {first.ttl} to {last.ttl}")
@@ -47,9 +50,10 @@ def carried(journey: Journey) -> Carried:
 
 def _kind(journey: Journey, wrapped: set[str], routed: bool) -> Carried:
     first, last = journey.sightings[0], journey.sightings[-1]
-    if "vxlan" in wrapped and routed:
+    in_frames = bool(wrapped & AROUND_FRAMES)
+    if in_frames and routed:
         return Carried("hairpin")
-    if "vxlan" in wrapped:
+    if in_frames:
         changed = next((seen for seen in journey.sightings if _frame(seen) not in (None, _frame(first))), None)
         return Carried("l2-overlay") if changed is None else Carried(None, f"another frame at {_place(changed)}")
     if wrapped:
@@ -69,12 +73,14 @@ def is_wrapped(seen: Sighting) -> bool:
 
 
 def _frame(seen: Sighting) -> bytes | None:
-    """The customer's Ethernet frame; None where there is none (inside GRE alone, or on a GRE device)."""
+    """The customer's frame without VLAN tags; None where there is none (inside GRE alone, or on a GRE device)."""
     ethers = [header for header in seen.headers if header.layer == "ether"]
-    inside_vxlan = "vxlan" in seen.layers
-    if not ethers or (inside_vxlan and seen.layers[-1] == "vxlan") or ("gre" in seen.layers and not inside_vxlan):
+    inside = not AROUND_FRAMES.isdisjoint(seen.layers)
+    if not ethers or (inside and seen.layers[-1] in AROUND_FRAMES) or ("gre" in seen.layers and not inside):
         return None
-    return seen.frame[ethers[-1].offset :] if inside_vxlan else seen.wire
+    at = ethers[-1].offset
+    tags = sum(header.length for header in seen.headers if header.layer == "dot1q" and header.offset > at)
+    return seen.frame[at : at + MACS] + seen.frame[at + MACS + tags :]
 
 
 def _macs(seen: Sighting) -> tuple[str, ...]:

@@ -128,6 +128,8 @@ MEND = {
     "gre": "as root: modprobe ip_gre",
     "ip6gre": "as root: modprobe ip6_gre",
     "vxlan": "as root: modprobe vxlan",
+    "geneve": "as root: modprobe geneve",
+    "vlan": "as root: modprobe 8021q",
     "bridge": "as root: modprobe bridge",
     "veth": "as root: modprobe veth",
 }

@@ -14,7 +14,7 @@ from topology.model import Address
 from topology.state import NodeState, RouteState
 
 LOCAL_KINDS = frozenset(
-    ("bridge", "dummy", "gre", "gretap", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "sit", "vrf", "vxlan")
+    ("bridge", "dummy", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "sit", "vrf", "vxlan")
 )
 """Kinds of links that lead nowhere but through other devices of their node (ip-link(8))."""
 Outlets = Mapping[str, frozenset[str]]

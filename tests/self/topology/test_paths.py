@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.self.topology.simulation import Network, Seen, expected_layers
+from tests.self.topology.simulated_frames import expected_layers
+from tests.self.topology.simulation import Network, Seen
 from topology.errors import UnknownName
 from topology.expected import expected_journey
 from topology.model import Fabric

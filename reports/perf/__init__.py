@@ -1,1 +1,1 @@
-"""What was measured of a path, and what the figures say."""
+"""What measurements mean: runs of iperf3, traces of kernel functions, comparisons, answers. Pure."""

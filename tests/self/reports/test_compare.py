@@ -48,6 +48,13 @@ def test_two_equal_paths_are_told_apart_in_one_of_a_hundred_at_most(unchanged: d
     assert sum(alarms.values()) > 0, "a rule that never decides keeps this promise, too"
 
 
+def test_rule_that_is_too_sure_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the first six ratios' own range believed, the simulation would show too many false alarms."""
+    monkeypatch.setattr("reports.perf.compare.STRETCH", 0.0)
+    alarms = sum(simulated("normal", seed).verdict != "unstable" for seed in range(SAMPLES))
+    assert alarms > 0.02 * SAMPLES
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_smallest_detectable_effect_is_found(unchanged: dict[str, list[Judged]], shape: str) -> None:
     """A slow-down of twice what an unchanged path's comparison states is found in 95 % at least, of every noise."""

@@ -24,8 +24,8 @@ python: # only .venv, for what needs no lab
 test: setup lint ## set up, check the code, run every test
 	$(PYTEST) --html
 
-soak: setup ## kill runs at 100 moments for each kind of kernel, run 10 pairs at once; reports/out/soak/report.html
-	HOPCHECK_POINTS=100 HOPCHECK_PAIRS=10 $(PYTEST) -m soak --html --out reports/out/soak
+soak: setup ## kill runs at 100 moments, run 10 pairs at once, compare 200 times; reports/out/soak/report.html
+	HOPCHECK_POINTS=100 HOPCHECK_PAIRS=10 HOPCHECK_AA=200 $(PYTEST) -m soak --html --out reports/out/soak
 
 labs: setup ## prove every lab on every kernel and runtime that can carry it; reports/out/labs/report.html
 	HOPCHECK_LABS=all $(PYTEST) -m labs --html --out reports/out/labs

@@ -26,7 +26,7 @@ MARKERS = (
     "isolation: tenants, forged packets and the outside world are kept apart",
     "faults: a broken fabric is noticed, and the guilty node named",
     "lifecycle: a run leaves the machine as it found it",
-    "soak: repeated as often as HOPCHECK_POINTS and HOPCHECK_PAIRS say",
+    "soak: repeated as often as HOPCHECK_POINTS, HOPCHECK_PAIRS and HOPCHECK_AA say",
     "labs: every lab as a whole on every kernel and runtime, with HOPCHECK_LABS=all",
     "kinds(*kinds): the kinds of pairs that a test is about",
 )

@@ -15,6 +15,7 @@
     │   ├── AgentLost               the agent's stream ended or carried rubbish
     │   ├── FabricChanged           a test left the shared fabric otherwise than it found it
     │   ├── EvidenceIncomplete      a tap was deaf or dropped packets
+    │   ├── InstrumentFailed        a measuring tool is absent, failed or spoke rubbish
     │   └── DeadlineExceeded        a condition was not met in time
     ├── NotApplicable             the promise does not apply here  -> skipped
     └── Misuse                    the caller is wrong              -> usage error
@@ -89,6 +90,10 @@ class FabricChanged(EnvironmentBroken):
 
 class EvidenceIncomplete(EnvironmentBroken):
     """A tap missed a sentinel or dropped packets, so an absence proves nothing."""
+
+
+class InstrumentFailed(EnvironmentBroken):
+    """A measuring tool is not there, did not come to its end, or what it printed cannot be understood."""
 
 
 class DeadlineExceeded(EnvironmentBroken):

@@ -78,6 +78,7 @@ def machine(tmp_path: Path) -> Machine:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
     made.add("id", "echo 0")
     made.add("uname", "echo x86_64")
+    made.add("iperf3", "")
     made.add("python3", PYTHON)
     made.add("apt-get", 'echo "apt-get $*" >> "$LOG"')
     made.is_a('ID=debian\nVERSION_ID="12"\n')
@@ -129,6 +130,18 @@ def test_a_host_kernel_that_suffices_needs_no_guest(machine: Machine) -> None:
     assert done.returncode == 0
     assert not machine.log("install -y")
     assert not machine.log("image build")
+
+
+def test_iperf3_is_installed_and_its_lack_stops_nobody(machine: Machine) -> None:
+    """Throughput on the machine's kernel needs iperf3; where it cannot be installed the rest is set up."""
+    machine.remove("iperf3")
+    assert machine.setup(PROBE="0").returncode == 0
+    (install,) = machine.log("install -y")
+    assert install.endswith(" iperf3")
+    machine.add("id", "echo 1000")
+    done = machine.setup(PROBE="0")
+    assert (done.returncode, machine.log("install -y")) == (0, [])
+    assert "no iperf3 (not root)" in done.stdout
 
 
 def test_an_imported_image_needs_no_builder(machine: Machine) -> None:

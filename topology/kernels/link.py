@@ -152,6 +152,10 @@ class AgentLink:
             return None
         return self._take(number).get("code", int)
 
+    def end(self, number: int) -> None:
+        """Kill a started command with all that it started; ``ended`` tells when it is gone."""
+        self.call("end", to=number)
+
     def pump(self, timeout_s: float) -> None:
         """Handle one arriving piece of the stream, or return after ``timeout_s``."""
         if self._ready(select.POLLIN, timeout_s, "output"):

@@ -164,6 +164,13 @@ class Commands:
                 child.timed_out = True
                 child.kill()
 
+    def end(self, number: int) -> bool:
+        """Kill one command; False where it has ended."""
+        child = self.children.get(number)
+        if child is not None:
+            child.kill()
+        return child is not None
+
     def end_all(self) -> None:
         """Kill every command."""
         for child in self.children.values():

@@ -31,6 +31,7 @@ import time
 from typing import Any
 
 from topology.kernels.agent.commands import Commands
+from topology.kernels.agent.files import read_text, write_text
 from topology.kernels.agent.namespaces import Namespaces
 from topology.kernels.agent.relay import Relay
 from topology.kernels.agent.senders import exchange, opened, send_many
@@ -39,7 +40,6 @@ from topology.kernels.agent.watch import Watch
 
 VERSION = 1
 HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
-FILE_MAX, READ_SIZE = 1 << 18, 1 << 9
 EMPTY_READS, EMPTY_READ_MS = 15, 20
 RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207
 """linux/random.h"""
@@ -330,43 +330,14 @@ class Agent:
         ns, timeout_s, terminal = header.get("ns"), header.get("timeout_s"), bool(header.get("terminal"))
         self.commands.start(header["id"], ns, header["argv"], body, timeout_s, terminal)
 
+    def op_end(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Kill the command of request ``to`` with all that it started; False where it has ended before."""
+        return {"killed": self.commands.end(header["to"])}
+
     def op_input(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Type the body into the command of request ``to``."""
         self.commands.type_into(header["to"], body)
         return {}
-
-
-def write_text(path: str, text: str, optional: bool) -> None:
-    """Write a file in one piece; it must be there, unless that is optional."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
-    except FileNotFoundError:
-        if optional:
-            return
-        raise
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
-
-
-def read_text(path: str) -> str | None:
-    """A file's text up to 256 kB, None where there is none.
-
-    A sysctl's reader clears as much memory as it is asked for, so little is asked for until there proves to be more.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    data, size = b"", READ_SIZE
-    try:
-        while len(data) < FILE_MAX and (part := os.read(descriptor, size)):
-            data += part
-            size = min(size * 8 if len(part) == size else size, FILE_MAX - len(data))
-    finally:
-        os.close(descriptor)
-    return data.decode(errors="replace")
 
 
 def echo_once(echo: socket.socket) -> None:

@@ -1,0 +1,124 @@
+"""What is measured can be believed: by the A/B rule's own word, on bare links of this machine's kernel."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from fixtures.instruments.background import in_background
+from fixtures.instruments.iperf import Iperf, Load, listens
+from fixtures.instruments.live import LiveFabric
+from fixtures.suite import COMPARISONS, SEED
+from fixtures.verdicts import note_key
+from reports.perf.compare import Judged, Threshold, measure
+from reports.perf.iperf import read_throughput
+from topology.errors import KernelUnavailable, NotApplicable
+from topology.formats.lab import load_lab_text
+from topology.kernels.registry import start_kernel
+from topology.wait import wait_for
+
+pytestmark = [pytest.mark.lifecycle, pytest.mark.soak]
+TWINS = """
+lab: twins
+nodes:
+  near: {role: customer, addresses: {n1: 10.1.0.1/24, n2: 10.2.0.1/24}}
+  far: {role: customer, addresses: {f1: 10.1.0.2/24, f2: 10.2.0.2/24}}
+links:
+  - [near:n1, far:f1]
+  - [near:n2, far:f2]
+pairs: []
+"""
+"""Two links between the same two nodes."""
+LOAD = Load("tcp", 131072, count=1000)
+"""125 MiB, some 100 ms: short and noisy, which is what the rule has to bear."""
+SLOWEST = 0.2
+"""What a slowed link keeps at least: where noise asks for more than that, a link is as good as down."""
+FRAME, CARRIED = 1514, 1448
+"""Bytes of a full frame, which tbf counts, and of its payload, which iperf3 counts (Ethernet, IPv4, TCP with time)."""
+SAME = Threshold(1.0)
+"""Equal paths lie on it: the rule leaves them undecided, and any decision tells the two apart."""
+BY_HAND_PORT = 5201
+ALLOWED_ALARMS = max(1, COMPARISONS // 100)
+"""1 %; of fewer than 100 comparisons one, as each may be the one in a hundred."""
+ALLOWED_MISSES = max(1, COMPARISONS // 20)
+
+
+@pytest.fixture(scope="module")
+def twins() -> Iterator[LiveFabric]:
+    """Two nodes with two links, up on the host kernel."""
+    lab = load_lab_text(TWINS)
+    try:
+        kernel = start_kernel("host", lab.needs, lambda _: None)
+    except KernelUnavailable as error:
+        raise NotApplicable(str(error)) from error
+    try:
+        yield LiveFabric(lab, kernel)
+    finally:
+        kernel.close()
+
+
+@pytest.fixture
+def rate(twins: LiveFabric) -> Callable[[int], float]:
+    """Runs iperf3 over the first or the second link, and gives what arrived of it in bits per second."""
+    iperf, addresses = Iperf(twins.kernel.agent), {1: "10.1.0.2", 2: "10.2.0.2"}
+    return lambda link: iperf.run("near", "far", addresses[link], LOAD).received.bits_per_second
+
+
+@pytest.fixture
+def slow_down(twins: LiveFabric) -> Callable[[float], None]:
+    """Lets the second link carry so many bits of TCP's payload in a second."""
+
+    def shape(bits: float) -> None:
+        limit = f"{int(bits * FRAME / CARRIED)}bit"
+        tbf = ("root", "tbf", "rate", limit, "burst", "128k", "limit", "1m")
+        done = twins.run("near", "tc", "qdisc", "replace", "dev", "n2", *tbf)
+        if done.code:
+            raise NotApplicable(f"no tbf in this kernel: {done.stderr}")
+
+    return shape
+
+
+def against_itself(rate: Callable[[int], float], seed: str) -> tuple[Judged, float]:
+    """The first link compared with itself, and its median rate."""
+    rates: list[float] = []
+
+    def run(_: str) -> float:
+        rates.append(rate(1))
+        return rates[-1]
+
+    return measure(run, {"again": SAME}, "first", seed)["again"], statistics.median(rates)
+
+
+def test_unchanged_link_raises_no_alarm_and_a_slow_one_is_found(
+    request: pytest.FixtureRequest, rate: Callable[[int], float], slow_down: Callable[[float], None]
+) -> None:
+    """An unchanged link is told from itself in 1 % at most; slowed by twice the stated effect, it is found in 95 %."""
+    same, slow, links = Counter[str](), Counter[str](), {"first": 1, "slowed": 2}
+    for number in range(COMPARISONS):
+        judged, median = against_itself(rate, f"{SEED} {number}")
+        same[judged.verdict] += 1
+        slow_down(median * max(SLOWEST, 1 - 2 * judged.comparison.smallest_effect))
+        slowed = measure(lambda name: rate(links[name]), {"slowed": SAME}, "first", f"{SEED} slow {number}")
+        slow[slowed["slowed"].verdict] += 1
+    counted = f"seed {SEED}; unchanged {dict(same)}, slowed {dict(slow)}"
+    request.node.stash[note_key] = counted
+    assert COMPARISONS - same["unstable"] <= ALLOWED_ALARMS, counted
+    assert COMPARISONS - slow["failed"] <= ALLOWED_MISSES, counted
+
+
+def test_our_runs_and_those_by_hand_cannot_be_told_apart(twins: LiveFabric, rate: Callable[[int], float]) -> None:
+    """iperf3 started by hand in the same nodes, alternating with our runs, measures the same by our own rule."""
+    agent = twins.kernel.agent
+    with in_background(agent, ["iperf3", "-s"], "far") as server:
+        wait_for(lambda: listens(agent, "far", BY_HAND_PORT) or server.has_ended(), 10, "iperf3 by hand")
+
+        def by_hand() -> float:
+            done = twins.run("near", "iperf3", "-c", "10.1.0.2", "--json", *LOAD.arguments)
+            return read_throughput(done.stdout, words=done.stderr).received.bits_per_second
+
+        runs = {"ours": lambda: rate(1), "by hand": by_hand}
+        judged = measure(lambda name: runs[name](), {"ours": SAME}, "by hand", SEED)["ours"]
+    assert judged.verdict == "unstable", (SEED, judged.message("ours against by hand"))

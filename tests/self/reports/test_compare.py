@@ -1,0 +1,191 @@
+"""The A/B rule keeps its promises whatever the noise looks like: simulated with fixed seeds."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.perf.compare import LOOKS, Comparison, Judged, Threshold, compare, decide, measure, rounds
+from reports.perf.stats import centre_interval, signed_rank_tail
+from tests.self.reports.noises import SHAPES
+from topology.errors import Misuse
+
+SAMPLES = 1000
+SAME = Threshold(1.0)
+"""The hardest threshold: the truth of two equal paths lies on it, so that any decision is a false alarm."""
+FIGURES = st.lists(st.floats(1e-3, 1e12), min_size=6, max_size=20)
+
+
+def simulated(shape: str, seed: int, effect: float = 1.0, threshold: Threshold = SAME) -> Judged:
+    """The rule on two paths with noise of a shape, of which one is so many times as fast."""
+    noise = SHAPES[shape](random.Random(f"{shape} {seed}"))
+    speed = {"a": 1.0, "b": effect}
+    return measure(lambda name: speed[name] * measured(noise), {"b": threshold}, "a", str(seed))["b"]
+
+
+def measured(noise: Iterator[float]) -> float:
+    """What is measured of a rate of 1; noise without a mean is cut off where floats end."""
+    return math.exp(max(-300.0, min(300.0, next(noise))))
+
+
+@pytest.fixture(scope="module")
+def unchanged() -> dict[str, list[Judged]]:
+    """Comparisons of a path with itself, for each shape of noise."""
+    return {shape: [simulated(shape, seed) for seed in range(SAMPLES)] for shape in SHAPES}
+
+
+def test_two_equal_paths_are_told_apart_in_one_of_a_hundred_at_most(unchanged: dict[str, list[Judged]]) -> None:
+    """False alarms, up or down, stay below 1 % over all noises, and about there for the worst of them."""
+    alarms = {shape: sum(each.verdict != "unstable" for each in runs) for shape, runs in unchanged.items()}
+    assert sum(alarms.values()) <= 0.01 * SAMPLES * len(SHAPES), alarms
+    assert max(alarms.values()) <= 0.02 * SAMPLES, alarms
+    assert sum(alarms.values()) > 0, "a rule that never decides keeps this promise, too"
+
+
+def test_rule_that_is_too_sure_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the first six ratios' own range believed, the simulation would show too many false alarms."""
+    monkeypatch.setattr("reports.perf.compare.STRETCH", 0.0)
+    alarms = sum(simulated("normal", seed).verdict != "unstable" for seed in range(SAMPLES))
+    assert alarms > 0.02 * SAMPLES
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_twice_the_smallest_detectable_effect_is_found(unchanged: dict[str, list[Judged]], shape: str) -> None:
+    """A slow-down of twice what an unchanged path's comparison states is found in 95 % at least, of every noise."""
+    verdicts: Counter[str] = Counter()
+    for seed, same in enumerate(unchanged[shape]):
+        slowed = max(0.01, 1 - 2 * same.comparison.smallest_effect)
+        verdicts[simulated(shape, SAMPLES + seed, slowed).verdict] += 1
+    assert verdicts["failed"] >= 0.95 * SAMPLES, verdicts
+    assert verdicts["passed"] == 0
+
+
+def test_clear_difference_needs_six_rounds_only() -> None:
+    """Where noise is small beside the distance to the threshold, the first look decides."""
+    for effect, verdict in ((0.5, "failed"), (2.0, "passed")):
+        judged = simulated("normal", 1, effect)
+        assert (judged.verdict, len(judged.comparison.ratios)) == (verdict, LOOKS[0])
+
+
+def test_who_straddles_the_threshold_is_unstable_after_twenty_rounds() -> None:
+    """Nobody is judged by a coin: an interval on both sides stays undecided, with all its rounds told."""
+    judged = simulated("normal", 3)
+    assert (judged.verdict, len(judged.comparison.ratios)) == ("unstable", LOOKS[-1])
+    message = judged.message("bridge, 800 bytes")
+    assert message.startswith("bridge, 800 bytes - throughput - expected at least 1 of the bare path's - seen ")
+    assert message.endswith(" - unstable")
+    assert "20 rounds; an effect of" in message
+
+
+def test_paths_share_the_rounds_and_the_decided_leave() -> None:
+    """Each path runs as often as it needs, always beside the reference of the same round."""
+    noise = SHAPES["normal"](random.Random(7))
+    ran: Counter[str] = Counter()
+
+    def run(name: str) -> float:
+        ran[name] += 1
+        return {"bare": 1.0, "bridge": 0.99, "vxlan": 0.4}[name] * math.exp(next(noise))
+
+    limits = {"bridge": Threshold(0.99), "vxlan": Threshold(0.7)}
+    judged = measure(run, limits, "bare", "seed")
+    assert {name: each.verdict for name, each in judged.items()} == {"bridge": "unstable", "vxlan": "failed"}
+    assert ran == {"bare": 20, "bridge": 20, "vxlan": 6}
+
+
+@given(st.integers(0, 1000), st.integers(2, 6), st.sampled_from([(0, 6), (6, 12), (12, 20)]))
+def test_orders_are_balanced_and_repeatable(seed: int, paths: int, stage: tuple[int, int]) -> None:
+    """Each round has every path once, each order comes as often as its reverse, and a seed gives the same again."""
+    names = tuple("abcdef"[:paths])
+    drawn = rounds(names, str(seed), *stage)
+    assert len(drawn) == stage[1] - stage[0]
+    assert all(sorted(order) == list(names) for order in drawn)
+    counted = Counter(drawn)
+    assert all(counted[order] == counted[order[::-1]] for order in drawn)
+    assert drawn == rounds(names, str(seed), *stage)
+
+
+def test_orders_are_not_the_same_for_every_seed() -> None:
+    """The order is chance's: it cannot keep step with what a machine does by itself."""
+    assert len({tuple(rounds("ab", str(seed))) for seed in range(50)}) > 10
+
+
+@given(FIGURES, st.data())
+def test_ratio_does_not_depend_on_the_unit(figures: list[float], data: st.DataObject) -> None:
+    """In bits or in bytes, a comparison is the same; against the other side it is the inverse."""
+    others = data.draw(st.lists(st.floats(1e-3, 1e12), min_size=len(figures), max_size=len(figures)))
+    one, scaled = compare(figures, others), compare([8 * x for x in figures], [8 * x for x in others])
+    assert one.ratios == pytest.approx(scaled.ratios)
+    inverse = compare(others, figures)
+    assert (1 / one.median, 1 / one.high, 1 / one.low) == pytest.approx((inverse.median, inverse.low, inverse.high))
+
+
+@given(FIGURES, st.data())
+def test_interval_holds_the_median_and_lies_within_reach(figures: list[float], data: st.DataObject) -> None:
+    """The median is in the interval, and the effect that could be detected is a part of the whole."""
+    others = data.draw(st.lists(st.floats(1e-3, 1e12), min_size=len(figures), max_size=len(figures)))
+    found = compare(figures, others)
+    assert found.low <= found.median <= found.high
+    assert 0 <= found.smallest_effect <= 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "threshold", "verdict"),
+    [
+        (0.9, 0.95, Threshold(0.8), "passed"),
+        (0.7, 0.75, Threshold(0.8), "failed"),
+        (0.7, 0.9, Threshold(0.8), "unstable"),
+        (0.8, 0.9, Threshold(0.8), "unstable"),
+        (1.1, 1.2, Threshold(1.5, "at most"), "passed"),
+        (1.6, 1.7, Threshold(1.5, "at most"), "failed"),
+        (1.4, 1.7, Threshold(1.5, "at most"), "unstable"),
+    ],
+)
+def test_verdict_follows_the_interval(low: float, high: float, threshold: Threshold, verdict: str) -> None:
+    """Wholly on the good side passes, wholly on the bad side fails, all else is unstable."""
+    assert decide(Comparison((), (low + high) / 2, low, high), threshold) == verdict
+
+
+@pytest.mark.parametrize(
+    ("figures", "others"),
+    [
+        ([1.0] * 5, [1.0] * 5),
+        ([1.0] * 6, [1.0] * 7),
+        ([1.0] * 5 + [0.0], [1.0] * 6),
+        ([1.0] * 6, [1.0] * 5 + [math.nan]),
+        ([1.0] * 6, [1.0] * 5 + [math.inf]),
+    ],
+)
+def test_what_has_no_ratio_is_refused(figures: list[float], others: list[float]) -> None:
+    """Too few rounds and figures that are none are the caller's mistake."""
+    with pytest.raises(Misuse, match="ratios - expected"):
+        compare(figures, others)
+
+
+def test_threshold_and_reference_must_make_sense() -> None:
+    """A threshold is a ratio above 0, and the reference has none."""
+    with pytest.raises(Misuse, match="threshold - expected"):
+        Threshold(0)
+    with pytest.raises(Misuse, match="measure - expected a reference"):
+        measure(lambda _: 1.0, {"a": SAME}, "a", "seed")
+
+
+def test_signed_ranks_are_the_tables() -> None:
+    """The distribution is that of the printed tables (Hollander, Wolfe, Chicken, table A.4)."""
+    assert signed_rank_tail(5)[:3] == (1 / 32, 2 / 32, 3 / 32)
+    assert signed_rank_tail(10)[8] == pytest.approx(0.0244, abs=5e-5)
+    assert signed_rank_tail(20)[52] == pytest.approx(0.0242, abs=5e-5)
+    assert all(signed_rank_tail(n)[-1] == 1 for n in range(1, 21))
+
+
+def test_interval_is_that_of_the_averages() -> None:
+    """Of six values the widest is their range; with a smaller error there is none."""
+    values = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6]
+    assert centre_interval(values, 2 / 64) == (1.0, 9.0)
+    assert centre_interval(values, 4 / 64) == (1.25, 6.5)
+    assert centre_interval(values, 0.01) is None

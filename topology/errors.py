@@ -13,7 +13,7 @@
     │   ├── EngineError             the container engine cannot be reached, refused or failed
     │   ├── AgentLost               the agent's stream ended or carried rubbish
     │   ├── FabricChanged           a test left the shared fabric otherwise than it found it
-    │   ├── EvidenceIncomplete      a tap was deaf or dropped packets
+    │   ├── EvidenceIncomplete      a tap or a trace has missed something
     │   └── DeadlineExceeded        a condition was not met in time
     ├── NotApplicable             the promise does not apply here  -> skipped
     └── Misuse                    the caller is wrong              -> usage error
@@ -83,7 +83,7 @@ class FabricChanged(EnvironmentBroken):
 
 
 class EvidenceIncomplete(EnvironmentBroken):
-    """A tap missed a sentinel or dropped packets, so an absence proves nothing."""
+    """A tap missed a sentinel or dropped packets, or a trace lost events, so an absence proves nothing."""
 
 
 class DeadlineExceeded(EnvironmentBroken):

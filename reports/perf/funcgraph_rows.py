@@ -159,7 +159,7 @@ class RowReader:
         first, end = self._layout.task
         if first < 0:
             return np.full(len(starts), -1, np.int64)
-        hashes = chunk.hashes(starts + first, starts + end)
+        hashes = chunk.task_hashes(starts, (first, end))
         return self._look_up(
             self._tasks, hashes, starts + first, starts + end, lambda a, b: (read_pid(chunk.text(a, b)), 0)
         )[0]

@@ -1,7 +1,7 @@
 """How fast function_graph text is read, against a plain loop over its lines with one regular expression.
 
 ``python -m benchmarks.trace_parser [ROUNDS] [LINES]``: recorded traces repeated, both ways in turn.
-The loop gives the same figures but looks for nothing that is wrong, keeps all durations, and cuts nothing out of a sender's.
+The loop gives the same figures, looks for nothing that is wrong, keeps all durations, cuts nothing out of a sender's.
 """
 
 from __future__ import annotations

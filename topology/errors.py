@@ -13,6 +13,7 @@
     │   ├── EngineError             the container engine cannot be reached, refused or failed
     │   ├── AgentLost               the agent's stream ended or carried rubbish
     │   ├── FabricChanged           a test left the shared fabric otherwise than it found it
+    │   ├── TracerUnavailable       the kernel's function tracer cannot be used, or somebody uses it
     │   ├── EvidenceIncomplete      a tap or a trace has missed something
     │   └── DeadlineExceeded        a condition was not met in time
     ├── NotApplicable             the promise does not apply here  -> skipped
@@ -80,6 +81,10 @@ class AgentLost(EnvironmentBroken):
 
 class FabricChanged(EnvironmentBroken):
     """A test left the shared fabric otherwise than it found it, so its own result and later ones mean nothing."""
+
+
+class TracerUnavailable(EnvironmentBroken):
+    """The kernel's function tracer is not there, may not be used, or is used by somebody else."""
 
 
 class EvidenceIncomplete(EnvironmentBroken):

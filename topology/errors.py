@@ -11,6 +11,7 @@
     │   ├── AgentError              the agent refused or failed an operation
     │   │   └── NetlinkError          the kernel refused a netlink message
     │   ├── EngineError             the container engine cannot be reached, refused or failed
+    │   ├── NodeNotFound            what is to be adopted is not there, or cannot be told apart
     │   ├── AgentLost               the agent's stream ended or carried rubbish
     │   ├── FabricChanged           a test left the shared fabric otherwise than it found it
     │   ├── TracerUnavailable       the kernel's function tracer cannot be used, or somebody uses it
@@ -73,6 +74,10 @@ class NetlinkError(AgentError):
 
 class EngineError(EnvironmentBroken):
     """The container engine cannot be reached, or refused or failed an operation."""
+
+
+class NodeNotFound(EnvironmentBroken):
+    """A node of a fabric that is to be adopted is not there (any more), or more than one could be it."""
 
 
 class AgentLost(EnvironmentBroken):

@@ -1,8 +1,8 @@
 """What a declared fabric must do with a packet: its journey, hop by hop, with the header stack at each. Pure.
 
 A small model of Linux forwarding walks the declaration: longest-prefix routing, neighbour resolution on a Layer 2
-segment, learned bridging, VXLAN and GRE in and out, TTLs, lengths and MAC addresses. It is what a verdict compares the
-seen journey with, and what refuses a lab whose pairs cannot reach each other as declared.
+segment, learned bridging, VXLAN, Geneve and GRE in and out, TTLs, lengths and MAC addresses. It is what a verdict
+compares the seen journey with, and what refuses a lab whose pairs cannot reach each other as declared.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from topology.errors import Problem
-from topology.model import Address, Bridge, Device, Fabric, Gre, Node, Port, Vxlan
-from topology.packet import Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
+from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
+from topology.packet import Layer, Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
 from topology.plan import ROUTERS
 from topology.promises import Kind, Pair
 from topology.refs import PortRef
@@ -23,6 +23,10 @@ from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
 
 Direction: TypeAlias = Literal["in", "out"]
+ETHERNET_FRAME = 0x6558
+"""Trans Ether Bridging: what Geneve says that it carries (RFC 8926, section 3.4)."""
+ETHERTYPE_VLAN = 0x8100
+"""IEEE 802.1Q, table 9-1."""
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
 DEFAULT_TTL = 64
@@ -122,11 +126,12 @@ def _wrong_kind(pair: Pair, source: str, target: str, journey: ExpectedJourney) 
 
 def _kind(path: ExpectedPath) -> Kind | None:
     names = [[name for name, _ in hop.layers] for hop in path.hops]
-    vxlan, gre = any("vxlan" in n for n in names), any("gre" in n and "vxlan" not in n for n in names)
+    frames = [n for n in names if "vxlan" in n or "geneve" in n]
+    gre = any("gre" in n and n not in frames for n in names)
     if not path.hops:
         return None
     routed = ttl_of(path.hops[-1].layers) != ttl_of(path.hops[0].layers)
-    if vxlan:
+    if frames:
         return "hairpin" if routed else "l2-overlay"
     if gre:
         return "l3-overlay" if routed else None
@@ -188,21 +193,55 @@ class _Walk:
             yield from self.arrive(self.fabric[device.peer.node][device.peer.interface], frame, hops)
         elif isinstance(device, Bridge):
             yield from self.across(node, device, None, frame, hops)
+        elif isinstance(device, Subinterface):
+            yield from self.emit(node[device.link], tagged(frame, device.vid), hops)
         elif isinstance(device, Vxlan):
-            inside: Layers = (("udp", {"dport": device.port}), ("vxlan", {"vni": device.vni}), *frame)
+            yield from self.into_vxlan(node, device, frame, hops)
+        elif isinstance(device, Geneve):
+            header: Layer = ("geneve", {"version": 0, "optionlen": 0, "vni": device.vni, "proto": ETHERNET_FRAME})
             outer = ip_layer(device.local, device.remote, DEFAULT_TTL, 17)
-            yield from self.send(node, (outer, *inside), hops, device.dev)
+            yield from self.send(node, (outer, ("udp", {"dport": device.port}), header, *frame), hops)
+
+    def into_vxlan(
+        self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Wrap a frame (RFC 7348) for the one VTEP behind which its destination has been learned."""
+        wanted = frame[0][1]["dst"]
+        remote = vxlan.remote
+        if vxlan.others:
+            remotes = (one for one in vxlan.remotes if any(d.mac == wanted for d in self.behind_remote(vxlan, one)))
+            found = next(remotes, None)
+            if found is None:
+                yield ExpectedPath(hops, f"{wanted} is behind no remote of {vxlan.ref}")
+                return
+            remote = found
+        inside: Layers = (("udp", {"dport": vxlan.port}), ("vxlan", {"vni": vxlan.vni}), *frame)
+        outer = ip_layer(vxlan.local, remote, DEFAULT_TTL, 17)
+        yield from self.send(node, (outer, *inside), hops, vxlan.dev)
 
     def arrive(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Let a frame into a device: to its bridge, or up to IP."""
         hops = self.seen(device, "in", frame, hops)
         node = self.fabric[device.node]
-        if (bridge := node.bridge_of(device.name)) is not None:
+        if frame[1][0] == "dot1q":
+            yield from self.out_of_vlan(node, device, frame, hops)
+        elif (bridge := node.bridge_of(device.name)) is not None:
             yield from self.across(node, bridge, device, frame, hops)
         elif frame[0][1]["dst"] == device.mac:
             yield from self.receive(node, frame[1:], hops)
         else:
             yield ExpectedPath(hops, f"{device.ref} is not {frame[0][1]['dst']}")
+
+    def out_of_vlan(
+        self, node: Node, port: Device, frame: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Take the tag off a frame at the port's sub-interface for its VLAN (vlan_do_receive, net/8021q)."""
+        (name, ether), (_, tag), *rest = frame
+        device = node.subinterface(port.name, int(str(tag["vlan"])))
+        if device is None:
+            yield ExpectedPath(hops, f"{port.ref} has no sub-interface for VLAN {tag['vlan']}")
+        else:
+            yield from self.arrive(device, ((name, {**ether, "type": tag["type"]}), *rest), hops)
 
     def across(
         self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: tuple[ExpectedHop, ...]
@@ -229,6 +268,8 @@ class _Walk:
             yield from self.out_of_gre(node, packet, hops)
         elif names == ("udp", "vxlan"):
             yield from self.out_of_vxlan(node, packet, hops)
+        elif names == ("udp", "geneve"):
+            yield from self.out_of_geneve(node, packet, hops)
         else:
             there = node.name == self.target
             yield ExpectedPath(hops, "" if there else f"it ends at {node.name} instead of {self.target}")
@@ -264,6 +305,15 @@ class _Walk:
             return
         yield ExpectedPath(hops, f"{node.name} has no VTEP for VNI {vni} on port {port}")
 
+    def out_of_geneve(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Unwrap at the device of the packet's port, VNI and source (RFC 8926; geneve_lookup, drivers/net/geneve.c)."""
+        source, port, vni = packet[0][1]["src"], packet[1][1]["dport"], packet[2][1]["vni"]
+        geneve = node.geneve_by_ends.get((int(str(port)), int(str(vni)), ip_address(str(source))))
+        if geneve is not None:
+            yield from self.arrive(geneve, packet[3:], hops)
+            return
+        yield ExpectedPath(hops, f"{node.name} has no Geneve tunnel from {source} for VNI {vni} on port {port}")
+
     def segment(self, device: Device) -> Iterator[Device]:
         """Every device in the broadcast domain of a device, itself left out."""
         if isinstance(device, Bridge):
@@ -275,24 +325,26 @@ class _Walk:
 
     def behind(self, device: Device, passed: set[PortRef]) -> Iterator[Device]:
         """The devices that a frame leaving by a device can reach at Layer 2."""
-        for far in self.far_ends(device):
-            node = self.fabric[far.node]
-            bridge = node.bridge_of(far.name)
-            if bridge is None:
-                yield far
-            elif bridge.ref not in passed:
-                passed.add(bridge.ref)
-                yield bridge
-                for name in bridge.members:
-                    if name != far.name:
-                        yield from self.behind(node[name], passed)
+        for far in self.fabric.far_ends(device):
+            yield from self.beyond(far, passed)
 
-    def far_ends(self, device: Device) -> Iterator[Device]:
-        """A veth's peer; the VXLAN devices that a VTEP's packets reach."""
-        if isinstance(device, Port):
-            yield self.fabric[device.peer.node][device.peer.interface]
-        elif isinstance(device, Vxlan):
-            yield from self.fabric.vteps.get((device.remote, device.port, device.vni), ())
+    def behind_remote(self, vxlan: Vxlan, remote: Address) -> Iterator[Device]:
+        """The same, by one of a VTEP's remotes."""
+        for far in self.fabric.far_vteps(vxlan, remote):
+            yield from self.beyond(far, set())
+
+    def beyond(self, far: Device, passed: set[PortRef]) -> Iterator[Device]:
+        """The device at the other end, or all that its bridge joins."""
+        node = self.fabric[far.node]
+        bridge = node.bridge_of(far.name)
+        if bridge is None:
+            yield far
+        elif bridge.ref not in passed:
+            passed.add(bridge.ref)
+            yield bridge
+            for name in bridge.members:
+                if name != far.name:
+                    yield from self.behind(node[name], passed)
 
     @staticmethod
     def seen(
@@ -307,13 +359,21 @@ def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
 
     ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
     That is the wrapped packet's own, except for a VXLAN packet around a datagram whose checksum is left to offload:
-    there VXLAN's mark is still in place, and the customer's TTL is what is inherited. Both are legal then.
+    there VXLAN's mark is still in place, and the customer's TTL is what is inherited. Both are legal then. Geneve marks
+    as VXLAN does (udp_tunnel_handle_offloads).
     """
     if gre.ttl is not None:
         return (gre.ttl,)
     own, customers = _ttl(packet[:1]), _ttl(packet)
-    offloaded = "vxlan" in (name for name, _ in packet) and packet[-2][0] == "udp"
+    offloaded = not {"vxlan", "geneve"}.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
     return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
+
+
+def tagged(frame: Layers, vid: int) -> Layers:
+    """A frame with an 802.1Q tag of the lowest priority."""
+    (name, ether), *rest = frame
+    tag: Layer = ("dot1q", {"prio": 0, "dei": 0, "vlan": vid, "type": ether["type"]})
+    return ((name, {**ether, "type": ETHERTYPE_VLAN}), tag, *rest)
 
 
 def _ttl(layers: Layers) -> int:

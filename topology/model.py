@@ -6,94 +6,77 @@ MTUs are bytes of IP packet, addresses are ``ipaddress`` objects.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Literal, TypeAlias, TypeVar, get_args
 
+from topology.devices import (
+    GENEVE_PORT,
+    LOOPBACK,
+    NAME_MAX,
+    PORT_MTU,
+    VXLAN_PORT,
+    Address,
+    Bridge,
+    Device,
+    FrameTunnel,
+    Geneve,
+    Gre,
+    Interface,
+    Loopback,
+    Network,
+    Port,
+    Subinterface,
+    Tunnel,
+    Vxlan,
+    link_kind,
+    stable_mac,
+)
 from topology.errors import Position, UnknownName
 from topology.fib import Fib, Way
 from topology.promises import NOWHERE, Pair, Spread, Tenant
 from topology.refs import PortRef
 
-Address: TypeAlias = IPv4Address | IPv6Address
-Interface: TypeAlias = IPv4Interface | IPv6Interface
-Network: TypeAlias = IPv4Network | IPv6Network
+__all__ = [
+    "GENEVE_PORT",
+    "LOOPBACK",
+    "NAME_MAX",
+    "PORT_MTU",
+    "ROLES",
+    "TREATMENTS",
+    "VXLAN_PORT",
+    "Address",
+    "Bridge",
+    "Device",
+    "Fabric",
+    "FrameTunnel",
+    "Geneve",
+    "Gre",
+    "Interface",
+    "Isolation",
+    "Link",
+    "Loopback",
+    "Network",
+    "NextHop",
+    "Node",
+    "Port",
+    "Role",
+    "Route",
+    "Routing",
+    "Subinterface",
+    "Treatment",
+    "Tunnel",
+    "Vxlan",
+    "link_kind",
+    "stable_mac",
+]
+
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 Treatment: TypeAlias = Literal["accepted", "refused"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
-NAME_MAX = 15
-"""IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
-PORT_MTU = 1500
-"""What Ethernet carries (RFC 894), and a new veth's own choice."""
-VXLAN_PORT = 4789
-"""The port IANA assigned to VXLAN (RFC 7348, section 8)."""
-LOOPBACK = "lo"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Device:
-    """What every network device has; ``mtu`` None leaves the kernel's own choice."""
-
-    node: str
-    name: str
-    mac: str | None = None
-    mtu: int | None = None
-    addresses: tuple[Interface, ...] = ()
-    where: Position = field(default=NOWHERE, compare=False)
-
-    @property
-    def ref(self) -> PortRef:
-        """The device as ``node:interface``."""
-        return PortRef(self.node, self.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loopback(Device):
-    """The loopback device, which every namespace has: its addresses are the node's own, whatever link is down."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Port(Device):
-    """One end of a veth pair."""
-
-    peer: PortRef
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bridge(Device):
-    """A learning bridge (IEEE 802.1D without spanning tree) over devices of its node."""
-
-    members: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Vxlan(Device):
-    """A VXLAN device: ``local`` is the VTEP's own address, ``remote`` the VTEP that floods go to."""
-
-    vni: int
-    local: Address
-    remote: Address
-    dev: str | None = None
-    port: int = VXLAN_PORT
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gre(Device):
-    """A GRE device (RFC 2784, key of RFC 2890); ``ttl`` None inherits the inner packet's.
-
-    With ``inherit_tos`` it inherits the TOS as well, and then looks its route up for every packet anew.
-    """
-
-    local: Address
-    remote: Address
-    key: int | None = None
-    ttl: int | None = None
-    inherit_tos: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,6 +181,14 @@ class Node:
         """The bridge that the device is a member of."""
         return self._bridges.get(member)
 
+    def subinterface(self, link: str, vid: int) -> Subinterface | None:
+        """The sub-interface that takes a port's frames of one VLAN."""
+        return next((found for found in self.subinterfaces(link) if found.vid == vid), None)
+
+    def subinterfaces(self, link: str) -> tuple[Subinterface, ...]:
+        """A port's VLANs."""
+        return tuple(found for found in self.all(Subinterface) if found.link == link)
+
     @cached_property
     def _bridges(self) -> Mapping[str, Bridge]:
         """Each member's bridge, the first one declared."""
@@ -227,6 +218,22 @@ class Node:
         """A route's next hops, each with the device by which it is reached; those that none reaches are left out."""
         found = ((self.device_towards(hop), hop.via) for hop in route.next_hops)
         return tuple(Way(dev, via) for dev, via in found if dev is not None)
+
+    def source_towards(self, address: Address) -> Address | None:
+        """The address that the kernel gives a packet of the node's own: the way's device's, on the gateway's subnet
+        where it has one there (inet_select_addr, net/ipv4/devinet.c); None where there is no way or no address."""
+        found = {self._source(way, address) for way in self.fib.lookup(address)}
+        return found.pop() if len(found) == 1 else None
+
+    def _source(self, way: Way, address: Address) -> Address | None:
+        device = self[way.dev] if self.has(way.dev) else None
+        own = [i for i in device.addresses if i.version == address.version] if device else []
+        return next((i.ip for i in own if (way.via or address) in i.network), own[0].ip if own else None)
+
+    @cached_property
+    def geneve_by_ends(self) -> Mapping[tuple[int, int, Address], Geneve]:
+        """The node's Geneve devices by UDP port, VNI and the address that packets come from (``geneve_lookup``)."""
+        return {(geneve.port, geneve.vni, geneve.remote): geneve for geneve in reversed(self.all(Geneve))}
 
     @cached_property
     def gre_by_ends(self) -> Mapping[tuple[Address, Address, int | None], Gre]:
@@ -328,9 +335,18 @@ class Fabric:
         return tuple(link for link in self.links if {self[end.node].role for end in link.ends} == wanted)
 
     @cached_property
-    def tunnels(self) -> tuple[Gre | Vxlan, ...]:
+    def tunnels(self) -> tuple[Tunnel, ...]:
         """Every tunnel device: those that wrap packets between two addresses."""
-        return (*self.all(Gre), *self.all(Vxlan))
+        return (*self.all(Gre), *self.all(Vxlan), *self.all(Geneve))
+
+    @cached_property
+    def geneve_ends(self) -> Mapping[tuple[Address, Address, int, int], tuple[Geneve, ...]]:
+        """The Geneve devices by what a packet must name to reach them: both addresses, UDP port, VNI."""
+        found: dict[tuple[Address, Address, int, int], tuple[Geneve, ...]] = {}
+        for geneve in self.all(Geneve):
+            ends = (geneve.remote, geneve.local, geneve.port, geneve.vni)
+            found[ends] = (*found.get(ends, ()), geneve)
+        return found
 
     @cached_property
     def vteps(self) -> Mapping[tuple[Address, int, int], tuple[Vxlan, ...]]:
@@ -341,28 +357,38 @@ class Fabric:
             found[ends] = (*found.get(ends, ()), vxlan)
         return found
 
+    def far_vteps(self, vxlan: Vxlan, remote: Address) -> tuple[Vxlan, ...]:
+        """The VXLAN devices that a VTEP's packets to one of its remotes reach."""
+        return self.vteps.get((remote, vxlan.port, vxlan.vni), ())
+
+    def far_ends(self, device: Device) -> tuple[Device, ...]:
+        """Where a frame that a device lets out comes in: a veth's other end, a VLAN's, those of a tunnel's remotes."""
+        if isinstance(device, Port):
+            return (self[device.peer.node][device.peer.interface],)
+        if isinstance(device, Vxlan):
+            return tuple(far for remote in device.remotes for far in self.far_vteps(device, remote))
+        if isinstance(device, Geneve):
+            return self.geneve_ends.get((device.local, device.remote, device.port, device.vni), ())
+        if isinstance(device, Subinterface):
+            return tuple(self._far_subinterfaces(device))
+        return ()
+
+    def _far_subinterfaces(self, device: Subinterface) -> Iterator[Subinterface]:
+        port = self[device.node][device.link]
+        if isinstance(port, Port) and (found := self[port.peer.node].subinterface(port.peer.interface, device.vid)):
+            yield found
+
     @cached_property
     def vxlan_ports(self) -> frozenset[int]:
         """UDP destination ports that carry VXLAN in this fabric; a decoder guesses no others."""
         return frozenset(device.port for device in self.all(Vxlan))
 
     @cached_property
+    def geneve_ports(self) -> frozenset[int]:
+        """The same for Geneve."""
+        return frozenset(device.port for device in self.all(Geneve))
+
+    @cached_property
     def needs(self) -> frozenset[str]:
         """The rtnetlink link kinds that a kernel must offer to carry this fabric."""
         return frozenset(link_kind(device) for device in self.devices if not isinstance(device, Loopback))
-
-
-def link_kind(device: Device) -> str:
-    """The rtnetlink link kind (IFLA_INFO_KIND) that a device is made of."""
-    if isinstance(device, Gre):
-        return "ip6gre" if device.local.version == 6 else "gre"
-    return {Bridge: "bridge", Vxlan: "vxlan", Port: "veth"}[type(device)]
-
-
-def stable_mac(lab: str, node: str, interface: str) -> str:
-    """A locally administered unicast MAC, the same in every build, so that a stack can state it.
-
-    40 bits of SHA-256 behind ``02``: the U/L bit set, the I/G bit clear (IEEE 802, section 8.2).
-    """
-    digest = hashlib.sha256(f"{lab}/{node}/{interface}".encode()).digest()
-    return ":".join(f"{byte:02x}" for byte in b"\x02" + digest[:5])

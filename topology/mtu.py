@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 from topology.errors import Problem
 from topology.fib import Fib, Way
-from topology.model import PORT_MTU, Bridge, Device, Fabric, Gre, Node, Port, Vxlan
+from topology.model import PORT_MTU, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
 
 ETH_DATA_LEN = 1500
 """What a device has that knows nothing better (linux/if_ether.h)."""
 VXLAN_HEADROOM = {4: 50, 6: 70}
-"""Outer IP, UDP, VXLAN and the inner Ethernet header, by the outer IP's version (net/vxlan.h)."""
+"""Outer IP, UDP, VXLAN and the inner Ethernet header, by the outer IP's version (net/vxlan.h); Geneve's are as long
+without options (GENEVE_IPV4_HLEN, drivers/net/geneve.c)."""
 IP_HEADER = {4: 20, 6: 40}
 GRE_HEADER, GRE_KEY = 4, 4
 """RFC 2784, and the key of RFC 2890."""
@@ -53,9 +54,13 @@ def _when_made(node: Node, device: Device, above: frozenset[str]) -> int:
         return device.mtu
     if isinstance(device, Port):
         return PORT_MTU
+    if isinstance(device, Subinterface):
+        return _when_made(node, node[device.link], above)
     if isinstance(device, Vxlan):
         room = _vxlan_room(node, device, above)
         return ETH_DATA_LEN if room is None else room
+    if isinstance(device, Geneve):
+        return below - VXLAN_HEADROOM[device.remote.version] if (below := _below(node, device, above)) else ETH_DATA_LEN
     return _gre(node, device, above) if isinstance(device, Gre) else ETH_DATA_LEN
 
 
@@ -67,12 +72,18 @@ def _vxlan_room(node: Node, device: Vxlan, above: frozenset[str]) -> int | None:
 
 
 def _gre(node: Node, device: Gre, above: frozenset[str]) -> int:
-    """What the device leaves by which the far end is reached while there are no routes but the addresses'
-    (ip_tunnel_bind_dev, net/ipv4/ip_tunnel.c; ip6gre_tnl_link_config_route, net/ipv6/ip6_gre.c)."""
-    others = [other for other in node.devices if other.name not in above | {device.name}]
-    known = Fib((i.network, (Way(other.name, None),)) for other in others for i in other.addresses)
-    ways = known.lookup(device.remote)
-    below = _when_made(node, node[ways[0].dev], above | {device.name}) if ways else ETH_DATA_LEN
+    """What the device leaves by which the far end is reached (ip_tunnel_bind_dev, net/ipv4/ip_tunnel.c;
+    ip6gre_tnl_link_config_route, net/ipv6/ip6_gre.c)."""
+    below = _below(node, device, above) or ETH_DATA_LEN
     version = device.local.version
     header = IP_HEADER[version] + GRE_HEADER + (0 if device.key is None else GRE_KEY)
     return max(LEAST[version], below - header)
+
+
+def _below(node: Node, device: Gre | Geneve, above: frozenset[str]) -> int | None:
+    """The MTU of the device by which the far end is reached while there are no routes but the addresses'; None where it
+    is not."""
+    others = [other for other in node.devices if other.name not in above | {device.name}]
+    known = Fib((i.network, (Way(other.name, None),)) for other in others for i in other.addresses)
+    ways = known.lookup(device.remote)
+    return _when_made(node, node[ways[0].dev], above | {device.name}) if ways else None

@@ -22,7 +22,7 @@ PATTERN = bytes(range(256)) * 256
 """What a probe is filled up with: as much as the largest IP packet holds."""
 ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
 """Echo request and echo reply by IP version (RFC 792, RFC 4443)."""
-HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp": 8, "gre": 4, "vxlan": 8}
+HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp": 8, "gre": 4, "vxlan": 8, "geneve": 8}
 
 
 @dataclass(frozen=True)

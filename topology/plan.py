@@ -14,7 +14,21 @@ from typing import Any
 
 from topology.errors import Position
 from topology.fib import Way
-from topology.model import Bridge, Device, Fabric, Gre, Interface, Loopback, Node, Port, Route, Routing, Vxlan
+from topology.model import (
+    Bridge,
+    Device,
+    Fabric,
+    Geneve,
+    Gre,
+    Interface,
+    Loopback,
+    Node,
+    Port,
+    Route,
+    Routing,
+    Subinterface,
+    Vxlan,
+)
 from topology.promises import NOWHERE
 
 LOOPBACK_INDEX = 1
@@ -29,6 +43,8 @@ RT_SCOPE_LINK = 253
 """linux/rtnetlink.h: what a route without a gateway reaches is on the link."""
 INHERIT_TOS = 1
 """Not a TOS: the bit that ip_tunnel_xmit (net/ipv4/ip_tunnel.c) takes for "the inner packet's"."""
+FLOOD_MAC = "00:00:00:00:00:00"
+"""The forwarding entry of a VXLAN device by which unknown and broadcast frames leave (ip-link(8), ``remote``)."""
 GRE_KEY = 0x2000
 """The header has a key (GRE_KEY of linux/if_tunnel.h, in network order)."""
 IGNORE_ENCAP_LIMIT = 1
@@ -164,9 +180,11 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
     for device in _virtual_devices(node):
         arguments, words = _virtual(device, index)
         arguments |= _own(device, index[device.name])
-        options = _words(address=device.mac, mtu=device.mtu)
+        link = device.link if isinstance(device, Subinterface) else None
+        options = _words(address=device.mac, mtu=device.mtu, link=link)
         yield op("link", "add", arguments, f"link add name {device.name}{options} type {words}", device.where)
         yield from _address_and_up(op, device, index[device.name])
+        yield from _floods(device, index)
     for bridge in node.all(Bridge):
         for member in bridge.members:
             enslave = {"index": index[member], "master": index[bridge.name]}
@@ -222,22 +240,46 @@ def _virtual(device: Device, index: Mapping[str, int]) -> tuple[dict[str, Any], 
         return _vxlan(device, index)
     if isinstance(device, Gre):
         return _gre(device)
+    if isinstance(device, Geneve):
+        return _geneve(device)
+    if isinstance(device, Subinterface):
+        arguments = {"kind": "vlan", "vlan_id": device.vid, "link": index[device.link]}
+        return arguments, f"vlan id {device.vid}"
     raise TypeError(f"no plan for a {type(device).__name__}")
 
 
 def _vxlan(device: Vxlan, index: Mapping[str, int]) -> tuple[dict[str, Any], str]:
     six = "6" if isinstance(device.local, IPv6Address) else ""
+    remote = None if device.others else str(device.remote)
     arguments: dict[str, Any] = {
         "kind": "vxlan",
         "vxlan_id": device.vni,
         f"vxlan_local{six}": str(device.local),
-        f"vxlan_group{six}": str(device.remote),
+        **({f"vxlan_group{six}": remote} if remote else {}),
         "vxlan_port": device.port,
     }
     if device.dev:
         arguments["vxlan_link"] = index[device.dev]
-    ends = f"local {device.local} remote {device.remote}"
-    return arguments, f"vxlan id {device.vni} {ends}{_words(dev=device.dev)} dstport {device.port}"
+    ends = f"local {device.local}{_words(remote=remote, dev=device.dev)}"
+    return arguments, f"vxlan id {device.vni} {ends} dstport {device.port}"
+
+
+def _floods(device: Device, index: Mapping[str, int]) -> Iterator[Operation]:
+    """The entries by which frames to all are sent to each of several VTEPs (vxlan_fdb_append, drivers/net/vxlan)."""
+    if not isinstance(device, Vxlan) or not device.others:
+        return
+    way = {"nda_ifindex": index[device.dev]} if device.dev else {}
+    for remote in device.remotes:
+        arguments = {"ifindex": index[device.name], "lladdr": FLOOD_MAC, "dst": str(remote), **way}
+        words = f"fdb append {FLOOD_MAC} dev {device.name} dst {remote}{_words(via=device.dev)}"
+        yield Operation(device.node, "fdb", "append", arguments, f"bridge -n {device.node} {words}", device.where)
+
+
+def _geneve(device: Geneve) -> tuple[dict[str, Any], str]:
+    six = "6" if isinstance(device.remote, IPv6Address) else ""
+    arguments = {"geneve_id": device.vni, f"geneve_remote{six}": str(device.remote), "geneve_port": device.port}
+    words = f"geneve id {device.vni} remote {device.remote} dstport {device.port}"
+    return {"kind": "geneve", **arguments}, words
 
 
 def _gre(device: Gre) -> tuple[dict[str, Any], str]:

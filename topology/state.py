@@ -10,16 +10,28 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
-from topology.model import Address, Bridge, Device, Gre, Interface, Loopback, Network, Node, Port, Routing, Vxlan
+from topology.model import (
+    Address,
+    Bridge,
+    Device,
+    Geneve,
+    Gre,
+    Interface,
+    Loopback,
+    Network,
+    Node,
+    Port,
+    Routing,
+    Subinterface,
+    Vxlan,
+)
 from topology.mtu import device_mtu
-from topology.plan import DEFAULT_ROUTING, ROUTERS, written_sysctls
+from topology.plan import DEFAULT_ROUTING, FLOOD_MAC, ROUTERS, written_sysctls
 
 FALLBACK_DEVICES = frozenset(
     ("lo", "gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6gre0", "ip6_vti0")
 )
 """Devices that the kernel puts into every namespace (net/ipv4/ip_tunnel.c): not part of any fabric."""
-FLOOD_MAC = "00:00:00:00:00:00"
-"""The forwarding entry of a VXLAN device by which unknown and broadcast frames leave (ip-link(8), ``remote``)."""
 UNWRITTEN_SYSCTLS: Mapping[str, int] = {
     "net.ipv4.ip_default_ttl": 64,
     "net.ipv4.ip_no_pmtu_disc": 0,
@@ -144,16 +156,19 @@ def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_RO
     }
     addresses = frozenset((device.name, interface) for device in node.devices for interface in device.addresses)
     links = {d.name: declared_link(node, d) for d in node.devices if not isinstance(d, Loopback)}
-    entries = DEFAULT_RULES[4] | DEFAULT_RULES[6] | {flood_entry(device) for device in node.all(Vxlan)}
+    entries = (
+        DEFAULT_RULES[4] | DEFAULT_RULES[6] | {entry for vxlan in node.all(Vxlan) for entry in flood_entries(vxlan)}
+    )
     sysctls = dict(_declared_sysctls(node, ipv6, routing))
     return NodeState(node.name, links, addresses, frozenset(connected | explicit), entries, sysctls)
 
 
-def flood_entry(vxlan: Vxlan) -> Entry:
-    """The forwarding entry that a VXLAN device with a remote is made with (vxlan_dev_configure)."""
+def flood_entries(vxlan: Vxlan) -> Iterator[Entry]:
+    """The forwarding entry that a VXLAN device with one remote is made with (vxlan_dev_configure), or one for each."""
     via = f" via {vxlan.dev}" if vxlan.dev else ""
-    place = f"{FLOOD_MAC} dev {vxlan.name} dst {vxlan.remote}{via} self"
-    return Entry("bridge fdb", vxlan.name, f"{place} permanent", place)
+    for remote in vxlan.remotes:
+        place = f"{FLOOD_MAC} dev {vxlan.name} dst {remote}{via} self"
+        yield Entry("bridge fdb", vxlan.name, f"{place} permanent", place)
 
 
 def sysctl_of(version: int, device: str, name: str) -> str:
@@ -190,8 +205,13 @@ def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:
     if isinstance(device, Bridge):
         return "bridge", ()
     if isinstance(device, Vxlan):
-        ends = {"local": device.local, "remote": device.remote}
+        ends = {"local": device.local, "remote": "none" if device.others else device.remote}
         return "vxlan", _sorted(vni=device.vni, dstport=device.port, dev=device.dev or "none", **ends)
+    if isinstance(device, Subinterface):
+        return "vlan", _sorted(id=device.vid, protocol="802.1q", dev=device.link)
+    if isinstance(device, Geneve):
+        ends = {"remote": device.remote, "ttl": "auto", "tos": "0"}
+        return "geneve", _sorted(vni=device.vni, dstport=device.port, **ends)
     if isinstance(device, Gre):
         kind = "ip6gre" if isinstance(device.local, IPv6Address) else "gre"
         key = "none" if device.key is None else device.key

@@ -1,7 +1,7 @@
 """Whether what must be kept apart was kept apart: tenants' frames, forged packets, the world outside. Pure.
 
-A frame is *bare* where no VXLAN header is around it: there somebody has it. What was seen is held against the exact set
-of interfaces that the declaration derives, so that a leak and a loss are both named with node and interface.
+A frame is *bare* where no VXLAN or Geneve header is around it: there somebody has it. What was seen is held against the
+exact set of interfaces that the declaration derives, so that a leak and a loss are both named with node and interface.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from topology.packet import Probe
 from topology.refs import PortRef
 from topology.wire.headers import quoted
 
+AROUND_FRAMES = frozenset(("vxlan", "geneve"))
+"""The headers of tunnels that carry Ethernet frames."""
 TOLD_MAX = 20
 """Places that a message names; the rest is counted."""
 SOURCE_KEY, BITS_KEY = "foreign-sources", "reserved-bits"
@@ -90,10 +92,10 @@ class MachineSeen:
 
 
 def bare(sightings: Iterable[Sighting]) -> dict[PortRef, Sighting]:
-    """The first sighting at each interface where no VXLAN header is around the frame, in the order of time."""
+    """The first sighting at each interface where no tunnel is around the frame, in the order of time."""
     found: dict[PortRef, Sighting] = {}
     for seen in _in_order(sightings):
-        if "vxlan" not in seen.layers:
+        if AROUND_FRAMES.isdisjoint(seen.layers):
             found.setdefault(PortRef(seen.node, seen.interface), seen)
     return found
 
@@ -116,10 +118,12 @@ def _strays(frame: FrameSeen) -> Iterator[_Stray]:
     for seen in _in_order(frame.sightings):
         place = PortRef(seen.node, seen.interface)
         tunnel = _innermost_tunnel(seen)
-        if place in told or (place in frame.expected if tunnel is None else _may_pass(frame, place, tunnel)):
+        if place in told or (_may_be_bare(frame, place, seen) if tunnel is None else _may_pass(frame, place, tunnel)):
             continue
         told.add(place)
         right = _vnis(frame.domain.tunnels) if tunnel is not None and place in frame.transit else "nothing"
+        if tunnel is None and place in frame.expected:
+            right = " or ".join(f"VLAN {vid}" for vid in sorted(_vids(frame, place))) or "no VLAN tag"
         yield _Stray(place, right, seen, f" in VNI {tunnel[1]}" if tunnel else "")
 
 
@@ -152,18 +156,29 @@ def _may_pass(frame: FrameSeen, place: PortRef, tunnel: tuple[int, int]) -> bool
     return place in frame.transit and tunnel in frame.domain.tunnels
 
 
+def _may_be_bare(frame: FrameSeen, place: PortRef, seen: Sighting) -> bool:
+    """Whether a frame is for this place, and under the tag that its domain has there, if any."""
+    tag = next((int(header.fields["vlan"]) for header in seen.headers if header.layer == "dot1q"), None)
+    vids = _vids(frame, place)
+    return place in frame.expected and (tag in vids if vids else tag is None)
+
+
+def _vids(frame: FrameSeen, place: PortRef) -> frozenset[int]:
+    return frozenset(vid for port, vid in frame.domain.tags if port == place)
+
+
 def _vnis(tunnels: Collection[tuple[int, int]]) -> str:
     return " or ".join(f"VNI {vni} on port {port}" for port, vni in sorted(tunnels))
 
 
 def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
-    """UDP port and VNI of the VXLAN header next to the frame; None for a frame that is bare."""
+    """UDP port and VNI of the VXLAN or Geneve header next to the frame; None for a frame that is bare."""
     headers = seen.headers.headers
-    places = [number for number, header in enumerate(headers) if header.layer == "vxlan"]
+    places = [number for number, header in enumerate(headers) if header.layer in AROUND_FRAMES]
     if not places:
         return None
-    udp, vxlan = headers[places[-1] - 1], headers[places[-1]]
-    return int(udp.fields["dport"]), int(vxlan.fields["vni"])
+    udp, tunnel = headers[places[-1] - 1], headers[places[-1]]
+    return int(udp.fields["dport"]), int(tunnel.fields["vni"])
 
 
 def arrives(seen: ForgerySeen) -> bool:

@@ -1,0 +1,1 @@
+"""What measurements mean: runs of iperf3, traces of kernel functions, comparisons, answers. Pure."""

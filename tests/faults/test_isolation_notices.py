@@ -20,6 +20,7 @@ from topology.wait import wait_for
 
 pytestmark = pytest.mark.faults
 LEAK, LEAK_END = "leak0", "leak1"
+FLOOD = "bridge fdb append 00:00:00:00:00:00 dev {name} dst {remote}"
 Do = Callable[[str, str], str]
 
 
@@ -78,6 +79,8 @@ def anew(node: Node, vxlan: Vxlan, more: str = "", **other: object) -> str:
     mac = f"address {vxlan.mac} " if said["name"] == vxlan.name else ""
     made = f"ip link add {said['name']} {mac}mtu {vxlan.mtu or 1450} type vxlan id {said['vni']} {ends} {more}"
     gone = f"ip link del {vxlan.name}; " if said["name"] == vxlan.name else ""
+    floods = (FLOOD.format(name=said["name"], remote=remote) for remote in vxlan.others)
+    made = "; ".join((made, *floods))
     return f"{gone}{made}; ip link set {said['name']} {f'master {bridge.name}' if bridge else ''} up"
 
 
@@ -122,11 +125,11 @@ def test_two_vnis_in_one_bridge_are_noticed(
     lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
 ) -> None:
     """A VXLAN device in the other tenant's bridge shows that tenant's frames, which travel under the wrong VNI."""
-    here = {vxlan.node: vxlan for vxlan in two[1].vxlans}
-    moved = next((here[vxlan.node] for vxlan in two[0].vxlans if vxlan.node in here), None)
+    here = {vxlan.node: vxlan for vxlan in two[1].vteps}
+    moved = next((here[vxlan.node] for vxlan in two[0].vteps if vxlan.node in here), None)
     if moved is None:
         raise NotApplicable(f"no node of the lab {lab.name} has VXLAN devices of two domains")
-    mine = next(vxlan for vxlan in two[0].vxlans if vxlan.node == moved.node)
+    mine = next(vxlan for vxlan in two[0].vteps if vxlan.node == moved.node)
     bridge = lab[mine.node].bridge_of(mine.name)
     assert bridge
     do(moved.node, f"ip link set {moved.name} master {bridge.name}")

@@ -15,7 +15,7 @@ from reports.judge.mtu import PairMtu
 from topology.errors import NotApplicable
 from topology.expected import expected_journey, probes_of
 from topology.limits import Limit, limits
-from topology.model import Fabric, Gre, Vxlan
+from topology.model import Fabric, Geneve, Gre, Vxlan
 from topology.promises import Kind, MtuPromise, Pair
 
 pytestmark = pytest.mark.mtu
@@ -47,7 +47,9 @@ def leaf_ports(lab: Fabric, pair: Pair) -> list[Limit]:
 
 def tunnels(lab: Fabric, pair: Pair) -> list[list[Limit]]:
     """The tunnel devices on a pair's way, those of one node together: packets take one of them."""
-    found = [limit for limit in outgoing(lab, pair) if isinstance(lab[limit.node][limit.interface], Gre | Vxlan)]
+    found = [
+        limit for limit in outgoing(lab, pair) if isinstance(lab[limit.node][limit.interface], Geneve | Gre | Vxlan)
+    ]
     kinds = dict.fromkeys((limit.node, type(lab[limit.node][limit.interface])) for limit in found)
     return [[li for li in found if (li.node, type(lab[li.node][li.interface])) == kind] for kind in kinds]
 

@@ -111,6 +111,17 @@ def _vxlan(fields: Fields, body: bytes) -> bytes:
     return struct.pack("!II", _number(fields, "flags", 8) << 24, _number(fields, "vni") << 8) + body
 
 
+def _dot1q(fields: Fields, body: bytes) -> bytes:
+    return struct.pack("!HH", _number(fields, "vlan"), _number(fields, "type")) + body
+
+
+def _geneve(fields: Fields, body: bytes) -> bytes:
+    options = fields.get("options", b"")
+    assert isinstance(options, bytes)
+    head = struct.pack("!BBHI", len(options) // 4, 0, _number(fields, "proto", 0x6558), _number(fields, "vni") << 8)
+    return head + options + body
+
+
 def _payload(fields: Fields, body: bytes) -> bytes:
     load = fields["load"]
     assert isinstance(load, bytes)
@@ -125,6 +136,8 @@ _RENDER: Mapping[str, Callable[[Fields, bytes], bytes]] = {
     "udp": _udp,
     "gre": _gre,
     "vxlan": _vxlan,
+    "geneve": _geneve,
+    "dot1q": _dot1q,
     "payload": _payload,
 }
 
@@ -141,7 +154,14 @@ def sighting(
     """What a tap makes of a packet at an interface; ``number`` is its place in time."""
     frame, link = render(layers), layers[0][0] == "ether"
     ethertype = 0x86DD if layers[0][0] == "ipv6" else 0x0800
-    headers = decode(frame, link=link, ethertype=ethertype, vlan=vlan, vxlan_ports=fabric.vxlan_ports)
+    headers = decode(
+        frame,
+        link=link,
+        ethertype=ethertype,
+        vlan=vlan,
+        vxlan_ports=fabric.vxlan_ports,
+        geneve_ports=fabric.geneve_ports,
+    )
     time_ns, hardware = START_NS + number * STEP_NS, ETHERNET if link else GRE_DEVICE
     return Sighting(node, interface, direction, time_ns, number, len(frame), frame, headers, hardware, vlan)
 

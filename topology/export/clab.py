@@ -112,8 +112,9 @@ def _sysctls(plan: Plan, node: str) -> list[str]:
 
 def _inside(operation: Operation) -> str:
     """A command as it is typed inside its node."""
-    words = operation.command
-    return words.replace(f"ip netns exec {operation.node} ", "", 1).replace(f"ip -n {operation.node} ", "ip ", 1)
+    words = operation.command.replace(f"ip netns exec {operation.node} ", "", 1)
+    program, _, rest = words.partition(f" -n {operation.node} ")
+    return f"{program} {rest}" if rest else words
 
 
 def _node(fabric: Fabric, node: Node, plan: Plan, common: Sequence[str]) -> Yaml:

@@ -99,7 +99,7 @@ def _leave_out(machine: Machine, line: str, where: Position) -> None:
 
 
 def bridge(machine: Machine, words: Words) -> None:
-    """``bridge fdb append 00:00:00:00:00:00 dev VXLAN dst ADDRESS``: where a VXLAN device floods to."""
+    """``bridge fdb append 00:00:00:00:00:00 dev VXLAN dst ADDRESS [via DEV]``: where a VXLAN device floods to."""
     object_, verb = (words.take() if words else "" for _ in range(2))
     if verb in ("", "show", "list"):
         return
@@ -107,11 +107,11 @@ def bridge(machine: Machine, words: Words) -> None:
     options: dict[str, str] = {}
     while words:
         word = words.take()
-        if word in ("dev", "dst"):
+        if word in ("dev", "dst", "via"):
             options[word] = words.take()
         elif word not in ("self", "permanent", "static"):
             mac = ""
-    if mac != FLOOD or set(options) != {"dev", "dst"}:
+    if mac != FLOOD or set(options) - {"via"} != {"dev", "dst"}:
         what = f"{shown(str(words))} sets what hopcheck's bridges learn or have not"
         raise refusal(words.where, what, _FLOOD_RIGHT)
     made = machine.made.get(options["dev"])
@@ -119,6 +119,10 @@ def bridge(machine: Machine, words: Words) -> None:
         return
     if made is None or made.kind != "vxlan":
         raise refusal(words.where, f"{shown(options['dev'])} is no VXLAN device that is made before", _FLOOD_RIGHT)
+    way = made.settings.get("dev")
+    if "via" in options and (way is None or options["via"] != way.text):
+        what = f"{shown(options['dev'])} floods by {shown(options['via'])}, which is not its dev"
+        raise refusal(words.where, what, _FLOOD_RIGHT)
     machine.floods.setdefault(options["dev"], []).append(said(words.where, options["dst"]))
 
 

@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_interface
 
 from topology.formats.clab_machine import Machine, Made, said
 from topology.formats.lab_values import shown, suggest
+from topology.formats.yaml_positions import Scalar
 from topology.model import LOOPBACK
 
 
@@ -37,20 +38,22 @@ def _check_devices(machine: Machine) -> None:
 
 
 def _complete_vxlan(machine: Machine, name: str, made: Made) -> None:
-    """``local`` and ``remote`` where the kernel or the forwarding database has them instead of the command."""
-    floods = machine.floods.get(name, [])
-    if floods:
-        remote = made.settings.setdefault("remote", floods[0])
-        for other in floods:
-            if not _same_address(other.text, remote.text):
-                what = f"{name} floods to {remote.text} and to {other.text}"
-                machine.findings.refuse(other.where, what, "one remote for each VXLAN device", "vxlan")
-    if "local" not in made.settings and "dev" in made.settings and "remote" in made.settings:
-        version = 6 if ":" in made.settings["remote"].text else 4
+    """``local`` and the remotes where the kernel or the forwarding database has them instead of the command."""
+    said_first = [made.settings.pop("remote")] if "remote" in made.settings else []
+    remotes: dict[str, Scalar] = {}
+    for remote in (*said_first, *machine.floods.get(name, ())):
+        remotes.setdefault(_normal(remote.text), remote)
+    found = list(remotes.values())
+    if len(found) == 1:
+        made.settings["remote"] = found[0]
+    else:
+        made.remotes = found
+    if "local" not in made.settings and "dev" in made.settings and found:
+        version = 6 if ":" in found[0].text else 4
         own = [_ip(text) for text in machine.addresses.get(made.settings["dev"].text, {})]
-        found = next((ip for ip in own if (":" in ip) == (version == 6)), None)
-        if found is not None:
-            made.settings["local"] = said(made.where, found)
+        address = next((ip for ip in own if (":" in ip) == (version == 6)), None)
+        if address is not None:
+            made.settings["local"] = said(made.where, address)
 
 
 def _ip(text: str) -> str:
@@ -60,9 +63,9 @@ def _ip(text: str) -> str:
         return text
 
 
-def _same_address(a: str, b: str) -> bool:
-    """Whether two texts are one IP address."""
+def _normal(text: str) -> str:
+    """An IP address as Python writes it; other text as it is."""
     try:
-        return ip_address(a) == ip_address(b)
+        return str(ip_address(text))
     except ValueError:
-        return a == b
+        return text

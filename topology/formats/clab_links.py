@@ -14,7 +14,15 @@ from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Scalar
 from topology.model import LOOPBACK
 
-KINDS: Mapping[str, Kind] = {"bridge": "bridges", "dummy": "bridges", "vxlan": "vxlan", "gre": "gre", "ip6gre": "gre"}
+KINDS: Mapping[str, Kind] = {
+    "bridge": "bridges",
+    "dummy": "bridges",
+    "vlan": "vlan",
+    "vxlan": "vxlan",
+    "geneve": "geneve",
+    "gre": "gre",
+    "ip6gre": "gre",
+}
 """What a type of ip-link(8) becomes."""
 VXLAN_PORT = "8472"
 """Linux's own default (drivers/net/vxlan, ``vxlan_port``), not IANA's 4789."""
@@ -29,12 +37,24 @@ OPTIONS: Mapping[str, Grammar] = {
         fixed={"stp_state": ("0",), "vlan_filtering": ("0",), "forward_delay": ANY, "priority": ANY},
         unseen={"ageing_time": 1, "mcast_snooping": 1, "mcast_querier": 1},
     ),
+    "vlan": Grammar(
+        "id NUMBER",
+        settings={"id": "id"},
+        fixed={"protocol": ("802.1Q", "802.1q"), "reorder_hdr": ("on",), "gvrp": ("off",), "mvrp": ("off",)}
+        | {"loose_binding": ("off",), "bridge_binding": ("off",)},
+    ),
     "vxlan": Grammar(
         "id NUMBER, local and remote ADDRESS, dev NAME, dstport NUMBER",
         settings={"id": "vni", "vni": "vni", "local": "local", "remote": "remote", "dev": "dev", "dstport": "port"},
         flags=frozenset({"learning", "noproxy", "norsc", "nol2miss", "nol3miss", "noudpcsum", "noexternal", "nogbp"}),
         fixed={"ttl": ("auto", "64", "0"), "tos": ("0", "inherit"), "df": ("unset",)},
         unseen={"nolearning": 0, "ageing": 1, "maxaddress": 1, "srcport": 2},
+    ),
+    "geneve": Grammar(
+        "id NUMBER, remote ADDRESS, dstport NUMBER",
+        settings={"id": "vni", "vni": "vni", "remote": "remote", "dstport": "port"},
+        flags=frozenset({"noudpcsum", "noexternal"}),
+        fixed={"ttl": ("auto", "0"), "tos": ("0",), "df": ("unset",), "flowlabel": ("0",)},
     ),
     "gre": Grammar(
         "local and remote ADDRESS, key NUMBER, ttl NUMBER or inherit, tos inherit",
@@ -65,10 +85,13 @@ def link_add(machine: Machine, words: Words, six: bool) -> None:
     """``ip link add [name] NAME [mtu N] [address MAC] type TYPE OPTIONS``."""
     found = read(words, ADD, machine.findings, until="type")
     name, type_ = need(words, found, "device", ADD), found.get("type", "")
-    if "link" in found and type_ in KINDS:
+    if ("link" in found) != (type_ == "vlan") and type_ in KINDS:
         machine.lost.add(name)
+        if type_ == "vlan":
+            right = "ip link add link PORT name NAME type vlan id NUMBER"
+            raise refusal(words.where, f"{shown(str(words))} names no link", right)
         raise refusal(words.where, f"{shown(str(words))} puts a device on another", ADD.right)
-    _make(machine, name, type_, words)
+    _make(machine, name, type_, words, found.get("link", ""))
     _set(machine, found, words.where)
 
 
@@ -85,7 +108,7 @@ def tunnel_add(machine: Machine, words: Words, six: bool) -> None:
     _make(machine, name, mode, words)
 
 
-def _make(machine: Machine, name: str, type_: str, words: Words) -> None:
+def _make(machine: Machine, name: str, type_: str, words: Words, link: str = "") -> None:
     where = words.where
     kind = KINDS.get(type_)
     machine.lost.add(name)
@@ -110,6 +133,7 @@ def _make(machine: Machine, name: str, type_: str, words: Words) -> None:
         machine.findings.note(
             where, "a dummy device is no kind of hopcheck's", "a bridge without members stands for it"
         )
+    found |= {"dev": link} if link else {}
     if "dev" in found:
         machine.mention(found["dev"], where)
     settings = {key: _setting(key, text, where) for key, text in found.items() if key not in OPTIONS[kind].flags}

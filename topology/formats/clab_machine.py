@@ -13,11 +13,11 @@ from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
 from topology.model import LOOPBACK
 
-Kind: TypeAlias = Literal["bridges", "vxlan", "gre"]
+Kind: TypeAlias = Literal["bridges", "vlan", "vxlan", "geneve", "gre"]
 
 MANAGEMENT = "eth0"
 """The interface by which containerlab manages a node; hopcheck's fabrics are closed and have none."""
-DEVICES = ("links", "bridges", "vxlan", "gre")
+DEVICES = ("links", "bridges", "vlan", "vxlan", "geneve", "gre")
 """What a device that is refused spoils."""
 
 
@@ -33,11 +33,12 @@ def number(where: Position, text: str) -> Scalar:
 
 @dataclass
 class Made:
-    """A bridge or tunnel: what it is, where it was made, and its settings or members."""
+    """A bridge or tunnel: what it is, where it was made, its settings, and several remotes or a bridge's members."""
 
     kind: Kind
     where: Position
     settings: dict[str, Scalar] = field(default_factory=dict)
+    remotes: list[Scalar] = field(default_factory=list)
     members: dict[str, Scalar] = field(default_factory=dict)
 
 
@@ -129,7 +130,7 @@ class Machine:
             "mac": _table(self.where, self.mac),
             "routes": Items(self.where, [route for routes in self.routes.values() for route in routes]),
         }
-        for kind in ("bridges", "vxlan", "gre"):
+        for kind in ("bridges", "vlan", "vxlan", "geneve", "gre"):
             parts[kind] = Table(
                 self.where, {name: (m.where, _device(m)) for name, m in self.made.items() if m.kind == kind}
             )
@@ -139,7 +140,8 @@ class Machine:
 def _device(made: Made) -> Tree:
     if made.kind == "bridges":
         return Items(made.where, list(made.members.values()))
-    return Table(made.where, {key: (value.where, value) for key, value in made.settings.items()})
+    settings: dict[str, Tree] = {**made.settings, **({"remotes": _items(made.remotes)} if made.remotes else {})}
+    return _table(made.where, settings)
 
 
 def _items(texts: Iterable[Scalar]) -> Items:

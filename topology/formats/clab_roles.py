@@ -80,7 +80,7 @@ def _derived(machine: Machine, routes: bool, is_edge: bool, level: str, top: str
         return "switch" if "bridges" in kinds else "customer"
     if top and level:
         return "spine" if level == top else "leaf"
-    return "leaf" if kinds & {"vxlan", "gre"} or is_edge else "spine"
+    return "leaf" if kinds & {"vxlan", "geneve", "gre"} or is_edge else "spine"
 
 
 def _agree(machine: Machine, routes: bool, role: str, findings: Findings) -> None:

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from topology.errors import Problem
-from topology.formats import lab_links, lab_routes, lab_segments, lab_tunnels
+from topology.formats import lab_links, lab_routes, lab_segments, lab_tunnels, lab_vlans
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_refusals import DEVICES
-from topology.model import Gre, Vxlan
+from topology.model import Geneve, Gre, Vxlan
 
 MAX_PROBLEMS = 200
 """As many problems as anybody reads; a hostile file costs no more."""
@@ -33,21 +33,27 @@ _UNIQUE = frozenset({"unique names"})
 _PEERS = frozenset({"peers"})
 """Nor this: that every tunnel has its other end."""
 
+_SOURCES = frozenset({"sources"})
+"""Nor this: that each Geneve device's packets leave with its local address."""
+
 CHECKS: tuple[Check, ...] = (
     Check(lab_links.check_node_lengths, spoils=_NAMES),
     Check(lab_links.check_ends, needs=_NAMES, spoils=frozenset({"links"})),
     Check(lab_links.check_device_lengths, spoils=_UNIQUE),
     Check(lab_links.check_names, spoils=_UNIQUE),
     Check(lab_links.check_settings, needs=_NAMES | DEVICES | _UNIQUE, spoils=_ADDRESSES),
+    Check(lab_vlans.check_vlans, needs=_NAMES | DEVICES | _UNIQUE, spoils=frozenset({"vlan"})),
     Check(lab_links.check_bridges, needs=_NAMES | DEVICES | _UNIQUE, spoils=frozenset({"bridges"})),
     Check(lab_segments.check_macs, needs=frozenset({"isolation"})),
     Check(lab_tunnels.check_vnis),
     Check(lab_tunnels.check_places, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE),
     Check(lab_tunnels.check_twins),
     Check(partial(lab_tunnels.check_peers, kind=Vxlan), needs=_NAMES | {"vxlan"}, spoils=_PEERS),
+    Check(lab_tunnels.check_sources, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE | {"routes"}, spoils=_SOURCES),
+    Check(partial(lab_tunnels.check_peers, kind=Geneve), needs=_NAMES | _SOURCES | {"geneve"}, spoils=_PEERS),
     Check(partial(lab_tunnels.check_peers, kind=Gre), needs=_NAMES | {"gre"}, spoils=_PEERS),
     Check(lab_segments.check_hosts, needs=frozenset({"isolation"})),
-    Check(lab_segments.check_subnets, needs=_NAMES | {"bridges", "vxlan", "gre", "isolation"}),
+    Check(lab_segments.check_subnets, needs=_NAMES | {"bridges", "vlan", "vxlan", "geneve", "gre", "isolation"}),
     Check(lab_routes.check_prefixes),
     Check(lab_routes.check_next_hops, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE | _PEERS),
     Check(lab_routes.check_pair_names, needs=_NAMES),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address
 
 from topology.errors import Position
 from topology.formats import lab_schema as schema
 from topology.formats.yaml_positions import Step, Tree, locate
 from topology.model import (
     LOOPBACK,
+    Address,
     Bridge,
     Device,
     Fabric,
+    Geneve,
     Gre,
     Isolation,
     Link,
@@ -20,10 +23,14 @@ from topology.model import (
     Node,
     Port,
     Routing,
+    Subinterface,
     Vxlan,
     stable_mac,
 )
 from topology.promises import ABOVE, MtuPromise, Pair, Spread
+
+ANY_ADDRESS: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address(0)}
+"""Stands for a source that is not known (yet), by IP version."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +103,18 @@ def _mtu(index: int, spec: schema.LabSpec, tree: Tree) -> MtuPromise:
 def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) -> Node:
     said = spec.nodes[name]
     devices: list[Device] = [*ports]
+    for device, vlan in said.vlan.items():
+        devices.append(Subinterface(node=name, name=device, link=vlan.dev, vid=vlan.id, mtu=vlan.mtu))
     for bridge, members in said.bridges.items():
         devices.append(Bridge(node=name, name=bridge, members=tuple(members.values())))
     for device, vxlan in said.vxlan.items():
-        devices.append(Vxlan(node=name, name=device, **dict(vxlan)))
+        remote, *others = vxlan.ends
+        settings = {key: value for key, value in vxlan if key not in ("remote", "remotes")}
+        devices.append(Vxlan(node=name, name=device, remote=remote, others=tuple(others), **settings))
+    for device, geneve in said.geneve.items():
+        settings = {key: value for key, value in geneve if key != "local"}
+        local = geneve.local or ANY_ADDRESS[geneve.remote.version]
+        devices.append(Geneve(node=name, name=device, local=local, **settings))
     for device, gre in said.gre.items():
         settings = dict(gre)
         devices.append(Gre(node=name, name=device, inherit_tos=settings.pop("tos"), **settings))
@@ -108,18 +123,26 @@ def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) 
     routes = (
         replace(route, where=locate(tree, ("nodes", name, "routes", index))) for index, route in said.routes.items()
     )
-    return Node(
+    node = Node(
         name=name,
         role=said.role,
         devices=tuple(_finished(device, said, spec.lab, tree) for device in devices),
         routes=tuple(routes),
         where=locate(tree, ("nodes", name), key=True),
     )
+    return replace(node, devices=tuple(_with_source(node, device) for device in node.devices))
+
+
+def _with_source(node: Node, device: Device) -> Device:
+    """A Geneve device of which no local address is said has the one that its packets get."""
+    if isinstance(device, Geneve) and device.local.is_unspecified:
+        return replace(device, local=node.source_towards(device.remote) or device.local)
+    return device
 
 
 def _finished(device: Device, said: schema.NodeSpec, lab: str, tree: Tree) -> Device:
     """The device with what the node says about it elsewhere: its addresses, MTU and MAC."""
-    section = {Bridge: "bridges", Vxlan: "vxlan", Gre: "gre"}.get(type(device))
+    section = {Subinterface: "vlan", Bridge: "bridges", Vxlan: "vxlan", Geneve: "geneve", Gre: "gre"}.get(type(device))
     made = None if isinstance(device, Gre | Loopback) else stable_mac(lab, device.node, device.name)
     return replace(
         device,

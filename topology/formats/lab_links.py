@@ -74,7 +74,7 @@ def check_settings(draft: Draft) -> Iterator[Problem]:
                 elif section == "mac" and isinstance(node[name], Gre):
                     yield Problem(where, f"{name} is a GRE device and has no MAC", "no MAC here")
         for name in said.mtu:
-            if (name in said.vxlan and said.vxlan[name].mtu) or (name in said.gre and said.gre[name].mtu):
+            if any(name in kind and kind[name].mtu for kind in (said.vlan, said.vxlan, said.geneve, said.gre)):
                 where = draft.key("nodes", node.name, "mtu", name)
                 yield Problem(where, f"the MTU of {name} is set here and at the device", "one of the two")
 
@@ -105,9 +105,9 @@ def _member_problems(node: Node, name: str, where: Position) -> Iterator[Problem
         yield Problem(where, f"the bridge member {name!r} is no device of {node.name}", suggest(name, others))
     elif isinstance(node[name], Gre):
         what = f"the bridge member {name!r} is a GRE device, which carries no Ethernet frames"
-        yield Problem(where, what, "a port or a VXLAN device")
+        yield Problem(where, what, "a port, a VXLAN or a Geneve device")
     elif isinstance(node[name], Bridge):
-        yield Problem(where, f"the bridge member {name!r} is itself a bridge", "a port or a VXLAN device")
+        yield Problem(where, f"the bridge member {name!r} is itself a bridge", "a port, a VXLAN or a Geneve device")
 
 
 def _addressed_members(draft: Draft, node: Node, owners: dict[str, str]) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ from topology.formats.yaml_positions import Plain, Step, Tree, locate
 
 Path: TypeAlias = tuple[Step, ...]
 
-DEVICES = frozenset({"links", "bridges", "vxlan", "gre"})
+DEVICES = frozenset({"links", "bridges", "vlan", "vxlan", "geneve", "gre"})
 """The sections that declare devices."""
 ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation"}
 _KEY = "[key]"
@@ -31,6 +31,8 @@ _NEEDED: Mapping[str, str] = {
     "lab": "lab: NAME",
     "nodes": "nodes: with one mapping for each node's name",
     "role": "role: leaf, spine, switch or customer",
+    "dev": "dev: the port whose frames have the tag",
+    "id": "id: NUMBER, the same at both ends",
     "vni": "vni: NUMBER, the same at both ends",
     "local": "local: an address of this node",
     "remote": "remote: the address of the tunnel's other end",
@@ -103,7 +105,8 @@ def _problem(error: ErrorDetails, tree: Tree) -> Problem:
     if error["type"] == "extra_forbidden":
         where = locate(tree, path, key=True)
         return Problem(where, f"unknown key {shown(path[-1])}", suggest(str(path[-1]), _fields(path)))
-    if error["type"] == "missing":
+    if error["type"] in ("missing", schema.LACKS):
+        path = (*path, context["key"]) if error["type"] == schema.LACKS else path
         owner = shown(path[-2]) if len(path) > 1 and isinstance(path[-2], str) else "this"
         where = locate(tree, path[:-1], key=True)
         what = f"{'the file' if len(path) == 1 else owner} has no {path[-1]!r}"
@@ -118,6 +121,8 @@ def _fields(path: Path) -> Iterable[str]:
     part: Mapping[Step, type[schema.Spec]] = {
         "isolation": schema.IsolationSpec,
         "vxlan": schema.VxlanSpec,
+        "vlan": schema.VlanSpec,
+        "geneve": schema.GeneveSpec,
         "gre": schema.GreSpec,
         "links": schema.LinkSpec,
         "pairs": schema.PairSpec,

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
 
 from topology.formats import lab_values as values
-from topology.model import PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
+from topology.model import GENEVE_PORT, PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
 from topology.promises import ABOVE, Above, Kind
 from topology.refs import PortRef
 
 MAX_NODES = 10_000
+LACKS = "lacks"
+"""The error of a part that has none of several keys, of which it needs one; its context names the first ``key``."""
 
 T = TypeVar("T")
 
@@ -71,6 +74,8 @@ DeviceName: TypeAlias = Annotated[str, PlainValidator(values.name("device"))]
 Mtu: TypeAlias = Annotated[int, PlainValidator(values.number("MTU", values.MTU_MIN, values.MTU_MAX))]
 Mac: TypeAlias = Annotated[str, PlainValidator(values.mac)]
 Vni: TypeAlias = Annotated[int, PlainValidator(values.vni)]
+Vid: TypeAlias = Annotated[int, PlainValidator(values.number("VLAN", 1, 4094))]
+"""802.1Q keeps 0 for a tag without a VLAN and 4095 for itself (table 9-2)."""
 UdpPort: TypeAlias = Annotated[int, PlainValidator(values.number("UDP port", 1, 65535))]
 Key: TypeAlias = Annotated[int, PlainValidator(values.number("GRE key", 0, 2**32 - 1))]
 Ttl: TypeAlias = Annotated[int | None, PlainValidator(values.ttl)]
@@ -102,13 +107,45 @@ class Spec(BaseModel):
 
 
 class VxlanSpec(Spec):
-    """One entry of a node's ``vxlan``."""
+    """One entry of a node's ``vxlan``: with ``remote``, or ``remotes``."""
 
     vni: Vni
     local: Ip
-    remote: Ip
+    remote: Ip | None = None
+    remotes: Listed[Ip] = {}
     dev: InterfaceName | None = None
     port: UdpPort = VXLAN_PORT
+    mtu: Mtu | None = None
+
+    @model_validator(mode="after")
+    def _ends_somewhere(self) -> VxlanSpec:
+        if self.remote is None and not self.remotes:
+            raise PydanticCustomError(LACKS, "no remote", {"key": "remote"})
+        if self.remote is not None and self.remotes:
+            raise values.wrong("the device has both 'remote' and 'remotes'", "one of the two")
+        return self
+
+    @property
+    def ends(self) -> tuple[Address, ...]:
+        """Where its tunnels end."""
+        return (self.remote,) if self.remote is not None else tuple(self.remotes.values())
+
+
+class VlanSpec(Spec):
+    """One entry of a node's ``vlan``."""
+
+    dev: InterfaceName
+    id: Vid
+    mtu: Mtu | None = None
+
+
+class GeneveSpec(Spec):
+    """One entry of a node's ``geneve``."""
+
+    vni: Vni
+    local: Ip | None = None
+    remote: Ip
+    port: UdpPort = GENEVE_PORT
     mtu: Mtu | None = None
 
 
@@ -139,7 +176,9 @@ class NodeSpec(Spec):
     mtu: Named[Mtu] = {}
     mac: Named[Mac] = {}
     bridges: Annotated[dict[DeviceName, Listed[InterfaceName]], BeforeValidator(_table)] = {}
+    vlan: Annotated[dict[DeviceName, VlanSpec], BeforeValidator(_table)] = {}
     vxlan: Annotated[dict[DeviceName, VxlanSpec], BeforeValidator(_table)] = {}
+    geneve: Annotated[dict[DeviceName, GeneveSpec], BeforeValidator(_table)] = {}
     gre: Annotated[dict[DeviceName, GreSpec], BeforeValidator(_table)] = {}
     routes: Listed[RouteText] = {}
 

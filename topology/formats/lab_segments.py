@@ -9,8 +9,8 @@ from typing import TypeVar
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_links import ambiguous
-from topology.formats.lab_tunnels import endless, has_sound_vni, identity, is_peer
-from topology.model import Bridge, Device, Fabric, Gre, Interface, Network, Vxlan
+from topology.formats.lab_tunnels import endless, ends, has_sound_vni, is_peer, other_end, strands
+from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Network, Subinterface, Vxlan
 from topology.refs import PortRef
 
 IPV6_MTU_MIN = 1280
@@ -60,17 +60,35 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
     for bridge in fabric.all(Bridge):
         for member in bridge.members:
             sets.join(bridge.ref, PortRef(bridge.node, member))
-    for tunnels in (fabric.all(Vxlan), fabric.all(Gre)):
-        ends = {(tunnel.local, tunnel.remote, identity(tunnel)): tunnel for tunnel in tunnels}
-        for tunnel in tunnels:
-            peer = ends.get((tunnel.remote, tunnel.local, identity(tunnel)))
+    for near, far in _vlans(fabric):
+        sets.join(near, far)
+    for near, far in _tunnels(fabric):
+        sets.join(near, far)
+    return {device.ref: sets.find(device.ref) for device in fabric.devices}
+
+
+def _vlans(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
+    """Both ends of each VLAN of each link."""
+    by_port: dict[PortRef, dict[int, PortRef]] = {}
+    for vlan in fabric.all(Subinterface):
+        by_port.setdefault(PortRef(vlan.node, vlan.link), {})[vlan.vid] = vlan.ref
+    for link in fabric.links:
+        near, far = (by_port.get(end, {}) for end in link.ends)
+        yield from ((near[vid], far[vid]) for vid in near.keys() & far.keys())
+
+
+def _tunnels(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
+    """Both ends of each tunnel, as far as its VNI can be believed."""
+    for tunnels in (fabric.all(Vxlan), fabric.all(Geneve), fabric.all(Gre)):
+        known = ends(tunnels)
+        for tunnel, remote in strands(tunnels):
+            peer = known.get(other_end(tunnel, remote))
             if peer is not None and is_peer(tunnel, peer):
-                sets.join(tunnel.ref, peer.ref)
+                yield tunnel.ref, peer.ref
             elif not has_sound_vni(tunnel):
                 for other in tunnels:
-                    if (other.local, other.remote) == (tunnel.remote, tunnel.local):
-                        sets.join(tunnel.ref, other.ref)
-    return {device.ref: sets.find(device.ref) for device in fabric.devices}
+                    if other.local == remote and tunnel.local in other.remotes:
+                        yield tunnel.ref, other.ref
 
 
 def carried(draft: Draft) -> Iterator[Carried]:

@@ -1,44 +1,55 @@
-"""Checks of VXLAN and GRE devices: each end is where it says, and both ends agree."""
+"""Checks of VXLAN, Geneve and GRE devices: each end is where it says, and both ends agree."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from topology.errors import Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_values import VNI_MAX, VNI_MIN, suggest
-from topology.model import Fabric, Gre, Vxlan
+from topology.model import Address, Fabric, FrameTunnel, Geneve, Gre, Tunnel, Vxlan
 from topology.refs import PortRef
 
-Tunnel: TypeAlias = Vxlan | Gre
-_SECTION = {Vxlan: "vxlan", Gre: "gre"}
+TunnelT = TypeVar("TunnelT", bound=Tunnel)
+_SECTION = {Vxlan: "vxlan", Geneve: "geneve", Gre: "gre"}
 _COMPARED = 50
-_NOUN = {Vxlan: "VXLAN", Gre: "GRE"}
+_NOUN = {Vxlan: "VXLAN", Geneve: "Geneve", Gre: "GRE"}
 
 
 def identity(tunnel: Tunnel) -> tuple[tuple[str, int | None], ...]:
     """What must be equal at both ends beside the addresses."""
-    if isinstance(tunnel, Vxlan):
-        return (("vni", tunnel.vni), ("port", tunnel.port))
-    return (("key", tunnel.key),)
+    if isinstance(tunnel, Gre):
+        return (("key", tunnel.key),)
+    return (("vni", tunnel.vni), ("port", tunnel.port))
 
 
 def is_peer(a: Tunnel, b: Tunnel) -> bool:
     """Whether two devices are the two ends of one tunnel."""
-    return not _differences(a, b) and a.remote == b.local and a.ref != b.ref
+    return not _differences(a, b) and b.local in a.remotes and a.ref != b.ref
 
 
-def _end(tunnel: Tunnel) -> Hashable:
-    return (tunnel.local, tunnel.remote, identity(tunnel))
+def strands(tunnels: Iterable[TunnelT]) -> Iterator[tuple[TunnelT, Address]]:
+    """Each tunnel with each of its remotes: a tunnel between two addresses."""
+    return ((tunnel, remote) for tunnel in tunnels for remote in tunnel.remotes)
+
+
+def ends(tunnels: Iterable[TunnelT]) -> Mapping[Hashable, TunnelT]:
+    """The tunnels by what their other end must say: its remote, its local, and what is equal at both ends."""
+    return {(type(tunnel), tunnel.local, remote, identity(tunnel)): tunnel for tunnel, remote in strands(tunnels)}
+
+
+def other_end(tunnel: Tunnel, remote: Address) -> Hashable:
+    """What the other end of a strand is found by in ``ends``."""
+    return (type(tunnel), remote, tunnel.local, identity(tunnel))
 
 
 def _differences(mine: Tunnel, other: Tunnel) -> Sequence[tuple[str, str, str]]:
     """What disagrees: this end's field, and what each end says."""
     pairs = zip(identity(mine), identity(other), strict=True)
     found = [(n, f"{n} {_said(a)}", f"{n} {_said(b)}") for (n, a), (_, b) in pairs if a != b]
-    if mine.local != other.remote:
-        found.append(("local", f"local {mine.local}", f"remote {other.remote}"))
+    if mine.local not in other.remotes:
+        found.append(("local", f"local {mine.local}", f"remote {' and '.join(map(str, other.remotes))}"))
     return found
 
 
@@ -47,14 +58,18 @@ def _said(value: int | None) -> str:
 
 
 def _tunnels(draft: Draft) -> tuple[Tunnel, ...]:
-    return (*draft.fabric.all(Vxlan), *draft.fabric.all(Gre))
+    return _all(draft.fabric)
+
+
+def _all(fabric: Fabric) -> tuple[Tunnel, ...]:
+    return (*fabric.all(Vxlan), *fabric.all(Geneve), *fabric.all(Gre))
 
 
 def check_places(draft: Draft) -> Iterator[Problem]:
     """A tunnel starts at an address, and a VXLAN device leaves by a device, of its own node."""
     for tunnel in _tunnels(draft):
         node, path = draft.fabric[tunnel.node], _path(tunnel)
-        if tunnel.local not in node.addresses:
+        if tunnel.local not in node.addresses and not tunnel.local.is_unspecified:
             own = ", ".join(map(str, list(node.addresses)[:8])) or "none is declared"
             what = f"the local {tunnel.local} is no address of {node.name}"
             yield Problem(draft.at(*path, "local"), what, f"one of its own: {own}")
@@ -67,21 +82,42 @@ def check_places(draft: Draft) -> Iterator[Problem]:
 def check_twins(draft: Draft) -> Iterator[Problem]:
     """No node has two tunnels that the kernel cannot tell apart: it answers EEXIST to the second.
 
-    GRE by both ends and the key (``ip_tunnel_find``), VXLAN by VNI and port (``vxlan_config_validate``).
+    GRE by both ends and the key (``ip_tunnel_find``), VXLAN by VNI and port (``vxlan_config_validate``), Geneve by VNI,
+    port and far end (``geneve_find_dev``). Nor can two kinds of tunnel have one UDP port.
     """
     first: dict[Hashable, Tunnel] = {}
     for tunnel in _tunnels(draft):
-        ends = () if isinstance(tunnel, Vxlan) else (tunnel.local, tunnel.remote)
+        ends = {Vxlan: (), Geneve: (tunnel.remote,)}.get(type(tunnel), (tunnel.local, tunnel.remote))
         other = first.setdefault((type(tunnel), tunnel.node, tunnel.local.version, ends, identity(tunnel)), tunnel)
         if other.name != tunnel.name:
             what = f"the kernel cannot tell {tunnel.name} from {other.name} on line {other.where.line}"
-            right = "another vni or port" if isinstance(tunnel, Vxlan) else "other ends, or a key of its own for each"
+            right = "other ends, or a key of its own for each" if isinstance(tunnel, Gre) else "another vni or port"
             yield Problem(tunnel.where, f"{what} (EEXIST)", right)
+    vxlan = {tunnel.port: tunnel for tunnel in reversed(draft.fabric.all(Vxlan))}
+    for geneve in draft.fabric.all(Geneve):
+        if geneve.port in vxlan:
+            what = f"the UDP port {geneve.port} carries VXLAN on line {vxlan[geneve.port].where.line}"
+            yield Problem(draft.at(*_path(geneve), "port"), what, "a port for each kind of tunnel")
+
+
+def check_sources(draft: Draft) -> Iterator[Problem]:
+    """A Geneve device's packets leave with the local address that is said: the route to the far end gives it."""
+    owned = {address for node in draft.fabric.nodes for address in node.addresses}
+    for geneve in draft.fabric.all(Geneve):
+        node = draft.fabric[geneve.node]
+        source = node.source_towards(geneve.remote)
+        if source is None and geneve.remote in owned and geneve.local.version == geneve.remote.version:
+            what = f"no one source address can be told of packets from {node.name} to {geneve.remote}"
+            yield Problem(draft.at(*_path(geneve), "remote"), what, "one route to it, by a device with an address")
+        elif source is not None and source != geneve.local:
+            what = f"packets to {geneve.remote} leave {node.name} with the source {source}, not {geneve.local}"
+            yield Problem(draft.at(*_path(geneve), "local"), what, f"{source}, no local, or another route")
 
 
 def check_vnis(draft: Draft) -> Iterator[Problem]:
     """Every VNI fits its 24 bits."""
-    for tunnel in draft.fabric.all(Vxlan):
+    tunnels: Sequence[FrameTunnel] = [*draft.fabric.all(Vxlan), *draft.fabric.all(Geneve)]
+    for tunnel in tunnels:
         if not has_sound_vni(tunnel):
             zero = tunnel.vni == 0
             reason = "is what the kernel takes for a VNI never given" if zero else "is out of range"
@@ -91,21 +127,21 @@ def check_vnis(draft: Draft) -> Iterator[Problem]:
 
 def has_sound_vni(tunnel: Tunnel) -> bool:
     """Whether a tunnel has a VNI that a packet can carry, or needs none."""
-    return not isinstance(tunnel, Vxlan) or VNI_MIN <= tunnel.vni <= VNI_MAX
+    return isinstance(tunnel, Gre) or VNI_MIN <= tunnel.vni <= VNI_MAX
 
 
 def endless(fabric: Fabric) -> frozenset[PortRef]:
     """The tunnels without another end that says the same: how far their segment reaches, nobody can say."""
-    tunnels: Sequence[Tunnel] = [*fabric.all(Vxlan), *fabric.all(Gre)]
-    ends = {_end(tunnel) for tunnel in tunnels}
+    tunnels = _all(fabric)
+    known = ends(tunnels)
     return frozenset(
         tunnel.ref
-        for tunnel in tunnels
-        if (tunnel.remote, tunnel.local, identity(tunnel)) not in ends and has_sound_vni(tunnel)
+        for tunnel, remote in strands(tunnels)
+        if other_end(tunnel, remote) not in known and has_sound_vni(tunnel)
     )
 
 
-def check_peers(draft: Draft, kind: type[Vxlan] | type[Gre]) -> Iterator[Problem]:
+def check_peers(draft: Draft, kind: type[Tunnel]) -> Iterator[Problem]:
     """Every tunnel of a kind has another end, and both ends say the same of it."""
     tunnels: Sequence[Tunnel] = draft.fabric.all(kind)
     owners: dict[object, list[Tunnel]] = {}
@@ -116,11 +152,11 @@ def check_peers(draft: Draft, kind: type[Vxlan] | type[Gre]) -> Iterator[Problem
         for problem in _endless(draft, tunnel, owners, tunnels):
             lost.add(tunnel.ref)
             yield problem
-    ends = {_end(tunnel) for tunnel in tunnels}
+    known = ends(tunnels)
     unmatched: dict[frozenset[PortRef], tuple[Tunnel, Tunnel]] = {}
-    for tunnel in tunnels:
-        if tunnel.ref not in lost and (tunnel.remote, tunnel.local, identity(tunnel)) not in ends:
-            peers = [peer for peer in owners[tunnel.remote][:_COMPARED] if peer.ref not in lost]
+    for tunnel, remote in strands(tunnels):
+        if tunnel.ref not in lost and other_end(tunnel, remote) not in known:
+            peers = [peer for peer in owners[remote][:_COMPARED] if peer.ref not in lost]
             nearest = min(peers, key=lambda peer: len(_differences(tunnel, peer)), default=tunnel)
             if nearest is not tunnel:
                 unmatched[frozenset({tunnel.ref, nearest.ref})] = (tunnel, nearest)
@@ -134,17 +170,22 @@ def check_peers(draft: Draft, kind: type[Vxlan] | type[Gre]) -> Iterator[Problem
 def _endless(
     draft: Draft, tunnel: Tunnel, owners: dict[object, list[Tunnel]], tunnels: Sequence[Tunnel]
 ) -> Iterator[Problem]:
-    where = draft.at(*_path(tunnel), "remote")
-    if tunnel.local.version != tunnel.remote.version:
-        what = f"the local {tunnel.local} and the remote {tunnel.remote} are of two IP versions"
-        yield Problem(where, what, "two addresses of one version")
-    elif tunnel.local == tunnel.remote:
-        yield Problem(where, f"the tunnel {tunnel.name} ends where it starts", "the other end's address")
-    elif tunnel.remote not in owners:
-        back = sorted({str(other.local) for other in tunnels if other.remote == tunnel.local})
-        known = back or sorted({str(other.local) for other in tunnels if other.node != tunnel.node})
-        what = f"nobody owns the remote {tunnel.remote}: no {_NOUN[type(tunnel)]} device has it as its local"
-        yield Problem(where, what, f"such as {known[0]}" if known else "a device at the other end")
+    in_list = isinstance(tunnel, Vxlan) and bool(draft.spec.nodes[tunnel.node].vxlan[tunnel.name].remotes)
+    for index, remote in enumerate(tunnel.remotes):
+        where = draft.at(*_path(tunnel), *(("remotes", index) if in_list else ("remote",)))
+        if tunnel.local.version != remote.version:
+            what = f"the local {tunnel.local} and the remote {remote} are of two IP versions"
+            yield Problem(where, what, "two addresses of one version")
+        elif remote in tunnel.remotes[:index]:
+            yield Problem(where, f"the remote {remote} of {tunnel.name} stands there twice", "each remote once")
+        elif tunnel.local == remote:
+            yield Problem(where, f"the tunnel {tunnel.name} ends where it starts", "the other end's address")
+        elif remote not in owners:
+            others = [other for other in tunnels if other.local not in tunnel.remotes]
+            back = sorted({str(other.local) for other in others if tunnel.local in other.remotes})
+            known = back or sorted({str(other.local) for other in others if other.node != tunnel.node})
+            what = f"nobody owns the remote {remote}: no {_NOUN[type(tunnel)]} device has it as its local"
+            yield Problem(where, what, f"such as {known[0]}" if known else "a device at the other end")
 
 
 def _path(tunnel: Tunnel) -> tuple[str, str, str, str]:

@@ -1,7 +1,8 @@
 """Layer 2 domains: which interfaces a frame of each must reach, and by which others it may travel in a tunnel. Pure.
 
-A domain is what bridges, links and VXLAN join (a broadcast domain of IEEE 802.1Q, a VNI of RFC 7348). Its frames are
-bare at its members and nowhere else; between two VTEPs they are inside VXLAN, under one of the domain's own VNIs.
+A domain is what bridges, links and VXLAN or Geneve join (a broadcast domain of IEEE 802.1Q, a VNI of RFC 7348 or RFC
+8926). Its frames are bare at its members and nowhere else; between two tunnel ends, which are called VTEPs here
+whichever they are, they are inside the tunnel, under one of the domain's own VNIs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
 from topology.expected import expected_journey
-from topology.model import Bridge, Device, Fabric, Port, Vxlan
+from topology.model import Bridge, Device, Fabric, FrameTunnel, Geneve, Subinterface, Vxlan
 from topology.packet import Probe
 from topology.refs import PortRef
 
@@ -30,16 +31,18 @@ class Domain:
 
     members: frozenset[PortRef]
     stations: tuple[PortRef, ...]
-    vxlans: tuple[Vxlan, ...]
+    vteps: tuple[FrameTunnel, ...]
     first: PortRef
+    tags: frozenset[tuple[PortRef, int]] = frozenset()
+    """The ports at which its frames have an 802.1Q tag, and which."""
 
     @cached_property
     def tunnels(self) -> frozenset[tuple[int, int]]:
         """UDP port and VNI of each tunnel that may carry its frames."""
-        return frozenset((vxlan.port, vxlan.vni) for vxlan in self.vxlans)
+        return frozenset((vtep.port, vtep.vni) for vtep in self.vteps)
 
     def __str__(self) -> str:
-        vnis = sorted({vxlan.vni for vxlan in self.vxlans})
+        vnis = sorted({vtep.vni for vtep in self.vteps})
         return f"VNI-{'+'.join(map(str, vnis))}" if vnis else str(self.first)
 
 
@@ -54,14 +57,17 @@ def domains(fabric: Fabric) -> tuple[Domain, ...]:
             known |= members
             devices = [fabric[ref.node][ref.interface] for ref in sorted(members, key=place.__getitem__)]
             stations = tuple(device.ref for device in devices if is_station(fabric, device))
-            vxlans = tuple(device for device in devices if isinstance(device, Vxlan))
-            found.append(Domain(members, stations, vxlans, bridge.ref))
+            vteps = tuple(device for device in devices if isinstance(device, Vxlan | Geneve))
+            tags = ((PortRef(d.node, d.link), d.vid) for d in devices if isinstance(d, Subinterface))
+            found.append(Domain(members, stations, vteps, bridge.ref, frozenset(tags)))
     return tuple(found)
 
 
 def is_station(fabric: Fabric, device: Device) -> bool:
-    """Whether a node sends and takes frames of its own here: no bridge's member, and no bridge without an address."""
-    free = fabric[device.node].bridge_of(device.name) is None
+    """Whether a node sends and takes frames of its own here: no bridge's member, and no bridge or trunk without an
+    address."""
+    node = fabric[device.node]
+    free = node.bridge_of(device.name) is None and (bool(device.addresses) or not node.subinterfaces(device.name))
     return free and device.mac is not None and (not isinstance(device, Bridge) or bool(device.addresses))
 
 
@@ -91,7 +97,8 @@ class _Flood:
         yield device.ref
         if isinstance(device, Bridge):
             yield from self.across(device, None)
-        for far in far_ends(self.fabric, device):
+        yield from trunk(self.fabric, device)
+        for far in self.fabric.far_ends(device):
             yield from self.arrive(far)
 
     def arrive(self, device: Device) -> Iterator[PortRef]:
@@ -113,13 +120,12 @@ class _Flood:
                 yield from self.emit(self.fabric[bridge.node][name])
 
 
-def far_ends(fabric: Fabric, device: Device) -> tuple[Device, ...]:
-    """A veth's other end; the VXLAN devices that a VTEP's packets reach."""
-    if isinstance(device, Port):
-        return (fabric[device.peer.node][device.peer.interface],)
-    if isinstance(device, Vxlan):
-        return fabric.vteps.get((device.remote, device.port, device.vni), ())
-    return ()
+def trunk(fabric: Fabric, device: Device) -> Iterator[PortRef]:
+    """The ports that a sub-interface's frames pass under its tag."""
+    if isinstance(device, Subinterface):
+        port = fabric[device.node][device.link]
+        yield port.ref
+        yield from (far.ref for far in fabric.far_ends(port))
 
 
 def way(fabric: Fabric, source: PortRef, target: PortRef) -> frozenset[PortRef]:
@@ -132,7 +138,9 @@ def way(fabric: Fabric, source: PortRef, target: PortRef) -> frozenset[PortRef]:
             if there not in before:
                 before[there] = here
                 waiting.append(there)
-    return frozenset(_back(before, target)) if target in before else frozenset()
+    passed = list(_back(before, target)) if target in before else []
+    tagged = (port for ref in passed for port in trunk(fabric, fabric[ref.node][ref.interface]))
+    return frozenset((*passed, *tagged))
 
 
 def _steps(fabric: Fabric, here: PortRef, starts: bool) -> Iterator[PortRef]:
@@ -144,7 +152,7 @@ def _steps(fabric: Fabric, here: PortRef, starts: bool) -> Iterator[PortRef]:
     if bridge is not None:
         yield bridge.ref
         yield from (PortRef(here.node, name) for name in bridge.members)
-    yield from (far.ref for far in far_ends(fabric, device))
+    yield from (far.ref for far in fabric.far_ends(device))
 
 
 def _back(before: Mapping[PortRef, PortRef | None], target: PortRef) -> Iterator[PortRef]:
@@ -162,14 +170,22 @@ def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, ta
     return domain.members if kind != "unknown-unicast" else flooded(fabric, start, to_bridges=False)
 
 
+def stations_near(fabric: Fabric, domain: Domain, vtep: FrameTunnel) -> tuple[PortRef, ...]:
+    """The stations whose frames reach a VTEP without passing another one."""
+    others = {other.ref for other in domain.vteps} - {vtep.ref}
+    ways = ((station, way(fabric, station, vtep.ref)) for station in domain.stations)
+    return tuple(station for station, passed in ways if passed and passed.isdisjoint(others))
+
+
 def transit(fabric: Fabric, domain: Domain) -> frozenset[PortRef]:
-    """Every interface that the domain's VXLAN packets may pass between their VTEPs, whichever way they take."""
-    return frozenset(hop for vxlan in domain.vxlans for hop in _between(fabric, vxlan))
+    """Every interface that the domain's tunnelled packets may pass between their VTEPs, whichever way they take."""
+    return frozenset(hop for vtep in domain.vteps for hop in _between(fabric, vtep))
 
 
-def _between(fabric: Fabric, vxlan: Vxlan) -> Iterator[PortRef]:
-    for far in fabric.vteps.get((vxlan.remote, vxlan.port, vxlan.vni), ()):
-        journey = expected_journey(fabric, Probe(vxlan.node, far.node, vxlan.local, vxlan.remote, "udp"))
+def _between(fabric: Fabric, vtep: FrameTunnel) -> Iterator[PortRef]:
+    for far in fabric.far_ends(vtep):
+        assert isinstance(far, Vxlan | Geneve)
+        journey = expected_journey(fabric, Probe(vtep.node, far.node, vtep.local, far.local, "udp"))
         for path in journey.paths:
             yield from (hop.ref for hop in path.hops)
 

@@ -153,7 +153,7 @@ def _stranger(fabric: Fabric, inroad: Inroad) -> Address:
     """The forger's own address, unless it is the peer's: then one that nobody has."""
     version = inroad.vxlan.local.version
     own = (address for address in fabric[inroad.node].addresses if address.version == version)
-    return next((address for address in own if address != inroad.vxlan.remote), None) or outside(fabric, version)
+    return next((address for address in own if address not in inroad.vxlan.remotes), None) or outside(fabric, version)
 
 
 def _undeclared(fabric: Fabric, vxlan: Vxlan) -> int:

@@ -49,6 +49,15 @@ class Container:
     proof: str
 
 
+@dataclass(frozen=True)
+class Running:
+    """A container that somebody runs: its id, the names it goes by, its first process as the engine's kernel counts."""
+
+    id: str
+    names: tuple[str, ...]
+    pid: int
+
+
 class Engine:
     """One engine; what it makes carries this object's session."""
 
@@ -104,6 +113,23 @@ class Engine:
         if not state["Running"] or not state["Pid"]:
             raise EngineError(f"container engine - node {name} - expected running - seen {state['Status']}")
         return Container(made["Id"], name, int(state["Pid"]), proof)
+
+    def running(self) -> list[Running]:
+        """Every running container, whoever has made it; one that ends meanwhile is left out."""
+        found = []
+        with _explained("container engine - list of containers"):
+            for entry in self._client.containers():
+                try:
+                    known = self._client.inspect_container(entry["Id"])
+                except APIError as error:
+                    if error.status_code != NOT_FOUND:
+                        raise
+                    continue
+                names = (known["Name"].lstrip("/"), known["Config"].get("Hostname", ""))
+                own = tuple(dict.fromkeys(name for name in names if name and not known["Id"].startswith(name)))
+                if pid := int(known["State"]["Pid"]):
+                    found.append(Running(known["Id"], own, pid))
+        return found
 
     def remove_session(self, session: str) -> int:
         """Remove every container of a session; how many there were."""

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from topology.errors import HopcheckError, KernelUnavailable, SnapshotUnusable
+from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.bundle import agent_parcel
 from topology.kernels.cache import cache_dir, end_turn
 from topology.kernels.image import ensure_image
 from topology.kernels.link import AgentLink
 from topology.kernels.qemu import DOOR, PROGRAM, Machine, Qemu, kvm_refusal
-from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
+from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Others, Progress, Wanted
 from topology.kernels.snapshot import (
     Snapshot,
     discard_snapshot,
@@ -174,6 +175,10 @@ class GuestKernel(Kernel):
         if self._engine is None:
             self._engine = engine_behind(self.agent)
         return self._engine
+
+    def others(self) -> Others:
+        """Whatever is in the guest besides."""
+        return Others(NETNS_DIR)
 
     def save(self, fingerprint: str, progress: Progress) -> None:
         """Save the guest with the fabric that has just been built in it, and let it run on."""

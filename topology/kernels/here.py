@@ -3,20 +3,23 @@
 A sandbox in a user namespace cannot enter namespaces that the machine's root has made; this one has none, and sees
 the machine's processes. Its own network, mount and PID namespaces are fresh all the same: it stands outside the
 machine's network, names its nodes where nobody else sees them, and the kernel removes everything when it dies. What
-is not its own it enters only by ``netns_adopt``, which refuses the machine's first network namespace and ours.
+is not its own (containers, a fabric that somebody else has built) it enters only by ``netns_adopt``, which refuses the
+machine's first network namespace and ours.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from topology.errors import KernelUnavailable
+from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.engine import Engine
 from topology.kernels.host import HostKernel
 from topology.kernels.journal import journal
-from topology.kernels.registry import ANYTHING, Progress, Wanted
+from topology.kernels.registry import ANYTHING, Others, Progress, Wanted
 
 
 class HereKernel(HostKernel):
@@ -47,6 +50,11 @@ class HereKernel(HostKernel):
             self._engine.remove_of_dead_owners()
             self._forget = journal.note("containers", engine=self._engine.address, session=self._engine.session)
         return self._engine
+
+    def others(self) -> Others:
+        """This machine's: the agent's own /run is another, so the machine's is reached through this process."""
+        own = Path("/proc/self/ns/net").stat()
+        return Others(f"/proc/{os.getpid()}/root{NETNS_DIR}", ((own.st_dev, own.st_ino),), has_engine=True)
 
     def outlive(self) -> None:
         """Let the sandbox and its containers stay when we end."""

@@ -28,6 +28,8 @@ CHUNK_MAX = 64
 CHUNKS_MAX = 512
 """Chunks in one request: neither it nor its answer comes near a frame's bound, and a deadline is for one."""
 FIRST_SEQUENCE = 1
+BELOW = 100
+"""The index of the device on which a VLAN is tried."""
 NODES_MAX = 256
 """Nodes that are read at a time: their dumps must fit a frame."""
 FILES_MAX = 8000
@@ -121,15 +123,19 @@ class Netlink:
             self._agent.call("netns_del", names=[scratch])
 
     def _try_kind(self, scratch: str, kind: str) -> str:
+        below = Operation(scratch, "link", "add", {"ifname": "below", "kind": "veth", "index": BELOW}, "link add below")
         extra: dict[str, dict[str, object]] = {
             "vxlan": {"vxlan_id": 1, "vxlan_port": 4789},
+            "geneve": {"geneve_id": 1, "geneve_remote": "192.0.2.2", "geneve_port": 6081},
+            "vlan": {"vlan_id": 1, "link": BELOW},
             "gre": {"gre_local": "192.0.2.1", "gre_remote": "192.0.2.2"},
             "ip6gre": {"ip6gre_local": "2001:db8::1", "ip6gre_remote": "2001:db8::2"},
         }
         name = f"try-{kind}"
         arguments = {"ifname": name, "kind": kind, **extra.get(kind, {})}
         try:
-            self.apply([Operation(scratch, "link", "add", arguments, f"link add {name} type {kind}")])
+            tried = Operation(scratch, "link", "add", arguments, f"link add {name} type {kind}")
+            self.apply([below, tried] if kind == "vlan" else [tried])
         except NetlinkError as error:
             return str(error)
         return ""

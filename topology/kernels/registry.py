@@ -36,15 +36,31 @@ class Wanted:
     """What a kernel is started for.
 
     With ``keep`` it can ``outlive`` this process, until somebody ends it by ``end_command``. With ``plan`` a kind
-    that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine.
+    that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine. With
+    ``wire`` it has a network card, which speaks to whoever has the other end of that connected stream socket (its
+    descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one.
     """
 
     keep: bool = False
     plan: Plan | None = None
     engine: bool = False
+    wire: int | None = None
 
 
 ANYTHING = Wanted()
+
+
+@dataclass(frozen=True)
+class Others:
+    """Namespaces that others have made, as the agent reaches them.
+
+    ``folder`` is where named ones are mounted, ``never`` which must not be entered (st_dev, st_ino), and
+    ``has_engine`` whether this machine's container engine runs beside the agent.
+    """
+
+    folder: str
+    never: tuple[tuple[int, int], ...] = ()
+    has_engine: bool = False
 
 
 class Kernel(abc.ABC):
@@ -64,6 +80,10 @@ class Kernel(abc.ABC):
     def engine(self) -> Engine:
         """The container engine whose containers the agent can enter; EngineError says why there is none."""
         raise EngineError(f"kernel {self.kind} - container engine - expected one - seen none that its agent can enter")
+
+    def others(self) -> Others:
+        """Where the namespaces are that others have made; KernelUnavailable for a kind whose agent can enter none."""
+        raise KernelUnavailable(f"kernel {self.kind} - namespaces of others - expected some - seen none: it is closed")
 
     def save(self, fingerprint: str, progress: Progress) -> None:
         """Keep the fabric that has just been built for the next start; a kind that cannot be saved does nothing."""
@@ -108,6 +128,8 @@ MEND = {
     "gre": "as root: modprobe ip_gre",
     "ip6gre": "as root: modprobe ip6_gre",
     "vxlan": "as root: modprobe vxlan",
+    "geneve": "as root: modprobe geneve",
+    "vlan": "as root: modprobe 8021q",
     "bridge": "as root: modprobe bridge",
     "veth": "as root: modprobe veth",
 }

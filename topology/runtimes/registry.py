@@ -25,9 +25,12 @@ class Runtime(Protocol):
         ...
 
 
+ADOPTED = "adopted"
+"""The kind of nodes that somebody else has made: asked for by ``--adopt``."""
 RUNTIMES: Mapping[str, str] = {
     "netns": "topology.runtimes.netns:NetnsRuntime",
     "docker": "topology.runtimes.docker:DockerRuntime",
+    ADOPTED: "topology.runtimes.adopted:AdoptedRuntime",
 }
 """Where each kind is; a kind's module, and the libraries it needs, are loaded only for who asks for it."""
 

@@ -117,4 +117,17 @@ def geneve(walk: Walk, at: int) -> Step:
     if first >> 6:
         walk.problem("geneve", at, f"version {first >> 6} does not exist")
         return "payload", at + size
+    _geneve_options(walk, at, at + size, bool(second & 64))
     return TUNNELLED.get(proto, "payload"), at + size
+
+
+def _geneve_options(walk: Walk, start: int, end: int, critical: bool) -> None:
+    """Note an option that reaches beyond the header, or a critical one that the header conceals (section 3.5)."""
+    at = start + 8
+    while at < end:
+        size = 4 + 4 * (walk.frame[at + 3] & 31)
+        if at + size > end:
+            walk.problem("geneve", start, f"an option says {size} bytes, {end - at} are left")
+        elif walk.frame[at + 2] & 0x80 and not critical:
+            walk.problem("geneve", start, "an option is critical, and the C bit is clear")
+        at += size

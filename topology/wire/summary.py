@@ -103,6 +103,12 @@ def _gre(fields: Fields) -> str:
     )
 
 
+def _geneve(fields: Fields) -> str:
+    options = fields.get("options")
+    found = f" options {options.hex()}" if isinstance(options, bytes) and options else ""
+    return "geneve" + _value(fields, "vni") + found
+
+
 def _vxlan(fields: Fields) -> str:
     flags = fields.get("flags", 8)
     return "vxlan" + _value(fields, "vni") + (" without I flag" if isinstance(flags, int) and not flags & 8 else "")
@@ -123,6 +129,6 @@ _WORDS: Mapping[str, Callable[[Fields], str]] = {
     "tcp": _tcp,
     "gre": _gre,
     "vxlan": _vxlan,
-    "geneve": lambda fields: "geneve" + _value(fields, "vni"),
+    "geneve": _geneve,
     "payload": _payload,
 }

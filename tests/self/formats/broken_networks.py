@@ -6,6 +6,10 @@ from tests.self.formats.broken_labs import CS1, GRE1, GRE2, VX1, Broken, Said, b
 
 TUNNELS = (
     broken("a VTEP nobody owns", "remote: 23.0.0.1", "remote: 23.0.0.9", "^23.0.0.9", "nobody owns", "23.0.0.1"),
+    broken("a VTEP of several", "remote: 23.0.0.1", "remotes: [23.0.0.1, 23.0.0.9]", "^23.0.0.9", "nobody owns"),
+    broken("one VTEP twice", "remote: 23.0.0.1", "remotes: [23.0.0.1, 23.0.0.1]", "^23.0.0.1], dev", "twice"),
+    broken("itself beside a VTEP", "remote: 23.0.0.1", "remotes: [23.0.0.1, 21.0.0.1]", "^21.0.0.1]", "ends where"),
+    broken("two families of VTEPs", "remote: 23.0.0.1", "remotes: [23.0.0.1, fd00::1]", "^fd00::1", "two IP versions"),
     broken(
         "a GRE end nobody owns",
         "remote: 28.0.0.2",

@@ -14,7 +14,7 @@ GRAMMAR = re.compile(r"mine\.clab\.yml:[1-9]\d*:[1-9]\d*: [^;\n]+; .+")
 
 LINES = {
     # Devices of kinds, and options, that hopcheck does not make.
-    "ip link add link eth1 name eth1.10 type vlan id 10": "'vlan'",
+    "ip link add name eth1.10 type vlan id 10": "names no link",
     "ip link add v0 type veth peer name v1": "'veth'",
     "ip link add bond0 type bond": "'bond'",
     "ip link add br0": "'no type'",
@@ -201,8 +201,9 @@ EDITS = (
         "dst 10.0.0.1",
         "dst 10.0.0.1\n        - bridge fdb append 00:00:00:00:00:00 dev vxlan10 dst 10.0.0.7",
         "- ^bridge fdb append 00:00:00:00:00:00 dev vxlan10 dst 10.0.0.7",
-        "floods to 10.0.0.1 and to 10.0.0.7",
+        "nobody owns the remote 10.0.0.7",
     ),
+    ("dst 10.0.0.1", "dst 10.0.0.1 via eth1", "- ^bridge fdb append", "which is not its dev"),
     (
         "        - bridge fdb append 00:00:00:00:00:00 dev vxlan10 dst 10.0.0.1\n",
         "",

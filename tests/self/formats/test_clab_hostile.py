@@ -35,9 +35,9 @@ SCRAPS = st.sampled_from([*"'\"[]{}:,-?|%#\\\t\n\x00;&<>()$`"]) | st.sampled_fro
     ]
 )
 SPLICE = st.tuples(st.integers(0, len(TEXT)), st.integers(0, 12), SCRAPS | st.text(max_size=3))
-WORDS = """ip -6 link addr route tunnel add set del replace dev via type vxlan gre bridge dummy id 7 local remote
-    10.0.0.1 10.0.0.1/24 fd00::1 default eth1 br7 up down master nomaster mtu address name key ttl mode fdb append dst
-    sysctl -w net.ipv4.ip_forward=1 = lo 0 1.2.3 a=b=c metric sh -c bash echo '' \\"""
+WORDS = """ip -6 link addr route tunnel add set del replace dev via type vxlan geneve gre vlan bridge dummy link id 7
+    local remote 10.0.0.1 10.0.0.1/24 fd00::1 default eth1 br7 up down master nomaster mtu address name key ttl
+    mode fdb append dst sysctl -w net.ipv4.ip_forward=1 = lo 0 1.2.3 a=b=c metric sh -c bash echo '' \\"""
 WORD = st.sampled_from(WORDS.split())
 MARKS = st.sampled_from(["&&", ";", "||", "|", ">", ">>", "2>&1", "true", "/proc/sys/net/ipv4/ip_forward", "/dev/null"])
 

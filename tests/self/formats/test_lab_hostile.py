@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from tests.self.formats.broken_labs import REFERENCE
 from topology.errors import LabError
 from topology.formats import lab_checks
-from topology.formats.lab import load_lab, load_lab_text
+from topology.formats.lab import LABS, load_lab, load_lab_text
 from topology.formats.text_file import MAX_BYTES
 from topology.formats.yaml_positions import MAX_DEPTH, locate, parse
 from topology.model import Fabric
 
-LINES = REFERENCE.splitlines(keepends=True)
+KNOWN = [(LABS / f"{name}.yaml").read_text() for name in ("geneve", "vlan-trunk", "vxlan-only")]
+TEXTS = st.sampled_from([REFERENCE, *KNOWN])
 SCRAPS = st.sampled_from([*"'\"[]{}:,-?|%#\\\t\n\x00\x85\u2028"]) | st.sampled_from(
     [": ", "- ", "&a ", "*a", "!!x ", "|\n", "\n ", "<<: ", "0", "-1", "~", "1.5", "0x1F", "null", "default"]
 )
@@ -32,10 +33,9 @@ def outcome(text: str) -> Fabric | LabError:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(SPLICE, min_size=1, max_size=3))
-def test_a_lab_with_scraps_in_it_loads_or_is_refused(splices: list[tuple[int, int, str]]) -> None:
+@given(TEXTS, st.lists(SPLICE, min_size=1, max_size=3))
+def test_a_lab_with_scraps_in_it_loads_or_is_refused(text: str, splices: list[tuple[int, int, str]]) -> None:
     """Characters lost and scraps put in never end in anything but a fabric or problems with places."""
-    text = REFERENCE
     for start, length, scrap in splices:
         text = text[:start] + scrap + text[start + length :]
     found = outcome(text)
@@ -46,12 +46,12 @@ def test_a_lab_with_scraps_in_it_loads_or_is_refused(splices: list[tuple[int, in
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, len(LINES) - 1), st.integers(0, len(LINES) - 1)), min_size=1, max_size=4))
-def test_a_lab_with_lines_moved_loads_or_is_refused(moves: list[tuple[int, int]]) -> None:
+@given(TEXTS, st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), min_size=1, max_size=4))
+def test_a_lab_with_lines_moved_loads_or_is_refused(text: str, moves: list[tuple[int, int]]) -> None:
     """Lines in the wrong place never end in anything but a fabric or problems."""
-    lines = list(LINES)
+    lines = text.splitlines(keepends=True)
     for source, target in moves:
-        lines.insert(target, lines.pop(source))
+        lines.insert(target, lines.pop(source % len(lines)))
     assert isinstance(outcome("".join(lines)), Fabric | LabError)
 
 

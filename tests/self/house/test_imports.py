@@ -18,7 +18,7 @@ from tests.self.house.sources import Source, sources
 PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
-MODEL = ("topology.refs", "topology.promises", "topology.model")
+MODEL = ("topology.refs", "topology.promises", "topology.devices", "topology.model")
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
     "topology.wait": ("topology.errors",),
@@ -26,7 +26,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.fib": (),
     "topology.refs": (),
     "topology.promises": ("topology.errors", "topology.refs"),
-    "topology.model": ("topology.errors", "topology.fib", "topology.promises", "topology.refs"),
+    "topology.devices": ("topology.errors", "topology.promises", "topology.refs"),
+    "topology.model": ("topology.errors", "topology.fib", "topology.promises", "topology.refs", "topology.devices"),
     "topology.packet": ("topology.errors", *MODEL, "topology.wire"),
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
     "topology.mtu": ("topology.errors", "topology.fib", *MODEL),
@@ -34,6 +35,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.expected": ("topology.errors", *MODEL, "topology.wire", "topology.packet", "topology.plan"),
     "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),
     "topology.leafspine": ("topology.errors", *MODEL),
+    "topology.paths": ("topology.errors", *MODEL),
     "topology.formats": (
         "topology.errors",
         *MODEL,
@@ -64,6 +66,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.runtimes": (
         *CORE,
         *MODEL,
+        "topology.packet",
         "topology.plan",
         "topology.state",
         "topology.kernels",

@@ -52,6 +52,27 @@ def test_namespace_that_is_named_as_forbidden_is_never_adopted(agent: AgentLink)
         agent.call("netns_adopt", paths={"out": "/run/netns/b"}, never=[[int(device), int(inode)]])
 
 
+def test_namespaces_of_others_are_found(agent: AgentLink) -> None:
+    """Those mounted in a folder by name, those of processes with their commands, and which are never entered."""
+    agent.run(["touch", "/run/netns/stale"])
+    number = agent.start(["sleep", "1000"], "b", lambda *_: None)
+    found = agent.call("netns_find", folder="/run/netns", never=[[7, 7]])
+    (sleeper,) = (pid for pid, _, words in found.get("processes", list) if words == ["sleep", "sleep", "1000"])
+    agent.run(["sh", "-c", f"rm /run/netns/stale; kill {sleeper}"])
+    wait_for(lambda: agent.pump(0.1) or agent.ended(number) is not None, 10, "the sleeper's end")  # type: ignore[func-returns-value]
+    named = {name: tuple(identity) for name, identity in found.get("named", list)}
+    processes = {tuple(identity): words for _, identity, words in found.get("processes", list)}
+    never = [tuple(identity) for identity in found.get("never", list)]
+    assert sorted(named) == ["a", "b"]
+    assert processes[named["b"]] == ["sleep", "sleep", "1000"]
+    assert named["a"] not in processes
+    assert (7, 7) in never
+    own = agent.call("netns_identify", paths=["/proc/self/ns/net", "/run/netns/a", "/run/netns/none", "/etc/passwd"])
+    identities = [identity and tuple(identity) for identity in own.get("found", list)]
+    assert identities[0] in never
+    assert identities[1:] == [named["a"], None, None]
+
+
 def test_file_is_read_as_it_is(agent: AgentLink) -> None:
     """Bytes that are no text arrive unchanged; a file that is not there is an error."""
     agent.run(["sh", "-c", r"printf '\377\000x' >/run/bytes"])

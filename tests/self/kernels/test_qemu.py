@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -168,3 +169,13 @@ def test_what_cannot_be_started_is_unavailable(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(KernelUnavailable, match=r"expected to start - seen .*No such file"):
             Qemu.launch(Machine(image, "tcg"))
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_only_a_machine_with_a_wire_has_a_network_card() -> None:
+    """The card's frames go through the descriptor of the wire, and nowhere else."""
+    wired = replace(machine("tcg"), wanted=Wanted(wire=9))
+    words = qemu_arguments(wired, FILES, AGENT, MONITOR)
+    assert following(words, "-netdev") == ["socket,id=wire,fd=9"]
+    assert [word for word in following(words, "-device") if "net" in word] == ["virtio-net-pci,netdev=wire,romfile="]
+    bare = qemu_arguments(machine("tcg"), FILES, AGENT, MONITOR)
+    assert not [word for word in bare if "net" in word.split(",")[0]]

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from tests.self.builders import reference
 from tests.self.kernels.agents import Scripted
 from topology.errors import NetlinkError, Position
+from topology.formats.lab import load_lab
 from topology.kernels.link import Reply
 from topology.kernels.netlink import CHUNKS_MAX, FIRST_SEQUENCE, Netlink
 from topology.kernels.rtnl.encode import Encode, by_pyroute2
 from topology.kernels.rtnl.messages import NLMSG_ERROR, messages
 from topology.kernels.rtnl.templates import SEQUENCE, SLOTS, Templates, make_template
 from topology.leafspine import leafspine
-from topology.model import Bridge, Device, Fabric, Gre, Node, Port, Route, Vxlan
+from topology.model import Bridge, Device, Fabric, Geneve, Gre, Node, Port, Route, Subinterface, Vxlan
 from topology.plan import NamespaceOf, Operation, make_plan
 from topology.refs import PortRef
 
@@ -41,7 +42,7 @@ def addresses(version: int) -> st.SearchStrategy[Any]:
 def fabrics(draw: st.DrawFn) -> Fabric:
     """A link, and at one end one of everything that a plan can hold; nothing of it need make sense on a wire."""
     ends = draw(st.lists(names, min_size=2, max_size=2, unique=True))
-    known = draw(st.lists(names, min_size=6, max_size=6, unique=True))
+    known = draw(st.lists(names, min_size=8, max_size=8, unique=True))
     version = draw(versions)
     address = addresses(version)
 
@@ -55,6 +56,11 @@ def fabrics(draw: st.DrawFn) -> Fabric:
         Port(**own(port), mac=draw(macs), peer=PortRef(ends[1], far)),
         Vxlan(**own(known[1]), mac=draw(macs), vni=draw(st.integers(1, (1 << 24) - 1)), dev=port, **tunnel),
         Vxlan(**own(known[2]), vni=7, port=draw(st.integers(1, 65535)), **tunnel),
+        Vxlan(
+            **own(known[5]), vni=8, others=(draw(address), draw(address)), dev=draw(st.none() | st.just(port)), **tunnel
+        ),
+        Subinterface(**own(known[7]), mac=draw(macs), link=port, vid=draw(st.integers(1, 4094))),
+        Geneve(**own(known[6]), mac=draw(macs), vni=draw(st.integers(1, (1 << 24) - 1)), **tunnel),
         Gre(
             **own(known[3]),
             key=draw(st.none() | st.integers(0, (1 << 32) - 1)),
@@ -99,7 +105,10 @@ def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> No
                 assert unnumbered(templates.encode(*operation, encode)) == unnumbered(encode(*operation)), operation
 
 
-@pytest.mark.parametrize("lab", [reference(), leafspine("leafspine-3x2-gre")], ids=lambda lab: lab.name)
+KNOWN = (reference(), leafspine("leafspine-3x2-gre"), *map(load_lab, ("vxlan-only", "geneve", "vlan-trunk")))
+
+
+@pytest.mark.parametrize("lab", KNOWN, ids=lambda lab: lab.name)
 def test_every_operation_of_a_lab_has_a_template(lab: Fabric) -> None:
     """Nothing that a fabric is built of is left to pyroute2 one message at a time."""
     with by_pyroute2() as encode:

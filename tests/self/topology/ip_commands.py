@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 NAME, MAC, ADDRESS = r"[A-Za-z0-9_.-]{1,15}", r"([0-9a-f]{2}:){5}[0-9a-f]{2}", r"[0-9a-f.:]+"
 OWN = rf"(?: address {MAC})?(?: mtu \d+)?"
 ENDS = rf"local {ADDRESS} remote {ADDRESS}"
+VTEPS = rf"local {ADDRESS}(?: remote {ADDRESS})?"
 COMMANDS = tuple(
     re.compile(pattern.replace("IP", rf"ip -n (?P<node>{NAME})"))
     for pattern in (
@@ -16,7 +17,11 @@ COMMANDS = tuple(
         rf"ip netns exec (?P<node>{NAME}) sysctl -eqw net(\.[a-z0-9_-]+)+=\d",
         rf"IP link add name (?P<new>{NAME}){OWN} type veth peer name (?P<peer>{NAME}){OWN} netns (?P<far>{NAME})",
         rf"IP link add name (?P<new>{NAME}){OWN} type bridge",
-        rf"IP link add name (?P<new>{NAME}){OWN} type vxlan id \d+ {ENDS}(?: dev (?P<dev>{NAME}))? dstport \d+",
+        rf"IP link add name (?P<new>{NAME}){OWN} link (?P<out>{NAME}) type vlan id \d+",
+        rf"IP link add name (?P<new>{NAME}){OWN} type vxlan id \d+ {VTEPS}(?: dev (?P<dev>{NAME}))? dstport \d+",
+        rf"IP link add name (?P<new>{NAME}){OWN} type geneve id \d+ remote {ADDRESS} dstport \d+",
+        rf"bridge -n (?P<node>{NAME}) fdb append 00:00:00:00:00:00 dev (?P<dev>{NAME}) dst {ADDRESS}"
+        rf"(?: via (?P<out>{NAME}))?",
         rf"IP link add name (?P<new>{NAME})(?: mtu \d+)? type gre {ENDS} ttl (?:inherit|\d+)(?: tos inherit)?"
         r"(?: key \d+)?",
         rf"IP link add name (?P<new>{NAME})(?: mtu \d+)? type ip6gre {ENDS} ttl (?:inherit|\d+)(?: key \d+)?"

@@ -7,68 +7,19 @@ Whatever a kernel would refuse (a name, an index, an address, a route or a tunne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
+from tests.self.topology.simulated_frames import Arp, Echo, Frame, InGeneve, InGre, InVxlan, Packet, layers
 from topology.plan import NamespaceOf, Operation, Plan
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+NOBODY = IPv4Address(0)
 
 
 class Refused(Exception):
     """What the kernel would answer with an error."""
-
-
-@dataclass(frozen=True)
-class Arp:
-    """A request, or the reply to one."""
-
-    sender: IPv4Address
-    target: IPv4Address
-    is_reply: bool = False
-
-
-@dataclass(frozen=True)
-class Echo:
-    """The probe's own bytes."""
-
-
-@dataclass(frozen=True)
-class InGre:
-    """An IP packet behind a GRE header."""
-
-    key: int | None
-    packet: Packet
-
-
-@dataclass(frozen=True)
-class InVxlan:
-    """A frame behind UDP and VXLAN headers."""
-
-    port: int
-    vni: int
-    frame: Frame
-
-
-@dataclass(frozen=True)
-class Packet:
-    """An IPv4 packet."""
-
-    src: IPv4Address
-    dst: IPv4Address
-    ttl: int
-    body: Echo | InGre | InVxlan
-
-
-@dataclass(frozen=True)
-class Frame:
-    """An Ethernet frame."""
-
-    src: str
-    dst: str
-    body: Packet | Arp
 
 
 @dataclass
@@ -86,6 +37,8 @@ class Device:
     master: Device | None = None
     members: list[Device] = field(default_factory=list)
     learned: dict[str, Device] = field(default_factory=dict)
+    floods: list[IPv4Address] = field(default_factory=list)
+    behind: dict[str, IPv4Address] = field(default_factory=dict)
     addresses: list[IPv4Interface] = field(default_factory=list)
     neighbours: dict[IPv4Address, str] = field(default_factory=dict)
 
@@ -100,27 +53,14 @@ class Seen:
     layers: tuple[str, ...]
 
 
-def layers(thing: Frame | Packet | Echo | InGre | InVxlan | Arp) -> tuple[str, ...]:
-    """The headers of a frame or packet."""
-    if isinstance(thing, Frame):
-        return ("ether", *layers(thing.body))
-    if isinstance(thing, Packet):
-        return (f"ipv4 {thing.src}>{thing.dst} ttl {thing.ttl}", *layers(thing.body))
-    if isinstance(thing, InGre):
-        return ("gre" if thing.key is None else f"gre {thing.key}", *layers(thing.packet))
-    if isinstance(thing, InVxlan):
-        return (f"udp {thing.port}", f"vxlan {thing.vni}", *layers(thing.frame))
-    return ("echo",) if isinstance(thing, Echo) else ("arp",)
-
-
 class Kernel:
     """One namespace."""
 
     def __init__(self, name: str, network: Network) -> None:
         self.name, self.network = name, network
         self.forwards = False
-        self.devices: dict[int, Device] = {}
-        self.routes: dict[IPv4Network, tuple[IPv4Address | None, Device]] = {}
+        self.devices = {1: Device(name, "lo", 1, "loopback", None, {}, up=True)}
+        self.routes: dict[IPv4Network, list[tuple[IPv4Address | None, Device]]] = {}
 
     def add(self, device: Device) -> None:
         """A new link."""
@@ -134,17 +74,18 @@ class Kernel:
         """The device that has an address."""
         return next((d for d in self.devices.values() for i in d.addresses if i.ip == address), None)
 
-    def way(self, dst: IPv4Address, bound: Device | None) -> tuple[Device, IPv4Address] | None:
-        """The route of the longest prefix: device and next hop."""
+    def way(self, src: IPv4Address, dst: IPv4Address, bound: Device | None) -> tuple[Device, IPv4Address] | None:
+        """The route of the longest prefix: device and next hop; of equal-cost ones one, by both addresses."""
         known = [(i.network, d, dst) for d in self.devices.values() for i in d.addresses]
-        known += [(prefix, device, via or dst) for prefix, (via, device) in self.routes.items()]
+        known += [(prefix, device, via or dst) for prefix, ways in self.routes.items() for via, device in ways]
         fitting = [found for found in known if dst in found[0] and bound in (None, found[1])]
-        best = max(fitting, key=lambda found: found[0].prefixlen, default=None)
-        return best[1:] if best else None
+        longest = max((found[0].prefixlen for found in fitting), default=0)
+        best = [found[1:] for found in fitting if found[0].prefixlen == longest]
+        return best[(int(src) + int(dst)) % len(best)] if best else None
 
     def send(self, packet: Packet, bound: Device | None = None) -> None:
         """Route a packet out."""
-        found = self.way(packet.dst, bound)
+        found = self.way(packet.src, packet.dst, bound)
         if found is None:
             return
         device, next_hop = found
@@ -159,6 +100,13 @@ class Kernel:
         if next_hop in device.neighbours:
             self.transmit(device, Frame(str(device.mac), device.neighbours[next_hop], packet))
 
+    def send_own(self, target: IPv4Address, body: InGeneve) -> None:
+        """Route out what has no source yet: it gets the first address, on the next hop's subnet, of its device."""
+        found = self.way(NOBODY, target, None)
+        if found is not None:
+            device, next_hop = found
+            self.send(Packet(next(i.ip for i in device.addresses if next_hop in i.network), target, 64, body))
+
     def transmit(self, device: Device, frame: Frame) -> None:
         """Let a frame out of a device."""
         self.network.see(device, "out", frame)
@@ -169,15 +117,26 @@ class Kernel:
         elif device.kind == "vxlan":
             vxlan = device.options
             inside = InVxlan(vxlan["vxlan_port"], vxlan["vxlan_id"], frame)
-            ends = (IPv4Address(vxlan["vxlan_local"]), IPv4Address(vxlan["vxlan_group"]))
-            self.send(Packet(*ends, 64, inside), self.devices.get(vxlan.get("vxlan_link", 0)))
+            known = device.behind.get(frame.dst)
+            for remote in [known] if known else device.floods:
+                ends = (IPv4Address(vxlan["vxlan_local"]), remote)
+                self.send(Packet(*ends, 64, inside), self.devices.get(vxlan.get("vxlan_link", 0)))
+        elif device.kind == "vlan":
+            self.transmit(self.devices[device.options["link"]], replace(frame, tag=device.options["vlan_id"]))
+        elif device.kind == "geneve":
+            made = device.options
+            self.send_own(IPv4Address(made["geneve_remote"]), InGeneve(made["geneve_port"], made["geneve_id"], frame))
         elif device.peer is not None and device.peer.up:
             self.network.kernels[device.peer.node].receive(device.peer, frame)
 
     def receive(self, device: Device, frame: Frame) -> None:
         """Let a frame into a device."""
         self.network.see(device, "in", frame)
-        if device.master is not None:
+        if frame.tag is not None:
+            wanted = ("vlan", device.index, frame.tag)
+            for vlan in (found for found in self.devices.values() if _identity(found) == wanted):
+                self.receive(vlan, replace(frame, tag=None))
+        elif device.master is not None:
             device.master.learned[frame.src] = device
             self.cross(device.master, device, frame)
         elif frame.dst in (device.mac, BROADCAST):
@@ -211,20 +170,33 @@ class Kernel:
         if not self.owner(packet.dst):
             if self.forwards and packet.ttl > 1:
                 self.send(replace(packet, ttl=packet.ttl - 1))
-        elif isinstance(packet.body, InGre):
-            ends = ("gre", str(packet.dst), str(packet.src), packet.body.key)
-            for device in self.devices.values():
-                if _identity(device) == ends:
-                    self.network.see(device, "in", packet.body.packet)
-                    self.take_packet(packet.body.packet)
-                    return
-        elif isinstance(packet.body, InVxlan):
-            for device in self.devices.values():
-                if _identity(device) == ("vxlan", packet.body.port, packet.body.vni):
-                    self.receive(device, packet.body.frame)
-                    return
+        elif not isinstance(packet.body, Echo):
+            self.unwrap(packet)
         else:
             self.network.arrived.append((self.name, packet.ttl))
+
+    def unwrap(self, packet: Packet) -> None:
+        """Out of the tunnel that the packet's headers name, where there is one."""
+        body, wanted = packet.body, _wanted(packet)
+        device = next((device for device in self.devices.values() if _identity(device) == wanted), None)
+        if device is None:
+            return
+        if isinstance(body, InGre):
+            self.network.see(device, "in", body.packet)
+            self.take_packet(body.packet)
+        elif isinstance(body, InVxlan | InGeneve):
+            device.behind[body.frame.src] = packet.src
+            self.receive(device, body.frame)
+
+
+def _wanted(packet: Packet) -> tuple[object, ...]:
+    """Which tunnel's packet it is, in the words of ``_identity``."""
+    body = packet.body
+    if isinstance(body, InGre):
+        return ("gre", str(packet.dst), str(packet.src), body.key)
+    if isinstance(body, InVxlan):
+        return ("vxlan", body.port, body.vni)
+    return ("geneve", body.port, body.vni, str(packet.src)) if isinstance(body, InGeneve) else ()
 
 
 def _identity(device: Device) -> tuple[object, ...]:
@@ -234,6 +206,10 @@ def _identity(device: Device) -> tuple[object, ...]:
         return ("gre", made["gre_local"], made["gre_remote"], made.get("gre_ikey"))
     if device.kind == "vxlan":
         return ("vxlan", made["vxlan_port"], made["vxlan_id"])
+    if device.kind == "vlan":
+        return ("vlan", made["link"], made["vlan_id"])
+    if device.kind == "geneve":
+        return ("geneve", made["geneve_port"], made["geneve_id"], made["geneve_remote"])
     return ()
 
 
@@ -263,6 +239,14 @@ class Network:
             kernel.send(Packet(*ends, 64, Echo()))
         return self.trace, self.arrived
 
+    def flood(self, node: str, name: str) -> list[Seen]:
+        """The trace of a frame to all that a device lets out."""
+        kernel = self.kernels[node]
+        device = next(device for device in kernel.devices.values() if device.name == name)
+        self.trace = []
+        kernel.transmit(device, Frame(str(device.mac), BROADCAST, Packet(NOBODY, NOBODY, 64, Echo())))
+        return self.trace
+
     def _apply(self, kernel: Kernel, op: Operation) -> None:
         said = dict(op.arguments)
         if op.api == "sysctl":
@@ -271,6 +255,8 @@ class Network:
             self._add_link(kernel, said)
         elif op.api == "link":
             self._set_link(kernel, said)
+        elif op.api == "fdb":
+            self._add_flood(kernel.devices[said["ifindex"]], said)
         elif op.api == "addr":
             address = IPv4Interface(f"{said['address']}/{said['prefixlen']}")
             if kernel.owner(address.ip):
@@ -291,6 +277,15 @@ class Network:
             device.peer, peer.peer = peer, device
 
     @staticmethod
+    def _add_flood(device: Device, said: dict[str, Any]) -> None:
+        remote = IPv4Address(said["dst"])
+        if device.kind != "vxlan" or said["lladdr"] != "00:00:00:00:00:00":
+            raise Refused(f"EOPNOTSUPP: {device.node} {device.name} {said['lladdr']}")
+        if remote in device.floods:
+            raise Refused(f"twice: {device.node} {device.name} {remote}")
+        device.floods.append(remote)
+
+    @staticmethod
     def _set_link(kernel: Kernel, said: dict[str, Any]) -> None:
         if said["index"] == 1:
             return
@@ -303,32 +298,19 @@ class Network:
     @staticmethod
     def _add_route(kernel: Kernel, said: dict[str, Any]) -> None:
         prefix = IPv4Network(said["dst"])
-        via = IPv4Address(said["gateway"]) if "gateway" in said else None
         connected = {i.network: d for d in kernel.devices.values() for i in d.addresses}
-        beside = next((d for subnet, d in connected.items() if via and via in subnet), None)
-        device = kernel.devices[said["oif"]] if "oif" in said else beside
         if prefix in kernel.routes or prefix in connected:
             raise Refused(f"EEXIST: {kernel.name} {prefix}")
-        if device is None or not device.up or (via and device is not beside):
-            raise Refused(f"ENETUNREACH: {kernel.name} {prefix}")
-        kernel.routes[prefix] = (via, device)
+        for hop in said.get("multipath", [said]):
+            via = IPv4Address(hop["gateway"]) if "gateway" in hop else None
+            beside = next((d for subnet, d in connected.items() if via and via in subnet), None)
+            device = kernel.devices[hop["oif"]] if "oif" in hop else beside
+            if device is None or not device.up or (via and device is not beside):
+                raise Refused(f"ENETUNREACH: {kernel.name} {prefix}")
+            kernel.routes.setdefault(prefix, []).append((via, device))
 
 
 def _made(node: str, said: dict[str, Any]) -> Device:
     known = {name: said.pop(name, None) for name in ("ifname", "index", "kind", "address", "mtu")}
-    return Device(node, known["ifname"], known["index"], known["kind"], known["address"], said)
-
-
-def expected_layers(stack: Iterable[tuple[str, Mapping[str, object]]]) -> tuple[str, ...]:
-    """The layers of an expected hop in the words of this page."""
-    return tuple(_word(name, fields) for name, fields in stack if name != "payload")
-
-
-def _word(name: str, fields: Mapping[str, object]) -> str:
-    said = {
-        "gre": "gre {key}" if "key" in fields else "gre",
-        "udp": "udp {dport}",
-        "vxlan": "vxlan {vni}",
-        "icmp": "echo",
-    }
-    return {"ipv4": "ipv4 {src}>{dst} ttl {ttl}", **said}.get(name, name).format(**fields)
+    floods = [IPv4Address(said["vxlan_group"])] if "vxlan_group" in said else []
+    return Device(node, known["ifname"], known["index"], known["kind"], known["address"], said, floods=floods)

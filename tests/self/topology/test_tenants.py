@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from ipaddress import IPv4Network, collapse_addresses
 from itertools import chain
 from pathlib import Path
 
@@ -14,18 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.self.builders import reference
+from tests.self.topology.agreement import assert_simulated, walked
 from tests.self.topology.ip_commands import complaints
 from tests.self.topology.lab_text import written
-from tests.self.topology.simulation import Network, Refused, Seen, expected_layers
+from tests.self.topology.simulation import Network, Refused
 from tests.self.topology.tenant_files import ROWS, Row, many_rows, tidy, untidy
 from topology.expected import expected_journey, probes_of
 from topology.formats import load
 from topology.formats.lab import LABS, known_labs, load_lab_text
 from topology.formats.tenants_csv import read_tenants, read_tenants_text
 from topology.model import NAME_MAX, Fabric, Gre, Vxlan
-from topology.packet import Probe
 from topology.plan import Operation, make_plan
-from topology.promises import Pair
 from topology.tenants import add_tenants
 from topology.tenants.pools import POOLS
 
@@ -96,23 +95,6 @@ def as_planned(fabric: Fabric, rows: list[Row]) -> None:
             ]
         else:
             assert ends == []
-
-
-def assert_simulated(fabric: Fabric, pairs: Iterable[Pair]) -> None:
-    """The simulated kernels pass a pair's probes on as the model says, hop by hop, and deliver them."""
-    network = Network(make_plan(fabric))
-    for pair in pairs:
-        for probe in probes_of(fabric, pair):
-            trace, arrived = walked(network, probe)
-            (path,) = expected_journey(fabric, probe).paths
-            hops = [Seen(h.node, h.interface, h.direction, expected_layers(h.layers)) for h in path.hops]
-            assert trace == hops, pair
-            assert arrived == [(probe.target, int(str(path.hops[-1].layers[1][1]["ttl"])))], pair
-
-
-def walked(network: Network, probe: Probe) -> tuple[list[Seen], list[tuple[str, int]]]:
-    """What the simulated kernels do with a probe."""
-    return network.probe(probe.source, IPv4Address(probe.src), IPv4Address(probe.dst))
 
 
 def test_reference_lab_is_simulated_as_expected() -> None:

@@ -353,3 +353,26 @@ def test_ip_without_ethernet_numbers_cannot_mislead() -> None:
         assert headers.layers == ("payload",)
         assert headers.problems
     assert isinstance(decode(b"x")[0], Header)
+
+
+@pytest.mark.parametrize(
+    ("options", "critical", "problem"),
+    [
+        ("", 0, ""),
+        ("0102030000000000", 0, ""),
+        ("0102030111111111", 0, ""),
+        ("01020300 0102030111111111", 0, ""),
+        ("0102030211111111", 0, "an option says 12 bytes, 8 are left"),
+        ("0102830111111111", 0, "an option is critical, and the C bit is clear"),
+        ("0102830111111111", 1, ""),
+    ],
+)
+def test_geneve_options_are_held_against_their_header(options: str, critical: int, problem: str) -> None:
+    """Options are read to their last byte, the frame behind them is found, and one that does not fit is told."""
+    data = bytes.fromhex(options)
+    head = bytes([len(data) // 4, critical << 6]) + b"\x65\x58" + b"\0\0\x07\0" + data
+    headers = seen(ether() / outer() / UDP(dport=6081) / Raw(head + bytes(ether() / inner())))
+    assert headers.layers[:6] == ("ether", "ipv4", "udp", "geneve", "ether", "ipv4")
+    assert headers[3]["options"] == data
+    assert [found.partition(": ")[2] for found in headers.problems] == ([problem] if problem else [])
+    assert (f"geneve 7 options {data.hex()}" in headers.summary()) == bool(data)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 
 NETNS_DIR = "/run/netns"
+WORDS_MAX = 200
+"""Characters of a command line: enough to tell whose namespace it is."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 CLONE_NEWNET = 0x40000000
 """linux/sched.h"""
@@ -82,10 +84,7 @@ class Namespaces:
         place = self.path(name)
         found = os.open(path, os.O_RDONLY)
         try:
-            forbidden = {identity(os.fstat(self.home)), *map(tuple, never)}
-            with contextlib.suppress(PermissionError):  # who may not look at process 1 cannot enter its namespace
-                forbidden.add(identity(os.stat("/proc/1/ns/net")))
-            if identity(os.fstat(found)) in forbidden:
+            if identity(os.fstat(found)) in self.forbidden(never):
                 raise PermissionError(errno.EPERM, "not a namespace to be entered", path)
             os.makedirs(NETNS_DIR, exist_ok=True)
             os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_RDONLY, 0o444))
@@ -94,6 +93,22 @@ class Namespaces:
         finally:
             os.close(found)
         return self.fd(name)
+
+    def forbidden(self, never: list[list[int]]) -> set[tuple[int, ...]]:
+        """What is never entered: the first namespace of this machine, the agent's own, and each of ``never``."""
+        found = {identity(os.fstat(self.home)), *map(tuple, never)}
+        with contextlib.suppress(PermissionError):  # who may not look at process 1 cannot enter its namespace
+            found.add(identity(os.stat("/proc/1/ns/net")))
+        return found
+
+    def identify(self, path: str) -> tuple[int, ...] | None:
+        """What tells the network namespace behind a path from all others; None where there is none (any more)."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        # All namespaces lie in one file system of the kernel's; a name whose mount has gone is a file in another.
+        return identity(status) if status.st_dev == os.fstat(self.home).st_dev else None
 
     def remove(self, name: str) -> None:
         """Unmount a namespace; it ends when nothing holds it any more."""
@@ -106,3 +121,30 @@ class Namespaces:
     def names(self) -> list[str]:
         """What is mounted, sorted."""
         return sorted(os.listdir(NETNS_DIR)) if os.path.isdir(NETNS_DIR) else []
+
+    def named_in(self, folder: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """The namespaces that somebody has mounted in a folder, sorted by name."""
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if found := self.identify(os.path.join(folder, name)):
+                yield name, found
+
+    def of_processes(self) -> Iterator[tuple[int, tuple[int, ...], list[str]]]:
+        """The namespaces that processes are in, each once, with its oldest process and the words of its command."""
+        seen = set()
+        for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+            found = self.identify(f"/proc/{pid}/ns/net")
+            if found and found not in seen:
+                seen.add(found)
+                yield pid, found, words_of(pid)
+
+
+def words_of(pid: int) -> list[str]:
+    """A process's short name, then its command line; blank where it has ended meanwhile."""
+    out = []
+    for file in ("comm", "cmdline"):
+        try:
+            with open(f"/proc/{pid}/{file}", errors="replace") as text:
+                out += text.read(WORDS_MAX).rstrip("\n\0").split("\0")
+        except OSError:
+            out.append("")
+    return out

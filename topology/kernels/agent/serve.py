@@ -183,6 +183,16 @@ class Agent:
         adopt, never = self.namespaces.adopt, header["never"]
         return {"fds": {name: adopt(name, path, never) for name, path in header["paths"].items()}}
 
+    def op_netns_find(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """The namespaces mounted in ``folder``, those of processes, and which of them are never entered."""
+        named, processes = self.namespaces.named_in(header["folder"]), self.namespaces.of_processes()
+        never = sorted(self.namespaces.forbidden(header["never"]))
+        return {"named": list(named), "processes": list(processes), "never": never}
+
+    def op_netns_identify(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Device and inode number of the namespace behind each of ``paths``; None for one that is not there."""
+        return {"found": [self.namespaces.identify(path) for path in header["paths"]]}
+
     def op_netns_del(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Remove namespaces."""
         for name in header["names"]:

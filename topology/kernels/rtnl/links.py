@@ -12,6 +12,8 @@ from topology.plan import INHERIT_TOS
 from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
 
 IFF_UP = 1
+VLAN_PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
+"""EtherTypes of tags, in the words of ip-link(8)."""
 READ_BEFORE = 4096
 """Answers that are remembered with what they say: nothing is decoded again that has not changed."""
 SETTINGS: Mapping[int, tuple[str, ...]] = {
@@ -70,17 +72,28 @@ def _link_state(message: Any, names: Mapping[int, str]) -> LinkState:
         mac=message.get("IFLA_ADDRESS"),
         mtu=message.get("IFLA_MTU"),
         master=names.get(message.get("IFLA_MASTER")),
-        parameters=tuple(sorted(_parameters(kind, data, names))) if data else (),
+        parameters=tuple(sorted(_parameters(kind, data, names, message.get("IFLA_LINK")))) if data else (),
     )
 
 
-def _parameters(kind: str | None, data: Any, names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int) -> Iterator[tuple[str, str]]:
+    if kind == "vlan":
+        yield "id", str(data.get("IFLA_VLAN_ID"))
+        protocol = data.get("IFLA_VLAN_PROTOCOL")
+        yield "protocol", VLAN_PROTOCOLS.get(protocol, str(protocol))
+        yield "dev", names.get(link, "none")
     if kind == "vxlan":
         yield "vni", str(data.get("IFLA_VXLAN_ID"))
         yield "local", str(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6"))
-        yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6"))
+        yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6") or "none")
         yield "dstport", str(data.get("IFLA_VXLAN_PORT"))
         yield "dev", names.get(data.get("IFLA_VXLAN_LINK"), "none")
+    if kind == "geneve":
+        yield "vni", str(data.get("IFLA_GENEVE_ID"))
+        yield "remote", str(data.get("IFLA_GENEVE_REMOTE") or data.get("IFLA_GENEVE_REMOTE6") or "none")
+        yield "dstport", str(data.get("IFLA_GENEVE_PORT"))
+        yield "ttl", str(data.get("IFLA_GENEVE_TTL") or "auto")
+        yield "tos", str(data.get("IFLA_GENEVE_TOS") or 0)
     if kind in ("gre", "ip6gre"):
         prefix = f"IFLA_{kind.upper()}_"
         flags = int(data.get(prefix + "IFLAGS") or 0)

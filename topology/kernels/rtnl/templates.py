@@ -193,11 +193,13 @@ MAC = _text(
 ADDRESS = (MAC, _ip(socket.AF_INET), _ip(socket.AF_INET6))
 SLOTS: Mapping[str, Sequence[Form]] = {
     "ifname": (NAME,),
-    **dict.fromkeys(("index", "master", "mtu", "net_ns_fd", "oif", "vxlan_id", "vxlan_link"), (NATIVE,)),
+    **dict.fromkeys(("index", "master", "mtu", "net_ns_fd", "oif", "vxlan_id", "vxlan_link", "geneve_id"), (NATIVE,)),
+    **dict.fromkeys(("ifindex", "link", "nda_ifindex"), (NATIVE,)),
     **dict.fromkeys(("gre_ikey", "gre_okey", "ip6gre_ikey", "ip6gre_okey"), (NETWORK,)),
     **dict.fromkeys(("address", "dst", "gateway"), ADDRESS),
     **dict.fromkeys(("gre_local", "gre_remote", "ip6gre_local", "ip6gre_remote"), ADDRESS),
     **dict.fromkeys(("vxlan_local", "vxlan_group", "vxlan_local6", "vxlan_group6"), ADDRESS),
+    **dict.fromkeys(("geneve_remote", "geneve_remote6"), ADDRESS),
 }
 """The forms of the arguments (by pyroute2's names) that differ from one operation to the next. A value that pyroute2
 may take for none, such as 0, has no form; nor has one number of less than four bytes, which chance could find."""

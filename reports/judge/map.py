@@ -1,0 +1,156 @@
+"""What a fabric looks like from the journeys of probes alone: the links they crossed, the ways they took. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, permutations
+
+from reports.evidence import Journey, Sighting
+from reports.judge.seen import SeenTrip, carried, last_seen, shape
+from topology.expected import ExpectedHop, expected_journey, probe_between
+from topology.model import Fabric, Node
+from topology.refs import PortRef
+
+PROBES_MAX = 2048
+"""Probes, one for each pair and direction: all of 45 nodes', and under two minutes where none of them is answered."""
+
+
+LOST = "lost"
+
+
+@dataclass(frozen=True, order=True)
+class Crossing:
+    """A packet going out of one interface and straight into another, of another node."""
+
+    out: PortRef
+    into: PortRef
+
+    @property
+    def link(self) -> frozenset[PortRef]:
+        """The two ends, whichever way."""
+        return frozenset((self.out, self.into))
+
+
+@dataclass(frozen=True)
+class Way:
+    """What one probe did: the nodes it passed, in order, and how it was carried, or where it was lost."""
+
+    source: str
+    target: str
+    nodes: tuple[str, ...]
+    outcome: str
+
+
+@dataclass(frozen=True)
+class FabricMap:
+    """The links seen, each way with the stacks that crossed it and how often; the ways; who was never reached."""
+
+    name: str
+    nodes: tuple[str, ...]
+    crossings: Mapping[Crossing, Mapping[str, int]]
+    ways: tuple[Way, ...]
+    unreached: tuple[str, ...]
+    """Nodes with an address at which no probe ever arrived."""
+    unseen: tuple[str, ...]
+    """Nodes at which nothing of any probe was seen."""
+    left_out: tuple[str, ...]
+
+    @property
+    def found(self) -> tuple[Way, ...]:
+        """The ways that led to their targets."""
+        return tuple(way for way in self.ways if not way.outcome.startswith(LOST))
+
+    @property
+    def links(self) -> frozenset[frozenset[PortRef]]:
+        """The links that carried something, either way."""
+        return frozenset(crossing.link for crossing in self.crossings)
+
+
+def pairs_to_probe(nodes: Sequence[Node]) -> tuple[list[tuple[Node, Node]], list[str]]:
+    """Every two nodes with an address, both ways, by their names, within the bound; and what is left out."""
+    by_name = sorted(nodes, key=lambda node: node.name)
+    addressed = [node for node in by_name if node.addresses]
+    every = list(permutations(addressed, 2))
+    fitting = [(a, b) for a, b in every if a.address.version == b.address.version]
+    out = [f"{node.name}: it has no address" for node in by_name if not node.addresses]
+    if mixed := len(every) - len(fitting):
+        out.append(f"{mixed} probes: the two nodes' first addresses are of two IP versions")
+    if len(fitting) > PROBES_MAX:
+        more = len(fitting) - PROBES_MAX
+        out.append(f"{more} of {len(fitting)} probes: at most {PROBES_MAX} are sent, the first by name")
+    return fitting[:PROBES_MAX], out
+
+
+def map_of(fabric: Fabric, trips: Iterable[SeenTrip], left_out: Sequence[str] = ()) -> FabricMap:
+    """The map that trips draw; the same trips in another order draw the same."""
+    in_order = sorted(trips, key=lambda trip: (trip.out.source, trip.out.target))
+    journeys = [leg for trip in in_order for leg in trip.legs]
+    seen = {sighting.node for journey in journeys for sighting in journey.sightings}
+    reached = {journey.target for journey in journeys if journey.arrived}
+    nodes = tuple(sorted(node.name for node in fabric.nodes))
+    addressed = {node.name for node in fabric.nodes if node.addresses}
+    return FabricMap(
+        fabric.name,
+        nodes,
+        _likely(journeys),
+        tuple(_way(trip.out) for trip in in_order),
+        tuple(name for name in nodes if name in addressed - reached),
+        tuple(name for name in nodes if name not in seen),
+        tuple(left_out),
+    )
+
+
+def _likely(journeys: Iterable[Journey]) -> dict[Crossing, Mapping[str, int]]:
+    """Every crossing, sorted; of an interface that leads to several only the most frequent.
+
+    A veth has one peer: a frame that a bridge floods shows two ways out before the first way in.
+    """
+    found: dict[PortRef, dict[Crossing, Counter[str]]] = {}
+    for journey in journeys:
+        for crossing, stack in crossings(journey.sightings):
+            found.setdefault(crossing.out, {}).setdefault(crossing, Counter())[stack] += 1
+    best = [min(ways.items(), key=lambda item: (-item[1].total(), item[0])) for ways in found.values()]
+    return {crossing: dict(sorted(stacks.items())) for crossing, stacks in sorted(best, key=lambda item: item[0])}
+
+
+def crossings(sightings: Sequence[Sighting]) -> Iterator[tuple[Crossing, str]]:
+    """Where a packet went out of a node and came, the same bytes, straight into another."""
+    for out, into in pairwise(sightings):
+        if (out.direction, into.direction) == ("out", "in") and out.node != into.node and out.wire == into.wire:
+            yield Crossing(PortRef(out.node, out.interface), PortRef(into.node, into.interface)), shape(out)
+
+
+def _way(journey: Journey) -> Way:
+    nodes: list[str] = []
+    for seen in journey.sightings:
+        if nodes[-1:] != [seen.node]:
+            nodes.append(seen.node)
+    outcome = str(carried(journey)) if journey.arrived else f"{LOST}: {last_seen(journey)}"
+    return Way(journey.source, journey.target, tuple(nodes), outcome)
+
+
+def declared_links(fabric: Fabric) -> tuple[frozenset[frozenset[PortRef]], frozenset[frozenset[PortRef]]]:
+    """The links that a map of a declared fabric must show, and those that it may show, by its expected journeys.
+
+    What has several legal ways takes one of them; what does not arrive may be lost before any link.
+    """
+    must: set[frozenset[PortRef]] = set()
+    may: set[frozenset[PortRef]] = set()
+    for a, b in pairs_to_probe(fabric.nodes)[0]:
+        out, back = (
+            expected_journey(fabric, probe_between(fabric, *ends)) for ends in ((a.name, b.name), (b.name, a.name))
+        )
+        for journey, sure in ((out, not out.dropped), (back, not (out.dropped or back.dropped))):
+            found = [frozenset(_links_of(path.hops)) for path in journey.paths]
+            may |= frozenset().union(*found)
+            if sure and found:
+                must |= frozenset.intersection(*found)
+    return frozenset(must), frozenset(may)
+
+
+def _links_of(hops: Sequence[ExpectedHop]) -> Iterator[frozenset[PortRef]]:
+    for out, into in pairwise(hops):
+        if (out.direction, into.direction) == ("out", "in") and out.node != into.node:
+            yield frozenset((out.ref, into.ref))

@@ -1,0 +1,44 @@
+"""Whether a VTEP with several remotes sends what is for all to each of them, once (head-end replication). Pure.
+
+RFC 7348 floods to a multicast group; where the underlay has none, the VTEP makes a copy for each remote.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from reports.evidence import Finding, Sighting
+from reports.judge.isolation import FrameSeen
+from topology.model import Vxlan
+
+
+def judge_replication(vxlan: Vxlan, frame: FrameSeen) -> Finding:
+    """Whether a frame to all left a VTEP's node as exactly one VXLAN packet for each remote."""
+    seen, wanted = copies(vxlan, frame), {(str(vxlan.local), str(remote)): 1 for remote in vxlan.remotes}
+    where = f"{vxlan.ref} - copies of a {frame.what}"
+    if seen == wanted:
+        return Finding(True, f"{where} - one for each of {len(wanted)} remotes")
+    for (source, target), count in wanted.items():
+        if (found := seen.get((source, target), 0)) != count:
+            return Finding(False, f"{where} - expected one from {source} to {target} - seen {found or 'none'}")
+    source, target = next(ends for ends in seen if ends not in wanted)
+    return Finding(False, f"{where} - expected none to {target} - seen one from {source}")
+
+
+def copies(vxlan: Vxlan, frame: FrameSeen) -> dict[tuple[str, str], int]:
+    """How many packets left the VTEP's node by one of its interfaces, by their outer source and destination."""
+    by_interface: dict[tuple[str, str], Counter[str]] = {}
+    for seen in frame.sightings:
+        if seen.node == vxlan.node and seen.direction == "out":
+            for ends in _outer(seen):
+                by_interface.setdefault(ends, Counter())[seen.interface] += 1
+    return {ends: max(counted.values()) for ends, counted in by_interface.items()}
+
+
+def _outer(seen: Sighting) -> Iterator[tuple[str, str]]:
+    """Source and destination of the IP header that is around VXLAN."""
+    headers = seen.headers.headers
+    for ip, _, header in zip(headers, headers[1:], headers[2:], strict=False):
+        if header.layer == "vxlan":
+            yield str(ip.fields["src"]), str(ip.fields["dst"])

@@ -1,0 +1,143 @@
+"""How a packet was carried, from what was seen of it alone: the counterpart of an expected journey's kind. Pure.
+
+No declaration is asked. What does not fit a kind in every respect is none, with the reason: that is how a fabric of
+which only pairs are promised is judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports.evidence import Finding, Journey, Sighting, first_broken
+from reports.judge.isolation import AROUND_FRAMES
+from reports.judge.trip import TUNNEL_LAYERS
+from topology.promises import Kind
+
+IP = ("ipv4", "ipv6")
+MACS = 12
+"""Bytes of both MACs, behind which an 802.1Q tag stands."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The kind, or None with what speaks against every kind."""
+
+    kind: Kind | None
+    why: str = ""
+
+    def __str__(self) -> str:
+        return self.kind or f"no kind ({self.why})"
+
+
+def carried(journey: Journey) -> Carried:
+    """How a packet that arrived was carried."""
+    first, last = (journey.sightings[0], journey.sightings[-1]) if journey.sightings else (None, None)
+    if first is None or last is None or not journey.arrived:
+        return Carried(None, f"it did not arrive: {last_seen(journey)}")
+    if first.node != journey.source or (last.node, last.direction) != (journey.target, "in"):
+        return Carried(None, f"seen from {first.node} to {last.node}")
+    if is_wrapped(first) or is_wrapped(last):
+        return Carried(None, "wrapped at an end of its way")
+    if first.ttl is None or last.ttl is None:
+        return Carried(None, "no TTL to compare")
+    wrapped = {layer for seen in journey.sightings for layer in seen.layers if layer in TUNNEL_LAYERS}
+    if unknown := wrapped - {*AROUND_FRAMES, "gre"}:
+        return Carried(None, f"inside {', '.join(sorted(unknown))}")
+    if last.ttl > first.ttl:
+        return Carried(None, f"its TTL rose from {first.ttl} to {last.ttl}")
+    return _kind(journey, wrapped, routed=last.ttl < first.ttl)
+
+
+def _kind(journey: Journey, wrapped: set[str], routed: bool) -> Carried:
+    first, last = journey.sightings[0], journey.sightings[-1]
+    in_frames = bool(wrapped & AROUND_FRAMES)
+    if in_frames and routed:
+        return Carried("hairpin")
+    if in_frames:
+        changed = next((seen for seen in journey.sightings if _frame(seen) not in (None, _frame(first))), None)
+        return Carried("l2-overlay") if changed is None else Carried(None, f"another frame at {_place(changed)}")
+    if wrapped:
+        return Carried("l3-overlay") if routed else Carried(None, "inside GRE, its TTL not lowered")
+    if any(is_wrapped(seen) for seen in journey.sightings):
+        return Carried(None, "one IP header inside another")
+    if routed:
+        same = bool(_macs(first)) and _macs(first) == _macs(last)
+        return Carried(None, "its TTL lowered, its MACs not rewritten") if same else Carried("routed")
+    changed = next((seen for seen in journey.sightings if _macs(seen) not in ((), _macs(first))), None)
+    return Carried("bridge") if changed is None else Carried(None, f"its TTL kept, other MACs at {_place(changed)}")
+
+
+def is_wrapped(seen: Sighting) -> bool:
+    """Whether a packet was inside a tunnel there, of whatever kind."""
+    return bool(TUNNEL_LAYERS & set(seen.layers)) or sum(layer in IP for layer in seen.layers) > 1
+
+
+def _frame(seen: Sighting) -> bytes | None:
+    """The customer's frame without VLAN tags; None where there is none (inside GRE alone, or on a GRE device)."""
+    ethers = [header for header in seen.headers if header.layer == "ether"]
+    inside = not AROUND_FRAMES.isdisjoint(seen.layers)
+    if not ethers or (inside and seen.layers[-1] in AROUND_FRAMES) or ("gre" in seen.layers and not inside):
+        return None
+    at = ethers[-1].offset
+    tags = sum(header.length for header in seen.headers if header.layer == "dot1q" and header.offset > at)
+    return seen.frame[at : at + MACS] + seen.frame[at + MACS + tags :]
+
+
+def _macs(seen: Sighting) -> tuple[str, ...]:
+    ether = seen.headers.get("ether")
+    return (str(ether.fields["src"]), str(ether.fields["dst"])) if ether else ()
+
+
+def _place(seen: Sighting) -> str:
+    return f"{seen.node}:{seen.interface} {seen.direction}"
+
+
+def last_seen(journey: Journey) -> str:
+    """Where a packet was last seen, or that it was not; with what else is known."""
+    where = f"last seen at {_place(journey.sightings[-1])}" if journey.sightings else "seen nowhere"
+    return f"{where} - {journey.note}" if journey.note else where
+
+
+@dataclass(frozen=True)
+class SeenTrip:
+    """A probe and its answer, as they were seen; nothing is expected but that they arrive, and how."""
+
+    out: Journey
+    back: Journey
+    errors: tuple[Journey, ...] = ()
+
+    @property
+    def legs(self) -> tuple[Journey, Journey]:
+        """Out and back."""
+        return self.out, self.back
+
+    @property
+    def arrived(self) -> Finding:
+        """Whether the request reached its target and the answer its sender."""
+        return first_broken(_arrived(leg, self.errors) for leg in self.legs)
+
+    def carried_as(self, kind: Kind) -> Finding:
+        """Whether both ways were carried as a kind."""
+        return first_broken(_as(leg, kind) for leg in self.legs)
+
+
+def _arrived(leg: Journey, errors: tuple[Journey, ...]) -> Finding:
+    told = "".join(f" - {e.sightings[0].node} sent {e.sightings[0].headers.summary()}" for e in errors if e.sightings)
+    words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to arrive - seen it {last_seen(leg)}{told}"
+    return Finding(leg.arrived, f"{words} - evidence: {way(leg)}")
+
+
+def _as(leg: Journey, kind: Kind) -> Finding:
+    found = carried(leg)
+    words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected carried as {kind} - seen {found}"
+    return Finding(found.kind == kind, f"{words} - evidence: {way(leg)}")
+
+
+def way(journey: Journey) -> str:
+    """Every sighting in a few words, in order: where, and which headers."""
+    return "; ".join(f"{_place(seen)} {shape(seen)}" for seen in journey.sightings) or "none"
+
+
+def shape(seen: Sighting) -> str:
+    """Which headers a packet had, outermost first, without what they say."""
+    return "/".join(layer for layer in seen.layers if layer != "payload")

@@ -1,0 +1,108 @@
+"""What figures were measured on, and what speaks against believing them beyond ratios of one run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+STEAL_MAX_PERCENT = 5.0
+"""Of the time, taken by a hypervisor for somebody else: more than that shows in medians."""
+DEBUG_OPTIONS = (
+    "CONFIG_KASAN",
+    "CONFIG_KCSAN",
+    "CONFIG_PROVE_LOCKING",
+    "CONFIG_LOCKDEP",
+    "CONFIG_DEBUG_PAGEALLOC_ENABLE_DEFAULT",
+    "CONFIG_DEBUG_KMEMLEAK",
+    "CONFIG_SLUB_DEBUG_ON",
+    "CONFIG_DEBUG_OBJECTS",
+)
+"""Options that make a kernel slower in every function (Documentation/dev-tools)."""
+NATIVE = "native"
+STEAL_FIELD, FIELDS_OF_TIME = 7, 8
+"""Of the first line of /proc/stat, behind ``cpu``: user nice system idle iowait irq softirq steal (proc(5))."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where something was measured.
+
+    ``load`` is the machine's load average of a minute when it began; ``steal_percent`` the share of the time meanwhile
+    that a hypervisor gave to others, None where that is not counted; ``debug`` the options of DEBUG_OPTIONS that the
+    kernel has, None where its configuration cannot be read; ``shared`` which processes shared a core with which.
+    """
+
+    kernel: str
+    release: str
+    accelerator: str
+    cores: int
+    processor: str
+    clock_source: str
+    governor: str
+    load: float
+    steal_percent: float | None
+    debug: tuple[str, ...] | None
+    shared: str = ""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why absolute figures say little about other machines; thresholds on them are then left out."""
+        return tuple(self._doubts())
+
+    def _doubts(self) -> Iterator[str]:
+        if self.accelerator == "tcg":
+            yield "software emulation (TCG): every instruction is translated, and memory costs as much as arithmetic"
+        if self.steal_percent is not None and self.steal_percent > STEAL_MAX_PERCENT:
+            stolen = f"{self.steal_percent:.1f} % of the time was stolen by the hypervisor"
+            yield f"{stolen} (more than {STEAL_MAX_PERCENT:g} %)"
+        if self.debug:
+            yield f"the kernel checks itself: {', '.join(self.debug)}"
+        if self.governor not in ("performance", ""):
+            yield f"the processor's frequency is governed by {self.governor}"
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Name and value of each line for the report."""
+        yield "kernel", f"{self.kernel}, Linux {self.release}, {self.accelerator}"
+        yield "processor", f"{self.processor}, {self.cores} cores"
+        yield "clock source", self.clock_source
+        yield "frequency governor", self.governor or "none to be seen"
+        yield "load before", f"{self.load:.2f}"
+        yield "stolen time", "not counted" if self.steal_percent is None else f"{self.steal_percent:.1f} %"
+        yield "debug options", "unknown" if self.debug is None else ", ".join(self.debug) or "none"
+        if self.shared:
+            yield "cores", self.shared
+
+
+def steal_percent(before: str, after: str) -> float | None:
+    """The stolen share of the time between two readings of /proc/stat; None where it is not counted."""
+    first, second = _times(before), _times(after)
+    if first is None or second is None or (total := sum(second) - sum(first)) <= 0:
+        return None
+    return 100 * (second[STEAL_FIELD] - first[STEAL_FIELD]) / total
+
+
+def _times(stat: str) -> Sequence[int] | None:
+    words = stat.split("\n", 1)[0].split()
+    if len(words) <= FIELDS_OF_TIME or words[0] != "cpu" or not all(word.isdecimal() for word in words[1:]):
+        return None
+    return [int(word) for word in words[1 : FIELDS_OF_TIME + 1]]
+
+
+def debug_options(config: str | None) -> tuple[str, ...] | None:
+    """The options of a kernel's configuration that slow it down; None for none at all."""
+    if config is None:
+        return None
+    on = {line.removesuffix("=y") for line in config.splitlines() if line.endswith("=y")}
+    return tuple(option for option in DEBUG_OPTIONS if option in on)
+
+
+def processor_of(cpuinfo: str) -> tuple[str, int]:
+    """The processor's name, and how many cores there are, of /proc/cpuinfo."""
+    fields = [line.partition(":") for line in cpuinfo.splitlines()]
+    names = [value.strip() for key, _, value in fields if key.strip() == "model name"]
+    return (names[0] if names else "unknown"), max(1, sum(key.strip() == "processor" for key, _, _ in fields))
+
+
+def entry(environment: Environment) -> Mapping[str, object]:
+    """The environment as results.json has it."""
+    return {**dict(environment.lines()), "doubts": list(environment.doubts)}

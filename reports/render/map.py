@@ -1,0 +1,59 @@
+"""A map as lines of text, and as a graph for Graphviz (https://graphviz.org/doc/info/lang.html). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reports.judge.map import FabricMap
+
+
+def map_lines(drawn: FabricMap) -> Iterator[str]:
+    """The links that carried probes, the ways that probes took, and what is not on the map."""
+    yield f"map of {drawn.name}: {len(drawn.nodes)} nodes, {len(drawn.links)} links seen"
+    yield f"{len(drawn.ways)} probes, {len(drawn.found)} of them arrived"
+    width = max((len(str(crossing.out)) for crossing in drawn.crossings), default=0)
+    for crossing, stacks in drawn.crossings.items():
+        counted = ", ".join(f"{stack} ({count})" for stack, count in stacks.items())
+        yield f"  {crossing.out!s:<{width}} -> {crossing.into}  {counted}"
+    yield "ways"
+    for way in drawn.found:
+        yield f"  {way.source} -> {way.target}  {way.outcome}  {' '.join(way.nodes)}"
+    for (source, outcome), targets in _lost(drawn).items():
+        yield f"  {source} -> {', '.join(targets)}  {outcome}"
+    for words, names in (("never reached", drawn.unreached), ("nothing seen at", drawn.unseen)):
+        if names:
+            yield f"{words}: {', '.join(names)}"
+    for words in drawn.left_out:
+        yield f"left out: {words}"
+
+
+def _lost(drawn: FabricMap) -> dict[tuple[str, str], list[str]]:
+    """The targets that each node does not reach, together where the outcome is the same."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for way in drawn.ways:
+        if way not in drawn.found:
+            found.setdefault((way.source, way.outcome), []).append(way.target)
+    return found
+
+
+def map_dot(drawn: FabricMap) -> str:
+    """The nodes, and an arrow for each way over a link; what was never reached is dashed."""
+    lines = [f"digraph {_quoted(drawn.name)} {{", "  node [shape=box];"]
+    for node in drawn.nodes:
+        lost = " [style=dashed]" if node in drawn.unreached or node in drawn.unseen else ""
+        lines.append(f"  {_quoted(node)}{lost};")
+    for crossing, stacks in drawn.crossings.items():
+        labels = {
+            "taillabel": crossing.out.interface,
+            "headlabel": crossing.into.interface,
+            "label": "\n".join(stacks),
+        }
+        words = ", ".join(f"{name}={_quoted(text)}" for name, text in labels.items())
+        lines.append(f"  {_quoted(crossing.out.node)} -> {_quoted(crossing.into.node)} [{words}];")
+    return "\n".join([*lines, "}", ""])
+
+
+def _quoted(text: str) -> str:
+    """A string of the language: quotes and backslashes escaped, a new line as the two characters that mean it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -1,0 +1,28 @@
+"""What each pair of an expectation is promised, on a fabric of which nothing else is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from reports.judge.seen import SeenTrip
+from topology.errors import NotApplicable
+from topology.promises import Pair
+
+pytestmark = pytest.mark.overlay
+
+
+def test_expected_pair_reaches_each_other(expected_pair: Pair, spotted: Callable[..., SeenTrip]) -> None:
+    """The source reaches the target and gets its answer."""
+    assert spotted(expected_pair).arrived
+
+
+@pytest.mark.parametrize("protocol", ["icmp", "udp"])
+def test_expected_pair_is_carried_as_its_kind(
+    expected_pair: Pair, protocol: str, spotted: Callable[..., SeenTrip]
+) -> None:
+    """What is seen of the request and of its answer, at every interface, is what the pair's kind says."""
+    if not (arrived := spotted(expected_pair).arrived):
+        raise NotApplicable(f"it does not arrive: {arrived.message.splitlines()[0]}")
+    assert spotted(expected_pair, protocol).carried_as(expected_pair.kind)

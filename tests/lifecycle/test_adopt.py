@@ -1,0 +1,280 @@
+"""A fabric that somebody else has built is proven where it is, and left as it was found."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fixtures.instruments.foreign import Foreign, foreign_containers, foreign_fabric, renamed, run_as_owner
+from fixtures.instruments.live import LiveFabric
+from fixtures.instruments.onlook import Spotter
+from fixtures.instruments.probe import Prober
+from fixtures.instruments.suite import SuiteRun
+from fixtures.instruments.survey import Surveyor
+from fixtures.instruments.watch import watched_network
+from topology.errors import EngineError, KernelUnavailable, NotApplicable
+from topology.formats.lab import load_lab
+from topology.formats.pairs_alone import load_pairs_text
+from topology.kernels.guest import GuestKernel
+from topology.kernels.here import HereKernel
+from topology.kernels.netlink import Netlink
+from topology.plan import make_plan
+from topology.runtimes.registry import ADOPTED
+
+pytestmark = pytest.mark.lifecycle
+VXLAN = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
+NODE = re.compile(r"\b([slvc]\d)\b(?!-)")
+ADDRESS = re.compile(r"\b10\.(\d+)\.0\.")
+
+VANISHING = '''
+from pathlib import Path
+from fixtures.instruments.foreign import run_as_owner
+
+def test_before(fabric):
+    assert fabric.names
+
+def test_owner(fabric):
+    """Its owner takes a node away amid the run."""
+    path = fabric.adopted.found["our-c2"].path
+    run_as_owner("ip", "netns", "del", Path(path).name)
+
+def test_after(fabric):
+    assert fabric.names
+'''
+
+
+def here() -> HereKernel:
+    """A kernel that reaches what is on this machine; NotApplicable without root."""
+    try:
+        return HereKernel.start(lambda _: None)
+    except KernelUnavailable as error:
+        raise NotApplicable(str(error)) from error
+
+
+def fingerprint(lab: Path) -> str:
+    """A digest of all that decides what becomes of packets on the adopted fabric, read anew."""
+    kernel = here()
+    try:
+        return LiveFabric(load_lab(lab), kernel, ADOPTED).fingerprint()
+    finally:
+        kernel.close()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    """A lab whose nodes have names and addresses that nothing else on this machine is likely to have."""
+    path, own = tmp_path / "lab.yaml", rf"10.{100 + os.getpid() % 150}.\1."
+    path.write_text(ADDRESS.sub(own, NODE.sub(r"our-\1", VXLAN.read_text())))
+    return path
+
+
+@pytest.fixture
+def foreign(lab: Path) -> Iterator[Foreign]:
+    """The lab, built on this machine by somebody else, in namespaces that have other names than its nodes."""
+    here().close()
+    with foreign_fabric(load_lab(lab)) as fabric:
+        yield fabric
+
+
+@pytest.fixture
+def adopting(suite: Callable[..., SuiteRun], lab: Path) -> Callable[..., SuiteRun]:
+    """Runs the suite on what is there."""
+    return lambda *more: suite("--adopt", "--lab", str(lab), "--kernel", "here", *more)
+
+
+def test_adopted_fabric_is_proven_and_left_as_it_was(
+    foreign: Foreign, adopting: Callable[..., SuiteRun], lab: Path
+) -> None:
+    """The whole suite passes on a fabric found by its addresses; neither it nor the machine's network sees a change."""
+    before = foreign.state(), fingerprint(lab)
+    with watched_network() as on_machine, foreign.watched() as on_fabric:
+        run = adopting("-m", "overlay")
+    assert run.code == 0, run.output
+    assert run.results["kernel"]["kind"] == "here"
+    assert run.results["summary"]["passed"] >= 40
+    assert run.left == {}
+    assert (on_machine, on_fabric) == ([], [])
+    assert (foreign.state(), fingerprint(lab)) == before
+
+
+def test_fingerprint_tells_a_change_from_none(foreign: Foreign, lab: Path) -> None:
+    """The digest by which an adopted fabric is said to be as it was is the same twice, and another after a sysctl."""
+    before = fingerprint(lab)
+    assert fingerprint(lab) == before
+    foreign.run("our-l1", "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
+    assert fingerprint(lab) != before
+
+
+def test_what_its_owner_broke_is_named(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+    """A route that is missing on the adopted fabric fails the pairs that need it, with the node and the cause."""
+    route = next(route for route in foreign.declared["our-l2"].routes)
+    foreign.run("our-l2", "ip", "route", "del", str(route.prefix))
+    with foreign.watched() as changes:
+        run = adopting("-m", "overlay")
+    assert run.code == 1, run.output
+    causes = {(test["cause"]["node"], test["cause"]["kind"]) for test in run.with_verdict("failed")}
+    assert causes == {("our-l2", "route")}
+    assert changes == []
+
+
+def test_pairs_alone_are_proven_by_what_is_seen(
+    foreign: Foreign, suite: Callable[..., SuiteRun], tmp_path: Path
+) -> None:
+    """Of a fabric that nobody has declared each pair, named or by address, is carried as said; a wrong kind is told."""
+    nodes, pairs = foreign.declared, foreign.declared.pairs
+    ends = [(foreign.names[pair.source], nodes[pair.target].address, pair.kind) for pair in pairs]
+    lines = [f"- {{source: {source}, target: {target}, kind: {kind}}}" for source, target, kind in ends]
+    expectation = tmp_path / "expect.yaml"
+    expectation.write_text("\n".join(["pairs:", *lines]))
+    with foreign.watched() as changes:
+        run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay")
+    assert run.code == 0, run.output
+    assert run.results["summary"]["passed"] == 3 * len(pairs)
+    assert changes == []
+    assert run.left == {}
+    expectation.write_text("\n".join(["pairs:", *lines]).replace("kind: bridge", "kind: routed"))
+    run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay", out="wrong")
+    assert run.code == 1, run.output
+    told = {test["message"].split(" - ", 1)[1].split(" - evidence")[0] for test in run.with_verdict("failed")}
+    assert told == {"expected carried as routed - seen bridge"}
+
+
+def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None:
+    """A node that routes a pair's packets to a stranger's namespace sends no probe there; the way out is named."""
+    pair, stranger = foreign.declared.pairs[0], f"{foreign.names['our-c1']}x"
+    run_as_owner("ip", "netns", "add", stranger)
+    try:
+        node, to_stranger = foreign.names[pair.source], ("peer", "name", "out", "netns", stranger)
+        run_as_owner("ip", "-n", node, "link", "add", "out", "type", "veth", *to_stranger)
+        for name in (node, stranger):
+            run_as_owner("ip", "-n", name, "link", "set", "out", "up")
+        target = f"{foreign.declared[pair.target].address}/32"
+        foreign.run(pair.source, "ip", "route", "add", target, "via", "192.0.2.1", "dev", "out", "onlink")
+        kernel = here()
+        try:
+            adopted = LiveFabric(load_lab(lab), kernel, ADOPTED)
+            with pytest.raises(NotApplicable, match=f"would leave: {pair.source} - out - {target} via 192.0.2.1"):
+                Prober(adopted).trip(pair.source, pair.target)
+            drawn = Surveyor(adopted).survey()
+        finally:
+            kernel.close()
+        assert [words for words in drawn.left_out if "would leave" in words] != []
+        assert not {(pair.source, pair.target), (pair.target, pair.source)} & {(w.source, w.target) for w in drawn.ways}
+        assert drawn.found != ()
+    finally:
+        run_as_owner("ip", "netns", "del", stranger)
+
+
+def test_node_that_is_not_there_is_named_with_what_is(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+    """Without one of the nodes nothing is proven: the run is errored, names the node, and lists what there is."""
+    foreign.remove("our-c4")
+    run = adopting("tests/underlay")
+    assert run.code == 6, run.output
+    address = foreign.declared["our-c4"].address
+    assert f"our-c4 - expected a namespace of this name, or one with {address} - seen none" in run.output
+    assert f"namespace {foreign.names['our-c3']}" in run.output
+    assert run.left == {}
+
+
+def test_node_that_is_there_twice_is_refused(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+    """Two namespaces with a node's addresses are not told apart by guessing."""
+    address = foreign.declared["our-c4"].address
+    foreign.run("our-c3", "ip", "addr", "add", f"{address}/24", "dev", "c3_l1")
+    run = adopting("tests/underlay")
+    assert run.code == 6, run.output
+    assert f"our-c4 - expected a namespace of this name, or one with {address} - seen 2:" in run.output
+
+
+def test_node_that_vanishes_meanwhile_is_errored(
+    foreign: Foreign, adopting: Callable[..., SuiteRun], tmp_path: Path
+) -> None:
+    """A namespace that its owner removes amid the run is errored with the node's name; later tests skip."""
+    module = tmp_path / "test_vanishing.py"
+    module.write_text(VANISHING)
+    run = adopting("-p", "conftest", str(module))
+    verdicts = {test["id"].split("::")[1]: test["verdict"] for test in run.results["tests"]}
+    assert verdicts == {"test_before": "passed", "test_owner": "errored", "test_after": "skipped"}, run.output
+    (errored,) = run.with_verdict("errored")
+    assert f"our-c2 - expected namespace {foreign.names['our-c2']} still there - seen it gone" in errored["message"]
+    assert run.left == {}
+
+
+def test_containers_of_an_engine_are_adopted(lab: Path, adopting: Callable[..., SuiteRun]) -> None:
+    """A fabric of containers is found by their host names and proven, and is as it was."""
+    kernel = here()
+    try:
+        kernel.engine()
+        containers = LiveFabric(load_lab(lab), kernel, "docker")
+        before = containers.live_states()
+        run = adopting("-m", "overlay")
+        assert run.code == 0, run.output
+        assert run.results["summary"]["passed"] >= 40
+        assert containers.live_states() == before
+    except EngineError as error:
+        raise NotApplicable(str(error)) from error
+    finally:
+        kernel.close()
+
+
+def test_containers_that_anybody_runs_are_adopted_by_name_and_by_address() -> None:
+    """Two containers that nobody made for a lab, wired by hand: their pair is proven by what is seen, and unchanged."""
+    kernel = here()
+    try:
+        one, other = (f"{name}{os.getpid() % 10**6}" for name in ("one-", "other-"))
+        with foreign_containers(one, other) as pids:
+            ends = [("eth1", "netns", str(pids[name])) for name in (one, other)]
+            run_as_owner("ip", "link", "add", *ends[0], "type", "veth", "peer", "name", *ends[1])
+            for number, pid in enumerate(pids.values(), 1):
+                inside = ("nsenter", "--target", str(pid), "--net", "ip")
+                run_as_owner(*inside, "addr", "add", f"10.99.99.{number}/24", "dev", "eth1")
+                run_as_owner(*inside, "link", "set", "eth1", "up")
+            pairs = load_pairs_text(f"pairs: [{{source: {one}, target: 10.99.99.2, kind: bridge}}]")
+            adopted = LiveFabric(pairs, kernel, ADOPTED)
+            before = adopted.live_states()
+            trip = Spotter(adopted).pair(pairs.pairs[0])
+            assert trip.arrived
+            assert trip.carried_as("bridge")
+            assert {sighting.node for sighting in trip.out.sightings} == {one, other}
+            assert adopted.live_states() == before
+    except EngineError as error:
+        raise NotApplicable(str(error)) from error
+    finally:
+        kernel.close()
+
+
+def test_fabric_inside_a_guest_is_adopted(lab: Path) -> None:
+    """What is built in a guest is found there by name and by addresses, goes the declared way, and stays as it is."""
+    declared = load_lab(lab)
+    try:
+        kernel = GuestKernel.start(lambda _: None)
+    except KernelUnavailable as error:
+        raise NotApplicable(str(error)) from error
+    try:
+        Netlink(kernel.agent).build(make_plan(renamed(declared, {n.name: f"x{n.name}" for n in declared.nodes[1:]})))
+        adopted = LiveFabric(declared, kernel, ADOPTED)
+        before = adopted.live_states()
+        trips = [Prober(adopted).trip(pair.source, pair.target) for pair in declared.pairs]
+        assert [trip.as_declared.message for trip in trips if not trip.as_declared] == []
+        assert adopted.live_states() == before
+    finally:
+        kernel.close()
+
+
+def test_map_of_what_is_there_needs_no_lab(foreign: Foreign, suite: Callable[..., SuiteRun], tmp_path: Path) -> None:
+    """Every link of an undeclared fabric that carries probes is drawn, and nothing is changed."""
+    graph = tmp_path / "map.dot"
+    with foreign.watched() as changes:
+        run = suite("--adopt", f"--map={graph}", "--kernel", "here")
+    assert run.code == 0, run.output
+    names = foreign.names
+    for link in foreign.declared.links:
+        a, b = sorted(f"{names[end.node]}:{end.interface}" for end in link.ends)
+        assert re.search(rf"{a} +-> {b}  ether", run.output), run.output
+    spine, leaf = (names[node] for node in ("our-s1", "our-l1"))
+    assert f'"{spine}" -> "{leaf}" [taillabel="s1_l1", headlabel="l1_s1"' in graph.read_text()
+    assert changes == []
+    assert run.left == {}

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_address, ip_interface
+from typing import Any
+
+import pytest
+
+from tests.self.adopting.test_match import there
+from tests.self.builders import vxlan_lab
+from tests.self.kernels.agents import Scripted
+from topology.errors import EvidenceIncomplete, KernelUnavailable, NetlinkError, NodeNotFound
+from topology.kernels.host import HostKernel
+from topology.kernels.link import Reply
+from topology.kernels.rtnl.ends import ends_request, read_ends, read_netnsid
+from topology.model import Fabric
+from topology.runtimes import adopted
+from topology.runtimes.adopted import Onlooker, with_live_macs
+from topology.runtimes.described import described
+from topology.state import LinkState, NodeState, declared_state
+
+LIVE = "0a:00:00:00:00:01"
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[HostKernel]:
+    """Two namespaces with a veth pair between them and a VXLAN device in one; lo is up in that one only."""
+    try:
+        kernel = HostKernel.start(lambda _: None)
+    except KernelUnavailable as error:
+        pytest.skip(str(error))
+    try:
+        kernel.agent.call("netns_add", names=["a", "b"])
+        script = (
+            "ip link set lo up; ip link add v0 index 7 type veth peer name v1 index 9 netns b;"
+            "ip link add x0 type veth peer name x1; ip link add vx type vxlan id 5 dstport 4900; ip link set v0 up"
+        )
+        assert kernel.agent.run(["sh", "-ec", script], ns="a").stderr == ""
+        yield kernel
+    finally:
+        kernel.close()
+
+
+def test_ends_are_read_from_a_kernel(kernel: HostKernel) -> None:
+    """Each veth to another namespace says its peer's index; one to its own namespace, and all else, says none."""
+    ends = Onlooker(kernel.agent).ends(["a", "b"])
+    a, b = ({end.name: end for end in ends[name]} for name in ("a", "b"))
+    known = [(end.index, end.up, end.kind, end.peer) for end in (a["v0"], b["v1"])]
+    assert known == [(7, True, "veth", 9), (9, False, "veth", 7)]
+    assert (a["x0"].peer, a["vx"].peer, a["vx"].port, a["lo"].up, b["lo"].up) == (None, None, 4900, True, False)
+
+
+def test_who_has_the_same_indexes_is_not_taken_for_a_peer(kernel: HostKernel) -> None:
+    """The kernel's own numbers tell the namespace at the other end of a veth pair from one that looks like it."""
+    kernel.agent.call("netns_add", names=["c", "d"])
+    script = "ip link add v1 index 9 type veth peer name v0 index 7 netns d"
+    assert kernel.agent.run(["sh", "-ec", script], ns="c").stderr == ""
+    names = {name: there(number, name) for number, name in enumerate("abcd")}
+    again = {f"again-{name}": f"/run/netns/{name}" for name in names}
+    fds = kernel.agent.call("netns_adopt", paths=again, never=[]).get("fds", dict)
+    joined = Onlooker(kernel.agent).joined(names, {name: fds[f"again-{name}"] for name in names})
+    words = {tuple(sorted((one[1], other[1]))) for one, _, other in joined}
+    assert words == {(0, 1), (2, 3)}
+
+
+def test_namespace_without_a_number_is_no_peer() -> None:
+    """An answer that holds no number, or is none, is no number."""
+    assert [read_netnsid(dump) for dump in (b"", b"\xff" * 32, ends_request())] == [None, None, None]
+
+
+def test_node_without_loopback_is_told_with_what_mends_it(kernel: HostKernel) -> None:
+    """A tap's sentinel needs lo; nobody but the owner brings it up, so the message has the command."""
+    ends = Onlooker(kernel.agent).ends(["a", "b"])
+    with pytest.raises(EvidenceIncomplete, match=r"b - lo - expected up, .* mend: ip -n b link set dev lo up"):
+        adopted._refuse_without_loopback(ends)
+    adopted._refuse_without_loopback({"a": ends["a"]})
+
+
+@pytest.mark.parametrize(
+    "dump", [b"", b"\0" * 16, b"\xff" * 64, ends_request()], ids=["nothing", "zeros", "ones", "a request"]
+)
+def test_dump_that_is_no_dump_is_refused(dump: bytes) -> None:
+    """What is broken off, or not what a kernel says, ends the look."""
+    with pytest.raises(NetlinkError, match="netlink"):
+        read_ends("a", dump)
+
+
+def live_states(fabric: Fabric) -> dict[str, NodeState]:
+    """The fabric as somebody built it who let the kernel choose the MACs."""
+    states = {node.name: declared_state(node) for node in fabric.nodes}
+    return {
+        name: replace(state, links={n: replace(link, mac=LIVE) for n, link in state.links.items()})
+        for name, state in states.items()
+    }
+
+
+def test_mac_that_nobody_states_is_the_live_one() -> None:
+    """A MAC that the lab states stays, so that another is a difference; all others are what is there."""
+    fabric = vxlan_lab()
+    node = fabric["c1"]
+    stated = replace(node, devices=tuple(replace(d, mac="02:00:00:00:00:07") for d in node.devices))
+    nodes = tuple(stated if n.name == "c1" else n for n in fabric.nodes)
+    seen = with_live_macs(replace(fabric, nodes=nodes), live_states(fabric))
+    assert seen["c1"]["c1_v1"].mac == "02:00:00:00:00:07"
+    assert {device.mac for device in seen.devices if device.node != "c1"} == {LIVE}
+
+
+def test_device_that_is_not_there_keeps_its_derived_mac() -> None:
+    """What is missing is a difference of its own."""
+    fabric, states = vxlan_lab(), live_states(vxlan_lab())
+    states["c1"] = replace(states["c1"], links={})
+    assert with_live_macs(fabric, states)["c1"]["c1_v1"].mac == fabric["c1"]["c1_v1"].mac
+
+
+def test_node_that_nobody_declared_is_described_as_it_is() -> None:
+    """Devices in the kernel's order, their addresses sorted, lo where it has one, and the first address is used."""
+    links = {name: LinkState(name, "veth", mac=LIVE, mtu=1500) for name in ("eth1", "eth0")}
+    addresses = (("eth0", "10.0.0.9/24"), ("eth0", "10.0.0.2/24"), ("lo", "192.0.2.1/32"), ("eth0", "fd00::1/64"))
+    known = frozenset((device, ip_interface(text)) for device, text in addresses)
+    fabric = described(Fabric("x", (), (), ()), {"a": NodeState("a", links, known, frozenset())})
+    (node,) = fabric.nodes
+    assert [device.name for device in node.devices] == ["eth1", "eth0", "lo"]
+    assert (node.address, node["eth0"].mac) == (ip_address("10.0.0.2"), LIVE)
+    assert [str(a) for a in node.addresses] == ["10.0.0.2", "10.0.0.9", "fd00::1", "192.0.2.1"]
+
+
+@pytest.mark.parametrize("now", [None, [4, 9]])
+def test_node_that_is_not_where_it_was_is_named(now: Any) -> None:
+    """A path with nothing or another namespace behind it: the nodes that are still there are not blamed."""
+    onlooker = Onlooker(Scripted(lambda *_: Reply({"found": [[4, 1], now]}, b"")))
+    onlooker.found = {"a": there(1, "a"), "b": there(2, "blue")}
+    with pytest.raises(NodeNotFound) as caught:
+        onlooker.check_there()
+    assert str(caught.value) == "b - expected namespace blue still there - seen it gone"

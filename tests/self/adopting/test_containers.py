@@ -1,0 +1,115 @@
+"""Containers that somebody runs, found through their engine: one that stands in for it, and what the agent reads."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import pytest
+from docker import APIClient
+from docker.errors import APIError
+from requests import Response
+
+from tests.self.adopting.test_others import Open
+from tests.self.kernels.agents import Scripted
+from topology.errors import AgentError, EngineError
+from topology.kernels.engine import Engine, Running
+from topology.kernels.link import Reply
+from topology.kernels.others import find_others
+from topology.kernels.registry import Kernel, Others
+
+BLUE, RED = "b" * 64, "d" * 64
+FOUND: Mapping[str, Any] = {"named": [], "processes": [], "never": []}
+
+
+class Client:
+    """docker's client: what is listed, and of each what is known, or with which status it is refused."""
+
+    def __init__(self, **known: Mapping[str, Any] | int) -> None:
+        self.known = known
+
+    def containers(self) -> list[Mapping[str, str]]:
+        return [{"Id": container} for container in self.known]
+
+    def inspect_container(self, container: str) -> Mapping[str, Any]:
+        known = self.known[container]
+        if isinstance(known, int):
+            refusal = Response()
+            refusal.status_code = known
+            raise APIError("gone", response=refusal)
+        return {"Id": container, **known}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def inspected(name: str, host: str, pid: int = 7) -> Mapping[str, Any]:
+    """What the engine says of a container."""
+    return {"Name": f"/{name}", "Config": {"Hostname": host}, "State": {"Pid": pid}}
+
+
+def engine(**known: Mapping[str, Any] | int) -> Engine:
+    """An engine that runs these."""
+    return Engine(cast(APIClient, Client(**known)), "unix:///none")
+
+
+def test_container_goes_by_its_name_and_its_host_name() -> None:
+    """The host name that the engine makes of the id is no name; what has no process (any more) is left out."""
+    named, unnamed = inspected("clab-x-leaf1", "leaf1"), inspected("web", BLUE[:12], 9)
+    known: dict[str, Mapping[str, Any] | int] = {RED: named, BLUE: unnamed, "e": inspected("dead", "dead", 0), "f": 404}
+    assert engine(**known).running() == [Running(RED, ("clab-x-leaf1", "leaf1"), 7), Running(BLUE, ("web",), 9)]
+
+
+def test_engine_that_refuses_is_told() -> None:
+    """Only that a container has gone meanwhile is no error."""
+    with pytest.raises(EngineError, match="container engine - list of containers"):
+        engine(**{RED: 500}).running()
+
+
+@contextlib.contextmanager
+def beside(monkeypatch: pytest.MonkeyPatch, mentions: str) -> Iterator[Open]:
+    """A kernel beside an engine with one container, process 7; ``mentions`` is what the agent reads of that process."""
+
+    class Beside(Open):
+        def others(self) -> Others:
+            return Others("/there", (), has_engine=True)
+
+    def answer(op: str, _: bytes, fields: Mapping[str, Any]) -> Reply:
+        if op == "read_files" and not mentions:
+            raise AgentError("no such process")
+        known: dict[str, Mapping[str, Any]] = {
+            "read_files": {"texts": [mentions]},
+            "netns_identify": {"found": [[4, 9] for _ in fields.get("paths", ())]},
+        }
+        return Reply(known.get(op, FOUND), b"")
+
+    kernel = Beside()
+    kernel.agent = Scripted(answer)  # type: ignore[assignment]
+    monkeypatch.setattr(Engine, "of_this_machine", lambda: engine(**{BLUE: inspected("web", BLUE[:12])}))
+    yield kernel
+
+
+@pytest.mark.parametrize(
+    ("mentions", "names"),
+    [(f"/docker/{BLUE}/hostname", [("web",)]), (f"/docker/{RED}/hostname", []), ("", [])],
+    ids=["the container's", "another's", "none"],
+)
+def test_container_is_believed_where_its_process_says_so(
+    monkeypatch: pytest.MonkeyPatch, mentions: str, names: list[tuple[str, ...]]
+) -> None:
+    """An engine in a virtual machine counts processes otherwise: a number alone leads to a stranger."""
+    with beside(monkeypatch, mentions) as kernel:
+        found, without = find_others(cast(Kernel, kernel))
+    assert ([one.names for one in found], without) == (names, "")
+
+
+def test_why_there_are_no_containers_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an engine namespaces are found all the same, and the reason is there for who misses a container."""
+
+    def none() -> Engine:
+        raise EngineError("container engine unix:///none - no such file")
+
+    with beside(monkeypatch, "") as kernel:
+        monkeypatch.setattr(Engine, "of_this_machine", none)
+        assert find_others(cast(Kernel, kernel)) == ([], "container engine unix:///none - no such file")

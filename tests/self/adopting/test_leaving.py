@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_interface, ip_network
+
+import pytest
+
+from topology.kernels.rtnl.ends import End
+from topology.runtimes.leaving import Outlets, outlets_of, way_out
+from topology.state import LinkState, NodeState, RouteState
+
+LAN, FAR, OUTSIDE = "10.0.1.0/24", "10.0.2.0/24", "203.0.113.1"
+CARD: Outlets = {"a": frozenset({"eth0"}), "r": frozenset({"eth0"})}
+
+
+def route(prefix: str, dev: str, via: str | None = None, kind: str = "unicast") -> RouteState:
+    """A route of the main table."""
+    return RouteState(ip_network(prefix), ip_address(via) if via else None, dev, kind)
+
+
+def node(name: str, addresses: Mapping[str, str], *routes: RouteState, **links: LinkState) -> NodeState:
+    """A node with an address on each device, the connected routes of which come by themselves."""
+    known = frozenset((device, ip_interface(text)) for device, text in addresses.items())
+    connected = {RouteState(interface.network, None, device) for device, interface in known}
+    return NodeState(name, links, known, frozenset({*connected, *routes}))
+
+
+def fabric(a_default: RouteState | None = None, *r_routes: RouteState) -> dict[str, NodeState]:
+    """Hosts a and b behind a router r; a and r also have a card to somebody else's network."""
+    from_a = [a_default or route(FAR, "a_r", "10.0.1.254")]
+    return {
+        "a": node("a", {"a_r": "10.0.1.1/24", "eth0": "172.17.0.2/16"}, *from_a),
+        "r": node("r", {"r_a": "10.0.1.254/24", "r_b": "10.0.2.254/24", "eth0": "172.17.0.3/16"}, *r_routes),
+        "b": node("b", {"b_r": "10.0.2.1/24"}, route("0.0.0.0/0", "b_r", "10.0.2.254")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "dst", "way"),
+    [
+        (fabric(), "10.0.2.1", ""),
+        (fabric(), "10.0.1.254", ""),
+        (fabric(), OUTSIDE, ""),
+        (fabric(), "172.17.0.3", ""),
+        (fabric(route("0.0.0.0/0", "eth0", "172.17.0.1")), "10.0.2.1", "a - eth0 - default via 172.17.0.1 dev eth0"),
+        (fabric(route("0.0.0.0/0", "eth0", "172.17.0.1", "blackhole")), "10.0.2.1", ""),
+        (fabric(route("0.0.0.0/0", "eth0", "172.17.0.3")), "10.0.2.1", ""),
+        (fabric(route("0.0.0.0/0", "eth0")), "10.0.2.1", "a - eth0 - default dev eth0"),
+        (fabric(None, route("10.0.2.1/32", "eth0", "172.17.0.1")), "10.0.2.1", "r - eth0 - 10.0.2.1/32 via 172.17.0.1"),
+        (fabric(None, route("0.0.0.0/0", "eth0", "172.17.0.1")), "10.0.2.1", ""),
+    ],
+    ids=[
+        "declared way",
+        "neighbour",
+        "no route",
+        "on the card's own network",
+        "default route of the source",
+        "refused",
+        "by the card to a node",
+        "default route without a gateway",
+        "router on the way",
+        "default route that is not taken",
+    ],
+)
+def test_way_out_is_found_where_the_routes_lead(states: dict[str, NodeState], dst: str, way: str) -> None:
+    """The longest prefix decides at each node; a gateway that is nobody's, behind a card, is outside."""
+    assert way_out(states, CARD, "a", ip_address(dst)).startswith(way)
+    assert bool(way_out(states, CARD, "a", ip_address(dst))) == bool(way)
+
+
+def test_every_equal_way_is_followed() -> None:
+    """One of two equal-cost ways out is a way out, whichever the kernel would take."""
+    states = fabric(None, route(f"{OUTSIDE}/32", "r_b", "10.0.2.1"), route(f"{OUTSIDE}/32", "eth0", "172.17.0.1"))
+    assert way_out(states, CARD, "r", ip_address(OUTSIDE)).startswith("r - eth0")
+
+
+def test_loop_ends() -> None:
+    """Two nodes that send a packet to each other for ever do not hold up the search."""
+    states = fabric(route(f"{OUTSIDE}/32", "a_r", "10.0.1.254"), route(f"{OUTSIDE}/32", "r_a", "10.0.1.1"))
+    assert way_out(states, CARD, "a", ip_address(OUTSIDE)) == ""
+
+
+def test_tunnel_is_followed_to_its_far_end_both_as_packet_and_as_route() -> None:
+    """What leaves in a tunnel's packet, and what leaves behind the tunnel, are both found."""
+    tunnel = LinkState("gre1", "gre", parameters=(("remote", "10.0.2.1"),))
+    near = route("0.0.0.0/0", "eth0", "172.17.0.1")
+    inside = route(f"{OUTSIDE}/32", "gre1")
+    through = fabric()
+    through["a"] = node("a", {"a_r": "10.0.1.1/24", "eth0": "172.17.0.2/16"}, inside, near, gre1=tunnel)
+    assert way_out(through, CARD, "a", ip_address(OUTSIDE)).startswith("a - eth0 - default")
+    through["a"] = node("a", {"a_r": "10.0.1.1/24"}, inside, route(FAR, "a_r", "10.0.1.254"), gre1=tunnel)
+    assert way_out(through, CARD, "a", ip_address(OUTSIDE)) == ""
+    behind = {**through, "b": node("b", {"b_r": "10.0.2.1/24"}, route("0.0.0.0/0", "eth0", "172.17.0.1"))}
+    assert way_out(behind, {"b": frozenset({"eth0"})}, "a", ip_address(OUTSIDE)).startswith("b - eth0")
+
+
+def test_closed_fabric_is_not_searched() -> None:
+    """Where no device leads out, none is found, whatever the routes say."""
+    assert way_out(fabric(route("0.0.0.0/0", "eth0", "172.17.0.1")), {}, "a", ip_address("10.0.2.1")) == ""
+
+
+def test_devices_that_lead_to_nobody_are_told_from_those_that_stay() -> None:
+    """Cards, unknown kinds and veths to strangers lead out, and so does the bridge that has one for a member."""
+    ends = {
+        "a": [
+            End("lo", 1, True),
+            End("eth0", 2, True),
+            End("down0", 3, False),
+            End("own", 4, True, "veth"),
+            End("stranger", 5, True, "veth", 9, 0),
+            End("joined", 6, True, "veth", 9, 1),
+            End("br0", 7, True, "bridge"),
+            End("gre1", 8, True, "gre"),
+            End("wg0", 10, True, "wireguard"),
+        ],
+        "b": [End("lo", 1, True), End("joined", 9, True, "veth", 6, 0)],
+    }
+    links = {"stranger": LinkState("stranger", "veth", master="br0")}
+    states = {"a": node("a", {}, **links), "b": node("b", {})}
+    found = outlets_of(ends, {("a", 6), ("b", 9)}, states)
+    assert found == {"a": frozenset({"eth0", "stranger", "br0", "wg0"})}

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from fixtures.instruments.live import LiveFabric
+from fixtures.isolation import IsolationBook
+from fixtures.map import ERRORED, draw_map
+from fixtures.run import Run, check_adoption
+from fixtures.session import load
+from fixtures.sizes import SizeBook
+from tests.self.adopting.test_others import opened
+from tests.self.builders import vxlan_lab
+from tests.self.fixtures.test_run import Settings
+from topology.errors import KernelUnavailable, NodeNotFound, NotApplicable
+from topology.kernels.registry import Kernel
+from topology.plan import make_plan
+from topology.runtimes import registry
+from topology.runtimes.adopted import AdoptedRuntime, Onlooker
+from topology.state import NodeState
+
+
+def config(out: Path, **options: Any) -> pytest.Config:
+    """A configuration that adopts."""
+    return cast(pytest.Config, Settings(out, **{"--adopt": True, **options}))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"--keep": True}, "--adopt and --keep exclude each other"),
+        ({"--fresh": True}, "--adopt and --fresh exclude each other"),
+        ({"breaks": ["l1: true"]}, "--adopt and --break exclude each other: .* never changed"),
+        ({"--plan": True}, "--adopt and --plan exclude each other"),
+        ({"--export": "x.dot"}, "--adopt and --export exclude each other"),
+        ({"--doctor": True}, "--adopt and --doctor exclude each other"),
+        ({"--kernel": "host"}, "--adopt needs --kernel here or guest"),
+        ({"--runtime": "docker"}, "--adopt and --runtime exclude each other"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_makes_no_sense_of_an_adopted_fabric_is_refused(
+    tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    """An option that would keep, rebuild or break what is not ours is a usage error; without --adopt it stands."""
+    sound = {"--fresh": False, "--kernel": "auto"}
+    with pytest.raises(pytest.UsageError, match=words):
+        check_adoption(config(tmp_path, **{**sound, **options}))
+    check_adoption(config(tmp_path, **{"--adopt": False, **options}))
+    check_adoption(config(tmp_path, **sound))
+
+
+def test_workers_do_not_share_an_adopted_fabric(tmp_path: Path) -> None:
+    """With -n each worker would take what another's probes do for its own."""
+    shared = config(tmp_path, **{"--fresh": False, "--kernel": "auto"})
+    shared.option.dist = "load"
+    with pytest.raises(pytest.UsageError, match="--adopt and -n exclude each other"):
+        check_adoption(shared)
+
+
+def test_there_is_no_copy_of_an_adopted_fabric(tmp_path: Path) -> None:
+    """Who needs a copy to break does not apply."""
+    with pytest.raises(NotApplicable, match="there are no copies of it to break"):
+        Run(config(tmp_path), vxlan_lab()).another_fabric()
+
+
+def test_an_adopted_fabric_is_looked_for_where_others_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """auto means the kernel here, and no link kind is tried there; another kernel is taken as asked for."""
+    asked: list[tuple[object, ...]] = []
+
+    def start(*arguments: object) -> None:
+        asked.append(arguments[:2])
+        raise KernelUnavailable("enough")
+
+    monkeypatch.setattr("fixtures.run.start_kernel", start)
+    for kernel in ("auto", "guest"):
+        with pytest.raises(KernelUnavailable):
+            Run(config(tmp_path, **{"--kernel": kernel}), vxlan_lab()).kernel()
+    assert asked == [("here", ()), ("guest", ())]
+
+
+def onlooking(monkeypatch: pytest.MonkeyPatch) -> LiveFabric:
+    """An adopted lab, found by nobody."""
+    kernel = cast(Kernel, opened())
+    onlooker = Onlooker(kernel.agent)
+    runtime = type("Runtime", (), {"__init__": lambda *_: None, "bring_up": lambda *_: onlooker})
+    monkeypatch.setattr("fixtures.instruments.live.runtime_class", lambda _: runtime)
+    return LiveFabric(vxlan_lab(), kernel, registry.ADOPTED)
+
+
+def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command, no route put back, no plan, no forged frame, no path MTU forgotten: the agent is not even asked."""
+    live = onlooking(monkeypatch)
+    onlooker = live.adopted
+    assert onlooker is not None
+    plan = make_plan(vxlan_lab())
+    lost = {"c3": NodeState("c3", {}, frozenset(), frozenset())}
+    monkeypatch.setattr(onlooker, "states", lambda _: lost)
+    for change in (
+        lambda: live.run("c3", "ip", "link", "set", "c3_l1", "down"),
+        lambda: onlooker.build(plan),
+        lambda: onlooker.apply(plan.phases[0]),
+        lambda: live.put_back_routes(["c3"]),
+        lambda: IsolationBook(live),
+        lambda: SizeBook(live),
+    ):
+        with pytest.raises(NotApplicable, match="only looked at, never changed"):
+            change()
+    assert cast(Any, live.kernel.agent).asked == []
+
+
+def test_nothing_there_is_told_with_why_there_are_no_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message lists every node, what there is, and the engine that did not answer."""
+    monkeypatch.setattr("topology.runtimes.adopted.find_others", lambda _: ([], "no engine"))
+    with pytest.raises(NodeNotFound) as caught:
+        AdoptedRuntime(cast(Kernel, opened())).bring_up(vxlan_lab())
+    first, *nodes, there, containers = str(caught.value).splitlines()
+    assert first == "the fabric cannot be adopted"
+    assert len(nodes) == len(vxlan_lab().nodes)
+    assert (there, containers) == ("there is: no namespace of anybody else", "no containers: no engine")
+
+
+def test_nothing_to_do_is_nothing_to_refuse() -> None:
+    """No operations change nothing."""
+    agent = opened().agent
+    Onlooker(agent).apply(())
+    assert cast(Any, agent).asked == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"--expect": "e.yaml"}, "e.yaml: no such file; a YAML file with a list pairs:"),
+        ({"--expect": "e.yaml", "--tenants": "t.csv"}, "--tenants t.csv - expected beside --lab"),
+        ({"--map": "", "--tenants": "t.csv"}, "--tenants t.csv - expected beside --lab"),
+    ],
+)
+def test_what_needs_a_lab_is_refused_without_one(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    """Pairs alone come from a file that is there; tenants are customers of a lab's leaves."""
+    with pytest.raises(pytest.UsageError, match=words):
+        load(config(tmp_path, **{"--lab": None, **options}))
+
+
+def test_pairs_belong_to_a_lab_where_one_is_named(tmp_path: Path) -> None:
+    """With a lab a file of pairs replaces the lab's; without one it is all that is declared."""
+    expect = tmp_path / "e.yaml"
+    expect.write_text("pairs: [{source: c1, target: c2, kind: bridge}]")
+    options = {"--expect": str(expect)}
+    named, alone = load(config(tmp_path, **options)), load(config(tmp_path, **options, **{"--lab": None}))
+    assert (named.name, len(named.pairs)) == ("vxlan", 1)
+    assert (alone.nodes, [str(pair) for pair in alone.pairs]) == ((), ["c1-c2-bridge"])
+    with pytest.raises(pytest.UsageError, match="unknown node 'c1'"):
+        load(config(tmp_path, **options, **{"--lab": None, "--adopt": False}))
+
+
+def test_nothing_is_declared_for_the_map_of_what_is_there(tmp_path: Path) -> None:
+    """With a lab the map is of its nodes, without one of whatever there is."""
+    options = {"--adopt": True, "--map": ""}
+    assert load(cast(pytest.Config, Settings(tmp_path, **options))).name == "vxlan"
+    assert load(cast(pytest.Config, Settings(tmp_path, **options, **{"--lab": None}))).nodes == ()
+
+
+def test_map_goes_into_a_file_for_graphviz_or_nowhere(tmp_path: Path) -> None:
+    """A test's path behind a bare --map is not written over."""
+    with pytest.raises(pytest.UsageError, match=r"--map tests/overlay - expected a file for Graphviz, FILE.dot"):
+        draw_map(cast(pytest.Config, Settings(tmp_path, **{"--map": "tests/overlay"})), vxlan_lab())
+
+
+def test_nothing_is_kept_of_a_map(tmp_path: Path) -> None:
+    """What is built to be drawn goes, so that --keep is refused."""
+    with pytest.raises(pytest.UsageError, match="--map and --keep exclude each other"):
+        draw_map(cast(pytest.Config, Settings(tmp_path, **{"--map": "", "--keep": True})), vxlan_lab())
+
+
+def test_map_of_nothing_is_errored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be looked at is said, with the exit code of what is not known."""
+
+    def refuse(*_: object) -> None:
+        raise KernelUnavailable("it takes root")
+
+    monkeypatch.setattr("fixtures.run.start_kernel", refuse)
+    sound = {"--map": "", "--adopt": True, "--fresh": False, "--kernel": "auto"}
+    assert draw_map(cast(pytest.Config, Settings(tmp_path, **sound)), vxlan_lab()) == ERRORED
+    assert "no map: it takes root" in capsys.readouterr().out

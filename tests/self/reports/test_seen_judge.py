@@ -1,0 +1,170 @@
+"""The kind of a journey, from what was seen alone: that of every lab's pairs, and none for what fits no kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from reports.evidence import Journey, Sighting
+from reports.judge.seen import SeenTrip, carried
+from tests.self.builders import (
+    Change,
+    expect,
+    journey,
+    reference,
+    seen_hop,
+    seen_path,
+    vxlan_lab,
+    with_field,
+    without_gre,
+)
+from topology.expected import check_pairs
+from topology.formats.lab import known_labs, load_lab
+from topology.model import Fabric
+from topology.packet import Protocol
+from topology.promises import KINDS, Kind
+
+LABS = ("vxlan", *known_labs())
+
+
+@cache
+def lab(name: str) -> Fabric:
+    return vxlan_lab() if name == "vxlan" else load_lab(name)
+
+
+def seen(fabric: Fabric, source: str, target: str, protocol: Protocol = "icmp") -> Journey:
+    """A packet seen at every hop, as declared."""
+    expected = expect(fabric, source, target, protocol)
+    return journey(expected, seen_path(fabric, expected.paths[0]), protocol)
+
+
+@pytest.mark.parametrize("protocol", ["icmp", "udp"])
+@pytest.mark.parametrize("name", LABS)
+def test_every_declared_pair_is_seen_as_its_kind(name: str, protocol: Protocol) -> None:
+    """On every lab, both ways, what is seen and what is derived agree about the kind, without a look at the lab."""
+    fabric = lab(name)
+    assert list(check_pairs(fabric)) == []
+    both = [(p.kind, *ends) for p in fabric.pairs for ends in ((p.source, p.target), (p.target, p.source))]
+    found = [str(carried(seen(fabric, source, target, protocol))) for _, source, target in both]
+    assert found == [kind for kind, *_ in both]
+
+
+def test_the_labs_show_every_kind() -> None:
+    """What stands above is about all kinds."""
+    assert {pair.kind for name in LABS for pair in lab(name).pairs} == set(KINDS)
+
+
+def changed(source: str, target: str, place: int, change: Change, fabric: Fabric | None = None) -> Journey:
+    """The reference lab's journey with one sighting changed; ``place`` counts as an index does."""
+    fabric = fabric or reference()
+    expected = expect(fabric, source, target)
+    hops = expected.paths[0].hops
+    at = range(len(hops))[place]
+    sightings = [seen_hop(fabric, hop, n, change if n == at else None) for n, hop in enumerate(hops)]
+    return journey(expected, sightings)
+
+
+def bare_everywhere(source: str, target: str) -> Journey:
+    """A journey of the reference lab of which every tunnel was stripped."""
+    whole = seen(reference(), source, target)
+    return replace(whole, sightings=tuple(s for s in whole.sightings if s.layers[0] == "ether" and len(s.layers) <= 4))
+
+
+def cut(whole: Journey, *kept: Callable[[int, Sighting], bool]) -> Journey:
+    """Only the sightings that are kept."""
+    sightings = tuple(s for n, s in enumerate(whole.sightings) if all(keep(n, s) for keep in kept))
+    return replace(whole, sightings=sightings)
+
+
+def pair_of(kind: Kind) -> tuple[Fabric, str, str]:
+    """A pair of a kind, from whichever lab has one."""
+    return next((lab(n), p.source, p.target) for n in LABS for p in lab(n).pairs if p.kind == kind)
+
+
+def no_kinds() -> Iterator[tuple[str, Journey, str]]:
+    """What fits no kind, and words of the reason."""
+    l2, l3, hairpin, bridge, routed = (
+        pair_of(kind) for kind in ("l2-overlay", "l3-overlay", "hairpin", "bridge", "routed")
+    )
+    yield "never seen", cut(seen(*l2), lambda n, s: False), "seen nowhere"
+    yield "lost half way", cut(seen(*l2), lambda n, s: n < 5), "it did not arrive: last seen at"
+    yield "refused", replace(cut(seen(*l2), lambda n, s: False), note="unreachable"), "seen nowhere - unreachable"
+    yield "not seen at its source", cut(seen(*l2), lambda n, s: s.node != l2[1]), "seen from"
+    yield "goes on behind its target", replace(seen(vxlan_lab(), "c1", "c5"), target="v1"), "seen from c1 to c5"
+    yield "TTL raised", changed(*routed[1:], -1, with_field("ipv4", ttl=65), routed[0]), "its TTL rose from 64 to 65"
+    yield "frame altered in the tunnel", changed(*l2[1:], 6, with_field("icmp", id=9), l2[0]), "another frame at"
+    yield (
+        "frame altered at the end",
+        changed(*l2[1:], -1, with_field("ether", src="02:00:00:00:00:09"), l2[0]),
+        "another frame",
+    )
+    yield (
+        "other MACs on a bridge",
+        changed(*bridge[1:], -1, with_field("ether", dst="02:00:00:00:00:09"), bridge[0]),
+        "other MACs",
+    )
+    yield "GRE that lowers no TTL", changed(*l3[1:], -1, with_field("ipv4", -1, ttl=64), l3[0]), "its TTL not lowered"
+    first = seen(*routed).sightings[0].headers.get("ether")
+    assert first is not None
+    unchanged = with_field("ether", src=first.fields["src"], dst=first.fields["dst"])
+    yield "routed by nobody", changed(*routed[1:], -1, unchanged, routed[0]), "its MACs not rewritten"
+    yield "wrapped at the end", replace(seen(*l3), target="lc2", sightings=l3_until_leaf(l3)), "wrapped at an end"
+    assert str(carried(seen(*hairpin))) == "hairpin"
+
+
+def l3_until_leaf(l3: tuple[Fabric, str, str]) -> tuple[Sighting, ...]:
+    """The sightings of an L3 overlay up to a leaf into which it comes inside GRE."""
+    whole = seen(*l3).sightings
+    at = next(n for n, s in enumerate(whole) if s.node == "lc2" and s.direction == "in" and "gre" in s.layers)
+    return whole[: at + 1]
+
+
+CASES = {name: (case, words) for name, case, words in no_kinds()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_fits_no_kind_is_none_with_the_reason(name: str) -> None:
+    """One thing that is otherwise, and no kind is claimed."""
+    case, words = CASES[name]
+    found = carried(case)
+    assert found.kind is None, found
+    assert words in found.why
+
+
+def test_overlay_that_leaks_out_of_its_tunnel_is_another_kind() -> None:
+    """A packet whose every wrapped sighting turned bare is no overlay any more."""
+    found = carried(bare_everywhere("cs1", "cs5"))
+    assert found.kind != "l2-overlay"
+
+
+def test_overlay_without_its_outer_tunnel_is_still_one() -> None:
+    """VXLAN alone carries a Layer 2 overlay; where GRE belongs around it, a lab has to say."""
+    fabric, expected = reference(), expect(reference(), "cs1", "cs5")
+    hops = expected.paths[0].hops
+    change = [
+        without_gre if "gre" in [n for n, _ in hop.layers] and hop.layers[0][0] == "ether" else None for hop in hops
+    ]
+    bare = [seen_hop(fabric, hop, n, c) for n, (hop, c) in enumerate(zip(hops, change, strict=True))]
+    assert str(carried(journey(expected, bare))) == "l2-overlay"
+
+
+def test_trip_holds_only_if_both_ways_do() -> None:
+    """A finding names the way that broke it, what was expected and seen, and every sighting."""
+    fabric = vxlan_lab()
+    out, back = seen(fabric, "c1", "c5"), seen(fabric, "c5", "c1")
+    good = SeenTrip(out, back)
+    assert good.arrived
+    assert good.carried_as("l2-overlay")
+    wrong = good.carried_as("bridge")
+    assert not wrong
+    words, evidence = wrong.message.split(" - evidence: ")
+    assert words == "c1 -> c5 (icmp) - expected carried as bridge - seen l2-overlay"
+    assert len(evidence.split("; ")) == len(out.sightings)
+    assert evidence.startswith("c1:c1_v1 out ether/ipv4/icmp; v1:v1_c1 in ")
+    lost = SeenTrip(out, replace(back, sightings=back.sightings[:2]))
+    assert not lost.arrived
+    assert lost.arrived.message.startswith("c5 -> c1 (icmp) - expected to arrive - seen it last seen at v2:")
+    assert not lost.carried_as("l2-overlay")

@@ -1,0 +1,146 @@
+"""Network namespaces that others have made: which there are, and whose each is. Nothing of theirs is changed.
+
+A namespace may have several names (a name under /run/netns, a container, a process in it); it is one all the same,
+told from all others by the device and inode number of its file (namespaces(7)).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from topology.errors import AgentError, AgentLost, EngineError
+from topology.kernels.link import Agent
+from topology.kernels.registry import Kernel, Others
+
+Identity: TypeAlias = tuple[int, int]
+NAMESPACES_MAX = 4096
+"""More than this on one kernel is no fabric that somebody looks at by hand."""
+MININET = "mininet:"
+"""How Mininet marks the shell of each of its hosts (mininet/node.py): its last argument is this and the name."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A namespace: how to reach it, the names its owner has given it, and in words what it is."""
+
+    identity: Identity
+    path: str
+    names: tuple[str, ...]
+    words: tuple[str, ...]
+    process: str = ""
+    """The short name of its oldest process; weaker than a name, because nobody has chosen it for the namespace."""
+    forbidden: bool = False
+    """Whether it is the machine's first or the run's own, which are never entered."""
+
+    def __str__(self) -> str:
+        return ", ".join(self.words)
+
+
+def find_others(kernel: Kernel) -> tuple[list[Found], str]:
+    """Every namespace that the kernel's agent can reach, and why containers are not among them, where they are not."""
+    others = kernel.others()
+    containers, without = _containers(kernel, others)
+    reply = kernel.agent.call("netns_find", folder=others.folder, never=[list(known) for known in others.never])
+    try:
+        named = [(str(name), _identity(found)) for name, found in reply.get("named", list)]
+        processes = [
+            (int(pid), _identity(found), [str(w) for w in words]) for pid, found, words in reply.get("processes", list)
+        ]
+        never = frozenset(_identity(found) for found in reply.get("never", list))
+    except (TypeError, ValueError) as error:
+        raise AgentLost("agent - namespaces - expected names and numbers - seen others") from error
+    found = merged(others.folder, named, containers, processes, never)
+    return found[:NAMESPACES_MAX], without
+
+
+def merged(
+    folder: str,
+    named: Sequence[tuple[str, Identity]],
+    containers: Sequence[tuple[str, Sequence[str], int, Identity]],
+    processes: Sequence[tuple[int, Identity, Sequence[str]]],
+    never: frozenset[Identity],
+) -> list[Found]:
+    """One entry for each distinct namespace, with all its names; those that somebody has named come first."""
+    paths: dict[Identity, str] = {}
+    names: dict[Identity, list[str]] = {}
+    words: dict[Identity, list[str]] = {}
+    comms: dict[Identity, str] = {}
+
+    def note(identity: Identity, path: str, word: str, *given: str) -> None:
+        paths.setdefault(identity, path)
+        names.setdefault(identity, []).extend(given)
+        words.setdefault(identity, []).append(word)
+
+    for name, identity in named:
+        note(identity, f"{folder}/{name}", f"namespace {name}", name)
+    for label, given, pid, identity in containers:
+        note(identity, f"/proc/{pid}/ns/net", f"container {label}", *given)
+    for pid, identity, said in processes:
+        host = next((word.removeprefix(MININET) for word in said[1:] if word.startswith(MININET)), "")
+        if identity not in paths or host:
+            word = f"Mininet host {host}" if host else f"process {pid} ({said[0]})"
+            note(identity, f"/proc/{pid}/ns/net", word, *([host] if host else []))
+        comms[identity] = said[0]
+    return [
+        Found(
+            identity,
+            path,
+            tuple(dict.fromkeys(names[identity])),
+            tuple(words[identity]),
+            comms.get(identity, ""),
+            identity in never,
+        )
+        for identity, path in paths.items()
+    ]
+
+
+def identities(agent: Agent, paths: Sequence[str]) -> list[Identity | None]:
+    """What is behind each path now; None where no namespace is."""
+    found = agent.call("netns_identify", paths=list(paths)).get("found", list)
+    if len(found) != len(paths):
+        raise AgentLost(f"agent - namespaces - expected {len(paths)} - seen {len(found)}")
+    try:
+        return [None if one is None else _identity(one) for one in found]
+    except (TypeError, ValueError) as error:
+        raise AgentLost("agent - namespaces - expected two numbers of each - seen others") from error
+
+
+def _identity(found: Any) -> Identity:
+    device, inode = found
+    return int(device), int(inode)
+
+
+def _containers(kernel: Kernel, others: Others) -> tuple[list[tuple[str, Sequence[str], int, Identity]], str]:
+    """Name, names, process and namespace of each running container of this machine's engine, if there is one."""
+    from topology.kernels.engine import Engine
+
+    if not others.has_engine:
+        return [], ""
+    try:
+        with contextlib.closing(Engine.of_this_machine()) as engine:
+            running = engine.running()
+    except EngineError as error:
+        return [], str(error)
+    pids = {container.id: container.pid for container in running}
+    ours = _on_this_kernel(kernel.agent, pids)
+    kept = [container for container in running if container.id in ours]
+    found = identities(kernel.agent, [f"/proc/{container.pid}/ns/net" for container in kept])
+    return [((c.names or (c.id[:12],))[0], c.names, c.pid, one) for c, one in zip(kept, found, strict=True) if one], ""
+
+
+def _on_this_kernel(agent: Agent, pids: Mapping[str, int]) -> frozenset[str]:
+    """Which containers' processes are what the engine says: one in a virtual machine counts processes otherwise.
+
+    The container's id stands in its process's mounts (/etc/hostname comes from the engine's folder) or control group.
+    """
+    return frozenset(container for container, pid in pids.items() if any(_mentions(agent, container, pid)))
+
+
+def _mentions(agent: Agent, container: str, pid: int) -> Iterator[bool]:
+    for file in ("mountinfo", "cgroup"):
+        with contextlib.suppress(AgentError):
+            texts = agent.call("read_files", files=[[None, f"/proc/{pid}/{file}"]]).get("texts", list)
+            yield isinstance(texts[0], str) and container in texts[0]

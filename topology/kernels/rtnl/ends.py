@@ -1,0 +1,97 @@
+"""Which devices a namespace has, and which of them end a veth pair whose other end is elsewhere (rtnetlink(7))."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.marshal import MarshalRtnl
+from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
+
+from topology.errors import NetlinkError
+from topology.kernels.rtnl.messages import NLMSG_DONE, messages
+
+DUMP_FLAGS = 0x301
+"""NLM_F_REQUEST | NLM_F_DUMP"""
+RTM_GETLINK, RTM_GETNSID, AF_UNSPEC = 18, 90, 0
+"""linux/rtnetlink.h; the family 0 asks for all links."""
+ACK_FLAGS = 0x5
+"""NLM_F_REQUEST | NLM_F_ACK"""
+IFF_UP = 1
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
+
+
+@dataclass(frozen=True)
+class End:
+    """One device: its index, and of a veth whose peer is in another namespace the peer's index there.
+
+    ``netnsid`` is this namespace's own number for that other one.
+    """
+
+    name: str
+    index: int
+    up: bool
+    kind: str = ""
+    peer: int | None = None
+    netnsid: int | None = None
+    port: int | None = None
+    """Of a VXLAN device the UDP port at which it listens."""
+
+
+def ends_request() -> bytes:
+    """The request whose answer ``read_ends`` reads."""
+    message = ifinfmsg()
+    message["header"]["type"], message["header"]["flags"] = RTM_GETLINK, DUMP_FLAGS
+    message["family"] = AF_UNSPEC
+    message.encode()
+    return bytes(message.data)
+
+
+def read_ends(node: str, dump: bytes) -> Sequence[End]:
+    """Every device of a namespace; NetlinkError where the dump is broken off or is not what a kernel says."""
+    try:
+        known = list(messages(dump))
+        whole = bool(known) and known[-1][0] == NLMSG_DONE
+        found = [_end(m) for m in MarshalRtnl().parse(dump) if m.get("event") == "RTM_NEWLINK"]
+    except UNREADABLE as error:
+        raise NetlinkError(f"{node} - netlink dump - expected links - seen {type(error).__name__}: {error}") from error
+    if not whole:
+        raise NetlinkError(f"{node} - netlink dump - expected all of it - seen it refused or broken off")
+    return found
+
+
+def netnsid_request(descriptor: int) -> bytes:
+    """Asks a namespace for its own number of another, whose descriptor the agent holds."""
+    message = nsidmsg()
+    message["header"]["type"], message["header"]["flags"] = RTM_GETNSID, ACK_FLAGS
+    message["attrs"] = [("NETNSA_FD", descriptor)]
+    message.encode()
+    return bytes(message.data)
+
+
+def read_netnsid(dump: bytes) -> int | None:
+    """The number; None where the namespace has none for that other, or does not say."""
+    try:
+        found = [m.get("NETNSA_NSID") for m in MarshalRtnl().parse(dump) if m.get("event") == "RTM_NEWNSID"]
+    except UNREADABLE as error:
+        raise NetlinkError(f"netlink - namespace's number - expected one - seen {type(error).__name__}") from error
+    # -1 is NETNSA_NSID_NOT_ASSIGNED (linux/net_namespace.h).
+    return int(found[0]) if found and isinstance(found[0], int) and found[0] >= 0 else None
+
+
+def _end(message: ifinfmsg) -> End:
+    info = message.get("IFLA_LINKINFO")
+    kind = (info.get("IFLA_INFO_KIND") if info else None) or ""
+    data = info.get("IFLA_INFO_DATA") if info and kind == "vxlan" else None
+    netnsid = message.get("IFLA_LINK_NETNSID") if kind == "veth" else None
+    return End(
+        name=str(message.get("IFLA_IFNAME")),
+        index=int(message["index"]),
+        up=bool(message["flags"] & IFF_UP),
+        kind=kind,
+        peer=int(message.get("IFLA_LINK")) if netnsid is not None else None,
+        netnsid=int(netnsid) if netnsid is not None else None,
+        port=int(data.get("IFLA_VXLAN_PORT")) if data else None,
+    )

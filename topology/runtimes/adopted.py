@@ -1,0 +1,231 @@
+"""Nodes that somebody else has made and wired: they are found, entered and looked at; nothing of them is changed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from errno import ENOENT, ESRCH
+
+from topology.errors import AgentError, EvidenceIncomplete, NodeNotFound, NotApplicable
+from topology.kernels.agent.namespaces import NETNS_DIR
+from topology.kernels.link import Agent
+from topology.kernels.netlink import Netlink
+from topology.kernels.others import Found, Identity, find_others, identities
+from topology.kernels.registry import Kernel, Others
+from topology.kernels.rtnl.dumps import NETLINK_ROUTE
+from topology.kernels.rtnl.ends import End, ends_request, netnsid_request, read_ends, read_netnsid
+from topology.model import Address, Fabric, stable_mac
+from topology.packet import Probe
+from topology.plan import Operation, Plan
+from topology.runtimes.described import described
+from topology.runtimes.leaving import Outlets, outlets_of, way_out
+from topology.runtimes.match import (
+    find_end,
+    match_nodes,
+    maybe_joined,
+    named_and_right,
+    node_names,
+    reachable,
+    there_is,
+)
+from topology.state import NodeState
+
+ONLY_LOOKED_AT = "an adopted fabric is only looked at, never changed"
+
+
+class Onlooker(Netlink):
+    """Reads adopted nodes; whatever would change one is refused, and so does not apply."""
+
+    def __init__(self, agent: Agent) -> None:
+        super().__init__(agent)
+        self.found: Mapping[str, Found] = {}
+        self.fabric: Fabric | None = None
+        self.vxlan_ports: frozenset[int] = frozenset()
+        self.named_ends: Mapping[str, tuple[str, Address]] = {}
+        """What each end of a pair means, where pairs are all that is declared: a node and an address of it."""
+        self.outlets: Outlets = {}
+        self.as_seen: Mapping[str, NodeState] = {}
+        """The nodes as last read: what probes are held against before they are sent."""
+
+    def build(self, plan: Plan) -> None:
+        """Refused."""
+        raise NotApplicable(ONLY_LOOKED_AT)
+
+    def apply(self, operations: Iterable[Operation]) -> None:
+        """Refused, but for nothing to do."""
+        if list(operations):
+            raise NotApplicable(ONLY_LOOKED_AT)
+
+    def ends(self, nodes: Sequence[str]) -> dict[str, Sequence[End]]:
+        """Every device of each node."""
+        request = ends_request()
+        answers = self._relay([(node, request, NETLINK_ROUTE) for node in nodes])
+        return {node: read_ends(node, answer) for node, answer in zip(nodes, answers, strict=True)}
+
+    def joined(self, nodes: Mapping[str, Found], fds: Mapping[str, int]) -> list[tuple[Identity, End, Identity]]:
+        """Which of the namespaces veth pairs join, by which end of the first, as their kernel numbers them."""
+        names = {one.identity: name for name, one in nodes.items()}
+        ends = {nodes[name].identity: known for name, known in self.ends(list(nodes)).items()}
+        maybe = maybe_joined(ends)
+        asked = [(names[identity], netnsid_request(fds[names[other]]), NETLINK_ROUTE) for identity, _, other in maybe]
+        numbers = [read_netnsid(answer) for answer in self._relay(asked)] if asked else []
+        return [
+            (identity, end, other)
+            for (identity, end, other), number in zip(maybe, numbers, strict=True)
+            if number is not None and number == end.netnsid
+        ]
+
+    def way_out(self, probe: Probe) -> str:
+        """Where a probe or its answer would leave the fabric; blank where both stay inside."""
+        ways = ((probe.source, probe.dst), (probe.target, probe.src))
+        return next(filter(None, (way_out(self.as_seen, self.outlets, node, dst) for node, dst in ways)), "")
+
+    def check_there(self) -> None:
+        """Raise NodeNotFound for the nodes that are not where they were found any more.
+
+        The agent holds what it has entered, so that a namespace whose owner has removed it would still answer.
+        """
+        paths = [one.path for one in self.found.values()]
+        now = identities(self._agent, paths)
+        gone = [
+            f"{name} - expected {one} still there - seen it gone"
+            for (name, one), seen in zip(self.found.items(), now, strict=True)
+            if seen != one.identity
+        ]
+        if gone:
+            raise NodeNotFound("\n".join(gone))
+
+
+class AdoptedRuntime:
+    """Finds each node by its name or its addresses, in whatever the kernel at hand runs."""
+
+    needs_engine = False
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel, self._agent = kernel, kernel.agent
+        self._fds: dict[str, int] = {}
+        """The agent's descriptors of the namespaces that are visited."""
+
+    def bring_up(self, fabric: Fabric) -> Onlooker:
+        """Take what is there: the declared nodes, or without any those of the pairs and what they are joined to."""
+        others = self._kernel.others()
+        found, without = find_others(self._kernel)
+        onlooker = Onlooker(self._agent)
+        try:
+            chosen = self._declared(fabric, found, others) if fabric.nodes else self._discovered(fabric, found, others)
+        except NodeNotFound as error:
+            raise NodeNotFound(f"{error}\nno containers: {without}" if without else str(error)) from None
+        self._adopt(chosen, others)
+        onlooker.found = chosen
+        ends = onlooker.ends(list(chosen))
+        _refuse_without_loopback(ends)
+        states = onlooker.as_seen = onlooker.states(list(chosen))
+        onlooker.outlets = outlets_of(ends, self._joined_ends(chosen, others), states)
+        onlooker.vxlan_ports = frozenset(end.port for known in ends.values() for end in known if end.port)
+        onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
+        if not fabric.nodes:
+            onlooker.named_ends = _named_ends(onlooker.fabric, chosen)
+        return onlooker
+
+    def _declared(self, fabric: Fabric, found: Sequence[Found], others: Others) -> dict[str, Found]:
+        """Those of the right names are looked at first, all others only where names do not tell."""
+        names = {node.name for node in fabric.nodes}
+        for candidates in ([one for one in found if names & {*one.names, one.process}], found):
+            with self._visited(candidates, others) as visited:
+                known = _addresses(visited, Onlooker(self._agent).states(list(visited)))
+            if named_and_right(fabric.nodes, candidates, known):
+                break
+        return match_nodes(fabric.nodes, found, known)
+
+    def _discovered(self, fabric: Fabric, found: Sequence[Found], others: Others) -> dict[str, Found]:
+        """The nodes of the pairs, or all that have a name, and whatever veth pairs join to them."""
+        with self._visited(found, others) as visited:
+            onlooker = Onlooker(self._agent)
+            addresses = _addresses(visited, onlooker.states(list(visited)))
+            ends = {visited[name].identity: known for name, known in onlooker.ends(list(visited)).items()}
+            joined = onlooker.joined(visited, self._fds)
+        wired = [one for one in found if any(end.name != "lo" and end.up for end in ends.get(one.identity, ()))]
+        named = node_names(wired)
+        said = [end for pair in fabric.pairs for end in (pair.source, pair.target)]
+        starts = [named[find_end(end, named, addresses)[0]].identity for end in said]
+        pairs = [(identity, other) for identity, _, other in joined]
+        kept = reachable(starts or [one.identity for one in wired if one.names], pairs)
+        if not kept:
+            raise NodeNotFound(f"nothing to adopt - expected namespaces with links - {there_is(found)}")
+        return {name: one for name, one in named.items() if one.identity in kept}
+
+    def _joined_ends(self, chosen: Mapping[str, Found], others: Others) -> frozenset[tuple[str, int]]:
+        """The ends of veth pairs, by node and index, whose other end is in another chosen node."""
+        names = {one.identity: name for name, one in chosen.items()}
+        with self._visited(list(chosen.values()), others) as visited:
+            joined = Onlooker(self._agent).joined(visited, self._fds)
+        return frozenset((names[identity], end.index) for identity, end, _ in joined)
+
+    def _adopt(self, chosen: Mapping[str, Found], others: Others) -> None:
+        """Give each the name of its node, and see that it is the one that was found: numbers of processes return."""
+        new = {name: one.path for name, one in chosen.items() if one.path != f"{NETNS_DIR}/{name}"}
+        self._agent.call("netns_adopt", paths=new, never=[list(known) for known in others.never])
+        now = identities(self._agent, [f"{NETNS_DIR}/{name}" for name in chosen])
+        for (name, one), seen in zip(chosen.items(), now, strict=True):
+            if seen != one.identity:
+                raise NodeNotFound(f"{name} - expected {one} - seen another in its place")
+
+    @contextlib.contextmanager
+    def _visited(self, found: Sequence[Found], others: Others) -> Iterator[dict[str, Found]]:
+        """Names for all that may be entered, as long as it takes to look; what ends meanwhile is left out."""
+        visited: dict[str, Found] = {}
+        try:
+            for number, one in enumerate(found):
+                if one.forbidden:
+                    continue
+                name = f"hopcheck-{number}"
+                try:
+                    reply = self._agent.call("netns_adopt", paths={name: one.path}, never=[*map(list, others.never)])
+                except AgentError as error:
+                    if error.errno not in (ENOENT, ESRCH):
+                        raise
+                else:
+                    visited[name], self._fds[name] = one, int(reply.get("fds", dict)[name])
+            yield visited
+        finally:
+            self._agent.call("netns_del", names=list(visited))
+
+
+def with_live_macs(fabric: Fabric, states: Mapping[str, NodeState]) -> Fabric:
+    """The declaration with the MACs that are there, where the lab states none: the kernel may have chosen."""
+    nodes = []
+    for node in fabric.nodes:
+        live = states[node.name].links
+        devices = tuple(
+            replace(device, mac=live[device.name].mac)
+            if device.name in live and device.mac == stable_mac(fabric.name, node.name, device.name)
+            else device
+            for device in node.devices
+        )
+        nodes.append(replace(node, devices=devices))
+    return replace(fabric, nodes=tuple(nodes))
+
+
+def _addresses(visited: Mapping[str, Found], states: Mapping[str, NodeState]) -> dict[Identity, frozenset[Address]]:
+    return {one.identity: frozenset(i.ip for _, i in states[name].addresses) for name, one in visited.items()}
+
+
+def _named_ends(fabric: Fabric, chosen: Mapping[str, Found]) -> dict[str, tuple[str, Address]]:
+    known = {one.identity: frozenset(fabric[name].addresses) for name, one in chosen.items()}
+    out = {}
+    for said in (end for pair in fabric.pairs for end in (pair.source, pair.target)):
+        node, address = find_end(said, chosen, known)
+        if address is None and not fabric[node].addresses:
+            raise NodeNotFound(f"{said} - expected an address to send from - seen none")
+        out[said] = (node, address or fabric[node].address)
+    return out
+
+
+def _refuse_without_loopback(ends: Mapping[str, Sequence[End]]) -> None:
+    """A tap proves that it hears by a sentinel over lo, and nobody but the owner may bring that up."""
+    down = [node for node, known in ends.items() if not any(end.name == "lo" and end.up for end in known)]
+    if down:
+        mends = "; ".join(f"ip -n {node} link set dev lo up" for node in down)
+        what = "expected up, so that a tap can prove that it hears - seen down"
+        raise EvidenceIncomplete(f"{', '.join(down)} - lo - {what} - mend: {mends}")

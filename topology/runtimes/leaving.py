@@ -1,0 +1,95 @@
+"""Where a packet would leave an adopted fabric for a network of somebody else's, by its nodes' routes. Pure.
+
+A fabric that others have built need not be closed: a container may have a network card of the machine's engine and a
+default route through it, and the addresses of labs belong to strangers on the Internet. Policy rules and further
+tables are not followed, nor what a VXLAN device sends: its owner has said to whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from topology.kernels.rtnl.ends import End
+from topology.model import Address
+from topology.state import NodeState, RouteState
+
+LOCAL_KINDS = frozenset(
+    ("bridge", "dummy", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "sit", "vrf", "vxlan")
+)
+"""Kinds of links that lead nowhere but through other devices of their node (ip-link(8))."""
+Outlets = Mapping[str, frozenset[str]]
+"""By node the devices that lead to nobody of the fabric."""
+
+
+def outlets_of(
+    ends: Mapping[str, Sequence[End]], joined: Collection[tuple[str, int]], states: Mapping[str, NodeState]
+) -> Outlets:
+    """By node: cards, veths whose other end is not in the fabric, and bridges with such a member.
+
+    ``joined`` are the veth ends, by node and index, whose other end is another node's.
+    """
+    found = {}
+    for node, known in ends.items():
+        out = {end.name for end in known if end.name != "lo" and end.up and not _stays(node, end, joined)}
+        masters = (states[node].links[name].master for name in out if name in states[node].links)
+        found[node] = frozenset(out) | frozenset(master for master in masters if master)
+    return {node: out for node, out in found.items() if out}
+
+
+def _stays(node: str, end: End, joined: Collection[tuple[str, int]]) -> bool:
+    if end.kind == "veth":
+        return end.peer is None or (node, end.index) in joined
+    return end.kind in LOCAL_KINDS
+
+
+def way_out(states: Mapping[str, NodeState], outlets: Outlets, source: str, dst: Address) -> str:
+    """Where a packet of a node's to an address would leave, with the route; blank where it stays inside."""
+    if not outlets:
+        return ""
+    owners = _owners(states)
+    waiting, seen = [(source, dst)], set()
+    while waiting:
+        here = waiting.pop()
+        node, wanted = here
+        if here in seen or node in owners.get(wanted, ()):
+            continue
+        seen.add(here)
+        for route in _best(states[node], wanted):
+            if route.dev in outlets.get(node, ()) and not _is_for_a_node(states[node], route, owners):
+                return f"{node} - {route.dev} - {route}"
+            waiting += _next(states[node], route, wanted, owners)
+    return ""
+
+
+def _owners(states: Mapping[str, NodeState]) -> dict[Address, list[str]]:
+    owners: dict[Address, list[str]] = {}
+    for node, state in states.items():
+        for _, interface in state.addresses:
+            owners.setdefault(interface.ip, []).append(node)
+    return owners
+
+
+def _best(state: NodeState, dst: Address) -> list[RouteState]:
+    """The routes of the longest prefix."""
+    fitting = [r for r in state.routes if r.kind == "unicast" and r.prefix.version == dst.version and dst in r.prefix]
+    longest = max((route.prefix.prefixlen for route in fitting), default=0)
+    return [route for route in fitting if route.prefix.prefixlen == longest]
+
+
+def _is_for_a_node(state: NodeState, route: RouteState, owners: Mapping[Address, Sequence[str]]) -> bool:
+    """Whether the next to have the packet is asked for by a node's address on the very link."""
+    if route.via is not None:
+        return route.via in owners
+    return any(device == route.dev and interface.network == route.prefix for device, interface in state.addresses)
+
+
+def _next(
+    state: NodeState, route: RouteState, dst: Address, owners: Mapping[Address, Sequence[str]]
+) -> Iterator[tuple[str, Address]]:
+    """Who has the packet next; a tunnel's is another to its far end first."""
+    link = state.links.get(route.dev or "")
+    remotes = [text for name, text in link.parameters if name == "remote"] if link else []
+    far = [address for address in owners if str(address) in remotes]
+    yield from ((state.node, address) for address in far)
+    for address in far or [route.via or dst]:
+        yield from ((node, dst) for node in owners.get(address, ()))

@@ -1,0 +1,153 @@
+"""Which namespace is which node: by the name its owner gave it, or by the addresses it carries. Pure.
+
+What is not there, or is there twice, is refused with all there is, every node at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address
+from itertools import count
+
+from topology.errors import NodeNotFound
+from topology.kernels.others import Found, Identity
+from topology.kernels.rtnl.ends import End
+from topology.model import NAME_MAX, Address, Node
+
+LISTED = 30
+"""How many namespaces a message lists: what somebody reads."""
+Addresses = Mapping[Identity, frozenset[Address]]
+
+
+def by_name(name: str, found: Sequence[Found]) -> list[Found]:
+    """The namespaces of that name: those whose owner named them so, else those of a process of that name."""
+    named = [one for one in found if name in one.names]
+    return named or [one for one in found if name == one.process]
+
+
+def named_and_right(nodes: Sequence[Node], found: Sequence[Found], addresses: Addresses) -> bool:
+    """Whether each node's name leads to one namespace that carries its addresses: nobody else need be looked at."""
+    return all(
+        len(candidates := by_name(node.name, found)) == 1 and _carries(candidates[0], node, addresses) for node in nodes
+    )
+
+
+def match_nodes(nodes: Sequence[Node], found: Sequence[Found], addresses: Addresses) -> dict[str, Found]:
+    """The namespace of each node; NodeNotFound names every node that has none, several, or another's."""
+    matched: dict[str, Found] = {}
+    wrong: list[str] = []
+    for node in nodes:
+        candidates = _candidates(node, found, addresses)
+        if reason := _refusal(node, candidates):
+            wrong.append(f"{node.name} - {reason}")
+        else:
+            matched[node.name] = candidates[0]
+    wrong += _twice(matched)
+    if wrong:
+        raise NodeNotFound("\n".join(["the fabric cannot be adopted", *wrong, there_is(found)]))
+    return matched
+
+
+def _candidates(node: Node, found: Sequence[Found], addresses: Addresses) -> list[Found]:
+    """Who has the name and the addresses, else who has either: both kinds, because a name may be another fabric's."""
+    named = by_name(node.name, found)
+    owners = [one for one in found if node.addresses and _carries(one, node, addresses)]
+    return [one for one in named if one in owners] or [*named, *owners]
+
+
+def _carries(one: Found, node: Node, addresses: Addresses) -> bool:
+    return frozenset(node.addresses) <= addresses.get(one.identity, frozenset())
+
+
+def _refusal(node: Node, candidates: Sequence[Found]) -> str:
+    addresses = ", ".join(str(address) for address in node.addresses)
+    wanted = f"a namespace of this name{f', or one with {addresses}' if addresses else ''}"
+    if not candidates:
+        return f"expected {wanted} - seen none"
+    if len(candidates) > 1:
+        return f"expected {wanted} - seen {len(candidates)}: {'; '.join(str(one) for one in candidates)}"
+    if candidates[0].forbidden:
+        return f"expected a namespace to enter - seen the machine's first or the run's own ({candidates[0]})"
+    return ""
+
+
+def _twice(matched: Mapping[str, Found]) -> list[str]:
+    owners: dict[Identity, str] = {}
+    wrong = []
+    for name, one in matched.items():
+        if (other := owners.setdefault(one.identity, name)) != name:
+            wrong.append(f"{name} - expected a namespace of its own - seen that of {other} ({one})")
+    return wrong
+
+
+def there_is(found: Iterable[Found]) -> str:
+    """One line: what could have been adopted."""
+    there = [str(one) for one in found if not one.forbidden]
+    more = f" and {len(there) - LISTED} more" if len(there) > LISTED else ""
+    return f"there is: {'; '.join(there[:LISTED]) or 'no namespace of anybody else'}{more}"
+
+
+def maybe_joined(ends: Mapping[Identity, Sequence[End]]) -> list[tuple[Identity, End, Identity]]:
+    """Each veth end and every namespace that has a veth naming it back: among them is its peer's.
+
+    A veth says its peer's index, and small indexes are in every namespace: what the kernel says of numbers decides.
+    """
+    by_ends: dict[tuple[int, int], list[Identity]] = {}
+    for identity, known in ends.items():
+        for end in known:
+            if end.peer is not None:
+                by_ends.setdefault((end.index, end.peer), []).append(identity)
+    return [
+        (identity, end, other)
+        for identity, known in ends.items()
+        for end in known
+        if end.peer is not None
+        for other in by_ends.get((end.peer, end.index), ())
+    ]
+
+
+def reachable(starts: Iterable[Identity], joined: Iterable[tuple[Identity, Identity]]) -> frozenset[Identity]:
+    """The namespaces that are joined to these, directly or through others, themselves included."""
+    others: dict[Identity, list[Identity]] = {}
+    for one, other in joined:
+        others.setdefault(one, []).append(other)
+        others.setdefault(other, []).append(one)
+    reached, waiting = set(), list(starts)
+    while waiting:
+        identity = waiting.pop()
+        if identity not in reached:
+            reached.add(identity)
+            waiting += others.get(identity, ())
+    return frozenset(reached)
+
+
+def node_names(found: Sequence[Found]) -> dict[str, Found]:
+    """A name for each namespace: its owner's, else its process's, made fit for a node and different from all others."""
+    out: dict[str, Found] = {}
+    for one in found:
+        wanted = next((name for name in one.names if len(name) <= NAME_MAX), (*one.names, one.process or "ns")[0])
+        fit = re.sub(r"[^A-Za-z0-9_.-]", "-", wanted).lstrip(".-")[:NAME_MAX] or "ns"
+        numbered = (f"{fit[: NAME_MAX - len(str(n)) - 1]}-{n}" for n in count(2))
+        out[fit if fit not in out else next(name for name in numbered if name not in out)] = one
+    return out
+
+
+def find_end(said: str, named: Mapping[str, Found], addresses: Addresses) -> tuple[str, Address | None]:
+    """The node that a name or an address means, and the address where it was one; NodeNotFound where none or several.
+
+    ``named`` are the nodes by the names that ``node_names`` gave.
+    """
+    try:
+        address = ip_address(said)
+    except ValueError:
+        own = [name for name, one in named.items() if said in one.names]
+        owners, found = own or [name for name, one in named.items() if said in (name, one.process)], None
+    else:
+        owners, found = [name for name, one in named.items() if address in addresses.get(one.identity, ())], address
+    if len(owners) != 1:
+        seen = "; ".join(str(named[name]) for name in owners) or "none"
+        raise NodeNotFound(
+            f"{said} - expected one namespace of this name or address - seen {seen}\n{there_is(named.values())}"
+        )
+    return owners[0], found

@@ -1,4 +1,4 @@
-"""Every exception that hopcheck raises on purpose: one tree, four families.
+"""Every exception that hopcheck raises on purpose: one tree, five families.
 
 ::
 
@@ -14,9 +14,11 @@
     │   ├── NodeNotFound            what is to be adopted is not there, or cannot be told apart
     │   ├── AgentLost               the agent's stream ended or carried rubbish
     │   ├── FabricChanged           a test left the shared fabric otherwise than it found it
-    │   ├── EvidenceIncomplete      a tap was deaf or dropped packets
+    │   ├── TracerUnavailable       the kernel's function tracer cannot be used, or somebody uses it
+    │   ├── EvidenceIncomplete      a tap or a trace has missed something
     │   ├── InstrumentFailed        a measuring tool is absent, failed or spoke rubbish
     │   └── DeadlineExceeded        a condition was not met in time
+    ├── Undecided                 the figures do not tell          -> unstable
     ├── NotApplicable             the promise does not apply here  -> skipped
     └── Misuse                    the caller is wrong              -> usage error
         ├── LabError                the lab file cannot work (every problem at once)
@@ -35,6 +37,10 @@ class HopcheckError(Exception):
 
 class PromiseBroken(HopcheckError):
     """The network does not do what its declaration says."""
+
+
+class Undecided(HopcheckError):
+    """As much as was measured, the figures lie on both sides of what was asked for."""
 
 
 class EnvironmentBroken(HopcheckError):
@@ -88,8 +94,12 @@ class FabricChanged(EnvironmentBroken):
     """A test left the shared fabric otherwise than it found it, so its own result and later ones mean nothing."""
 
 
+class TracerUnavailable(EnvironmentBroken):
+    """The kernel's function tracer is not there, may not be used, or is used by somebody else."""
+
+
 class EvidenceIncomplete(EnvironmentBroken):
-    """A tap missed a sentinel or dropped packets, so an absence proves nothing."""
+    """A tap missed a sentinel or dropped packets, or a trace lost events, so an absence proves nothing."""
 
 
 class InstrumentFailed(EnvironmentBroken):

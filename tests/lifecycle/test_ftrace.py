@@ -1,0 +1,71 @@
+"""Kernel functions traced in the kernel that forwards: what is counted at each hop, and that nothing of it stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from fixtures.instruments.ftrace import EVENT, OPTIONS, STATE, TRACEFS, function_trace
+from fixtures.instruments.live import LiveFabric
+from reports.evidence import Journey
+from reports.judge.trip import Trip
+from topology.errors import NotApplicable, TracerUnavailable
+
+pytestmark = pytest.mark.lifecycle
+DATAGRAMS = 200
+SENDING = """import os, socket, sys
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(int(sys.argv[2])):
+    sender.sendto(bytes(200), (sys.argv[1], 5001))
+print(os.getpid())
+"""
+
+
+def tracing_state(fabric: LiveFabric) -> dict[str, str]:
+    """What tracefs is set to; a buffer that was never used is as large as it would become."""
+    names = (*STATE, EVENT, *OPTIONS)
+    texts = fabric.kernel.agent.call("read_files", files=[[None, f"{TRACEFS}/{name}"] for name in names])
+    found = dict(zip(names, texts.get("texts", list), strict=True))
+    return {**found, "buffer_size_kb": (found["buffer_size_kb"] or "").split()[0]}
+
+
+def last_of(way: Journey) -> str:
+    """The interface at which a packet comes to its target."""
+    return [seen.interface for seen in way.sightings if (seen.node, seen.direction) == (way.target, "in")][-1]
+
+
+@pytest.fixture
+def tracing(fabric: LiveFabric) -> dict[str, str]:
+    """The state of tracefs before; not every kernel's agent has it."""
+    try:
+        with function_trace(fabric.kernel.agent):
+            pass
+    except TracerUnavailable as error:
+        raise NotApplicable(f"this kernel cannot be traced: {error}") from error
+    return tracing_state(fabric)
+
+
+def test_datagrams_are_counted_at_every_hop(
+    fabric: LiveFabric, tracing: dict[str, str], journey: Callable[..., Trip]
+) -> None:
+    """On the longest way 200 datagrams run ip_rcv once each at every hop that takes them in; tracefs is as before."""
+    trips = [journey(pair.source, pair.target, "udp") for pair in fabric.pairs]
+    way = max((trip.out.journey for trip in trips), key=lambda way: len(way.sightings))
+    seen = Counter(sighting.interface for sighting in way.sightings if sighting.direction == "in")
+    with function_trace(fabric.kernel.agent) as trace:
+        with trace.recording():
+            sent = fabric.run(way.source, "python3", "-c", SENDING, str(fabric[way.target].address), str(DATAGRAMS))
+        reading = trace.read()
+    assert tracing_state(fabric) == tracing
+    calls = {device: stats.calls for (name, device), stats in reading.graph.groups.items() if name == "ip_rcv"}
+    hops = {device: (calls[device], DATAGRAMS * seen[device]) for device in calls if device in seen}
+    assert len(hops) >= 4
+    # The target has nobody at the port, and its answers pass the same devices.
+    assert all(out <= counted <= 2 * out + DATAGRAMS // 10 for counted, out in hops.values()), hops
+    assert hops[last_of(way)][0] == DATAGRAMS
+    assert reading.graph.functions["udp_sendmsg"].calls >= DATAGRAMS
+    assert reading.graph.pid_filter([int(sent.stdout)])["ip_rcv"] <= reading.graph.functions["ip_rcv"].calls
+    assert reading.empty is not None
+    assert reading.empty.p50_ns < reading.graph.functions["udp_sendmsg"].total.p50_ns

@@ -1,0 +1,150 @@
+"""Function_graph text read fast against a slow and obvious reading: traces of two kernels, and composed ones."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from pathlib import Path
+
+import pytest
+
+from reports.perf.durations import RELATIVE_ERROR, Distribution
+from reports.perf.funcgraph import FuncGraph, FuncGraphParser, parse
+from tests.self.reports.funcgraph_slow import Slow, slow_parse
+from topology.errors import EvidenceIncomplete, Misuse
+
+DATA = Path(__file__).parents[1] / "data" / "funcgraph"
+RECORDED = sorted(DATA.glob("*/*.txt.gz"))
+COMPOSED = sorted(DATA.glob("composed/*.txt"))
+HALF = ("lost-pipe", "irq-proc-half")
+
+
+def read(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}-{path.name.split('.')[0]}"
+
+
+def assert_same(graph: FuncGraph, slow: Slow) -> None:
+    assert {key: stats.calls for key, stats in graph.groups.items()} == {k: len(v) for k, v in slow.total.items()}
+    for key, stats in graph.groups.items():
+        assert_fits(stats.total, slow.total[key])
+        assert_fits(stats.own, slow.own[key])
+    assert graph.by_pid == slow.by_pid
+    for name, stats in graph.functions.items():
+        merged = [ns for key, values in slow.total.items() if key[0] == name for ns in values]
+        assert stats.calls == len(merged)
+        assert_fits(stats.total, merged)
+
+
+def assert_fits(seen: Distribution, values: list[int | None]) -> None:
+    timed = sorted(value for value in values if value is not None)
+    assert (seen.count, seen.sum_ns, seen.max_ns) == (len(timed), sum(timed), max(timed, default=0))
+    if not timed:
+        return
+    for percent, estimate in ((50, seen.p50_ns), (90, seen.p90_ns), (99, seen.p99_ns)):
+        exact = timed[math.ceil(len(timed) * percent / 100) - 1]
+        assert abs(estimate - exact) <= exact * RELATIVE_ERROR
+
+
+@pytest.mark.parametrize("path", [*RECORDED, *COMPOSED], ids=name_of)
+def test_every_format_is_read_as_by_the_slow_parser(path: Path) -> None:
+    """In every format of the funcgraph options, on two kernels, counts and times are those of the slow reading."""
+    data = read(path)
+    graph, slow = parse([data]), slow_parse(data.decode())
+    assert slow.whole == (not graph.problems) == (path.name.split(".")[0] not in HALF)
+    assert sum(stats.calls for stats in graph.functions.values()) >= 10
+    if slow.whole:
+        assert_same(graph, slow)
+
+
+def test_two_kernels_and_every_option_are_there() -> None:
+    """The recorded traces are of Linux 6.1 and 6.12, 17 formats of each."""
+    assert [path.parent.name for path in RECORDED].count("6.1") == 17
+    assert [path.parent.name for path in RECORDED].count("6.12") == 17
+    assert len(COMPOSED) >= 5
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 4096])
+def test_pieces_of_any_size_give_the_same(size: int) -> None:
+    """Where a trace is cut into pieces does not matter."""
+    data = read(DATA / "6.1" / "default.txt.gz")
+    assert parse(data[at : at + size] for at in range(0, len(data), size)) == parse([data])
+
+
+def test_chunks_carry_calls_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that begin in one chunk and end in a later one are counted and cut as if there were one chunk only."""
+    for path in (DATA / "6.1" / "default.txt.gz", DATA / "6.12" / "proc.txt.gz", DATA / "composed" / "interrupt.txt"):
+        data = read(path)
+        expected = parse([data])
+        for size in (60, 333, 1000):
+            monkeypatch.setattr("reports.perf.funcgraph.CHUNK", size)
+            assert parse([data]) == expected
+        monkeypatch.undo()
+
+
+def test_softirq_work_is_cut_out_of_the_sender() -> None:
+    """What a packet costs on its way is not the sender's: udp_sendmsg's total is without the ip_rcv inside it."""
+    graph = parse([read(DATA / "composed" / "interrupt.txt")])
+    assert graph.groups["udp_sendmsg", ""].total.max_ns == 100_000 - 60_000 - 10_000
+    assert graph.groups["udp_sendmsg", ""].own.max_ns == 100_000 - 80_000
+    assert graph.groups["ip_rcv", "eth1"].total.max_ns == 60_000
+
+
+def test_pid_filter_is_told_from_the_tasks() -> None:
+    """How many calls a filter on one task would have shown is counted from the task's column."""
+    graph = parse([read(DATA / "6.1" / "proc.txt.gz")])
+    pids = {pid for _, pid in graph.by_pid}
+    assert graph.pid_filter(pids) == {name: stats.calls for name, stats in graph.functions.items()}
+    assert set(graph.pid_filter([]).values()) == {0}
+    sender = next(pid for name, pid in graph.by_pid if name == "udp_sendmsg")
+    assert 0 < graph.pid_filter([sender])["ip_rcv"] < graph.functions["ip_rcv"].calls
+
+
+WHOLE = b""" 0)               |  ip_rcv() {
+ 0)   1.000 us    |    ip_forward();
+ 0)   2.000 us    |  }
+"""
+
+
+@pytest.mark.parametrize(
+    ("trace", "word"),
+    [
+        (b"CPU:0 [LOST 123 EVENTS]\n" + WHOLE, "123 lost"),
+        (b"CPU:3 [LOST EVENTS]\n" + WHOLE, "some lost"),
+        (b"# entries-in-buffer/entries-written: 3/10   #P:2\n" + WHOLE, "7 lost"),
+        (WHOLE[: WHOLE.rindex(b" 0)")], "1 that have not"),
+        (WHOLE[:-5], "part of one"),
+        (WHOLE[WHOLE.index(b"\n") + 1 :], "without a begin"),
+        (WHOLE + b" 0)   2.000 us    |  }\n", "without a begin"),
+        (WHOLE[: WHOLE.rindex(b" 0)")] + WHOLE, "expected an end of each - seen 1 without"),
+        (WHOLE.replace(b"  }", b"  } /* ip_output */"), "end inside its caller - seen 1"),
+        (WHOLE.replace(b"ip_forward();", b"ip_forward() {").replace(b"  1.000 us ", b"           "), "expected"),
+        (WHOLE + b"Segmentation fault\n", "line 4: b'Segmentation fault'"),
+        (WHOLE.replace(b"1.000", b"1.0x0"), "lines - expected ftrace's - seen 1"),
+    ],
+)
+def test_trace_that_is_not_whole_says_so(trace: bytes, word: str) -> None:
+    """Lost events, an end half-way and calls that do not fit together are told, and the result is no evidence."""
+    graph = parse([trace])
+    assert word in "\n".join(graph.problems)
+    with pytest.raises(EvidenceIncomplete, match="function graph"):
+        graph.require_whole()
+
+
+def test_whole_trace_says_nothing() -> None:
+    """A trace that is whole has no problems."""
+    graph = parse([WHOLE])
+    graph.require_whole()
+    assert (graph.problems, graph.lines, graph.lost) == ((), 3, 0)
+
+
+def test_nothing_is_fed_after_the_end() -> None:
+    """A parser that has finished takes nothing more, and says the same again."""
+    parser = FuncGraphParser()
+    parser.feed(WHOLE)
+    assert parser.finish() == parser.finish()
+    with pytest.raises(Misuse, match="before finish"):
+        parser.feed(WHOLE)

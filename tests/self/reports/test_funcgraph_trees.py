@@ -1,0 +1,158 @@
+"""Function_graph text made of drawn call trees comes back as these, and of rubbish nothing comes but a result."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.perf.funcgraph import parse
+from tests.self.reports.funcgraph_slow import slow_parse
+from tests.self.reports.test_funcgraph import assert_same
+
+NAMES = (
+    "udp_sendmsg",
+    "ip_output",
+    "ip_rcv",
+    "br_handle_frame [bridge]",
+    "ip_fragment.constprop.0",
+    "gre_rcv [ip_gre]",
+)
+MARKS = ((1_000_000_000, "$"), (100_000_000, "@"), (10_000_000, "*"), (1_000_000, "#"), (100_000, "!"), (10_000, "+"))
+"""trace_find_mark, kernel/trace/trace_output.c: more than so many nanoseconds."""
+DATA = Path(__file__).parents[1] / "data" / "funcgraph"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A drawn call: what it takes itself and what it calls; ``device`` makes a packet arrive before it."""
+
+    name: str
+    own_ns: int
+    device: str
+    inside: tuple[Call, ...]
+
+    @property
+    def ns(self) -> int:
+        return self.own_ns + sum(call.ns for call in self.inside)
+
+
+@dataclass(frozen=True)
+class Style:
+    """Which columns there are."""
+
+    time: bool
+    task: bool
+    latency: bool
+    tail: bool
+    overhead: bool
+
+
+def calls(inside: st.SearchStrategy[tuple[Call, ...]]) -> st.SearchStrategy[tuple[Call, ...]]:
+    own = st.one_of(st.integers(0, 3_000_000), st.integers(0, 10).map(lambda seconds: seconds * 10**9))
+    call = st.builds(Call, st.sampled_from(NAMES), own, st.sampled_from(["", "eth0", "lc1_br1"]), inside)
+    return st.lists(call, max_size=3).map(tuple)
+
+
+TREES: st.SearchStrategy[tuple[Call, ...]] = st.recursive(st.just(()), calls, max_leaves=12)
+STYLES = st.builds(Style, *[st.booleans()] * 5)
+
+
+def duration(ns: int, style: Style) -> str:
+    """The column as trace_print_graph_duration writes it: at most seven digits."""
+    mark = next((mark for bound, mark in MARKS if ns > bound), " ") if style.overhead else " "
+    whole, part = divmod(ns, 1000)
+    text = str(whole)
+    if len(text) < 7:
+        text += "." + f"{part:03}"[: min(3, 7 - len(text))]
+    return f"{mark} {text} us {' ' * (8 - len(text))}|  "
+
+
+def lines(call: Call, depth: int, style: Style) -> list[str]:
+    """A call as ftrace prints it, without the columns before the duration."""
+    blank, indent = " " * 14 + "|  ", "  " * depth
+    arrival = [f"{blank}{indent}/* netif_receive_skb: dev={call.device} skbaddr=00000000d8534100 len=228 */"]
+    written = arrival if call.device else []
+    if not call.inside:
+        return [*written, f"{duration(call.ns, style)}{indent}{call.name}();"]
+    written = [*written, f"{blank}{indent}{call.name}() {{"]
+    for inner in call.inside:
+        written += lines(inner, depth + 1, style)
+    return [*written, f"{duration(call.ns, style)}{indent}}}" + (f" /* {call.name} */" if style.tail else "")]
+
+
+def before(cpu: int, style: Style) -> str:
+    time = "   41.572680 |  " if style.time else ""
+    task = f"  python3-{394 + cpu}   | " if style.task else ""
+    return f"{time} {cpu}) {task}{' ..s1. | ' if style.latency else ''}"
+
+
+def interleaved(trees: list[tuple[Call, ...]], style: Style, seed: int) -> str:
+    """The CPUs' lines in a drawn order, each CPU's own in theirs."""
+    chance = random.Random(seed)
+    waiting = [[line for call in tree for line in lines(call, 0, style)] for tree in trees]
+    text = ""
+    while any(waiting):
+        cpu = chance.choice([cpu for cpu, left in enumerate(waiting) if left])
+        text += before(cpu, style) + waiting[cpu].pop(0) + "\n"
+    return text
+
+
+def drawn(tree: tuple[Call, ...]) -> Counter[str]:
+    found = Counter(call.name.replace(".constprop.0", "") for call in tree)
+    return sum((drawn(call.inside) for call in tree), found)
+
+
+@settings(deadline=None)
+@given(st.lists(TREES, min_size=1, max_size=3), STYLES, st.integers(0, 1000))
+def test_drawn_trees_come_back(trees: list[tuple[Call, ...]], style: Style, seed: int) -> None:
+    """Whatever the calls, the CPUs' interleaving and the columns: every call is counted once, with its times."""
+    text = interleaved(trees, style, seed)
+    graph = parse([text.encode()])
+    assert graph.problems == ()
+    assert {name: stats.calls for name, stats in graph.functions.items()} == sum(map(drawn, trees), Counter())
+    assert_same(graph, slow_parse(text))
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=8), st.integers(0, 1 << 30))
+def test_rubbish_is_told_and_raises_nothing(pieces: list[bytes], seed: int) -> None:
+    """Rubbish in a trace, whatever it is, ends in a result that says so or is right."""
+    recorded = gzip.decompress((DATA / "6.1" / "proc.txt.gz").read_bytes())[:4000]
+    chance = random.Random(seed)
+    for piece in pieces:
+        at = chance.randrange(len(recorded))
+        recorded = recorded[:at] + piece + recorded[at + chance.randrange(3) :]
+    graph = parse([recorded])
+    assert graph.lines >= 1
+    assert graph.problems  # the recording was cut off
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"\0" * 100_000,
+        b" " * 100_000,
+        b"\n" * 100_000,
+        b"(" * 100_000,
+        b"{}();|=/*" * 20_000,
+        b" 0)   1.000 us    |  " + b"  " * 50_000 + b"}\n",
+        b" 0)               |  f() {\n" * 5_000,
+        b" 0)   1.000 us    |  " + b"f" * 100_000 + b"();\n",
+        b"9" * 50_000 + b") -" + b" " * 50_000,
+        b"".join(b" 0)   1.000 us    |  f%d();\n" % number for number in range(5_000)),
+        b"".join(b" 0)   t-%d   |   1.000 us    |  f();\n" % number for number in range(70_000)),
+    ],
+)
+def test_hostile_text_is_told(rubbish: bytes) -> None:
+    """Endless lines, depths, names, tasks: each is told or passed over, and the counts stay bounded."""
+    graph = parse([rubbish])
+    assert graph.problems or not graph.functions
+    assert len(graph.functions) <= 4096
+    assert len(graph.by_pid) <= 70_000

@@ -35,7 +35,7 @@ from topology.devices import (
 )
 from topology.errors import Position, UnknownName
 from topology.fib import Fib, Way
-from topology.promises import NOWHERE, Pair, Spread, Tenant
+from topology.promises import NOWHERE, Pair, Share, Spread, Tenant
 from topology.refs import PortRef
 
 __all__ = [
@@ -304,6 +304,7 @@ class Fabric:
     routing: Routing = Routing()
     spreads: tuple[Spread, ...] = ()
     isolation: Isolation = Isolation()
+    throughput: tuple[Share, ...] = ()
 
     def __getitem__(self, name: str) -> Node:
         try:

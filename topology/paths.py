@@ -49,6 +49,11 @@ def path(name: str) -> Path:
     return Path(name, a, b, src, dst)
 
 
+def mtu_of(name: str) -> int:
+    """The largest IP packet that a path carries whole, in bytes."""
+    return {"vxlan": VXLAN_MTU, "gre": GRE_MTU, "vxlan-in-gre": VXLAN_IN_GRE_MTU}.get(name, MTU)
+
+
 def fabric_of(names: Iterable[str]) -> Fabric:
     """One fabric with these paths; UnknownName lists the known ones."""
     nodes: list[Node] = []

@@ -87,6 +87,20 @@ class Tenant:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A promise about throughput: a path's is at least so large a part of the bare path's, in the same run.
+
+    ``size`` is the UDP payload in bytes, None for every one that is measured.
+    """
+
+    path: str
+    protocol: Literal["udp", "tcp"]
+    at_least: float
+    size: int | None = None
+    where: Position = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
 class Spread:
     """A promise about many flows between two nodes: they take all equal-cost ways (``even``), or all the same one.
 

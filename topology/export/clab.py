@@ -40,10 +40,12 @@ _NOT_PLAIN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "nu
 
 
 def to_clab(fabric: Fabric) -> str:
-    """The text of a ``.clab.yml`` file; raises Misuse where there are tenants on demand, which cannot be written."""
+    """The text of a ``.clab.yml`` file; raises Misuse for tenants and throughputs, which cannot be written."""
     if fabric.tenants:
         what = f"the {len(fabric.tenants)} tenants of {fabric.tenants_file} cannot be written for containerlab"
         raise Misuse(f"{what}; the lab without --tenants")
+    if fabric.throughput:
+        raise Misuse("what the lab says under throughput cannot be written for containerlab; a lab without that key")
     bare = replace(fabric, nodes=tuple(_without_derived_macs(fabric, node) for node in fabric.nodes))
     plan = make_plan(bare)
     common = _common_sysctls(plan)

@@ -27,7 +27,7 @@ from topology.model import (
     Vxlan,
     stable_mac,
 )
-from topology.promises import ABOVE, MtuPromise, Pair, Spread
+from topology.promises import ABOVE, MtuPromise, Pair, Share, Spread
 
 ANY_ADDRESS: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address(0)}
 """Stands for a source that is not known (yet), by IP version."""
@@ -85,6 +85,10 @@ def build(spec: schema.LabSpec, tree: Tree, file: str) -> Draft:
         spreads=tuple(
             Spread(spread.source, spread.target, spread.over, spread.survives, where=locate(tree, ("spreads", index)))
             for index, spread in spec.spreads.items()
+        ),
+        throughput=tuple(
+            Share(said.path, said.protocol, said.at_least, said.size, where=locate(tree, ("throughput", index)))
+            for index, said in spec.throughput.items()
         ),
     )
     return Draft(spec, tree, fabric)

@@ -40,6 +40,8 @@ _NEEDED: Mapping[str, str] = {
     "source": "source: NODE",
     "target": "target: NODE",
     "kind": "kind: how the traffic is carried",
+    "path": "path: bridge, vxlan, gre or vxlan-in-gre",
+    "at-least": "at-least: a part of the bare path's throughput, as 40 %",
     "over": "over: one-way or all-ways",
 }
 
@@ -128,6 +130,7 @@ def _fields(path: Path) -> Iterable[str]:
         "pairs": schema.PairSpec,
         "routing": schema.RoutingSpec,
         "spreads": schema.SpreadSpec,
+        "throughput": schema.ShareSpec,
     }
     if len(path) == 1:
         return schema.LabSpec.spelled()

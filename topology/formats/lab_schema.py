@@ -5,7 +5,7 @@ A list is held as a mapping from index to item, so that leaving a broken item ou
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
@@ -82,6 +82,10 @@ Ttl: TypeAlias = Annotated[int | None, PlainValidator(values.ttl)]
 Tos: TypeAlias = Annotated[bool, PlainValidator(values.tos)]
 HashPolicy: TypeAlias = Annotated[int, PlainValidator(values.hash_policy)]
 Even: TypeAlias = Annotated[bool, PlainValidator(values.even)]
+PathName: TypeAlias = Annotated[str, PlainValidator(values.measured_path)]
+Protocol: TypeAlias = Annotated[Literal["udp", "tcp"], PlainValidator(values.protocol)]
+Payload: TypeAlias = Annotated[int, PlainValidator(values.number("payload", 16, 65507))]
+Part: TypeAlias = Annotated[float, PlainValidator(values.share)]
 Flag: TypeAlias = Annotated[bool, PlainValidator(values.flag)]
 Ip: TypeAlias = Annotated[Address, PlainValidator(values.address)]
 IpInterface: TypeAlias = Annotated[Interface, PlainValidator(values.interface)]
@@ -222,6 +226,15 @@ class SpreadSpec(Spec):
     survives: Flag = False
 
 
+class ShareSpec(Spec):
+    """One entry of ``throughput``."""
+
+    path: PathName
+    protocol: Protocol = "udp"
+    size: Payload | None = None
+    at_least: Annotated[Part, Field(alias="at-least")]
+
+
 class LabSpec(Spec):
     """A whole lab file."""
 
@@ -233,4 +246,5 @@ class LabSpec(Spec):
     pairs: Listed[PairSpec] = {}
     routing: RoutingSpec = RoutingSpec()
     spreads: Listed[SpreadSpec] = {}
+    throughput: Listed[ShareSpec] = {}
     mtu: MtuSpec = MtuSpec()

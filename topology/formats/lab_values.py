@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic_core import PydanticCustomError
 
 from topology.model import ROLES, TREATMENTS, Address, Interface, Network, NextHop, Role, Route, Treatment
+from topology.paths import BARE, MAKERS
 from topology.promises import ABOVE, KINDS, Above, Kind
 from topology.refs import PortRef
 
@@ -214,6 +215,25 @@ def hash_policy(value: object) -> int:
 def even(value: object) -> bool:
     """Over what many flows are spread."""
     return _choice(value, "spread", SPREADS)
+
+
+def measured_path(value: object) -> str:
+    """A path whose throughput is measured."""
+    return _choice(value, "path", {name: name for name in MAKERS if name != BARE})
+
+
+def protocol(value: object) -> Literal["udp", "tcp"]:
+    """What is sent over it."""
+    found: dict[str, Literal["udp", "tcp"]] = {"udp": "udp", "tcp": "tcp"}
+    return _choice(value, "protocol", found)
+
+
+def share(value: object) -> float:
+    """A part of the bare path's throughput, as a fraction."""
+    found = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,3})?) ?%", value) if isinstance(value, str) else None
+    if found is None or not float(found[1]) > 0:
+        raise wrong(f"{shown(value)} is no part of the bare path's throughput", "a number above 0 with its unit: 40 %")
+    return float(found[1]) / 100
 
 
 def flag(value: object) -> bool:

@@ -11,7 +11,7 @@ from topology import formats
 from topology.errors import Misuse, Position, UnknownName
 from topology.formats.lab import LABS, known_labs, load_lab, load_lab_text
 from topology.model import Bridge, Fabric, Gre, Port, Vxlan, stable_mac
-from topology.promises import ABOVE, MtuPromise
+from topology.promises import ABOVE, MtuPromise, Share
 from topology.refs import PortRef
 
 REFERENCE = (LABS / "ece792.yaml").read_text()
@@ -202,3 +202,11 @@ def test_a_file_that_cannot_be_read_is_misuse(tmp_path: Path, name: str, said: s
     with pytest.raises(Misuse, match=said) as caught:
         load_lab(tmp_path / name)
     assert "ece792" in str(caught.value)
+
+
+def test_throughput_is_a_part_of_the_bare_paths() -> None:
+    """A path's share is a fraction, of UDP at every size unless the lab says otherwise."""
+    said = "throughput:\n  - {path: vxlan, at-least: 40 %}\n"
+    said += "  - {path: gre, protocol: tcp, size: 800, at-least: 12.5%}\n"
+    assert load_lab_text(SMALL + said).throughput == (Share("vxlan", "udp", 0.4), Share("gre", "tcp", 0.125, 800))
+    assert load_lab_text(SMALL).throughput == ()

@@ -39,6 +39,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.formats": (
         "topology.errors",
         *MODEL,
+        "topology.paths",
         "topology.leafspine",
         "topology.tenants.rows",
         "topology.formats",

@@ -34,6 +34,7 @@ class TestResult:
     network: bool = True
     journeys: tuple[Mapping[str, Any], ...] = field(default=())
     sizes: tuple[Mapping[str, Any], ...] = field(default=())
+    measurements: tuple[Mapping[str, Any], ...] = field(default=())
 
 
 def results(
@@ -53,7 +54,7 @@ def results(
         "tests": [test_entry(test) for test in tests],
         "journeys": [journey for test in tests for journey in test.journeys],
         "sizes": sizes_of(tests),
-        "measurements": [],
+        "measurements": [{"test": test.id, **entry} for test in tests for entry in test.measurements],
         "summary": {verdict: counts[verdict] for verdict in VERDICTS},
     }
 

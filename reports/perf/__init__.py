@@ -1,1 +1,1 @@
-"""What measurements mean: runs of iperf3, traces of kernel functions, comparisons, answers. Pure."""
+"""What was measured of paths, and what the figures say. Pure."""

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reports.evidence import Finding
 from reports.perf.stats import centre_interval
-from topology.errors import Misuse
+from topology.errors import Misuse, Undecided
 
 LOOKS = (6, 12, 20)
 """Rounds after which it is looked whether that is decided."""
@@ -74,6 +75,12 @@ class Judged:
     comparison: Comparison
     threshold: Threshold
     verdict: Answer
+
+    def holds(self, where: str) -> Finding:
+        """Whether the threshold is kept; Undecided where twenty rounds could not tell."""
+        if self.verdict == "unstable":
+            raise Undecided(self.message(where))
+        return Finding(self.verdict == "passed", self.message(where))
 
     def message(self, where: str) -> str:
         """The verdict in hopcheck's grammar."""

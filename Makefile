@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test soak labs nightly bench lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test perf soak labs nightly bench lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -24,14 +24,18 @@ python: # only .venv, for what needs no lab
 test: setup lint ## set up, check the code, run every test
 	$(PYTEST) --html
 
+perf: setup ## measure throughput and kernel functions, in ratios of one run; reports/out/perf/report.html
+	$(PYTEST) -m perf --html --out reports/out/perf
+
 soak: setup ## kill runs at 100 moments, run 10 pairs at once, compare 200 times; reports/out/soak/report.html
 	HOPCHECK_POINTS=100 HOPCHECK_PAIRS=10 HOPCHECK_AA=200 $(PYTEST) -m soak --html --out reports/out/soak
 
 labs: setup ## prove every lab on every kernel and runtime that can carry it; reports/out/labs/report.html
 	HOPCHECK_LABS=all $(PYTEST) -m labs --html --out reports/out/labs
 
-nightly: test ## what runs once a day: test, then labs and soak
+nightly: test ## what runs once a day: test, then labs, the whole sweep of sizes, and soak
 	$(MAKE) labs
+	$(PYTEST) -m perf --sizes all --html --out reports/out/perf
 	$(MAKE) soak
 
 lint: python ## ruff and mypy

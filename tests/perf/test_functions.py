@@ -1,0 +1,42 @@
+"""What the kernel's functions take for datagrams of each size, in the kernel that forwards them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fixtures.perf import PerfBook
+from reports.perf.functions import effects, functions_table, ranking_table
+from reports.render.measurements import Measurement
+from topology.paths import BARE
+
+pytestmark = pytest.mark.perf
+TRACED = (BARE, "vxlan-in-gre")
+ON_THE_WAY = {
+    BARE: {"udp_sendmsg", "ip_rcv", "ip_local_deliver", "udp_rcv"},
+    "vxlan-in-gre": {"udp_sendmsg", "vxlan_xmit", "ip_tunnel_xmit", "gre_rcv", "vxlan_rcv", "ip_rcv", "udp_rcv"},
+}
+"""What must run at every size, or the wrong thing was traced."""
+
+
+@pytest.mark.parametrize("path", TRACED)
+def test_functions_are_measured_at_every_size(path: str, perf: PerfBook, show: Callable[[Measurement], None]) -> None:
+    """Every function on the way is counted as often as datagrams pass it, with what it takes by itself."""
+    found, missing = perf.functions(path)
+    title = f"kernel functions, {path}, kernel {perf.tracing_stage.name}"
+    show(functions_table(title, found, missing))
+    for runs in found.values():
+        for run in runs:
+            plain = {name.split(" [")[0]: stats.calls for name, stats in run.graph.functions.items()}
+            assert {name for name in ON_THE_WAY[path] if plain.get(name, 0) < run.datagrams} == set()
+
+
+@pytest.mark.parametrize("path", TRACED)
+def test_functions_are_ranked_by_what_size_costs(
+    path: str, perf: PerfBook, show: Callable[[Measurement], None]
+) -> None:
+    """Which functions' time the size changes is told with an interval, and whether ip_rcv is faster at 800 bytes."""
+    found, _ = perf.functions(path)
+    show(ranking_table(f"what the size changes, {path}", found))
+    assert {effect.name.split(" [")[0] for effect in effects(found)} >= ON_THE_WAY[path]

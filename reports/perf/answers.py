@@ -119,7 +119,7 @@ def vm_against_container(by_size: Mapping[int, tuple[Runs, Runs]], doubts: Seque
     for size, (vm, container) in by_size.items():
         found = compare([rate(run) for run in vm], [rate(run) for run in container])
         rows.append((str(size), *_figures(vm)[:3], *_figures(container)[:3], str(found)))
-        words.append(f"{size} bytes: {_effect(found)}")
+        words.append(f"{size} bytes: {_effect(found)}.")
     words.append(
         "A container's packet is handed from one namespace to another inside one kernel; a virtual machine's leaves its"
         " kernel through an emulated card, is copied by two QEMU processes and enters another kernel."

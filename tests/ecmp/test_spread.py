@@ -20,6 +20,7 @@ def flows(fabric: LiveFabric) -> Callable[[Spread], list[FlowSeen]]:
     """The flows of a declared spread, sent once."""
     known: dict[Spread, list[FlowSeen]] = {}
     prober = FlowProber(fabric)
+    prober.settle()
 
     def look(spread: Spread) -> list[FlowSeen]:
         if spread not in known:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from reports.perf.compare import Comparison, Judged, compare
-from reports.perf.environment import Environment
+from reports.perf.environment import Environment, entry
 from reports.perf.iperf import Throughput
 from reports.perf.shape import Scaling, claim_holds, scaling
 from reports.render.measurements import Measurement
@@ -150,4 +150,5 @@ def environment_table(environments: Mapping[str, Environment]) -> Measurement:
     rows = [(where, name, value) for where, found in environments.items() for name, value in found.lines()]
     words = [f"{where}: {doubt}." for where, found in environments.items() for doubt in found.doubts]
     why = "Figures are believed as ratios to the bare path of the same kernel in the same run."
-    return Measurement("environment", ("where", "what", "value"), tuple(rows), (*words, why))
+    data = {where: entry(found) for where, found in environments.items()}
+    return Measurement("environment", ("where", "what", "value"), tuple(rows), (*words, why), data)

@@ -137,6 +137,12 @@ def decide(comparison: Comparison, threshold: Threshold) -> Answer:
     return "passed" if above == (threshold.bound == "at least") else "failed"
 
 
+def judge(figures: Sequence[float], reference: Sequence[float], threshold: Threshold) -> Judged:
+    """A path's figures against the reference's of the same rounds, and what that says of a threshold."""
+    found = compare(figures, reference)
+    return Judged(found, threshold, decide(found, threshold))
+
+
 def measure(
     run: Callable[[str], float], thresholds: Mapping[str, Threshold], reference: str, seed: str
 ) -> dict[str, Judged]:
@@ -157,7 +163,6 @@ def measure(
             for name in order:
                 figures[name].append(run(name))
         for name in open_ones:
-            comparison = compare(figures[name], figures[reference])
-            judged[name] = Judged(comparison, thresholds[name], decide(comparison, thresholds[name]))
+            judged[name] = judge(figures[name], figures[reference], thresholds[name])
         done = look
     return judged

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from reports.evidence import Journey, Sighting
 from reports.perf.funcgraph import FuncGraph
+from reports.perf.functions import is_empty
 from reports.render.measurements import Measurement
 from topology.errors import EvidenceIncomplete
 
@@ -84,9 +85,8 @@ def _ninth(values: Sequence[int]) -> int:
 def _by_device(graph: FuncGraph) -> Mapping[str, Mapping[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for (name, device), stats in graph.groups.items():
-        if name.endswith("sys_getpid"):
-            continue
-        found.setdefault(device, {})[name] = stats.total.p50_ns
+        if not is_empty(name):
+            found.setdefault(device, {})[name] = stats.total.p50_ns
     return found
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from fixtures.perf import PerfBook
+from fixtures.perf import PerfBook, Show
 from reports.perf.functions import effects, functions_table, ranking_table
-from reports.render.measurements import Measurement
 from topology.paths import BARE
 
 pytestmark = pytest.mark.perf
@@ -21,7 +18,7 @@ ON_THE_WAY = {
 
 
 @pytest.mark.parametrize("path", TRACED)
-def test_functions_are_measured_at_every_size(path: str, perf: PerfBook, show: Callable[[Measurement], None]) -> None:
+def test_functions_are_measured_at_every_size(path: str, perf: PerfBook, show: Show) -> None:
     """Every function on the way is counted as often as datagrams pass it, with what it takes by itself."""
     found, missing = perf.functions(path)
     title = f"kernel functions, {path}, kernel {perf.tracing_stage.name}"
@@ -33,9 +30,7 @@ def test_functions_are_measured_at_every_size(path: str, perf: PerfBook, show: C
 
 
 @pytest.mark.parametrize("path", TRACED)
-def test_functions_are_ranked_by_what_size_costs(
-    path: str, perf: PerfBook, show: Callable[[Measurement], None]
-) -> None:
+def test_functions_are_ranked_by_what_size_costs(path: str, perf: PerfBook, show: Show) -> None:
     """Which functions' time the size changes is told with an interval, and whether ip_rcv is faster at 800 bytes."""
     found, _ = perf.functions(path)
     show(ranking_table(f"what the size changes, {path}", found))

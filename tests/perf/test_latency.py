@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from fixtures.instruments.functions import functions_under
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.probe import Prober
 from fixtures.instruments.stage import End
+from fixtures.perf import Show
 from reports.perf.latency import hop_times, latency_table
-from reports.render.measurements import Measurement
 from topology.errors import NotApplicable
 from topology.promises import Pair
 
@@ -28,7 +26,7 @@ def far(fabric: LiveFabric) -> Pair:
     raise NotApplicable(f"the lab {fabric.declared.name} has no pairs")
 
 
-def test_every_microsecond_has_a_hop(far: Pair, fabric: LiveFabric, show: Callable[[Measurement], None]) -> None:
+def test_every_microsecond_has_a_hop(far: Pair, fabric: LiveFabric, show: Show) -> None:
     """The times between neighbouring taps add up to the whole, and kernel functions stand beside their hop."""
     prober = Prober(fabric)
     trips = [prober.trip(far.source, far.target, "udp", far.src, far.dst) for _ in range(PACKETS)]

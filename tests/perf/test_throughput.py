@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 
 from fixtures.instruments.bench import TCP_BLOCK, Cell
-from fixtures.perf import PerfBook
+from fixtures.perf import PerfBook, Show, Thresholds
 from reports.perf.answers import over_sizes, rates_table
 from reports.perf.compare import Judged, Threshold
 from reports.render.measurements import Measurement
@@ -24,64 +23,53 @@ LOSSES = (0.0, 0.001)
 @pytest.mark.parametrize("path", MAKERS)
 def test_path_is_what_its_name_says(path: str, perf: PerfBook) -> None:
     """What is measured goes through exactly the tunnels of its name, hop by hop."""
-    assert perf.stage_of(path if path != BARE else PATHS[0]).trip(path).as_declared
+    assert perf.stage_of(path).trip(path).as_declared
+
+
+def judged(perf: PerfBook, cell: Cell, threshold: Threshold | None, title: str, show: Show) -> Judged | None:
+    """Show a path's rates beside the bare path's, and judge its share where the lab asks for one."""
+    runs = perf.runs(perf.stage_of(cell.path), cell.protocol)
+    ours, bare = runs[cell.path, cell.size], runs[BARE, cell.size]
+    found = perf.judge(cell, ours, bare, threshold) if threshold is not None else None
+    show(rates_table(title, {BARE: bare, cell.path: ours}, BARE, {cell.path: found} if found else {}))
+    return found
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_udp_carries_its_share(
-    path: str,
-    perf: PerfBook,
-    thresholds: Callable[[str, str, int], Threshold | None],
-    show: Callable[[Measurement], None],
-) -> None:
+def test_udp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds, show: Show) -> None:
     """At every size datagrams arrive, and as large a part of the bare path's rate as the lab asks for."""
-    stage = perf.stage_of(path)
-    runs = perf.udp(stage)
-    verdicts: dict[int, Judged] = {}
+    kernel = perf.stage_of(path).name
+    verdicts = {}
     for size in perf.sizes:
-        if (threshold := thresholds(path, "udp", size)) is not None:
-            cell = Cell(stage.name, path, "udp", size)
-            verdicts[size] = perf.judge(cell, runs[path, size], runs[BARE, size], threshold)
-        each = {name: runs[name, size] for name in (BARE, path)}
-        judged = {path: verdicts[size]} if size in verdicts else {}
-        show(rates_table(f"{path}, UDP, {size} bytes of payload, kernel {stage.name}", each, BARE, judged))
+        title = f"{path}, UDP, {size} bytes of payload, kernel {kernel}"
+        cell = Cell(kernel, path, "udp", size)
+        verdicts[size] = judged(perf, cell, thresholds(path, "udp", size), title, show)
     for size, one in verdicts.items():
-        assert one.holds(f"{path}, {size} bytes")
+        assert one is None or one.holds(f"{path}, {size} bytes")
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_tcp_carries_its_share(
-    path: str,
-    perf: PerfBook,
-    thresholds: Callable[[str, str, int], Threshold | None],
-    show: Callable[[Measurement], None],
-) -> None:
+def test_tcp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds, show: Show) -> None:
     """A stream arrives, and as large a part of the bare path's rate as the lab asks for."""
-    stage = perf.stage_of(path)
-    runs = perf.tcp(stage)
-    judged: dict[str, Judged] = {}
-    if (threshold := thresholds(path, "tcp", TCP_BLOCK)) is not None:
-        judged[path] = perf.judge(Cell(stage.name, path, "tcp", TCP_BLOCK), runs[path], runs[BARE], threshold)
-    show(rates_table(f"{path}, TCP, kernel {stage.name}", {name: runs[name] for name in (BARE, path)}, BARE, judged))
-    for one in judged.values():
-        assert one.holds(path)
+    kernel = perf.stage_of(path).name
+    cell = Cell(kernel, path, "tcp", TCP_BLOCK)
+    one = judged(perf, cell, thresholds(path, "tcp", TCP_BLOCK), f"{path}, TCP, kernel {kernel}", show)
+    assert one is None or one.holds(path)
 
 
 @pytest.mark.parametrize("path", MAKERS)
-def test_throughput_over_size_is_explained(path: str, perf: PerfBook, show: Callable[[Measurement], None]) -> None:
+def test_throughput_over_size_is_explained(path: str, perf: PerfBook, show: Show) -> None:
     """How the rate grows with the payload, where that changes, and whether twice the size is twice the throughput."""
-    stage = perf.stage_of(path if path != BARE else PATHS[0])
-    by_size = {size: perf.udp(stage)[path, size] for size in perf.sizes}
+    stage = perf.stage_of(path)
+    by_size = {size: perf.runs(stage, "udp")[path, size] for size in perf.sizes}
     found = over_sizes(f"{path} over sizes, kernel {stage.name}", by_size, mtu_of(path))
     show(found)
     assert found.words
 
 
 @pytest.mark.parametrize("path", MAKERS)
-def test_highest_rate_without_loss_is_found(path: str, perf: PerfBook, show: Callable[[Measurement], None]) -> None:
+def test_highest_rate_without_loss_is_found(path: str, perf: PerfBook, show: Show) -> None:
     """Some rate passes with nothing lost, and one at least as high with a part in a thousand (RFC 2544)."""
-    if path == BARE:
-        perf.stage_of(PATHS[0])
     found = {loss: perf.highest_rate(path, loss) for loss in LOSSES}
     rows = tuple((f"{loss * 100:g} %", str(one), str(one.trials)) for loss, one in found.items())
     show(Measurement(f"{path}: highest rate, {perf.size} bytes", ("loss at most", "rate", "trials"), rows))
@@ -90,7 +78,7 @@ def test_highest_rate_without_loss_is_found(path: str, perf: PerfBook, show: Cal
 
 def test_report_states_iperf3s_own_figures(perf: PerfBook) -> None:
     """Rates, bytes and datagrams are those of iperf3's own JSON, digit by digit."""
-    runs = [run for each in perf.udp(perf.stage_of(PATHS[0])).values() for run in each]
+    runs = [run for each in perf.runs(perf.stage_of(PATHS[0]), "udp").values() for run in each]
     assert runs
     for run in runs:
         said = json.loads(run.client)["end"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -74,6 +75,17 @@ class Scripted:
         """The commands since the last time."""
         acts, self.acts = self.acts, 0
         return acts
+
+
+@contextmanager
+def sandboxed_agent(*namespaces: str) -> Iterator[AgentLink]:
+    """The agent of a sandbox with these namespaces; both are gone afterwards."""
+    kernel = sandbox()
+    try:
+        kernel.agent.call("netns_add", names=list(namespaces))
+        yield kernel.agent
+    finally:
+        kernel.close()
 
 
 def sandbox() -> HostKernel:

@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.instruments.tap import Taps
 from reports.evidence import Sighting
-from tests.self.kernels.agents import sandbox
+from tests.self.kernels.agents import sandbox, sandboxed_agent
 from topology.errors import AgentError, AgentLost, NetlinkError
 from topology.kernels.link import AgentLink
 from topology.kernels.netlink import Netlink
@@ -26,12 +26,8 @@ NONCE = bytes(range(16))
 @pytest.fixture(scope="module")
 def agent() -> Iterator[AgentLink]:
     """The agent of a sandbox, with two namespaces."""
-    kernel = sandbox()
-    try:
-        kernel.agent.call("netns_add", names=["a", "b"])
-        yield kernel.agent
-    finally:
-        kernel.close()
+    with sandboxed_agent("a", "b") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

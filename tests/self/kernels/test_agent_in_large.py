@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from fixtures.instruments.news import News
-from tests.self.kernels.agents import sandbox
+from tests.self.kernels.agents import sandboxed_agent
 from topology.kernels.link import AgentLink
 from topology.wait import wait_for
 
@@ -19,12 +19,8 @@ NONCE = bytes(range(16))
 @pytest.fixture(scope="module")
 def agent() -> Iterator[AgentLink]:
     """The agent of a sandbox, with two namespaces."""
-    kernel = sandbox()
-    try:
-        kernel.agent.call("netns_add", names=["a", "b"])
-        yield kernel.agent
-    finally:
-        kernel.close()
+    with sandboxed_agent("a", "b") as found:
+        yield found
 
 
 def test_a_tap_reads_a_sentinel_once(agent: AgentLink) -> None:

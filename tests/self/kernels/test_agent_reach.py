@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.self.kernels.agents import sandbox
+from tests.self.kernels.agents import sandboxed_agent
 from tests.self.kernels.test_agent import home
 from topology.errors import AgentError
 from topology.kernels.link import AgentLink
@@ -17,12 +17,8 @@ from topology.wait import wait_for
 @pytest.fixture(scope="module")
 def agent() -> Iterator[AgentLink]:
     """The agent of a sandbox, with two namespaces."""
-    kernel = sandbox()
-    try:
-        kernel.agent.call("netns_add", names=["a", "b"])
-        yield kernel.agent
-    finally:
-        kernel.close()
+    with sandboxed_agent("a", "b") as found:
+        yield found
 
 
 def test_namespace_that_somebody_else_made_gets_a_name(agent: AgentLink) -> None:

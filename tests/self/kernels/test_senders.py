@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.self.kernels.agents import sandbox
+from tests.self.kernels.agents import sandboxed_agent
 from topology.errors import AgentError
 from topology.kernels.link import AgentLink, Reply
 
@@ -30,14 +30,10 @@ ip route add 10.8.0.0/24 via 10.9.0.2; ip -n b route add 10.9.0.0/24 via 10.8.0.
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[AgentLink]:
-    kernel = sandbox()
-    try:
-        kernel.agent.call("netns_add", names=["a", "r", "b"])
-        built = kernel.agent.run(["sh", "-ec", BUILD], ns="a")
+    with sandboxed_agent("a", "r", "b") as found:
+        built = found.run(["sh", "-ec", BUILD], ns="a")
         assert built.stderr == ""
-        yield kernel.agent
-    finally:
-        kernel.close()
+        yield found
 
 
 def held(agent: AgentLink) -> str:

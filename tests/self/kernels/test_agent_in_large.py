@@ -23,12 +23,34 @@ def agent() -> Iterator[AgentLink]:
         yield found
 
 
-def test_a_tap_reads_a_sentinel_once(agent: AgentLink) -> None:
-    """On loopback a frame goes out and comes in; a tap is given one of the two."""
-    handle = agent.call("tap_open", namespaces=["a"], buffer_bytes=1 << 20).get("handle", int)
+def test_a_sentinel_is_told_and_not_shown(agent: AgentLink) -> None:
+    """A tap that its sentinel has passed says so and gives no record of it; one that it has not is named."""
     agent.run(["ip", "link", "set", "lo", "up"], ns="a")
-    agent.call("tap_mark", NONCE, handle=handle)
-    assert agent.call("tap_read", handle=handle).body.count(NONCE) == 1
+    agent.run(["ip", "link", "set", "lo", "up"], ns="b")
+    handle = agent.call("tap_open", namespaces=["a", "b"], buffer_bytes=1 << 20).get("handle", int)
+    told = agent.call("tap_mark", NONCE, handle=handle)
+    assert (told.get("sent", bool), told.get("unmarked", list), told.body) == (True, [], b"")
+    agent.run(["ip", "link", "set", "lo", "down"], ns="b")
+    assert agent.call("tap_mark", NONCE, handle=handle).get("unmarked", list) == [1]
+    agent.call("close", handle=handle)
+
+
+def test_a_sentinel_passes_a_tap_that_was_full(agent: AgentLink) -> None:
+    """What waits is taken first, in as many answers as it needs, and the sentinel finds room."""
+    agent.run(["ip", "link", "set", "lo", "up"], ns="a")
+    handle = agent.call("tap_open", namespaces=["a"], buffer_bytes=1 << 22).get("handle", int)
+    while not agent.call("tap_read", handle=handle).get("drops", list)[0]:
+        for _ in range(200):
+            agent.call("send", bytes(60_000), ns="a", socket=UDP, to=["127.0.0.1", 9])
+    for _ in range(200):
+        agent.call("send", bytes(60_000), ns="a", socket=UDP, to=["127.0.0.1", 9])
+    first = agent.call("tap_mark", NONCE, handle=handle)
+    assert (first.get("sent", bool), first.get("more", bool)) == (False, True)
+    told = first
+    while not told.get("sent", bool):
+        assert told.body
+        told = agent.call("tap_mark", NONCE, handle=handle)
+    assert told.get("unmarked", list) == []
     agent.call("close", handle=handle)
 
 

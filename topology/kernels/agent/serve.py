@@ -289,16 +289,20 @@ class Agent:
         self.taps[handle] = Tap(self.namespaces, header["namespaces"], header["buffer_bytes"])
         return {"handle": handle}
 
-    def op_tap_mark(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Send the body as a sentinel in every tapped namespace."""
-        self.taps[header["handle"]].mark(body)
-        return {}
+    def op_tap_mark(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Give what a tap has seen; when that is all, send the body as a sentinel in every tapped namespace.
+
+        Where not all fits into the answer, none is ``sent``, and whoever wants one asks again.
+        """
+        tap = self.taps[header["handle"]]
+        records, more, sent = tap.mark(body)
+        return {"more": more, "sent": sent, "drops": tap.drops, "unmarked": sorted(tap.unmarked)}, records
 
     def op_tap_read(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Give what a tap has seen, and the drops of each namespace so far."""
+        """Give what a tap has seen, the drops of each namespace so far, and where the sentinel has not been seen."""
         tap = self.taps[header["handle"]]
         records, more = tap.read()
-        return {"more": more, "drops": tap.drops}, records
+        return {"more": more, "drops": tap.drops, "unmarked": sorted(tap.unmarked)}, records
 
     def op_watch_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Watch ``namespaces`` for changes of what a node's state is made of."""

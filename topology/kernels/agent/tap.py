@@ -53,9 +53,12 @@ class Tap:
         self.sockets: list[socket.socket] = []
         self.drops = [0] * len(names)
         """Frames that each socket has dropped since it was opened."""
+        self.sentinel = b""
+        self.unmarked: set[int] = set()
+        """The sockets that the latest sentinel has not passed yet."""
         self.poll = select.epoll()
         self.index: dict[int, int] = {}
-        # One buffer for all frames: one for each would be mapped and given back each time, which takes 20 times as long.
+        # One buffer for all frames: one for each would be mapped and given back each time, which takes 20 times longer.
         self.buffer = memoryview(bytearray(FRAME_MAX))
         for name in names:
             with namespaces.inside(name):
@@ -71,11 +74,22 @@ class Tap:
             with contextlib.suppress(PermissionError):
                 tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer_bytes)
 
-    def mark(self, payload: bytes) -> None:
-        """Send a sentinel over each namespace's loopback, where its own tap sees it and nobody else does."""
-        frame = bytes(12) + struct.pack("!H", MARK_ETHERTYPE) + payload
+    def mark(self, payload: bytes) -> tuple[bytes, bool, bool]:
+        """Take what has arrived, and when that is all, send a sentinel over each namespace's loopback.
+
+        Its own tap sees it there and nobody else does; one that is full would drop it, so each is emptied before.
+        Gives the records, whether there is more, and whether the sentinels are sent.
+        """
+        before, more = self.read()
+        if more:
+            return before, True, False
+        self.sentinel = bytes(12) + struct.pack("!H", MARK_ETHERTYPE) + payload
+        self.unmarked = set(range(len(self.sockets)))
         for tap in self.sockets:
-            tap.sendto(frame, ("lo", MARK_ETHERTYPE))
+            with contextlib.suppress(OSError):  # who cannot send one does not see it either, and is told by that
+                tap.sendto(self.sentinel, ("lo", MARK_ETHERTYPE))
+        since, more = self.read()
+        return before + since, more, True
 
     def read(self) -> tuple[bytes, bool]:
         """Take what has arrived, as records; and whether there is more. Only who has something is asked."""
@@ -89,7 +103,8 @@ class Tap:
     def read_one(self, index: int, out: bytearray) -> None:
         """Empty one socket as far as an answer has room, then ask for its drops.
 
-        A socket can only drop while it is full, so one that has nothing to read has dropped nothing since.
+        A sentinel ends it: what came after it is read the next time. A socket can only drop while it is full, so one
+        that has nothing to read has dropped nothing since.
         """
         tap = self.sockets[index]
         while len(out) <= READ_MAX:
@@ -101,6 +116,9 @@ class Tap:
                 if error.errno != errno.ENETDOWN:
                     raise
                 continue
+            if index in self.unmarked and self.buffer[:size] == self.sentinel and address[0] == "lo":
+                self.unmarked.discard(index)
+                break
             out += record(index, self.buffer[:size], control, address)
         # Reading resets the kernel's count.
         self.drops[index] += struct.unpack("=II", tap.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -103,11 +103,19 @@ def test_a_mute_echo_takes_and_says_nothing(agent: AgentLink) -> None:
     agent.call("close", handle=sink)
 
 
-def messages(agent: AgentLink, kind: list[int], *parts: bytes, deadline_s: float = 3, **near: Any) -> Reply:
+def messages(
+    agent: AgentLink,
+    kind: list[int],
+    *parts: bytes,
+    deadline_s: float = 3,
+    along: Sequence[str] = (),
+    **near: Any,
+) -> Reply:
     near = {"ns": "a", "socket": kind, "bind": [NEAR, 6000], **near}
     far = {"ns": "b", "socket": kind, "bind": [FAR, 6000]}
     sizes = [len(part) for part in parts]
-    return agent.call("exchange_messages", b"".join(parts), sizes=sizes, deadline_s=deadline_s, near=near, far=far)
+    more: dict[str, Any] = {"near": near, "far": far, "along": list(along)}
+    return agent.call("exchange_messages", b"".join(parts), sizes=sizes, deadline_s=deadline_s, **more)
 
 
 PARTS = (b"a", b"bc" * 50, bytes(range(256)) * 4)
@@ -121,6 +129,30 @@ def test_messages_go_there_and_come_back(agent: AgentLink, kind: list[int]) -> N
         assert reply.fields["error"] == ""
         assert reply.fields["there"] == reply.fields["back"] == [len(part) for part in PARTS]
         assert reply.body == b"".join(PARTS) * 2
+
+
+def test_who_is_along_the_way_learns_nothing(agent: AgentLink) -> None:
+    """Path MTUs are forgotten before the messages, so that none is refused for what was learned, and after."""
+    plain = [[socket.IPPROTO_IP, 10, 2]]  # IP_PMTUDISC_DO
+    learn(agent)
+    assert "too long" in messages(agent, UDP, bytes(1400), options=plain).fields["error"]
+    learn(agent)
+    lost = messages(agent, UDP, bytes(1400), deadline_s=0.3, along=("a", "r"), options=plain)
+    assert (lost.fields["there"], lost.fields["error"]) == ([0], "")
+    assert not learned(agent)
+
+
+def test_taps_along_the_way_do_not_hear_messages(agent: AgentLink) -> None:
+    """Messages are heard in no namespace that is named, and in all others; afterwards everywhere."""
+    handle = agent.call("tap_open", namespaces=["a", "r"], buffer_bytes=1 << 20).get("handle", int)
+    messages(agent, UDP, b"first words", along=("a",))
+    heard = agent.call("tap_read", handle=handle)
+    messages(agent, UDP, b"last words")
+    later = agent.call("tap_read", handle=handle)
+    # There and back: once through a, in and out of r.
+    assert (heard.body.count(b"first words"), later.body.count(b"last words")) == (4, 6)
+    assert later.get("drops", list) == [0, 0]
+    agent.call("close", handle=handle)
 
 
 def test_a_long_message_passes_the_sockets_buffers(agent: AgentLink) -> None:
@@ -152,6 +184,7 @@ def test_an_exchange_that_cannot_start_says_why(agent: AgentLink) -> None:
         ("send_many", {"sends": []}),
         ("exchange_messages", {"sizes": [1], "deadline_s": 1, "near": {"ns": "a", "socket": UDP}}),
         ("exchange_messages", {"sizes": [1], "deadline_s": "x"}),
+        ("exchange_messages", {"sizes": [], "deadline_s": 1, "along": ["nowhere"]}),
     ],
     ids=str,
 )

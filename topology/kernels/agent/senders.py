@@ -85,12 +85,16 @@ def exchange(namespaces: Namespaces, header: dict[str, Any], body: bytes) -> tup
 
     It ends with the first that does not come back whole, or after ``deadline_s``. The answer has the sizes of what
     came ``there`` and ``back``, and the ``error`` that a socket gave; the body is all of there, then all of back.
+    The namespaces ``along`` the way know no path MTU before, and keep none.
     """
     end = time.monotonic() + header["deadline_s"]
     there: list[bytes] = []
     back: list[bytes] = []
     at, problem = 0, ""
     with contextlib.ExitStack() as undo:
+        forget = Forget(namespaces, undo)
+        forget(header["along"])
+        undo.callback(forget, header["along"])
         try:
             near, far = connected(namespaces, header, end, undo)
             for size in header["sizes"]:

@@ -268,8 +268,11 @@ class Agent:
         return {"errnos": send_many(self.namespaces, header["flush"], header["sends"], body)}
 
     def op_exchange_messages(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Have messages go there and come back between two sockets of the fabric."""
-        return exchange(self.namespaces, header, body)
+        """Have messages go there and come back between two sockets of the fabric, unseen by the taps of ``along``."""
+        with contextlib.ExitStack() as undo:
+            for tap in self.taps.values():
+                undo.enter_context(tap.paused(header["along"]))
+            return exchange(self.namespaces, header, body)
 
     def op_echo_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Answer every datagram to an address with its own bytes, until closed (RFC 862); with ``mute`` none."""

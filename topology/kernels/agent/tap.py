@@ -11,7 +11,7 @@ import errno
 import select
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from topology.kernels.agent.namespaces import Namespaces
@@ -33,7 +33,9 @@ ONCE_ON_LOOPBACK = (
     (0x06, 0, 0, 0),
 )
 """A filter (linux/filter.h): what goes out of the interface with index 1, lo in every namespace, is left out, for it
-comes in as well. Sentinels are most of what a tap reads."""
+comes in as well."""
+NOTHING = ((0x06, 0, 0, 0),)
+"""A filter that leaves out everything; what it refuses is no drop."""
 MARK_ETHERTYPE = 0x88B5
 """IEEE 802 local experimental EtherType 1: nothing answers it."""
 RECORD = struct.Struct("!HHHHHHHHIIQIB")
@@ -50,6 +52,7 @@ class Tap:
     """One socket per namespace; what arrives waits in the kernel until it is read."""
 
     def __init__(self, namespaces: Namespaces, names: Sequence[str | None], buffer_bytes: int) -> None:
+        self.names = list(names)
         self.sockets: list[socket.socket] = []
         self.drops = [0] * len(names)
         """Frames that each socket has dropped since it was opened."""
@@ -67,7 +70,7 @@ class Tap:
             self.sockets.append(tap)
             self.poll.register(tap, select.EPOLLIN)
             tap.setblocking(False)
-            attach_filter(tap)
+            attach_filter(tap, ONCE_ON_LOOPBACK)
             tap.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
@@ -123,6 +126,18 @@ class Tap:
         # Reading resets the kernel's count.
         self.drops[index] += struct.unpack("=II", tap.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
 
+    @contextlib.contextmanager
+    def paused(self, names: Collection[str]) -> Iterator[None]:
+        """Hear nothing in these namespaces for a while: what nobody will look at would fill the kernel's memory."""
+        deaf = [self.sockets[place] for place, name in enumerate(self.names) if name in names]
+        try:
+            for tap in deaf:
+                attach_filter(tap, NOTHING)
+            yield
+        finally:
+            for tap in deaf:
+                attach_filter(tap, ONCE_ON_LOOPBACK)
+
     def close(self) -> None:
         """Close every socket."""
         self.poll.close()
@@ -130,10 +145,10 @@ class Tap:
             tap.close()
 
 
-def attach_filter(tap: socket.socket) -> None:
-    """Give a socket ONCE_ON_LOOPBACK (struct sock_fprog holds a pointer to the instructions)."""
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in ONCE_ON_LOOPBACK))
-    program = struct.pack("@HP", len(ONCE_ON_LOOPBACK), ctypes.addressof(code))
+def attach_filter(tap: socket.socket, lines: Sequence[tuple[int, int, int, int]]) -> None:
+    """Give a socket a filter (struct sock_fprog holds a pointer to the instructions)."""
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
+    program = struct.pack("@HP", len(lines), ctypes.addressof(code))
     tap.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 

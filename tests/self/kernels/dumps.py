@@ -122,9 +122,15 @@ def _records() -> Mapping[str, Any]:
 def recorded(name: str) -> NodeState:
     """A recorded node's state, such as ``6.1.0 as built``."""
     known = _records()[name]
-    readout = Readout(known["node"], [unpacked(known["answers"][request.what]) for request in state_requests()])
+    readout = Readout(known["node"], list(answers(name).values()))
     further = {what: [unpacked(text) for text in texts] for what, texts in known["further"].items()}
     return readout.state(further, known["sysctls"])
+
+
+def answers(name: str) -> dict[str, bytes]:
+    """The recorded answers themselves, by what they tell."""
+    known = _records()[name]["answers"]
+    return {request.what: unpacked(known[request.what]) for request in state_requests()}
 
 
 def unpacked(text: str) -> bytes:

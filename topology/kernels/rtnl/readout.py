@@ -12,6 +12,7 @@ from typing import Any
 from topology.errors import NetlinkError
 from topology.kernels.rtnl.dumps import Request, check_whole, parsed, state_requests
 from topology.kernels.rtnl.entries import TABLES, forwarding, neighbours, rules
+from topology.kernels.rtnl.lean import lean
 from topology.kernels.rtnl.links import READ_BEFORE, Names, devices
 from topology.kernels.rtnl.traffic import filter_requests, filters, firewall, qdiscs
 from topology.model import Interface
@@ -31,9 +32,10 @@ class Readout:
     def __init__(self, node: str, answers: Sequence[bytes]) -> None:
         """NetlinkError where an answer was refused or broken off."""
         self.node = node
-        self._answers = dict(zip((request.what for request in state_requests()), answers, strict=True))
-        for what, answer in self._answers.items():
+        whole = dict(zip((request.what for request in state_requests()), answers, strict=True))
+        for what, answer in whole.items():
             check_whole(node, what, answer)
+        self._answers = {what: lean(what, answer) for what, answer in whole.items()}
 
     def further_requests(self) -> list[Request]:
         """The filters, where there may be any; NetlinkError where that cannot be read."""
@@ -61,7 +63,7 @@ class Readout:
         found = devices(first["links"])
         entries = frozenset[Entry]().union(
             *(_read(kind, first[what], found.names) for what, kind in ENTRIES),
-            forwarding(first["forwarding"], dict(found.names), found.macs),
+            _kept_forwarding(first["forwarding"], found.names, found.macs),
             *(_read(what, answer, found.names) for what, answers in further.items() for answer in answers),
         )
         return NodeState(
@@ -78,6 +80,12 @@ class Readout:
 def _read(kind: str, answer: bytes, names: Names) -> frozenset[Any]:
     """What an answer says; most of them are those of the reading before, and of other nodes, to the byte."""
     return frozenset(READERS[kind](answer, dict(names)))
+
+
+@lru_cache(maxsize=READ_BEFORE)
+def _kept_forwarding(answer: bytes, names: Names, own: frozenset[str]) -> frozenset[Entry]:
+    """What an answer says of forwarding entries, for the same reason."""
+    return frozenset(forwarding(answer, dict(names), own))
 
 
 def _addresses(data: bytes, names: Mapping[int, str]) -> Iterator[tuple[str, Interface]]:

@@ -13,6 +13,7 @@ from reports.evidence import Finding, Sighting
 from topology.expected import ExpectedJourney
 from topology.isolation.domains import Domain, FrameKind
 from topology.isolation.forgery import Forgery
+from topology.model import Vxlan
 from topology.packet import Probe
 from topology.refs import PortRef
 from topology.wire.headers import quoted
@@ -183,24 +184,26 @@ def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
 
 def arrives(seen: ForgerySeen) -> bool:
     """Whether a forger's packet got through its VTEP."""
-    return seen.forgery.inroad.vxlan.ref in seen.delivered
+    return seen.forgery.inroad.vtep.ref in seen.delivered
 
 
 def judge_forgery(seen: ForgerySeen) -> Finding:
     """Whether a forged packet was refused, or accepted, as the lab declares; a frame that came in is told."""
     forgery, delivered = seen.forgery, seen.delivered
-    at = forgery.inroad.vxlan.ref
+    at = forgery.inroad.vtep.ref
     what = f"{forgery} sent by {forgery.inroad.role} {forgery.inroad.node}"
-    key = DECLARED_BY.get(forgery.kind or "", "")
+    key = DECLARED_BY.get(forgery.kind or "", "") if isinstance(forgery.inroad.vtep, Vxlan) else ""
     if not forgery.expected and delivered:
         why = f" (isolation: {key}: refused)" if key else ""
         places = _listed([str(place) for place in delivered])
         return Finding(False, f"{at} - {what} - expected refused{why} - seen its frame at {places}")
     if forgery.expected and not delivered:
-        return Finding(False, f"{at} - {what} - expected accepted (isolation: {key}: accepted) - seen it refused")
+        why = f" (isolation: {key}: accepted)" if key else ""
+        return Finding(False, f"{at} - {what} - expected accepted{why} - seen it refused")
     strays = [_Stray(place, "nothing", seen) for place, seen in delivered.items() if place not in forgery.expected]
     missing = sorted(forgery.expected - delivered.keys())
-    outcome = f"accepts {what}, as the lab declares ({key}: accepted)" if delivered else f"refuses {what}"
+    declared = f"as the lab declares ({key}: accepted)" if key else "as its peer is that tenant's, too"
+    outcome = f"accepts {what}, {declared}" if delivered else f"refuses {what}"
     return _difference(f"frame of {what}", strays, missing, f"{at} {outcome}")
 
 

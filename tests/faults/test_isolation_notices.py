@@ -53,11 +53,18 @@ def two(lab: Fabric) -> tuple[Domain, Domain]:
 
 @pytest.fixture
 def target(lab: Fabric) -> Target:
-    """A VTEP in a bridge, that somebody else reaches."""
+    """A VXLAN device in a bridge, that somebody else reaches."""
     for found in targets(lab):
-        if found.inroads and lab[found.vxlan.node].bridge_of(found.vxlan.name):
+        if found.inroads and isinstance(found.vtep, Vxlan) and lab[found.vtep.node].bridge_of(found.vtep.name):
             return found
-    raise NotApplicable(f"the lab {lab.name} has no VTEP in a bridge that anybody else reaches")
+    raise NotApplicable(f"the lab {lab.name} has no VXLAN device in a bridge that anybody else reaches")
+
+
+@pytest.fixture
+def vxlan(target: Target) -> Vxlan:
+    """The target's own device."""
+    assert isinstance(target.vtep, Vxlan)
+    return target.vtep
 
 
 def bridge_of(lab: Fabric, domain: Domain) -> Bridge:
@@ -154,9 +161,9 @@ def test_answer_of_the_wrong_tenant_is_noticed(
     assert any(f"{station}" in finding.message for station in two[1].stations)
 
 
-def test_wrong_vni_is_noticed(lab: Fabric, target: Target, book: IsolationBook, do: Do) -> None:
+def test_wrong_vni_is_noticed(lab: Fabric, target: Target, vxlan: Vxlan, book: IsolationBook, do: Do) -> None:
     """A VTEP with a VNI that nobody declares loses its domain's frames, and its packets are named on their way."""
-    vxlan, wrong = target.vxlan, forgery(lab, target, "undeclared-vni").vni
+    wrong = forgery(lab, target, "undeclared-vni").vni
     do(vxlan.node, anew(lab[vxlan.node], vxlan, vni=wrong))
     finding = book.frames(domain_of(lab, vxlan.ref), "broadcast")
     assert not finding
@@ -180,9 +187,10 @@ def test_station_that_is_cut_off_is_missed(
     assert finding.cause.node == last.node
 
 
-def test_vtep_for_an_undeclared_vni_is_noticed(lab: Fabric, target: Target, book: IsolationBook, do: Do) -> None:
+def test_vtep_for_an_undeclared_vni_is_noticed(
+    lab: Fabric, target: Target, vxlan: Vxlan, book: IsolationBook, do: Do
+) -> None:
     """A VXLAN device too many takes forged packets; the place where their frame came out is named."""
-    vxlan = target.vxlan
     do(vxlan.node, anew(lab[vxlan.node], vxlan, name=LEAK, vni=forgery(lab, target, "undeclared-vni").vni))
     finding, accepted = book.forged(target, "undeclared-vni")
     assert not finding
@@ -191,12 +199,14 @@ def test_vtep_for_an_undeclared_vni_is_noticed(lab: Fabric, target: Target, book
     assert f"{vxlan.node}:{LEAK}" in finding.message
 
 
-def test_reserved_bit_that_is_taken_is_noticed(lab: Fabric, target: Target, book: IsolationBook, do: Do) -> None:
+def test_reserved_bit_that_is_taken_is_noticed(
+    lab: Fabric, target: Target, vxlan: Vxlan, book: IsolationBook, do: Do
+) -> None:
     """A VXLAN device that gives a reserved bit a meaning accepts what the lab says is refused."""
-    node, port = lab[target.vxlan.node], target.vxlan.port
-    for other in (found for found in node.all(Vxlan) if found.port == port and found != target.vxlan):
+    node = lab[vxlan.node]
+    for other in (found for found in node.all(Vxlan) if found.port == vxlan.port and found != vxlan):
         do(node.name, f"ip link del {other.name}")  # devices with and without gbp cannot share a port
-    do(node.name, anew(node, target.vxlan, more="gbp"))
+    do(node.name, anew(node, vxlan, more="gbp"))
     finding, _ = book.forged(target, "reserved-bit")
     assert not finding
     assert f"{target} - " in finding.message
@@ -213,7 +223,7 @@ def test_stranger_who_is_taken_in_is_noticed(lab: Fabric, target: Target, pristi
 
 def test_stranger_who_is_turned_away_is_noticed(target: Target, book: IsolationBook, do: Do) -> None:
     """Where the lab says that foreign sources are accepted, a filter at the VTEP's node is a difference."""
-    do(target.vxlan.node, "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter")
+    do(target.vtep.node, "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter")
     finding, _ = book.forged(target, "foreign-source")
     assert not finding
     assert "expected accepted (isolation: foreign-sources: accepted) - seen it refused" in finding.message

@@ -1,4 +1,4 @@
-"""Forged VXLAN packets bring no frame to anybody, unless the lab declares that the fabric takes them.
+"""Forged packets of VXLAN and Geneve bring no frame to anybody, unless the lab declares that the fabric takes them.
 
 Each is sent from the first node of each role that reaches the VTEP at all, customers included. A packet like the peer's
 own follows the same way and is delivered: so a refusal is the VTEP's doing.
@@ -22,21 +22,31 @@ def test_undeclared_vni_is_refused(vtep: Target, forged: Forged) -> None:
     assert forged(vtep, "undeclared-vni")
 
 
-def test_packet_without_the_i_flag_is_refused(vtep: Target, forged: Forged) -> None:
+def test_packet_without_the_i_flag_is_refused(vxlan_vtep: Target, forged: Forged) -> None:
     """A packet whose header says that its VNI is not valid brings its frame to nobody."""
-    assert forged(vtep, "clear-i-flag")
+    assert forged(vxlan_vtep, "clear-i-flag")
 
 
-def test_reserved_bit_is_treated_as_declared(vtep: Target, forged: Forged) -> None:
+def test_reserved_bit_is_treated_as_declared(vxlan_vtep: Target, forged: Forged) -> None:
     """A packet with a reserved bit set is refused, or accepted where the lab says so (isolation: reserved-bits)."""
-    assert forged(vtep, "reserved-bit")
+    assert forged(vxlan_vtep, "reserved-bit")
 
 
 def test_foreign_source_is_treated_as_declared(vtep: Target, forged: Forged) -> None:
-    """A packet of a stranger to the VTEP is accepted, or refused where the lab says so (isolation: foreign-sources)."""
+    """A stranger's packet is accepted by VXLAN unless the lab says refused (foreign-sources), by Geneve never."""
     assert forged(vtep, "foreign-source")
 
 
 def test_other_tenants_vni_reaches_that_tenant_alone(vtep: Target, forged: Forged) -> None:
-    """A packet with another tenant's VNI reaches that tenant alone, and only where foreign sources are accepted."""
+    """A packet with another tenant's VNI reaches that tenant alone, and only where its sender is accepted."""
     assert forged(vtep, "other-vni")
+
+
+def test_unknown_protocol_is_refused(geneve_vtep: Target, forged: Forged) -> None:
+    """A packet whose header says that it carries something else than Ethernet brings its frame to nobody."""
+    assert forged(geneve_vtep, "unknown-protocol")
+
+
+def test_unknown_critical_option_is_refused(geneve_vtep: Target, forged: Forged) -> None:
+    """A packet with an option that must be understood, and that nobody knows, brings its frame to nobody."""
+    assert forged(geneve_vtep, "critical-option")

@@ -80,9 +80,9 @@ def flooded(fabric: Fabric, start: Device, *, to_bridges: bool = True) -> frozen
     return frozenset(_Flood(fabric, to_bridges).emit(start))
 
 
-def flooded_from(fabric: Fabric, vxlan: Vxlan) -> frozenset[PortRef]:
+def flooded_from(fabric: Fabric, vtep: FrameTunnel) -> frozenset[PortRef]:
     """Where a broadcast is seen that comes out of a tunnel at one of its ends."""
-    return frozenset(_Flood(fabric, True).arrive(vxlan))
+    return frozenset(_Flood(fabric, True).arrive(vtep))
 
 
 class _Flood:

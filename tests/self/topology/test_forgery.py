@@ -13,7 +13,9 @@ from topology.errors import NotApplicable
 from topology.formats.lab import load_lab, load_lab_text
 from topology.isolation.domains import flooded_from
 from topology.isolation.forgery import (
+    ETHERNET,
     I_FLAG,
+    UNKNOWN_PROTOCOL,
     VNI_MAX,
     Forgery,
     Inroad,
@@ -23,7 +25,7 @@ from topology.isolation.forgery import (
     targets,
 )
 from topology.isolation.outside import outside, probes_outwards, way_outwards
-from topology.model import Fabric, Isolation, Node, Vxlan
+from topology.model import Fabric, Geneve, Isolation, Node, Vxlan
 from topology.refs import PortRef
 
 TENANTS = load_lab("two-tenants")
@@ -191,3 +193,52 @@ def test_the_way_outwards_ends_inside() -> None:
     assert with_way.dropped == "lc1 has no route to 198.51.100.1"
     assert with_way.paths[0].hops[-1].ref == reference()["lc1"]["lc1-bridge1"].ref
     assert without.paths[0].hops == ()
+
+
+GENEVE = load_lab("geneve")
+TUNNEL = next(tunnel for tunnel in GENEVE.all(Geneve) if str(tunnel.ref) == "l2:red-l1")
+
+
+def test_each_forgery_of_geneve_is_wrong_in_one_thing() -> None:
+    """VNI, source, protocol type or an option; all else is the peer's, and all of it must be refused."""
+    made = forged(GENEVE, "l2:red-l1", "s1")
+    peer, stranger = ip_address("10.1.1.2"), ip_address("10.1.1.1")
+    assert {kind: (f.source, f.port, f.vni, f.protocol, f.critical) for kind, f in made.items()} == {
+        "undeclared-vni": (peer, 6081, 8, ETHERNET, False),
+        "foreign-source": (stranger, 6081, 7, ETHERNET, False),
+        "unknown-protocol": (peer, 6081, 7, UNKNOWN_PROTOCOL, False),
+        "critical-option": (peer, 6081, 7, ETHERNET, True),
+        "other-vni": (peer, 6082, 9, ETHERNET, False),
+    }
+    assert all(forgery.expected == frozenset() for forgery in made.values())
+    assert control(GENEVE, inroads(GENEVE, "l2:red-l1")["s1"]).expected == flooded_from(GENEVE, TUNNEL)
+
+
+def test_a_labs_word_on_strangers_is_about_vxlan() -> None:
+    """Whatever it says, a Geneve tunnel takes packets of its far end alone."""
+    fabric = replace(GENEVE, isolation=Isolation("accepted", "accepted"))
+    assert not any(forgery.expected for forgery in forged(fabric, "l2:red-l1", "s1").values())
+
+
+def test_the_peer_of_another_tunnel_with_that_vni_is_no_stranger() -> None:
+    """Leaf 2 is leaf 1's peer under VNI 7, if not this tunnel's, so it says its other address."""
+    assert str(forged(GENEVE, "l1:red-l3", "l2")["foreign-source"].source) == "10.2.2.2"
+
+
+def test_a_peer_of_two_tenants_reaches_both() -> None:
+    """A packet with the other tenant's VNI is that tenant's where its node has the same peer for both."""
+
+    def both(node: Node) -> Node:
+        extra = (replace(d, name="blue-l1", remote=ip_address("10.1.1.2")) for d in node.all(Geneve) if d.vni == 9)
+        return replace(node, devices=(*node.devices, *extra)) if node.name == "l2" else node
+
+    made = forged(changed(GENEVE, both), "l2:red-l1", "s1")
+    assert PortRef("l2", "blue-l1") in made["other-vni"].expected
+
+
+def test_what_is_wrong_with_a_packet_is_said() -> None:
+    """Each forgery's words name its protocol, its source and what is odd about it."""
+    words = {kind: str(forgery) for kind, forgery in forged(GENEVE, "l2:red-l1", "s1").items()}
+    assert words["undeclared-vni"] == "Geneve from 10.1.1.2 with VNI 8"
+    assert words["unknown-protocol"].endswith("with VNI 7 and protocol type 0x88b5")
+    assert words["critical-option"].endswith("with VNI 7 and a critical option that nobody knows")

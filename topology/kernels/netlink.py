@@ -109,9 +109,13 @@ class Netlink:
             further[node].setdefault(request.what, []).append(answer)
         return {node: readout.state(further[node], sysctls[node]) for node, readout in readouts.items()}
 
-    def exits(self, node: str | None) -> Exits:
-        """What could lead out of a node beside its state; None is the namespace that the agent came from."""
-        return read_exits(node or "agent", self._relay([(node, request, NETLINK_ROUTE) for request in exit_requests()]))
+    def exits(self, nodes: Sequence[str | None]) -> list[Exits]:
+        """What could lead out of each node beside its state; None is the namespace that the agent came from."""
+        asked, found = exit_requests(), list[Exits]()
+        for group in (nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)):
+            answers = iter(self._relay([(node, request, NETLINK_ROUTE) for node in group for request in asked]))
+            found += [read_exits(node or "agent", [next(answers) for _ in asked]) for node in group]
+        return found
 
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """Which link kinds this kernel does not offer, each with the kernel's own words (a scratch namespace tells)."""

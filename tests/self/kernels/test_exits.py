@@ -114,8 +114,9 @@ def test_a_dump_that_is_not_whole_is_no_evidence(place: int, dump: bytes) -> Non
         read_exits("n", dumps)
 
 
-def test_a_node_is_asked_by_its_name_and_the_agents_own_by_none() -> None:
-    """Also the namespace that the agent came from can have exits."""
-    asked = answering(LINKS + END, RULES + rule(9, 9) + END, ROUTES + END)
-    assert asked.exits("n") == asked.exits(None)
-    assert asked.exits("n").rules == ("9: from all to all lookup 9",)
+def test_nodes_are_asked_by_their_names_and_the_agents_own_by_none() -> None:
+    """All in one request; also the namespace that the agent came from can have exits."""
+    asked = answering(*(LINKS + END, RULES + rule(9, 9) + END, ROUTES + END) * 2)
+    node, home = asked.exits(["n", None])
+    assert node == home
+    assert node.rules == ("9: from all to all lookup 9",)

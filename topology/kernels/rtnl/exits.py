@@ -17,6 +17,7 @@ from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from topology.errors import NetlinkError
+from topology.kernels.rtnl.lean import lean
 from topology.kernels.rtnl.messages import NLMSG_DONE, messages
 
 DUMP_FLAGS = 0x301
@@ -63,7 +64,8 @@ def read_exits(node: str, dumps: Sequence[bytes]) -> Exits:
     """What a node's dumps say; NetlinkError where one was refused, broken off or is not what a kernel says."""
     try:
         kinds = ("RTM_NEWLINK", "RTM_NEWRULE", "RTM_NEWROUTE")
-        links, rules, routes = (_parsed(node, dump, kind) for dump, kind in zip(dumps, kinds, strict=True))
+        said = zip(("links", "rules", "routes"), dumps, kinds, strict=True)
+        links, rules, routes = (_parsed(node, what, dump, kind) for what, dump, kind in said)
         names = {link["index"]: str(link.get("IFLA_IFNAME")) for link in links}
         up = tuple(names[link["index"]] for link in links if link["flags"] & IFF_UP)
         return Exits(tuple(names.values()), up, tuple(_rules(rules)), tuple(_routes(routes, names)))
@@ -72,11 +74,11 @@ def read_exits(node: str, dumps: Sequence[bytes]) -> Exits:
         raise NetlinkError(f"{node} - netlink dump - expected links, rules, routes - seen {seen}") from error
 
 
-def _parsed(node: str, dump: bytes, kind: str) -> list[Any]:
+def _parsed(node: str, what: str, dump: bytes, kind: str) -> list[Any]:
     found = list(messages(dump))
     if not found or found[-1][0] != NLMSG_DONE or any(found[-1][3][:4]):
         raise NetlinkError(f"{node} - netlink dump - expected all of it - seen it refused or broken off")
-    return [message for message in MarshalRtnl().parse(dump) if message.get("event") == kind]
+    return [message for message in MarshalRtnl().parse(lean(what, dump)) if message.get("event") == kind]
 
 
 def _rules(dump: Sequence[Any]) -> Iterator[str]:

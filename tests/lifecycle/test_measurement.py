@@ -6,6 +6,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
@@ -16,8 +17,9 @@ from fixtures.suite import COMPARISONS, SEED
 from fixtures.verdicts import note_key
 from reports.perf.compare import Judged, Threshold, measure
 from reports.perf.iperf import read_throughput
-from topology.errors import KernelUnavailable, NotApplicable
+from topology.errors import InstrumentFailed, KernelUnavailable, NotApplicable
 from topology.formats.lab import load_lab_text
+from topology.kernels.link import Completed
 from topology.kernels.registry import start_kernel
 from topology.wait import wait_for
 
@@ -37,8 +39,11 @@ LOAD = Load("tcp", 131072, count=1000)
 """125 MiB, some 100 ms: short and noisy, which is what the rule has to bear."""
 SLOWEST = 0.2
 """What a slowed link keeps at least: where noise asks for more than that, a link is as good as down."""
+SHAPERS = (("tbf", "burst", "128k", "limit", "1m"), ("netem", "limit", "10000"))
+"""What slows a link, with its options besides the rate (tc-tbf(8), tc-netem(8))."""
+FASTEST = 1e11
 FRAME, CARRIED = 1514, 1448
-"""Bytes of a full frame, which tbf counts, and of its payload, which iperf3 counts (Ethernet, IPv4, TCP with time)."""
+"""Bytes of a full frame, which both count, and of its payload, which iperf3 counts (Ethernet, IPv4, TCP with time)."""
 SAME = Threshold(1.0)
 """Equal paths lie on it: the rule leaves them undecided, and any decision tells the two apart."""
 BY_HAND_PORT = 5201
@@ -74,17 +79,23 @@ def rate(twins: LiveFabric) -> Callable[[int], float]:
 
 
 @pytest.fixture
-def slow_down(twins: LiveFabric) -> Callable[[float], None]:
-    """Lets the second link carry so many bits of TCP's payload in a second."""
+def slow_downs(twins: LiveFabric) -> list[Callable[[float], None]]:
+    """Ways to let the second link carry so many bits of TCP's payload in a second: those that the kernel has."""
 
-    def shape(bits: float) -> None:
+    def shaped(kind: tuple[str, ...], bits: float) -> Completed:
         limit = f"{int(bits * FRAME / CARRIED)}bit"
-        tbf = ("root", "tbf", "rate", limit, "burst", "128k", "limit", "1m")
-        done = twins.run("near", "tc", "qdisc", "replace", "dev", "n2", *tbf)
-        if done.code:
-            raise NotApplicable(f"no tbf in this kernel: {done.stderr}")
+        twins.run("near", "tc", "qdisc", "del", "dev", "n2", "root")
+        return twins.run("near", "tc", "qdisc", "add", "dev", "n2", "root", kind[0], "rate", limit, *kind[1:])
 
-    return shape
+    def shape(kind: tuple[str, ...], bits: float) -> None:
+        done = shaped(kind, bits)
+        if done.code:
+            raise InstrumentFailed(f"tc - expected {kind[0]} on n2 - seen {done.stderr}")
+
+    there = [kind for kind in SHAPERS if not shaped(kind, FASTEST).code]
+    if not there:
+        raise NotApplicable("this kernel has neither tbf nor netem")
+    return [partial(shape, kind) for kind in there]
 
 
 def allowed(share: float, comparisons: int) -> int:
@@ -112,7 +123,7 @@ def listed(figures: Sequence[float]) -> str:
 
 
 def test_unchanged_link_raises_no_alarm_and_a_slow_one_is_found(
-    request: pytest.FixtureRequest, rate: Callable[[int], float], slow_down: Callable[[float], None]
+    request: pytest.FixtureRequest, rate: Callable[[int], float], slow_downs: Sequence[Callable[[float], None]]
 ) -> None:
     """An unchanged link is told from itself in 1 % at most; slowed by twice the stated effect, it is found in 95 %."""
     same, slow, links = Counter[str](), Counter[str](), {"first": 1, "slowed": 2}
@@ -122,6 +133,7 @@ def test_unchanged_link_raises_no_alarm_and_a_slow_one_is_found(
         same[judged.verdict] += 1
         if judged.verdict != "unstable":
             alarms.append(f"Gbit/s {listed([bits / 1e9 for bits in rates])}; ratios {listed(judged.comparison.ratios)}")
+        slow_down = slow_downs[number % len(slow_downs)]
         slow_down(statistics.median(rates) * max(SLOWEST, 1 - 2 * judged.comparison.smallest_effect))
         slowed = measure(lambda name: rate(links[name]), {"slowed": SAME}, "first", f"{SEED} slow {number}")
         slow[slowed["slowed"].verdict] += 1

@@ -1,4 +1,4 @@
-"""Whether two workers come to the verdicts of one, and how long both take: ``pytest -m overlay``, and with ``-n 2``.
+"""Whether two workers come to the verdicts of one, and sooner: ``pytest -m overlay`` and more, without and with -n 2.
 
 ``python -m benchmarks.parallel [ROUNDS]`` alternates the two, on the kernel that ``auto`` takes. One run comes first
 that does not count: it leaves the snapshot that the others restore, where the kernel is one that can be saved.
@@ -20,6 +20,8 @@ from topology.errors import EnvironmentBroken
 
 ROOT = Path(__file__).parent.parent
 WAYS: dict[str, Sequence[str]] = {"serial": (), "two workers": ("-n", "2")}
+SELECTIONS = ("overlay", "overlay or isolation or mtu")
+"""What is selected: the least that people run, and what takes long enough for workers to be asked for."""
 TIMEOUT_S = 900.0
 
 
@@ -32,40 +34,52 @@ class Run:
     verdicts: tuple[tuple[str, str], ...]
 
 
-def run(*arguments: str) -> Run:
+def run(selection: str, *arguments: str) -> Run:
     """Run the suite on the reference lab as a user does; results go into a folder that is removed."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         settings = ("-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "--out", str(out))
-        command = (sys.executable, "-m", "pytest", *settings, "-q", "-m", "overlay", *arguments)
+        command = (sys.executable, "-m", "pytest", *settings, "-q", "-m", selection, *arguments)
         start = time.perf_counter()
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         took = time.perf_counter() - start
         if done.returncode:
             raise EnvironmentBroken(
-                f"pytest -m overlay - expected to pass - seen {done.returncode}: {done.stdout[-400:]}"
+                f"pytest -m {selection!r} - expected to pass - seen {done.returncode}: {done.stdout[-400:]}"
             )
         results = json.loads((out / "results.json").read_text())
     verdicts = tuple((test["id"], test["verdict"]) for test in results["tests"])
     return Run(took, results["kernel"]["kind"], verdicts)
 
 
-def main(rounds: int = 3) -> None:
+def main(rounds: int = 7) -> None:
     """Measure and show."""
-    first = run()
+    figures: list[Figure] = []
+    samples: dict[str, dict[str, list[float]]] = {}
+    for selection in SELECTIONS:
+        found, samples[selection] = measured(selection, rounds)
+        figures += found
+    publish("parallel", figures, samples)
+
+
+def measured(selection: str, rounds: int) -> tuple[list[Figure], dict[str, list[float]]]:
+    """The figures of one selection, and the seconds that they were made of."""
+    first = run(selection)
     runs: dict[str, list[Run]] = {name: [] for name in WAYS}
     for _ in range(rounds):
         for name, arguments in WAYS.items():
-            runs[name].append(run(*arguments))
+            runs[name].append(run(selection, *arguments))
     took = {name: [one.seconds for one in found] for name, found in runs.items()}
     same = [one.verdicts == first.verdicts for found in runs.values() for one in found]
-    figures = (
-        Figure("runs with the same verdicts in the same order", sum(same) / len(same), "", Goal(1, at_least=True)),
-        median(f"one process, kernel {first.kernel}", took["serial"], "s"),
-        median(f"-n 2, kernel {first.kernel}", took["two workers"], "s"),
-        ratio("-n 2 / one process", took["two workers"], took["serial"]),
-    )
-    publish("parallel", figures, took)
+    what = f"-m {selection!r}" if " " in selection else f"-m {selection}"
+    goal = Goal(1, at_least=True)
+    figures = [
+        Figure(f"{what}: runs with the same verdicts in the same order", sum(same) / len(same), "", goal),
+        median(f"{what}, one process, kernel {first.kernel}", took["serial"], "s"),
+        median(f"{what} -n 2, kernel {first.kernel}", took["two workers"], "s"),
+        ratio(f"{what}: -n 2 / one process", took["two workers"], took["serial"], Goal(1)),
+    ]
+    return figures, took
 
 
 if __name__ == "__main__":

@@ -173,7 +173,8 @@ def start_kernel(choice: str, needs: Iterable[str], progress: Progress, wanted: 
 def _refusal(kernel: Kernel, needs: Iterable[str], wanted: Wanted) -> str:
     """Why a kernel that has started cannot carry a lab; empty where it can."""
     try:
-        if refused := missing(kernel, needs):
+        # A fabric that is up has been made of these kinds in this very kernel.
+        if not kernel.holds_fabric and (refused := missing(kernel, needs)):
             return describe(refused)
         if wanted.engine:
             kernel.engine()

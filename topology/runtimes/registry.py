@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from topology.errors import UnknownName
-from topology.kernels.netlink import Netlink
-from topology.kernels.registry import Kernel
-from topology.model import Fabric
+
+if TYPE_CHECKING:
+    from topology.kernels.netlink import Netlink
+    from topology.kernels.registry import Kernel
+    from topology.model import Fabric
 
 
 class Runtime(Protocol):

@@ -7,9 +7,9 @@ import pytest
 
 from fixtures.instruments.live import LiveFabric
 from fixtures.isolation import IsolationBook
+from fixtures.lab import load
 from fixtures.map import ERRORED, draw_map
 from fixtures.run import Run, check_adoption
-from fixtures.session import load
 from fixtures.sizes import SizeBook
 from tests.self.adopting.test_others import opened
 from tests.self.builders import vxlan_lab

@@ -32,7 +32,7 @@ KEYS = (
 )
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", sorted(KEYS))
 def test_every_key_is_on_the_page(key: str) -> None:
     """No key, label, kind or option is read that the page does not name."""
     assert key in WORDS

@@ -51,6 +51,13 @@ def test_auto_stops_at_the_first_that_can() -> None:
     assert (kernel.kind, [fake.kind for fake in Fake.started]) == ("poor", ["poor"])
 
 
+def test_kinds_are_not_tried_where_a_fabric_is_up() -> None:
+    """What a restored fabric is made of, its kernel offers: it is not tried again before every run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Fake, "holds_fabric", True)
+        assert start("auto", *NEEDS).kind == "poor"
+
+
 def test_a_chosen_kernel_was_asked_for() -> None:
     """A kernel that was named is taken because it was named."""
     assert str(start("good", *NEEDS).info) == "good (Linux 6.1, native): asked for"

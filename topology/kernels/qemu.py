@@ -40,7 +40,7 @@ ACCELERATORS: Mapping[str, tuple[str, ...]] = {
 }
 DOOR = "agent.sock"
 """In the folder of a kept QEMU: where its agent's stream can be had once we have gone."""
-MONITOR_TIMEOUT_S, QUIT_TIMEOUT_S = 10.0, 5.0
+MONITOR_TIMEOUT_S, QUIT_TIMEOUT_S, END_S = 10.0, 5.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -174,15 +174,22 @@ class Qemu:
 
     def health(self) -> str:
         """Why the guest cannot answer any more; empty while it runs."""
-        if (code := self.process.poll()) is not None:
-            return f"QEMU ended with code {code}: {self.words()}"
+        if self.process.poll() is not None:
+            return self._end()
         try:
             status = self.command("query-status")["status"]
         except KernelUnavailable as error:
+            # A QEMU that ends loses its monitor first.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_S)
+                return self._end()
             return str(error)
         return (
             "" if status in ("running", "inmigrate", "prelaunch") else f"the guest is {status}; {self.console_tail()}"
         )
+
+    def _end(self) -> str:
+        return f"QEMU ended with code {self.process.returncode}: {self.words()}"
 
     def console(self) -> str:
         """What the guest has printed, as far as the ring still holds it."""

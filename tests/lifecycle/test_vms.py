@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.instruments.cores import VCPU, threads_of
 from fixtures.instruments.iperf import Iperf, Load
+from fixtures.instruments.stage import Wire
 from fixtures.instruments.vms import NODE, Vm, joined_vms
 from fixtures.suite import StartSuite
+from reports.perf.cores import Pinning
 from topology.errors import AgentLost, NotApplicable
+from topology.kernels.qemu import PROCESSORS
 from topology.kernels.registry import Kernel
 from topology.wait import wait_for
 
@@ -83,6 +87,17 @@ def test_machines_that_die_amid_measuring_make_the_test_errored(start_suite: Sta
     assert "QEMU ended with code -9" in errored["message"]
     assert done.code == ERRORED
     assert done.left == {}
+
+
+def test_machines_are_kept_to_their_cores(machines: tuple[Vm, Vm]) -> None:
+    """Where a machine has a core, all its processors are on it, and nothing else of it is moved there."""
+    first = min(os.sched_getaffinity(0))
+    last = max(os.sched_getaffinity(0))
+    Wire(machines).keep_to(Pinning(frozenset({first}), frozenset({last}), frozenset({first, last})))
+    for vm, cpu in zip(machines, (first, last), strict=True):
+        kept = {thread.name: os.sched_getaffinity(thread.tid) for thread in threads_of(vm.kernel.process)}
+        assert [cpus for name, cpus in kept.items() if name.startswith(VCPU)] == [{cpu}] * PROCESSORS
+        assert kept["qemu-system-x86"] == os.sched_getaffinity(0)
 
 
 def test_machines_reach_each_other_and_nothing_else(kernel: Kernel) -> None:

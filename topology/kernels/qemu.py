@@ -244,6 +244,7 @@ def qemu_arguments(machine: Machine, files: Sequence[int], stream: str, monitor_
     return (
         *("-M", "q35,smm=off,sata=off,smbus=off", *ACCELERATORS[machine.accelerator]),
         *("-smp", str(PROCESSORS), "-m", str(machine.memory_mib)),
+        *("-name", "debug-threads=on"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-sandbox", SANDBOX),
         *("-action", "reboot=shutdown,shutdown=pause"),
         *("-chardev", f"ringbuf,id=console,size={CONSOLE_BYTES}", "-serial", "chardev:console"),

@@ -109,6 +109,11 @@ class Kernel(abc.ABC):
         """Live on when this process ends: ``end_command`` has been told. Before this, a killed run takes it along."""
         return
 
+    @property
+    def process(self) -> int | None:
+        """The process of this machine that is the kernel's; None where the kernel is this machine's own."""
+        return None
+
     @abc.abstractmethod
     def close(self) -> None:
         """End the kernel and everything in it."""

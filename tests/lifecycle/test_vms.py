@@ -96,7 +96,9 @@ def test_machines_are_kept_to_their_cores(machines: tuple[Vm, Vm]) -> None:
     Wire(machines).keep_to(Pinning(frozenset({first}), frozenset({last}), frozenset({first, last})))
     for vm, cpu in zip(machines, (first, last), strict=True):
         kept = {thread.name: os.sched_getaffinity(thread.tid) for thread in threads_of(vm.kernel.process)}
-        assert [cpus for name, cpus in kept.items() if name.startswith(VCPU)] == [{cpu}] * PROCESSORS
+        assert [cpus for name, cpus in kept.items() if name.startswith(VCPU)] == [{cpu}] * PROCESSORS[
+            vm.kernel.info.accelerator
+        ]
         assert kept["qemu-system-x86"] == os.sched_getaffinity(0)
 
 

@@ -36,6 +36,12 @@ def following(arguments: tuple[str, ...], option: str) -> list[str]:
     return [value for name, value in pairwise(arguments) if name == option]
 
 
+def test_emulated_guest_has_one_processor() -> None:
+    """Under emulation no second processor can keep a translation of code that the kernel has patched."""
+    counts = {kind: following(qemu_arguments(machine(kind), FILES, AGENT, MONITOR), "-smp") for kind in ("kvm", "tcg")}
+    assert counts == {"kvm": ["2"], "tcg": ["1"]}
+
+
 def test_guest_has_no_way_out(arguments: tuple[str, ...]) -> None:
     """QEMU is given no network card, and makes none of its own accord."""
     assert not {"-netdev", "-nic", "-net", "-usb", "-vnc"} & set(arguments)

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from fixtures.instruments.cores import VCPU, threads_of
+from fixtures.instruments.customers import pair_for_vms, vm_customers
 from fixtures.instruments.iperf import Iperf, Load
+from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.stage import Wire
 from fixtures.instruments.vms import NODE, Vm, joined_vms
 from fixtures.suite import StartSuite
 from reports.perf.cores import Pinning
-from topology.errors import AgentLost, NotApplicable
+from topology.errors import AgentLost, KernelUnavailable, NotApplicable
+from topology.formats.lab import load_lab
 from topology.kernels.qemu import PROCESSORS
-from topology.kernels.registry import Kernel
+from topology.kernels.registry import Kernel, start_kernel
 from topology.wait import wait_for
 
 pytestmark = pytest.mark.lifecycle
@@ -100,6 +103,35 @@ def test_machines_are_kept_to_their_cores(machines: tuple[Vm, Vm]) -> None:
             vm.kernel.info.accelerator
         ]
         assert kept["qemu-system-x86"] == os.sched_getaffinity(0)
+
+
+@pytest.fixture
+def overlay(kernel: Kernel) -> Iterator[LiveFabric]:
+    """A fabric with customers behind VXLAN on this machine's kernel, in a sandbox of its own."""
+    must_be_a_machine(kernel)
+    lab = load_lab("vxlan-only")
+    try:
+        host = start_kernel("host", lab.needs, lambda _: None)
+    except KernelUnavailable as error:
+        raise NotApplicable(str(error)) from error
+    try:
+        yield LiveFabric(lab, host)
+    finally:
+        host.close()
+
+
+def test_machines_are_customers_of_a_fabric(overlay: LiveFabric) -> None:
+    """Two machines in the places of customers send through the overlay as declared, hop by hop, and iperf3 runs."""
+    pair = pair_for_vms(overlay.declared)
+    assert pair is not None
+    assert pair.kind == "l2-overlay"
+    with vm_customers(overlay, pair, lambda _: None) as customers:
+        trip = customers.trip()
+        assert trip.as_declared
+        assert "vxlan" in {h.layer for s in trip.out.journey.sightings for h in s.headers.headers}
+        client, server = customers.ends("vm")
+        iperf = Iperf(client.agent, server_agent=server.agent)
+        assert iperf.run(client.node, server.node, server.address, Load("udp", 800, count=200)).arrived
 
 
 def test_machines_reach_each_other_and_nothing_else(kernel: Kernel) -> None:

@@ -108,7 +108,7 @@ class Qemu:
             for descriptor in files:
                 stack.callback(os.close, descriptor)
             stream, inherited = f"fd={agent_far.fileno()}", [*files, agent_far.fileno(), monitor_far.fileno()]
-            inherited += [machine.wanted.wire] if machine.wanted.wire is not None else []
+            inherited += machine.wanted.cards
             if keep_at is not None:
                 door = stack.enter_context(socket.socket(socket.AF_UNIX))
                 door.bind(str(keep_at / DOOR))
@@ -246,7 +246,9 @@ def qemu_arguments(machine: Machine, files: Sequence[int], stream: str, monitor_
     """QEMU's command line behind its name; ``files`` are the descriptors of kernel, initrd and root file system."""
     kernel, initrd, rootfs = (f"/dev/fd/{descriptor}" for descriptor in files)
     words = [*KERNEL_ARGUMENTS, *(TCG_ARGUMENTS if machine.accelerator == "tcg" else ())]
-    card = ("-netdev", f"socket,id=wire,fd={machine.wanted.wire}", "-device", "virtio-net-pci,netdev=wire,romfile=")
+    kind = "socket" if machine.wanted.wire is not None else "tap"
+    ends = (f"{kind},id=card,fd={descriptor}" for descriptor in machine.wanted.cards)
+    cards = tuple(word for end in ends for word in ("-netdev", end, "-device", "virtio-net-pci,netdev=card,romfile="))
     return (
         *("-M", "q35,smm=off,sata=off,smbus=off", *ACCELERATORS[machine.accelerator]),
         *("-smp", str(PROCESSORS[machine.accelerator]), "-m", str(machine.memory_mib)),
@@ -265,7 +267,7 @@ def qemu_arguments(machine: Machine, files: Sequence[int], stream: str, monitor_
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,{stream}"),
         *("-device", "virtserialport,chardev=agent,name=agent"),
         *("-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control"),
-        *(card if machine.wanted.wire is not None else ()),
+        *cards,
     )
 
 

@@ -130,12 +130,13 @@ class Matcher:
         """The stack that each row belongs to."""
         switches = np.flatnonzero(rows.kind == SWITCH)
         named = rows.pid.copy()
-        unnamed = rows.pid < 0
-        if unnamed.any() or len(switches):
-            for at in switches.tolist():
-                self._name_unknown(int(rows.cpu[at]), int(rows.pid[at]), at, rows, named)
-            now = _latest(rows.cpu, rows.kind == SWITCH, rows.ns, self.running, NO_PID)
-            named = np.where(unnamed & (named < 0), now, named)
+        for at in switches.tolist():
+            self._name_unknown(int(rows.cpu[at]), int(rows.pid[at]), at, rows, named)
+        unnamed = (named < 0) & (rows.pid < 0)
+        if unnamed.any():
+            named = np.where(unnamed, _latest(rows.cpu, rows.kind == SWITCH, rows.ns, self.running, NO_PID), named)
+        else:
+            self.running |= dict(zip(rows.cpu[switches].tolist(), rows.ns[switches].tolist(), strict=True))
         idle = np.where(named == 0, IDLE - rows.cpu, named)
         return np.where(named == NO_PID, UNKNOWN - rows.cpu, idle)
 

@@ -42,9 +42,10 @@ class Chunk:
         self.starts = np.concatenate([np.array([PAD], np.int64), self.ends[:-1] + 1])
         self._words: Words = np.ndarray((len(self.data) - 7,), "<u8", self.data, strides=(1,))
 
-    def line(self, number: int) -> bytes:
-        """A line without its newline."""
-        return self.data[self.starts[number] : self.ends[number]]
+    def lines(self, numbers: Ints) -> list[bytes]:
+        """Lines without their newlines."""
+        spans = zip(self.starts[numbers].tolist(), self.ends[numbers].tolist(), strict=True)
+        return [self.data[begin:end] for begin, end in spans]
 
     def text(self, begin: int, end: int) -> bytes:
         """What stands there."""

@@ -58,6 +58,7 @@ class Line:
     task_span: tuple[int, int] = (-1, -1)
 
 
+@lru_cache(maxsize=1 << 9)
 def read_line(line: bytes) -> Line | None:
     """A line without its newline; None where it is not one of function_graph's."""
     if not line or HEAD.match(line) or line.startswith(RULE) or OVERRUNS.match(line):

@@ -115,15 +115,15 @@ class RowReader:
             self._layout = self._learn_layout(chunk, plain)
             fast = self._fast(chunk, rows)
             plain = np.flatnonzero(~fast & (chunk.ends > chunk.starts))
-        for number in plain.tolist():
-            self._read_one(chunk.line(number), number, rows)
+        for number, line in zip(plain.tolist(), chunk.lines(plain), strict=True):
+            self._read_one(line, number, rows)
         self.lines += len(chunk.starts)
         kept = np.flatnonzero(rows.kind != IGNORED)
         return Rows(*(column[kept] for column in (rows.kind, rows.cpu, rows.pid, rows.depth, rows.name, rows.ns)))
 
     def _learn_layout(self, chunk: Chunk, plain: Ints) -> Layout | None:
-        for number in plain[:200].tolist():
-            line = read_line(chunk.line(number))
+        for text in chunk.lines(plain[:200]):
+            line = read_line(text)
             if line is not None and line.bar >= 0:
                 return Layout(line.bar, line.cpu_span, line.task_span)
         return self._layout
@@ -194,20 +194,25 @@ class RowReader:
 
     def _read_one(self, line: bytes, number: int, rows: Rows) -> None:
         """A line that is not where the others have their columns: a switch, a loss, a head line, a strange one."""
-        if lost := LOST.match(line):
-            self.loss_seen = True
-            self.lost += int(lost[1] or 0)
-            return
-        if written := WRITTEN.match(line):
-            self.lost += max(0, int(written[2]) - int(written[1]))
-            return
         found = read_line(line)
         if found is None:
-            if not self.unreadable:
-                self.first_unreadable = f"line {self.lines + number + 1}: {line[:80]!r}"
-            self.unreadable += 1
+            self._read_strange(line, number)
+            return
+        if found.kind == IGNORED:
+            if written := WRITTEN.match(line):
+                self.lost += max(0, int(written[2]) - int(written[1]))
             return
         names = self.devices if found.kind == EVENT else self.functions
         rows.kind[number], rows.cpu[number], rows.pid[number] = found.kind, found.cpu, found.pid
         rows.depth[number], rows.ns[number] = found.depth, found.ns
         rows.name[number] = names.number(found.name) if found.name else -1
+
+    def _read_strange(self, line: bytes, number: int) -> None:
+        """A line that is not function_graph's own."""
+        if lost := LOST.match(line):
+            self.loss_seen = True
+            self.lost += int(lost[1] or 0)
+            return
+        if not self.unreadable:
+            self.first_unreadable = f"line {self.lines + number + 1}: {line[:80]!r}"
+        self.unreadable += 1

@@ -14,6 +14,8 @@ from topology.formats.lab import LABS, known_labs
 pytestmark = [pytest.mark.lifecycle, pytest.mark.labs]
 WHOLE = "underlay or overlay or isolation or mtu"
 TENANTS = str(LABS / "mixed-tenants.csv")
+WHOLE_S = 1200.0
+"""49 containers and 600 tests in an emulated guest took 580 s on two busy cores."""
 WITHOUT_TENANTS = ("ipv6-underlay",)
 """Labs whose leaves and spines have no IPv4 addresses, over which tenants would be carried."""
 WITH_TENANTS = ("netns", "guest-docker")
@@ -35,7 +37,7 @@ CASES = EVERY if LABS_TO_PROVE == "all" else SAMPLE
 def test_lab_is_proven_as_a_whole(lab: str, where: str, suite: Callable[..., SuiteRun]) -> None:
     """Its links, pairs, tenants, sizes and isolation are as declared, and nothing is left of the run."""
     tenants = ("--tenants", TENANTS) if where in WITH_TENANTS and lab not in WITHOUT_TENANTS else ()
-    run = suite("-m", WHOLE, "--lab", lab, *tenants, *ON[where])
+    run = suite("-m", WHOLE, "--lab", lab, *tenants, *ON[where], timeout_s=WHOLE_S)
     if "kernel: none." in run.output:
         assert ON[where], run.output
         raise NotApplicable(next(line for line in run.output.splitlines() if line.startswith("kernel: none.")))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
@@ -15,8 +17,9 @@ from fixtures.suite import COMPARISONS, SEED
 from fixtures.verdicts import note_key
 from reports.perf.compare import Judged, Threshold, measure
 from reports.perf.iperf import read_throughput
-from topology.errors import KernelUnavailable, NotApplicable
+from topology.errors import InstrumentFailed, KernelUnavailable, NotApplicable
 from topology.formats.lab import load_lab_text
+from topology.kernels.link import Completed
 from topology.kernels.registry import start_kernel
 from topology.wait import wait_for
 
@@ -36,14 +39,22 @@ LOAD = Load("tcp", 131072, count=1000)
 """125 MiB, some 100 ms: short and noisy, which is what the rule has to bear."""
 SLOWEST = 0.2
 """What a slowed link keeps at least: where noise asks for more than that, a link is as good as down."""
+SHAPERS = (("tbf", "burst", "128k", "limit", "1m"), ("netem", "limit", "10000"))
+"""What slows a link, with its options besides the rate (tc-tbf(8), tc-netem(8))."""
+FASTEST = 1e11
 FRAME, CARRIED = 1514, 1448
-"""Bytes of a full frame, which tbf counts, and of its payload, which iperf3 counts (Ethernet, IPv4, TCP with time)."""
+"""Bytes of a full frame, which both count, and of its payload, which iperf3 counts (Ethernet, IPv4, TCP with time)."""
 SAME = Threshold(1.0)
 """Equal paths lie on it: the rule leaves them undecided, and any decision tells the two apart."""
 BY_HAND_PORT = 5201
-ALLOWED_ALARMS = max(1, COMPARISONS // 100)
-"""1 %; of fewer than 100 comparisons one, as each may be the one in a hundred."""
-ALLOWED_MISSES = max(1, COMPARISONS // 20)
+BY_HAND_COMPARISONS = 3
+"""Ours and those by hand differ where as many comparisons in a row say so: one of equals does in a hundred."""
+ALARMS, MISSES = 0.01, 0.05
+"""What the rule promises at most."""
+ENOUGH = 100
+"""From so many comparisons on, the promise itself is counted; a few of them can only refute it."""
+DOUBT = 1e-4
+"""How often a sample of a rule that keeps its promise may refute it."""
 
 
 @pytest.fixture(scope="module")
@@ -68,45 +79,68 @@ def rate(twins: LiveFabric) -> Callable[[int], float]:
 
 
 @pytest.fixture
-def slow_down(twins: LiveFabric) -> Callable[[float], None]:
-    """Lets the second link carry so many bits of TCP's payload in a second."""
+def slow_downs(twins: LiveFabric) -> list[Callable[[float], None]]:
+    """Ways to let the second link carry so many bits of TCP's payload in a second: those that the kernel has."""
 
-    def shape(bits: float) -> None:
+    def shaped(kind: tuple[str, ...], bits: float) -> Completed:
         limit = f"{int(bits * FRAME / CARRIED)}bit"
-        tbf = ("root", "tbf", "rate", limit, "burst", "128k", "limit", "1m")
-        done = twins.run("near", "tc", "qdisc", "replace", "dev", "n2", *tbf)
+        twins.run("near", "tc", "qdisc", "del", "dev", "n2", "root")
+        return twins.run("near", "tc", "qdisc", "add", "dev", "n2", "root", kind[0], "rate", limit, *kind[1:])
+
+    def shape(kind: tuple[str, ...], bits: float) -> None:
+        done = shaped(kind, bits)
         if done.code:
-            raise NotApplicable(f"no tbf in this kernel: {done.stderr}")
+            raise InstrumentFailed(f"tc - expected {kind[0]} on n2 - seen {done.stderr}")
 
-    return shape
+    there = [kind for kind in SHAPERS if not shaped(kind, FASTEST).code]
+    if not there:
+        raise NotApplicable("this kernel has neither tbf nor netem")
+    return [partial(shape, kind) for kind in there]
 
 
-def against_itself(rate: Callable[[int], float], seed: str) -> tuple[Judged, float]:
-    """The first link compared with itself, and its median rate."""
+def allowed(share: float, comparisons: int) -> int:
+    """How many of so many comparisons may go wrong: the share promised, or as many of a few as do not refute it."""
+    if comparisons >= ENOUGH:
+        return int(share * comparisons)
+    chances = [math.comb(comparisons, n) * share**n * (1 - share) ** (comparisons - n) for n in range(comparisons + 1)]
+    return next(n for n in range(comparisons + 1) if sum(chances[n + 1 :]) < DOUBT)
+
+
+def against_itself(rate: Callable[[int], float], seed: str) -> tuple[Judged, list[float]]:
+    """The first link compared with itself, and its rates in the order of the runs."""
     rates: list[float] = []
 
     def run(_: str) -> float:
         rates.append(rate(1))
         return rates[-1]
 
-    return measure(run, {"again": SAME}, "first", seed)["again"], statistics.median(rates)
+    return measure(run, {"again": SAME}, "first", seed)["again"], rates
+
+
+def listed(figures: Sequence[float]) -> str:
+    """Figures in their order, short: what shows how an alarm came about."""
+    return " ".join(f"{figure:.3g}" for figure in figures)
 
 
 def test_unchanged_link_raises_no_alarm_and_a_slow_one_is_found(
-    request: pytest.FixtureRequest, rate: Callable[[int], float], slow_down: Callable[[float], None]
+    request: pytest.FixtureRequest, rate: Callable[[int], float], slow_downs: Sequence[Callable[[float], None]]
 ) -> None:
     """An unchanged link is told from itself in 1 % at most; slowed by twice the stated effect, it is found in 95 %."""
     same, slow, links = Counter[str](), Counter[str](), {"first": 1, "slowed": 2}
+    alarms: list[str] = []
     for number in range(COMPARISONS):
-        judged, median = against_itself(rate, f"{SEED} {number}")
+        judged, rates = against_itself(rate, f"{SEED} {number}")
         same[judged.verdict] += 1
-        slow_down(median * max(SLOWEST, 1 - 2 * judged.comparison.smallest_effect))
+        if judged.verdict != "unstable":
+            alarms.append(f"Gbit/s {listed([bits / 1e9 for bits in rates])}; ratios {listed(judged.comparison.ratios)}")
+        slow_down = slow_downs[number % len(slow_downs)]
+        slow_down(statistics.median(rates) * max(SLOWEST, 1 - 2 * judged.comparison.smallest_effect))
         slowed = measure(lambda name: rate(links[name]), {"slowed": SAME}, "first", f"{SEED} slow {number}")
         slow[slowed["slowed"].verdict] += 1
     counted = f"seed {SEED}; unchanged {dict(same)}, slowed {dict(slow)}"
     request.node.stash[note_key] = counted
-    assert COMPARISONS - same["unstable"] <= ALLOWED_ALARMS, counted
-    assert COMPARISONS - slow["failed"] <= ALLOWED_MISSES, counted
+    assert len(alarms) <= allowed(ALARMS, COMPARISONS), "\n".join((counted, *alarms))
+    assert COMPARISONS - slow["failed"] <= allowed(MISSES, COMPARISONS), counted
 
 
 def test_our_runs_and_those_by_hand_cannot_be_told_apart(twins: LiveFabric, rate: Callable[[int], float]) -> None:
@@ -120,5 +154,10 @@ def test_our_runs_and_those_by_hand_cannot_be_told_apart(twins: LiveFabric, rate
             return read_throughput(done.stdout, words=done.stderr).received.bits_per_second
 
         runs = {"ours": lambda: rate(1), "by hand": by_hand}
-        judged = measure(lambda name: runs[name](), {"ours": SAME}, "by hand", SEED)["ours"]
-    assert judged.verdict == "unstable", (SEED, judged.message("ours against by hand"))
+        told_apart: list[str] = []
+        for number in range(BY_HAND_COMPARISONS):
+            judged = measure(lambda name: runs[name](), {"ours": SAME}, "by hand", f"{SEED} {number}")["ours"]
+            if judged.verdict == "unstable":
+                break
+            told_apart.append(judged.message("ours against by hand"))
+    assert len(told_apart) < BY_HAND_COMPARISONS, "\n".join((SEED, *told_apart))

@@ -154,6 +154,8 @@ def ranking_table(title: str, found: Recordings) -> Measurement:
         if sure
         else "Of no function is it proven that its time per packet grows with the size."
     ]
+    if falls := [effect.name for effect in ranked if effect.per_packet.high < 0]:
+        words.append(f"With the size falls the time per packet of {', '.join(falls)}.")
     words += _claim_words(found)
     head = ("function", "rank correlation of own time with size", "of own time per byte", "own p50 ns by size")
     return Measurement(title, head, rows, tuple(words))

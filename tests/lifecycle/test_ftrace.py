@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -29,6 +30,21 @@ def tracing_state(fabric: LiveFabric) -> dict[str, str]:
     texts = fabric.kernel.agent.call("read_files", files=[[None, f"{TRACEFS}/{name}"] for name in names])
     found = dict(zip(names, texts.get("texts", list), strict=True))
     return {**found, "buffer_size_kb": (found["buffer_size_kb"] or "").split()[0]}
+
+
+@contextlib.contextmanager
+def read_only_tracefs(fabric: LiveFabric) -> Iterator[None]:
+    """Let nobody write to tracefs, wherever it is mounted."""
+
+    def mounted(how: str) -> None:
+        done = fabric.kernel.agent.run(["mount", "-o", f"remount,{how}", TRACEFS])
+        assert done.code == 0, done.stderr
+
+    mounted("ro")
+    try:
+        yield
+    finally:
+        mounted("rw")
 
 
 def last_of(way: Journey) -> str:
@@ -69,3 +85,14 @@ def test_datagrams_are_counted_at_every_hop(
     assert reading.graph.pid_filter([int(sent.stdout)])["ip_rcv"] <= reading.graph.functions["ip_rcv"].calls
     assert reading.empty is not None
     assert reading.empty.p50_ns < reading.graph.functions["udp_sendmsg"].total.p50_ns
+
+
+def test_read_only_tracefs_is_told_and_left_as_it_is(fabric: LiveFabric, tracing: dict[str, str]) -> None:
+    """Where the kernel lets nobody write to tracefs, that is told, nothing is changed, and later it works again."""
+    agent, words = fabric.kernel.agent, "expected writable - seen .*Read-only"
+    with read_only_tracefs(fabric), pytest.raises(TracerUnavailable, match=words), function_trace(agent):
+        pass
+    assert tracing_state(fabric) == tracing
+    with function_trace(agent):
+        assert tracing_state(fabric)["current_tracer"] == "function_graph\n"
+    assert tracing_state(fabric) == tracing

@@ -203,6 +203,11 @@ class GuestKernel(Kernel):
         """The command that ends a kept guest."""
         return f"kill {self.qemu.process.pid}"
 
+    @property
+    def process(self) -> int:
+        """QEMU, or the keeper above it."""
+        return self.qemu.process.pid
+
     def outlive(self) -> None:
         """Let its keeper keep it."""
         self.qemu.outlive()

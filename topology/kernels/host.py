@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, ClassVar
 
 from topology.errors import AgentLost, KernelUnavailable
+from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.bundle import LOADER, agent_parcel
 from topology.kernels.keeper import KEEP, keeper_command
 from topology.kernels.link import AgentLink
@@ -67,6 +68,10 @@ class HostKernel(Kernel):
             except AgentLost as error:
                 reasons.append(str(error))
         raise KernelUnavailable(f"no sandbox of namespaces: {'; '.join(reasons)}")
+
+    def namespace_file(self, node: str) -> Path:
+        """In the sandbox's own ``/run``."""
+        return Path(f"/proc/{self._process.pid}/root/{NETNS_DIR}/{node}")
 
     @classmethod
     def _users(cls) -> Sequence[tuple[str, ...]]:

@@ -32,15 +32,21 @@ PROGRAM = "qemu-system-x86_64"
 NOBODY = 65534
 KVM = Path("/dev/kvm")
 CONSOLE_BYTES = 1 << 17
-MEMORY_MIB, MEMORY_WITH_ENGINE_MIB, PROCESSORS = 512, 1024, 2
+MEMORY_MIB, MEMORY_WITH_ENGINE_MIB = 512, 1024
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 ACCELERATORS: Mapping[str, tuple[str, ...]] = {
     "kvm": ("-accel", "kvm", "-cpu", "host"),
     "tcg": ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"),
 }
+PROCESSORS: Mapping[str, int] = {"kvm": 2, "tcg": 1}
+"""Under TCG one. QEMU before 8.1 translates a page without holding its lock (mended by its deba78709ae8, "accel/tcg:
+Always lock pages before translation"): while one processor patches the kernel's code, as a tracer or a tap's static
+key makes it do, another can keep the translation of a breakpoint that is gone, and then spins in it for ever. It is
+most likely just after a restore, when nothing is translated yet. A run on two cores was no slower for it.
+"""
 DOOR = "agent.sock"
 """In the folder of a kept QEMU: where its agent's stream can be had once we have gone."""
-MONITOR_TIMEOUT_S, QUIT_TIMEOUT_S = 10.0, 5.0
+MONITOR_TIMEOUT_S, QUIT_TIMEOUT_S, END_S = 10.0, 5.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class Qemu:
             for descriptor in files:
                 stack.callback(os.close, descriptor)
             stream, inherited = f"fd={agent_far.fileno()}", [*files, agent_far.fileno(), monitor_far.fileno()]
-            inherited += [machine.wanted.wire] if machine.wanted.wire is not None else []
+            inherited += machine.wanted.cards
             if keep_at is not None:
                 door = stack.enter_context(socket.socket(socket.AF_UNIX))
                 door.bind(str(keep_at / DOOR))
@@ -174,15 +180,22 @@ class Qemu:
 
     def health(self) -> str:
         """Why the guest cannot answer any more; empty while it runs."""
-        if (code := self.process.poll()) is not None:
-            return f"QEMU ended with code {code}: {self.words()}"
+        if self.process.poll() is not None:
+            return self._end()
         try:
             status = self.command("query-status")["status"]
         except KernelUnavailable as error:
+            # A QEMU that ends loses its monitor first.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_S)
+                return self._end()
             return str(error)
         return (
             "" if status in ("running", "inmigrate", "prelaunch") else f"the guest is {status}; {self.console_tail()}"
         )
+
+    def _end(self) -> str:
+        return f"QEMU ended with code {self.process.returncode}: {self.words()}"
 
     def console(self) -> str:
         """What the guest has printed, as far as the ring still holds it."""
@@ -233,10 +246,13 @@ def qemu_arguments(machine: Machine, files: Sequence[int], stream: str, monitor_
     """QEMU's command line behind its name; ``files`` are the descriptors of kernel, initrd and root file system."""
     kernel, initrd, rootfs = (f"/dev/fd/{descriptor}" for descriptor in files)
     words = [*KERNEL_ARGUMENTS, *(TCG_ARGUMENTS if machine.accelerator == "tcg" else ())]
-    card = ("-netdev", f"socket,id=wire,fd={machine.wanted.wire}", "-device", "virtio-net-pci,netdev=wire,romfile=")
+    kind = "socket" if machine.wanted.wire is not None else "tap"
+    ends = (f"{kind},id=card,fd={descriptor}" for descriptor in machine.wanted.cards)
+    cards = tuple(word for end in ends for word in ("-netdev", end, "-device", "virtio-net-pci,netdev=card,romfile="))
     return (
         *("-M", "q35,smm=off,sata=off,smbus=off", *ACCELERATORS[machine.accelerator]),
-        *("-smp", str(PROCESSORS), "-m", str(machine.memory_mib)),
+        *("-smp", str(PROCESSORS[machine.accelerator]), "-m", str(machine.memory_mib)),
+        *("-name", "debug-threads=on"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-sandbox", SANDBOX),
         *("-action", "reboot=shutdown,shutdown=pause"),
         *("-chardev", f"ringbuf,id=console,size={CONSOLE_BYTES}", "-serial", "chardev:console"),
@@ -251,7 +267,7 @@ def qemu_arguments(machine: Machine, files: Sequence[int], stream: str, monitor_
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,{stream}"),
         *("-device", "virtserialport,chardev=agent,name=agent"),
         *("-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control"),
-        *(card if machine.wanted.wire is not None else ()),
+        *cards,
     )
 
 

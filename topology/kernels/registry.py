@@ -6,6 +6,7 @@ import abc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from topology.errors import EngineError, EnvironmentBroken, KernelUnavailable, UnknownName
@@ -38,13 +39,20 @@ class Wanted:
     With ``keep`` it can ``outlive`` this process, until somebody ends it by ``end_command``. With ``plan`` a kind
     that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine. With
     ``wire`` it has a network card, which speaks to whoever has the other end of that connected stream socket (its
-    descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one.
+    descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
+    ``tap`` the card is at the other end of that tap device (its descriptor).
     """
 
     keep: bool = False
     plan: Plan | None = None
     engine: bool = False
     wire: int | None = None
+    tap: int | None = None
+
+    @property
+    def cards(self) -> tuple[int, ...]:
+        """The descriptors that its network card needs."""
+        return tuple(each for each in (self.wire, self.tap) if each is not None)
 
 
 ANYTHING = Wanted()
@@ -85,6 +93,10 @@ class Kernel(abc.ABC):
         """Where the namespaces are that others have made; KernelUnavailable for a kind whose agent can enter none."""
         raise KernelUnavailable(f"kernel {self.kind} - namespaces of others - expected some - seen none: it is closed")
 
+    def namespace_file(self, node: str) -> Path:
+        """Where this process finds a node's namespace; KernelUnavailable for a kind that is a machine of its own."""
+        raise KernelUnavailable(f"kernel {self.kind} - {node} - expected on this machine's kernel - seen another")
+
     def save(self, fingerprint: str, progress: Progress) -> None:
         """Keep the fabric that has just been built for the next start; a kind that cannot be saved does nothing."""
         return
@@ -108,6 +120,11 @@ class Kernel(abc.ABC):
     def outlive(self) -> None:
         """Live on when this process ends: ``end_command`` has been told. Before this, a killed run takes it along."""
         return
+
+    @property
+    def process(self) -> int | None:
+        """The process of this machine that is the kernel's; None where the kernel is this machine's own."""
+        return None
 
     @abc.abstractmethod
     def close(self) -> None:

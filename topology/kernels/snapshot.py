@@ -66,8 +66,8 @@ class Snapshot:
 def snapshot_key(machine: Machine, plan: Plan) -> str:
     """What a snapshot depends on, as one name."""
     version = subprocess.run((PROGRAM, "--version"), capture_output=True, text=True, check=False).stdout
-    wire = None if machine.wanted.wire is None else 0
-    options = qemu_arguments(replace(machine, wanted=replace(machine.wanted, wire=wire)), (0, 0, 0), "", 0)
+    wire, tap = (None if end is None else 0 for end in (machine.wanted.wire, machine.wanted.tap))
+    options = qemu_arguments(replace(machine, wanted=replace(machine.wanted, wire=wire, tap=tap)), (0, 0, 0), "", 0)
     nodes = Path(__file__).with_name("engine.py").read_text() if machine.wanted.engine else ""
     made_of = (FORMAT, machine.image.key, nodes, agent_source(), plan.commands, plan.phases)
     parts = (*made_of, version, options, _processor())

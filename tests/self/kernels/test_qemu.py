@@ -36,6 +36,12 @@ def following(arguments: tuple[str, ...], option: str) -> list[str]:
     return [value for name, value in pairwise(arguments) if name == option]
 
 
+def test_emulated_guest_has_one_processor() -> None:
+    """Under emulation no second processor can keep a translation of code that the kernel has patched."""
+    counts = {kind: following(qemu_arguments(machine(kind), FILES, AGENT, MONITOR), "-smp") for kind in ("kvm", "tcg")}
+    assert counts == {"kvm": ["2"], "tcg": ["1"]}
+
+
 def test_guest_has_no_way_out(arguments: tuple[str, ...]) -> None:
     """QEMU is given no network card, and makes none of its own accord."""
     assert not {"-netdev", "-nic", "-net", "-usb", "-vnc"} & set(arguments)
@@ -175,7 +181,9 @@ def test_only_a_machine_with_a_wire_has_a_network_card() -> None:
     """The card's frames go through the descriptor of the wire, and nowhere else."""
     wired = replace(machine("tcg"), wanted=Wanted(wire=9))
     words = qemu_arguments(wired, FILES, AGENT, MONITOR)
-    assert following(words, "-netdev") == ["socket,id=wire,fd=9"]
-    assert [word for word in following(words, "-device") if "net" in word] == ["virtio-net-pci,netdev=wire,romfile="]
+    assert following(words, "-netdev") == ["socket,id=card,fd=9"]
+    assert [word for word in following(words, "-device") if "net" in word] == ["virtio-net-pci,netdev=card,romfile="]
+    tapped = qemu_arguments(replace(wired, wanted=Wanted(tap=8)), FILES, AGENT, MONITOR)
+    assert following(tapped, "-netdev") == ["tap,id=card,fd=8"]
     bare = qemu_arguments(machine("tcg"), FILES, AGENT, MONITOR)
     assert not [word for word in bare if "net" in word.split(",")[0]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.perf.answers import environment_table, in_words, over_sizes, rates_table, vm_against_container
+from reports.perf.answers import environment_table, in_words, over_sizes, rates_table, vm_against
 from reports.perf.compare import Judged, Threshold, compare, decide
 from reports.perf.environment import Environment
 from reports.render.measurements import Measurement
@@ -85,7 +85,7 @@ def test_bend_is_explained_by_the_mtu() -> None:
 )
 def test_virtual_machines_are_compared_with_their_interval(vm: float, words: str) -> None:
     """Slower, faster or not to be told: each is said, with what speaks against the figures."""
-    found = vm_against_container({800: ([run(vm * n) for n in NOISE], [run(100.0) for _ in NOISE])}, ["a doubt"])
+    found = vm_against("container", {800: ([run(vm * n) for n in NOISE], [run(100.0) for _ in NOISE])}, ["a doubt"])
     assert words in found.words[0]
     assert found.words[-1] == "Against taking this for other machines: a doubt."
 

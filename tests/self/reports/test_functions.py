@@ -11,12 +11,12 @@ SIZES = (200, 400, 800, 1600)
 NOISE = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0)
 
 
-def recordings(costs: dict[str, float], grows: str = "") -> dict[int, list[Recording]]:
-    """Recordings at every size; one function's time grows with it."""
+def recordings(costs: dict[str, float], grows: str = "", falls: str = "") -> dict[int, list[Recording]]:
+    """Recordings at every size; one function's time grows with it, another's falls."""
+    powers = {grows: 1, falls: -1}
     return {
         size: [
-            recording({name: ns * n * (size / 200 if name == grows else 1) for name, ns in costs.items()})
-            for n in NOISE
+            recording({name: ns * n * (size / 200) ** powers.get(name, 0) for name, ns in costs.items()}) for n in NOISE
         ]
         for size in SIZES
     }
@@ -55,6 +55,15 @@ def test_function_that_grows_with_the_size_comes_first() -> None:
     assert found[0].per_packet.low > 0.5
     assert found[1].per_packet.low < 0 < found[1].per_packet.high
     assert found[1].per_byte.high < -0.5
+
+
+def test_what_grows_and_what_falls_with_the_size_is_said() -> None:
+    """Each is a sentence of its own, and whose time stays is in neither."""
+    found = recordings({"ip_rcv": 3000, "udp_sendmsg": 5000, "udp_rcv": 7000}, grows="udp_sendmsg", falls="udp_rcv")
+    assert ranking_table("title", found).words[:2] == (
+        "With the size grows the time per packet of udp_sendmsg.",
+        "With the size falls the time per packet of udp_rcv.",
+    )
 
 
 def test_function_that_runs_at_some_sizes_only_is_not_ranked() -> None:

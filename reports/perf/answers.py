@@ -150,7 +150,7 @@ def in_words(shown: Sequence[Measurement]) -> Measurement:
     """One paragraph of what the tables say of machines, of sizes, and of functions; empty where none was measured."""
     told = [found for found in shown if found.title.startswith(TOLD)]
     words = " ".join(f"{found.title[0].upper()}{found.title[1:]}: {' '.join(found.words)}" for found in told)
-    return Measurement("in words", (), (), (words,) if words else ())
+    return Measurement("in words", (), (), (words,) if words else (), of_the_run=True)
 
 
 def environment_table(environments: Mapping[str, Environment]) -> Measurement:
@@ -159,4 +159,4 @@ def environment_table(environments: Mapping[str, Environment]) -> Measurement:
     words = [f"{where}: {doubt}." for where, found in environments.items() for doubt in found.doubts]
     why = "Figures are believed as ratios to the bare path of the same kernel in the same run."
     data = {where: entry(found) for where, found in environments.items()}
-    return Measurement("environment", ("where", "what", "value"), tuple(rows), (*words, why), data)
+    return Measurement("environment", ("where", "what", "value"), tuple(rows), (*words, why), data, of_the_run=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from reports.judge.journey import Rung, Verdict
@@ -61,13 +61,13 @@ def _cause_html(verdict: Verdict) -> str:
     return f"{note}<p><b>cause</b> {escape(text)}<br><b>mend</b> <code>{escape(cause.mend)}</code></p>"
 
 
-def head_html(lab: Fabric, kernel: KernelInfo | None, outcome: str, good: bool) -> str:
-    """The head of the page: the outcome in words, the lab and the kernel."""
+def head_html(lab: Fabric, kernel: KernelInfo | None, outcome: str, good: bool, words: Sequence[str] = ()) -> str:
+    """The head of the page: the outcome in words, the lab and the kernel, and what was measured, in words."""
     tenants = f", {len(lab.tenants)} tenants ({lab.tenants_file})" if lab.tenants_file else ""
     lines = [f"lab {lab.name} ({lab.file}): {len(lab.nodes)} nodes, {len(lab.links)} links{tenants}"]
     lines.append(f"kernel {kernel}" if kernel else "no kernel was started")
     look = "hc-good" if good else "hc-bad"
-    text = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    text = "".join(f"<p>{escape(line)}</p>" for line in (*lines, *words))
     return f'<div class="hc-head"><h2 class="{look}">{escape(outcome)}</h2>{text}</div>'
 
 

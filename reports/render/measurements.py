@@ -10,19 +10,24 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Measurement:
-    """One table: what it is about, its columns, its rows; what it says in words; the figures behind it for JSON."""
+    """One table: what it is about, its columns, its rows; what it says in words; the figures behind it for JSON.
+
+    What is ``of_the_run`` is said in the page's head, too: that is what everybody wants to know.
+    """
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    of_the_run: bool = False
 
 
 def measurement_entry(found: Measurement) -> dict[str, Any]:
     """One measurement for results.json."""
     rows = [dict(zip(found.head, row, strict=True)) for row in found.rows]
-    return {"title": found.title, "rows": rows, "words": list(found.words), "data": dict(found.data)}
+    said = {"title": found.title, "of_the_run": found.of_the_run, "rows": rows, "words": list(found.words)}
+    return said | {"data": dict(found.data)}
 
 
 def measurement_lines(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -32,6 +37,11 @@ def measurement_lines(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield entry["title"]
         yield from _table([list(row.values()) for row in _with_head(entry["rows"])])
         yield from (f"  {line}" for line in entry["words"])
+
+
+def words_of_the_run(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What measurements say of the run as a whole."""
+    return [line for entry in entries if entry["of_the_run"] for line in entry["words"]]
 
 
 def _with_head(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:

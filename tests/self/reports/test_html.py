@@ -122,10 +122,10 @@ def test_everything_from_outside_is_escaped() -> None:
 def test_head_is_escaped_and_says_which_kernel() -> None:
     """The head shows the outcome, the lab and the kernel, each as text."""
     lab = replace(reference(), name=EVIL, file=EVIL, tenants_file=EVIL)
-    page = head_html(lab, KernelInfo(EVIL, EVIL, EVIL, EVIL), EVIL, good=False)
+    page = head_html(lab, KernelInfo(EVIL, EVIL, EVIL, EVIL), EVIL, good=False, words=(EVIL,))
     assert "<script" not in page
     reader = read(page)
-    assert reader.text.count(EVIL) == 8
+    assert reader.text.count(EVIL) == 9
     assert "hc-bad" in reader.classes
     good = read(head_html(reference(), None, "4 passed", good=True))
     assert "hc-good" in good.classes

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from reports.evidence import Cause
 from reports.judge.trip import Trip
+from reports.render.measurements import Measurement, measurement_entry
 from reports.render.results import (
     SCHEMA_FILE,
     VERDICTS,
@@ -70,6 +71,15 @@ def test_document_of_a_run_is_valid(validator: Draft202012Validator) -> None:
     """Passing and failing tests, complete or not, give a document that the schema accepts."""
     for complete in (True, False):
         validator.validate(document(complete))
+
+
+def test_document_of_a_run_that_has_measured_is_valid(validator: Draft202012Validator) -> None:
+    """Tables and their words are in it, with the test that has measured them."""
+    table = Measurement("rates", ("path", "Mbit/s"), (("veth", "100.0"),), ("so",), {"n": 6}, of_the_run=True)
+    measured = replace(passing(), measurements=(measurement_entry(table),))
+    made = results(complete=True, kernel=KERNEL, lab=reference(), tests=(measured,))
+    validator.validate(json.loads(json.dumps(made)))
+    assert [found["title"] for found in made["measurements"]] == ["rates"]
 
 
 def test_document_of_a_run_that_never_started_is_valid(validator: Draft202012Validator) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fixtures.instruments.live import LiveFabric
-from fixtures.isolation import IsolationBook
+from fixtures.isolation import IsolationBook, bridged_target
 from topology.errors import NotApplicable
-from topology.isolation.forgery import ForgeryKind, Target, targets
+from topology.isolation.forgery import ForgeryKind, Target
 from topology.model import Fabric, Geneve
 
 pytestmark = pytest.mark.faults
@@ -17,10 +17,7 @@ LEAK = "leak0"
 @pytest.fixture
 def target(lab: Fabric) -> Target:
     """A Geneve device in a bridge, that somebody else reaches."""
-    for found in targets(lab):
-        if found.inroads and isinstance(found.vtep, Geneve) and lab[found.vtep.node].bridge_of(found.vtep.name):
-            return found
-    raise NotApplicable(f"the lab {lab.name} has no Geneve device in a bridge that anybody else reaches")
+    return bridged_target(lab, Geneve, "Geneve")
 
 
 def take_all(fabric: LiveFabric, target: Target) -> None:

@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 
 from fixtures.instruments.live import LiveFabric
-from fixtures.isolation import IsolationBook
+from fixtures.isolation import IsolationBook, bridged_target
 from topology.errors import NotApplicable
 from topology.isolation.domains import Domain, domains
-from topology.isolation.forgery import Forgery, Target, forgeries, targets
+from topology.isolation.forgery import Forgery, Target, forgeries
 from topology.isolation.outside import outside
 from topology.model import Bridge, Fabric, Isolation, Node, Vxlan
 from topology.refs import PortRef
@@ -54,10 +54,7 @@ def two(lab: Fabric) -> tuple[Domain, Domain]:
 @pytest.fixture
 def target(lab: Fabric) -> Target:
     """A VXLAN device in a bridge, that somebody else reaches."""
-    for found in targets(lab):
-        if found.inroads and isinstance(found.vtep, Vxlan) and lab[found.vtep.node].bridge_of(found.vtep.name):
-            return found
-    raise NotApplicable(f"the lab {lab.name} has no VXLAN device in a bridge that anybody else reaches")
+    return bridged_target(lab, Vxlan, "VXLAN")
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from fixtures.instruments.flows import FlowProber
+from fixtures.instruments.host_fabric import host_fabric
 from fixtures.instruments.live import LiveFabric
-from topology.errors import KernelUnavailable, NotApplicable
 from topology.formats import load
-from topology.kernels.registry import start_kernel
 
 pytestmark = pytest.mark.lifecycle
 LEARNED = re.compile(r"^(\S+) dst (\S+) self *$", re.MULTILINE)
@@ -22,15 +21,8 @@ TIMES = 20
 @pytest.fixture(scope="module")
 def ecmp() -> Iterator[LiveFabric]:
     """VTEPs in the leaves over two spines, on the host kernel."""
-    lab = load("ecmp-vtep-in-leaf")
-    try:
-        kernel = start_kernel("host", lab.needs, lambda _: None)
-    except KernelUnavailable as error:
-        raise NotApplicable(str(error)) from error
-    try:
-        yield LiveFabric(lab, kernel)
-    finally:
-        kernel.close()
+    with host_fabric(load("ecmp-vtep-in-leaf")) as live:
+        yield live
 
 
 def test_flows_share_one_way_though_the_tunnel_has_just_learned_it(ecmp: LiveFabric) -> None:

@@ -11,16 +11,16 @@ from functools import partial
 import pytest
 
 from fixtures.instruments.background import in_background
+from fixtures.instruments.host_fabric import host_fabric
 from fixtures.instruments.iperf import Iperf, Load, listens
 from fixtures.instruments.live import LiveFabric
 from fixtures.suite import COMPARISONS, SEED
 from fixtures.verdicts import note_key
 from reports.perf.compare import Judged, Threshold, measure
 from reports.perf.iperf import read_throughput
-from topology.errors import InstrumentFailed, KernelUnavailable, NotApplicable
+from topology.errors import InstrumentFailed, NotApplicable
 from topology.formats.lab import load_lab_text
 from topology.kernels.link import Completed
-from topology.kernels.registry import start_kernel
 from topology.wait import wait_for
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.soak]
@@ -60,15 +60,8 @@ DOUBT = 1e-4
 @pytest.fixture(scope="module")
 def twins() -> Iterator[LiveFabric]:
     """Two nodes with two links, up on the host kernel."""
-    lab = load_lab_text(TWINS)
-    try:
-        kernel = start_kernel("host", lab.needs, lambda _: None)
-    except KernelUnavailable as error:
-        raise NotApplicable(str(error)) from error
-    try:
-        yield LiveFabric(lab, kernel)
-    finally:
-        kernel.close()
+    with host_fabric(load_lab_text(TWINS)) as live:
+        yield live
 
 
 @pytest.fixture

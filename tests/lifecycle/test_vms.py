@@ -11,16 +11,17 @@ import pytest
 
 from fixtures.instruments.cores import VCPU, threads_of
 from fixtures.instruments.customers import pair_for_vms, vm_customers
+from fixtures.instruments.host_fabric import host_fabric
 from fixtures.instruments.iperf import Iperf, Load
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.stage import Wire
 from fixtures.instruments.vms import NODE, Vm, joined_vms
 from fixtures.suite import StartSuite
 from reports.perf.cores import Pinning
-from topology.errors import AgentLost, KernelUnavailable, NotApplicable
+from topology.errors import AgentLost, NotApplicable
 from topology.formats.lab import load_lab
 from topology.kernels.qemu import PROCESSORS
-from topology.kernels.registry import Kernel, start_kernel
+from topology.kernels.registry import Kernel
 from topology.wait import wait_for
 
 pytestmark = pytest.mark.lifecycle
@@ -109,15 +110,8 @@ def test_machines_are_kept_to_their_cores(machines: tuple[Vm, Vm]) -> None:
 def overlay(kernel: Kernel) -> Iterator[LiveFabric]:
     """A fabric with customers behind VXLAN on this machine's kernel, in a sandbox of its own."""
     must_be_a_machine(kernel)
-    lab = load_lab("vxlan-only")
-    try:
-        host = start_kernel("host", lab.needs, lambda _: None)
-    except KernelUnavailable as error:
-        raise NotApplicable(str(error)) from error
-    try:
-        yield LiveFabric(lab, host)
-    finally:
-        host.close()
+    with host_fabric(load_lab("vxlan-only")) as live:
+        yield live
 
 
 def test_machines_are_customers_of_a_fabric(overlay: LiveFabric) -> None:

@@ -16,10 +16,11 @@ def finish(machine: Machine) -> None:
     for name, made in machine.made.items():
         if made.kind == "vxlan":
             _complete_vxlan(machine, name, made)
-    six = any(":" in text for texts in machine.addresses.values() for text in texts)
-    if machine.without_ipv6 is not None and six:
-        what = "IPv6 is switched off on a node that has an IPv6 address"
-        machine.findings.refuse(machine.without_ipv6, what, "disable_ipv6=0")
+    six = [name for name, texts in machine.addresses.items() if any(":" in text for text in texts)]
+    for device, where in machine.without_ipv6.items():
+        if device in six or (six and device in ("all", "default")):
+            what = f"IPv6 is switched off on a {'node' if device in ('all', 'default') else 'device'} with an IPv6 address"
+            machine.findings.refuse(where, what, "disable_ipv6=0")
 
 
 def _check_devices(machine: Machine) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import ip_interface, ip_network
 from typing import Literal, TypeAlias
 
 from topology.errors import Position
 from topology.formats.clab_findings import Findings, refusal
 from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
-from topology.model import LOOPBACK
+from topology.model import LOOPBACK, Interface
 
 Kind: TypeAlias = Literal["bridges", "vlan", "vxlan", "geneve", "gre"]
 
@@ -47,8 +47,8 @@ class Machine:
     """A node.
 
     ``forwarding`` is what its sysctls say, for each IP version, ``routing`` what others say about the choice among next
-    hops; ``is_managed`` tells whether containerlab gives it a
-    management interface, ``has_managed_default`` whether the default route that comes with it is still there;
+    hops, ``without_ipv6`` where they switch IPv6 off, by device, ``all`` and ``default``; ``is_managed`` tells whether
+    containerlab gives it a management interface, ``has_managed_default`` whether the default route that comes with it is still there;
     ``early`` are devices that a line speaks of before they are there, ``touched`` those that one sets up or down,
     ``lost`` those whose making was refused.
     """
@@ -69,7 +69,7 @@ class Machine:
     down: dict[str, Position] = field(default_factory=dict)
     forwarding: dict[int, tuple[bool, Position]] = field(default_factory=dict)
     routing: dict[str, tuple[str, Position]] = field(default_factory=dict)
-    without_ipv6: Position | None = None
+    without_ipv6: dict[str, Position] = field(default_factory=dict)
     early: dict[str, Position] = field(default_factory=dict)
     touched: dict[str, Position] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
@@ -116,9 +116,16 @@ class Machine:
         return self.routes.pop(_network(prefix), None) is not None
 
     @property
-    def forwards(self) -> bool | None:
-        """Whether the node routes for others; None where no line says so."""
-        return any(on for on, _ in self.forwarding.values()) if self.forwarding else None
+    def interfaces(self) -> list[Interface]:
+        """Its addresses with their prefix lengths, those that are none left out."""
+        found = (_interface(text) for texts in self.addresses.values() for text in texts)
+        return [interface for interface in found if interface is not None]
+
+    def far_end(self, device: str) -> str:
+        """The address at which a GRE device's packets arrive; empty for any other device."""
+        made = self.made.get(device)
+        remote = made.settings.get("remote") if made is not None and made.kind == "gre" else None
+        return remote.text if remote is not None else ""
 
     def tree(self, role: Scalar) -> Table:
         """The node as the lab file would write it, each part at the place that declares it."""
@@ -151,6 +158,13 @@ def _items(texts: Iterable[Scalar]) -> Items:
 
 def _table(where: Position, entries: Mapping[str, Tree]) -> Table:
     return Table(where, {key: (value.where, value) for key, value in entries.items()})
+
+
+def _interface(text: str) -> Interface | None:
+    try:
+        return ip_interface(text)
+    except ValueError:
+        return None
 
 
 def _network(prefix: str) -> str:

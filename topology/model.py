@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.devices import (
+    AGEING,
     GENEVE_PORT,
     LOOPBACK,
     NAME_MAX,
@@ -39,6 +40,7 @@ from topology.promises import NOWHERE, Pair, Share, Spread, Tenant
 from topology.refs import PortRef
 
 __all__ = [
+    "AGEING",
     "GENEVE_PORT",
     "LOOPBACK",
     "NAME_MAX",
@@ -81,15 +83,19 @@ TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 
 @dataclass(frozen=True)
 class NextHop:
-    """Where a route leads: through the gateway ``via``, or directly out of ``dev``."""
+    """Where a route leads: through the gateway ``via``, or directly out of ``dev``.
+
+    With ``onlink`` the gateway is taken to be behind ``dev``, on whatever subnet (RTNH_F_ONLINK, linux/rtnetlink.h).
+    """
 
     via: Address | None = None
     dev: str | None = None
+    onlink: bool = False
 
     def __str__(self) -> str:
         words = ["via", str(self.via)] if self.via else []
         words += ["dev", self.dev] if self.dev else []
-        return " ".join(words)
+        return " ".join([*words, *(["onlink"] if self.onlink else [])])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +105,14 @@ class Route:
     prefix: Network
     via: Address | None = None
     dev: str | None = None
+    onlink: bool = False
     others: tuple[NextHop, ...] = ()
     where: Position = field(default=NOWHERE, compare=False)
 
     @property
     def next_hops(self) -> tuple[NextHop, ...]:
         """All of them."""
-        return (NextHop(self.via, self.dev), *self.others)
+        return (NextHop(self.via, self.dev, self.onlink), *self.others)
 
     def __str__(self) -> str:
         target = "default" if self.prefix.prefixlen == 0 else str(self.prefix)
@@ -219,16 +226,33 @@ class Node:
         found = ((self.device_towards(hop), hop.via) for hop in route.next_hops)
         return tuple(Way(dev, via) for dev, via in found if dev is not None)
 
-    def source_towards(self, address: Address) -> Address | None:
-        """The address that the kernel gives a packet of the node's own: the way's device's, on the gateway's subnet
-        where it has one there (inet_select_addr, net/ipv4/devinet.c); None where there is no way or no address."""
-        found = {self._source(way, address) for way in self.fib.lookup(address)}
+    def source_towards(self, address: Address, dev: str | None = None) -> Address | None:
+        """The address that the kernel gives a packet of the node's own, out of ``dev`` where one is named: the way's
+        device's, on the gateway's subnet where it has one there (inet_select_addr, net/ipv4/devinet.c); None where
+        there is no way, no address, or more than one."""
+        if address in self.addresses:
+            return address
+        found = {self._source(way, address) for way in self.fib.lookup(address, dev)}
         return found.pop() if len(found) == 1 else None
 
     def _source(self, way: Way, address: Address) -> Address | None:
         device = self[way.dev] if self.has(way.dev) else None
         own = [i for i in device.addresses if i.version == address.version] if device else []
-        return next((i.ip for i in own if (way.via or address) in i.network), own[0].ip if own else None)
+        if not own:
+            # The kernel goes on through the node's other devices, in the order of their numbers: lo comes first.
+            others = sorted(self.devices, key=lambda other: not isinstance(other, Loopback))
+            return next((i.ip for d in others for i in d.addresses if i.version == address.version), None)
+        return next((i.ip for i in own if (way.via or address) in i.network), own[0].ip)
+
+    def outer_source(self, vxlan: Vxlan, remote: Address) -> Address:
+        """The source of a VXLAN device's packets to an address."""
+        return (self.source_towards(remote, vxlan.dev) or vxlan.local) if vxlan.by_route else vxlan.local
+
+    def ends_of(self, tunnel: Tunnel) -> tuple[Address, ...]:
+        """The addresses at which a tunnel device takes packets."""
+        if not isinstance(tunnel, Vxlan) or not tunnel.by_route:
+            return (tunnel.local,)
+        return tuple(address for address in self.addresses if address.version == tunnel.remote.version)
 
     @cached_property
     def geneve_by_ends(self) -> Mapping[tuple[int, int, Address], Geneve]:
@@ -354,9 +378,27 @@ class Fabric:
         """The VXLAN devices by what a packet must name to reach them: local address, UDP port, VNI."""
         found: dict[tuple[Address, int, int], tuple[Vxlan, ...]] = {}
         for vxlan in self.all(Vxlan):
-            ends = (vxlan.local, vxlan.port, vxlan.vni)
-            found[ends] = (*found.get(ends, ()), vxlan)
+            for address in self[vxlan.node].ends_of(vxlan):
+                ends = (address, vxlan.port, vxlan.vni)
+                found[ends] = (*found.get(ends, ()), vxlan)
         return found
+
+    def learned_end(self, vxlan: Vxlan, far: Vxlan) -> Address | None:
+        """The address that a VXLAN device sends to once it has learned what is behind another one: the source of what
+        that one sends here (vxlan_snoop, drivers/net/vxlan); None where that sends nothing here."""
+        here = next((remote for remote in far.remotes if vxlan in self.far_vteps(far, remote)), None)
+        return self[far.node].outer_source(far, here) if here is not None else None
+
+    def outer_ends(self, tunnel: Tunnel) -> Iterator[tuple[Address, Address]]:
+        """Source and destination of the outer headers that a tunnel device's packets have, in the order of its
+        remotes."""
+        for remote in tunnel.remotes:
+            if not isinstance(tunnel, Vxlan):
+                yield tunnel.local, remote
+                continue
+            learned = (self.learned_end(tunnel, far) for far in self.far_vteps(tunnel, remote) if tunnel.learning)
+            for end in dict.fromkeys((remote, *(end for end in learned if end is not None))):
+                yield self[tunnel.node].outer_source(tunnel, end), end
 
     def far_vteps(self, vxlan: Vxlan, remote: Address) -> tuple[Vxlan, ...]:
         """The VXLAN devices that a VTEP's packets to one of its remotes reach."""

@@ -16,6 +16,11 @@ def finish(machine: Machine) -> None:
     for name, made in machine.made.items():
         if made.kind == "vxlan":
             _complete_vxlan(machine, name, made)
+    taken = {route for routes in machine.routes.values() for route in routes}
+    for (_, metric), routes in machine.offered.items():
+        for route in (route for route in routes if route not in taken):
+            outcome = "one to the same prefix with a smaller metric is always up here"
+            machine.findings.note(route.where, f"the route {shown(route.text)} of metric {metric} is left out", outcome)
     six = [name for name, texts in machine.addresses.items() if any(":" in text for text in texts)]
     for device, where in machine.without_ipv6.items():
         if device in six or (six and device in ("all", "default")):

@@ -49,7 +49,7 @@ class Machine:
     ``forwarding`` is what its sysctls say, for each IP version, ``routing`` what others say about the choice among next
     hops, ``without_ipv6`` where they switch IPv6 off, by device, ``all`` and ``default``; ``is_managed`` tells whether
     containerlab gives it a management interface, ``has_managed_default`` whether the default route that comes with it is still there;
-    ``early`` are devices that a line speaks of before they are there, ``touched`` those that one sets up or down,
+    ``offered`` are its routes by prefix and metric; ``early`` are devices that a line speaks of before they are there, ``touched`` those that one sets up or down,
     ``lost`` those whose making was refused.
     """
 
@@ -64,7 +64,7 @@ class Machine:
     mtu: dict[str, Scalar] = field(default_factory=dict)
     mac: dict[str, Scalar] = field(default_factory=dict)
     masters: dict[str, Made] = field(default_factory=dict)
-    routes: dict[str, list[Scalar]] = field(default_factory=dict)
+    offered: dict[tuple[str, int], list[Scalar]] = field(default_factory=dict)
     floods: dict[str, list[Scalar]] = field(default_factory=dict)
     down: dict[str, Position] = field(default_factory=dict)
     forwarding: dict[int, tuple[bool, Position]] = field(default_factory=dict)
@@ -104,16 +104,29 @@ class Machine:
         if member in self.masters:
             self.masters.pop(member).members.pop(member, None)
 
-    def add_route(self, prefix: str, text: str, where: Position, replaces: bool) -> None:
-        """A route in the lab file's words; one that ``replaces`` drops those to its prefix."""
-        key = _network(prefix)
+    def add_route(self, prefix: str, text: str, where: Position, metric: int, replaces: bool) -> None:
+        """A route in the lab file's words; one that ``replaces`` drops those to its prefix of its metric."""
+        key = _network(prefix), metric
         if replaces:
-            self.routes.pop(key, None)
-        self.routes.setdefault(key, []).append(said(where, text))
+            self.offered.pop(key, None)
+        self.offered.setdefault(key, []).append(said(where, text))
 
     def remove_route(self, prefix: str) -> bool:
-        """Drop the routes to a prefix; whether there was one."""
-        return self.routes.pop(_network(prefix), None) is not None
+        """Drop the routes to a prefix of the least metric; whether there was one."""
+        found = sorted(key for key in self.offered if key[0] == _network(prefix))
+        return bool(found) and self.offered.pop(found[0]) is not None
+
+    @property
+    def routes(self) -> dict[str, list[Scalar]]:
+        """The routes that packets take, by prefix: those of the least metric, and none of a metric to a subnet that the
+        node is on."""
+        least = {prefix: metric for prefix, metric in sorted(self.offered, reverse=True)}
+        near = {str(interface.network) for interface in self.interfaces}
+        return {
+            key[0]: routes
+            for key, routes in self.offered.items()
+            if least[key[0]] == key[1] and not (key[1] and key[0] in near)
+        }
 
     @property
     def interfaces(self) -> list[Interface]:

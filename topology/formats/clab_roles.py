@@ -57,7 +57,8 @@ def roles(
     for name, machine in machines.items():
         _agree(machine, found[name].text in ROUTERS, found[name].text, findings)
         check(machine, next_hops, name in routers, findings)
-    note_inherited([machines[name] for name in routers if 4 in next_hops.versions(name)], findings)
+    inherited = [m for name, m in machines.items() if name in routers and 4 in next_hops.versions(name)]
+    note_inherited(inherited, findings)
     return found
 
 

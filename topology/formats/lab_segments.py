@@ -9,7 +9,7 @@ from typing import TypeVar
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_links import ambiguous
-from topology.formats.lab_tunnels import endless, ends, has_sound_vni, is_peer, other_end, strands
+from topology.formats.lab_tunnels import Strands, endless, has_sound_vni, strands
 from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Network, Subinterface, Vxlan
 from topology.refs import PortRef
 
@@ -80,10 +80,10 @@ def _vlans(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
 def _tunnels(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
     """Both ends of each tunnel, as far as its VNI can be believed."""
     for tunnels in (fabric.all(Vxlan), fabric.all(Geneve), fabric.all(Gre)):
-        known = ends(tunnels)
+        known = Strands(fabric, tunnels)
         for tunnel, remote in strands(tunnels):
-            peer = known.get(other_end(tunnel, remote))
-            if peer is not None and is_peer(tunnel, peer):
+            peer = known.peer(tunnel, remote)
+            if peer is not None:
                 yield tunnel.ref, peer.ref
             elif not has_sound_vni(tunnel):
                 for other in tunnels:

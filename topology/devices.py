@@ -29,6 +29,8 @@ GENEVE_PORT = 6081
 AGEING = 300
 """Seconds that bridges and VXLAN devices know a MAC (BR_DEFAULT_AGEING_TIME, linux/if_bridge.h; FDB_AGE_DEFAULT,
 drivers/net/vxlan)."""
+SOON = 60
+"""What is known for fewer seconds may be forgotten between two packets of a test."""
 LOOPBACK = "lo"
 
 
@@ -80,10 +82,10 @@ class Bridge(Device):
     members: tuple[str, ...]
     ageing: int = AGEING
 
-    @property
-    def floods(self) -> bool:
-        """Whether it sends every frame out of all its other ports."""
-        return self.ageing == 0
+    def floods(self, mac: object, *, may: bool = False) -> bool:
+        """Whether it sends frames to a MAC out of all its other ports whatever it has seen; or whether it ``may``, as
+        what it has seen is soon forgotten."""
+        return self.ageing < SOON if may else self.ageing == 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +121,10 @@ class Vxlan(Device):
         """The remotes that a frame goes to before anything is learned: by its entry, else all."""
         return tuple(remote for known, remote in self.entries if known == mac) or self.remotes
 
-    def floods(self, mac: object) -> bool:
-        """Whether frames to a MAC go to several remotes, however much has been seen."""
-        return not self.learning and len(self.towards(mac)) > 1
+    def floods(self, mac: object, *, may: bool = False) -> bool:
+        """Whether it sends frames to a MAC to several remotes whatever it has seen; or whether it ``may``."""
+        forgets = not self.learning or (may and 0 < self.ageing < SOON)
+        return forgets and len(self.towards(mac)) > 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,7 @@ __all__ = [
     "Route",
     "Routing",
     "Subinterface",
+    "Tags",
     "Treatment",
     "Tunnel",
     "Vxlan",
@@ -77,6 +78,8 @@ __all__ = [
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 Treatment: TypeAlias = Literal["accepted", "refused"]
 
+Tags: TypeAlias = tuple[int, ...]
+"""The VLANs of a frame's 802.1Q tags, the outermost first."""
 ROLES: tuple[Role, ...] = get_args(Role)
 TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 
@@ -407,19 +410,42 @@ class Fabric:
     def far_ends(self, device: Device) -> tuple[Device, ...]:
         """Where a frame that a device lets out comes in: a veth's other end, a VLAN's, those of a tunnel's remotes."""
         if isinstance(device, Port):
-            return (self[device.peer.node][device.peer.interface],)
+            there = self._by_name.get(device.peer.node)
+            return (there[device.peer.interface],) if there is not None and there.has(device.peer.interface) else ()
         if isinstance(device, Vxlan):
             return tuple(far for remote in device.remotes for far in self.far_vteps(device, remote))
         if isinstance(device, Geneve):
             return self.geneve_ends.get((device.local, device.remote, device.port, device.vni), ())
         if isinstance(device, Subinterface):
-            return tuple(self._far_subinterfaces(device))
+            return tuple(dict.fromkeys(self._far_vlans(device, (), set())))
         return ()
 
-    def _far_subinterfaces(self, device: Subinterface) -> Iterator[Subinterface]:
-        port = self[device.node][device.link]
-        if isinstance(port, Port) and (found := self[port.peer.node].subinterface(port.peer.interface, device.vid)):
-            yield found
+    def _far_vlans(self, device: Device, tags: Tags, passed: set[PortRef]) -> Iterator[Device]:
+        """The VLANs that a VLAN's frames reach: at the other end of its port, or through bridges, which look at no
+        tags, and what they join."""
+        out, tags = self.sent_by(device, tags)
+        for far in () if isinstance(out, Subinterface) else self.far_ends(out):
+            end, left = self.received_by(far, tags)
+            bridge = self[end.node].bridge_of(end.name)
+            if not left:
+                yield end
+            elif bridge is not None and bridge.ref not in passed:
+                passed.add(bridge.ref)
+                members = (name for name in bridge.members if name != end.name and self[end.node].has(name))
+                for name in members:
+                    yield from self._far_vlans(self[end.node][name], left, passed)
+
+    def sent_by(self, device: Device, tags: Tags = ()) -> tuple[Device, Tags]:
+        """The port by which a device's frame leaves, and the VLAN tags that it has there, the outermost first."""
+        if not isinstance(device, Subinterface) or not self[device.node].has(device.link):
+            return device, tags
+        return self.sent_by(self[device.node][device.link], (device.vid, *tags))
+
+    def received_by(self, device: Device, tags: Tags) -> tuple[Device, Tags]:
+        """The device that a frame is for which comes into another one with VLAN tags, and those that it still has there
+        (vlan_do_receive, net/8021q)."""
+        vlan = self[device.node].subinterface(device.name, tags[0]) if tags else None
+        return (device, tags) if vlan is None else self.received_by(vlan, tags[1:])
 
     @cached_property
     def vxlan_ports(self) -> frozenset[int]:

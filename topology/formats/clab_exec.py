@@ -47,7 +47,8 @@ FLOOD = "00:00:00:00:00:00"
 NAT = re.compile(r"\bnat\b|\bMASQUERADE\b|\bmasquerade\b|\b[SD]NAT\b")
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
 _RIGHT = "ip, 'bridge fdb append' and sysctl commands that say the same"
-_FLOOD_RIGHT = f"bridge fdb append {FLOOD} dev NAME dst ADDRESS"
+_FLOOD_RIGHT = f"bridge fdb append {FLOOD} dev NAME dst ADDRESS, or a MAC instead"
+_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 
 
 def carry_out(machine: Machine, line: str, where: Position) -> None:
@@ -79,7 +80,9 @@ def run(machine: Machine, words: Words) -> None:
     if program in PROGRAMS:
         PROGRAMS[program](machine, words)
     elif program in ("echo", "printf"):
-        outcome = "containerlab runs no shell; sh -c '...' would write it" if SETTINGS.search(line) else "it sets nothing"
+        outcome = (
+            "containerlab runs no shell; sh -c '...' would write it" if SETTINGS.search(line) else "it sets nothing"
+        )
         machine.findings.note(words.where, f"{shown(line)} only prints", outcome)
     elif why := _reason(program, line):
         machine.findings.spoiled |= ALL
@@ -107,11 +110,12 @@ def _leave_out(machine: Machine, line: str, where: Position) -> None:
 
 
 def bridge(machine: Machine, words: Words) -> None:
-    """``bridge fdb append 00:00:00:00:00:00 dev VXLAN dst ADDRESS [via DEV]``: where a VXLAN device floods to."""
+    """``bridge fdb append MAC dev VXLAN dst ADDRESS [via DEV]``: where a VXLAN device sends frames to a MAC, or those
+    to unknown MACs and to all (``00:00:00:00:00:00``)."""
     object_, verb = (words.take() if words else "" for _ in range(2))
     if verb in ("", "show", "list"):
         return
-    mac = words.take() if object_ == "fdb" and verb in ("append", "add") else ""
+    mac = words.take() if object_ == "fdb" and verb in ("append", "add", "replace") and words else ""
     options: dict[str, str] = {}
     while words:
         word = words.take()
@@ -119,7 +123,7 @@ def bridge(machine: Machine, words: Words) -> None:
             options[word] = words.take()
         elif word not in ("self", "permanent", "static"):
             mac = ""
-    if mac != FLOOD or set(options) - {"via"} != {"dev", "dst"}:
+    if not _MAC.fullmatch(mac) or set(options) - {"via"} != {"dev", "dst"}:
         what = f"{shown(str(words))} sets what hopcheck's bridges learn or have not"
         raise refusal(words.where, what, _FLOOD_RIGHT)
     made = machine.made.get(options["dev"])
@@ -131,7 +135,10 @@ def bridge(machine: Machine, words: Words) -> None:
     if "via" in options and (way is None or options["via"] != way.text):
         what = f"{shown(options['dev'])} floods by {shown(options['via'])}, which is not its dev"
         raise refusal(words.where, what, _FLOOD_RIGHT)
-    machine.floods.setdefault(options["dev"], []).append(said(words.where, options["dst"]))
+    if mac == FLOOD:
+        machine.floods.setdefault(options["dev"], []).append(said(words.where, options["dst"]))
+    else:
+        machine.entries.setdefault(options["dev"], {})[mac] = said(words.where, options["dst"])
 
 
 def ethtool(machine: Machine, words: Words) -> None:

@@ -130,7 +130,9 @@ def _route(machine: Machine, words: Words, six: bool) -> tuple[str, str, str]:
         more = "nexthop" in hops[-1]
     if prefix == "default" and (six or any(":" in hop.get("via", "") for hop in hops)):
         prefix = "::/0"
-    texts = [" ".join(f"{word} {hop[word]}".strip() for word in ("via", "dev", "onlink") if word in hop) for hop in hops]
+    texts = [
+        " ".join(f"{word} {hop[word]}".strip() for word in ("via", "dev", "onlink") if word in hop) for hop in hops
+    ]
     text = " nexthop ".join([" ".join(filter(None, (prefix, texts[0]))), *texts[1:]])
     return prefix, text, found.get("metric", "")
 

@@ -63,6 +63,8 @@ class Machine:
     addresses: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     mtu: dict[str, Scalar] = field(default_factory=dict)
     mac: dict[str, Scalar] = field(default_factory=dict)
+    ageing: dict[str, Scalar] = field(default_factory=dict)
+    entries: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     masters: dict[str, Made] = field(default_factory=dict)
     offered: dict[tuple[str, int], list[Scalar]] = field(default_factory=dict)
     floods: dict[str, list[Scalar]] = field(default_factory=dict)
@@ -148,19 +150,26 @@ class Machine:
             "addresses": _table(self.where, lists),
             "mtu": _table(self.where, self.mtu),
             "mac": _table(self.where, self.mac),
+            "ageing": _table(self.where, self.ageing),
             "routes": Items(self.where, [route for routes in self.routes.values() for route in routes]),
         }
         for kind in ("bridges", "vlan", "vxlan", "geneve", "gre"):
             parts[kind] = Table(
-                self.where, {name: (m.where, _device(m)) for name, m in self.made.items() if m.kind == kind}
+                self.where,
+                {
+                    name: (m.where, _device(m, self.entries.get(name, {})))
+                    for name, m in self.made.items()
+                    if m.kind == kind
+                },
             )
         return _table(self.where, parts)
 
 
-def _device(made: Made) -> Tree:
+def _device(made: Made, entries: Mapping[str, Scalar]) -> Tree:
     if made.kind == "bridges":
         return Items(made.where, list(made.members.values()))
     settings: dict[str, Tree] = {**made.settings, **({"remotes": _items(made.remotes)} if made.remotes else {})}
+    settings |= {"entries": _table(made.where, entries)} if entries else {}
     return _table(made.where, settings)
 
 

@@ -68,13 +68,8 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
 
 
 def _vlans(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
-    """Both ends of each VLAN of each link."""
-    by_port: dict[PortRef, dict[int, PortRef]] = {}
-    for vlan in fabric.all(Subinterface):
-        by_port.setdefault(PortRef(vlan.node, vlan.link), {})[vlan.vid] = vlan.ref
-    for link in fabric.links:
-        near, far = (by_port.get(end, {}) for end in link.ends)
-        yield from ((near[vid], far[vid]) for vid in near.keys() & far.keys())
+    """Each VLAN with those that its frames reach."""
+    return ((vlan.ref, far.ref) for vlan in fabric.all(Subinterface) for far in fabric.far_ends(vlan))
 
 
 def _tunnels(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:

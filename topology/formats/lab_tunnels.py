@@ -122,7 +122,9 @@ def check_entries(draft: Draft) -> Iterator[Problem]:
         for mac, remote in vxlan.entries:
             if remote not in vxlan.remotes:
                 where = draft.at(*_path(vxlan), "entries", mac)
-                yield Problem(where, f"{remote} is no remote of {vxlan.name}", f"one of: {', '.join(map(str, vxlan.remotes))}")
+                yield Problem(
+                    where, f"{remote} is no remote of {vxlan.name}", f"one of: {', '.join(map(str, vxlan.remotes))}"
+                )
 
 
 def check_vnis(draft: Draft) -> Iterator[Problem]:

@@ -50,7 +50,8 @@ class Pair:
     where: Position = field(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else "")
+        further = "-ipv6" if self.src is not None and self.src.version == 6 else ""
+        return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else further)
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,15 @@ from topology.formats.clab_sysctl import sysctl
 from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown
 
-NETWORK = frozenset(
-    (
-        "arp arptables bgpd bird bird6 birdc brctl bridge dhclient dhcpcd ebtables exabgp firewall-cmd frr gobgpd "
-        "ifconfig ifdown ifenslave ifup ip ip6tables ip6tables-legacy ip6tables-nft ip6tables-restore ipsec ipset "
-        "iptables iptables-legacy iptables-legacy-restore iptables-nft iptables-restore ipvsadm isisd keepalived "
-        "mrouted netplan networkctl nft nmcli nsenter openvpn ospfd ovs-ofctl ovs-vsctl ovs-vswitchd ovsdb-server "
-        "pimd rc-service ripd route service smcroute smcrouted staticd swanctl sysctl systemctl tc tcset teamd tunctl "
-        "udhcpc ufw unshare vconfig vpp vppctl vtysh watchfrr wg wg-quick zebra"
-    ).split()
+_NETWORK = (
+    "arp arptables bgpd bird bird6 birdc brctl bridge dhclient dhcpcd ebtables exabgp firewall-cmd frr gobgpd "
+    "ifconfig ifdown ifenslave ifup ip ip6tables ip6tables-legacy ip6tables-nft ip6tables-restore ipsec ipset "
+    "iptables iptables-legacy iptables-legacy-restore iptables-nft iptables-restore ipvsadm isisd keepalived "
+    "mrouted netplan networkctl nft nmcli nsenter openvpn ospfd ovs-ofctl ovs-vsctl ovs-vswitchd ovsdb-server "
+    "pimd rc-service ripd route service smcroute smcrouted staticd swanctl sysctl systemctl tc tcset teamd tunctl "
+    "udhcpc ufw unshare vconfig vpp vppctl vtysh watchfrr wg wg-quick zebra"
 )
+NETWORK = frozenset(_NETWORK.split())
 """Programs that can change what a fabric does, and those that start such programs."""
 WRAPPERS = frozenset(
     ("env", "timeout", "nice", "time", "xargs", "watch", "script", "su", "chroot", "stdbuf", "flock", "parallel")

@@ -19,7 +19,8 @@ class Grammar:
 
     ``settings`` have a value and fill the key given; ``flags`` have none; ``fixed`` may have the values given and no
     other (any, where none is given) and change nothing then; ``unseen`` are left out, with as many words behind them as
-    given, and a note of what comes of it; a word that none of them knows, and that is not ``never`` one, fills the key ``bare``, once.
+    given, and a note of what comes of it; a word that none of them knows, and that is not ``never`` one, fills the key
+    ``bare``, once.
     """
 
     right: str

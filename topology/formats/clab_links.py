@@ -80,8 +80,8 @@ ADD = Grammar(
     bare="device",
 )
 SET = Grammar(
-    "ip link set NAME with up, mtu N, address MAC, master BRIDGE or nomaster",
-    settings={"dev": "device", "mtu": "mtu", "address": "address", "master": "master"},
+    "ip link set NAME with up, mtu N, address MAC, master BRIDGE or nomaster, or type bridge",
+    settings={"dev": "device", "mtu": "mtu", "address": "address", "master": "master", "type": "type"},
     flags=frozenset({"up", "down", "nomaster"}),
     fixed={**dict.fromkeys(SHORT, ANY), "arp": ("on",), "multicast": ("on",)},
     bare="device",
@@ -122,19 +122,7 @@ def _make(machine: Machine, name: str, type_: str, words: Words, link: str = "")
     if kind is None:
         right = f"one of the types {', '.join(KINDS)}"
         raise refusal(where, f"{shown(str(words))} makes what hopcheck cannot: {shown(type_ or 'no type')}", right)
-    found = read(words, OPTIONS[kind], machine.findings)
-    if kind == "vxlan" and found.get("port", "0") == "0":
-        found["port"] = VXLAN_PORT
-    if kind == "vxlan" and "nolearning" in found:
-        found["learning"] = "false"
-    if kind == "bridges":
-        _set_ageing(machine, name, found.pop("ageing_time", ""), words)
-    _drop_zero_tos(found, words)
-    if type_ == "ip6gre":
-        found.setdefault("ttl", IP6GRE_TTL)
-        if "encaplimit none" not in str(words):
-            what = "an ip6gre tunnel without 'encaplimit none' adds a Destination Options header (RFC 2473)"
-            raise refusal(where, what, "encaplimit none")
+    found = _options(machine, name, type_, kind, words)
     keys = [found.pop(key) for key in ("ikey", "okey") if key in found]
     if keys and (len(keys) != 2 or keys[0] != keys[1]):
         raise refusal(where, f"the keys of the two directions differ in {shown(str(words))}", "one key: key NUMBER")
@@ -151,6 +139,24 @@ def _make(machine: Machine, name: str, type_: str, words: Words, link: str = "")
     settings = {key: _setting(key, text, where) for key, text in found.items() if key not in flags}
     machine.make(name, Made(kind, where, settings))
     machine.lost.discard(name)
+
+
+def _options(machine: Machine, name: str, type_: str, kind: Kind, words: Words) -> dict[str, str]:
+    """What follows the type, with what the kernel and iproute2 take where nothing is said."""
+    found = read(words, OPTIONS[kind], machine.findings)
+    if kind == "vxlan" and found.get("port", "0") == "0":
+        found["port"] = VXLAN_PORT
+    if kind == "vxlan" and "nolearning" in found:
+        found["learning"] = "false"
+    if kind == "bridges":
+        _set_ageing(machine, name, found.pop("ageing_time", ""), words)
+    _drop_zero_tos(found, words)
+    if type_ == "ip6gre":
+        found.setdefault("ttl", IP6GRE_TTL)
+        if "encaplimit none" not in str(words):
+            what = "an ip6gre tunnel without 'encaplimit none' adds a Destination Options header (RFC 2473)"
+            raise refusal(words.where, what, "encaplimit none")
+    return found
 
 
 def _set_ageing(machine: Machine, name: str, text: str, words: Words) -> None:
@@ -187,8 +193,10 @@ def _setting(key: str, text: str, where: Position) -> Scalar:
 
 def link_set(machine: Machine, words: Words, six: bool) -> None:
     """``ip link set [dev] NAME`` with ``up``, ``down``, ``mtu``, ``address``, ``master`` and ``nomaster``."""
-    found = read(words, SET, machine.findings)
+    found = read(words, SET, machine.findings, until="type")
     name = need(words, found, "device", SET)
+    if "type" in found:
+        _set_type(machine, name, found["type"], words)
     if name == MANAGEMENT and machine.is_managed:
         machine.findings.note(
             words.where, f"{MANAGEMENT} is containerlab's management interface", "it is not made here"
@@ -197,6 +205,16 @@ def link_set(machine: Machine, words: Words, six: bool) -> None:
         machine.mention(name, words.where)
         machine.touched.setdefault(name, words.where)
         _set(machine, found, words.where)
+
+
+def _set_type(machine: Machine, name: str, type_: str, words: Words) -> None:
+    """What a bridge's options are set to once it is there."""
+    made = machine.made.get(name)
+    if type_ != "bridge" or (made is not None and made.kind != "bridges"):
+        what = f"{shown(str(words))} changes what {name} was made as"
+        raise refusal(words.where, what, "the options where it is made")
+    found = read(words, OPTIONS["bridges"], machine.findings)
+    _set_ageing(machine, name, found.get("ageing_time", ""), words)
 
 
 def _set(machine: Machine, found: Mapping[str, str], where: Position) -> None:

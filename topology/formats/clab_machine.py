@@ -46,11 +46,11 @@ class Made:
 class Machine:
     """A node.
 
-    ``forwarding`` is what its sysctls say, for each IP version, ``routing`` what others say about the choice among next
-    hops, ``without_ipv6`` where they switch IPv6 off, by device, ``all`` and ``default``; ``is_managed`` tells whether
-    containerlab gives it a management interface, ``has_managed_default`` whether the default route that comes with it is still there;
-    ``offered`` are its routes by prefix and metric; ``early`` are devices that a line speaks of before they are there, ``touched`` those that one sets up or down,
-    ``lost`` those whose making was refused.
+    ``forwarding`` is what its sysctls say, for each IP version, ``routing`` what others say about the choice among
+    next hops, ``without_ipv6`` where they switch IPv6 off, by device, ``all`` and ``default``; ``is_managed`` tells
+    whether containerlab gives it a management interface, ``has_managed_default`` whether the default route that comes
+    with it is still there; ``offered`` are its routes by prefix and metric; ``early`` are devices that a line speaks
+    of before they are there, ``touched`` those that one sets up or down, ``lost`` those whose making was refused.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Machine:
     def routes(self) -> dict[str, list[Scalar]]:
         """The routes that packets take, by prefix: those of the least metric, and none of a metric to a subnet that the
         node is on."""
-        least = {prefix: metric for prefix, metric in sorted(self.offered, reverse=True)}
+        least = dict(sorted(self.offered, reverse=True))
         near = {str(interface.network) for interface in self.interfaces}
         return {
             key[0]: routes

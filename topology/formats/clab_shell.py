@@ -2,7 +2,7 @@
 
 containerlab splits a line as a shell would, but runs no shell: ``&&`` is one only inside ``sh -c '...'``. Of such
 scripts plain commands joined by ``&&``, ``;`` and line ends are understood, ``|| true`` behind one, output thrown away,
-a shell in the shell, and ``echo`` or ``printf`` of a value into ``/proc/sys``, also by ``tee``. Nothing is ever run here.
+shells in the shell, and ``echo`` or ``printf`` of a value into ``/proc/sys``, also by ``tee``. Nothing is run here.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice, product
 
 from topology.expected import expected_journey, reply_to
-from topology.model import Address, Fabric, Node
+from topology.model import Address, Device, Fabric, Network, Node
 from topology.packet import Probe
 from topology.promises import Kind, Pair
 
@@ -22,7 +22,8 @@ ADDRESSES_MAX = 4
 def with_derived_pairs(fabric: Fabric) -> Fabric:
     """The fabric with a pair for each two customers that reach each other both ways in one kind, and a note of it.
 
-    Between further addresses of two nodes there is a pair for each kind and IP version that their first ones have not.
+    Between further addresses of two nodes there is a pair for each subnet that both are in, and for each kind and IP
+    version that is not among these.
     Where fewer than two nodes are customers, any node with an address is an end.
     """
     customers = [node for node in fabric.role("customer") if node.addresses]
@@ -48,8 +49,9 @@ def _by_distance(ends: Sequence[Node]) -> Iterator[tuple[Node, Node]]:
 
 
 def _pairs(fabric: Fabric, source: Node, target: Node) -> tuple[list[Pair], str]:
-    """The pairs of two nodes, one for each kind and IP version; why there are none, where there are none."""
-    found: dict[tuple[Kind, int], Pair] = {}
+    """The pairs of two nodes, each of another kind, IP version or common subnet; why there are none, where there are
+    none."""
+    found: dict[tuple[Kind, int, Network | None], Pair] = {}
     why = ""
     for src, dst in _addresses(source, target):
         kinds, reason = _kinds(fabric, Probe(source.name, target.name, src, dst))
@@ -58,7 +60,9 @@ def _pairs(fabric: Fabric, source: Node, target: Node) -> tuple[list[Pair], str]
         if len(kinds) == 1:
             kind = kinds.pop()
             ends = (None, None) if is_first else (src, dst)
-            found.setdefault((kind, src.version), Pair(source.name, target.name, kind, *ends))
+            common = _common(source.addresses[src], dst)
+            if common is not None or not any(key[:2] == (kind, src.version) for key in found):
+                found.setdefault((kind, src.version, common), Pair(source.name, target.name, kind, *ends))
     return list(found.values()), "" if found else why
 
 
@@ -69,6 +73,12 @@ def _addresses(source: Node, target: Node) -> Iterator[tuple[Address, Address]]:
         ours, theirs = ([ip for ip in node.addresses if ip.version == version] for node in (source, target))
         pairs = product(ours[:ADDRESSES_MAX], theirs[:ADDRESSES_MAX])
         yield from (pair for pair in pairs if pair != (source.address, target.address))
+
+
+def _common(device: Device, address: Address) -> Network | None:
+    """The subnet of a device that an address is in."""
+    subnets = (interface.network for interface in device.addresses if interface.version == address.version)
+    return next((subnet for subnet in subnets if address in subnet), None)
 
 
 def _kinds(fabric: Fabric, probe: Probe) -> tuple[set[Kind], str]:

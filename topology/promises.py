@@ -50,7 +50,7 @@ class Pair:
     where: Position = field(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:
-        further = "-ipv6" if self.src is not None and self.src.version == 6 else ""
+        further = "" if self.dst is None else f"-{self.dst}".replace(":", ".")
         return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else further)
 
 

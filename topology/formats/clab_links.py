@@ -72,12 +72,19 @@ OPTIONS: Mapping[str, Grammar] = {
     ),
 }
 """What may follow the type. An option that the model has no word for has the value of hopcheck's own devices."""
+ABBREVIATED = ("address", "alias", "broadcast", "dynamic", "index", "link", "master", "mode", "nomaster", "numtxqueues")
+"""Words of ``ip link`` that ip(8) takes abbreviated too (iplink_parse, ip/iplink.c), beside those below."""
+NO_NAMES = frozenset(
+    word[:end] for word in (*ABBREVIATED, "state", "txqueuelen", "type", "vrf") for end in range(1, len(word) + 1)
+)
+"""Device names that have to follow ``name`` or ``dev``: without it ip(8) takes ``br`` for ``broadcast``."""
 ADD = Grammar(
     "ip link add NAME [mtu N] [address MAC] type TYPE",
     settings={"name": "device", "dev": "device", "link": "link", "mtu": "mtu", "address": "address", "type": "type"},
     flags=frozenset({"up"}),
     fixed={**dict.fromkeys(SHORT, ANY), "multicast": ("on",)},
     bare="device",
+    never=NO_NAMES,
 )
 SET = Grammar(
     "ip link set NAME with up, mtu N, address MAC, master BRIDGE or nomaster, or type bridge",
@@ -85,6 +92,7 @@ SET = Grammar(
     flags=frozenset({"up", "down", "nomaster"}),
     fixed={**dict.fromkeys(SHORT, ANY), "arp": ("on",), "multicast": ("on",)},
     bare="device",
+    never=NO_NAMES,
 )
 
 

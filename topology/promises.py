@@ -104,7 +104,8 @@ class Share:
 class Spread:
     """A promise about many flows between two nodes: they take all equal-cost ways (``even``), or all the same one.
 
-    With ``survives`` every flow arrives also while any one spine's links are down.
+    With ``survives`` every flow arrives also while the links of any one spine are down (in a fabric without spines: of
+    any one node that not all ways pass).
     """
 
     source: str

@@ -91,7 +91,7 @@ class Leg:
         return Finding(crossed, f"{ends} - expected inside a tunnel at {where} - seen at none of them")
 
     def _declared_on(self, ports: Collection[PortRef]) -> tuple[Sequence[PortRef], Counter[PortRef]]:
-        """Those of the ports at which a legal path has the packet in a tunnel; how often at most one has it bare there."""
+        """Those of the ports at which a legal path has the packet in a tunnel; how often one has it bare at each."""
         inside: dict[PortRef, None] = {}
         bare = Counter[PortRef]()
         for path in self.expected.paths:

@@ -17,6 +17,8 @@ from topology.model import Fabric
 SCHEMA = "hopcheck-results/1"
 SCHEMA_FILE = Path(__file__).parent.parent / "results.schema.json"
 VERDICTS = ("passed", "failed", "errored", "skipped", "unstable")
+NOTHING_APPLIES = 7
+"""The exit code of a run that tested nothing, since nothing that was selected applies to the lab."""
 
 
 @dataclass(frozen=True)
@@ -171,4 +173,4 @@ def exit_code(tests: Iterable[TestResult], pytest_code: int) -> int:
     if verdicts & {"errored", "unstable"}:
         return 6
     network = {test.verdict for test in known if test.network}
-    return 7 if network == {"skipped"} and pytest_code == 0 else pytest_code
+    return NOTHING_APPLIES if network == {"skipped"} and pytest_code == 0 else pytest_code

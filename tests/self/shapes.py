@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -42,8 +41,10 @@ pairs: [{source: h1, target: h2, kind: l2-overlay}, {source: h3, target: h1, kin
 GENEVE_POINT_TO_POINT = """
 lab: geneve-point-to-point
 nodes:
-  a: {role: switch, addresses: {dev: 10.0.0.1/30}, geneve: {type: {vni: 9, remote: 10.0.0.2}}, bridges: {br: [via, type]}}
-  b: {role: switch, addresses: {dev: 10.0.0.2/30}, geneve: {type: {vni: 9, remote: 10.0.0.1}}, bridges: {br: [via, type]}}
+  a: {role: switch, addresses: {dev: 10.0.0.1/30}, bridges: {br: [via, type]},
+    geneve: {type: {vni: 9, remote: 10.0.0.2}}}
+  b: {role: switch, addresses: {dev: 10.0.0.2/30}, bridges: {br: [via, type]},
+    geneve: {type: {vni: 9, remote: 10.0.0.1}}}
   h1: {role: customer, addresses: {up: 192.168.9.1/24}}
   h2: {role: customer, addresses: {up: 192.168.9.2/24}}
 links: [[a:dev, b:dev], [a:via, h1:up], [b:via, h2:up]]
@@ -88,7 +89,8 @@ lab: two-vteps-behind-one-leaf
 nodes:
   s: {role: spine, addresses: {p1: 10.0.1.1/30, p2: 10.0.2.1/30},
     routes: [10.1.0.0/16 via 10.0.1.2, 10.2.0.0/16 via 10.0.2.2]}
-  l1: {role: leaf, addresses: {up: 10.0.1.2/30, w1: 10.1.1.254/24, w2: 10.1.2.254/24}, routes: [10.2.0.0/16 via 10.0.1.1]}
+  l1: {role: leaf, addresses: {up: 10.0.1.2/30, w1: 10.1.1.254/24, w2: 10.1.2.254/24},
+    routes: [10.2.0.0/16 via 10.0.1.1]}
   l2: {role: leaf, addresses: {up: 10.0.2.2/30, w3: 10.2.3.254/24}, routes: [10.1.0.0/16 via 10.0.2.1]}
   w1: {role: switch, addresses: {up: 10.1.1.1/24}, routes: [default via 10.1.1.254], bridges: {br: [h, vx]},
     vxlan: {vx: {vni: 5, local: 10.1.1.1, remotes: [10.1.2.1, 10.2.3.1], mtu: 1450}}}
@@ -127,6 +129,38 @@ nodes:
 links: [[r:a, h1:eth0], [r:b, h2:eth0]]
 pairs: [{source: h1, target: h2, kind: routed}]
 """
+TWO_WAYS_WITHOUT_SPINES = """
+lab: two-ways-without-spines
+routing: {multipath-hash: layer-4, ignore-routes-with-linkdown: true}
+nodes:
+  a: {role: leaf, addresses: {ax: 10.0.1.1/30, ay: 10.0.2.1/30, h: 192.168.1.254/24},
+    routes: [192.168.2.0/24 nexthop via 10.0.1.2 nexthop via 10.0.2.2]}
+  b: {role: leaf, addresses: {bx: 10.0.3.1/30, by: 10.0.4.1/30, h: 192.168.2.254/24},
+    routes: [192.168.1.0/24 nexthop via 10.0.3.2 nexthop via 10.0.4.2]}
+  x: {role: leaf, addresses: {ax: 10.0.1.2/30, bx: 10.0.3.2/30},
+    routes: [192.168.1.0/24 via 10.0.1.1, 192.168.2.0/24 via 10.0.3.1]}
+  y: {role: leaf, addresses: {ay: 10.0.2.2/30, by: 10.0.4.2/30},
+    routes: [192.168.1.0/24 via 10.0.2.1, 192.168.2.0/24 via 10.0.4.1]}
+  h1: {role: customer, addresses: {eth0: 192.168.1.1/24}, routes: [default via 192.168.1.254]}
+  h2: {role: customer, addresses: {eth0: 192.168.2.1/24}, routes: [default via 192.168.2.254]}
+links: [[a:ax, x:ax], [a:ay, y:ay], [b:bx, x:bx], [b:by, y:by], [a:h, h1:eth0], [b:h, h2:eth0]]
+pairs: [{source: h1, target: h2, kind: routed}]
+spreads: [{source: h1, target: h2, over: all-ways, survives: true}]
+"""
+LINKS_SIDE_BY_SIDE = """
+lab: links-side-by-side
+routing: {multipath-hash: layer-4}
+nodes:
+  a: {role: leaf, addresses: {p: 10.0.1.1/30, q: 10.0.2.1/30, h: 192.168.1.254/24},
+    routes: [192.168.2.0/24 nexthop via 10.0.1.2 nexthop via 10.0.2.2]}
+  b: {role: leaf, addresses: {p: 10.0.1.2/30, q: 10.0.2.2/30, h: 192.168.2.254/24},
+    routes: [192.168.1.0/24 nexthop via 10.0.1.1 nexthop via 10.0.2.1]}
+  h1: {role: customer, addresses: {eth0: 192.168.1.1/24}, routes: [default via 192.168.1.254]}
+  h2: {role: customer, addresses: {eth0: 192.168.2.1/24}, routes: [default via 192.168.2.254]}
+links: [[a:p, b:p], [a:q, b:q], [a:h, h1:eth0], [b:h, h2:eth0]]
+pairs: [{source: h1, target: h2, kind: routed}]
+spreads: [{source: h1, target: h2, over: all-ways}]
+"""
 TEXTS: Mapping[str, str] = {
     "three-on-one-switch": THREE_ON_ONE_SWITCH,
     "geneve-point-to-point": GENEVE_POINT_TO_POINT,
@@ -136,12 +170,14 @@ TEXTS: Mapping[str, str] = {
     "two-vteps-behind-one-leaf": TWO_VTEPS_BEHIND_ONE_LEAF,
     "jumbo-underlay": JUMBO_UNDERLAY,
     "bare": BARE,
+    "two-ways-without-spines": TWO_WAYS_WITHOUT_SPINES,
+    "links-side-by-side": LINKS_SIDE_BY_SIDE,
 }
 
 
 def documented() -> str:
     """The complete example of docs/lab-file.md."""
-    return re.findall(r"```yaml\n(lab: .*?)```", DOCUMENTED.read_text(), re.DOTALL)[0]
+    return DOCUMENTED.read_text().partition("```yaml\n")[2].partition("```")[0]
 
 
 @cache

@@ -17,6 +17,7 @@ from topology.model import Fabric
 SCHEMA = "hopcheck-results/1"
 SCHEMA_FILE = Path(__file__).parent.parent / "results.schema.json"
 VERDICTS = ("passed", "failed", "errored", "skipped", "unstable")
+NOTHING: Mapping[str, int] = {}
 NOTHING_APPLIES = 7
 """The exit code of a run that tested nothing, since nothing that was selected applies to the lab."""
 
@@ -45,8 +46,9 @@ def results(
     kernel: KernelInfo | None,
     lab: Fabric | None,
     tests: Sequence[TestResult],
+    not_collected: Mapping[str, int] = NOTHING,
 ) -> dict[str, Any]:
-    """The whole document, ready for JSON."""
+    """The whole document, ready for JSON; ``not_collected`` is how many tests the lab has nothing for, by what."""
     counts = Counter(test.verdict for test in tests)
     return {
         "schema": SCHEMA,
@@ -58,6 +60,7 @@ def results(
         "sizes": sizes_of(tests),
         "measurements": [{"test": test.id, **entry} for test in tests for entry in test.measurements],
         "summary": {verdict: counts[verdict] for verdict in VERDICTS},
+        "not_collected": dict(not_collected),
     }
 
 

@@ -50,7 +50,8 @@ class Pair:
     where: Position = field(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else "")
+        further = "" if self.dst is None else f"-{self.dst}".replace(":", ".")
+        return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else further)
 
 
 @dataclass(frozen=True)

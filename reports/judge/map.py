@@ -17,7 +17,8 @@ PROBES_MAX = 2048
 """Probes, one for each pair and direction: all of 45 nodes', and under two minutes where none of them is answered."""
 
 
-LOST = "lost"
+LOST, DIRECT = "lost", "direct"
+"""Outcomes beside the kinds: not arrived; over one link to a neighbour, with no bridge and no router between."""
 
 
 @dataclass(frozen=True, order=True)
@@ -127,8 +128,14 @@ def _way(journey: Journey) -> Way:
     for seen in journey.sightings:
         if nodes[-1:] != [seen.node]:
             nodes.append(seen.node)
-    outcome = str(carried(journey)) if journey.arrived else f"{LOST}: {last_seen(journey)}"
-    return Way(journey.source, journey.target, tuple(nodes), outcome)
+    return Way(journey.source, journey.target, tuple(nodes), _outcome(journey, nodes))
+
+
+def _outcome(journey: Journey, nodes: Sequence[str]) -> str:
+    if not journey.arrived:
+        return f"{LOST}: {last_seen(journey)}"
+    found = carried(journey)
+    return DIRECT if found.kind == "bridge" and len(nodes) == 2 else str(found)
 
 
 def declared_links(fabric: Fabric) -> tuple[frozenset[frozenset[PortRef]], frozenset[frozenset[PortRef]]]:

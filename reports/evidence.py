@@ -15,6 +15,11 @@ from topology.wire.stack import Stack
 Direction: TypeAlias = Literal["in", "out"]
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 link``, ``2 links``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True, eq=False)
 class Sighting:
     """One frame at one interface: ``time_ns`` since the epoch, ``length`` on the wire in bytes.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, permutations
 
-from reports.evidence import Journey, Sighting
+from reports.evidence import Journey, Sighting, counted
 from reports.judge.seen import SeenTrip, carried, last_seen, shape
 from topology.expected import ExpectedHop, expected_journey, probe_between
 from topology.model import Fabric, Node
@@ -77,7 +77,7 @@ def pairs_to_probe(nodes: Sequence[Node]) -> tuple[list[tuple[Node, Node]], list
     fitting = [(a, b) for a, b in every if a.address.version == b.address.version]
     out = [f"{node.name}: it has no address" for node in by_name if not node.addresses]
     if mixed := len(every) - len(fitting):
-        out.append(f"{mixed} probes: the two nodes' first addresses are of two IP versions")
+        out.append(f"{counted(mixed, 'probe')}: the two nodes' first addresses are of two IP versions")
     if len(fitting) > PROBES_MAX:
         more = len(fitting) - PROBES_MAX
         out.append(f"{more} of {len(fitting)} probes: at most {PROBES_MAX} are sent, the first by name")

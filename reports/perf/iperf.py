@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reports.evidence import counted
 from topology.errors import InstrumentFailed, PromiseBroken
 
 NOT_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|-?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE)
@@ -127,7 +128,11 @@ class Throughput:
     def must_arrive(self, where: str) -> None:
         """Raise PromiseBroken where nothing came of what was sent, whatever iperf3 says of loss."""
         if self.sent.bytes and not self.arrived:
-            what = f"{self.sent_datagrams} datagrams" if self.protocol == "udp" else f"{self.sent.bytes} bytes"
+            what = (
+                counted(self.sent.packets or 0, "datagram")
+                if self.protocol == "udp"
+                else counted(self.sent.bytes, "byte")
+            )
             raise PromiseBroken(f"{where} - received - expected some of {what} of iperf3 - seen none")
 
 
@@ -192,7 +197,7 @@ def _result(side: str, text: str, words: str) -> Document:
         told = "".join(f" - {_quoted(found.get('data'))}" for found in events if found["event"] == "error")
         raise InstrumentFailed(
             f"iperf3 {side} - expected one JSON object, as --json prints it"
-            f" - seen {len(events)} events, as --json-stream prints them{told}"
+            f" - seen {counted(len(events), 'event')}, as --json-stream prints them{told}"
         )
     if len(results) != 1:
         raise InstrumentFailed(

@@ -79,6 +79,13 @@ def way_of(name: str, source: str, target: str) -> str:
     return next(line for line in lines if line.startswith(f"  {source} -> {target}  "))
 
 
+def test_map_counts_one_thing_as_one() -> None:
+    """A map of a single link and a single probe speaks of one."""
+    fabric = kind_lab("one link")
+    lines = map_lines(map_of(fabric, [seen_trip(fabric, "c1", "c2")]))
+    assert list(lines)[:2] == ["map of kinds: 2 nodes, 1 link seen", "1 probe, 1 of them arrived"]
+
+
 @pytest.mark.parametrize(
     ("name", "ends", "said"),
     [

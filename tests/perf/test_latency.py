@@ -20,7 +20,7 @@ PACKETS = 30
 @pytest.fixture
 def far(fabric: LiveFabric) -> Pair:
     """The pair whose packets are wrapped most: of an overlay inside another, where there is one."""
-    for kind in ("l2-overlay", "l3-overlay", "hairpin", "routed", "bridge"):
+    for kind in ("l2-overlay", "l3-overlay", "routed", "bridge"):
         if found := [pair for pair in fabric.pairs if pair.kind == kind]:
             return found[0]
     raise NotApplicable(f"the lab {fabric.declared.name} has no pairs")

@@ -59,7 +59,14 @@ def learned(agent: AgentLink) -> bool:
 
 def learn(agent: AgentLink) -> None:
     """Have a taught that b is 1300 bytes away; the socket must be open when the ICMP error for it arrives."""
-    packet = {"ns": "a", "socket": UDP, "options": DF, "bind": [NEAR, 5001], "to": [FAR, 7], "hold": True}
+    packet: dict[str, Any] = {
+        "ns": "a",
+        "socket": UDP,
+        "options": DF,
+        "bind": [NEAR, 5001],
+        "to": [FAR, 7],
+        "hold": True,
+    }
     handle = agent.call("send", bytes(1400), **packet).get("handle", int)
     wait_for(lambda: learned(agent), 5, "the path MTU")
     agent.call("close", handle=handle)

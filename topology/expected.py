@@ -18,7 +18,7 @@ from topology.errors import Problem
 from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Tags, Vxlan
 from topology.packet import Layer, Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
 from topology.plan import ROUTERS
-from topology.promises import Kind, Pair
+from topology.promises import Kind, Pair, kind_of
 from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
@@ -132,17 +132,7 @@ def _wrong_kind(pair: Pair, source: str, target: str, journey: ExpectedJourney) 
 
 
 def _kind(path: ExpectedPath) -> Kind | None:
-    names = [[name for name, _ in hop.layers] for hop in path.hops]
-    frames = [n for n in names if "vxlan" in n or "geneve" in n]
-    gre = any("gre" in n and n not in frames for n in names)
-    if not path.hops:
-        return None
-    routed = ttl_of(path.hops[-1].layers) != ttl_of(path.hops[0].layers)
-    if frames:
-        return "hairpin" if routed else "l2-overlay"
-    if gre:
-        return "l3-overlay" if routed else None
-    return "routed" if routed else "bridge"
+    return kind_of(([name for name, _ in hop.layers], ttl_of(hop.layers)) for hop in path.hops) if path.hops else None
 
 
 class _Walk:

@@ -358,7 +358,7 @@ class Fabric:
 
     @cached_property
     def spine_links(self) -> tuple[Link, ...]:
-        """The links between a leaf and a spine: where nothing of a customer may be bare."""
+        """The links between a leaf and a spine; a fabric may have none."""
         wanted = {"leaf", "spine"}
         return tuple(link for link in self.links if {self[end.node].role for end in link.ends} == wanted)
 

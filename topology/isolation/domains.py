@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Literal, TypeAlias, get_args
 
 from topology.expected import expected_journey
@@ -260,3 +260,20 @@ def twins(fabric: Fabric, all_domains: tuple[Domain, ...]) -> Iterator[tuple[Por
     for held in holders.values():
         pairs |= dict.fromkeys((a, b) for (i, a), (j, b) in pairwise(held) if i != j)
     yield from pairs
+
+
+def askers(fabric: Fabric, all_domains: tuple[Domain, ...], domain: Domain) -> list[tuple[PortRef, PortRef]]:
+    """The stations of a domain that have an IPv4 address, and an address or a MAC of another domain's station too, each
+    behind a neighbour that can ask for it by ARP."""
+    shared = dict.fromkeys(end for pair in twins(fabric, all_domains) for end in pair if end in domain.stations)
+    versions = {ref: {interface.version for interface in fabric[ref.node][ref.interface].addresses} for ref in shared}
+    asked = ((next((s for s in domain.stations if s != owner), owner), owner) for owner in shared)
+    return [(source, owner) for source, owner in asked if source != owner and 4 in versions[owner]]
+
+
+def two_in_one_node(all_domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, Domain, FrameTunnel, FrameTunnel]]:
+    """Two domains of two stations each that have tunnel devices in one node, and these devices."""
+    wide = [domain for domain in all_domains if len(domain.stations) > 1]
+    for one, other in combinations(wide, 2):
+        here = {vtep.node: vtep for vtep in other.vteps}
+        yield from ((one, other, vtep, here[vtep.node]) for vtep in one.vteps if vtep.node in here)

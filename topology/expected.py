@@ -39,7 +39,7 @@ ETHERNET_FRAME = 0x6558
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
 DEFAULT_TTL = 64
-"""Linux's initial TTL (net.ipv4.ip_default_ttl), also that of a VXLAN packet's outer header."""
+"""net.ipv4.ip_default_ttl, also that of a VXLAN packet's outer header."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class _Walk:
     def owner(self, device: Device, address: Address) -> Device | None:
         """Who answers for an address on the segment of a device: whoever has it there, else for IPv4 a node that has it
         on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
-        others = list(self.segment(device))
+        others = list(self.fabric.segment(device))
         found = next((d for d in others if address in {i.ip for i in d.addresses}), None)
         if found is None and address.version == 4:
             found = next(
@@ -367,15 +367,6 @@ class _Walk:
             yield from self.arrive(geneve, packet[3:], hops)
             return
         yield ExpectedPath(hops, f"{node.name} has no Geneve tunnel from {source} for VNI {vni} on port {port}")
-
-    def segment(self, device: Device) -> Iterator[Device]:
-        """Every device in the broadcast domain of a device, itself left out."""
-        if isinstance(device, Bridge):
-            node = self.fabric[device.node]
-            for name in device.members:
-                yield from self.fabric.behind(node[name], {device.ref})
-        else:
-            yield from self.fabric.behind(device, set())
 
     @staticmethod
     def seen(

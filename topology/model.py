@@ -249,6 +249,15 @@ class Fabric:
                 for name in members:
                     yield from self._far_vlans(self[end.node][name], left, passed)
 
+    def segment(self, device: Device) -> Iterator[Device]:
+        """Every device in the broadcast domain of a device, itself left out."""
+        if isinstance(device, Bridge):
+            node = self[device.node]
+            for name in device.members:
+                yield from self.behind(node[name], {device.ref})
+        else:
+            yield from self.behind(device, set())
+
     def behind(self, device: Device, passed: set[PortRef], tags: Tags = ()) -> Iterator[Device]:
         """The devices that a frame with these VLAN tags reaches at Layer 2 which leaves by a device."""
         out, tags = self.sent_by(device, tags)

@@ -213,8 +213,9 @@ def _undeclared(fabric: Fabric, vtep: FrameTunnel) -> int:
 
 
 def _other_tenants(fabric: Fabric, vtep: FrameTunnel) -> FrameTunnel | None:
-    """A device of the same kind in another domain, of the same node where there is one."""
+    """A device of the same kind in another domain, under another VNI or port, of the same node where there is one."""
     own = flooded(fabric, vtep) | flooded_from(fabric, vtep)
     version = vtep.local.version
-    others = [v for v in fabric.all(type(vtep)) if v.ref not in own and v.local.version == version]
+    alike = [v for v in fabric.all(type(vtep)) if v.ref not in own and v.local.version == version]
+    others = [v for v in alike if (v.port, v.vni) != (vtep.port, vtep.vni)]
     return min(others, key=lambda other: other.node != vtep.node, default=None)

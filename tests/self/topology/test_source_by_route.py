@@ -13,6 +13,7 @@ from tests.self.builders import expect, seen_path
 from topology.errors import LabError
 from topology.formats.lab import load_lab_text
 from topology.isolation.domains import domains, transit
+from topology.isolation.forgery import forgeries, targets
 from topology.model import Fabric
 from topology.plan import make_plan
 from topology.refs import PortRef
@@ -127,3 +128,13 @@ def test_copies_to_each_remote_are_judged_by_its_source() -> None:
     assert judge_replication(fabric["m"], fabric["m"].vxlan, frame)
     half = replace(frame, sightings=tuple(ways[0]))
     assert "expected one from 10.2.0.1 to 10.2.0.2" in judge_replication(fabric["m"], fabric["m"].vxlan, half).message
+
+
+def test_spokes_of_one_vni_are_no_tenants_of_each_other() -> None:
+    """Two VTEPs that only a third one joins, and which are in no bridge, have one VNI: no forgery has another's."""
+    hub = TWO.replace("    bridges: {br: [vx, d]}\n", "").replace("pairs:", "# pairs:")
+    fabric = load_lab_text(hub)
+    for target in targets(fabric):
+        kinds = {forgery.kind for inroad in target.inroads for forgery in forgeries(fabric, inroad)}
+        assert target.inroads
+        assert "other-vni" not in kinds

@@ -1,9 +1,10 @@
-"""The ladder: every hop of a journey, expected beside seen, the first divergence marked, the cause, the mend. Pure."""
+"""The ladder: every hop of a journey, expected beside seen, the first divergence marked, the cause, its fix. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reports.evidence import Cause
 from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg
 
@@ -57,13 +58,17 @@ def _microseconds(rung: Rung, start_ns: int) -> str:
     return f"{(rung.seen.time_ns - start_ns) / 1000:+.1f} us" if rung.seen else "-"
 
 
+def ending_lines(cause: Cause) -> Iterator[str]:
+    """A cause and its fix."""
+    where = f"{cause.node} {cause.interface}" if cause.interface else cause.node
+    yield f"cause: {where}: {cause.kind} - expected {cause.declared} - seen {cause.live}"
+    yield f"fix:   {cause.mend}"
+
+
 def _ending(verdict: Verdict) -> Iterator[str]:
     if verdict.note:
         yield f"note: {verdict.note}"
     if verdict.cause is not None:
-        cause = verdict.cause
-        where = f"{cause.node} {cause.interface}" if cause.interface else cause.node
-        yield f"cause: {where}: {cause.kind} - expected {cause.declared} - seen {cause.live}"
-        yield f"mend:  {cause.mend}"
+        yield from ending_lines(verdict.cause)
     elif not verdict.passed:
         yield "cause: not found: live state equals declared state at every node"

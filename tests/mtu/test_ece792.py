@@ -13,7 +13,7 @@ from fixtures.instruments.probe import Prober
 from fixtures.sizes import SizeBook
 from fixtures.underlay import Underlay
 from reports.judge.mtu import PairMtu
-from topology.errors import NotApplicable
+from topology.errors import NotApplicable, NotProven
 from topology.model import Fabric
 
 pytestmark = pytest.mark.mtu
@@ -30,7 +30,7 @@ def between(
     def find(source: str, target: str) -> PairMtu:
         pair = next(pair for pair in lab.pairs if (pair.source, pair.target) == (source, target))
         if reason := underlay.broken_for(pair, request.node):
-            raise NotApplicable(f"the underlay is broken: {reason}")
+            raise NotProven(f"the underlay is broken: {reason}")
         return size_book.of(pair, request.node)
 
     return find

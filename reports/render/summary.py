@@ -37,11 +37,10 @@ def pairs_not_proven(tests: Iterable[TestResult]) -> Iterator[str]:
     for test in tests:
         if test.pair:
             by_pair.setdefault(test.pair, set()).add(test.verdict)
-    open_ = [
-        pair for pair, seen in by_pair.items() if seen & {"errored", "unstable", NOT_PROVEN} and "failed" not in seen
-    ]
-    if open_:
-        yield f"not proven: {len(open_)} of {counted(len(by_pair), 'pair')}: {_listed(open_, PAIRS_MAX)}"
+    unknown = {"errored", "unstable", NOT_PROVEN}
+    found = [pair for pair, seen in by_pair.items() if seen & unknown and "failed" not in seen]
+    if found:
+        yield f"not proven: {len(found)} of {counted(len(by_pair), 'pair')}: {_listed(found, PAIRS_MAX)}"
 
 
 def reasons(tests: Iterable[TestResult]) -> Iterator[str]:

@@ -63,7 +63,7 @@ def test_a_run_leaves_the_benchmarks_figures(tmp_path: Path) -> None:
     publish("one", [Figure("a", 1, "s")], {}, tmp_path)
     (tmp_path / "results.json").touch()
     empty_out(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {".hopcheck-out", ".lock", BENCH}
+    assert {path.name for path in tmp_path.iterdir()} == {".hopcheck-out", BENCH}
 
 
 def test_ip_is_given_the_whole_plan(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ cs1 -> cs2 (icmp): first divergence at con_ns1:bridge1_cs2 out
                                             seen     nothing
 note: nobody answered
 cause: con_ns1 bridge1_cs2: link - expected up - seen down
-mend:  ip -n con_ns1 link set dev bridge1_cs2 up
+fix:   ip -n con_ns1 link set dev bridge1_cs2 up
 """
     )
 

@@ -46,7 +46,7 @@ def pairs_not_proven(tests: Iterable[TestResult]) -> Iterator[str]:
 def reasons(tests: Iterable[TestResult]) -> Iterator[str]:
     """One line for each reason for which network promises do not apply."""
     found = Counter(_first_line(test.message) for test in tests if test.network and test.verdict == NOT_APPLICABLE)
-    yield from _cut([f"{NOT_APPLICABLE}: {count}: {why}" for why, count in found.most_common()], REASONS_MAX, "reasons")
+    yield from _cut([f"{count} {NOT_APPLICABLE}: {why}" for why, count in found.most_common()], REASONS_MAX, "reasons")
 
 
 def causes(tests: Iterable[TestResult]) -> Iterator[str]:

@@ -32,8 +32,10 @@ def common_words(text: str) -> str:
 
 
 def failure_text(promise: str, text: str, ladders: Sequence[str], cause: Cause | None) -> str:
-    """All of a failure; the cause only where nothing before has told it."""
-    parts = [f"promise: {promise}", text, *ladders]
+    """All of a failure, the cause once: at the end of a ladder where there is one."""
+    first, newline, rest = text.partition("\n")
+    words = f"{headline(first)}{newline}{rest}" if ladders else text
+    parts = [f"promise: {promise}", words, *ladders]
     if cause is not None and not any("\ncause: " in part for part in parts):
         parts += ending_lines(cause)
     return "\n".join(parts) + "\n"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from reports.evidence import Cause
 from reports.judge.journey import Rung, Verdict
@@ -29,7 +30,16 @@ def _headline(verdict: Verdict) -> str:
 def _rungs(verdict: Verdict, width: int) -> Iterator[str]:
     start = next((rung.seen.time_ns for rung in verdict.rungs if rung.seen), 0)
     first = verdict.divergence
-    for rung in verdict.rungs:
+    for silent, group in groupby(verdict.rungs, lambda rung: rung.seen is None and rung is not first):
+        rungs = list(group)
+        if silent and len(rungs) > 1:
+            yield f"{AFTER} {'-':>12}  seen at none of the {len(rungs)} hops from {rungs[0].where} to {rungs[-1].where}"
+            continue
+        yield from _each(rungs, first, start, width)
+
+
+def _each(rungs: Iterable[Rung], first: Rung | None, start: int, width: int) -> Iterator[str]:
+    for rung in rungs:
         mark = GOOD if not rung.wrong else BAD if rung is first else AFTER
         lines = rung_lines(rung)
         head = f"{mark} {_microseconds(rung, start):>12}  {rung.where:<{width}}  "

@@ -32,6 +32,7 @@ def test_a_failure_is_told_with_its_cause_once() -> None:
     assert failure_text("All cross.", "seen 2", ["ladder"], CAUSE) == f"promise: All cross.\nseen 2\nladder\n{ending}\n"
     assert failure_text("All cross.", "seen 2", [f"ladder\n{ending}"], CAUSE).count("cause: ") == 1
     assert "cause" not in failure_text("All cross.", "seen 2", (), None)
+    assert failure_text("All cross.", f"seen 2 - cause: {CAUSE}", [f"ladder\n{ending}"], CAUSE).count("cause: ") == 1
 
 
 def test_a_failure_on_one_line_has_the_cause() -> None:

@@ -77,6 +77,15 @@ fix:   ip -n con_ns1 link set dev bridge1_cs2 up
     )
 
 
+def test_hops_behind_a_loss_are_one_line() -> None:
+    """Where nothing is seen any more there is nothing to compare: the hops are counted, with the first and the last."""
+    lines = ladder_lines(leg(EXPECTED, seen_path(reference(), EXPECTED.paths[0])[:1]))
+    assert lines[2].startswith(">>>>            -  con_ns1:bridge1_cs1 in   expected ether")
+    behind = "seen at none of the 2 hops from con_ns1:bridge1_cs2 out to cs2:cs2_br1 in"
+    assert lines[4] == f"                -  {behind}"
+    assert lines[5:] == [NOT_FOUND]
+
+
 def test_stray_packet_is_expected_nothing() -> None:
     """A sighting where nothing is expected stands at its place in time, with no reason but that."""
     sightings = seen_path(reference(), EXPECTED.paths[0])

@@ -5,6 +5,7 @@ pytest looks for its settings above every existing path on the command line befo
 checkout its tests are found by `--rootdir` or by a path; another project's tests are left to plain pytest.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -48,5 +49,20 @@ def main(given: list[str]) -> int:
     return code
 
 
+def open_closed_streams() -> bool:
+    """Lead standard streams that the caller has closed to /dev/null; True where there was one.
+
+    Whatever this process opened next would else take its number, and be written to as standard output.
+    """
+    closed = [fd for fd in range(3) if not Path(f"/proc/self/fd/{fd}").exists()]
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in closed:
+        os.dup2(null, fd)
+        os.set_inheritable(fd, True)  # dup2 leaves a descriptor that is the same one as it is
+    return bool(closed)
+
+
 if __name__ == "__main__":
+    if open_closed_streams():  # sys.stdout is made when Python starts
+        os.execv(sys.executable, (sys.executable, *sys.argv))
     raise SystemExit(main(sys.argv[1:]))

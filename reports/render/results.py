@@ -18,6 +18,9 @@ SCHEMA = "hopcheck-results/2"
 SCHEMA_FILE = Path(__file__).parent.parent / "results.schema.json"
 NOT_PROVEN, NOT_APPLICABLE = "not proven", "not applicable"
 VERDICTS = ("passed", "failed", "errored", "unstable", NOT_PROVEN, NOT_APPLICABLE)
+NOTHING: Mapping[str, int] = {}
+NOTHING_APPLIES = 7
+"""The exit code of a run that tested nothing, since nothing that was selected applies to the lab."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,9 @@ def results(
     kernel: KernelInfo | None,
     lab: Fabric | None,
     tests: Sequence[TestResult],
+    not_collected: Mapping[str, int] = NOTHING,
 ) -> dict[str, Any]:
-    """The whole document, ready for JSON."""
+    """The whole document, ready for JSON; ``not_collected`` is how many tests the lab has nothing for, by what."""
     counts = Counter(test.verdict for test in tests)
     return {
         "schema": SCHEMA,
@@ -63,6 +67,7 @@ def results(
         "sizes": sizes_of(tests),
         "measurements": [{"test": test.id, **entry} for test in tests for entry in test.measurements],
         "summary": {verdict: counts[verdict] for verdict in VERDICTS},
+        "not_collected": dict(not_collected),
     }
 
 
@@ -180,4 +185,4 @@ def exit_code(tests: Iterable[TestResult], pytest_code: int, without_pairs: bool
         return 6
     network = {test.verdict for test in known if test.network}
     unproven = without_pairs or NOT_PROVEN in network or network == {NOT_APPLICABLE}
-    return 7 if unproven and pytest_code == 0 else pytest_code
+    return NOTHING_APPLIES if unproven and pytest_code == 0 else pytest_code

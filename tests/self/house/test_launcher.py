@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,3 +94,9 @@ def test_who_runs_nothing_elsewhere_is_told_where_the_tests_are(
         monkeypatch.chdir(place)
         assert launcher["main"](["-m", "overlay"]) == code
         assert (f"{tmp_path}: cd there" in capsys.readouterr().err) == expected
+
+
+def test_closed_standard_streams_are_opened(tmp_path: Path) -> None:
+    """Where the caller has closed input and outputs, pytest still runs, and what it opens is not taken for one."""
+    line = f"exec {sys.executable} {ROOT}/.ci/launcher.py --version <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", line], cwd=tmp_path, timeout=60, check=False).returncode == 0

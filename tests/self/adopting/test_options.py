@@ -13,7 +13,7 @@ from fixtures.run import Run, check_adoption
 from fixtures.sizes import SizeBook
 from tests.self.adopting.test_others import opened
 from tests.self.builders import vxlan_lab
-from tests.self.fixtures.test_run import Settings
+from tests.self.fixtures.runs import Settings
 from topology.errors import KernelUnavailable, NodeNotFound, NotApplicable
 from topology.kernels.registry import Kernel
 from topology.plan import make_plan

@@ -166,10 +166,15 @@ def _leaving(journey: ExpectedJourney) -> Iterator[ExpectedHop]:
 
 
 def _is_link(fabric: Fabric, hop: ExpectedHop) -> bool:
-    """Whether IP itself sends by a device, and over no tunnel: no bridge's member, and no port below a VLAN's."""
+    """Whether IP itself sends by a device, and over no tunnel: no bridge's member, and no port below a VLAN's.
+
+    A bridge whose MTU is not declared is none: whatever it is, it is not judged.
+    """
     node = fabric[hop.node]
-    above = node.bridge_of(hop.interface) is not None or bool(node.subinterfaces(hop.interface))
-    return isinstance(node[hop.interface], Port | Subinterface | Bridge) and not above
+    device = node[hop.interface]
+    above = node.bridge_of(device.name) is not None or bool(node.subinterfaces(device.name))
+    known = isinstance(device, Port | Subinterface) or (isinstance(device, Bridge) and device.mtu is not None)
+    return known and not above
 
 
 def _along(fabric: Fabric, path: ExpectedPath) -> list[Limit]:

@@ -224,6 +224,15 @@ def test_bridged_pair_has_no_router() -> None:
     assert list(first_router(shape("geneve-point-to-point"), shape("geneve-point-to-point").pairs[0])) == []
 
 
+def test_bridge_is_narrowed_where_its_mtu_is_declared() -> None:
+    """What a bridge has chosen for itself is not judged, so that nobody would be named."""
+    text = TEXTS["three-on-one-switch"].replace("a: {role: leaf, addresses: {up:", "a: {role: leaf, addresses: {under:")
+    text = text.replace("bridges: {br: [h, vx]}}\n  b", "bridges: {br: [h, vx], under: [up]}}\n  b")
+    for mtu, places in (("", [("vx",)]), ("mtu: {under: 1550}, ", [("under",), ("vx",)])):
+        fabric = load_lab_text(text.replace("a: {role: leaf, ", f"a: {{role: leaf, {mtu}"))
+        assert [found.interfaces for found in bottlenecks(fabric, fabric.pairs[0])] == places
+
+
 def test_device_that_would_lose_its_ipv6_address_is_not_narrowed() -> None:
     """Below 1280 bytes the kernel takes IPv6 from a device (RFC 8200, section 5)."""
     fabric = load_lab_text(

@@ -48,10 +48,14 @@ class NeighbourTable:
 
 
 def neighbour_tables(agent: Agent) -> list[NeighbourTable]:
-    """The tables of the kernel under an agent; NetlinkError where the answer is not what a kernel says."""
+    """The tables of the kernel under an agent; NetlinkError where the answer is not what a kernel says.
+
+    A dump in several parts says a table again at the start of each part (neightbl_dump_info, net/core/neighbour.c).
+    """
     answer = agent.call("netlink", REQUEST, chunks=[[None, len(REQUEST), 0]]).body
     try:
-        return [table for kind, _, _, said in messages(answer) if kind == RTM_NEWNEIGHTBL for table in _tables(said)]
+        said = (said for kind, _, _, said in messages(answer) if kind == RTM_NEWNEIGHTBL)
+        return list({table.version: table for one in said for table in _tables(one)}.values())
     except struct.error as error:
         raise NetlinkError(f"agent - neighbour tables - expected a dump - seen {error}") from error
 

@@ -25,8 +25,8 @@ def agent(dump: bytes = b"", files: str = "1000") -> Scripted:
 
 
 def test_tables_are_read_with_their_limits() -> None:
-    """Both tables, and of the parameters of their devices nothing."""
-    dump = table_dump(4, 1024, 7, 3) + table_dump(6, 512, 2, 0)
+    """Both tables, once each however often they are said, and of the parameters of their devices nothing."""
+    dump = table_dump(4, 1024, 7, 3) + table_dump(6, 512, 1, 0) + table_dump(6, 512, 2, 0)
     assert neighbour_tables(agent(dump)) == [NeighbourTable(4, 1024, 7, 3), NeighbourTable(6, 512, 2, 0)]
 
 

@@ -149,9 +149,9 @@ def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None
     run_as_owner("ip", "netns", "add", stranger)
     try:
         node, to_stranger = foreign.names[pair.source], ("peer", "name", "out", "netns", stranger)
-        run_as_owner("ip", "-n", node, "link", "add", "out", "type", "veth", *to_stranger)
+        run_as_owner("ip", "-n", node, "link", "add", "name", "out", "type", "veth", *to_stranger)
         for name in (node, stranger):
-            run_as_owner("ip", "-n", name, "link", "set", "out", "up")
+            run_as_owner("ip", "-n", name, "link", "set", "dev", "out", "up")
         target = f"{foreign.declared[pair.target].address}/32"
         foreign.run(pair.source, "ip", "route", "add", target, "via", "192.0.2.1", "dev", "out", "onlink")
         kernel = here()
@@ -227,11 +227,11 @@ def test_containers_that_anybody_runs_are_adopted_by_name_and_by_address() -> No
         one, other = (f"{name}{os.getpid() % 10**6}" for name in ("one-", "other-"))
         with foreign_containers(one, other) as pids:
             ends = [("eth1", "netns", str(pids[name])) for name in (one, other)]
-            run_as_owner("ip", "link", "add", *ends[0], "type", "veth", "peer", "name", *ends[1])
+            run_as_owner("ip", "link", "add", "name", *ends[0], "type", "veth", "peer", "name", *ends[1])
             for number, pid in enumerate(pids.values(), 1):
                 inside = ("nsenter", "--target", str(pid), "--net", "ip")
                 run_as_owner(*inside, "addr", "add", f"10.99.99.{number}/24", "dev", "eth1")
-                run_as_owner(*inside, "link", "set", "eth1", "up")
+                run_as_owner(*inside, "link", "set", "dev", "eth1", "up")
             pairs = load_pairs_text(f"pairs: [{{source: {one}, target: 10.99.99.2, kind: bridge}}]")
             adopted = LiveFabric(pairs, kernel, ADOPTED)
             before = adopted.live_states()

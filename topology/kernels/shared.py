@@ -24,8 +24,6 @@ ENTRIES_AT, OVERFLOWS_AT = 4, 80
 TABLES: Mapping[str, int] = {"arp_cache": 4, "ndisc_cache": 6}
 REQUEST = struct.pack("=IHHIIB3x", 20, RTM_GETNEIGHTBL, DUMP_FLAGS, 0, 0, 0)
 LIMITS = "/proc/self/limits"
-SETTINGS = {f"net/ipv{version}/neigh/default/gc_thresh{n}": 1 << 20 for version in (4, 6) for n in (2, 3)}
-"""What a kernel of our own is given: more neighbours than fit into its memory."""
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ def test_only_a_guests_own_limits_are_raised(
     """An agent that shares this machine's kernel, in a sandbox or in a test, leaves its settings alone."""
     written: list[str] = []
     monkeypatch.setattr(serve, "write_text", lambda path, *_: written.append(path))
-    monkeypatch.setattr(serve.os, "getpid", lambda: pid)
+    monkeypatch.setattr("os.getpid", lambda: pid)
     near, far = socket.socketpair()
     with near, far, Path("/dev/null").open("rb") as port:
         serve.make_room(port.fileno() if behind_a_port else near.fileno())

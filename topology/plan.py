@@ -79,6 +79,22 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class Room:
+    """What a fabric needs of what all namespaces of a kernel share (``topology/room.py`` computes it).
+
+    That is network namespaces, files that its agent has open, and by IP version the neighbours that all pairs need at
+    the same time.
+    """
+
+    namespaces: int = 0
+    files: int = 0
+    neighbours: Mapping[int, int] = field(default_factory=dict)
+
+
+NO_ROOM = Room()
+
+
+@dataclass(frozen=True)
 class Plan:
     """Namespaces to make, sysctls to write before any link exists, then phases of netlink operations."""
 

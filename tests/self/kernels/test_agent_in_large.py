@@ -35,6 +35,29 @@ def test_a_sentinel_is_told_and_not_shown(agent: AgentLink) -> None:
     agent.call("close", handle=handle)
 
 
+def test_a_sentinel_leaves_by_a_port_where_loopback_is_down(agent: AgentLink) -> None:
+    """A namespace made by hand has loopback down: its port proves the tap then, and neither end shows the sentinel.
+
+    Without a carrier nothing can be seen, so nothing is to be proven; a device that is none of the ports is not used.
+    """
+    agent.run(["ip", "link", "set", "lo", "down"], ns="a")
+    agent.run(["ip", "link", "set", "lo", "down"], ns="b")
+    made = agent.run(["sh", "-ec", "ip link add p type veth peer name q netns b; ip link set p up"], ns="a")
+    assert made.stderr == ""
+    opened = agent.call("tap_open", namespaces=["a", "b"], ports=[["p"], ["q"]], buffer_bytes=1 << 20)
+    handle = opened.get("handle", int)
+    assert agent.call("tap_mark", NONCE, handle=handle).get("unmarked", list) == []
+    agent.run(["ip", "link", "set", "q", "up"], ns="b")
+    told = agent.call("tap_mark", NONCE, handle=handle)
+    wait_for(lambda: not agent.call("tap_read", handle=handle).get("unmarked", list), 5, "both sentinels")
+    assert NONCE not in told.body + agent.call("tap_read", handle=handle).body
+    elsewhere = agent.call("tap_open", namespaces=["a"], ports=[["x"]], buffer_bytes=1 << 20).get("handle", int)
+    assert agent.call("tap_mark", NONCE, handle=elsewhere).get("unmarked", list) == [0]
+    for one in (handle, elsewhere):
+        agent.call("close", handle=one)
+    agent.run(["ip", "link", "del", "p"], ns="a")
+
+
 def test_a_sentinel_passes_a_tap_that_was_full(agent: AgentLink) -> None:
     """What waits is taken first, in as many answers as it needs, and the sentinel finds room."""
     agent.run(["ip", "link", "set", "lo", "up"], ns="a")

@@ -287,9 +287,10 @@ class Agent:
         return {"handle": handle}
 
     def op_tap_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Tap ``namespaces`` with ``buffer_bytes`` for each."""
+        """Tap ``namespaces`` with ``buffer_bytes`` for each; ``ports`` are devices of each for its sentinels."""
         handle = self.new_handle()
-        self.taps[handle] = Tap(self.namespaces, header["namespaces"], header["buffer_bytes"])
+        namespaces, ports = header["namespaces"], header.get("ports", ())
+        self.taps[handle] = Tap(self.namespaces, namespaces, header["buffer_bytes"], ports)
         return {"handle": handle}
 
     def op_tap_mark(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:

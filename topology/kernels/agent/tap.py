@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import select
 import socket
 import struct
@@ -38,6 +39,12 @@ NOTHING = ((0x06, 0, 0, 0),)
 """A filter that leaves out everything; what it refuses is no drop."""
 MARK_ETHERTYPE = 0x88B5
 """IEEE 802 local experimental EtherType 1: nothing answers it."""
+PACKET_OUTGOING = 4
+SIOCGIFFLAGS, SIOCGIFHWADDR = 0x8913, 0x8927
+"""linux/sockios.h: a device's flags, and its MAC."""
+IFREQ = struct.Struct("16s24s")
+IFF_RUNNING = 0x40
+"""linux/if.h: up, and with a carrier."""
 RECORD = struct.Struct("!HHHHHHHHIIQIB")
 """What ``Tap.read`` gives for each frame: namespace index, packet type, hardware type, protocol, tp_mac, tp_net,
 VLAN TCI, VLAN TPID, status, length on the wire, time (ns since the epoch), captured length, length of the
@@ -51,8 +58,16 @@ FRAME_MAX = 1 << 17
 class Tap:
     """One socket per namespace; what arrives waits in the kernel until it is read."""
 
-    def __init__(self, namespaces: Namespaces, names: Sequence[str | None], buffer_bytes: int) -> None:
+    def __init__(
+        self,
+        namespaces: Namespaces,
+        names: Sequence[str | None],
+        buffer_bytes: int,
+        ports: Sequence[Sequence[str]] = (),
+    ) -> None:
+        """``ports`` are, for each namespace, devices that a sentinel may leave by where loopback is down."""
         self.names = list(names)
+        self.namespaces, self.ports = namespaces, list(ports) or [()] * len(names)
         self.sockets: list[socket.socket] = []
         self.drops = [0] * len(names)
         """Frames that each socket has dropped since it was opened."""
@@ -81,6 +96,7 @@ class Tap:
         """Take what has arrived, and when that is all, send a sentinel over each namespace's loopback.
 
         Its own tap sees it there and nobody else does; one that is full would drop it, so each is emptied before.
+        Where loopback is down it leaves by a port; where no device runs, no frame can be anywhere, and none is needed.
         Gives the records, whether there is more, and whether the sentinels are sent.
         """
         before, more = self.read()
@@ -88,11 +104,30 @@ class Tap:
             return before, True, False
         self.sentinel = bytes(12) + struct.pack("!H", MARK_ETHERTYPE) + payload
         self.unmarked = set(range(len(self.sockets)))
-        for tap in self.sockets:
-            with contextlib.suppress(OSError):  # who cannot send one does not see it either, and is told by that
+        for index, tap in enumerate(self.sockets):
+            try:
                 tap.sendto(self.sentinel, ("lo", MARK_ETHERTYPE))
+            except OSError:  # who can send none at all does not see it either, and is told by that
+                self.mark_without_loopback(index)
         since, more = self.read()
         return before + since, more, True
+
+    def mark_without_loopback(self, index: int) -> None:
+        """Send a namespace's sentinel out of its ports that run, from and to the port's own MAC.
+
+        Another socket sends it, because none sees what it sends itself. A bridge at the other end learns where the MAC
+        is and passes nothing on; all else drops what is for another MAC.
+        """
+        with self.namespaces.inside(self.names[index]):
+            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            names = [name for _, name in socket.if_nameindex()]
+        with sender, contextlib.suppress(OSError):
+            running = {name for name in names if runs(sender, name)}
+            for port in running.intersection(self.ports[index]):
+                mac = asked(sender, SIOCGIFHWADDR, port)[2:8]
+                sender.sendto(mac + mac + self.sentinel[12:], (port, MARK_ETHERTYPE))
+            if self.ports[index] and not running:
+                self.unmarked.discard(index)
 
     def read(self) -> tuple[bytes, bool]:
         """Take what has arrived, as records; and whether there is more. Only who has something is asked."""
@@ -119,9 +154,12 @@ class Tap:
                 if error.errno != errno.ENETDOWN:
                     raise
                 continue
-            if index in self.unmarked and self.buffer[:size] == self.sentinel and address[0] == "lo":
-                self.unmarked.discard(index)
-                break
+            if self.sentinel and self.buffer[12:size] == self.sentinel[12:]:
+                own = address[0] == "lo" or (address[2] == PACKET_OUTGOING and address[0] in self.ports[index])
+                if own and index in self.unmarked:
+                    self.unmarked.discard(index)
+                    break
+                continue  # another port's, or that of a neighbour
             out += record(index, self.buffer[:size], control, address)
         # Reading resets the kernel's count.
         self.drops[index] += struct.unpack("=II", tap.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
@@ -143,6 +181,18 @@ class Tap:
         self.poll.close()
         for tap in self.sockets:
             tap.close()
+
+
+def asked(one: socket.socket, request: int, device: str) -> bytes:
+    """What the kernel says of a device (struct ifreq, netdevice(7)), behind the device's name."""
+    reply: bytes = fcntl.ioctl(one, request, IFREQ.pack(device.encode(), b""))
+    return reply[16:]
+
+
+def runs(one: socket.socket, device: str) -> bool:
+    """Whether a device is up and has a carrier."""
+    (flags,) = struct.unpack("=H", asked(one, SIOCGIFFLAGS, device)[:2])
+    return bool(flags & IFF_RUNNING)
 
 
 def attach_filter(tap: socket.socket, lines: Sequence[tuple[int, int, int, int]]) -> None:

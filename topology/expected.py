@@ -390,3 +390,10 @@ def reply_to(probe: Probe) -> Probe:
         dst=probe.src,
         is_reply=not probe.is_reply,
     )
+
+
+def leads_to(fabric: Fabric, device: Device, mac: str, remote: Address | None = None) -> bool:
+    """Whether the owner of a MAC is behind a device; with ``remote``, behind that remote of a VXLAN device."""
+    walk = _Walk(fabric, "")
+    found = walk.behind_remote(device, remote) if isinstance(device, Vxlan) and remote else walk.behind(device, set())
+    return any(one.mac == mac for one in found)

@@ -8,6 +8,7 @@ from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg
 
 GOOD, BAD, AFTER = "  ok", ">>>>", "    "
+NO_CAUSE = "not found: of what is read (docs/adopting.md lists it), nothing that could explain it differs"
 
 
 def ladder_lines(leg: Leg) -> list[str]:
@@ -66,4 +67,4 @@ def _ending(verdict: Verdict) -> Iterator[str]:
         yield f"cause: {where}: {cause.kind} - expected {cause.declared} - seen {cause.live}"
         yield f"mend:  {cause.mend}"
     elif not verdict.passed:
-        yield "cause: not found: live state equals declared state at every node"
+        yield f"cause: {NO_CAUSE}"

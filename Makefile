@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test perf soak labs nightly bench lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test perf soak labs fresh nightly bench lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -33,7 +33,11 @@ soak: setup ## kill runs at 100 moments, run 10 pairs at once, compare 200 times
 labs: setup ## prove every lab on every kernel and runtime that can carry it; reports/out/labs/report.html
 	HOPCHECK_LABS=all $(PYTEST) -m labs --html --out reports/out/labs
 
-nightly: test ## what runs once a day: test, then labs, the whole sweep of sizes, and soak
+fresh: ## run overlay and test in a fresh Debian root, as from a terminal and as under nohup; needs root and mmdebstrap
+	.ci/fresh-root
+
+nightly: test ## what runs once a day: test, the same in a fresh Debian root, labs, the whole sweep of sizes, and soak
+	$(MAKE) fresh
 	$(MAKE) labs
 	$(PYTEST) -m perf --sizes all --html --out reports/out/perf
 	$(MAKE) soak

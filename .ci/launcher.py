@@ -4,6 +4,7 @@ pytest looks for its settings above every existing path on the command line befo
 `--out /somewhere/else` alone would make it leave the checkout. Naming the settings file settles that.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,21 @@ def arguments(given: list[str]) -> list[str]:
     return ["-c", str(ROOT / "pyproject.toml"), *given]
 
 
+def open_closed_streams() -> bool:
+    """Lead standard streams that the caller has closed to /dev/null; True where there was one.
+
+    Whatever this process opened next would else take its number, and be written to as standard output.
+    """
+    closed = [fd for fd in range(3) if not Path(f"/proc/self/fd/{fd}").exists()]
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in closed:
+        os.dup2(null, fd)
+        os.set_inheritable(fd, True)  # dup2 leaves a descriptor that is the same one as it is
+    return bool(closed)
+
+
 if __name__ == "__main__":
+    if open_closed_streams():  # sys.stdout is made when Python starts
+        os.execv(sys.executable, (sys.executable, *sys.argv))
     sys.argv[1:] = arguments(sys.argv[1:])
     raise SystemExit(pytest.main())

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from benchmarks import build, parallel, readout, restore, trace_parser
+from benchmarks import build, parallel, readout, restore
 from topology.errors import EnvironmentBroken
 
 if __name__ == "__main__":
-    for bench in (trace_parser, build, restore, readout, parallel):
+    for bench in (build, restore, readout, parallel):
         try:
             bench.main()
         except EnvironmentBroken as error:

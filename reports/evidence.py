@@ -15,6 +15,11 @@ from topology.wire.stack import Stack
 Direction: TypeAlias = Literal["in", "out"]
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 link``, ``2 links``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True, eq=False)
 class Sighting:
     """One frame at one interface: ``time_ns`` since the epoch, ``length`` on the wire in bytes.
@@ -74,13 +79,13 @@ class Sighting:
     def udp_length(self) -> int | None:
         """The bytes that the outermost UDP header carries, as tcpdump prints "UDP, length"."""
         udp = self.headers.get("udp")
-        return int(udp.fields["len"]) - 8 if udp else None
+        return int(udp.fields["len"]) - 8 if udp and udp.fields["len"] else None
 
     @property
     def gre_length(self) -> int | None:
         """The bytes of the outermost GRE packet, its header included, as tcpdump prints "GREv0, length"."""
         outer = self.headers.get("ipv4")
-        if self.headers.get("gre") is None or outer is None:
+        if self.headers.get("gre") is None or outer is None or not outer.fields["len"]:
             return None
         return int(outer.fields["len"]) - 4 * int(outer.fields["ihl"])
 

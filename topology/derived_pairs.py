@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 
-from topology.expected import expected_journey, probe_between
-from topology.model import Fabric, Node
+from topology.expected import expected_journey, reply_to
+from topology.model import Address, Device, Fabric, Network, Node
+from topology.packet import Probe
 from topology.promises import Kind, Pair
 
 MAX_PAIRS = 200
 """As many pairs as are tried: each is two journeys, and later some tests."""
 
 
+ADDRESSES_MAX = 4
+"""Addresses of a node that are tried, of each IP version."""
+
+
 def with_derived_pairs(fabric: Fabric) -> Fabric:
-    """The fabric with a pair for each two customers that reach each other both ways in one kind, and a note of it."""
-    ends = [node for node in fabric.role("customer") if node.addresses]
+    """The fabric with a pair for each two customers that reach each other both ways in one kind, and a note of it.
+
+    Between further addresses of two nodes there is a pair for each subnet that both are in, and for each kind and IP
+    version that is not among these.
+    Where fewer than two nodes are customers, any node with an address is an end.
+    """
+    customers = [node for node in fabric.role("customer") if node.addresses]
+    ends = customers if len(customers) > 1 else [node for node in fabric.nodes if node.addresses]
     tried = list(islice(_by_distance(ends), MAX_PAIRS))
-    pairs, silent = [], ""
+    pairs: list[Pair] = []
+    silent, lost = "", 0
     for source, target in tried:
-        kinds, why = _kinds(fabric, source.name, target.name)
-        if len(kinds) == 1:
-            pairs.append(Pair(source.name, target.name, kinds.pop()))
-        silent = silent or why
-    return replace(fabric, pairs=tuple(pairs), notes=(*fabric.notes, _note(fabric, len(ends), tried, pairs, silent)))
+        found, why = _pairs(fabric, source, target)
+        pairs += found
+        silent, lost = silent or why, lost + (not found)
+    called = (
+        "customers" if ends == customers or len(ends) < 2 else "nodes with an address, as there are no two customers"
+    )
+    note = _note(fabric, len(customers) if len(ends) < 2 else len(ends), called, len(tried), len(pairs), lost, silent)
+    return replace(fabric, pairs=tuple(pairs), notes=(*fabric.notes, note))
 
 
 def _by_distance(ends: Sequence[Node]) -> Iterator[tuple[Node, Node]]:
@@ -33,25 +48,58 @@ def _by_distance(ends: Sequence[Node]) -> Iterator[tuple[Node, Node]]:
         yield from zip(ends, ends[distance:], strict=False)
 
 
-def _kinds(fabric: Fabric, source: str, target: str) -> tuple[set[Kind], str]:
-    """In which kinds two nodes reach each other; none, and why, where one does not reach the other."""
+def _pairs(fabric: Fabric, source: Node, target: Node) -> tuple[list[Pair], str]:
+    """The pairs of two nodes, each of another kind, IP version or common subnet; why there are none, where there are
+    none."""
+    found: dict[tuple[Kind, int, Network | None], Pair] = {}
+    why = ""
+    for src, dst in _addresses(source, target):
+        kinds, reason = _kinds(fabric, Probe(source.name, target.name, src, dst))
+        is_first = (src, dst) == (source.address, target.address)
+        why = why or reason
+        if len(kinds) == 1:
+            kind = kinds.pop()
+            ends = (None, None) if is_first else (src, dst)
+            common = _common(source.addresses[src], dst)
+            if common is not None or not any(key[:2] == (kind, src.version) for key in found):
+                found.setdefault((kind, src.version, common), Pair(source.name, target.name, kind, *ends))
+    return list(found.values()), "" if found else why
+
+
+def _addresses(source: Node, target: Node) -> Iterator[tuple[Address, Address]]:
+    """The addresses between which a probe can go, the first of both nodes first."""
+    yield source.address, target.address
+    for version in (4, 6):
+        ours, theirs = ([ip for ip in node.addresses if ip.version == version] for node in (source, target))
+        pairs = product(ours[:ADDRESSES_MAX], theirs[:ADDRESSES_MAX])
+        yield from (pair for pair in pairs if pair != (source.address, target.address))
+
+
+def _common(device: Device, address: Address) -> Network | None:
+    """The subnet of a device that an address is in."""
+    subnets = (interface.network for interface in device.addresses if interface.version == address.version)
+    return next((subnet for subnet in subnets if address in subnet), None)
+
+
+def _kinds(fabric: Fabric, probe: Probe) -> tuple[set[Kind], str]:
+    """In which kinds two addresses reach each other; none, and why, where one does not reach the other."""
     kinds: set[Kind] = set()
-    for one, other in ((source, target), (target, source)):
-        probe = probe_between(fabric, one, other)
-        if probe.src.version != probe.dst.version:
-            return set(), f"{one} and {other} have addresses of two IP versions"
-        journey = expected_journey(fabric, probe)
+    source, target = probe.source, probe.target
+    if probe.src.version != probe.dst.version:
+        return set(), f"{source} and {target} have first addresses of two IP versions"
+    for one in (probe, reply_to(probe)):
+        journey = expected_journey(fabric, replace(one, is_reply=False))
         if journey.dropped or journey.kind is None:
-            return set(), f"{one} -> {other}: {journey.dropped or 'no kind fits'}"
+            return set(), f"{one.source} -> {one.target}: {journey.dropped or 'no kind fits'}"
         kinds.add(journey.kind)
     return kinds, "" if len(kinds) == 1 else f"{source} and {target} reach each other in two kinds"
 
 
-def _note(fabric: Fabric, ends: int, tried: Sequence[tuple[Node, Node]], pairs: Sequence[Pair], silent: str) -> str:
+def _note(fabric: Fabric, ends: int, called: str, tried: int, pairs: int, lost: int, silent: str) -> str:
     possible = ends * (ends - 1) // 2
-    words = f"{fabric.file} declares no pairs; {len(pairs)} are derived from what must arrive between {ends} customers"
-    if possible > len(tried):
-        words += f", {len(tried)} of {possible} possible ones tried"
-    if len(pairs) < len(tried):
-        words += f"; {len(tried) - len(pairs)} do not arrive, first {silent}"
+    words = f"{fabric.file} declares no pairs; {pairs} are derived from what must arrive between {ends} {called}"
+    if possible > tried:
+        words += f", {tried} of {possible} possible ones tried"
+    if lost:
+        words += f"; {lost} do not arrive, first {silent}"
     return words

@@ -26,6 +26,11 @@ VXLAN_PORT = 4789
 """The port IANA assigned to VXLAN (RFC 7348, section 8)."""
 GENEVE_PORT = 6081
 """The port IANA assigned to Geneve (RFC 8926, section 3.3)."""
+AGEING = 300
+"""Seconds that bridges and VXLAN devices know a MAC (BR_DEFAULT_AGEING_TIME, linux/if_bridge.h; FDB_AGE_DEFAULT,
+drivers/net/vxlan)."""
+SOON = 60
+"""What is known for fewer seconds may be forgotten between two packets of a test."""
 LOOPBACK = "lo"
 
 
@@ -68,9 +73,19 @@ class Subinterface(Device):
 
 @dataclass(frozen=True, kw_only=True)
 class Bridge(Device):
-    """A learning bridge (IEEE 802.1D without spanning tree) over devices of its node."""
+    """A bridge (IEEE 802.1D without spanning tree) over devices of its node.
+
+    ``ageing`` is for how many seconds it knows where a MAC is; with 0 it learns nothing and floods every frame
+    (br_fdb_update, net/bridge/br_fdb.c).
+    """
 
     members: tuple[str, ...]
+    ageing: int = AGEING
+
+    def floods(self, mac: object, *, may: bool = False) -> bool:
+        """Whether it sends frames to a MAC out of all its other ports whatever it has seen; or whether it ``may``, as
+        what it has seen is soon forgotten."""
+        return self.ageing < SOON if may else self.ageing == 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +93,12 @@ class Vxlan(Device):
     """A VXLAN device: ``local`` is the VTEP's own address, ``remote`` and ``others`` the VTEPs that floods go to.
 
     With several of them (head-end replication) each is an entry of the device's forwarding database, and what is
-    learned decides to which one a frame goes.
+    learned decides to which one a frame goes. Without ``learning`` every frame goes to all of them, but those to a MAC
+    of ``entries``, which go to the one remote that is said there. ``ageing`` is for how many seconds what is learned
+    is known; 0 is for ever (vxlan_cleanup, drivers/net/vxlan).
+
+    A device that says no address of its own (``by_route``) sends with the source that the route to each remote gives,
+    and takes packets at any address of its node; ``local`` is then the source towards the first remote.
     """
 
     vni: int
@@ -87,11 +107,24 @@ class Vxlan(Device):
     others: tuple[Address, ...] = ()
     dev: str | None = None
     port: int = VXLAN_PORT
+    by_route: bool = False
+    learning: bool = True
+    ageing: int = AGEING
+    entries: tuple[tuple[str, Address], ...] = ()
 
     @property
     def remotes(self) -> tuple[Address, ...]:
         """All VTEPs at the other ends."""
         return (self.remote, *self.others)
+
+    def towards(self, mac: object) -> tuple[Address, ...]:
+        """The remotes that a frame goes to before anything is learned: by its entry, else all."""
+        return tuple(remote for known, remote in self.entries if known == mac) or self.remotes
+
+    def floods(self, mac: object, *, may: bool = False) -> bool:
+        """Whether it sends frames to a MAC to several remotes whatever it has seen; or whether it ``may``."""
+        forgets = not self.learning or (may and 0 < self.ageing < SOON)
+        return forgets and len(self.towards(mac)) > 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,17 +7,18 @@ compares the seen journey with, and what refuses a lab whose pairs cannot reach 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
+from itertools import takewhile
 from typing import Literal, TypeAlias
 
 from topology.errors import Problem
-from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
+from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Tags, Vxlan
 from topology.packet import Layer, Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
 from topology.plan import ROUTERS
-from topology.promises import Kind, Pair
+from topology.promises import Kind, Pair, kind_of
 from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
@@ -66,11 +67,16 @@ class ExpectedPath:
 
 @dataclass(frozen=True)
 class ExpectedJourney:
-    """The set of legal paths of one packet from a node to a node; each starts and ends at an interface of theirs."""
+    """The set of legal paths of one packet from a node to a node; each starts and ends at an interface of theirs.
+
+    ``copies`` are ways of copies that may be seen besides: where something on a path learns nothing, or soon forgets,
+    and so sends the packet's frame to others too.
+    """
 
     source: str
     target: str
     paths: tuple[ExpectedPath, ...]
+    copies: tuple[ExpectedPath, ...] = ()
 
     @property
     def dropped(self) -> str:
@@ -87,7 +93,8 @@ class ExpectedJourney:
 def expected_journey(fabric: Fabric, probe: Probe) -> ExpectedJourney:
     """Every legal journey of a probe through a fabric."""
     walk = _Walk(fabric, probe.target)
-    return ExpectedJourney(probe.source, probe.target, tuple(walk.send(fabric[probe.source], probe.layers, ())))
+    paths = tuple(walk.send(fabric[probe.source], probe.layers, ()))
+    return ExpectedJourney(probe.source, probe.target, paths, tuple(walk.copies))
 
 
 def check_pairs(fabric: Fabric) -> Iterator[Problem]:
@@ -125,17 +132,7 @@ def _wrong_kind(pair: Pair, source: str, target: str, journey: ExpectedJourney) 
 
 
 def _kind(path: ExpectedPath) -> Kind | None:
-    names = [[name for name, _ in hop.layers] for hop in path.hops]
-    frames = [n for n in names if "vxlan" in n or "geneve" in n]
-    gre = any("gre" in n and n not in frames for n in names)
-    if not path.hops:
-        return None
-    routed = ttl_of(path.hops[-1].layers) != ttl_of(path.hops[0].layers)
-    if frames:
-        return "hairpin" if routed else "l2-overlay"
-    if gre:
-        return "l3-overlay" if routed else None
-    return "routed" if routed else "bridge"
+    return kind_of(([name for name, _ in hop.layers], ttl_of(hop.layers)) for hop in path.hops) if path.hops else None
 
 
 class _Walk:
@@ -143,6 +140,8 @@ class _Walk:
 
     def __init__(self, fabric: Fabric, target: str) -> None:
         self.fabric, self.target = fabric, target
+        self.copies: list[ExpectedPath] = []
+        self._copied: set[tuple[PortRef, object]] = set()
 
     def send(
         self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...], out: str | None = None
@@ -166,13 +165,24 @@ class _Walk:
         if isinstance(device, Gre):
             yield from self.into_gre(node, device, packet, self.seen(device, "out", packet, hops))
             return
-        owner = next((d for d in self.segment(device) if next_hop in {i.ip for i in d.addresses}), None)
+        owner = self.owner(device, next_hop)
         if owner is None or owner.mac is None or device.mac is None:
             yield ExpectedPath(hops, f"nobody on the segment of {device.ref} owns {next_hop}")
             return
         ethertype = {"ipv4": 0x0800, "ipv6": 0x86DD}[packet[0][0]]
         frame: Layers = (("ether", {"src": device.mac, "dst": owner.mac, "type": ethertype}), *packet)
         yield from self.emit(device, frame, hops)
+
+    def owner(self, device: Device, address: Address) -> Device | None:
+        """Who answers for an address on the segment of a device: whoever has it there, else for IPv4 a node that has it
+        on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
+        others = list(self.segment(device))
+        found = next((d for d in others if address in {i.ip for i in d.addresses}), None)
+        if found is None and address.version == 4:
+            found = next(
+                (d for d in others if is_at_ip(self.fabric, d) and address in self.fabric[d.node].addresses), None
+            )
+        return found
 
     def into_gre(self, node: Node, gre: Gre, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Wrap an IP packet (RFC 2784); the outer TTL is the tunnel's or the inner packet's."""
@@ -205,28 +215,50 @@ class _Walk:
     def into_vxlan(
         self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]
     ) -> Iterator[ExpectedPath]:
-        """Wrap a frame (RFC 7348) for the one VTEP behind which its destination has been learned."""
+        """Wrap a frame (RFC 7348) for the one VTEP behind which its destination is, and copies for those that it is
+        flooded to."""
         wanted = frame[0][1]["dst"]
-        remote = vxlan.remote
-        if vxlan.others:
-            remotes = (one for one in vxlan.remotes if any(d.mac == wanted for d in self.behind_remote(vxlan, one)))
-            found = next(remotes, None)
-            if found is None:
-                yield ExpectedPath(hops, f"{wanted} is behind no remote of {vxlan.ref}")
-                return
-            remote = found
+        towards = vxlan.towards(wanted)
+        behind = [(remote, far) for remote in towards for far in self.fabric.far_vteps(vxlan, remote)]
+        if len(behind) > 1 or len(towards) > 1:
+            behind = [(remote, far) for remote, far in behind if any(d.mac == wanted for d in self.beyond(far, set()))]
+        remote, far = behind[0] if behind else (towards[0], None)
+        learned = self.fabric.learned_end(vxlan, far) if far is not None and vxlan.learning else None
+        flooded = [other for other in towards if other != remote or not behind]
+        if not behind and len(towards) > 1:
+            yield ExpectedPath(hops, f"{wanted} is behind no remote of {vxlan.ref}")
+        else:
+            sent_to = remote if learned is None or len(towards) < len(vxlan.remotes) else learned
+            yield from self.wrapped(node, vxlan, sent_to, frame, hops)
+        if flooded and (not behind or vxlan.floods(wanted, may=True)):
+            self.copy(vxlan, wanted, [self.wrapped(node, vxlan, other, frame, ()) for other in flooded])
+
+    def wrapped(
+        self, node: Node, vxlan: Vxlan, remote: Address, frame: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Send a frame to one VTEP."""
         inside: Layers = (("udp", {"dport": vxlan.port}), ("vxlan", {"vni": vxlan.vni}), *frame)
-        outer = ip_layer(vxlan.local, remote, DEFAULT_TTL, 17)
+        outer = ip_layer(node.outer_source(vxlan, remote), remote, DEFAULT_TTL, 17)
         yield from self.send(node, (outer, *inside), hops, vxlan.dev)
 
+    def copy(self, device: Device, wanted: object, ways: Sequence[Iterator[ExpectedPath]]) -> None:
+        """Follow copies of a frame out of a device, once for each destination."""
+        if (device.ref, wanted) not in self._copied:
+            self._copied.add((device.ref, wanted))
+            for way in ways:
+                self.copies += way
+
     def arrive(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Let a frame into a device: to its bridge, or up to IP."""
+        """Let a frame into a device: to its VLAN, to its bridge, or up to IP."""
         hops = self.seen(device, "in", frame, hops)
         node = self.fabric[device.node]
-        if frame[1][0] == "dot1q":
+        tag = tags_of(frame)[:1]
+        if tag and node.subinterface(device.name, tag[0]) is not None:
             yield from self.out_of_vlan(node, device, frame, hops)
         elif (bridge := node.bridge_of(device.name)) is not None:
             yield from self.across(node, bridge, device, frame, hops)
+        elif tag:
+            yield ExpectedPath(hops, f"{device.ref} has no sub-interface for VLAN {tag[0]}")
         elif frame[0][1]["dst"] == device.mac:
             yield from self.receive(node, frame[1:], hops)
         else:
@@ -238,25 +270,35 @@ class _Walk:
         """Take the tag off a frame at the port's sub-interface for its VLAN (vlan_do_receive, net/8021q)."""
         (name, ether), (_, tag), *rest = frame
         device = node.subinterface(port.name, int(str(tag["vlan"])))
-        if device is None:
-            yield ExpectedPath(hops, f"{port.ref} has no sub-interface for VLAN {tag['vlan']}")
-        else:
-            yield from self.arrive(device, ((name, {**ether, "type": tag["type"]}), *rest), hops)
+        assert device is not None, f"{port.ref} has been asked for its VLAN"
+        yield from self.arrive(device, ((name, {**ether, "type": tag["type"]}), *rest), hops)
 
     def across(
         self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: tuple[ExpectedHop, ...]
     ) -> Iterator[ExpectedPath]:
-        """Let a frame cross a bridge that has learned where its destination is."""
-        wanted = frame[0][1]["dst"]
+        """Let a frame cross a bridge that has learned where its destination is, or floods it."""
+        wanted, tags = frame[0][1]["dst"], tags_of(frame)
         if wanted == bridge.mac:
-            yield from self.receive(node, frame[1:], self.seen(bridge, "in", frame, hops))
+            yield from self.to_bridge(node, bridge, frame, hops)
             return
-        for name in bridge.members:
-            member = node[name]
-            if member != came_by and any(device.mac == wanted for device in self.behind(member, {bridge.ref})):
-                yield from self.emit(member, frame, hops)
-                return
-        yield ExpectedPath(hops, f"{wanted} is behind no port of {bridge.ref}")
+        others = [node[name] for name in bridge.members if came_by is None or name != came_by.name]
+        found = next((m for m in others if any(d.mac == wanted for d in self.behind(m, {bridge.ref}, tags))), None)
+        if found is None:
+            yield ExpectedPath(hops, f"{wanted} is behind no port of {bridge.ref}")
+        else:
+            yield from self.emit(found, frame, hops)
+        if bridge.floods(wanted, may=True):
+            self.copy(bridge, wanted, [self.emit(member, frame, ()) for member in others if member != found])
+
+    def to_bridge(
+        self, node: Node, bridge: Bridge, frame: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Let a frame up to IP at the bridge that it is for."""
+        hops = self.seen(bridge, "in", frame, hops)
+        if tags_of(frame):
+            yield ExpectedPath(hops, f"{bridge.ref} has no sub-interface for VLAN {tags_of(frame)[0]}")
+        else:
+            yield from self.receive(node, frame[1:], hops)
 
     def receive(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
@@ -323,28 +365,25 @@ class _Walk:
         else:
             yield from self.behind(device, set())
 
-    def behind(self, device: Device, passed: set[PortRef]) -> Iterator[Device]:
-        """The devices that a frame leaving by a device can reach at Layer 2."""
-        for far in self.fabric.far_ends(device):
-            yield from self.beyond(far, passed)
+    def behind(self, device: Device, passed: set[PortRef], tags: Tags = ()) -> Iterator[Device]:
+        """The devices that a frame with these VLAN tags reaches at Layer 2 which leaves by a device."""
+        out, tags = self.fabric.sent_by(device, tags)
+        for far in self.fabric.far_ends(out):
+            yield from self.beyond(far, passed, tags)
 
-    def behind_remote(self, vxlan: Vxlan, remote: Address) -> Iterator[Device]:
-        """The same, by one of a VTEP's remotes."""
-        for far in self.fabric.far_vteps(vxlan, remote):
-            yield from self.beyond(far, set())
-
-    def beyond(self, far: Device, passed: set[PortRef]) -> Iterator[Device]:
+    def beyond(self, far: Device, passed: set[PortRef], tags: Tags = ()) -> Iterator[Device]:
         """The device at the other end, or all that its bridge joins."""
+        far, tags = self.fabric.received_by(far, tags)
         node = self.fabric[far.node]
         bridge = node.bridge_of(far.name)
         if bridge is None:
-            yield far
+            yield from () if tags else (far,)
         elif bridge.ref not in passed:
             passed.add(bridge.ref)
-            yield bridge
+            yield from () if tags else (bridge,)
             for name in bridge.members:
                 if name != far.name:
-                    yield from self.behind(node[name], passed)
+                    yield from self.behind(node[name], passed, tags)
 
     @staticmethod
     def seen(
@@ -367,6 +406,16 @@ def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
     own, customers = _ttl(packet[:1]), _ttl(packet)
     offloaded = not {"vxlan", "geneve"}.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
     return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
+
+
+def tags_of(frame: Layers) -> Tags:
+    """The VLANs of a frame's tags, the outermost first."""
+    return tuple(int(str(tag["vlan"])) for _, tag in takewhile(lambda layer: layer[0] == "dot1q", frame[1:]))
+
+
+def is_at_ip(fabric: Fabric, device: Device) -> bool:
+    """Whether what comes into a device is for its node's IP, and not for a bridge that it is in."""
+    return fabric[device.node].bridge_of(device.name) is None and device.mac is not None
 
 
 def tagged(frame: Layers, vid: int) -> Layers:
@@ -395,5 +444,7 @@ def reply_to(probe: Probe) -> Probe:
 def leads_to(fabric: Fabric, device: Device, mac: str, remote: Address | None = None) -> bool:
     """Whether the owner of a MAC is behind a device; with ``remote``, behind that remote of a VXLAN device."""
     walk = _Walk(fabric, "")
-    found = walk.behind_remote(device, remote) if isinstance(device, Vxlan) and remote else walk.behind(device, set())
-    return any(one.mac == mac for one in found)
+    if not isinstance(device, Vxlan) or remote is None:
+        return any(one.mac == mac for one in walk.behind(device, set()))
+    far_ends = fabric.far_vteps(device, remote)
+    return any(one.mac == mac for far in far_ends for one in walk.beyond(far, set()))

@@ -6,18 +6,25 @@ own layers, hop by hop; what each device carries is its MTU.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from topology.errors import Position, Problem
 from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probes_of
-from topology.model import Fabric, Port
-from topology.mtu import device_mtu
-from topology.packet import size_of
+from topology.model import Bridge, Fabric, Geneve, Gre, Port, Subinterface, Vxlan
+from topology.mtu import LEAST, device_mtu
+from topology.packet import PAYLOAD_BYTES, size_of
+from topology.plan import ROUTERS
+from topology.promises import Pair
 
 VLAN_SLACK = 4
 """A bridge's port, and the receiving end of a veth pair, pass frames of MTU and a VLAN tag, and drop larger ones in
 silence (``__is_skb_forwardable``, include/linux/netdevice.h)."""
+
+NARROWER = 100
+"""Bytes that a broken device carries less than its way."""
+LEAST_WHOLE = 2 * PAYLOAD_BYTES
+"""What must still cross whole where one is: more than the probes that show that a way is open."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,96 @@ def check_mtus(fabric: Fabric) -> Iterator[Problem]:
     for where, (limit, way, promised) in tightest.items():
         what = f"packets of {promised} bytes cannot cross whole from {way}: {limit}"
         yield Problem(where, what, f"{limit.largest} or less, or larger MTUs on the way")
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """Devices of one node by which all of a pair's packets leave it; ``whole`` is the largest that crosses whole."""
+
+    pair: Pair
+    devices: tuple[Limit, ...]
+    whole: int
+
+    @property
+    def node(self) -> str:
+        """The node whose devices they are."""
+        return self.devices[0].node
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """The devices' names."""
+        return tuple(device.interface for device in self.devices)
+
+    def mtus(self, whole: int) -> dict[str, int]:
+        """The MTU that each device needs so that packets of this size, and no larger ones, cross whole."""
+        return {device.interface: device.mtu - device.largest + whole for device in self.devices}
+
+    def __str__(self) -> str:
+        return f"{self.pair}-at-{self.node}:{'+'.join(self.interfaces)}"
+
+
+def bottlenecks(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
+    """Where an overlay's pair could be made narrower: the links by which its packets leave, in a tunnel, the first
+    router that has them so (where no router has, the first node), and each node's tunnel devices of one kind."""
+    journey = expected_journey(fabric, probes_of(fabric, pair)[0])
+    links = [hop for hop in _leaving(journey) if _is_link(fabric, hop) and _overhead(hop)]
+    routed = [hop for hop in links if fabric[hop.node].role in ROUTERS]
+    found = (*_bottlenecks(fabric, pair, journey, routed), *_bottlenecks(fabric, pair, journey, links))
+    yield from found[:1]
+    for kind in (Gre, Vxlan, Geneve):
+        tunnels = (hop for hop in _leaving(journey) if isinstance(fabric[hop.node][hop.interface], kind))
+        yield from _bottlenecks(fabric, pair, journey, tunnels)
+
+
+def first_router(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
+    """The links by which a pair's packets leave the first node that routes them; it tells their sender its MTU."""
+    journey = expected_journey(fabric, probes_of(fabric, pair)[0])
+    bare = {hop.node for path in journey.paths for hop in path.hops if hop.direction == "in" and not _overhead(hop)}
+    routers = {name for name in bare - {pair.target} if fabric[name].role in ROUTERS}
+    links = (hop for hop in _leaving(journey) if hop.node in routers and _is_link(fabric, hop))
+    yield from list(_bottlenecks(fabric, pair, journey, links))[:1]
+
+
+def _bottlenecks(
+    fabric: Fabric, pair: Pair, journey: ExpectedJourney, hops: Iterable[ExpectedHop]
+) -> Iterator[Bottleneck]:
+    """Those hops' devices, a bottleneck for each node by one of which every legal path leads."""
+    by_node: dict[str, dict[str, Limit]] = {}
+    for limit in (found for hop in hops if (found := _limit(fabric, hop)) is not None):
+        narrowest = by_node.setdefault(limit.node, {})
+        narrowest[limit.interface] = min(narrowest.get(limit.interface, limit), limit, key=lambda one: one.largest)
+    whole = carried(fabric, journey)[0].largest
+    for node, devices in by_node.items():
+        left_by = [
+            {hop.interface for hop in p.hops if (hop.node, hop.direction) == (node, "out")} for p in journey.paths
+        ]
+        if all(devices.keys() & names for names in left_by):
+            yield Bottleneck(pair, tuple(devices.values()), whole)
+
+
+def can_be_narrowed(fabric: Fabric, found: Bottleneck) -> bool:
+    """Whether a bottleneck NARROWER than its way still carries small packets, and its devices their IPv6 addresses.
+
+    They lose those below IPv6's minimum (``addrconf_notify``, net/ipv6/addrconf.c).
+    """
+    whole = found.whole - NARROWER
+    for name, mtu in found.mtus(whole).items():
+        above = (fabric[found.node][name], *filter(None, [fabric[found.node].bridge_of(name)]))
+        versions = {interface.version for device in above for interface in device.addresses}
+        if mtu < LEAST[6 if 6 in versions else 4]:
+            return False
+    return whole >= LEAST_WHOLE
+
+
+def _leaving(journey: ExpectedJourney) -> Iterator[ExpectedHop]:
+    return (hop for path in journey.paths for hop in path.hops if hop.direction == "out")
+
+
+def _is_link(fabric: Fabric, hop: ExpectedHop) -> bool:
+    """Whether IP itself sends by a device, and over no tunnel: no bridge's member, and no port below a VLAN's."""
+    node = fabric[hop.node]
+    above = node.bridge_of(hop.interface) is not None or bool(node.subinterfaces(hop.interface))
+    return isinstance(node[hop.interface], Port | Subinterface | Bridge) and not above
 
 
 def _along(fabric: Fabric, path: ExpectedPath) -> list[Limit]:

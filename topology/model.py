@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.devices import (
+    AGEING,
     GENEVE_PORT,
     LOOPBACK,
     NAME_MAX,
@@ -39,6 +40,7 @@ from topology.promises import NOWHERE, Pair, Share, Spread, Tenant
 from topology.refs import PortRef
 
 __all__ = [
+    "AGEING",
     "GENEVE_PORT",
     "LOOPBACK",
     "NAME_MAX",
@@ -65,6 +67,7 @@ __all__ = [
     "Route",
     "Routing",
     "Subinterface",
+    "Tags",
     "Treatment",
     "Tunnel",
     "Vxlan",
@@ -75,21 +78,27 @@ __all__ = [
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 Treatment: TypeAlias = Literal["accepted", "refused"]
 
+Tags: TypeAlias = tuple[int, ...]
+"""The VLANs of a frame's 802.1Q tags, the outermost first."""
 ROLES: tuple[Role, ...] = get_args(Role)
 TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 
 
 @dataclass(frozen=True)
 class NextHop:
-    """Where a route leads: through the gateway ``via``, or directly out of ``dev``."""
+    """Where a route leads: through the gateway ``via``, or directly out of ``dev``.
+
+    With ``onlink`` the gateway is taken to be behind ``dev``, on whatever subnet (RTNH_F_ONLINK, linux/rtnetlink.h).
+    """
 
     via: Address | None = None
     dev: str | None = None
+    onlink: bool = False
 
     def __str__(self) -> str:
         words = ["via", str(self.via)] if self.via else []
         words += ["dev", self.dev] if self.dev else []
-        return " ".join(words)
+        return " ".join([*words, *(["onlink"] if self.onlink else [])])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +108,14 @@ class Route:
     prefix: Network
     via: Address | None = None
     dev: str | None = None
+    onlink: bool = False
     others: tuple[NextHop, ...] = ()
     where: Position = field(default=NOWHERE, compare=False)
 
     @property
     def next_hops(self) -> tuple[NextHop, ...]:
         """All of them."""
-        return (NextHop(self.via, self.dev), *self.others)
+        return (NextHop(self.via, self.dev, self.onlink), *self.others)
 
     def __str__(self) -> str:
         target = "default" if self.prefix.prefixlen == 0 else str(self.prefix)
@@ -219,16 +229,33 @@ class Node:
         found = ((self.device_towards(hop), hop.via) for hop in route.next_hops)
         return tuple(Way(dev, via) for dev, via in found if dev is not None)
 
-    def source_towards(self, address: Address) -> Address | None:
-        """The address that the kernel gives a packet of the node's own: the way's device's, on the gateway's subnet
-        where it has one there (inet_select_addr, net/ipv4/devinet.c); None where there is no way or no address."""
-        found = {self._source(way, address) for way in self.fib.lookup(address)}
+    def source_towards(self, address: Address, dev: str | None = None) -> Address | None:
+        """The address that the kernel gives a packet of the node's own, out of ``dev`` where one is named: the way's
+        device's, on the gateway's subnet where it has one there (inet_select_addr, net/ipv4/devinet.c); None where
+        there is no way, no address, or more than one."""
+        if address in self.addresses:
+            return address
+        found = {self._source(way, address) for way in self.fib.lookup(address, dev)}
         return found.pop() if len(found) == 1 else None
 
     def _source(self, way: Way, address: Address) -> Address | None:
         device = self[way.dev] if self.has(way.dev) else None
         own = [i for i in device.addresses if i.version == address.version] if device else []
-        return next((i.ip for i in own if (way.via or address) in i.network), own[0].ip if own else None)
+        if not own:
+            # The kernel goes on through the node's other devices, in the order of their numbers: lo comes first.
+            others = sorted(self.devices, key=lambda other: not isinstance(other, Loopback))
+            return next((i.ip for d in others for i in d.addresses if i.version == address.version), None)
+        return next((i.ip for i in own if (way.via or address) in i.network), own[0].ip)
+
+    def outer_source(self, vxlan: Vxlan, remote: Address) -> Address:
+        """The source of a VXLAN device's packets to an address."""
+        return (self.source_towards(remote, vxlan.dev) or vxlan.local) if vxlan.by_route else vxlan.local
+
+    def ends_of(self, tunnel: Tunnel) -> tuple[Address, ...]:
+        """The addresses at which a tunnel device takes packets."""
+        if not isinstance(tunnel, Vxlan) or not tunnel.by_route:
+            return (tunnel.local,)
+        return tuple(address for address in self.addresses if address.version == tunnel.remote.version)
 
     @cached_property
     def geneve_by_ends(self) -> Mapping[tuple[int, int, Address], Geneve]:
@@ -331,7 +358,7 @@ class Fabric:
 
     @cached_property
     def spine_links(self) -> tuple[Link, ...]:
-        """The links between a leaf and a spine: where nothing of a customer may be bare."""
+        """The links between a leaf and a spine; a fabric may have none."""
         wanted = {"leaf", "spine"}
         return tuple(link for link in self.links if {self[end.node].role for end in link.ends} == wanted)
 
@@ -354,9 +381,27 @@ class Fabric:
         """The VXLAN devices by what a packet must name to reach them: local address, UDP port, VNI."""
         found: dict[tuple[Address, int, int], tuple[Vxlan, ...]] = {}
         for vxlan in self.all(Vxlan):
-            ends = (vxlan.local, vxlan.port, vxlan.vni)
-            found[ends] = (*found.get(ends, ()), vxlan)
+            for address in self[vxlan.node].ends_of(vxlan):
+                ends = (address, vxlan.port, vxlan.vni)
+                found[ends] = (*found.get(ends, ()), vxlan)
         return found
+
+    def learned_end(self, vxlan: Vxlan, far: Vxlan) -> Address | None:
+        """The address that a VXLAN device sends to once it has learned what is behind another one: the source of what
+        that one sends here (vxlan_snoop, drivers/net/vxlan); None where that sends nothing here."""
+        here = next((remote for remote in far.remotes if vxlan in self.far_vteps(far, remote)), None)
+        return self[far.node].outer_source(far, here) if here is not None else None
+
+    def outer_ends(self, tunnel: Tunnel) -> Iterator[tuple[Address, Address]]:
+        """Source and destination of the outer headers that a tunnel device's packets have, in the order of its
+        remotes."""
+        for remote in tunnel.remotes:
+            if not isinstance(tunnel, Vxlan):
+                yield tunnel.local, remote
+                continue
+            learned = (self.learned_end(tunnel, far) for far in self.far_vteps(tunnel, remote) if tunnel.learning)
+            for end in dict.fromkeys((remote, *(end for end in learned if end is not None))):
+                yield self[tunnel.node].outer_source(tunnel, end), end
 
     def far_vteps(self, vxlan: Vxlan, remote: Address) -> tuple[Vxlan, ...]:
         """The VXLAN devices that a VTEP's packets to one of its remotes reach."""
@@ -365,19 +410,42 @@ class Fabric:
     def far_ends(self, device: Device) -> tuple[Device, ...]:
         """Where a frame that a device lets out comes in: a veth's other end, a VLAN's, those of a tunnel's remotes."""
         if isinstance(device, Port):
-            return (self[device.peer.node][device.peer.interface],)
+            there = self._by_name.get(device.peer.node)
+            return (there[device.peer.interface],) if there is not None and there.has(device.peer.interface) else ()
         if isinstance(device, Vxlan):
             return tuple(far for remote in device.remotes for far in self.far_vteps(device, remote))
         if isinstance(device, Geneve):
             return self.geneve_ends.get((device.local, device.remote, device.port, device.vni), ())
         if isinstance(device, Subinterface):
-            return tuple(self._far_subinterfaces(device))
+            return tuple(dict.fromkeys(self._far_vlans(device, (), set())))
         return ()
 
-    def _far_subinterfaces(self, device: Subinterface) -> Iterator[Subinterface]:
-        port = self[device.node][device.link]
-        if isinstance(port, Port) and (found := self[port.peer.node].subinterface(port.peer.interface, device.vid)):
-            yield found
+    def _far_vlans(self, device: Device, tags: Tags, passed: set[PortRef]) -> Iterator[Device]:
+        """The VLANs that a VLAN's frames reach: at the other end of its port, or through bridges, which look at no
+        tags, and what they join."""
+        out, tags = self.sent_by(device, tags)
+        for far in () if isinstance(out, Subinterface) else self.far_ends(out):
+            end, left = self.received_by(far, tags)
+            bridge = self[end.node].bridge_of(end.name)
+            if not left:
+                yield end
+            elif bridge is not None and bridge.ref not in passed:
+                passed.add(bridge.ref)
+                members = (name for name in bridge.members if name != end.name and self[end.node].has(name))
+                for name in members:
+                    yield from self._far_vlans(self[end.node][name], left, passed)
+
+    def sent_by(self, device: Device, tags: Tags = ()) -> tuple[Device, Tags]:
+        """The port by which a device's frame leaves, and the VLAN tags that it has there, the outermost first."""
+        if not isinstance(device, Subinterface) or not self[device.node].has(device.link):
+            return device, tags
+        return self.sent_by(self[device.node][device.link], (device.vid, *tags))
+
+    def received_by(self, device: Device, tags: Tags) -> tuple[Device, Tags]:
+        """The device that a frame is for which comes into another one with VLAN tags, and those that it still has there
+        (vlan_do_receive, net/8021q)."""
+        vlan = self[device.node].subinterface(device.name, tags[0]) if tags else None
+        return (device, tags) if vlan is None else self.received_by(vlan, tags[1:])
 
     @cached_property
     def vxlan_ports(self) -> frozenset[int]:

@@ -15,6 +15,7 @@ from typing import Any
 from topology.errors import Position
 from topology.fib import Way
 from topology.model import (
+    AGEING,
     Bridge,
     Device,
     Fabric,
@@ -41,10 +42,14 @@ ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
 RT_SCOPE_LINK = 253
 """linux/rtnetlink.h: what a route without a gateway reaches is on the link."""
+RTNH_F_ONLINK = 4
+"""linux/rtnetlink.h: the gateway is behind the device, whatever its subnets."""
 INHERIT_TOS = 1
 """Not a TOS: the bit that ip_tunnel_xmit (net/ipv4/ip_tunnel.c) takes for "the inner packet's"."""
 FLOOD_MAC = "00:00:00:00:00:00"
 """The forwarding entry of a VXLAN device by which unknown and broadcast frames leave (ip-link(8), ``remote``)."""
+USER_HZ = 100
+"""In what a bridge's ageing_time is told: hundredths of a second (clock_t, include/asm-generic/param.h)."""
 GRE_KEY = 0x2000
 """The header has a key (GRE_KEY of linux/if_tunnel.h, in network order)."""
 IGNORE_ENCAP_LIMIT = 1
@@ -235,7 +240,10 @@ def address_arguments(interface: Interface, index: int) -> dict[str, Any]:
 
 def _virtual(device: Device, index: Mapping[str, int]) -> tuple[dict[str, Any], str]:
     if isinstance(device, Bridge):
-        return {"kind": "bridge"}, "bridge"
+        if device.ageing == AGEING:
+            return {"kind": "bridge"}, "bridge"
+        ticks = device.ageing * USER_HZ
+        return {"kind": "bridge", "br_ageing_time": ticks}, f"bridge ageing_time {ticks}"
     if isinstance(device, Vxlan):
         return _vxlan(device, index)
     if isinstance(device, Gre):
@@ -254,24 +262,32 @@ def _vxlan(device: Vxlan, index: Mapping[str, int]) -> tuple[dict[str, Any], str
     arguments: dict[str, Any] = {
         "kind": "vxlan",
         "vxlan_id": device.vni,
-        f"vxlan_local{six}": str(device.local),
+        **({} if device.by_route else {f"vxlan_local{six}": str(device.local)}),
         **({f"vxlan_group{six}": remote} if remote else {}),
         "vxlan_port": device.port,
     }
     if device.dev:
         arguments["vxlan_link"] = index[device.dev]
-    ends = f"local {device.local}{_words(remote=remote, dev=device.dev)}"
-    return arguments, f"vxlan id {device.vni} {ends} dstport {device.port}"
+    if not device.learning:
+        arguments["vxlan_learning"] = 0
+    if device.ageing != AGEING:
+        arguments["vxlan_ageing"] = device.ageing
+    ends = _words(local=None if device.by_route else device.local, remote=remote, dev=device.dev)
+    more = "" if device.learning else " nolearning"
+    more += _words(ageing=None if device.ageing == AGEING else device.ageing)
+    return arguments, f"vxlan id {device.vni}{ends} dstport {device.port}{more}"
 
 
 def _floods(device: Device, index: Mapping[str, int]) -> Iterator[Operation]:
-    """The entries by which frames to all are sent to each of several VTEPs (vxlan_fdb_append, drivers/net/vxlan)."""
-    if not isinstance(device, Vxlan) or not device.others:
+    """The entries by which frames to all are sent to each of several VTEPs (vxlan_fdb_append, drivers/net/vxlan), and
+    those for MACs."""
+    if not isinstance(device, Vxlan):
         return
     way = {"nda_ifindex": index[device.dev]} if device.dev else {}
-    for remote in device.remotes:
-        arguments = {"ifindex": index[device.name], "lladdr": FLOOD_MAC, "dst": str(remote), **way}
-        words = f"fdb append {FLOOD_MAC} dev {device.name} dst {remote}{_words(via=device.dev)}"
+    flooded = [(FLOOD_MAC, remote) for remote in device.remotes] if device.others else []
+    for mac, remote in (*flooded, *device.entries):
+        arguments = {"ifindex": index[device.name], "lladdr": mac, "dst": str(remote), **way}
+        words = f"fdb append {mac} dev {device.name} dst {remote}{_words(via=device.dev)}"
         yield Operation(device.node, "fdb", "append", arguments, f"bridge -n {device.node} {words}", device.where)
 
 
@@ -301,13 +317,14 @@ def _gre(device: Gre) -> tuple[dict[str, Any], str]:
 
 def _route(route: Route, node: Node, index: Mapping[str, int]) -> dict[str, Any]:
     arguments: dict[str, Any] = {"dst": str(route.prefix), "family": 2 if route.prefix.version == 4 else 10}
-    hops = [_next_hop(way, index) for way in node.ways(route)]
+    onlink = {(hop.dev, hop.via) for hop in route.next_hops if hop.onlink}
+    hops = [_next_hop(way, index, (way.dev, way.via) in onlink) for way in node.ways(route)]
     if len(hops) > 1:
         return {**arguments, "multipath": hops}
     scope = {"scope": RT_SCOPE_LINK} if route.via is None else {}
     return {**arguments, **scope, **hops[0]} if hops else {**arguments, **scope}
 
 
-def _next_hop(way: Way, index: Mapping[str, int]) -> dict[str, Any]:
+def _next_hop(way: Way, index: Mapping[str, int], onlink: bool) -> dict[str, Any]:
     gateway = {"gateway": str(way.via)} if way.via is not None else {}
-    return {**gateway, "oif": index[way.dev]}
+    return {**gateway, "oif": index[way.dev], **({"flags": RTNH_F_ONLINK} if onlink else {})}

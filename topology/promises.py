@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, TypeAlias, get_args
@@ -17,6 +18,31 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
 ABOVE: tuple[Above, ...] = get_args(Above)
 NOWHERE = Position()
+TUNNELS = frozenset(("gre", "vxlan", "geneve"))
+"""Layers of which a kind can be told."""
+
+
+def inside(layers: Sequence[str]) -> Sequence[str]:
+    """What the innermost tunnel of a packet's layers, outermost first, holds; nothing where there is no tunnel."""
+    innermost = max((place for place, layer in enumerate(layers) if layer in TUNNELS), default=len(layers))
+    return layers[innermost + 1 :]
+
+
+def kind_of(way: Iterable[tuple[Sequence[str], object]]) -> Kind | None:
+    """The kind of a packet's way, from its layers, outermost first, and its innermost TTL at each hop.
+
+    None where a packet without a frame is in a tunnel and not routed: then the tunnel is its ends' own. A ``hairpin``
+    is routed between two tunnels, one behind the other, at least one of which holds frames.
+    """
+    hops = list(way)
+    wrapped = [(held, ttl) for layers, ttl in hops if (held := inside(layers))]
+    routed = hops[0][1] != hops[-1][1]
+    if not wrapped:
+        return "routed" if routed else "bridge"
+    if not routed:
+        return "l2-overlay" if all("ether" in held for held, _ in wrapped) else None
+    between = len({ttl for held, ttl in wrapped if not {"ipv4", "ipv6"}.isdisjoint(held)}) > 1
+    return "hairpin" if between and any("ether" in held for held, _ in wrapped) else "l3-overlay"
 
 
 @dataclass(frozen=True)
@@ -50,7 +76,8 @@ class Pair:
     where: Position = field(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else "")
+        further = "" if self.dst is None else f"-{self.dst}".replace(":", ".")
+        return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else further)
 
 
 @dataclass(frozen=True)
@@ -104,7 +131,8 @@ class Share:
 class Spread:
     """A promise about many flows between two nodes: they take all equal-cost ways (``even``), or all the same one.
 
-    With ``survives`` every flow arrives also while any one spine's links are down.
+    With ``survives`` every flow arrives also while the links of any one spine are down (in a fabric without spines: of
+    any one node that not all ways pass).
     """
 
     source: str

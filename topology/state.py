@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from topology.model import (
+    AGEING,
     Address,
     Bridge,
     Device,
@@ -52,7 +53,8 @@ WATCHED_SYSCTLS = (
 
 READ: Mapping[str, str] = {
     "device": "kind, up or down, MAC, MTU, the bridge or VRF it is in",
-    "vxlan": "vni, local, remote, dstport, dev, ttl",
+    "bridge": "ageing",
+    "vxlan": "vni, local, remote, dstport, dev, ttl, learning, ageing",
     "geneve": "vni, remote, dstport, ttl, tos",
     "gre": "local, remote, ttl, tos, key, csum, seq",
     "ip6gre": "local, remote, ttl, tos, key, csum, seq",
@@ -187,10 +189,11 @@ def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_RO
 
 
 def flood_entries(vxlan: Vxlan) -> Iterator[Entry]:
-    """The forwarding entry that a VXLAN device with one remote is made with (vxlan_dev_configure), or one for each."""
+    """The forwarding entry that a VXLAN device with one remote is made with (vxlan_dev_configure), or one for each, and
+    those for MACs."""
     via = f" via {vxlan.dev}" if vxlan.dev else ""
-    for remote in vxlan.remotes:
-        place = f"{FLOOD_MAC} dev {vxlan.name} dst {remote}{via} self"
+    for mac, remote in (*((FLOOD_MAC, remote) for remote in vxlan.remotes), *vxlan.entries):
+        place = f"{mac} dev {vxlan.name} dst {remote}{via} self"
         yield Entry("bridge fdb", vxlan.name, f"{place} permanent", place)
 
 
@@ -240,10 +243,14 @@ def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:
     if isinstance(device, Port):
         return "veth", ()
     if isinstance(device, Bridge):
-        return "bridge", ()
+        return "bridge", () if device.ageing == AGEING else _sorted(ageing=device.ageing)
     if isinstance(device, Vxlan):
-        ends = {"local": device.local, "remote": "none" if device.others else device.remote}
-        return "vxlan", _sorted(vni=device.vni, dstport=device.port, dev=device.dev or "none", ttl="auto", **ends)
+        local = "none" if device.by_route else device.local
+        ends: dict[str, object] = {"local": local, "remote": "none" if device.others else device.remote}
+        more: dict[str, object] = {"ageing": device.ageing} if device.ageing != AGEING else {}
+        more |= {} if device.learning else {"learning": "off"}
+        always = {"vni": device.vni, "dstport": device.port, "dev": device.dev or "none", "ttl": "auto"}
+        return "vxlan", _sorted(**always, **ends, **more)
     if isinstance(device, Subinterface):
         return "vlan", _sorted(id=device.vid, protocol="802.1q", dev=device.link)
     if isinstance(device, Geneve):

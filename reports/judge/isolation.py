@@ -37,6 +37,8 @@ class FrameSeen:
     expected: frozenset[PortRef]
     transit: frozenset[PortRef]
     sightings: tuple[Sighting, ...]
+    possible: frozenset[PortRef] = frozenset()
+    """Where it may be besides, as something on its way may have forgotten where it is to go."""
 
     @property
     def what(self) -> str:
@@ -161,7 +163,7 @@ def _may_be_bare(frame: FrameSeen, place: PortRef, seen: Sighting) -> bool:
     """Whether a frame is for this place, and under the tag that its domain has there, if any."""
     tag = next((int(header.fields["vlan"]) for header in seen.headers if header.layer == "dot1q"), None)
     vids = _vids(frame, place)
-    return place in frame.expected and (tag in vids if vids else tag is None)
+    return place in frame.expected | frame.possible and (tag in vids if vids else tag is None)
 
 
 def _vids(frame: FrameSeen, place: PortRef) -> frozenset[int]:
@@ -210,7 +212,8 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
 def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Finding:
     """Whether a probe to the outside stayed on the declared way, which ends inside, and nobody outside answered."""
     probe, what = seen.probe, f"{seen.probe.source} -> {seen.probe.dst}"
-    legal = {(hop.node, hop.interface, hop.direction) for path in seen.expected.paths for hop in path.hops}
+    ways = (*seen.expected.paths, *seen.expected.copies)
+    legal = {(hop.node, hop.interface, hop.direction) for path in ways for hop in path.hops}
     complaints = []
     for sighting in _in_order(seen.sightings):
         place = f"{sighting.node}:{sighting.interface}"

@@ -8,7 +8,7 @@ timestamps are in order: a decapsulated packet keeps its frame's (``__netif_rece
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.evidence import Cause, Journey, Sighting
 from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath
@@ -83,6 +83,27 @@ def judge_journey(journey: Journey, expected: ExpectedJourney) -> Verdict:
     ladders = [ladder(journey.sightings, path) for path in expected.paths]
     best = max(ladders, key=lambda rungs: (_good_prefix(rungs), -sum(1 for rung in rungs if rung.wrong)), default=())
     return Verdict(expected.source, expected.target, best, journey.note)
+
+
+def without_copies(journey: Journey, expected: ExpectedJourney) -> Journey:
+    """The journey without what was seen of the copies that are declared, each hop of a copy at most once."""
+    if not expected.copies:
+        return journey
+    copies = [hop for path in expected.copies for hop in path.hops]
+    own = [hop for path in expected.paths for hop in path.hops]
+    kept = []
+    for seen in journey.sightings:
+        copy = None if any(_shows(hop, seen) for hop in own) else next((c for c in copies if _shows(c, seen)), None)
+        if copy is None:
+            kept.append(seen)
+        else:
+            copies.remove(copy)
+    return replace(journey, sightings=tuple(kept))
+
+
+def _shows(hop: ExpectedHop, seen: Sighting) -> bool:
+    place = (hop.node, hop.interface, hop.direction)
+    return place == (seen.node, seen.interface, seen.direction) and hop.stack.mismatch(seen.headers) is None
 
 
 def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, permutations
 
-from reports.evidence import Journey, Sighting
+from reports.evidence import Journey, Sighting, counted
 from reports.judge.seen import SeenTrip, carried, last_seen, shape
 from topology.expected import ExpectedHop, expected_journey, probe_between
 from topology.model import Fabric, Node
@@ -17,7 +17,8 @@ PROBES_MAX = 2048
 """Probes, one for each pair and direction: all of 45 nodes', and under two minutes where none of them is answered."""
 
 
-LOST = "lost"
+LOST, DIRECT = "lost", "direct"
+"""Outcomes beside the kinds: not arrived; over one link to a neighbour, with no bridge and no router between."""
 
 
 @dataclass(frozen=True, order=True)
@@ -76,7 +77,7 @@ def pairs_to_probe(nodes: Sequence[Node]) -> tuple[list[tuple[Node, Node]], list
     fitting = [(a, b) for a, b in every if a.address.version == b.address.version]
     out = [f"{node.name}: it has no address" for node in by_name if not node.addresses]
     if mixed := len(every) - len(fitting):
-        out.append(f"{mixed} probes: the two nodes' first addresses are of two IP versions")
+        out.append(f"{counted(mixed, 'probe')}: the two nodes' first addresses are of two IP versions")
     if len(fitting) > PROBES_MAX:
         more = len(fitting) - PROBES_MAX
         out.append(f"{more} of {len(fitting)} probes: at most {PROBES_MAX} are sent, the first by name")
@@ -127,8 +128,14 @@ def _way(journey: Journey) -> Way:
     for seen in journey.sightings:
         if nodes[-1:] != [seen.node]:
             nodes.append(seen.node)
-    outcome = str(carried(journey)) if journey.arrived else f"{LOST}: {last_seen(journey)}"
-    return Way(journey.source, journey.target, tuple(nodes), outcome)
+    return Way(journey.source, journey.target, tuple(nodes), _outcome(journey, nodes))
+
+
+def _outcome(journey: Journey, nodes: Sequence[str]) -> str:
+    if not journey.arrived:
+        return f"{LOST}: {last_seen(journey)}"
+    found = carried(journey)
+    return DIRECT if found.kind == "bridge" and len(nodes) == 2 else str(found)
 
 
 def declared_links(fabric: Fabric) -> tuple[frozenset[frozenset[PortRef]], frozenset[frozenset[PortRef]]]:

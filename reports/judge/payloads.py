@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.evidence import Finding
+from reports.evidence import Finding, counted
 from reports.judge.mtu import PairMtu, WayMtu
 
 
@@ -33,10 +33,10 @@ class Exchange:
                 if wrong := _wrong(message, got[number : number + 1]):
                     way = next((way for way in sizes.ways if way.source == ends[0]), None) if sizes else None
                     return self._fails(f"{wrong} of message {number + 1}", ends, way)
-        return Finding(True, f"{len(self.sent)} messages came there and back unchanged")
+        return Finding(True, f"{counted(len(self.sent), 'message')} came there and back unchanged")
 
     def _fails(self, wrong: str, ends: tuple[str, str], way: WayMtu | None) -> Finding:
-        expected = f"{len(self.sent)} messages of up to {max(map(len, self.sent))} bytes, unchanged"
+        expected = f"{counted(len(self.sent), 'message')} of up to {max(map(len, self.sent))} bytes, unchanged"
         error = f" - {self.error}" if self.error else ""
         explained = explain(way, self.largest) if way else Finding(False, "")
         where = explained.cause.node if explained.cause else ends[0]

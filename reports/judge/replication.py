@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 from reports.evidence import Finding, Sighting
 from reports.judge.isolation import FrameSeen
-from topology.model import Vxlan
+from topology.model import Node, Vxlan
 
 
-def judge_replication(vxlan: Vxlan, frame: FrameSeen) -> Finding:
+def judge_replication(node: Node, vxlan: Vxlan, frame: FrameSeen) -> Finding:
     """Whether a frame to all left a VTEP's node as exactly one VXLAN packet for each remote."""
-    seen, wanted = copies(vxlan, frame), {(str(vxlan.local), str(remote)): 1 for remote in vxlan.remotes}
+    ends = [(str(node.outer_source(vxlan, remote)), str(remote)) for remote in vxlan.remotes]
+    seen, wanted = copies(vxlan, frame), dict.fromkeys(ends, 1)
     where = f"{vxlan.ref} - copies of a {frame.what}"
     if seen == wanted:
         return Finding(True, f"{where} - one for each of {len(wanted)} remotes")

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.evidence import Finding, Journey, Sighting, first_broken
-from reports.judge.isolation import AROUND_FRAMES
 from reports.judge.trip import TUNNEL_LAYERS
-from topology.promises import Kind
+from topology.promises import TUNNELS, Kind, inside, kind_of
 
 IP = ("ipv4", "ipv6")
 MACS = 12
@@ -41,30 +40,30 @@ def carried(journey: Journey) -> Carried:
     if first.ttl is None or last.ttl is None:
         return Carried(None, "no TTL to compare")
     wrapped = {layer for seen in journey.sightings for layer in seen.layers if layer in TUNNEL_LAYERS}
-    if unknown := wrapped - {*AROUND_FRAMES, "gre"}:
+    if unknown := wrapped - TUNNELS:
         return Carried(None, f"inside {', '.join(sorted(unknown))}")
     if last.ttl > first.ttl:
         return Carried(None, f"its TTL rose from {first.ttl} to {last.ttl}")
-    return _kind(journey, wrapped, routed=last.ttl < first.ttl)
-
-
-def _kind(journey: Journey, wrapped: set[str], routed: bool) -> Carried:
-    first, last = journey.sightings[0], journey.sightings[-1]
-    in_frames = bool(wrapped & AROUND_FRAMES)
-    if in_frames and routed:
-        return Carried("hairpin")
-    if in_frames:
-        changed = next((seen for seen in journey.sightings if _frame(seen) not in (None, _frame(first))), None)
-        return Carried("l2-overlay") if changed is None else Carried(None, f"another frame at {_place(changed)}")
-    if wrapped:
-        return Carried("l3-overlay") if routed else Carried(None, "inside GRE, its TTL not lowered")
-    if any(is_wrapped(seen) for seen in journey.sightings):
+    if not wrapped and any(is_wrapped(seen) for seen in journey.sightings):
         return Carried(None, "one IP header inside another")
-    if routed:
-        same = bool(_macs(first)) and _macs(first) == _macs(last)
-        return Carried(None, "its TTL lowered, its MACs not rewritten") if same else Carried("routed")
-    changed = next((seen for seen in journey.sightings if _macs(seen) not in ((), _macs(first))), None)
-    return Carried("bridge") if changed is None else Carried(None, f"its TTL kept, other MACs at {_place(changed)}")
+    kind = kind_of((seen.layers, seen.ttl) for seen in journey.sightings)
+    why = _against(kind, journey, wrapped)
+    return Carried(None, why) if why else Carried(kind)
+
+
+def _against(kind: Kind | None, journey: Journey, wrapped: set[str]) -> str:
+    """What speaks against a kind that layers and TTLs show; empty where nothing does."""
+    first, last = journey.sightings[0], journey.sightings[-1]
+    if kind is None:
+        return f"a packet inside {', '.join(sorted(wrapped)).upper()}, its TTL not lowered"
+    if kind == "l2-overlay":
+        changed = next((seen for seen in journey.sightings if _frame(seen) not in (None, _frame(first))), None)
+        return f"another frame at {_place(changed)}" if changed else ""
+    if kind == "bridge":
+        changed = next((seen for seen in journey.sightings if _macs(seen) not in ((), _macs(first))), None)
+        return f"its TTL kept, other MACs at {_place(changed)}" if changed else ""
+    same = kind == "routed" and bool(_macs(first)) and _macs(first) == _macs(last)
+    return "its TTL lowered, its MACs not rewritten" if same else ""
 
 
 def is_wrapped(seen: Sighting) -> bool:
@@ -73,10 +72,11 @@ def is_wrapped(seen: Sighting) -> bool:
 
 
 def _frame(seen: Sighting) -> bytes | None:
-    """The customer's frame without VLAN tags; None where there is none (inside GRE alone, or on a GRE device)."""
+    """The customer's frame without VLAN tags; None where there is none (a packet in a tunnel, or on a GRE device)."""
+    if is_wrapped(seen) and "ether" not in inside(seen.layers):
+        return None
     ethers = [header for header in seen.headers if header.layer == "ether"]
-    inside = not AROUND_FRAMES.isdisjoint(seen.layers)
-    if not ethers or (inside and seen.layers[-1] in AROUND_FRAMES) or ("gre" in seen.layers and not inside):
+    if not ethers:
         return None
     at = ethers[-1].offset
     tags = sum(header.length for header in seen.headers if header.layer == "dot1q" and header.offset > at)

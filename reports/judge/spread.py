@@ -4,25 +4,66 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from reports.evidence import Finding
+from topology.expected import ExpectedJourney
+from topology.refs import PortRef
 
 P_MIN = 0.001
 """Shares less likely than this under a fair hash are unfair: one false alarm in a thousand runs."""
+
+DIRECT = "the direct way"
+"""The name of a way that passes nothing which others do not."""
 
 
 @dataclass(frozen=True)
 class FlowSeen:
     """One flow, told from the others by its source port: the way of each of its packets, None for one that was lost.
 
-    A way is named by the spines that it crosses, joined by ``+``; ``strayed`` says where a packet left all legal ways.
+    A way is named by what it passes and others do not (``forks``); ``strayed`` says where a packet left all legal ways.
     """
 
     port: int
     ways: tuple[str | None, ...]
     strayed: str = ""
+
+
+@dataclass(frozen=True)
+class Forks:
+    """What tells the legal ways of a packet apart: the nodes that some pass and others do not.
+
+    Where all pass the same nodes it is their interfaces, as ``node:interface``: of links side by side.
+    """
+
+    journey: ExpectedJourney
+
+    @property
+    def ways(self) -> list[str]:
+        """The names of the legal ways."""
+        return sorted({self.name(hop.ref for hop in path.hops) for path in self.journey.paths})
+
+    def name(self, passed: Iterable[PortRef]) -> str:
+        """The name of a way by the interfaces that it passes: its own nodes, joined by ``+``."""
+        own = (word for ref in passed for word in (ref.node, str(ref)) if word in self._words)
+        return "+".join(dict.fromkeys(own)) or DIRECT
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes by which the ways differ, in the order of the ways."""
+        return tuple(dict.fromkeys(h.node for p in self.journey.paths for h in p.hops if h.node in self._words))
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        nodes = [{hop.node for hop in path.hops} for path in self.journey.paths]
+        refs = [{str(hop.ref) for hop in path.hops} for path in self.journey.paths]
+        return _not_in_all(nodes) or _not_in_all(refs)
+
+
+def _not_in_all(found: Sequence[set[str]]) -> frozenset[str]:
+    return frozenset(set().union(*found) - found[0].intersection(*found)) if found else frozenset()
 
 
 def all_arrive(flows: Sequence[FlowSeen]) -> Finding:

@@ -114,6 +114,9 @@ def _parameters(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause
         if live.get(key) != value:
             mend = f"ip -n {node} link del dev {wanted.name}; add it with {key} {value}"
             yield Cause(wanted.kind, node, wanted.name, f"{key} {value}", f"{key} {live.get(key, MISSING)}", mend, seen)
+    for key in sorted(live.keys() - dict(wanted.parameters).keys()) if wanted.kind == seen.kind else ():
+        mend = f"ip -n {node} link del dev {wanted.name}; add it without {key}"
+        yield Cause(wanted.kind, node, wanted.name, f"{key} as usual", f"{key} {live[key]}", mend, seen)
 
 
 def _addresses(declared: NodeState, live: NodeState) -> Iterator[Cause]:

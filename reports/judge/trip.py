@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
 from reports.judge.journey import Verdict
+from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
 from topology.model import Link
 from topology.packet import ttl_of
+from topology.refs import PortRef
 
 TUNNEL_LAYERS = frozenset(("gre", "vxlan", "geneve", "ipip"))
+
+
+def is_tunnelled(layers: Iterable[str]) -> bool:
+    """Whether a header stack has a tunnel's header in it."""
+    return not TUNNEL_LAYERS.isdisjoint(layers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +69,36 @@ class Leg:
         return Finding(False, words, self.verdict.cause)
 
     def never_bare(self, on: Iterable[Link]) -> Finding:
-        """Whether the packet crossed each of the links inside a tunnel only; says so too when it crossed none."""
-        ports = {end for link in on for end in link.ends}
-        seen = [s for s in self.journey.sightings if (s.node, s.interface) in {(p.node, p.interface) for p in ports}]
-        if not seen:
-            return Finding(
-                False,
-                f"{self.journey.source} -> {self.journey.target} - expected on the links - seen nowhere",
-            )
-        return first_broken(
-            Finding(False, f"{s.node} - {s.interface} - expected inside a tunnel - seen {s.headers.summary()}")
-            for s in seen
-            if not TUNNEL_LAYERS & set(s.headers.layers)
-        )
+        """Judge that the packet was inside a tunnel on each of the links where the declared way has it in one.
+
+        A link that the way crosses once more, before encapsulation or after decapsulation, may show it bare as often.
+        Raises NotApplicable where none of the links lies between encapsulation and decapsulation.
+        """
+        inside, bare = self._declared_on({end for link in on for end in link.ends})
+        ends = f"{self.expected.source} -> {self.expected.target}"
+        if not inside:
+            raise NotApplicable(f"{ends}: no link of its declared way lies between encapsulation and decapsulation")
+        seen = [(PortRef(s.node, s.interface), s) for s in self.journey.sightings]
+        seen = [(ref, s) for ref, s in seen if ref in inside]
+        too_many = Counter(ref for ref, s in seen if not is_tunnelled(s.layers)) - bare
+        for ref, s in seen:
+            if ref in too_many and not is_tunnelled(s.layers):
+                return Finding(
+                    False, f"{s.node} - {s.interface} - expected inside a tunnel - seen {s.headers.summary()}"
+                )
+        where = ", ".join(map(str, inside))
+        crossed = any(is_tunnelled(s.layers) for _, s in seen)
+        return Finding(crossed, f"{ends} - expected inside a tunnel at {where} - seen at none of them")
+
+    def _declared_on(self, ports: Collection[PortRef]) -> tuple[Sequence[PortRef], Counter[PortRef]]:
+        """Those of the ports at which a legal path has the packet in a tunnel; how often one has it bare at each."""
+        inside: dict[PortRef, None] = {}
+        bare = Counter[PortRef]()
+        for path in self.expected.paths:
+            hops = [(hop.ref, is_tunnelled(name for name, _ in hop.layers)) for hop in path.hops if hop.ref in ports]
+            inside |= dict.fromkeys(ref for ref, wrapped in hops if wrapped)
+            bare |= Counter(ref for ref, wrapped in hops if not wrapped)
+        return list(inside), bare
 
     def silent_at(self, node: str) -> Finding:
         """Whether the packet was nowhere at a node."""
@@ -101,7 +126,7 @@ class Leg:
     def bare_on_arrival(self) -> Finding:
         """Whether the last sighting, at the target, shows no tunnel's header any more."""
         seen = self.journey.sightings[-1] if self.journey.sightings else None
-        bare = seen is not None and seen.node == self.journey.target and not TUNNEL_LAYERS & set(seen.layers)
+        bare = seen is not None and seen.node == self.journey.target and not is_tunnelled(seen.layers)
         return Finding(bare, f"{self.journey.target} - expected the customer's own headers - seen {seen}")
 
     @property
@@ -171,7 +196,7 @@ class Trip:
         return first_broken(leg.as_declared for leg in self.legs)
 
     def never_bare(self, on: Iterable[Link]) -> Finding:
-        """Whether both ways crossed each of the links inside a tunnel only."""
+        """Judge the same of both ways."""
         links = tuple(on)
         return first_broken(leg.never_bare(links) for leg in self.legs)
 

@@ -89,7 +89,7 @@ def is_judged(
 def _left_open(cause: Cause) -> bool:
     """Whether a tunnel's owner, or its lab, leaves to routes or to defaults what the other says: journeys show it."""
     said = {cause.declared, cause.live}
-    return said == {"ttl auto", "ttl 64"} or bool(said & {"dev none", "local None"})
+    return said == {"ttl auto", "ttl 64"} or bool(said & {"dev none", "local none", "ageing as usual"})
 
 
 def _said(key: str, cause: Cause, live: NodeState, fabric: Fabric) -> bool:

@@ -113,28 +113,40 @@ def _doubling_words(by_size: Mapping[int, Runs]) -> list[str]:
     return out
 
 
-WHY_SLOWER = {
-    "container": "A container's packet is handed from one namespace to another inside one kernel; a virtual machine's"
-    " leaves its kernel through an emulated card, is copied by two QEMU processes and enters another kernel.",
-    "namespace": "A namespace's packet enters the fabric in the kernel that it was sent in; a virtual machine's goes"
-    " through an emulated card, a QEMU process and a tap device first, and the same way backwards at the other end.",
-}
-"""Why a virtual machine is slower than what it is compared with."""
+WHY_SLOWER = (
+    "A {other}'s packet is handed to the other {other} inside one kernel; a virtual machine's leaves its kernel through"
+    " an emulated card, is copied by two QEMU processes and enters another kernel."
+)
+WHY_SLOWER_IN_A_FABRIC = (
+    "A {other}'s packet enters the fabric in the kernel that it was sent in; a virtual machine's goes through an"
+    " emulated card, a QEMU process and a tap device first, and the same way backwards at the other end."
+)
 
 
 def vm_against(
-    other: str, by_size: Mapping[int, tuple[Runs, Runs]], doubts: Sequence[str], where: str = ""
+    other: str,
+    by_size: Mapping[int, tuple[Runs, Runs]],
+    doubts: Sequence[str],
+    fabric: str = "",
+    why_not_containers: str = "",
 ) -> Measurement:
-    """How much less is carried between virtual machines than between two others, size by size: keys of WHY_SLOWER."""
+    """How much less is carried between virtual machines than between two others (``container``, ``namespace``).
+
+    It is told size by size, with the reason; ``fabric`` is the lab whose customers both were, empty where there was a
+    wire between them. ``why_not_containers`` says why namespaces were measured where containers were asked for.
+    """
     rows, words = [], []
-    for size, (vm, container) in by_size.items():
-        found = compare([rate(run) for run in vm], [rate(run) for run in container])
-        rows.append((str(size), *_figures(vm)[:3], *_figures(container)[:3], str(found)))
+    for size, (vm, others) in by_size.items():
+        found = compare([rate(run) for run in vm], [rate(run) for run in others])
+        rows.append((str(size), *_figures(vm)[:3], *_figures(others)[:3], str(found)))
         words.append(f"{size} bytes: {_effect(found)}.")
-    words.append(WHY_SLOWER[other])
+    words.append((WHY_SLOWER_IN_A_FABRIC if fabric else WHY_SLOWER).format(other=other))
+    if why_not_containers:
+        words.append(f"Namespaces were measured, for there are no containers here: {why_not_containers}.")
     words += [f"Against taking this for other machines: {doubt}." for doubt in doubts]
     ours = ("VM Mbit/s", "VM packets/s", "VM lost")
     head = ("payload bytes", *ours, f"{other} Mbit/s", f"{other} packets/s", f"{other} lost", "ratio")
+    where = f", as customers of {fabric}" if fabric else ""
     return Measurement(f"two virtual machines against two {other}s{where}", head, tuple(rows), tuple(words))
 
 

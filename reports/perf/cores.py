@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from reports.evidence import counted
+
 CORES_MIN = 3
 """One for the client, one for the server, and one for all the rest."""
 OFTEN = 0.1
@@ -82,7 +84,7 @@ def choose(cores: Sequence[Core], time_for: int) -> Pinning | None:
 
 def sharing(cores: Sequence[Core], pinning: Pinning | None, seen: Mapping[str, Mapping[int, int]], looks: int) -> str:
     """What was pinned, and who was seen at work on which core: ``seen`` has how often each was on each CPU."""
-    how = str(pinning) if pinning else f"nothing pinned: {len(cores)} cores, and {CORES_MIN} are needed"
+    how = str(pinning) if pinning else f"nothing pinned: {counted(len(cores), 'core')}, and {CORES_MIN} are needed"
     often = {who: at for who, at in seen.items() if sum(at.values()) >= OFTEN * looks}
     told = (f"{core}: {', '.join(who)}" for core in cores if (who := _on(core, often)))
     return "; ".join((how, *told))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from reports.evidence import counted
+
 STEAL_MAX_PERCENT = 5.0
 """Of the time, taken by a hypervisor for somebody else: more than that shows in medians."""
 DEBUG_OPTIONS = (
@@ -63,7 +65,7 @@ class Environment:
     def lines(self) -> Iterator[tuple[str, str]]:
         """Name and value of each line for the report."""
         yield "kernel", f"{self.kernel}, Linux {self.release}, {self.accelerator}"
-        yield "processor", f"{self.processor}, {self.cores} cores"
+        yield "processor", f"{self.processor}, {counted(self.cores, 'core')}"
         yield "clock source", self.clock_source
         yield "frequency governor", self.governor or "none to be seen"
         yield "load before", f"{self.load:.2f}"

@@ -1,33 +1,34 @@
-"""What a function_graph trace of ftrace says of each function: how often it ran, how long, for which packets.
+"""Read a function_graph trace of ftrace line by line: how often each function ran, how long, for which packets.
 
-``FuncGraphParser`` takes the text in pieces and keeps counts, not lines, so a trace may be as long as it likes.
-Functions are keyed with their module and without what compilers add to names (``gre_rcv [ip_gre]``), and grouped by the
-device that the packet came in by: that of the nearest ``netif_receive_skb`` event before the call on its CPU; ``""``
-for a sender's own calls and where no packet has come in yet. Receiving work that runs inside a sender's call (a softirq
-at the end of ``udp_sendmsg``, an interrupt) is cut out of the totals of all calls around it; self times are without any
-traced call.
+The text is that of kernel/trace/trace_functions_graph.c, Linux 4.x to 6.16, with any of its options. Functions are
+keyed with their module and without compiler suffixes (``gre_rcv [ip_gre]``) and grouped by the device that the packet
+came in by: that of the last ``netif_receive_skb`` event before the call on its CPU; ``""`` for a sender's own calls and
+where no packet has come in yet. Receiving work that runs inside a sender's call (a softirq at the end of
+``udp_sendmsg``, an interrupt) is cut out of the total of every call around it; own times exclude every traced callee.
+A task's calls form one stack wherever it runs, since a task that sleeps in a call can end it on another CPU.
+Memory is bounded: counts are kept, not lines.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-import numpy as np
-
-from reports.perf.durations import Distribution, Histograms, Ints
-from reports.perf.funcgraph_calls import Calls, Matcher, Roles
-from reports.perf.funcgraph_lines import LINE_MAX
-from reports.perf.funcgraph_rows import NAMES_MAX, RowReader
+from reports.perf.durations import Distribution, Durations, distribution
 from topology.errors import EvidenceIncomplete, Misuse
 
-CHUNK = 1 << 20
-"""Bytes that are read at once; memory is in proportion to this, not to the trace."""
+DEPTH_MAX = 64
+"""The kernel follows at most 50 nested calls (FTRACE_RETFUNC_DEPTH, include/linux/ftrace.h)."""
+LINE_MAX = 8192
+"""Bytes; the kernel prints a line into one page (TRACE_SEQ_SIZE)."""
 GROUPS_MAX = 2048
-"""Pairs of function and device that are told apart; a histogram pair takes 40 kB."""
-PIDS_MAX = 1 << 16
+"""Pairs of function and device that are counted apart; further ones are counted together, and that is a problem."""
+TASKS_MAX = 1 << 16
+"""Pairs of function and task that are counted apart, and tasks that may be inside a call."""
+OTHERS = ("(other functions)", "")
 RECEIVES = re.compile(
     r"(__)?do_softirq|handle_softirqs|net_rx_action|process_backlog|br_handle_frame"
     r"|(__)?netif_receive_skb(_\w+)?|(ip|ipv6|arp|udp|udpv6|tcp_v[46]|icmp|icmpv6|gre|vxlan|ip6?_tunnel)(_list)?_rcv"
@@ -40,15 +41,34 @@ SENDS = re.compile(
     r"(udp|udpv6|tcp|raw|rawv6|ping_v4|ping_v6|inet|sock|__sock|unix_dgram)_sendmsg"
     r"|__sys_send(to|msg|mmsg)|ip_(queue_xmit|send_skb|make_skb|append_data|push_pending_frames)"
 )
-"""Where a task begins to send: what is not receiving work inside these belongs to no receiving device."""
-SMALL = 1 << 20
+"""Functions by which a task begins to send: calls inside them belong to no receiving device, unless they receive."""
+PREFIX = re.compile(
+    r"(?: *\d{1,20}\.\d{6} \|  )?(?: *(?P<cpu>\d{1,9})\) )?(?:[^|]{0,40}-(?P<pid>\d{1,10}) * \| )?"
+    r"(?: [.a-zA-Z#0-9]{4,6} \| )?"
+    r"(?P<duration>[ +!#*@$] (?:(?P<us>\d{1,20})(?:\.(?P<ns>\d{1,3}))? us {1,8}| {12})\|  )?"
+)
+"""Time, CPU, task, irq-info, and mark with duration, each only where its option is on; the text of the call follows,
+indented by two blanks for each call around it."""
+SWITCH = re.compile(r" *(\d{1,9})\) .{0,40}?-(\d{1,10}) * => .{0,40}?-(\d{1,10}) *$")
+LOST = re.compile(r"CPU:\d{1,9} \[LOST(?: (\d{1,18}))? EVENTS\]$")
+WRITTEN = re.compile(r"# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})")
+IGNORED = re.compile(r"$|#(?! \d+(?:\.\d+)? us )| -{42}| \(Overruns: \d{1,20}\)$")
+"""Blank lines, comments (but not the mark of a duration over a millisecond), rules, overruns."""
+NAME = r"[^\s(){};/|=<>\[\]]{1,256}(?: \[[^\s\]]{1,64}\])?"
+CALL = re.compile(rf"({NAME})\(.*(\);| \{{)(?: /\*.*\*/)?$")
+CLOSE = re.compile(rf"\}}(?: /\* *(?:({NAME})(?!\S| *=))?.*)?$")
+DEVICE = re.compile(r"/\* netif_receive_skb: dev=(\S{1,64}) skbaddr(?:=|$)")
+SUFFIX = re.compile(r"(?:\.(?:constprop|isra|part|cold)(?:\.\d+)?)+(?= \[|$)")
+UNKNOWN_PID = -1
+Task = tuple[int, int]
+"""A pid, and the CPU for the idle tasks (all pid 0) and before a CPU's first switch (pid -1), else -1."""
 
 
 @dataclass(frozen=True)
 class CallStats:
     """A function's calls: ``total`` with what they call, ``own`` without (both without nested receiving work).
 
-    ``calls`` counts those without a duration too, as there are in a trace without that column.
+    ``calls`` also counts those without a duration, as there are in a trace without that column.
     """
 
     calls: int
@@ -77,7 +97,7 @@ class FuncGraph:
             raise EvidenceIncomplete("\n".join(self.problems))
 
     def pid_filter(self, pids: Iterable[int]) -> Mapping[str, int]:
-        """How many calls of each function would have been counted had only these tasks been traced (set_ftrace_pid)."""
+        """Count the calls of each function that tracing these tasks alone would have shown (set_ftrace_pid)."""
         wanted = frozenset(pids)
         counted: Counter[str] = Counter(dict.fromkeys(self.functions, 0))
         for (name, pid), calls in self.by_pid.items():
@@ -86,161 +106,235 @@ class FuncGraph:
 
 
 @dataclass
+class Group:
+    """The ended calls of one function for packets of one device."""
+
+    calls: int = 0
+    total: Durations = field(default_factory=Durations)
+    own: Durations = field(default_factory=Durations)
+
+
+@dataclass
+class Open:
+    """A call that has not ended: ``inner_ns`` ran in its callees, ``cut_ns`` in receiving work nested in a sender."""
+
+    name: str
+    device: str
+    depth: int
+    receives: bool
+    sends: bool
+    inner_ns: int = 0
+    cut_ns: int = 0
+
+
+@lru_cache(maxsize=1 << 14)
+def fold(name: str) -> tuple[str, bool, bool]:
+    """Return a function's name without compiler suffixes, and whether it receives and whether it sends."""
+    folded = SUFFIX.sub("", name)
+    symbol = folded.split(" [")[0]
+    return folded, RECEIVES.fullmatch(symbol) is not None, SENDS.fullmatch(symbol) is not None
+
+
 class FuncGraphParser:
     """Feed it a trace's bytes in pieces of any size, then ask it to ``finish``."""
 
-    _rows: RowReader = field(default_factory=RowReader)
-    _matcher: Matcher = field(default_factory=Matcher)
-    _total: Histograms = field(default_factory=Histograms)
-    _own: Histograms = field(default_factory=Histograms)
-    _groups: dict[tuple[int, int], int] = field(default_factory=dict)
-    _calls: Counter[int] = field(default_factory=Counter)
-    _by_pid: Counter[tuple[int, int]] = field(default_factory=Counter)
-    _waiting: list[bytes] = field(default_factory=list)
-    _size: int = 0
-    _roles: Roles = field(default_factory=lambda: Roles(np.zeros(0, np.bool_), np.zeros(0, np.bool_)))
-    _too_many: bool = False
-    _finished: bool = False
-    _cut_short: bool = False
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str], Group] = {}
+        self._by_task: Counter[tuple[str, Task]] = Counter()
+        self._stacks: dict[Task, list[Open]] = {}
+        self._device: dict[int, str] = {}
+        self._running: dict[int, int] = {}
+        self._first: dict[int, int] = {}
+        self._interrupted: set[int] = set()
+        self._faults: Counter[str] = Counter()
+        self._rest = b""
+        self._lines = self._lost = 0
+        self._loss_seen = False
+        self._unreadable = ""
+        self._result: FuncGraph | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece. Never raises for what is in it: what cannot be read is told by the result."""
-        if self._finished:
+        """Take the next piece. Never raises for its content: the result says what could not be read."""
+        if self._result is not None:
             raise Misuse("function graph - feed - expected before finish - seen after it")
-        for begin in range(0, len(data), CHUNK):
-            piece = data[begin : begin + CHUNK]
-            self._waiting.append(piece)
-            self._size += len(piece)
-            if self._size >= CHUNK:
-                self._work(b"".join(self._waiting))
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[: LINE_MAX + 1]
+        for line in lines:
+            self._read(line)
 
     def finish(self) -> FuncGraph:
-        """The trace has ended: sum up."""
-        if not self._finished:
-            rest = b"".join(self._waiting)
-            self._work(rest + b"\n" if rest and not rest.endswith(b"\n") else rest)
-            self._finished = True
-            self._cut_short = bool(rest) and not rest.endswith(b"\n")
-        return self._summary()
+        """End the trace and sum it up."""
+        if self._result is None:
+            cut_short = bool(self._rest)
+            if cut_short:
+                self._read(self._rest)
+            self._result = self._summary(tuple(self._problems(cut_short)))
+        return self._result
 
-    def _work(self, data: bytes) -> None:
-        """Take all whole lines; keep what is behind the last one, if it can be a line's begin."""
-        end = data.rfind(b"\n") + 1
-        rest = data[end:]
-        if len(rest) > LINE_MAX:
-            rest, data, end = b"", data + b"\n", len(data) + 1
-        self._waiting, self._size = ([rest] if rest else []), len(rest)
-        if end:
-            rows = self._rows.read(data[:end])
-            self._know_roles()
-            self._count(self._matcher.match(rows, self._roles))
+    def _read(self, raw: bytes) -> None:
+        self._lines += 1
+        line = raw.decode(errors="backslashreplace")
+        if len(raw) > LINE_MAX or not (self._read_call(line) or self._read_other(line)):
+            self._faults["unreadable"] += 1
+            self._unreadable = self._unreadable or f"line {self._lines}: {raw[:80]!r}"
 
-    def _know_roles(self) -> None:
-        """Look at the names that are new."""
-        names = self._rows.functions.names
-        if len(names) == len(self._roles.receives):
+    def _read_other(self, line: str) -> bool:
+        """Read a line that is no call; return whether it was one."""
+        if lost := LOST.match(line):
+            self._loss_seen = True
+            self._lost += int(lost[1] or 0)
+        elif written := WRITTEN.match(line):
+            self._lost += max(0, int(written[2]) - int(written[1]))
+        elif switch := SWITCH.match(line):
+            self._switch(*map(int, switch.groups()))
+        else:
+            return IGNORED.match(line) is not None
+        return True
+
+    def _switch(self, cpu: int, before: int, after: int) -> None:
+        """A CPU runs another task now; its first switch also says who ran before."""
+        if cpu not in self._first:
+            self._first[cpu] = before
+            if unnamed := self._stacks.pop((UNKNOWN_PID, cpu), []):
+                named = _task(before, cpu)
+                self._stacks[named] = unnamed + self._stacks.get(named, [])
+        self._running[cpu] = after
+
+    def _read_call(self, line: str) -> bool:
+        """Read a call's begin or end, a packet's arrival or an interrupt; return whether it was one."""
+        prefix = PREFIX.match(line)
+        assert prefix
+        text = line[prefix.end() :]
+        cpu = int(prefix["cpu"] or -1)
+        if text.strip(" |") in ("==========>", "<=========="):
+            if text.rstrip(" |").endswith(">"):
+                self._interrupted.add(cpu)
+            return True
+        bare = text.lstrip(" ")
+        if bare.startswith("/*"):
+            if device := DEVICE.match(bare):
+                self._device[cpu] = device[1]
+            return True
+        depth, odd = divmod(len(text) - len(bare), 2)
+        if odd or depth > DEPTH_MAX:
+            return False
+        ns = int(prefix["us"]) * 1000 + int((prefix["ns"] or "").ljust(3, "0")) if prefix["us"] else None
+        task = _task(int(prefix["pid"]) if prefix["pid"] else self._running.get(cpu, UNKNOWN_PID), cpu)
+        call, close = CALL.match(bare), CLOSE.match(bare)
+        ends = close is not None or (call is not None and call[2] == ");")
+        if (call or close) is None or (prefix["duration"] and ends != (ns is not None)):
+            return False
+        if call:
+            self._begin(task, cpu, depth, call[1])
+        if close:
+            self._close(task, depth, close[1], ns)
+        elif ends:
+            self._end(task, ns)
+        return True
+
+    def _begin(self, task: Task, cpu: int, depth: int, symbol: str) -> None:
+        name, receives, sends = fold(symbol)
+        stack = self._stacks.setdefault(task, [])
+        self._faults["crowded"] += len(self._stacks) > TASKS_MAX
+        self._drop(stack, depth)
+        around = stack[-1] if stack and stack[-1].depth == depth - 1 else None
+        self._faults["unopened"] += around is None and depth > 0
+        receives = receives or cpu in self._interrupted or (around is not None and around.receives)
+        self._interrupted.discard(cpu)
+        sends = around.sends if around else sends
+        device = "" if sends and not receives else self._device.get(cpu, "")
+        stack.append(Open(name, device, depth, receives, sends))
+
+    def _drop(self, stack: list[Open], depth: int) -> None:
+        """Forget calls that are at least so deep: their ends are missing."""
+        while stack and stack[-1].depth >= depth:
+            stack.pop()
+            self._faults["unclosed"] += 1
+
+    def _close(self, task: Task, depth: int, symbol: str | None, ns: int | None) -> None:
+        stack = self._stacks.get(task, [])
+        self._drop(stack, depth + 1)
+        if not stack or stack[-1].depth != depth:
+            self._faults["unopened"] += 1
             return
-        texts = [_text(name) for name in names]
-        self._roles = Roles(
-            np.array([RECEIVES.fullmatch(name.split(" [")[0]) is not None for name in texts]),
-            np.array([SENDS.fullmatch(name.split(" [")[0]) is not None for name in texts]),
-        )
+        self._faults["crossed"] += symbol not in (None, "ret") and fold(str(symbol))[0] != stack[-1].name
+        self._end(task, ns)
 
-    def _count(self, calls: Calls) -> None:
-        """Put calls into their groups."""
-        if not len(calls.name):
-            return
-        devices = int(calls.device.max()) + 2
-        pairs, places = _distinct(calls.name * devices + calls.device + 1)
-        known = [self._group(pair // devices, pair % devices - 1) for pair in pairs.tolist()]
-        groups = np.array(known, np.int64)[places]
-        counts = np.bincount(groups)
-        for group in np.flatnonzero(counts).tolist():
-            self._calls[group] += int(counts[group])
-        timed = calls.total_ns >= 0
-        self._total.add(groups[timed], calls.total_ns[timed])
-        self._own.add(groups[timed], calls.self_ns[timed])
-        tasks, counts = np.unique(calls.pid * NAMES_MAX + calls.name, return_counts=True)
-        for task, count in zip(tasks.tolist(), counts.tolist(), strict=True):
-            pid, name = divmod(task, NAMES_MAX)
-            full = len(self._by_pid) >= PIDS_MAX and (name, pid) not in self._by_pid
-            self._too_many |= full
-            self._by_pid[(name, -1 if full else pid)] += count
+    def _end(self, task: Task, ns: int | None) -> None:
+        """Count a task's innermost call, which has just ended."""
+        stack = self._stacks[task]
+        call = stack.pop()
+        if stack:
+            stack[-1].inner_ns += ns or 0
+            if call.receives and not stack[-1].receives:
+                for outer in stack:
+                    outer.cut_ns += ns or 0
+        else:
+            del self._stacks[task]
+        key = (call.name, call.device)
+        if key not in self._groups and len(self._groups) >= GROUPS_MAX:
+            self._faults["crowded"] += 1
+            key = OTHERS
+        group = self._groups.setdefault(key, Group())
+        group.calls += 1
+        if ns is not None:
+            group.total.add(max(ns - call.cut_ns, 0))
+            group.own.add(max(ns - call.inner_ns, 0))
+        by_task = (key[0], task)
+        full = len(self._by_task) >= TASKS_MAX and by_task not in self._by_task
+        self._faults["crowded"] += full
+        self._by_task[(OTHERS[0], (UNKNOWN_PID, 0)) if full else by_task] += 1
 
-    def _group(self, name: int, device: int) -> int:
-        """The number of a function's group."""
-        if (number := self._groups.get((name, device))) is None:
-            if len(self._groups) >= GROUPS_MAX:
-                self._too_many = True
-                name, device = 0, -1
-            number = self._groups.setdefault((name, device), len(self._groups))
-        return number
-
-    def _summary(self) -> FuncGraph:
-        functions, devices = self._rows.functions.names, self._rows.devices.names
-        by_name: dict[str, list[int]] = {}
-        by_group: dict[tuple[str, str], list[int]] = {}
-        for (name, device), group in self._groups.items():
-            by_name.setdefault(_text(functions[name]), []).append(group)
-            key = (_text(functions[name]), _text(devices[device]) if device >= 0 else "")
-            by_group.setdefault(key, []).append(group)
+    def _summary(self, problems: tuple[str, ...]) -> FuncGraph:
+        by_name: dict[str, list[Group]] = defaultdict(list)
+        for (name, _), group in self._groups.items():
+            by_name[name].append(group)
         by_pid: Counter[tuple[str, int]] = Counter()
-        for (number, pid), calls in self._by_pid.items():
-            by_pid[_text(functions[number]), self._matcher.task(pid)] += calls
+        for (name, (pid, cpu)), calls in self._by_task.items():
+            by_pid[name, self._first.get(cpu, pid) if pid == UNKNOWN_PID else pid] += calls
         return FuncGraph(
-            functions={name: self._stats(groups) for name, groups in sorted(by_name.items())},
-            groups={key: self._stats(groups) for key, groups in sorted(by_group.items())},
+            functions={name: _stats(groups) for name, groups in sorted(by_name.items())},
+            groups={key: _stats([group]) for key, group in sorted(self._groups.items())},
             by_pid=by_pid,
-            lines=self._rows.lines,
-            lost=self._rows.lost,
-            problems=tuple(self._problems()),
+            lines=self._lines,
+            lost=self._lost,
+            problems=problems,
         )
 
-    def _stats(self, groups: list[int]) -> CallStats:
-        calls = sum(self._calls[group] for group in groups)
-        return CallStats(calls, self._total.distribution(groups), self._own.distribution(groups))
+    def _problems(self, cut_short: bool) -> Iterator[str]:
+        pending = sum(map(len, self._stacks.values()))
+        lost = f"{self._lost or 'some'} lost - a larger buffer helps" if self._lost or self._loss_seen else ""
+        strange = f"{self._faults['unreadable']} others - {self._unreadable}" if self._unreadable else ""
+        found = (
+            ("events", "all", lost),
+            ("lines", "ftrace's", strange),
+            ("end", "a whole line", "part of one" if cut_short else ""),
+            ("end", "every call to have ended", f"{pending} that have not" if pending else ""),
+            ("calls", "each inside its caller", self._fault("unopened", "without a begin")),
+            ("calls", "an end of each", self._fault("unclosed", "without")),
+            ("calls", "each to end inside its caller", self._fault("crossed", "that do not")),
+            ("names", f"at most {GROUPS_MAX} functions and {TASKS_MAX} tasks", self._fault("crowded", "more")),
+        )
+        for what, wanted, seen in found:
+            if seen:
+                yield f"function graph - {what} - expected {wanted} - seen {seen}"
 
-    def _problems(self) -> Iterable[str]:
-        rows, faults = self._rows, self._matcher.faults
-        if rows.lost or rows.loss_seen:
-            yield f"function graph - events - expected all - seen {rows.lost or 'some'} lost - a larger buffer helps"
-        if rows.unreadable:
-            seen = f"{rows.unreadable} others - {rows.first_unreadable}"
-            yield f"function graph - lines - expected ftrace's - seen {seen}"
-        if self._cut_short:
-            yield "function graph - end - expected a whole line - seen part of one"
-        if pending := len(self._matcher.pending.stack):
-            yield f"function graph - end - expected every call to have ended - seen {pending} that have not"
-        if faults.unopened:
-            yield f"function graph - calls - expected each inside its caller - seen {faults.unopened} without a begin"
-        if faults.unclosed:
-            yield f"function graph - calls - expected an end of each - seen {faults.unclosed} without"
-        if faults.crossed:
-            yield f"function graph - calls - expected each to end inside its caller - seen {faults.crossed} that do not"
-        full = max(len(rows.functions.names), len(rows.devices.names)) >= NAMES_MAX
-        if full or self._too_many:
-            yield f"function graph - names - expected at most {GROUPS_MAX} groups of calls - seen more"
+    def _fault(self, kind: str, words: str) -> str:
+        return f"{self._faults[kind]} {words}" if self._faults[kind] else ""
 
 
 def parse(pieces: Iterable[bytes]) -> FuncGraph:
-    """A trace that comes in pieces."""
+    """Read a trace that comes in pieces."""
     parser = FuncGraphParser()
     for piece in pieces:
         parser.feed(piece)
     return parser.finish()
 
 
-def _distinct(values: Ints) -> tuple[Ints, Ints]:
-    """As np.unique with its inverse, without sorting what are small numbers."""
-    most = int(values.max())
-    if most > SMALL:
-        found, inverse = np.unique(values, return_inverse=True)
-        return found, inverse
-    seen = np.flatnonzero(np.bincount(values))
-    places = np.zeros(most + 1, np.int64)
-    places[seen] = np.arange(len(seen))
-    return seen, places[values]
+def _task(pid: int, cpu: int) -> Task:
+    return pid, -1 if pid > 0 else cpu
 
 
-def _text(name: bytes) -> str:
-    return name.decode(errors="backslashreplace")
+def _stats(groups: list[Group]) -> CallStats:
+    total = distribution(group.total for group in groups)
+    return CallStats(sum(group.calls for group in groups), total, distribution(group.own for group in groups))

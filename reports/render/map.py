@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reports.evidence import counted
 from reports.judge.map import FabricMap
 
 
 def map_lines(drawn: FabricMap) -> Iterator[str]:
     """The links that carried probes, the ways that probes took, and what is not on the map."""
-    yield f"map of {drawn.name}: {len(drawn.nodes)} nodes, {len(drawn.links)} links seen"
-    yield f"{len(drawn.ways)} probes, {len(drawn.found)} of them arrived"
+    yield f"map of {drawn.name}: {counted(len(drawn.nodes), 'node')}, {counted(len(drawn.links), 'link')} seen"
+    yield f"{counted(len(drawn.ways), 'probe')}, {len(drawn.found)} of them arrived"
     width = max((len(str(crossing.out)) for crossing in drawn.crossings), default=0)
     for crossing, stacks in drawn.crossings.items():
-        counted = ", ".join(f"{stack} ({count})" for stack, count in stacks.items())
-        yield f"  {crossing.out!s:<{width}} -> {crossing.into}  {counted}"
+        often = ", ".join(f"{stack} ({count})" for stack, count in stacks.items())
+        yield f"  {crossing.out!s:<{width}} -> {crossing.into}  {often}"
     yield "ways"
     for way in drawn.found:
         yield f"  {way.source} -> {way.target}  {way.outcome}  {' '.join(way.nodes)}"

@@ -17,6 +17,9 @@ from topology.model import Fabric
 SCHEMA = "hopcheck-results/1"
 SCHEMA_FILE = Path(__file__).parent.parent / "results.schema.json"
 VERDICTS = ("passed", "failed", "errored", "skipped", "unstable")
+NOTHING: Mapping[str, int] = {}
+NOTHING_APPLIES = 7
+"""The exit code of a run that tested nothing, since nothing that was selected applies to the lab."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ def results(
     kernel: KernelInfo | None,
     lab: Fabric | None,
     tests: Sequence[TestResult],
+    not_collected: Mapping[str, int] = NOTHING,
 ) -> dict[str, Any]:
-    """The whole document, ready for JSON."""
+    """The whole document, ready for JSON; ``not_collected`` is how many tests the lab has nothing for, by what."""
     counts = Counter(test.verdict for test in tests)
     return {
         "schema": SCHEMA,
@@ -56,6 +60,7 @@ def results(
         "sizes": sizes_of(tests),
         "measurements": [{"test": test.id, **entry} for test in tests for entry in test.measurements],
         "summary": {verdict: counts[verdict] for verdict in VERDICTS},
+        "not_collected": dict(not_collected),
     }
 
 
@@ -171,4 +176,4 @@ def exit_code(tests: Iterable[TestResult], pytest_code: int) -> int:
     if verdicts & {"errored", "unstable"}:
         return 6
     network = {test.verdict for test in known if test.network}
-    return 7 if network == {"skipped"} and pytest_code == 0 else pytest_code
+    return NOTHING_APPLIES if network == {"skipped"} and pytest_code == 0 else pytest_code

@@ -5,19 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fixtures.instruments.live import LiveFabric
-from fixtures.isolation import IsolationBook, bridged_target
-from topology.errors import NotApplicable
+from fixtures.isolation import IsolationBook
 from topology.isolation.forgery import ForgeryKind, Target
-from topology.model import Fabric, Geneve
+from topology.model import Geneve
 
 pytestmark = pytest.mark.faults
 LEAK = "leak0"
-
-
-@pytest.fixture
-def target(lab: Fabric) -> Target:
-    """A Geneve device in a bridge, that somebody else reaches."""
-    return bridged_target(lab, Geneve, "Geneve")
 
 
 def take_all(fabric: LiveFabric, target: Target) -> None:
@@ -28,32 +21,37 @@ def take_all(fabric: LiveFabric, target: Target) -> None:
     node, port = fabric[target.vtep.node], target.vtep.port
     bridge = node.bridge_of(target.vtep.name)
     assert bridge
-    gone = "; ".join(f"ip link del {known.name}" for known in node.all(Geneve) if known.port == port)
-    made = f"ip link add {LEAK} type geneve external dstport {port}; ip link set {LEAK} master {bridge.name} up"
+    gone = "; ".join(f"ip link del dev {known.name}" for known in node.all(Geneve) if known.port == port)
+    made = (
+        f"ip link add name {LEAK} type geneve external dstport {port}; ip link set dev {LEAK} master {bridge.name} up"
+    )
     done = fabric.run(node.name, "sh", "-ec", f"{gone}; {made}")
     assert done.code == 0, done.stderr
 
 
 @pytest.mark.parametrize("kind", ["undeclared-vni", "foreign-source", "critical-option"])
-def test_geneve_that_takes_everything_is_noticed(target: Target, pristine: LiveFabric, kind: ForgeryKind) -> None:
+def test_geneve_that_takes_everything_is_noticed(
+    geneve_target: Target, pristine: LiveFabric, kind: ForgeryKind
+) -> None:
     """A device that takes any VNI of anybody with any option is named for each of these, with what was forged."""
-    take_all(pristine, target)
-    finding, accepted = IsolationBook(pristine).forged(target, kind)
+    take_all(pristine, geneve_target)
+    finding, accepted = IsolationBook(pristine).forged(geneve_target, kind)
     assert not finding
     assert accepted
-    assert finding.message.startswith(f"{target} - Geneve from ")
+    assert finding.message.startswith(f"{geneve_target} - Geneve from ")
     assert "expected refused - seen its frame at " in finding.message
-    assert f"{target.vtep.node}:{LEAK}" in finding.message
+    assert f"{geneve_target.vtep.node}:{LEAK}" in finding.message
 
 
-def test_other_tenants_device_for_the_same_peer_is_noticed(lab: Fabric, target: Target, pristine: LiveFabric) -> None:
+def test_other_tenants_device_for_the_same_peer_is_noticed(
+    others_geneve: tuple[Target, Geneve], pristine: LiveFabric
+) -> None:
     """Another tenant's VNI that a node takes of this tenant's peer, too, brings the peer's frames into that tenant."""
-    other = next((v for v in lab.all(Geneve) if (v.port, v.vni) != (target.vtep.port, target.vtep.vni)), None)
-    if other is None:
-        raise NotApplicable(f"the lab {lab.name} has one VNI")
+    target, other = others_geneve
     node = target.vtep.node
     ends = f"id {other.vni} remote {target.vtep.remote} dstport {other.port}"
-    done = pristine.run(node, "sh", "-ec", f"ip link add {LEAK} type geneve {ends}; ip link set {LEAK} up")
+    made = f"ip link add name {LEAK} type geneve {ends}; ip link set dev {LEAK} up"
+    done = pristine.run(node, "sh", "-ec", made)
     assert done.code == 0, done.stderr
     finding, accepted = IsolationBook(pristine).forged(target, "other-vni")
     assert not finding

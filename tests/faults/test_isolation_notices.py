@@ -9,12 +9,12 @@ from functools import partial
 import pytest
 
 from fixtures.instruments.live import LiveFabric
-from fixtures.isolation import IsolationBook, bridged_target
+from fixtures.isolation import IsolationBook
 from topology.errors import NotApplicable
 from topology.isolation.domains import Domain, domains
 from topology.isolation.forgery import Forgery, Target, forgeries
 from topology.isolation.outside import outside
-from topology.model import Bridge, Fabric, Isolation, Node, Vxlan
+from topology.model import Address, Bridge, Fabric, FrameTunnel, Isolation, Node, Vxlan
 from topology.refs import PortRef
 from topology.wait import wait_for
 
@@ -43,25 +43,10 @@ def book(pristine: LiveFabric) -> IsolationBook:
 
 
 @pytest.fixture
-def two(lab: Fabric) -> tuple[Domain, Domain]:
-    """Two domains."""
-    found = domains(lab)
-    if len(found) < 2:
-        raise NotApplicable(f"the lab {lab.name} has no two Layer 2 domains")
-    return found[0], found[1]
-
-
-@pytest.fixture
-def target(lab: Fabric) -> Target:
-    """A VXLAN device in a bridge, that somebody else reaches."""
-    return bridged_target(lab, Vxlan, "VXLAN")
-
-
-@pytest.fixture
-def vxlan(target: Target) -> Vxlan:
+def vxlan(vxlan_target: Target) -> Vxlan:
     """The target's own device."""
-    assert isinstance(target.vtep, Vxlan)
-    return target.vtep
+    assert isinstance(vxlan_target.vtep, Vxlan)
+    return vxlan_target.vtep
 
 
 def bridge_of(lab: Fabric, domain: Domain) -> Bridge:
@@ -81,11 +66,11 @@ def anew(node: Node, vxlan: Vxlan, more: str = "", **other: object) -> str:
     way = f"dev {vxlan.dev} " if vxlan.dev else ""
     ends = f"local {vxlan.local} remote {vxlan.remote} {way}dstport {vxlan.port}"
     mac = f"address {vxlan.mac} " if said["name"] == vxlan.name else ""
-    made = f"ip link add {said['name']} {mac}mtu {vxlan.mtu or 1450} type vxlan id {said['vni']} {ends} {more}"
-    gone = f"ip link del {vxlan.name}; " if said["name"] == vxlan.name else ""
+    made = f"ip link add name {said['name']} {mac}mtu {vxlan.mtu or 1450} type vxlan id {said['vni']} {ends} {more}"
+    gone = f"ip link del dev {vxlan.name}; " if said["name"] == vxlan.name else ""
     floods = (FLOOD.format(name=said["name"], remote=remote) for remote in vxlan.others)
     made = "; ".join((made, *floods))
-    return f"{gone}{made}; ip link set {said['name']} {f'master {bridge.name}' if bridge else ''} up"
+    return f"{gone}{made}; ip link set dev {said['name']} {f'master {bridge.name}' if bridge else ''} up"
 
 
 def forgery(lab: Fabric, target: Target, kind: str) -> Forgery:
@@ -96,8 +81,9 @@ def forgery(lab: Fabric, target: Target, kind: str) -> Forgery:
 def join(do: Do, one: Bridge, other: Bridge) -> None:
     """Join two bridges by a veth pair; a bridge lets a port forward only when it hears that its carrier is there."""
     there = f" netns {other.node}" if other.node != one.node else ""
-    do(one.node, f"ip link add {LEAK} type veth peer name {LEAK_END}{there}; ip link set {LEAK} master {one.name} up")
-    do(other.node, f"ip link set {LEAK_END} master {other.name} up")
+    do(one.node, f"ip link add name {LEAK} type veth peer name {LEAK_END}{there}")
+    do(one.node, f"ip link set dev {LEAK} master {one.name} up")
+    do(other.node, f"ip link set dev {LEAK_END} master {other.name} up")
     for node, port in ((one.node, LEAK), (other.node, LEAK_END)):
         forwards = partial(forwarding, do, node, port)
         wait_for(forwards, 10, f"{node}:{port} - bridge port that forwards")
@@ -105,62 +91,60 @@ def join(do: Do, one: Bridge, other: Bridge) -> None:
 
 def forwarding(do: Do, node: str, port: str) -> bool:
     """Whether a bridge lets a port forward."""
-    return "state forwarding" in do(node, f"ip -d link show {port}")
+    return "state forwarding" in do(node, f"ip -d link show dev {port}")
 
 
 def test_veth_between_two_domains_is_noticed(
-    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
+    lab: Fabric, two_domains: tuple[Domain, Domain], book: IsolationBook, do: Do
 ) -> None:
     """Frames of both domains are seen where a link between their bridges lets them out."""
-    one, other = (bridge_of(lab, domain) for domain in two)
+    one, other = (bridge_of(lab, domain) for domain in two_domains)
     join(do, one, other)
-    for domain, bridge in zip(two, (one, other), strict=True):
+    for domain, bridge in zip(two_domains, (one, other), strict=True):
         for kind in ("broadcast", "unknown-unicast", "multicast"):
             finding = book.frames(domain, kind)
             assert not finding
             assert f"{bridge.node}:leak" in finding.message
-            strangers = two[1] if domain == two[0] else two[0]
+            strangers = two_domains[1] if domain == two_domains[0] else two_domains[0]
             assert any(str(member) in finding.message for member in strangers.members)
             assert finding.cause is not None
             assert finding.cause.node in (one.node, other.node)
 
 
 def test_two_vnis_in_one_bridge_are_noticed(
-    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
+    lab: Fabric, neighbours: tuple[Domain, Domain, FrameTunnel, FrameTunnel], book: IsolationBook, do: Do
 ) -> None:
-    """A VXLAN device in the other tenant's bridge shows that tenant's frames, which travel under the wrong VNI."""
-    here = {vxlan.node: vxlan for vxlan in two[1].vteps}
-    moved = next((here[vxlan.node] for vxlan in two[0].vteps if vxlan.node in here), None)
-    if moved is None:
-        raise NotApplicable(f"no node of the lab {lab.name} has VXLAN devices of two domains")
-    mine = next(vxlan for vxlan in two[0].vteps if vxlan.node == moved.node)
+    """A tunnel device in the other tenant's bridge shows that tenant's frames, which travel under the wrong VNI."""
+    domain, other, mine, moved = neighbours
     bridge = lab[mine.node].bridge_of(mine.name)
     assert bridge
-    do(moved.node, f"ip link set {moved.name} master {bridge.name}")
-    finding = book.frames(two[0], "broadcast")
+    do(moved.node, f"ip link set dev {moved.name} master {bridge.name}")
+    finding = book.frames(domain, "broadcast")
     assert not finding
-    assert finding.message.startswith(f"{moved.ref} - broadcast frame of {two[0]} from ")
+    assert finding.message.startswith(f"{moved.ref} - broadcast frame of {domain} from ")
     assert f" in VNI {moved.vni}" in finding.message
-    assert any(str(station) in finding.message for station in two[1].stations)
+    assert any(str(station) in finding.message for station in other.stations)
     assert finding.cause is not None
     assert (finding.cause.kind, finding.cause.node, finding.cause.interface) == ("bridge", moved.node, moved.name)
 
 
 def test_answer_of_the_wrong_tenant_is_noticed(
-    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
+    lab: Fabric, twin_domains: tuple[Domain, Domain], book: IsolationBook, do: Do
 ) -> None:
     """Where the bridges of two tenants with one address are joined, who asks for it hears the other tenant, too."""
-    assert book.answers(two[0])
-    one, other = (bridge_of(lab, domain) for domain in two)
-    join(do, one, other)
-    finding = book.answers(two[0])
+    asked, twin = twin_domains
+    assert book.answers(asked)
+    join(do, bridge_of(lab, asked), bridge_of(lab, twin))
+    finding = book.answers(asked)
     assert not finding
-    assert any(f"{station}" in finding.message for station in two[1].stations)
+    assert any(f"{station}" in finding.message for station in twin.stations)
 
 
-def test_wrong_vni_is_noticed(lab: Fabric, target: Target, vxlan: Vxlan, book: IsolationBook, do: Do) -> None:
+def test_wrong_vni_is_noticed(lab: Fabric, busy_target: Target, book: IsolationBook, do: Do) -> None:
     """A VTEP with a VNI that nobody declares loses its domain's frames, and its packets are named on their way."""
-    wrong = forgery(lab, target, "undeclared-vni").vni
+    vxlan = busy_target.vtep
+    assert isinstance(vxlan, Vxlan)
+    wrong = forgery(lab, busy_target, "undeclared-vni").vni
     do(vxlan.node, anew(lab[vxlan.node], vxlan, vni=wrong))
     finding = book.frames(domain_of(lab, vxlan.ref), "broadcast")
     assert not finding
@@ -170,13 +154,11 @@ def test_wrong_vni_is_noticed(lab: Fabric, target: Target, vxlan: Vxlan, book: I
     assert (finding.cause.kind, finding.cause.node, finding.cause.interface) == ("vxlan", vxlan.node, vxlan.name)
 
 
-def test_station_that_is_cut_off_is_missed(
-    lab: Fabric, two: tuple[Domain, Domain], book: IsolationBook, do: Do
-) -> None:
+def test_station_that_is_cut_off_is_missed(wide_domain: Domain, book: IsolationBook, do: Do) -> None:
     """A member that a frame does not reach is named, and so is the cause."""
-    last = two[0].stations[-1]
-    do(last.node, f"ip link set {last.interface} down")
-    finding = book.frames(two[0], "broadcast")
+    last = wide_domain.stations[-1]
+    do(last.node, f"ip link set dev {last.interface} down")
+    finding = book.frames(wide_domain, "broadcast")
     assert not finding
     assert f"{last} - " in finding.message
     assert "expected it - seen nothing" in finding.message
@@ -185,11 +167,11 @@ def test_station_that_is_cut_off_is_missed(
 
 
 def test_vtep_for_an_undeclared_vni_is_noticed(
-    lab: Fabric, target: Target, vxlan: Vxlan, book: IsolationBook, do: Do
+    lab: Fabric, vxlan_target: Target, vxlan: Vxlan, book: IsolationBook, do: Do
 ) -> None:
     """A VXLAN device too many takes forged packets; the place where their frame came out is named."""
-    do(vxlan.node, anew(lab[vxlan.node], vxlan, name=LEAK, vni=forgery(lab, target, "undeclared-vni").vni))
-    finding, accepted = book.forged(target, "undeclared-vni")
+    do(vxlan.node, anew(lab[vxlan.node], vxlan, name=LEAK, vni=forgery(lab, vxlan_target, "undeclared-vni").vni))
+    finding, accepted = book.forged(vxlan_target, "undeclared-vni")
     assert not finding
     assert accepted
     assert f"expected refused - seen its frame at {vxlan.node}:" in finding.message
@@ -197,56 +179,72 @@ def test_vtep_for_an_undeclared_vni_is_noticed(
 
 
 def test_reserved_bit_that_is_taken_is_noticed(
-    lab: Fabric, target: Target, vxlan: Vxlan, book: IsolationBook, do: Do
+    lab: Fabric, vxlan_target: Target, vxlan: Vxlan, book: IsolationBook, do: Do
 ) -> None:
     """A VXLAN device that gives a reserved bit a meaning accepts what the lab says is refused."""
     node = lab[vxlan.node]
     for other in (found for found in node.all(Vxlan) if found.port == vxlan.port and found != vxlan):
-        do(node.name, f"ip link del {other.name}")  # devices with and without gbp cannot share a port
+        do(node.name, f"ip link del dev {other.name}")  # devices with and without gbp cannot share a port
     do(node.name, anew(node, vxlan, more="gbp"))
-    finding, _ = book.forged(target, "reserved-bit")
+    finding, _ = book.forged(vxlan_target, "reserved-bit")
     assert not finding
-    assert f"{target} - " in finding.message
+    assert f"{vxlan_target} - " in finding.message
     assert "expected refused (isolation: reserved-bits: refused) - seen its frame at " in finding.message
 
 
-def test_stranger_who_is_taken_in_is_noticed(lab: Fabric, target: Target, pristine: LiveFabric) -> None:
+def test_stranger_who_is_taken_in_is_noticed(lab: Fabric, vxlan_target: Target, pristine: LiveFabric) -> None:
     """Where the lab says that foreign sources are refused, Linux's VXLAN breaks the promise."""
     pristine.declared = replace(lab, isolation=Isolation(foreign_sources="refused"))
-    finding, _ = IsolationBook(pristine).forged(target, "foreign-source")
+    finding, _ = IsolationBook(pristine).forged(vxlan_target, "foreign-source")
     assert not finding
     assert "expected refused (isolation: foreign-sources: refused) - seen its frame at " in finding.message
 
 
-def test_stranger_who_is_turned_away_is_noticed(target: Target, book: IsolationBook, do: Do) -> None:
+def test_stranger_who_is_turned_away_is_noticed(
+    lab: Fabric, vxlan_target: Target, pristine: LiveFabric, do: Do
+) -> None:
     """Where the lab says that foreign sources are accepted, a filter at the VTEP's node is a difference."""
-    do(target.vtep.node, "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter")
-    finding, _ = book.forged(target, "foreign-source")
+    pristine.declared = replace(lab, isolation=Isolation(foreign_sources="accepted"))
+    forged = (found for inroad in vxlan_target.inroads for found in forgeries(lab, inroad))
+    for stranger in {found.source for found in forged if found.kind == "foreign-source"}:
+        do(vxlan_target.vtep.node, turn_away(stranger, vxlan_target.vtep.port))
+    finding, _ = IsolationBook(pristine).forged(vxlan_target, "foreign-source")
     assert not finding
     assert "expected accepted (isolation: foreign-sources: accepted) - seen it refused" in finding.message
 
 
+def turn_away(source: Address, port: int) -> str:
+    """The command that has a node drop a source's packets to a UDP port, whether they are for it or not.
+
+    Its rule comes before the one that leads to the node's own addresses, which has its place first.
+    """
+    rule = "ip -6 rule" if source.version == 6 else "ip rule"
+    local = f"{rule} show pref 1 | grep -q local || {{ {rule} add pref 1 lookup local; {rule} del pref 0; }}"
+    return f"{local}; {rule} add pref 0 from {source} ipproto udp dport {port} blackhole"
+
+
 def test_way_out_is_noticed(lab: Fabric, pristine: LiveFabric, book: IsolationBook, do: Do) -> None:
-    """A leaf with a link to a namespace outside lets packets out, and they are answered; the link is named."""
-    leaf, address = lab.role("leaf")[0].name, outside(lab)
+    """A node with a link to a namespace outside lets packets out, and they are answered; the link is named."""
+    node = next(node for node in lab.nodes if node.addresses)
+    address = outside(lab, node.address.version)
     pristine.kernel.agent.call("netns_add", names=["outside"])
-    do(leaf, f"ip link add {LEAK} type veth peer name {LEAK_END} netns outside; ip link set {LEAK} up")
-    do(leaf, f"ip addr add {address + 1}/24 dev {LEAK}")
-    do(
-        "outside",
-        f"ip addr add {address}/24 dev {LEAK_END}; ip link set {LEAK_END} up; ip route add default via {address + 1}",
-    )
-    finding = book.outwards(leaf)
+    prefix, flags = (64, " nodad") if address.version == 6 else (24, "")
+    do(node.name, f"ip link add name {LEAK} type veth peer name {LEAK_END} netns outside; ip link set dev {LEAK} up")
+    do(node.name, f"ip addr add {address + 1}/{prefix} dev {LEAK}{flags}")
+    do("outside", f"ip link set dev {LEAK_END} up; ip addr add {address}/{prefix} dev {LEAK_END}{flags}")
+    do("outside", f"ip route add default via {address + 1}")
+    finding = book.outwards(node.name)
     assert not finding
-    assert f"{leaf}:{LEAK} - {leaf} -> {address} - expected it to end inside - seen " in finding.message
-    assert f"{leaf}:{LEAK} - {leaf} -> {address} - expected no answer - seen " in finding.message
-    assert not book.surroundings(leaf)
-    assert LEAK in {cause.interface for cause in pristine.differences(leaf)}
+    where = f"{node.name}:{LEAK} - {node.name} -> {address}"
+    assert f"{where} - expected it to end inside - seen " in finding.message
+    assert f"{where} - expected no answer - seen " in finding.message
+    assert not book.surroundings(node.name)
+    assert LEAK in {cause.interface for cause in pristine.differences(node.name)}
 
 
 def test_rule_and_table_are_noticed(lab: Fabric, book: IsolationBook, do: Do) -> None:
     """A policy rule, and the route that it leads to, are named, though the main table is as declared."""
-    node = lab.role("leaf")[0].name
+    node = lab.nodes[0].name
     do(node, "ip rule add pref 100 lookup 100; ip route add default dev lo table 100")
     message = book.surroundings(node).message
     assert f"{node} - rule - expected only the kernel's own - seen 100: from all to all lookup 100" in message
@@ -269,5 +267,5 @@ def test_resolver_is_noticed(
 def test_device_beside_the_fabric_is_noticed(pristine: LiveFabric, book: IsolationBook) -> None:
     """A device in the namespace that the fabric was built from is named."""
     assert book.home()
-    assert pristine.kernel.agent.run(["ip", "link", "add", LEAK, "type", "bridge"]).code == 0
+    assert pristine.kernel.agent.run(["ip", "link", "add", "name", LEAK, "type", "bridge"]).code == 0
     assert f"agent's namespace - expected no device - seen {LEAK}" in book.home().message

@@ -181,7 +181,7 @@ def way_to_strangers(foreign: Foreign, node: str) -> Iterator[None]:
     run_as_owner("ip", "netns", "add", stranger)
     try:
         far = ("peer", "name", "out", "netns", stranger)
-        run_as_owner("ip", "-n", foreign.names[node], "link", "add", "out", "type", "veth", *far)
+        run_as_owner("ip", "-n", foreign.names[node], "link", "add", "name", "out", "type", "veth", *far)
         for name in (foreign.names[node], stranger):
             run_as_owner("ip", "-n", name, "link", "set", "dev", "out", "up")
         yield
@@ -285,11 +285,11 @@ def test_containers_that_anybody_runs_are_adopted_by_name_and_by_address() -> No
         one, other = (f"{name}{os.getpid() % 10**6}" for name in ("one-", "other-"))
         with foreign_containers(one, other) as pids:
             ends = [("eth1", "netns", str(pids[name])) for name in (one, other)]
-            run_as_owner("ip", "link", "add", *ends[0], "type", "veth", "peer", "name", *ends[1])
+            run_as_owner("ip", "link", "add", "name", *ends[0], "type", "veth", "peer", "name", *ends[1])
             for number, pid in enumerate(pids.values(), 1):
                 inside = ("nsenter", "--target", str(pid), "--net", "ip")
                 run_as_owner(*inside, "addr", "add", f"10.99.99.{number}/24", "dev", "eth1")
-                run_as_owner(*inside, "link", "set", "eth1", "up")
+                run_as_owner(*inside, "link", "set", "dev", "eth1", "up")
             pairs = load_pairs_text(f"pairs: [{{source: {one}, target: 10.99.99.2, kind: bridge}}]")
             adopted = LiveFabric(pairs, kernel, ADOPTED)
             before = adopted.live_states()

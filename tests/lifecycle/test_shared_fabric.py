@@ -18,7 +18,7 @@ def test_before(fabric):
     assert fabric.differences(fabric.names[0]) == ()
 
 CHANGES = {
-    "link": "ip link set {dev} down",
+    "link": "ip link set dev {dev} down",
     "rule": "ip rule add from 192.0.2.0/24 lookup 100 pref 50",
     "qdisc": "tc qdisc add dev {dev} root tbf rate 1mbit burst 10k limit 20k",
     "filter": "tc qdisc add dev {dev} clsact && tc filter add dev {dev} ingress u32 match u32 0 0 flowid 1:1",

@@ -138,6 +138,6 @@ def test_what_breaks_a_copy_leaves_the_fabric_alone(pristine: LiveFabric, fabric
     """A link taken down in a copy stops its traffic there, and nowhere else."""
     pair = lab.pairs[0]
     port = lab[pair.source].devices[0].name
-    assert pristine.run(pair.source, "ip", "link", "set", port, "down").code == 0
+    assert pristine.run(pair.source, "ip", "link", "set", "dev", port, "down").code == 0
     assert not Prober(pristine).trip(pair.source, pair.target).arrived
     assert Prober(fabric).trip(pair.source, pair.target).arrived

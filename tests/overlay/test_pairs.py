@@ -46,9 +46,9 @@ def test_each_routed_hop_lowers_the_ttl_by_one(arrived: Trip) -> None:
 
 
 @pytest.mark.kinds("l2-overlay", "l3-overlay", "hairpin")
-def test_overlay_is_never_bare_between_leaf_and_spine(arrived: Trip, fabric: LiveFabric) -> None:
-    """An overlay's packet crosses the leaf-spine links inside a tunnel only."""
-    assert arrived.never_bare(on=fabric.spine_links)
+def test_overlay_is_never_bare_inside_its_tunnel(arrived: Trip, fabric: LiveFabric) -> None:
+    """Between encapsulation and decapsulation no link of the declared way shows an overlay's packet bare."""
+    assert arrived.never_bare(on=fabric.declared.links)
 
 
 @pytest.mark.kinds("l2-overlay", "l3-overlay", "hairpin")

@@ -23,6 +23,8 @@ case "$*" in
     *pip*) exit "${PIP:-0}" ;;
 esac
 """
+TOOLS = {"iperf3": "iperf3", "ip": "iproute2", "sysctl": "procps", "ping": "iputils-ping"}
+"""What commands in nodes need on this machine's own kernel, with the Debian package of each."""
 GUEST = ["qemu-system-x86_64", "zstd", "mmdebstrap", "mkfs.ext4", "newuidmap"]
 
 
@@ -78,7 +80,8 @@ def machine(tmp_path: Path) -> Machine:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
     made.add("id", "echo 0")
     made.add("uname", "echo x86_64")
-    made.add("iperf3", "")
+    for name in TOOLS:
+        made.add(name, "")
     made.add("python3", PYTHON)
     made.add("apt-get", 'echo "apt-get $*" >> "$LOG"')
     made.is_a('ID=debian\nVERSION_ID="12"\n')
@@ -132,16 +135,17 @@ def test_a_host_kernel_that_suffices_needs_no_guest(machine: Machine) -> None:
     assert not machine.log("image build")
 
 
-def test_iperf3_is_installed_and_its_lack_stops_nobody(machine: Machine) -> None:
-    """Throughput on the machine's kernel needs iperf3; where it cannot be installed the rest is set up."""
-    machine.remove("iperf3")
+@pytest.mark.parametrize("program", TOOLS)
+def test_each_tool_is_installed_and_its_lack_stops_nobody(machine: Machine, program: str) -> None:
+    """Commands in nodes of the machine's own kernel need tools; where they cannot be installed the rest is set up."""
+    machine.remove(program)
     assert machine.setup(PROBE="0").returncode == 0
     (install,) = machine.log("install -y")
-    assert install.endswith(" iperf3")
+    assert install.endswith(f"install -y {TOOLS[program]}")
     machine.add("id", "echo 1000")
     done = machine.setup(PROBE="0")
     assert (done.returncode, machine.log("install -y")) == (0, [])
-    assert "no iperf3 (not root)" in done.stdout
+    assert f"not installed (not root): {TOOLS[program]};" in done.stdout
 
 
 def test_an_imported_image_needs_no_builder(machine: Machine) -> None:

@@ -58,7 +58,11 @@ def to_clab(fabric: Fabric) -> str:
             "links": [_link(bare, link) for link in bare.links],
         },
     }
-    return f"{HEAD}\n{_dumped(document)}"
+    further = sum(pair.src is not None for pair in fabric.pairs)
+    left_out = (
+        f"# {further} pairs between further addresses are left out: a label names nodes alone\n" if further else ""
+    )
+    return f"{HEAD}\n{left_out}{_dumped(document)}"
 
 
 def _without_derived_macs(fabric: Fabric, node: Node) -> Node:
@@ -74,8 +78,8 @@ def _defaults(fabric: Fabric) -> dict[str, Yaml]:
     labels: dict[str, Yaml] = {}
     if fabric.title:
         labels["hopcheck.title"] = DoubleQuotedScalarString(fabric.title)
-    if fabric.pairs:
-        labels["hopcheck.pairs"] = LiteralScalarString("".join(map(_pair, fabric.pairs)))
+    if pairs := [pair for pair in fabric.pairs if pair.src is None]:
+        labels["hopcheck.pairs"] = LiteralScalarString("".join(map(_pair, pairs)))
     if fabric.spreads:
         labels["hopcheck.spreads"] = LiteralScalarString("".join(map(_spread, fabric.spreads)))
     if fabric.isolation != Isolation():

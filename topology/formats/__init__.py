@@ -14,6 +14,9 @@ from topology import leafspine
 from topology.errors import LabError, UnknownName
 from topology.formats.clab import load_clab
 from topology.formats.lab import FabricCheck, known_labs, lab_path, load_lab
+from topology.formats.others import refuse_others
+from topology.formats.text_file import displayed, read_text
+from topology.formats.yaml_positions import Table, parse
 from topology.model import Fabric
 
 
@@ -28,6 +31,8 @@ class Loader(Protocol):
 FORMATS: Mapping[str, Loader] = {".yaml": load_lab, ".yml": load_lab, ".clab.yaml": load_clab, ".clab.yml": load_clab}
 SILENT = frozenset({".clab.yaml", ".clab.yml"})
 """Formats that have no word of their own for pairs: where none are given, those that must arrive can be derived."""
+CLAB_KEY = "topology"
+"""The key of a containerlab file that a lab file has not."""
 GENERATORS: Mapping[str, tuple[str, Callable[[str], Fabric]]] = {
     leafspine.PREFIX: (leafspine.FORM, leafspine.leafspine)
 }
@@ -42,19 +47,36 @@ def load(
 ) -> Fabric:
     """The fabric that a known lab's name, a shape's name (``leafspine-8x4``) or a file of a known format declares.
 
-    The longest suffix that fits decides. A fabric without pairs, of a format that is silent on them, is given those
-    that ``derive`` finds. Raises UnknownName for an unknown lab or format, LabError and Misuse as the format's loader
-    does.
+    The longest suffix that fits decides, and of YAML files the key ``topology``. A fabric without pairs, of a format
+    that is silent on them, is given those that ``derive`` finds. Raises UnknownName for an unknown lab or format,
+    LabError and Misuse as the format's loader does.
     """
-    if isinstance(source, str) and not Path(source).suffix and "/" not in source and source not in known_labs():
-        return _generated(source, extra_checks)
+    if source not in known_labs():
+        refuse_others(Path(source))
+        if isinstance(source, str) and not Path(source).suffix and "/" not in source:
+            return _generated(source, extra_checks)
     path = lab_path(source)
+    suffix = _suffix(path)
+    fabric = FORMATS[suffix](path, extra_checks=extra_checks)
+    return derive(fabric) if derive and suffix in SILENT and not fabric.pairs else fabric
+
+
+def _suffix(path: Path) -> str:
+    """The suffix of the format that a file has."""
     fitting = [suffix for suffix in FORMATS if path.name.endswith(suffix)]
     if not fitting:
         raise UnknownName("format of a lab file", path.suffix, FORMATS)
     suffix = max(fitting, key=len)
-    fabric = FORMATS[suffix](path, extra_checks=extra_checks)
-    return derive(fabric) if derive and suffix in SILENT and not fabric.pairs else fabric
+    return suffix if suffix in SILENT or not _is_clab(path) else f".clab{suffix}"
+
+
+def _is_clab(path: Path) -> bool:
+    """Whether a YAML file has the keys of a containerlab topology, whatever it is called."""
+    text = read_text(path, "a lab file") if path.is_file() else ""
+    if CLAB_KEY not in text:
+        return False
+    tree, _ = parse(text, displayed(path))
+    return isinstance(tree, Table) and CLAB_KEY in tree.entries and "lab" not in tree.entries
 
 
 def _generated(name: str, extra_checks: Sequence[FabricCheck]) -> Fabric:

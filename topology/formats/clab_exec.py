@@ -17,45 +17,37 @@ from topology.formats.clab_sysctl import sysctl
 from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown
 
-NETWORK = frozenset(
-    {
-        "arp",
-        "arptables",
-        "bgpd",
-        "bird",
-        "birdc",
-        "brctl",
-        "bridge",
-        "dhclient",
-        "dhcpcd",
-        "ebtables",
-        "frr",
-        "ifconfig",
-    }
-    | {"ifdown", "ifenslave", "ifup", "ip", "ip6tables", "ipset", "iptables", "ipvsadm", "netplan", "networkctl", "nft"}
-    | {"nmcli", "nsenter", "ovs-ofctl", "ovs-vsctl", "ovsdb-server", "rc-service", "route", "service", "sysctl"}
-    | {
-        "systemctl",
-        "tc",
-        "teamd",
-        "tunctl",
-        "udhcpc",
-        "unshare",
-        "vconfig",
-        "vtysh",
-        "watchfrr",
-        "wg",
-        "wg-quick",
-        "zebra",
-    }
+_NETWORK = (
+    "arp arptables bgpd bird bird6 birdc brctl bridge dhclient dhcpcd ebtables exabgp firewall-cmd frr gobgpd "
+    "ifconfig ifdown ifenslave ifup ip ip6tables ip6tables-legacy ip6tables-nft ip6tables-restore ipsec ipset "
+    "iptables iptables-legacy iptables-legacy-restore iptables-nft iptables-restore ipvsadm isisd keepalived "
+    "mrouted netplan networkctl nft nmcli nsenter openvpn ospfd ovs-ofctl ovs-vsctl ovs-vswitchd ovsdb-server "
+    "pimd rc-service ripd route service smcroute smcrouted staticd swanctl sysctl systemctl tc tcset teamd tunctl "
+    "udhcpc ufw unshare vconfig vpp vppctl vtysh watchfrr wg wg-quick zebra"
 )
+NETWORK = frozenset(_NETWORK.split())
 """Programs that can change what a fabric does, and those that start such programs."""
-SCRIPT = re.compile(r"\.(?:sh|bash|ash)\b")
+WRAPPERS = frozenset(
+    ("env", "timeout", "nice", "time", "xargs", "watch", "script", "su", "chroot", "stdbuf", "flock", "parallel")
+)
+"""Programs that run another one, which their arguments name."""
+INTERPRETERS = frozenset(("python", "python2", "python3", "perl", "ruby", "lua", "node", "tclsh", "expect"))
+SETTINGS = re.compile(
+    r"/proc/(sys|\d+|self)/net\b|/sys/(class|devices/virtual)/net\b|/sys/devices/\S*/net/|sys/net/ipv[46]/"
+)
+"""Where the kernel keeps what a network is set to."""
+READERS = frozenset(
+    ("cat", "head", "tail", "ls", "grep", "egrep", "find", "stat", "test", "[", "wc", "readlink", "more", "less")
+)
+"""Programs that change nothing that they read."""
+SCRIPT = re.compile(r"\.(?:sh|bash|ash|py|pl|rb|lua)\b|/docker-start\b|/entrypoint\b")
 FLOOD = "00:00:00:00:00:00"
 """The entry of a VXLAN device's forwarding database for frames to unknown and to all (bridge(8))."""
+NAT = re.compile(r"\bnat\b|\bMASQUERADE\b|\bmasquerade\b|\b[SD]NAT\b")
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
 _RIGHT = "ip, 'bridge fdb append' and sysctl commands that say the same"
-_FLOOD_RIGHT = f"bridge fdb append {FLOOD} dev NAME dst ADDRESS"
+_FLOOD_RIGHT = f"bridge fdb append {FLOOD} dev NAME dst ADDRESS, or a MAC instead"
+_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 
 
 def carry_out(machine: Machine, line: str, where: Position) -> None:
@@ -75,23 +67,41 @@ def carry_out(machine: Machine, line: str, where: Position) -> None:
 
 
 def is_about_networks(line: str) -> bool:
-    """Whether a line that is not understood may configure the network: it names such a program, or another script."""
-    return SCRIPT.search(line) is not None or not NETWORK.isdisjoint(_WORD.findall(line))
+    """Whether a line that is not understood may configure the network: it names such a program, such a setting of the
+    kernel's, or another script."""
+    return bool(SCRIPT.search(line) or SETTINGS.search(line)) or not NETWORK.isdisjoint(_WORD.findall(line))
 
 
 def run(machine: Machine, words: Words) -> None:
     """One command; raises LabError where it configures the network otherwise than hopcheck can."""
-    program = words.program
+    program, line = words.program, str(words)
     words.take()
     if program in PROGRAMS:
         PROGRAMS[program](machine, words)
-    elif program in SHELLS or SCRIPT.search(program):
+    elif program in ("echo", "printf"):
+        outcome = (
+            "containerlab runs no shell; sh -c '...' would write it" if SETTINGS.search(line) else "it sets nothing"
+        )
+        machine.findings.note(words.where, f"{shown(line)} only prints", outcome)
+    elif why := _reason(program, line):
         machine.findings.spoiled |= ALL
-        raise refusal(words.where, f"{shown(str(words))} is a script, whose commands are not seen", _RIGHT)
-    elif program in NETWORK:
-        raise refusal(words.where, f"{shown(str(words))} may change the network, and is not understood", _RIGHT)
+        raise refusal(words.where, f"{shown(line)} {why}", _RIGHT)
     else:
-        _leave_out(machine, str(words), words.where)
+        _leave_out(machine, line, words.where)
+
+
+def _reason(program: str, line: str) -> str:
+    """Why a command that is not understood may change the network; empty where nothing says so."""
+    if SETTINGS.search(line) and program not in READERS:
+        return "may write a setting of the network's, and is not understood"
+    if program in SHELLS or SCRIPT.search(line if program in INTERPRETERS else line.split()[0]):
+        return "is a script, whose commands are not seen"
+    if NAT.search(line) and program in NETWORK:
+        return "translates addresses (NAT), which hopcheck's fabrics do not"
+    runs_another = program in WRAPPERS | INTERPRETERS or "=" in program
+    if program in NETWORK or (runs_another and is_about_networks(line)):
+        return "may change the network, and is not understood"
+    return ""
 
 
 def _leave_out(machine: Machine, line: str, where: Position) -> None:
@@ -99,11 +109,12 @@ def _leave_out(machine: Machine, line: str, where: Position) -> None:
 
 
 def bridge(machine: Machine, words: Words) -> None:
-    """``bridge fdb append 00:00:00:00:00:00 dev VXLAN dst ADDRESS [via DEV]``: where a VXLAN device floods to."""
+    """``bridge fdb append MAC dev VXLAN dst ADDRESS [via DEV]``: where a VXLAN device sends frames to a MAC, or those
+    to unknown MACs and to all (``00:00:00:00:00:00``)."""
     object_, verb = (words.take() if words else "" for _ in range(2))
     if verb in ("", "show", "list"):
         return
-    mac = words.take() if object_ == "fdb" and verb in ("append", "add") else ""
+    mac = words.take() if object_ == "fdb" and verb in ("append", "add", "replace") and words else ""
     options: dict[str, str] = {}
     while words:
         word = words.take()
@@ -111,7 +122,7 @@ def bridge(machine: Machine, words: Words) -> None:
             options[word] = words.take()
         elif word not in ("self", "permanent", "static"):
             mac = ""
-    if mac != FLOOD or set(options) - {"via"} != {"dev", "dst"}:
+    if not _MAC.fullmatch(mac) or set(options) - {"via"} != {"dev", "dst"}:
         what = f"{shown(str(words))} sets what hopcheck's bridges learn or have not"
         raise refusal(words.where, what, _FLOOD_RIGHT)
     made = machine.made.get(options["dev"])
@@ -123,7 +134,10 @@ def bridge(machine: Machine, words: Words) -> None:
     if "via" in options and (way is None or options["via"] != way.text):
         what = f"{shown(options['dev'])} floods by {shown(options['via'])}, which is not its dev"
         raise refusal(words.where, what, _FLOOD_RIGHT)
-    machine.floods.setdefault(options["dev"], []).append(said(words.where, options["dst"]))
+    if mac == FLOOD:
+        machine.floods.setdefault(options["dev"], []).append(said(words.where, options["dst"]))
+    else:
+        machine.entries.setdefault(options["dev"], {})[mac] = said(words.where, options["dst"])
 
 
 def ethtool(machine: Machine, words: Words) -> None:

@@ -6,10 +6,12 @@ of all four, the most general first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from topology.errors import Position
+from topology.formats.clab_exec import is_about_networks
 from topology.formats.clab_findings import Findings
 from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown, suggest
@@ -40,7 +42,17 @@ NODE_UNSEEN = frozenset(
 )
 """What a container is made of and how it is managed: no packet of the fabric shows it."""
 NODE_UNRUN = ("binds", "cmd", "entrypoint", "startup-config")
-"""What may bring configuration along that nobody sees here."""
+"""What may bring configuration along that is not read here."""
+CONFIGURES = re.compile(
+    r"(?i)\b(frr|quagga|zebra|(bgp|ospf|ospf6|rip|isis|pim|eigrp|static|bfd|vrrp)d|daemons|vtysh|bird[6c]?|gobgp|exabgp|holo"
+    r"|openbgpd|babeld|interfaces|ifcfg\S*|netplan|networkd?|NetworkManager|sysctl|ip6?tables|nftables|ufw|firewalld|wg\d*"
+    r"|wireguard|ipsec|swanctl|strongswan|openvpn|keepalived|dnsmasq|dhcpd?|kea|openvswitch|ovs|vpp|startup|setup|init"
+    r"|init\.d|rc\.local|local\.d|cumulus|lldpd|teamd|scripts?|config)\b|\.(sh|bash|ash|py|pl|rb|lua)\b"
+)
+"""Words of paths under which a container finds how its network is to be."""
+HARMLESS_ETC = re.compile(
+    r"/etc/(hosts|hostname|resolv\.conf|localtime|timezone|ssl|ssh|nginx|apache2|passwd|group|motd)\b"
+)
 TITLE, PAIRS, SPREADS = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads"
 ISOLATION = "hopcheck.isolation"
 ROLE, LEVEL = "hopcheck.role", "graph-level"
@@ -177,10 +189,31 @@ def _look_through(reader: Reader, table: Table, *labels: str) -> None:
             findings.refuse(place, f"no label {shown(key)} is read here", suggest(key, labels))
     for key in NODE_UNRUN:
         if key in table.entries:
-            findings.note(table.entries[key][0], f"{key!r} is left out", "what it sets in the network is not seen")
+            _unread(reader, key, *table.entries[key])
     stages = reader.part(table, "stages") if "stages" in table.entries else Table(table.where)
     for place, tree in stages.entries.values():
         if isinstance(tree, Table) and "exec" in tree.entries:
             place = tree.entries["exec"][0]
             findings.refuse(place, "the exec lines of a stage are not read", "the node's own 'exec'", *ALL)
     reader.leave_out(table, *NODE, *NODE_UNRUN, *NODE_UNSEEN)
+
+
+def _unread(reader: Reader, key: str, place: Position, tree: Tree) -> None:
+    """Refuse what a file or a start command configures in the network, as its lines are not read; note all others."""
+    parts = tree.items if isinstance(tree, Items) else [tree]
+    for part in parts:
+        text = reader.text(part) or ""
+        if key == "startup-config" or (_configures if key == "binds" else is_about_networks)(text):
+            what = f"{shown(f'{key}: {text}')} may configure the network, and is not read"
+            reader.findings.refuse(part.where, what, "exec lines that say the same", *ALL)
+            return
+    reader.findings.note(place, f"{key!r} is left out", "nothing of a network's is known by these names")
+
+
+def _configures(bind: str) -> bool:
+    """Whether the file of a bind may hold a network's configuration: by its name, or as one in ``/etc``."""
+    source, _, rest = bind.partition(":")
+    target = rest.partition(":")[0] or source
+    if HARMLESS_ETC.match(target):
+        return False
+    return bool(CONFIGURES.search(f"{source.rsplit('/', 1)[-1]} {target}")) or target.startswith("/etc/")

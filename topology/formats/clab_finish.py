@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_address
 
-from topology.formats.clab_machine import Machine, Made, said
+from topology.formats.clab_machine import Machine, Made
 from topology.formats.lab_values import shown, suggest
 from topology.formats.yaml_positions import Scalar
 from topology.model import LOOPBACK
@@ -16,10 +16,18 @@ def finish(machine: Machine) -> None:
     for name, made in machine.made.items():
         if made.kind == "vxlan":
             _complete_vxlan(machine, name, made)
-    six = any(":" in text for texts in machine.addresses.values() for text in texts)
-    if machine.without_ipv6 is not None and six:
-        what = "IPv6 is switched off on a node that has an IPv6 address"
-        machine.findings.refuse(machine.without_ipv6, what, "disable_ipv6=0")
+    taken = {route for routes in machine.routes.values() for route in routes}
+    for (_, metric), routes in machine.offered.items():
+        for route in (route for route in routes if route not in taken):
+            outcome = "one to the same prefix with a smaller metric is always up here"
+            machine.findings.note(route.where, f"the route {shown(route.text)} of metric {metric} is left out", outcome)
+    six = [name for name, texts in machine.addresses.items() if any(":" in text for text in texts)]
+    for device, where in machine.without_ipv6.items():
+        if device in six or (six and device in ("all", "default")):
+            what = (
+                f"IPv6 is switched off on a {'node' if device in ('all', 'default') else 'device'} with an IPv6 address"
+            )
+            machine.findings.refuse(where, what, "disable_ipv6=0")
 
 
 def _check_devices(machine: Machine) -> None:
@@ -38,7 +46,7 @@ def _check_devices(machine: Machine) -> None:
 
 
 def _complete_vxlan(machine: Machine, name: str, made: Made) -> None:
-    """``local`` and the remotes where the kernel or the forwarding database has them instead of the command."""
+    """The remotes, where the forwarding database has them instead of the command."""
     said_first = [made.settings.pop("remote")] if "remote" in made.settings else []
     remotes: dict[str, Scalar] = {}
     for remote in (*said_first, *machine.floods.get(name, ())):
@@ -48,19 +56,6 @@ def _complete_vxlan(machine: Machine, name: str, made: Made) -> None:
         made.settings["remote"] = found[0]
     else:
         made.remotes = found
-    if "local" not in made.settings and "dev" in made.settings and found:
-        version = 6 if ":" in found[0].text else 4
-        own = [_ip(text) for text in machine.addresses.get(made.settings["dev"].text, {})]
-        address = next((ip for ip in own if (":" in ip) == (version == 6)), None)
-        if address is not None:
-            made.settings["local"] = said(made.where, address)
-
-
-def _ip(text: str) -> str:
-    try:
-        return str(ip_interface(text).ip)
-    except ValueError:
-        return text
 
 
 def _normal(text: str) -> str:

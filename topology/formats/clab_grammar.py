@@ -18,15 +18,16 @@ class Grammar:
     """The words of a command.
 
     ``settings`` have a value and fill the key given; ``flags`` have none; ``fixed`` may have the values given and no
-    other (any, where none is given) and change nothing then; ``unseen`` are left out with a note, with as many words
-    behind them as given; a word that none of them knows, and that is not ``never`` one, fills the key ``bare``, once.
+    other (any, where none is given) and change nothing then; ``unseen`` are left out, with as many words behind them as
+    given, and a note of what comes of it; a word that none of them knows, and that is not ``never`` one, fills the key
+    ``bare``, once.
     """
 
     right: str
     settings: Mapping[str, str] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()
     fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    unseen: Mapping[str, int] = field(default_factory=dict)
+    unseen: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     bare: str = ""
     never: frozenset[str] = frozenset()
 
@@ -43,9 +44,9 @@ def read(words: Words, grammar: Grammar, findings: Findings, until: str = "") ->
         elif word in grammar.fixed:
             _insist(words, word, words.take(), grammar.fixed[word])
         elif word in grammar.unseen:
-            left_out = [words.take() for _ in range(grammar.unseen[word])]
-            what = f"{shown(' '.join([word, *left_out]))} is left out"
-            findings.note(words.where, what, "it does not change a packet's way here")
+            count, outcome = grammar.unseen[word]
+            left_out = [words.take() for _ in range(count)]
+            findings.note(words.where, f"{shown(' '.join([word, *left_out]))} is left out", outcome)
         elif grammar.bare and grammar.bare not in found and word not in grammar.never:
             found[grammar.bare] = word
         else:

@@ -46,17 +46,17 @@ ADDRESS = Grammar(
 )
 ROUTE = Grammar(
     "ip route add PREFIX [via ADDRESS] [dev NAME], or PREFIX nexthop [via ADDRESS] [dev NAME] nexthop ...",
-    settings={"via": "via", "dev": "dev", "to": "prefix"},
-    flags=frozenset({"unicast", "nexthop"}),
+    settings={"via": "via", "dev": "dev", "to": "prefix"}
+    | dict.fromkeys(("metric", "preference", "priority"), "metric"),
+    flags=frozenset({"unicast", "nexthop", "onlink"}),
     fixed={"proto": (), "protocol": (), "scope": ("global", "universe", "link", "0", "253"), "table": ("main", "254")},
-    unseen={"metric": 1, "preference": 1, "priority": 1},
     bare="prefix",
     never=frozenset(
         {"blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast", "multicast", "nat"}
     ),
 )
 NEXT_HOP = Grammar(
-    ROUTE.right, settings={"via": "via", "dev": "dev"}, flags=frozenset({"nexthop"}), fixed={"weight": ("1",)}
+    ROUTE.right, settings={"via": "via", "dev": "dev"}, flags=frozenset({"nexthop", "onlink"}), fixed={"weight": ("1",)}
 )
 """What follows each ``nexthop``; all of them have the same weight in hopcheck's fabrics."""
 NOTHING = "the line does nothing here"
@@ -118,8 +118,8 @@ def address_remove(machine: Machine, words: Words, six: bool) -> None:
         texts.clear()
 
 
-def _route(machine: Machine, words: Words, six: bool) -> tuple[str, str]:
-    """The prefix of a route, and the route in the lab file's words."""
+def _route(machine: Machine, words: Words, six: bool) -> tuple[str, str, str]:
+    """The prefix of a route, the route in the lab file's words, and its metric where one is given."""
     found = read(words, ROUTE, machine.findings, until="nexthop")
     prefix = need(words, found, "prefix", ROUTE)
     hops, more = [found], "nexthop" in found
@@ -130,31 +130,41 @@ def _route(machine: Machine, words: Words, six: bool) -> tuple[str, str]:
         more = "nexthop" in hops[-1]
     if prefix == "default" and (six or any(":" in hop.get("via", "") for hop in hops)):
         prefix = "::/0"
-    texts = [" ".join(f"{word} {hop[word]}" for word in ("via", "dev") if word in hop) for hop in hops]
-    return prefix, " nexthop ".join([" ".join(filter(None, (prefix, texts[0]))), *texts[1:]])
+    texts = [
+        " ".join(f"{word} {hop[word]}".strip() for word in ("via", "dev", "onlink") if word in hop) for hop in hops
+    ]
+    text = " nexthop ".join([" ".join(filter(None, (prefix, texts[0]))), *texts[1:]])
+    return prefix, text, found.get("metric", "")
 
 
 def route_add(machine: Machine, words: Words, six: bool) -> None:
     """``ip route add PREFIX [via ADDRESS] [dev NAME]``, or with several next hops."""
-    prefix, text = _route(machine, words, six)
-    if prefix == "default" and machine.has_managed_default:
+    prefix, text, metric = _route(machine, words, six)
+    if prefix == "default" and not metric and machine.has_managed_default:
         what = "containerlab's management network has a default route already, so there this line fails (File exists)"
         machine.findings.note(
             words.where, what, "here it holds; 'network-mode: none' or 'ip route replace' holds there too"
         )
-    machine.add_route(prefix, text, words.where, replaces=False)
+    machine.add_route(prefix, text, words.where, _metric(words, metric), replaces=False)
 
 
 def route_replace(machine: Machine, words: Words, six: bool) -> None:
     """``ip route replace PREFIX [via ADDRESS] [dev NAME]``."""
-    prefix, text = _route(machine, words, six)
+    prefix, text, metric = _route(machine, words, six)
     machine.has_managed_default = machine.has_managed_default and prefix != "default"
-    machine.add_route(prefix, text, words.where, replaces=True)
+    machine.add_route(prefix, text, words.where, _metric(words, metric), replaces=True)
+
+
+def _metric(words: Words, text: str) -> int:
+    """The metric of a route: 0 is IPv4's where none is given; IPv6 has 1024 instead (IP6_RT_PRIO_USER)."""
+    if text and not (text.isdecimal() and int(text) < 1 << 32):
+        raise refusal(words.where, f"the metric {shown(text)} in {shown(str(words))}", "a whole number")
+    return int(text or 0)
 
 
 def route_remove(machine: Machine, words: Words, six: bool) -> None:
     """``ip route del PREFIX``; the default route that containerlab's management network brings is not here anyway."""
-    prefix, text = _route(machine, words, six)
+    prefix, text, _ = _route(machine, words, six)
     if machine.remove_route(prefix):
         return
     if prefix == "default" and machine.has_managed_default:

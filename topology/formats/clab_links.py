@@ -13,6 +13,7 @@ from topology.formats.clab_shell import Words
 from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Scalar
 from topology.model import LOOPBACK
+from topology.plan import USER_HZ
 
 KINDS: Mapping[str, Kind] = {
     "bridge": "bridges",
@@ -28,14 +29,15 @@ VXLAN_PORT = "8472"
 """Linux's own default (drivers/net/vxlan, ``vxlan_port``), not IANA's 4789."""
 IP6GRE_TTL = "64"
 """What iproute2 sets for ip6gre where nothing is said (DEFAULT_TNL_HOP_LIMIT, ip/link_gre6.c)."""
-SHORT = ("txqueuelen", "txqlen", "qlen", "alias", "numtxqueues", "numrxqueues", "promisc", "multicast", "allmulticast")
+SHORT = ("txqueuelen", "txqlen", "qlen", "alias", "numtxqueues", "numrxqueues", "promisc", "allmulticast")
 """Settings of any device that a journey does not show; one word follows each."""
 ANY: tuple[str, ...] = ()
 OPTIONS: Mapping[str, Grammar] = {
     "bridges": Grammar(
         "a bridge without further options",
-        fixed={"stp_state": ("0",), "vlan_filtering": ("0",), "forward_delay": ANY, "priority": ANY},
-        unseen={"ageing_time": 1, "mcast_snooping": 1, "mcast_querier": 1},
+        settings={"ageing_time": "ageing_time"},
+        fixed={"stp_state": ("0",), "vlan_filtering": ("0",), "forward_delay": ANY, "priority": ANY}
+        | {"mcast_snooping": ("0", "1"), "mcast_querier": ("0",)},
     ),
     "vlan": Grammar(
         "id NUMBER",
@@ -45,10 +47,15 @@ OPTIONS: Mapping[str, Grammar] = {
     ),
     "vxlan": Grammar(
         "id NUMBER, local and remote ADDRESS, dev NAME, dstport NUMBER",
-        settings={"id": "vni", "vni": "vni", "local": "local", "remote": "remote", "dev": "dev", "dstport": "port"},
-        flags=frozenset({"learning", "noproxy", "norsc", "nol2miss", "nol3miss", "noudpcsum", "noexternal", "nogbp"}),
+        settings={"id": "vni", "vni": "vni", "local": "local", "remote": "remote", "dev": "dev", "dstport": "port"}
+        | {"ageing": "ageing"},
+        flags=frozenset({"learning", "noproxy", "norsc", "nol2miss", "nol3miss", "noudpcsum", "noexternal", "nogbp"})
+        | {"nolearning", "noudp6zerocsumtx", "noudp6zerocsumrx"},
         fixed={"ttl": ("auto", "64", "0"), "tos": ("0", "inherit"), "df": ("unset",)},
-        unseen={"nolearning": 0, "ageing": 1, "maxaddress": 1, "srcport": 2},
+        unseen={
+            "srcport": (2, "the source ports are the kernel's own here, and so the choice among equal-cost ways"),
+            "udpcsum": (0, "a checksum changes no packet's way"),
+        },
     ),
     "geneve": Grammar(
         "id NUMBER, remote ADDRESS, dstport NUMBER",
@@ -65,19 +72,27 @@ OPTIONS: Mapping[str, Grammar] = {
     ),
 }
 """What may follow the type. An option that the model has no word for has the value of hopcheck's own devices."""
+ABBREVIATED = ("address", "alias", "broadcast", "dynamic", "index", "link", "master", "mode", "nomaster", "numtxqueues")
+"""Words of ``ip link`` that ip(8) takes abbreviated too (iplink_parse, ip/iplink.c), beside those below."""
+NO_NAMES = frozenset(
+    word[:end] for word in (*ABBREVIATED, "state", "txqueuelen", "type", "vrf") for end in range(1, len(word) + 1)
+)
+"""Device names that have to follow ``name`` or ``dev``: without it ip(8) takes ``br`` for ``broadcast``."""
 ADD = Grammar(
     "ip link add NAME [mtu N] [address MAC] type TYPE",
     settings={"name": "device", "dev": "device", "link": "link", "mtu": "mtu", "address": "address", "type": "type"},
     flags=frozenset({"up"}),
-    fixed=dict.fromkeys(SHORT, ANY),
+    fixed={**dict.fromkeys(SHORT, ANY), "multicast": ("on",)},
     bare="device",
+    never=NO_NAMES,
 )
 SET = Grammar(
-    "ip link set NAME with up, mtu N, address MAC, master BRIDGE or nomaster",
-    settings={"dev": "device", "mtu": "mtu", "address": "address", "master": "master"},
+    "ip link set NAME with up, mtu N, address MAC, master BRIDGE or nomaster, or type bridge",
+    settings={"dev": "device", "mtu": "mtu", "address": "address", "master": "master", "type": "type"},
     flags=frozenset({"up", "down", "nomaster"}),
-    fixed={**dict.fromkeys(SHORT, ANY), "arp": ("on",)},
+    fixed={**dict.fromkeys(SHORT, ANY), "arp": ("on",), "multicast": ("on",)},
     bare="device",
+    never=NO_NAMES,
 )
 
 
@@ -115,15 +130,7 @@ def _make(machine: Machine, name: str, type_: str, words: Words, link: str = "")
     if kind is None:
         right = f"one of the types {', '.join(KINDS)}"
         raise refusal(where, f"{shown(str(words))} makes what hopcheck cannot: {shown(type_ or 'no type')}", right)
-    found = read(words, OPTIONS[kind], machine.findings)
-    if kind == "vxlan" and found.get("port", "0") == "0":
-        found["port"] = VXLAN_PORT
-    _drop_zero_tos(found, words)
-    if type_ == "ip6gre":
-        found.setdefault("ttl", IP6GRE_TTL)
-        if "encaplimit none" not in str(words):
-            what = "an ip6gre tunnel without 'encaplimit none' adds a Destination Options header (RFC 2473)"
-            raise refusal(where, what, "encaplimit none")
+    found = _options(machine, name, type_, kind, words)
     keys = [found.pop(key) for key in ("ikey", "okey") if key in found]
     if keys and (len(keys) != 2 or keys[0] != keys[1]):
         raise refusal(where, f"the keys of the two directions differ in {shown(str(words))}", "one key: key NUMBER")
@@ -136,9 +143,37 @@ def _make(machine: Machine, name: str, type_: str, words: Words, link: str = "")
     found |= {"dev": link} if link else {}
     if "dev" in found:
         machine.mention(found["dev"], where)
-    settings = {key: _setting(key, text, where) for key, text in found.items() if key not in OPTIONS[kind].flags}
+    flags = OPTIONS[kind].flags - {"learning"} if found.get("learning") else OPTIONS[kind].flags
+    settings = {key: _setting(key, text, where) for key, text in found.items() if key not in flags}
     machine.make(name, Made(kind, where, settings))
     machine.lost.discard(name)
+
+
+def _options(machine: Machine, name: str, type_: str, kind: Kind, words: Words) -> dict[str, str]:
+    """What follows the type, with what the kernel and iproute2 take where nothing is said."""
+    found = read(words, OPTIONS[kind], machine.findings)
+    if kind == "vxlan" and found.get("port", "0") == "0":
+        found["port"] = VXLAN_PORT
+    if kind == "vxlan" and "nolearning" in found:
+        found["learning"] = "false"
+    if kind == "bridges":
+        _set_ageing(machine, name, found.pop("ageing_time", ""), words)
+    _drop_zero_tos(found, words)
+    if type_ == "ip6gre":
+        found.setdefault("ttl", IP6GRE_TTL)
+        if "encaplimit none" not in str(words):
+            what = "an ip6gre tunnel without 'encaplimit none' adds a Destination Options header (RFC 2473)"
+            raise refusal(words.where, what, "encaplimit none")
+    return found
+
+
+def _set_ageing(machine: Machine, name: str, text: str, words: Words) -> None:
+    """A bridge's ``ageing_time``, which is told in hundredths of a second."""
+    if text and not (text.isdecimal() and int(text) % USER_HZ == 0):
+        what = f"'ageing_time {text[:40]}' in {shown(str(words))} is not so many whole seconds"
+        raise refusal(words.where, what, f"a multiple of {USER_HZ}: it is in hundredths of a second")
+    if text:
+        machine.ageing[name] = number(words.where, str(int(text) // USER_HZ))
 
 
 def _drop_zero_tos(found: dict[str, str], words: Words) -> None:
@@ -166,8 +201,10 @@ def _setting(key: str, text: str, where: Position) -> Scalar:
 
 def link_set(machine: Machine, words: Words, six: bool) -> None:
     """``ip link set [dev] NAME`` with ``up``, ``down``, ``mtu``, ``address``, ``master`` and ``nomaster``."""
-    found = read(words, SET, machine.findings)
+    found = read(words, SET, machine.findings, until="type")
     name = need(words, found, "device", SET)
+    if "type" in found:
+        _set_type(machine, name, found["type"], words)
     if name == MANAGEMENT and machine.is_managed:
         machine.findings.note(
             words.where, f"{MANAGEMENT} is containerlab's management interface", "it is not made here"
@@ -176,6 +213,16 @@ def link_set(machine: Machine, words: Words, six: bool) -> None:
         machine.mention(name, words.where)
         machine.touched.setdefault(name, words.where)
         _set(machine, found, words.where)
+
+
+def _set_type(machine: Machine, name: str, type_: str, words: Words) -> None:
+    """What a bridge's options are set to once it is there."""
+    made = machine.made.get(name)
+    if type_ != "bridge" or (made is not None and made.kind != "bridges"):
+        what = f"{shown(str(words))} changes what {name} was made as"
+        raise refusal(words.where, what, "the options where it is made")
+    found = read(words, OPTIONS["bridges"], machine.findings)
+    _set_ageing(machine, name, found.get("ageing_time", ""), words)
 
 
 def _set(machine: Machine, found: Mapping[str, str], where: Position) -> None:

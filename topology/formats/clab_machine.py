@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import ip_interface, ip_network
 from typing import Literal, TypeAlias
 
 from topology.errors import Position
 from topology.formats.clab_findings import Findings, refusal
 from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
-from topology.model import LOOPBACK
+from topology.model import LOOPBACK, Interface
 
 Kind: TypeAlias = Literal["bridges", "vlan", "vxlan", "geneve", "gre"]
 
@@ -46,11 +46,11 @@ class Made:
 class Machine:
     """A node.
 
-    ``forwarding`` is what its sysctls say, for each IP version, ``routing`` what others say about the choice among next
-    hops; ``is_managed`` tells whether containerlab gives it a
-    management interface, ``has_managed_default`` whether the default route that comes with it is still there;
-    ``early`` are devices that a line speaks of before they are there, ``touched`` those that one sets up or down,
-    ``lost`` those whose making was refused.
+    ``forwarding`` is what its sysctls say, for each IP version, ``routing`` what others say about the choice among
+    next hops, ``without_ipv6`` where they switch IPv6 off, by device, ``all`` and ``default``; ``is_managed`` tells
+    whether containerlab gives it a management interface, ``has_managed_default`` whether the default route that comes
+    with it is still there; ``offered`` are its routes by prefix and metric; ``early`` are devices that a line speaks
+    of before they are there, ``touched`` those that one sets up or down, ``lost`` those whose making was refused.
     """
 
     name: str
@@ -63,13 +63,15 @@ class Machine:
     addresses: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     mtu: dict[str, Scalar] = field(default_factory=dict)
     mac: dict[str, Scalar] = field(default_factory=dict)
+    ageing: dict[str, Scalar] = field(default_factory=dict)
+    entries: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     masters: dict[str, Made] = field(default_factory=dict)
-    routes: dict[str, list[Scalar]] = field(default_factory=dict)
+    offered: dict[tuple[str, int], list[Scalar]] = field(default_factory=dict)
     floods: dict[str, list[Scalar]] = field(default_factory=dict)
     down: dict[str, Position] = field(default_factory=dict)
     forwarding: dict[int, tuple[bool, Position]] = field(default_factory=dict)
     routing: dict[str, tuple[str, Position]] = field(default_factory=dict)
-    without_ipv6: Position | None = None
+    without_ipv6: dict[str, Position] = field(default_factory=dict)
     early: dict[str, Position] = field(default_factory=dict)
     touched: dict[str, Position] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
@@ -104,21 +106,41 @@ class Machine:
         if member in self.masters:
             self.masters.pop(member).members.pop(member, None)
 
-    def add_route(self, prefix: str, text: str, where: Position, replaces: bool) -> None:
-        """A route in the lab file's words; one that ``replaces`` drops those to its prefix."""
-        key = _network(prefix)
+    def add_route(self, prefix: str, text: str, where: Position, metric: int, replaces: bool) -> None:
+        """A route in the lab file's words; one that ``replaces`` drops those to its prefix of its metric."""
+        key = _network(prefix), metric
         if replaces:
-            self.routes.pop(key, None)
-        self.routes.setdefault(key, []).append(said(where, text))
+            self.offered.pop(key, None)
+        self.offered.setdefault(key, []).append(said(where, text))
 
     def remove_route(self, prefix: str) -> bool:
-        """Drop the routes to a prefix; whether there was one."""
-        return self.routes.pop(_network(prefix), None) is not None
+        """Drop the routes to a prefix of the least metric; whether there was one."""
+        found = sorted(key for key in self.offered if key[0] == _network(prefix))
+        return bool(found) and self.offered.pop(found[0]) is not None
 
     @property
-    def forwards(self) -> bool | None:
-        """Whether the node routes for others; None where no line says so."""
-        return any(on for on, _ in self.forwarding.values()) if self.forwarding else None
+    def routes(self) -> dict[str, list[Scalar]]:
+        """The routes that packets take, by prefix: those of the least metric, and none of a metric to a subnet that the
+        node is on."""
+        least = dict(sorted(self.offered, reverse=True))
+        near = {str(interface.network) for interface in self.interfaces}
+        return {
+            key[0]: routes
+            for key, routes in self.offered.items()
+            if least[key[0]] == key[1] and not (key[1] and key[0] in near)
+        }
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        """Its addresses with their prefix lengths, those that are none left out."""
+        found = (_interface(text) for texts in self.addresses.values() for text in texts)
+        return [interface for interface in found if interface is not None]
+
+    def far_end(self, device: str) -> str:
+        """The address at which a GRE device's packets arrive; empty for any other device."""
+        made = self.made.get(device)
+        remote = made.settings.get("remote") if made is not None and made.kind == "gre" else None
+        return remote.text if remote is not None else ""
 
     def tree(self, role: Scalar) -> Table:
         """The node as the lab file would write it, each part at the place that declares it."""
@@ -128,19 +150,26 @@ class Machine:
             "addresses": _table(self.where, lists),
             "mtu": _table(self.where, self.mtu),
             "mac": _table(self.where, self.mac),
+            "ageing": _table(self.where, self.ageing),
             "routes": Items(self.where, [route for routes in self.routes.values() for route in routes]),
         }
         for kind in ("bridges", "vlan", "vxlan", "geneve", "gre"):
             parts[kind] = Table(
-                self.where, {name: (m.where, _device(m)) for name, m in self.made.items() if m.kind == kind}
+                self.where,
+                {
+                    name: (m.where, _device(m, self.entries.get(name, {})))
+                    for name, m in self.made.items()
+                    if m.kind == kind
+                },
             )
         return _table(self.where, parts)
 
 
-def _device(made: Made) -> Tree:
+def _device(made: Made, entries: Mapping[str, Scalar]) -> Tree:
     if made.kind == "bridges":
         return Items(made.where, list(made.members.values()))
     settings: dict[str, Tree] = {**made.settings, **({"remotes": _items(made.remotes)} if made.remotes else {})}
+    settings |= {"entries": _table(made.where, entries)} if entries else {}
     return _table(made.where, settings)
 
 
@@ -151,6 +180,13 @@ def _items(texts: Iterable[Scalar]) -> Items:
 
 def _table(where: Position, entries: Mapping[str, Tree]) -> Table:
     return Table(where, {key: (value.where, value) for key, value in entries.items()})
+
+
+def _interface(text: str) -> Interface | None:
+    try:
+        return ip_interface(text)
+    except ValueError:
+        return None
 
 
 def _network(prefix: str) -> str:

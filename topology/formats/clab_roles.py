@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from topology.formats.clab_file import LEVEL, ROLE, Declared
 from topology.formats.clab_findings import Findings
+from topology.formats.clab_forwarding import NextHops, check, forwards, note_inherited
 from topology.formats.clab_machine import Machine
 from topology.formats.yaml_positions import Items, Scalar, Table
 
@@ -24,11 +25,16 @@ def roles(
     nodes: Sequence[Declared], machines: Mapping[str, Machine], links: Items, findings: Findings
 ) -> dict[str, Scalar]:
     """Every node's role, at the place that says it; a derived one at the node's name, and noted."""
+    next_hops = NextHops(machines)
     found = {node.name: said for node in nodes if (said := _said(node)) is not None}
+    for node in nodes:
+        is_end = node.name in found and found[node.name].text not in ROUTERS
+        if is_end and node.value("labels", ROLE) is None and _inherits(machines[node.name], next_hops):
+            del found[node.name]
     routers = {
         name
         for name, machine in machines.items()
-        if (found[name].text in ROUTERS if name in found else machine.forwards)
+        if (found[name].text in ROUTERS if name in found else forwards(machine, next_hops))
     }
     edge = _beside_others(routers, links)
     levels = {node.name: level.text for node in nodes if (level := node.value("labels", LEVEL)) is not None}
@@ -50,7 +56,15 @@ def roles(
         )
     for name, machine in machines.items():
         _agree(machine, found[name].text in ROUTERS, found[name].text, findings)
+        check(machine, next_hops, name in routers, findings)
+    inherited = [m for name, m in machines.items() if name in routers and 4 in next_hops.versions(name)]
+    note_inherited(inherited, findings)
     return found
+
+
+def _inherits(machine: Machine, next_hops: NextHops) -> bool:
+    """Whether a node forwards what others route through it, without a line of its own that says so."""
+    return not machine.forwarding and forwards(machine, next_hops)
 
 
 def _said(node: Declared) -> Scalar | None:

@@ -2,7 +2,7 @@
 
 containerlab splits a line as a shell would, but runs no shell: ``&&`` is one only inside ``sh -c '...'``. Of such
 scripts plain commands joined by ``&&``, ``;`` and line ends are understood, ``|| true`` behind one, output thrown away,
-and ``echo VALUE > /proc/sys/...``. Nothing is ever run here.
+shells in the shell, and ``echo`` or ``printf`` of a value into ``/proc/sys``, also by ``tee``. Nothing is run here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from topology.errors import Position
 from topology.formats.clab_findings import refusal
@@ -18,13 +19,22 @@ from topology.formats.lab_values import shown
 MAX_LINE = 4096
 """Characters of one exec line: a command, or a short script."""
 SHELLS = ("sh", "bash", "ash", "dash")
-PREFIXES = ("sudo",)
+PREFIXES = ("sudo", "doas", "nohup", "setsid", "exec", "command", "busybox")
+"""Programs that run the rest of their line, unchanged."""
 JOINTS = (";", "&&")
 NOWHERE = "/dev/null"
 PROC_SYS = "/proc/sys/"
+DEPTH_MAX = 8
+"""Shells inside shells."""
 _SHELL_WORDS = frozenset({"for", "while", "until", "if", "case", "{", "!", "function", "export", "set", "cd"})
 _DO_NOTHING = (["true"], [":"])
 _FLAGS = re.compile(r"-[a-z]*c")
+_WRITES = re.compile(r"&?>>?[|&]?")
+_TO_OUTPUT, _TO_ERRORS = re.compile(r"(^|\s)1(?=>)"), re.compile(r"(^|\s)2(?=>)")
+ERRORS = "@2"
+"""Stands for the file descriptor in ``2>file``, which shlex takes for a word like that in ``2 >file``."""
+_NUMBER = re.compile(r"\s*(-?[\w.:]+)\s*")
+_FORMATS = ("%s", "%d", "%s\\n", "%d\\n", "%s\n", "%d\n")
 _RIGHT = "plain commands, joined by && or ; inside sh -c '...'"
 
 
@@ -67,16 +77,35 @@ def commands(line: str, where: Position) -> Iterator[Words]:
         words = shlex.split(line)
     except ValueError:
         raise refusal(where, f"the quotes in {shown(line)} do not close", _RIGHT) from None
-    words = words[1:] if words[:1] and words[0] in PREFIXES else words
-    if len(words) > 2 and words[0].rsplit("/", 1)[-1] in SHELLS and _FLAGS.fullmatch(words[1]):
-        yield from (Words(found, where) for found in _script(words[2], where))
+    yield from (Words(found, where) for found in _entered(words, where, 0))
+
+
+def _entered(words: Sequence[str], where: Position, depth: int) -> Iterator[Sequence[str]]:
+    """A command, or those of the script that it gives to a shell."""
+    while words[:1] and words[0] in PREFIXES:
+        words = words[1:]
+    if (script := _given_script(words)) is not None:
+        if depth == DEPTH_MAX:
+            raise refusal(where, f"more than {DEPTH_MAX} shells inside each other", _RIGHT)
+        for found in _script(script, where):
+            yield from _entered(found, where, depth + 1)
     elif words:
-        yield Words(words, where)
+        yield words
+
+
+def _given_script(words: Sequence[str]) -> str | None:
+    """The script behind ``sh -c``, with or without other flags; None for any other command."""
+    if not words or words[0].rsplit("/", 1)[-1] not in SHELLS:
+        return None
+    flags = list(takewhile(lambda word: word.startswith("-"), words[1:]))
+    has_script = any(_FLAGS.fullmatch(flag) for flag in flags) and len(words) > len(flags) + 1
+    return words[len(flags) + 1] if has_script else None
 
 
 def _script(text: str, where: Position) -> Iterator[Sequence[str]]:
     for line in text.replace("\\\n", " ").splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>()")
+        marked = _TO_ERRORS.sub(rf"\1{ERRORS}", _TO_OUTPUT.sub(r"\1", line))
+        lexer = shlex.shlex(marked, posix=True, punctuation_chars=";&|<>()")
         lexer.whitespace_split = True
         try:
             yield from _joined(list(lexer), line, where)
@@ -99,20 +128,46 @@ def _joined(tokens: Sequence[str], line: str, where: Position) -> Iterator[Seque
         command, fallback = [], token == "||"
 
 
-def _plain(command: list[str], line: str, where: Position) -> Sequence[str]:
-    """A command without its redirections; that of ``echo`` to a sysctl becomes a ``sysctl``."""
-    words = list(command)
-    while (at := next((n for n, word in enumerate(words) if word in (">", ">&", "&>")), None)) is not None:
-        target = words[at + 1 : at + 2]
-        if words[at] == ">" and words[0] == "echo" and target and target[0].startswith(PROC_SYS) and at == 2:
-            return ["sysctl", "-w", f"{target[0].removeprefix(PROC_SYS)}={words[1]}"]
-        if target not in ([NOWHERE], ["1"], ["2"]):
-            break
-        start = at - (words[at - 1] in ("1", "2")) if at else at
-        words[start : at + 2] = []
+def _plain(command: Sequence[str], line: str, where: Position) -> Sequence[str]:
+    """A command without its redirections; a value that is written to a sysctl becomes a ``sysctl``."""
+    words, targets = _without_redirections(command)
+    if "|" in words:
+        at = words.index("|")
+        words, end = words[:at], words[at + 1 :]
+        end = end[1:] if end[:1] == ["sudo"] else end
+        paths = [word for word in end[1:] if not word.startswith("-")]
+        targets = [*targets, *paths] if end[:1] == ["tee"] and "|" not in end else ["|"]
+    if len(targets) == 1 and targets[0].startswith(PROC_SYS) and (value := _printed(words)) is not None:
+        return ["sysctl", "-w", f"{targets[0].removeprefix(PROC_SYS)}={value}"]
     odd = next((word for word in words if (word and set(word) <= set(";&|<>()")) or "$" in word or "`" in word), None)
     if odd is None and words and words[0] in _SHELL_WORDS:
         odd = words[0]
-    if odd is not None or not words:
-        raise refusal(where, f"the shell's {shown(odd or '>')} in {shown(line)} is not understood", _RIGHT)
-    return words[1:] if words[0] in PREFIXES else words
+    odd = odd or (("|" if targets == ["|"] else ">") if targets or not words else None)
+    if odd is not None:
+        raise refusal(where, f"the shell's {shown(odd)} in {shown(line)} is not understood", _RIGHT)
+    return words
+
+
+def _without_redirections(command: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A command's words, and the files that its output goes to; output thrown away and ``2>&1`` are nothing."""
+    words, targets = list(command), []
+    while (at := next((n for n, word in enumerate(words) if _WRITES.fullmatch(word)), None)) is not None:
+        target, is_errors = words[at + 1 : at + 2] or [">"], at > 0 and words[at - 1] == ERRORS
+        if target not in ([NOWHERE], ["1"], ["2"]) and not is_errors:
+            targets += target
+        words[at - is_errors : at + 2] = []
+    return words, targets
+
+
+def _printed(words: Sequence[str]) -> str | None:
+    """The one word that ``echo`` or ``printf`` prints; None for anything else."""
+    program, arguments = (words[0], list(words[1:])) if words else ("", [])
+    if program == "echo":
+        while arguments and re.fullmatch(r"-[neE]+", arguments[0]):
+            arguments = arguments[1:]
+    elif program == "printf":
+        arguments = arguments[1:] if len(arguments) == 2 and arguments[0] in _FORMATS else arguments
+    else:
+        return None
+    value = _NUMBER.fullmatch(arguments[0].removesuffix("\\n")) if len(arguments) == 1 else None
+    return value[1] if value else None

@@ -28,6 +28,7 @@ ROUTING: Mapping[str, tuple[str, ...]] = {
 }
 """How next hops are chosen, which a lab says for all its nodes at once; and the values that it can say."""
 AS_MADE: Mapping[str, tuple[str, ...]] = {
+    r"net\.ipv4\.conf\.default\.forwarding": ("1",),
     r"net\.ipv4\.conf\.\S+\.rp_filter": ("0",),
     r"net\.ipv4\.conf\.\S+\.ignore_routes_with_linkdown": ("0",),
     r"net\.ipv4\.conf\.\S+\.proxy_arp": ("0",),
@@ -38,6 +39,9 @@ AS_MADE: Mapping[str, tuple[str, ...]] = {
 }
 """Keys, and the values that are what hopcheck makes; none where every value gives the same fabric."""
 
+LONG = ("--write", "--quiet", "--ignore", "--all", "--values", "--names")
+"""Long options of sysctl(8) that read nothing from elsewhere."""
+
 
 def sysctl(machine: Machine, words: Words) -> None:
     """``sysctl -w KEY=VALUE``; one that only reads does nothing."""
@@ -45,8 +49,8 @@ def sysctl(machine: Machine, words: Words) -> None:
     while words:
         word = words.take()
         if word.startswith("-"):
-            writes = writes or "w" in word
-            if not set(word) <= set("-wqeanN"):
+            writes = writes or word == "--write" or "w" in word
+            if word not in LONG and not set(word) <= set("-wqeanN"):
                 raise refusal(words.where, f"{shown(str(words))} reads settings from elsewhere", "sysctl -w KEY=VALUE")
         elif "=" in word:
             key, _, value = word.partition("=")
@@ -68,8 +72,11 @@ def write(machine: Machine, key: str, value: str, where: Position) -> None:
         (values for pattern, values in AS_MADE.items() if re.fullmatch(pattern, key)), None
     )
     if allowed is not None and (not allowed or value in allowed):
-        if key.endswith((".all.disable_ipv6", ".default.disable_ipv6")):
-            machine.without_ipv6 = where if value == "1" else None
+        if key.endswith(".disable_ipv6"):
+            device = key.removeprefix("net.ipv6.conf.").removesuffix(".disable_ipv6")
+            machine.without_ipv6.pop(device, None)
+            if value == "1":
+                machine.without_ipv6[device] = where
     elif allowed is not None:
         right = f"{key}={' or '.join(allowed)}, as hopcheck writes it"
         raise refusal(where, f"{shown(key)} is set to {shown(value)}", right)

@@ -33,8 +33,9 @@ _UNIQUE = frozenset({"unique names"})
 _PEERS = frozenset({"peers"})
 """Nor this: that every tunnel has its other end."""
 
-_SOURCES = frozenset({"sources"})
-"""Nor this: that each Geneve device's packets leave with its local address."""
+_SOURCES, _VXLAN_SOURCES = frozenset({"sources"}), frozenset({"VXLAN sources"})
+"""Nor these: that it is known which source each Geneve device's packets leave with, and each VXLAN device's."""
+_ROUTED = _NAMES | DEVICES | _ADDRESSES | _UNIQUE | {"routes"}
 
 CHECKS: tuple[Check, ...] = (
     Check(lab_links.check_node_lengths, spoils=_NAMES),
@@ -42,14 +43,16 @@ CHECKS: tuple[Check, ...] = (
     Check(lab_links.check_device_lengths, spoils=_UNIQUE),
     Check(lab_links.check_names, spoils=_UNIQUE),
     Check(lab_links.check_settings, needs=_NAMES | DEVICES | _UNIQUE, spoils=_ADDRESSES),
-    Check(lab_vlans.check_vlans, needs=_NAMES | DEVICES | _UNIQUE, spoils=frozenset({"vlan"})),
     Check(lab_links.check_bridges, needs=_NAMES | DEVICES | _UNIQUE, spoils=frozenset({"bridges"})),
+    Check(lab_vlans.check_vlans, needs=_NAMES | DEVICES | _UNIQUE, spoils=frozenset({"vlan"})),
     Check(lab_segments.check_macs, needs=frozenset({"isolation"})),
     Check(lab_tunnels.check_vnis),
     Check(lab_tunnels.check_places, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE),
     Check(lab_tunnels.check_twins),
-    Check(partial(lab_tunnels.check_peers, kind=Vxlan), needs=_NAMES | {"vxlan"}, spoils=_PEERS),
-    Check(lab_tunnels.check_sources, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE | {"routes"}, spoils=_SOURCES),
+    Check(lab_tunnels.check_entries),
+    Check(partial(lab_tunnels.check_sources, kind=Vxlan), needs=_ROUTED, spoils=_VXLAN_SOURCES),
+    Check(partial(lab_tunnels.check_peers, kind=Vxlan), needs=_NAMES | _VXLAN_SOURCES | {"vxlan"}, spoils=_PEERS),
+    Check(partial(lab_tunnels.check_sources, kind=Geneve), needs=_ROUTED, spoils=_SOURCES),
     Check(partial(lab_tunnels.check_peers, kind=Geneve), needs=_NAMES | _SOURCES | {"geneve"}, spoils=_PEERS),
     Check(partial(lab_tunnels.check_peers, kind=Gre), needs=_NAMES | {"gre"}, spoils=_PEERS),
     Check(lab_segments.check_hosts, needs=frozenset({"isolation"})),

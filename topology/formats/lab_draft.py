@@ -10,6 +10,7 @@ from topology.errors import Position
 from topology.formats import lab_schema as schema
 from topology.formats.yaml_positions import Step, Tree, locate
 from topology.model import (
+    AGEING,
     LOOPBACK,
     Address,
     Bridge,
@@ -110,10 +111,13 @@ def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) 
     for device, vlan in said.vlan.items():
         devices.append(Subinterface(node=name, name=device, link=vlan.dev, vid=vlan.id, mtu=vlan.mtu))
     for bridge, members in said.bridges.items():
-        devices.append(Bridge(node=name, name=bridge, members=tuple(members.values())))
+        ageing = said.ageing.get(bridge, AGEING)
+        devices.append(Bridge(node=name, name=bridge, members=tuple(members.values()), ageing=ageing))
     for device, vxlan in said.vxlan.items():
         remote, *others = vxlan.ends
-        settings = {key: value for key, value in vxlan if key not in ("remote", "remotes")}
+        settings = {key: value for key, value in vxlan if key not in ("local", "remote", "remotes")}
+        settings |= {"local": vxlan.local or ANY_ADDRESS[remote.version], "by_route": vxlan.local is None}
+        settings["entries"] = tuple(vxlan.entries.items())
         devices.append(Vxlan(node=name, name=device, remote=remote, others=tuple(others), **settings))
     for device, geneve in said.geneve.items():
         settings = {key: value for key, value in geneve if key != "local"}
@@ -138,9 +142,10 @@ def _node(name: str, spec: schema.LabSpec, ports: Sequence[Device], tree: Tree) 
 
 
 def _with_source(node: Node, device: Device) -> Device:
-    """A Geneve device of which no local address is said has the one that its packets get."""
-    if isinstance(device, Geneve) and device.local.is_unspecified:
-        return replace(device, local=node.source_towards(device.remote) or device.local)
+    """A Geneve or VXLAN device of which no local address is said has the one that its packets get."""
+    if isinstance(device, Geneve | Vxlan) and device.local.is_unspecified:
+        dev = device.dev if isinstance(device, Vxlan) else None
+        return replace(device, local=node.source_towards(device.remote, dev) or device.local)
     return device
 
 

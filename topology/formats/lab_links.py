@@ -73,6 +73,10 @@ def check_settings(draft: Draft) -> Iterator[Problem]:
                     yield Problem(where, f"{node.name} has no interface {name!r}", _instead(node, name))
                 elif section == "mac" and isinstance(node[name], Gre):
                     yield Problem(where, f"{name} is a GRE device and has no MAC", "no MAC here")
+        for name in said.ageing:
+            if not node.has(name) or not isinstance(node[name], Bridge):
+                where = draft.key("nodes", node.name, "ageing", name)
+                yield Problem(where, f"{node.name} has no bridge {name!r}", suggest(name, said.bridges))
         for name in said.mtu:
             if any(name in kind and kind[name].mtu for kind in (said.vlan, said.vxlan, said.geneve, said.gre)):
                 where = draft.key("nodes", node.name, "mtu", name)

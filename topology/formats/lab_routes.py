@@ -37,7 +37,7 @@ def check_next_hops(draft: Draft) -> Iterator[Problem]:
 
 def _gateway(node: Node, route: Route, hop: NextHop) -> Iterator[Problem]:
     via = hop.via
-    if via is None or (via.version == 6 and via.is_link_local and hop.dev is not None):
+    if via is None or hop.onlink or (via.version == 6 and via.is_link_local and hop.dev is not None):
         return
     if via in node.addresses:
         yield Problem(route.where, f"the gateway {via} is {node.name} itself", "a neighbour's address")

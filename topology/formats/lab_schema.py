@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from topology.formats import lab_values as values
-from topology.model import GENEVE_PORT, PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
+from topology.model import AGEING, GENEVE_PORT, PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
 from topology.promises import ABOVE, Above, Kind
 from topology.refs import PortRef
 
@@ -76,6 +76,7 @@ Mac: TypeAlias = Annotated[str, PlainValidator(values.mac)]
 Vni: TypeAlias = Annotated[int, PlainValidator(values.vni)]
 Vid: TypeAlias = Annotated[int, PlainValidator(values.number("VLAN", 1, 4094))]
 """802.1Q keeps 0 for a tag without a VLAN and 4095 for itself (table 9-2)."""
+Seconds: TypeAlias = Annotated[int, PlainValidator(values.number("ageing", 0, 1_000_000))]
 UdpPort: TypeAlias = Annotated[int, PlainValidator(values.number("UDP port", 1, 65535))]
 Key: TypeAlias = Annotated[int, PlainValidator(values.number("GRE key", 0, 2**32 - 1))]
 Ttl: TypeAlias = Annotated[int | None, PlainValidator(values.ttl)]
@@ -114,12 +115,15 @@ class VxlanSpec(Spec):
     """One entry of a node's ``vxlan``: with ``remote``, or ``remotes``."""
 
     vni: Vni
-    local: Ip
+    local: Ip | None = None
     remote: Ip | None = None
     remotes: Listed[Ip] = {}
     dev: InterfaceName | None = None
     port: UdpPort = VXLAN_PORT
     mtu: Mtu | None = None
+    learning: Flag = True
+    ageing: Seconds = AGEING
+    entries: Annotated[dict[Mac, Ip], BeforeValidator(_table)] = {}
 
     @model_validator(mode="after")
     def _ends_somewhere(self) -> VxlanSpec:
@@ -180,6 +184,7 @@ class NodeSpec(Spec):
     mtu: Named[Mtu] = {}
     mac: Named[Mac] = {}
     bridges: Annotated[dict[DeviceName, Listed[InterfaceName]], BeforeValidator(_table)] = {}
+    ageing: Named[Seconds] = {}
     vlan: Annotated[dict[DeviceName, VlanSpec], BeforeValidator(_table)] = {}
     vxlan: Annotated[dict[DeviceName, VxlanSpec], BeforeValidator(_table)] = {}
     geneve: Annotated[dict[DeviceName, GeneveSpec], BeforeValidator(_table)] = {}

@@ -9,7 +9,7 @@ from typing import TypeVar
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_links import ambiguous
-from topology.formats.lab_tunnels import endless, ends, has_sound_vni, is_peer, other_end, strands
+from topology.formats.lab_tunnels import Strands, endless, has_sound_vni, strands
 from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Network, Subinterface, Vxlan
 from topology.refs import PortRef
 
@@ -68,22 +68,17 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
 
 
 def _vlans(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
-    """Both ends of each VLAN of each link."""
-    by_port: dict[PortRef, dict[int, PortRef]] = {}
-    for vlan in fabric.all(Subinterface):
-        by_port.setdefault(PortRef(vlan.node, vlan.link), {})[vlan.vid] = vlan.ref
-    for link in fabric.links:
-        near, far = (by_port.get(end, {}) for end in link.ends)
-        yield from ((near[vid], far[vid]) for vid in near.keys() & far.keys())
+    """Each VLAN with those that its frames reach."""
+    return ((vlan.ref, far.ref) for vlan in fabric.all(Subinterface) for far in fabric.far_ends(vlan))
 
 
 def _tunnels(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
     """Both ends of each tunnel, as far as its VNI can be believed."""
     for tunnels in (fabric.all(Vxlan), fabric.all(Geneve), fabric.all(Gre)):
-        known = ends(tunnels)
+        known = Strands(fabric, tunnels)
         for tunnel, remote in strands(tunnels):
-            peer = known.get(other_end(tunnel, remote))
-            if peer is not None and is_peer(tunnel, peer):
+            peer = known.peer(tunnel, remote)
+            if peer is not None:
                 yield tunnel.ref, peer.ref
             elif not has_sound_vni(tunnel):
                 for other in tunnels:

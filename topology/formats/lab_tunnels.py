@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from topology.errors import Problem
+from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_values import VNI_MAX, VNI_MIN, suggest
 from topology.model import Address, Fabric, FrameTunnel, Geneve, Gre, Tunnel, Vxlan
@@ -24,33 +24,33 @@ def identity(tunnel: Tunnel) -> tuple[tuple[str, int | None], ...]:
     return (("vni", tunnel.vni), ("port", tunnel.port))
 
 
-def is_peer(a: Tunnel, b: Tunnel) -> bool:
-    """Whether two devices are the two ends of one tunnel."""
-    return not _differences(a, b) and b.local in a.remotes and a.ref != b.ref
-
-
 def strands(tunnels: Iterable[TunnelT]) -> Iterator[tuple[TunnelT, Address]]:
     """Each tunnel with each of its remotes: a tunnel between two addresses."""
     return ((tunnel, remote) for tunnel in tunnels for remote in tunnel.remotes)
 
 
-def ends(tunnels: Iterable[TunnelT]) -> Mapping[Hashable, TunnelT]:
-    """The tunnels by what their other end must say: its remote, its local, and what is equal at both ends."""
-    return {(type(tunnel), tunnel.local, remote, identity(tunnel)): tunnel for tunnel, remote in strands(tunnels)}
+class Strands:
+    """The strands of tunnels of one kind, each found by what its other end says of it."""
 
+    def __init__(self, fabric: Fabric, tunnels: Sequence[Tunnel]) -> None:
+        self._at = {tunnel.ref: fabric[tunnel.node].ends_of(tunnel) for tunnel in tunnels}
+        self._known: dict[Hashable, Tunnel] = {}
+        for tunnel, remote in strands(tunnels):
+            for end in self._at[tunnel.ref]:
+                self._known[type(tunnel), end, remote, identity(tunnel)] = tunnel
 
-def other_end(tunnel: Tunnel, remote: Address) -> Hashable:
-    """What the other end of a strand is found by in ``ends``."""
-    return (type(tunnel), remote, tunnel.local, identity(tunnel))
+    def peer(self, tunnel: Tunnel, remote: Address) -> Tunnel | None:
+        """The device at the other end that says the same of a strand; None where there is none."""
+        found = (self._known.get((type(tunnel), remote, end, identity(tunnel))) for end in self._at[tunnel.ref])
+        return next((peer for peer in found if peer is not None and peer.ref != tunnel.ref), None)
 
-
-def _differences(mine: Tunnel, other: Tunnel) -> Sequence[tuple[str, str, str]]:
-    """What disagrees: this end's field, and what each end says."""
-    pairs = zip(identity(mine), identity(other), strict=True)
-    found = [(n, f"{n} {_said(a)}", f"{n} {_said(b)}") for (n, a), (_, b) in pairs if a != b]
-    if mine.local not in other.remotes:
-        found.append(("local", f"local {mine.local}", f"remote {' and '.join(map(str, other.remotes))}"))
-    return found
+    def differences(self, mine: Tunnel, other: Tunnel) -> Sequence[tuple[str, str, str]]:
+        """What disagrees: this end's field, and what each end says."""
+        pairs = zip(identity(mine), identity(other), strict=True)
+        found = [(n, f"{n} {_said(a)}", f"{n} {_said(b)}") for (n, a), (_, b) in pairs if a != b]
+        if not set(self._at[mine.ref]) & set(other.remotes):
+            found.append(("local", f"local {mine.local}", f"remote {' and '.join(map(str, other.remotes))}"))
+        return found
 
 
 def _said(value: int | None) -> str:
@@ -100,18 +100,31 @@ def check_twins(draft: Draft) -> Iterator[Problem]:
             yield Problem(draft.at(*_path(geneve), "port"), what, "a port for each kind of tunnel")
 
 
-def check_sources(draft: Draft) -> Iterator[Problem]:
-    """A Geneve device's packets leave with the local address that is said: the route to the far end gives it."""
+def check_sources(draft: Draft, kind: type[FrameTunnel]) -> Iterator[Problem]:
+    """The packets of a Geneve device, and of a VXLAN device that says no local address, leave with one that the route
+    to the far end gives; it is the local one that a Geneve device says."""
     owned = {address for node in draft.fabric.nodes for address in node.addresses}
-    for geneve in draft.fabric.all(Geneve):
-        node = draft.fabric[geneve.node]
-        source = node.source_towards(geneve.remote)
-        if source is None and geneve.remote in owned and geneve.local.version == geneve.remote.version:
-            what = f"no one source address can be told of packets from {node.name} to {geneve.remote}"
-            yield Problem(draft.at(*_path(geneve), "remote"), what, "one route to it, by a device with an address")
-        elif source is not None and source != geneve.local:
-            what = f"packets to {geneve.remote} leave {node.name} with the source {source}, not {geneve.local}"
-            yield Problem(draft.at(*_path(geneve), "local"), what, f"{source}, no local, or another route")
+    by_route = [one for one in draft.fabric.all(kind) if isinstance(one, Geneve) or one.by_route]
+    for tunnel, remote in strands(by_route):
+        node = draft.fabric[tunnel.node]
+        source = node.source_towards(remote, tunnel.dev if isinstance(tunnel, Vxlan) else None)
+        if source is None and remote in owned and tunnel.local.version == remote.version:
+            what = f"no one source address can be told of packets from {node.name} to {remote}"
+            yield Problem(_remote_at(draft, tunnel, remote), what, "one route to it, by a device with an address")
+        elif isinstance(tunnel, Geneve) and source is not None and source != tunnel.local:
+            what = f"packets to {remote} leave {node.name} with the source {source}, not {tunnel.local}"
+            yield Problem(draft.at(*_path(tunnel), "local"), what, f"{source}, no local, or another route")
+
+
+def check_entries(draft: Draft) -> Iterator[Problem]:
+    """A VXLAN device's entry for a MAC leads to one of its remotes."""
+    for vxlan in draft.fabric.all(Vxlan):
+        for mac, remote in vxlan.entries:
+            if remote not in vxlan.remotes:
+                where = draft.at(*_path(vxlan), "entries", mac)
+                yield Problem(
+                    where, f"{remote} is no remote of {vxlan.name}", f"one of: {', '.join(map(str, vxlan.remotes))}"
+                )
 
 
 def check_vnis(draft: Draft) -> Iterator[Problem]:
@@ -133,11 +146,11 @@ def has_sound_vni(tunnel: Tunnel) -> bool:
 def endless(fabric: Fabric) -> frozenset[PortRef]:
     """The tunnels without another end that says the same: how far their segment reaches, nobody can say."""
     tunnels = _all(fabric)
-    known = ends(tunnels)
+    known = Strands(fabric, tunnels)
     return frozenset(
         tunnel.ref
         for tunnel, remote in strands(tunnels)
-        if other_end(tunnel, remote) not in known and has_sound_vni(tunnel)
+        if known.peer(tunnel, remote) is None and has_sound_vni(tunnel)
     )
 
 
@@ -146,22 +159,23 @@ def check_peers(draft: Draft, kind: type[Tunnel]) -> Iterator[Problem]:
     tunnels: Sequence[Tunnel] = draft.fabric.all(kind)
     owners: dict[object, list[Tunnel]] = {}
     for tunnel in tunnels:
-        owners.setdefault(tunnel.local, []).append(tunnel)
+        for end in draft.fabric[tunnel.node].ends_of(tunnel):
+            owners.setdefault(end, []).append(tunnel)
     lost = {tunnel.ref for tunnel in tunnels if not has_sound_vni(tunnel)}
     for tunnel in tunnels:
         for problem in _endless(draft, tunnel, owners, tunnels):
             lost.add(tunnel.ref)
             yield problem
-    known = ends(tunnels)
+    known = Strands(draft.fabric, tunnels)
     unmatched: dict[frozenset[PortRef], tuple[Tunnel, Tunnel]] = {}
     for tunnel, remote in strands(tunnels):
-        if tunnel.ref not in lost and other_end(tunnel, remote) not in known:
+        if tunnel.ref not in lost and known.peer(tunnel, remote) is None:
             peers = [peer for peer in owners[remote][:_COMPARED] if peer.ref not in lost]
-            nearest = min(peers, key=lambda peer: len(_differences(tunnel, peer)), default=tunnel)
+            nearest = min(peers, key=lambda peer: len(known.differences(tunnel, peer)), default=tunnel)
             if nearest is not tunnel:
                 unmatched[frozenset({tunnel.ref, nearest.ref})] = (tunnel, nearest)
     for tunnel, peer in unmatched.values():
-        fields, here, there = zip(*_differences(tunnel, peer), strict=True)
+        fields, here, there = zip(*known.differences(tunnel, peer), strict=True)
         what = f"{tunnel.name} says {' and '.join(here)}, its other end {peer.ref} {' and '.join(there)}"
         right = f"the same at both ends (the other is on line {peer.where.line})"
         yield Problem(draft.at(*_path(tunnel), str(fields[0])), what, right)
@@ -170,9 +184,8 @@ def check_peers(draft: Draft, kind: type[Tunnel]) -> Iterator[Problem]:
 def _endless(
     draft: Draft, tunnel: Tunnel, owners: dict[object, list[Tunnel]], tunnels: Sequence[Tunnel]
 ) -> Iterator[Problem]:
-    in_list = isinstance(tunnel, Vxlan) and bool(draft.spec.nodes[tunnel.node].vxlan[tunnel.name].remotes)
     for index, remote in enumerate(tunnel.remotes):
-        where = draft.at(*_path(tunnel), *(("remotes", index) if in_list else ("remote",)))
+        where = _remote_at(draft, tunnel, remote)
         if tunnel.local.version != remote.version:
             what = f"the local {tunnel.local} and the remote {remote} are of two IP versions"
             yield Problem(where, what, "two addresses of one version")
@@ -186,6 +199,13 @@ def _endless(
             known = back or sorted({str(other.local) for other in others if other.node != tunnel.node})
             what = f"nobody owns the remote {remote}: no {_NOUN[type(tunnel)]} device has it as its local"
             yield Problem(where, what, f"such as {known[0]}" if known else "a device at the other end")
+
+
+def _remote_at(draft: Draft, tunnel: Tunnel, remote: Address) -> Position:
+    """Where a tunnel's remote stands: the last of the same, where one stands there twice."""
+    in_list = isinstance(tunnel, Vxlan) and bool(draft.spec.nodes[tunnel.node].vxlan[tunnel.name].remotes)
+    index = len(tunnel.remotes) - 1 - tunnel.remotes[::-1].index(remote)
+    return draft.at(*_path(tunnel), *(("remotes", index) if in_list else ("remote",)))
 
 
 def _path(tunnel: Tunnel) -> tuple[str, str, str, str]:

@@ -248,7 +248,7 @@ def tos(value: object) -> bool:
     return _choice(value, "tos", {"inherit": True})
 
 
-WORDS_OF_A_ROUTE = "PREFIX [via ADDRESS] [dev INTERFACE], or PREFIX nexthop [via ...] [dev ...] nexthop ..."
+WORDS_OF_A_ROUTE = "PREFIX [via ADDRESS] [dev INTERFACE] [onlink], or PREFIX nexthop [via ...] [dev ...] nexthop ..."
 
 
 def route(value: object) -> Route:
@@ -269,7 +269,8 @@ def route(value: object) -> Route:
     target = _prefix(prefix, hops[0].via)
     if any(hop.via is not None and hop.via.version != target.version for hop in hops):
         raise wrong(f"{shown(value)} mixes IPv4 and IPv6", "a prefix and a gateway of one family")
-    return Route(prefix=target, via=hops[0].via, dev=hops[0].dev, others=tuple(hops[1:]))
+    first, *others = hops
+    return Route(prefix=target, via=first.via, dev=first.dev, onlink=first.onlink, others=tuple(others))
 
 
 NEXT_HOPS_MAX = 64
@@ -277,6 +278,7 @@ NEXT_HOPS_MAX = 64
 
 def _next_hop(words: list[str], value: object) -> NextHop:
     given: dict[str, str] = {}
+    words, onlink = (words[:-1], True) if words[-1:] == ["onlink"] else (words, False)
     while words:
         word, *rest = words
         if word not in ("via", "dev"):
@@ -287,8 +289,10 @@ def _next_hop(words: list[str], value: object) -> NextHop:
         given[word], words = rest[0], rest[1:]
     if not given:
         raise wrong(f"{shown(value)} leads nowhere", "via ADDRESS or dev INTERFACE behind the prefix")
+    if onlink and len(given) < 2:
+        raise wrong(f"'onlink' in {shown(value)} says of no device what it is on", "via ADDRESS dev INTERFACE onlink")
     via = address(given["via"]) if "via" in given else None
-    return NextHop(via, name("interface")(given["dev"]) if "dev" in given else None)
+    return NextHop(via, name("interface")(given["dev"]) if "dev" in given else None, onlink)
 
 
 def _prefix(found: str, via: Address | None) -> Network:

@@ -1,4 +1,4 @@
-"""Checks of VLAN sub-interfaces: each is on a port of its own node, whose other end has the same VLAN."""
+"""Checks of VLAN sub-interfaces: each is on a port of its own node, and some other port takes its frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from topology.model import Node, Port, Subinterface
 
 
 def check_vlans(draft: Draft) -> Iterator[Problem]:
-    """A VLAN is on a port that is in no bridge, once, and the port's other end has it too."""
+    """A VLAN is on a port that is in no bridge, once, and the port's other end has it too, or one beyond bridges."""
     for node in draft.fabric.nodes:
         for device in node.all(Subinterface):
             yield from _problems(draft, node, device)
@@ -35,5 +35,6 @@ def _problems(draft: Draft, node: Node, device: Subinterface) -> Iterator[Proble
     elif not draft.fabric.far_ends(device):
         there = draft.fabric[port.peer.node].subinterfaces(port.peer.interface)
         known = ", ".join(str(found.vid) for found in there[:8]) or "none"
-        what = f"nobody takes the VLAN {device.vid} of {port.ref} at {port.peer}"
+        beyond = ", nor beyond the bridge there" if draft.fabric[port.peer.node].bridge_of(port.peer.interface) else ""
+        what = f"nobody takes the VLAN {device.vid} of {port.ref} at {port.peer}{beyond}"
         yield Problem(draft.at(*path, "id"), what, f"a VLAN of both ends (there: {known})")

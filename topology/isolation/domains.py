@@ -7,17 +7,19 @@ whichever they are, they are inside the tunnel, under one of the domain's own VN
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Literal, TypeAlias, get_args
 
 from topology.expected import expected_journey
-from topology.model import Bridge, Device, Fabric, FrameTunnel, Geneve, Subinterface, Vxlan
+from topology.model import Bridge, Device, Fabric, FrameTunnel, Geneve, Subinterface, Tags, Vxlan
 from topology.packet import Probe
 from topology.refs import PortRef
 
+Seen: TypeAlias = tuple[PortRef, Tags]
+"""An interface at which a frame is seen, and the VLAN tags that it has there."""
 FrameKind: TypeAlias = Literal["unicast", "broadcast", "unknown-unicast", "multicast"]
 FRAME_KINDS: tuple[FrameKind, ...] = get_args(FrameKind)
 
@@ -35,6 +37,8 @@ class Domain:
     first: PortRef
     tags: frozenset[tuple[PortRef, int]] = frozenset()
     """The ports at which its frames have an 802.1Q tag, and which."""
+    is_vlan: bool = False
+    """Whether it is a VLAN whose frames are tagged in every bridge that they pass."""
 
     @cached_property
     def tunnels(self) -> frozenset[tuple[int, int]]:
@@ -43,23 +47,30 @@ class Domain:
 
     def __str__(self) -> str:
         vnis = sorted({vtep.vni for vtep in self.vteps})
-        return f"VNI-{'+'.join(map(str, vnis))}" if vnis else str(self.first)
+        return f"VNI-{'+'.join(map(str, vnis))}" if vnis and not self.is_vlan else str(self.first)
 
 
 def domains(fabric: Fabric) -> tuple[Domain, ...]:
-    """Every domain that has a bridge, in declaration order; a link alone joins nobody but its two ends."""
+    """Every domain that has a bridge, or VLANs whose frames pass one; a link alone joins nobody but its two ends."""
     found: list[Domain] = []
     known: set[PortRef] = set()
     place = {device.ref: number for number, device in enumerate(fabric.devices)}
-    for bridge in fabric.all(Bridge):
-        if bridge.ref not in known and bridge.members:
-            members = flooded(fabric, bridge)
-            known |= members
-            devices = [fabric[ref.node][ref.interface] for ref in sorted(members, key=place.__getitem__)]
-            stations = tuple(device.ref for device in devices if is_station(fabric, device))
-            vteps = tuple(device for device in devices if isinstance(device, Vxlan | Geneve))
-            tags = ((PortRef(d.node, d.link), d.vid) for d in devices if isinstance(d, Subinterface))
-            found.append(Domain(members, stations, vteps, bridge.ref, frozenset(tags)))
+    bridges = [bridge for bridge in fabric.all(Bridge) if bridge.members]
+    for start in (*bridges, *fabric.all(Subinterface)):
+        if start.ref in known:
+            continue
+        seen = frozenset(_Flood(fabric, True).emit(start, ()))
+        members = frozenset(ref for ref, _ in seen)
+        devices = [fabric[ref.node][ref.interface] for ref in sorted(members, key=place.__getitem__)]
+        if not any(isinstance(device, Bridge) for device in devices):
+            continue
+        tagged = {ref for ref, tags in seen if tags}
+        known |= members - tagged
+        own = [device for device in devices if device.ref not in tagged]
+        stations = tuple(device.ref for device in own if is_station(fabric, device))
+        vteps = tuple(device for device in devices if isinstance(device, Vxlan | Geneve))
+        vids = frozenset((ref, tags[0]) for ref, tags in seen if tags)
+        found.append(Domain(members, stations, vteps, start.ref, vids, isinstance(start, Subinterface)))
     return tuple(found)
 
 
@@ -77,89 +88,128 @@ def flooded(fabric: Fabric, start: Device, *, to_bridges: bool = True) -> frozen
     A bridge takes broadcasts and multicasts up itself, but (``to_bridges`` False) no frame to a MAC that is not its own
     (``br_handle_frame_finish``, net/bridge/br_input.c).
     """
-    return frozenset(_Flood(fabric, to_bridges).emit(start))
+    return frozenset(ref for ref, _ in _Flood(fabric, to_bridges).emit(start, ()))
 
 
 def flooded_from(fabric: Fabric, vtep: FrameTunnel) -> frozenset[PortRef]:
     """Where a broadcast is seen that comes out of a tunnel at one of its ends."""
-    return frozenset(_Flood(fabric, True).arrive(vtep))
+    return frozenset(ref for ref, _ in _Flood(fabric, True).arrive(vtep, ()))
+
+
+def way(fabric: Fabric, source: PortRef, target: PortRef, *, may: bool = False) -> frozenset[PortRef]:
+    """Where a frame to a MAC that all bridges have learned is seen, both stations included; empty if there is none.
+
+    What learns nothing, or has learned nothing that lasts where ``may`` is said, makes copies all the same.
+    """
+    start = fabric[source.node][source.interface]
+    path = _Search(fabric, target).emit(start, ())
+    if path is None:
+        return frozenset()
+    known = frozenset(path)
+    mac = fabric[target.node][target.interface].mac
+    copies = (ref for ref, _ in _Flood(fabric, False, known, mac, may).emit(start, ())) if mac is not None else ()
+    return known.union(copies)
 
 
 class _Flood:
-    """Follows a flooded frame through each bridge once."""
+    """Follows a frame through each bridge once: a flooded one, or one whose ``path`` what has learned it keeps to."""
 
-    def __init__(self, fabric: Fabric, to_bridges: bool) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        to_bridges: bool,
+        path: frozenset[PortRef] | None = None,
+        mac: str | None = None,
+        may: bool = False,
+    ) -> None:
         self.fabric, self.to_bridges = fabric, to_bridges
-        self.passed: set[PortRef] = set()
+        self.path, self.mac, self.may = path, mac, may
+        self.passed: set[tuple[PortRef, Tags]] = set()
 
-    def emit(self, device: Device) -> Iterator[PortRef]:
+    def emit(self, device: Device, tags: Tags) -> Iterator[Seen]:
         """Out of a device: to the other end of its link or tunnel, or into the bridge that it is."""
-        yield device.ref
+        yield device.ref, tags
         if isinstance(device, Bridge):
-            yield from self.across(device, None)
-        yield from trunk(self.fabric, device)
-        for far in self.fabric.far_ends(device):
-            yield from self.arrive(far)
+            yield from self.across(device, None, tags)
+        if isinstance(device, Subinterface):
+            yield from self.emit(self.fabric[device.node][device.link], (device.vid, *tags))
+        else:
+            for far in self.far_ends(device):
+                yield from self.arrive(far, tags)
 
-    def arrive(self, device: Device) -> Iterator[PortRef]:
-        """Into a device, and its bridge."""
-        yield device.ref
-        bridge = self.fabric[device.node].bridge_of(device.name)
-        if bridge is not None:
+    def arrive(self, device: Device, tags: Tags) -> Iterator[Seen]:
+        """Into a device, its VLAN, and its bridge."""
+        yield device.ref, tags
+        node = self.fabric[device.node]
+        if tags and (vlan := node.subinterface(device.name, tags[0])) is not None:
+            yield from self.arrive(vlan, tags[1:])
+        elif (bridge := node.bridge_of(device.name)) is not None:
             if self.to_bridges:
-                yield bridge.ref
-            yield from self.across(bridge, device.name)
+                yield bridge.ref, tags
+            yield from self.across(bridge, device.name, tags)
 
-    def across(self, bridge: Bridge, came_by: str | None) -> Iterator[PortRef]:
-        """Out of all ports of a bridge but the one that the frame came by."""
-        if bridge.ref in self.passed:
+    def across(self, bridge: Bridge, came_by: str | None, tags: Tags) -> Iterator[Seen]:
+        """Out of the ports of a bridge but the one that the frame came by."""
+        if (bridge.ref, tags) in self.passed:
             return
-        self.passed.add(bridge.ref)
+        self.passed.add((bridge.ref, tags))
+        knows = self.path is not None and not bridge.floods(self.mac, may=self.may)
+        for name in bridge.members:
+            if name != came_by and not (knows and PortRef(bridge.node, name) not in (self.path or ())):
+                yield from self.emit(self.fabric[bridge.node][name], tags)
+
+    def far_ends(self, device: Device) -> Sequence[Device]:
+        """The other ends that a device sends the frame to."""
+        found = self.fabric.far_ends(device)
+        if self.path is None or not isinstance(device, Vxlan) or device.floods(self.mac, may=self.may):
+            return found
+        return [far for far in found if far.ref in self.path] or found
+
+
+class _Search:
+    """Looks for the interfaces that a frame to one of them passes."""
+
+    def __init__(self, fabric: Fabric, target: PortRef) -> None:
+        self.fabric, self.target = fabric, target
+        self.passed: set[tuple[PortRef, Tags]] = set()
+
+    def emit(self, device: Device, tags: Tags) -> list[PortRef] | None:
+        """The rest of the way out of a device; None where it does not lead to the target."""
+        if device.ref == self.target and not tags:
+            return [device.ref]
+        if isinstance(device, Subinterface):
+            return self._on(device, [self.emit(self.fabric[device.node][device.link], (device.vid, *tags))])
+        if isinstance(device, Bridge):
+            return self._on(device, self.across(device, None, tags))
+        return self._on(device, (self.arrive(far, tags) for far in self.fabric.far_ends(device)))
+
+    def arrive(self, device: Device, tags: Tags) -> list[PortRef] | None:
+        """The rest of the way into a device."""
+        node = self.fabric[device.node]
+        if device.ref == self.target and not tags:
+            return [device.ref]
+        if tags and (vlan := node.subinterface(device.name, tags[0])) is not None:
+            return self._on(device, [self.arrive(vlan, tags[1:])])
+        bridge = node.bridge_of(device.name)
+        if bridge is None:
+            return None
+        if bridge.ref == self.target and not tags:
+            return [device.ref, bridge.ref]
+        return self._on(device, self.across(bridge, device.name, tags))
+
+    def across(self, bridge: Bridge, came_by: str | None, tags: Tags) -> Iterator[list[PortRef] | None]:
+        """The rest of the way by each port of a bridge."""
+        if (bridge.ref, tags) in self.passed:
+            return
+        self.passed.add((bridge.ref, tags))
         for name in bridge.members:
             if name != came_by:
-                yield from self.emit(self.fabric[bridge.node][name])
+                yield self.emit(self.fabric[bridge.node][name], tags)
 
-
-def trunk(fabric: Fabric, device: Device) -> Iterator[PortRef]:
-    """The ports that a sub-interface's frames pass under its tag."""
-    if isinstance(device, Subinterface):
-        port = fabric[device.node][device.link]
-        yield port.ref
-        yield from (far.ref for far in fabric.far_ends(port))
-
-
-def way(fabric: Fabric, source: PortRef, target: PortRef) -> frozenset[PortRef]:
-    """Where a frame to a MAC that all bridges have learned is seen, both stations included; empty if there is none."""
-    before: dict[PortRef, PortRef | None] = {source: None}
-    waiting = [source]
-    while waiting and target not in before:
-        here = waiting.pop(0)
-        for there in _steps(fabric, here, starts=here == source):
-            if there not in before:
-                before[there] = here
-                waiting.append(there)
-    passed = list(_back(before, target)) if target in before else []
-    tagged = (port for ref in passed for port in trunk(fabric, fabric[ref.node][ref.interface]))
-    return frozenset((*passed, *tagged))
-
-
-def _steps(fabric: Fabric, here: PortRef, starts: bool) -> Iterator[PortRef]:
-    """The interfaces next on a way: those across the bridge, the bridge itself, or the other end."""
-    device = fabric[here.node][here.interface]
-    bridge = fabric[here.node].bridge_of(here.interface)
-    if isinstance(device, Bridge) and starts:
-        yield from (PortRef(here.node, name) for name in device.members)
-    if bridge is not None:
-        yield bridge.ref
-        yield from (PortRef(here.node, name) for name in bridge.members)
-    yield from (far.ref for far in fabric.far_ends(device))
-
-
-def _back(before: Mapping[PortRef, PortRef | None], target: PortRef) -> Iterator[PortRef]:
-    place: PortRef | None = target
-    while place is not None:
-        yield place
-        place = before[place]
+    @staticmethod
+    def _on(device: Device, ways: Iterable[list[PortRef] | None]) -> list[PortRef] | None:
+        found = next((way for way in ways if way is not None), None)
+        return None if found is None else [device.ref, *found]
 
 
 def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, target: PortRef) -> frozenset[PortRef]:
@@ -183,11 +233,12 @@ def transit(fabric: Fabric, domain: Domain) -> frozenset[PortRef]:
 
 
 def _between(fabric: Fabric, vtep: FrameTunnel) -> Iterator[PortRef]:
-    for far in fabric.far_ends(vtep):
-        assert isinstance(far, Vxlan | Geneve)
-        journey = expected_journey(fabric, Probe(vtep.node, far.node, vtep.local, far.local, "udp"))
-        for path in journey.paths:
-            yield from (hop.ref for hop in path.hops)
+    owners = {end: far.node for far in fabric.far_ends(vtep) for end in fabric[far.node].addresses}
+    for source, end in fabric.outer_ends(vtep):
+        if end in owners:
+            journey = expected_journey(fabric, Probe(vtep.node, owners[end], source, end, "udp"))
+            for path in journey.paths:
+                yield from (hop.ref for hop in path.hops)
 
 
 def twins(fabric: Fabric, all_domains: tuple[Domain, ...]) -> Iterator[tuple[PortRef, PortRef]]:
@@ -202,3 +253,20 @@ def twins(fabric: Fabric, all_domains: tuple[Domain, ...]) -> Iterator[tuple[Por
     for held in holders.values():
         pairs |= dict.fromkeys((a, b) for (i, a), (j, b) in pairwise(held) if i != j)
     yield from pairs
+
+
+def askers(fabric: Fabric, all_domains: tuple[Domain, ...], domain: Domain) -> list[tuple[PortRef, PortRef]]:
+    """The stations of a domain that have an IPv4 address, and an address or a MAC of another domain's station too, each
+    behind a neighbour that can ask for it by ARP."""
+    shared = dict.fromkeys(end for pair in twins(fabric, all_domains) for end in pair if end in domain.stations)
+    versions = {ref: {interface.version for interface in fabric[ref.node][ref.interface].addresses} for ref in shared}
+    asked = ((next((s for s in domain.stations if s != owner), owner), owner) for owner in shared)
+    return [(source, owner) for source, owner in asked if source != owner and 4 in versions[owner]]
+
+
+def two_in_one_node(all_domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, Domain, FrameTunnel, FrameTunnel]]:
+    """Two domains of two stations each that have tunnel devices in one node, and these devices."""
+    wide = [domain for domain in all_domains if len(domain.stations) > 1]
+    for one, other in combinations(wide, 2):
+        here = {vtep.node: vtep for vtep in other.vteps}
+        yield from ((one, other, vtep, here[vtep.node]) for vtep in one.vteps if vtep.node in here)

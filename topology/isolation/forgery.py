@@ -103,6 +103,18 @@ def targets(fabric: Fabric) -> Iterator[Target]:
         yield Target(vtep, tuple(first for first in firsts if first is not None))
 
 
+def bridged(fabric: Fabric, kind: type[Vxlan] | type[Geneve]) -> Iterator[Target]:
+    """The targets of one kind that somebody reaches, and that are in a bridge."""
+    for found in targets(fabric):
+        if found.inroads and isinstance(found.vtep, kind) and fabric[found.vtep.node].bridge_of(found.vtep.name):
+            yield found
+
+
+def beside_another_tenant(fabric: Fabric, target: Target) -> bool:
+    """Whether a packet can be forged for a target that names another tenant's VNI."""
+    return any(forged.kind == "other-vni" for inroad in target.inroads[:1] for forged in forgeries(fabric, inroad))
+
+
 def _doors(fabric: Fabric, vtep: FrameTunnel) -> Iterator[Gre]:
     """The GRE tunnels from whose ends a VTEP is reached."""
     for gre in fabric.all(Gre):

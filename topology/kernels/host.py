@@ -36,6 +36,7 @@ NEW_NAMESPACES = (
 AS_ROOT_INSIDE = ("--user", "--map-root-user")
 NO_RESOLVER = "{ : >/run/resolv.conf; [ ! -e /etc/resolv.conf ] || mount --bind /run/resolv.conf /etc/resolv.conf; }"
 PREPARE = f'mount -t tmpfs tmpfs /run && mkdir /run/netns && {NO_RESOLVER} && mount -t sysfs sysfs /sys && exec "$@"'
+NAMESPACES_MAX = Path("/proc/sys/user/max_net_namespaces")
 HELLO_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 5.0
 
@@ -68,6 +69,11 @@ class HostKernel(Kernel):
             except AgentLost as error:
                 reasons.append(str(error))
         raise KernelUnavailable(f"no sandbox of namespaces: {'; '.join(reasons)}")
+
+    @property
+    def namespaces_max(self) -> int | None:
+        """What this machine allows the user who started us (namespaces(7))."""
+        return int(NAMESPACES_MAX.read_text()) if NAMESPACES_MAX.exists() else None
 
     def namespace_file(self, node: str) -> Path:
         """In the sandbox's own ``/run``."""

@@ -17,6 +17,7 @@ from topology.kernels.link import Agent
 from topology.kernels.rtnl.dumps import NETLINK_NETFILTER, NETLINK_ROUTE, Request, firewall_requests, state_requests
 from topology.kernels.rtnl.encode import Encode, by_pyroute2
 from topology.kernels.rtnl.exits import Exits, exit_requests, read_exits
+from topology.kernels.rtnl.forget import check_forgotten, deletions, neighbours_request
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
 from topology.kernels.rtnl.readout import Readout
 from topology.kernels.rtnl.templates import SEQUENCE, Templates
@@ -108,6 +109,17 @@ class Netlink:
         for (node, request), answer in zip(more, self._ask(more), strict=True):
             further[node].setdefault(request.what, []).append(answer)
         return {node: readout.state(further[node], sysctls[node]) for node, readout in readouts.items()}
+
+    def forget_neighbours(self, nodes: Sequence[str]) -> None:
+        """Delete the IP neighbours that nodes have learned; one that has gone by itself meanwhile is no matter."""
+        for group in (nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)):
+            dumps = self._relay([(node, neighbours_request(), NETLINK_ROUTE) for node in group])
+            asked = [(node, deletions(dump)) for node, dump in zip(group, dumps, strict=True)]
+            parts = [(node, whole[n : n + CHUNK_MAX]) for node, whole in asked for n in range(0, len(whole), CHUNK_MAX)]
+            for n in range(0, len(parts), CHUNKS_MAX):
+                chunks = [(node, b"".join(part), NETLINK_ROUTE) for node, part in parts[n : n + CHUNKS_MAX]]
+                for (node, _, _), answer in zip(chunks, self._relay(chunks), strict=True):
+                    check_forgotten(node, answer)
 
     def exits(self, nodes: Sequence[str | None]) -> list[Exits]:
         """What could lead out of each node beside its state; None is the namespace that the agent came from."""

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from topology.errors import EngineError, EnvironmentBroken, KernelUnavailable, UnknownName
 from topology.kernels.link import AgentLink
+from topology.kernels.shared import shortages
 from topology.plan import Plan
+from topology.room import NO_ROOM, Room
 
 if TYPE_CHECKING:
     from topology.kernels.engine import Engine
@@ -40,7 +42,7 @@ class Wanted:
     that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine. With
     ``wire`` it has a network card, which speaks to whoever has the other end of that connected stream socket (its
     descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
-    ``tap`` the card is at the other end of that tap device (its descriptor).
+    ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is what it must have enough of.
     """
 
     keep: bool = False
@@ -48,6 +50,7 @@ class Wanted:
     engine: bool = False
     wire: int | None = None
     tap: int | None = None
+    room: Room = NO_ROOM
 
     @property
     def cards(self) -> tuple[int, ...]:
@@ -122,6 +125,11 @@ class Kernel(abc.ABC):
         return
 
     @property
+    def namespaces_max(self) -> int | None:
+        """How many network namespaces this machine lets it have; None where its kernel is not this machine's."""
+        return None
+
+    @property
     def process(self) -> int | None:
         """The process of this machine that is the kernel's; None where the kernel is this machine's own."""
         return None
@@ -190,9 +198,12 @@ def start_kernel(choice: str, needs: Iterable[str], progress: Progress, wanted: 
 def _refusal(kernel: Kernel, needs: Iterable[str], wanted: Wanted) -> str:
     """Why a kernel that has started cannot carry a lab; empty where it can."""
     try:
-        # A fabric that is up has been made of these kinds in this very kernel.
-        if not kernel.holds_fabric and (refused := missing(kernel, needs)):
-            return describe(refused)
+        # A fabric that is up has been made of these kinds, and found room, in this very kernel.
+        if not kernel.holds_fabric:
+            if refused := missing(kernel, needs):
+                return describe(refused)
+            if short := shortages(kernel.agent, wanted.room, kernel.namespaces_max):
+                return "; ".join(short)
         if wanted.engine:
             kernel.engine()
     except EnvironmentBroken as error:

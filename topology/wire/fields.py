@@ -27,7 +27,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "ipv4": _kinds(
         "version:4 ihl:4 tos:8 len:16 id:16 flags:3 frag:13 ttl:8 proto:8 chksum:16 src:ip4 dst:ip4 options:bytes"
     ),
-    "ipv6": _kinds("version:4 tc:8 fl:20 plen:16 nh:8 hlim:8 src:ip6 dst:ip6 ext:text"),
+    "ipv6": _kinds("version:4 tc:8 fl:20 plen:16 nh:8 hlim:8 src:ip6 dst:ip6 ext:text jumbo:32"),
     "icmp": _kinds("version:4 type:8 code:8 chksum:16 id:16 seq:16 nexthopmtu:16 gw:ip4 mtu:32 ptr:32"),
     "udp": _kinds("sport:16 dport:16 len:16 chksum:16"),
     "tcp": _kinds("sport:16 dport:16 seq:32 ack:32 dataofs:4 reserved:3 flags:9 window:16 chksum:16 urgptr:16"),

@@ -2,6 +2,9 @@
 
 Checksums are fields like any other and are not verified: with checksum offload a captured one can be
 unfinished.
+
+A length of 0 is no error where 16 bits cannot hold it: of a jumbogram (RFC 2675), and of a packet captured before a
+device has segmented it (BIG TCP: ``iph_set_totlen`` in net/ip.h, ``ip6_xmit`` in net/ipv6/ip6_output.c).
 """
 
 from __future__ import annotations
@@ -9,15 +12,17 @@ from __future__ import annotations
 from socket import AF_INET6, inet_ntoa, inet_ntop
 from struct import Struct
 
-from topology.wire.walk import IPV4_PROTOCOLS, IPV6_PROTOCOLS, Header, Step, Value, Walk
+from topology.wire.walk import IPV4_PROTOCOLS, IPV6_PROTOCOLS, SEGMENTED, Header, Step, Value, Walk
 
 MAX_EXTENSIONS = 8
 """IPv6 extension headers that are walked in one packet; RFC 8200 section 4.1 recommends at most seven."""
 
 _IPV4 = Struct("!BBHHHBBH4s4s")
 _IPV6 = Struct("!IHBB16s16s")
-_FRAGMENT = 44
-_EXTENSIONS = {0: "hop-by-hop", 43: "routing", _FRAGMENT: "fragment", 60: "destination"}
+_HOP_BY_HOP, _FRAGMENT, _NOTHING = 0, 44, 59
+_JUMBO, _JUMBO_MIN = 0xC2, 0x10000
+"""The option of a jumbogram, and the least payload that one has (RFC 2675, sections 2 and 3)."""
+_EXTENSIONS = {_HOP_BY_HOP: "hop-by-hop", 43: "routing", _FRAGMENT: "fragment", 60: "destination"}
 _MF, _OFFSET = 0x2000, 0x1FFF
 
 
@@ -49,9 +54,12 @@ def ipv4(walk: Walk, at: int) -> Step:
     if size > 20:
         fields["options"] = walk.frame[at + 20 : at + size]
     walk.headers.append(Header("ipv4", fields, at, size))
-    walk.bound("ipv4", at, total, size)
+    upper = "payload" if word & _OFFSET else IPV4_PROTOCOLS.get(proto, "payload")
+    walk.jumbo = not total and upper in SEGMENTED and not word & _MF and not walk.only_padding
+    if not walk.jumbo:
+        walk.bound("ipv4", at, total, size)
     walk.cut = walk.cut or bool(word & _MF)
-    return "payload" if word & _OFFSET else IPV4_PROTOCOLS.get(proto, "payload"), at + size
+    return upper, at + size
 
 
 def ipv6(walk: Walk, at: int) -> Step:
@@ -62,8 +70,15 @@ def ipv6(walk: Walk, at: int) -> Step:
     if word >> 28 != 6:
         walk.problem("ipv6", at, f"version {word >> 28}, not 6")
         return "payload", at
-    walk.bound("ipv6", at, 40 + plen, 40)
+    jumbo = _jumbo(walk, at + 40) if nh == _HOP_BY_HOP else None
+    walk.jumbo = not plen and nh != _NOTHING and not walk.only_padding
+    if not walk.jumbo:
+        walk.bound("ipv6", at, 40 + plen, 40)
+    elif jumbo is not None and jumbo >= _JUMBO_MIN:
+        walk.bound("ipv6", at, 40 + jumbo, 40, "jumbo option")
     extensions, upper, after = _extensions(walk, nh, at + 40)
+    if wrong := _contradiction(walk, at, plen, jumbo, upper, "fragment" in extensions):
+        walk.problem("ipv6", at, wrong)
     fields: dict[str, Value] = {
         "version": 6,
         "tc": word >> 20 & 0xFF,
@@ -76,8 +91,35 @@ def ipv6(walk: Walk, at: int) -> Step:
     }
     if extensions:
         fields["ext"] = ",".join(extensions)
+    if jumbo is not None:
+        fields["jumbo"] = jumbo
     walk.headers.append(Header("ipv6", fields, at, after - at))
     return upper, after
+
+
+def _jumbo(walk: Walk, at: int) -> int | None:
+    """The payload length in a hop-by-hop header's jumbo option; None where it has none, or none that is whole."""
+    end = at + 8 * (walk.frame[at + 1] + 1) if at + 8 <= walk.end else at
+    at += 2
+    while at + 2 <= min(end, walk.end):
+        kind, size = walk.frame[at : at + 2]
+        if kind == _JUMBO and size == 4 and at + 6 <= min(end, walk.end):
+            return int.from_bytes(walk.frame[at + 2 : at + 6])
+        at += 2 + size if kind else 1
+    return None
+
+
+def _contradiction(walk: Walk, at: int, plen: int, jumbo: int | None, upper: str, fragment: bool) -> str:
+    """How the lengths of a packet speak against each other; empty where they do not (RFC 2675, section 3)."""
+    if jumbo is None:
+        if walk.jumbo and (upper not in SEGMENTED or fragment):
+            return f"its length field says 0 bytes behind its header, {walk.end - at - 40} are there"
+        return ""
+    if plen:
+        return f"its length field says {plen} bytes, its jumbo option {jumbo}"
+    if jumbo < _JUMBO_MIN:
+        return f"its jumbo option says {jumbo} bytes, a jumbogram has at least {_JUMBO_MIN}"
+    return "its jumbo option stands beside a fragment header" if fragment else ""
 
 
 def _extensions(walk: Walk, following: int, at: int) -> tuple[list[str], str, int]:

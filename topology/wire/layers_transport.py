@@ -61,7 +61,9 @@ def udp(walk: Walk, at: int) -> Step:
     sport, dport, size, chksum = _UDP.unpack_from(walk.frame, at)
     walk.headers.append(Header("udp", {"sport": sport, "dport": dport, "len": size, "chksum": chksum}, at, 8))
     there = walk.end - at
-    if size < there or (size > there and not walk.cut):
+    # RFC 2675, section 4, says 0; Linux's tunnels leave the low 16 bits (udp_tunnel_xmit_skb).
+    fits = size == there or (walk.jumbo and (size == 0 or size == there & 0xFFFF))
+    if not fits and (size < there or not walk.cut):
         walk.problem("udp", at, f"its length field says {size} bytes, {there} are there")
         if 8 <= size < there:
             walk.end = at + size

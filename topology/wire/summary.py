@@ -116,7 +116,9 @@ def _vxlan(fields: Fields) -> str:
 
 def _payload(fields: Fields) -> str:
     load = fields.get("load")
-    return f"{len(load)} bytes" if isinstance(load, bytes) else "any bytes"
+    if not isinstance(load, bytes):
+        return "any bytes"
+    return "1 byte" if len(load) == 1 else f"{len(load)} bytes"
 
 
 _WORDS: Mapping[str, Callable[[Fields], str]] = {

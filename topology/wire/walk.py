@@ -32,6 +32,12 @@ IPV4_PROTOCOLS: Mapping[int, str] = {1: "icmp4", 4: "ipip4", 6: "tcp", 17: "udp"
 IPV6_PROTOCOLS: Mapping[int, str] = {4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6", 47: "gre", 58: "icmp6"}
 """IP protocol numbers (IANA) that are walked under IPv6."""
 
+SEGMENTED = frozenset({"tcp", "udp", "gre", "ipip4", "ipip6"})
+"""What can be in an IP packet that a device still has to segment, whose length may then be 0 in a capture."""
+
+ETHER_MIN = 60
+"""Bytes to which a shorter Ethernet frame is padded, its FCS not counted (``ETH_ZLEN``, linux/if_ether.h)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -56,9 +62,10 @@ class Walk:
 
     Behind a first fragment's header `cut` is set: what is in there goes on in other frames, so that lengths that
     lead beyond the end, and headers that the end cuts, are as they must be.
+    Behind an IP header whose 16 bits of length are 0 on purpose `jumbo` is set: it reaches to the end.
     """
 
-    __slots__ = ("cut", "end", "frame", "geneve_ports", "headers", "problems", "vxlan_ports")
+    __slots__ = ("cut", "end", "frame", "geneve_ports", "headers", "jumbo", "problems", "vxlan_ports")
 
     def __init__(self, frame: bytes, vxlan_ports: frozenset[int], geneve_ports: frozenset[int]) -> None:
         self.frame = frame
@@ -68,6 +75,7 @@ class Walk:
         self.headers: list[Header] = []
         self.problems: list[str] = []
         self.cut = False
+        self.jumbo = False
 
     def problem(self, layer: str, at: int, what: str) -> None:
         """Note what is wrong with the `layer` that starts at offset `at`."""
@@ -81,14 +89,24 @@ class Walk:
             self.problem(layer, at, f"its header needs {need} bytes, {max(0, self.end - at)} are there")
         return True
 
-    def bound(self, layer: str, at: int, says: int, least: int) -> None:
+    @property
+    def only_padding(self) -> bool:
+        """Whether all behind the header just read may be the padding of a short Ethernet frame, tags not counted."""
+        tags = 0
+        for header in reversed(self.headers):
+            if header.layer == "ether":
+                return self.end - header.offset - tags <= ETHER_MIN
+            tags += header.length if header.layer == "dot1q" else 0
+        return False
+
+    def bound(self, layer: str, at: int, says: int, least: int, field: str = "length field") -> None:
         """Take over the length `says` of the `layer` at `at`, unless under `least` or more than is there."""
         if says < least:
-            self.problem(layer, at, f"its length field says {says} bytes, its header alone has {least}")
+            self.problem(layer, at, f"its {field} says {says} bytes, its header alone has {least}")
         elif at + says <= self.end:
             self.end = at + says
         elif not self.cut:
-            self.problem(layer, at, f"its length field says {says} bytes, {self.end - at} are there")
+            self.problem(layer, at, f"its {field} says {says} bytes, {self.end - at} are there")
 
 
 Parser = Callable[[Walk, int], Step]

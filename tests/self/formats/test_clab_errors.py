@@ -90,7 +90,7 @@ LINES = {
     "sh -c 'for i in 1 2; do ip addr add 10.0.$i.1/24 dev eth1; done'": "'for'",
     "sh -c 'ip addr add $(cat /ip) dev eth1'": "is not understood",
     "sh -c 'ip link show | grep eth1'": "'|'",
-    "sh -c 'echo 1 >> /proc/sys/net/ipv4/ip_forward; ip link'": "'>>'",
+    "sh -c 'cat /x >> /proc/sys/net/ipv4/ip_forward; ip link'": "'>'",
     "sh -c 'ip link set \"eth1 up'": "do not close",
     "ip link set eth1 up && ip link set eth1 mtu 1400": "'&&'",
     "ip link set 'eth1 up": "do not close",

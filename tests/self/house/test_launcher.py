@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,3 +51,9 @@ def test_other_projects_are_left_alone(
     """Outside the checkout it is plain pytest."""
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert arguments(["-q"]) == ["-q"]
+
+
+def test_closed_standard_streams_are_opened(tmp_path: Path) -> None:
+    """Where the caller has closed input and outputs, pytest still runs, and what it opens is not taken for one."""
+    line = f"exec {sys.executable} {ROOT}/.ci/launcher.py --version <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", line], cwd=tmp_path, timeout=60, check=False).returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from statistics import median, quantiles
 
 import pytest
@@ -23,6 +24,26 @@ def texts() -> list[tuple[str, str]]:
     """Every file that is text."""
     contents = ((name, (ROOT / name).read_bytes()) for name in files())
     return [(name, content.decode(errors="replace")) for name, content in contents if b"\0" not in content]
+
+
+LINK = re.compile(
+    r"\bip(?: -[a-z0-9]+(?: [^\s-]+)?)* link (?:set|del|show|add) (\S+)"
+    r'|"ip",(?: "[^"]+",| \w+,)* "link", "(?:set|del|show|add)", "?([^\s"]+)"?,'
+)
+"""A command about a link, in one string or in several, and the word behind it."""
+SPELLED_OUT = ("dev", "name", "link", "lo", "…")
+
+
+def test_every_ip_command_says_dev() -> None:
+    """A device may be called ``up`` or ``mtu``, which ip(8) takes for words of its own where ``dev`` is not said."""
+    found = [
+        f"{name}: {match[0]}"
+        for name, text in texts()
+        if not name.startswith(("tests/self/", "topology/formats/", "docs/formats.md"))
+        for match in LINK.finditer(text)
+        if (match[1] or match[2]) not in SPELLED_OUT
+    ]
+    assert found == []
 
 
 def test_no_file_is_over_400_lines() -> None:

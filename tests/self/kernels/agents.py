@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,9 +13,12 @@ from typing import Any
 import pytest
 
 from topology.errors import KernelUnavailable
+from topology.kernels.agent.serve import PATH
 from topology.kernels.host import HostKernel
 from topology.kernels.link import AgentLink, Completed, Reply
 
+PROGRAMS = {"ip": "iproute2", "sysctl": "procps"}
+"""What the tests run in a sandbox, with the Debian package of each; .ci/setup installs them."""
 HELLO: Mapping[str, Any] = {"event": "hello", "version": 1, "release": "6.1", "python": "3.11"}
 
 
@@ -89,7 +93,9 @@ def sandboxed_agent(*namespaces: str) -> Iterator[AgentLink]:
 
 
 def sandbox() -> HostKernel:
-    """A sandbox of this machine's kernel; skips where there can be none."""
+    """A sandbox of this machine's kernel; skips where there can be none, or no command that the tests run in it."""
+    if lacking := [package for program, package in PROGRAMS.items() if not shutil.which(program, path=PATH)]:
+        pytest.skip(f"no commands for nodes here; on Debian: apt-get install {' '.join(lacking)}")
     try:
         return HostKernel.start(lambda _: None)
     except KernelUnavailable as error:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import resource
+import signal
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -172,6 +173,25 @@ def test_a_terminal_is_the_commands_own(agent: AgentLink) -> None:
 
     wait_for(ended, 5, "Ctrl-C")
     assert codes == [-2]
+
+
+def test_commands_inherit_no_ignored_and_no_blocked_signal() -> None:
+    """However the run was started (nohup, a background job, signals blocked), commands start as from a shell."""
+    odd = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in odd}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGUSR1, *odd})
+    try:
+        kernel = sandbox()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    try:
+        status = kernel.agent.run(["cat", "/proc/self/status"]).stdout
+    finally:
+        kernel.close()
+    masks = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Sig"))
+    assert (int(masks["SigIgn"], 16), int(masks["SigBlk"], 16)) == (0, 0)
 
 
 def test_all_that_is_typed_arrives(agent: AgentLink) -> None:

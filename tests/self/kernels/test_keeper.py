@@ -86,6 +86,13 @@ def test_the_command_learns_its_keepers_number() -> None:
         assert first_line(process) == str(process.pid)
 
 
+def takes(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> number - 1 & 1)
+
+
 def test_a_stream_alone_can_be_kept() -> None:
     """Without a command it holds what it was given."""
     ours, theirs = socket.socketpair()
@@ -97,6 +104,7 @@ def test_a_stream_alone_can_be_kept() -> None:
             theirs.close()
             near.send(KEEP)
             near.close()
+            wait_for(lambda: takes(process.pid, signal.SIGTERM), 5, "the keeper's start")
             ours.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 ours.recv(1)

@@ -12,6 +12,7 @@ import pytest
 from tests.self.kernels.agents import sandboxed_agent
 from topology.errors import AgentError
 from topology.kernels.link import AgentLink, Reply
+from topology.wait import wait_for
 
 UDP = [int(socket.AF_INET), int(socket.SOCK_DGRAM), 0]
 TCP = [int(socket.AF_INET), int(socket.SOCK_STREAM), 0]
@@ -57,9 +58,18 @@ def learned(agent: AgentLink) -> bool:
 
 
 def learn(agent: AgentLink) -> None:
-    """Have a taught that b is 1300 bytes away."""
-    agent.run(["ping", "-c1", "-W1", "-Mdo", "-s1400", FAR], ns="a")
-    assert learned(agent)
+    """Have a taught that b is 1300 bytes away; the socket must be open when the ICMP error for it arrives."""
+    packet: dict[str, Any] = {
+        "ns": "a",
+        "socket": UDP,
+        "options": DF,
+        "bind": [NEAR, 5001],
+        "to": [FAR, 7],
+        "hold": True,
+    }
+    handle = agent.call("send", bytes(1400), **packet).get("handle", int)
+    wait_for(lambda: learned(agent), 5, "the path MTU")
+    agent.call("close", handle=handle)
 
 
 def test_many_packets_go_in_one_request(agent: AgentLink) -> None:

@@ -119,7 +119,7 @@ def test_empty_capture_is_a_capture(tmp_path: Path) -> None:
 def test_tshark_reads_it_as_it_was_seen(seen: list[Sighting], tmp_path: Path) -> None:
     """Wireshark's own reader gives names, nanoseconds and header chains as the taps saw them."""
     if (tshark := shutil.which("tshark")) is None:
-        pytest.skip("tshark is not on PATH")
+        pytest.skip("no tshark here; on Debian: apt-get install tshark")
     path = tmp_path / "capture.pcapng"
     path.write_bytes(pcapng([replace(s, time_ns=s.time_ns + 1) for s in seen]))
     fields = [word for name in ("interface_name", "time_epoch", "protocols") for word in ("-e", f"frame.{name}")]

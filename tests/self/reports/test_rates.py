@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -64,3 +65,53 @@ def test_rate_states_both_bounds(loss_max: float) -> None:
     """What is reported names the rate that passed and the one that did not."""
     text = str(RateFound(loss_max, 4e8, 5e8, 7))
     assert text == f"400.0 Mbit/s with at most {loss_max * 100:g} % lost, 500.0 lost more"
+
+
+ALONE = {
+    0.0: [(800, 0.31), (400, 0.12), (200, 0.004), (100, 0), (150, 0), (175, 0), (187.5, 0)],
+    0.001: [(800, 0.28), (400, 0.15), (200, 0.02), (100, 0), (150, 0.009), (125, 0.003), (112.5, 0), (118.75, 0)],
+}
+"""Two searches on one busy path, in Mbit/s: each by itself found a rate, the one with more allowed the lower."""
+
+
+def test_more_allowed_loss_never_means_a_lower_rate() -> None:
+    """Recorded searches contradict each other; from their trials together both rates are found in order, and said."""
+    trials = {loss: [Trial(rate * 1e6, lost) for rate, lost in told] for loss, told in ALONE.items()}
+    alone = [rate_found(trials[loss], loss).passed for loss in ALONE]
+    assert alone == [187.5e6, 118.75e6]
+    none, some = (rate_found([*trials[0.0], *trials[0.001]], loss) for loss in ALONE)
+    assert (none.passed, some.passed) == (118.75e6, 118.75e6)
+    assert str(some) == "118.8 Mbit/s with at most 0.1 % lost, 125.0 lost more, though 187.5 passed once"
+
+
+@given(st.lists(st.sampled_from([0.0, 0.0, 0.0005, 0.001, 0.002, 0.5]), min_size=60, max_size=60))
+def test_rates_rise_with_the_allowed_loss_under_any_noise(losses: list[float]) -> None:
+    """Whatever each trial loses, the searches end, and what is found is in the order of what is allowed."""
+    noise: Iterator[float] = iter(losses)
+    allowed = (0.0, 0.001, 0.01)
+    trials: list[Trial] = []
+    while (rate := next_rate(trials, 1e9, *allowed)) is not None:
+        trials.append(Trial(rate, next(noise)))
+    assert len(trials) <= TRIALS_MAX * len(allowed)
+    found = [rate_found(trials, loss_max).passed or 0.0 for loss_max in allowed]
+    assert all(less <= more for less, more in pairwise(found))
+
+
+@given(st.floats(0.05, 0.99), st.floats(0.05, 0.99))
+def test_searches_share_their_trials(first: float, second: float) -> None:
+    """On a steady path each rate is found to the resolution, with fewer trials than searches of their own take."""
+    none, some = sorted((first * 1e9, second * 1e9))
+
+    def loss_of(rate: float) -> float:
+        return 0.0 if rate <= none else 0.0005 if rate <= some else 0.01
+
+    trials: list[Trial] = []
+    while (rate := next_rate(trials, 1e9, 0.0, 0.001)) is not None:
+        trials.append(Trial(rate, loss_of(rate)))
+    for capacity, loss_max in ((none, 0.0), (some, 0.001)):
+        found = rate_found(trials, loss_max)
+        assert found.passed is not None
+        assert found.over is not None
+        assert found.passed <= capacity <= found.over <= found.passed / (1 - RESOLUTION)
+        assert found.beyond is None
+    assert len(trials) < sum(len(searched(loss_of, 1e9, loss_max)[1]) for loss_max in (0.0, 0.001))

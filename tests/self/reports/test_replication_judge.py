@@ -44,7 +44,7 @@ def seen(*sightings: Sighting) -> FrameSeen:
 def test_a_copy_for_each_remote_is_right() -> None:
     """One packet to each remote, whichever spine it takes; what comes in, or is at other nodes, counts for nothing."""
     elsewhere = replace(copy("l1_s1", ONE), node="s1")
-    finding = judge_replication(VTEP, seen(*SOUND, copy("l1_s1", TWO, "in"), elsewhere))
+    finding = judge_replication(LAB["l1"], VTEP, seen(*SOUND, copy("l1_s1", TWO, "in"), elsewhere))
     assert finding
     assert finding.message == f"{COPIES} - one for each of 2 remotes"
 
@@ -61,7 +61,7 @@ def test_a_copy_for_each_remote_is_right() -> None:
 )
 def test_another_number_of_copies_is_told(sightings: tuple[Sighting, ...], words: str) -> None:
     """A remote that is left out, served twice or not declared is named with the VTEP."""
-    finding = judge_replication(VTEP, seen(*sightings))
+    finding = judge_replication(LAB["l1"], VTEP, seen(*sightings))
     assert not finding
     assert finding.message == f"{COPIES} - {words}"
 

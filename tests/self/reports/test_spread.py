@@ -2,7 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from reports.judge.spread import FlowSeen, all_arrive, chi_square_tail, each_stays, share_one_way, shares, spread_evenly
+from reports.judge.spread import (
+    DIRECT,
+    FlowSeen,
+    Forks,
+    all_arrive,
+    chi_square_tail,
+    each_stays,
+    share_one_way,
+    shares,
+    spread_evenly,
+)
+from tests.self.builders import expect
+from tests.self.shapes import SHAPES, shape
+from topology.formats import load
 
 
 def flows(**counts: int) -> list[FlowSeen]:
@@ -85,3 +98,23 @@ def test_restless_flow_fails() -> None:
 def test_shares_count_flows_not_packets() -> None:
     """Each flow counts once, by its first packet that arrived."""
     assert shares([*flows(sc1=2), LOST, GONE]) == {"sc1": 3}
+
+
+@pytest.mark.parametrize(
+    ("lab", "source", "target", "ways", "nodes"),
+    [
+        ("ecmp", "cs1", "cs2", ["sc1", "sc2"], ("sc1", "sc2")),
+        ("two-ways-without-spines", "h1", "h2", ["x", "y"], ("x", "y")),
+        ("links-side-by-side", "h1", "h2", ["a:p+b:p", "a:q+b:q"], ()),
+        ("bare", "h1", "h2", [DIRECT], ()),
+        ("ece792", "cs1", "cs5", [DIRECT], ()),
+    ],
+)
+def test_ways_are_named_by_what_others_do_not_pass(
+    lab: str, source: str, target: str, ways: list[str], nodes: tuple[str, ...]
+) -> None:
+    """Spines, or other nodes that only some ways pass, or the links where all pass the same nodes."""
+    fabric = shape(lab) if lab in SHAPES else load(lab)
+    found = Forks(expect(fabric, source, target, "udp"))
+    assert (found.ways, found.nodes) == (ways, nodes)
+    assert {found.name(hop.ref for hop in path.hops) for path in found.journey.paths} == set(ways)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reports.evidence import Cause, Finding, Sighting, first_broken
-from reports.judge.trip import Leg, Trip
+from reports.judge.trip import Leg, Trip, is_tunnelled
 from tests.self.builders import (
     NONCE,
     expect,
@@ -22,13 +22,31 @@ from tests.self.builders import (
     with_field,
     without_gre,
 )
-from topology.errors import PromiseBroken
+from tests.self.shapes import SHAPES, shape
+from topology.errors import NotApplicable, PromiseBroken
 from topology.expected import expected_journey, reply_to
+from topology.formats.lab import load_lab_text
+from topology.promises import Pair
 from topology.wire.headers import Vlan
 from topology.wire.stack import Stack
 
 CAUSE = Cause("route", "lc1", "lc1_sc2", "28.0.0.0/24", "missing", "ip -n lc1 route add …")
 LINKS = reference().spine_links
+OVERLAYS = [(name, pair) for name in SHAPES for pair in shape(name).pairs if pair.kind not in ("bridge", "routed")]
+BACK_OVER_THE_SAME_LINK = """
+lab: back-over-the-same-link
+nodes:
+  a: {role: leaf, addresses: {ab: 10.0.0.1/30, ac: 10.0.1.1/30, h: 192.168.1.254/24},
+    routes: [192.168.2.0/24 via 10.0.0.2]}
+  b: {role: leaf, addresses: {ab: 10.0.0.2/30}, gre: {tun: {local: 10.0.0.2, remote: 10.0.1.2}},
+    routes: [192.168.2.0/24 dev tun, default via 10.0.0.1]}
+  c: {role: leaf, addresses: {ac: 10.0.1.2/30, h: 192.168.2.254/24}, gre: {tun: {local: 10.0.1.2, remote: 10.0.0.2}},
+    routes: [192.168.1.0/24 dev tun, 10.0.0.0/30 via 10.0.1.1]}
+  h1: {role: customer, addresses: {eth0: 192.168.1.1/24}, routes: [default via 192.168.1.254]}
+  h2: {role: customer, addresses: {eth0: 192.168.2.1/24}, routes: [default via 192.168.2.254]}
+links: [[a:ab, b:ab], [a:ac, c:ac], [a:h, h1:eth0], [c:h, h2:eth0]]
+"""
+"""Leaf a sends bare to b what b wraps for c, by way of a."""
 
 
 def changed_leg(source: str, target: str, number: int, seen: Sighting | None) -> Leg:
@@ -111,16 +129,50 @@ def test_bare_packet_on_one_link_is_noticed() -> None:
     assert repr(finding).startswith("sc2 - sc2_lc1 - expected inside a tunnel - seen ether / ipv4 20.0.0.1>20.0.0.3")
 
 
-def test_routed_packet_is_bare() -> None:
-    """A pair that is routed without an overlay is bare on the links, as it must be."""
-    assert not good_leg(vxlan_lab(), "c3", "c4").never_bare(vxlan_lab().spine_links)
+def test_way_without_a_tunnel_makes_no_such_promise() -> None:
+    """A pair that is routed or bridged without an overlay is bare on its links: the promise does not apply."""
+    for good in (good_leg(vxlan_lab(), "c3", "c4"), good_leg(reference(), "cs1", "cs2")):
+        with pytest.raises(NotApplicable, match="no link of its declared way lies between encapsulation and dec"):
+            good.never_bare(reference().links + vxlan_lab().links)
 
 
-def test_packet_that_crossed_no_link_proves_nothing() -> None:
-    """A packet that never was on the links does not count as never bare there."""
-    finding = good_leg(reference(), "cs1", "cs2").never_bare(LINKS)
-    assert repr(finding) == "cs1 -> cs2 - expected on the links - seen nowhere"
+def test_packet_that_crossed_no_such_link_proves_nothing() -> None:
+    """A packet that never was on the links of its declared way does not count as never bare there."""
+    finding = lost(good_leg(reference(), "cs1", "cs5")).never_bare(LINKS)
+    places = "lc1:lc1_sc2, sc2:sc2_lc1, sc2:sc2_lc2, lc2:lc2_sc2"
+    assert repr(finding) == f"cs1 -> cs5 - expected inside a tunnel at {places} - seen at none of them"
     assert not finding
+
+
+@pytest.mark.parametrize(("name", "pair"), OVERLAYS, ids=[f"{name}-{pair}" for name, pair in OVERLAYS])
+def test_no_link_between_encapsulation_and_decapsulation_may_show_a_packet_bare(name: str, pair: Pair) -> None:
+    """Whatever roles stand there, a packet in its tunnel holds the promise, and one bare sighting breaks it."""
+    lab = shape(name)
+    good = good_leg(lab, pair.source, pair.target)
+    assert good.never_bare(lab.links)
+    ports, hops = {end for link in lab.links for end in link.ends}, good.expected.paths[0].hops
+    inside = [n for n, hop in enumerate(hops) if hop.ref in ports and is_tunnelled(dict(hop.layers))]
+    assert inside
+    for number in inside:
+        sightings = seen_path(lab, good.expected.paths[0])
+        bare = seen_hop(lab, hops[0], number)
+        sightings[number] = replace(bare, node=hops[number].node, interface=hops[number].interface)
+        finding = leg(good.expected, sightings).never_bare(lab.links)
+        assert not finding
+        where = f"{hops[number].node} - {hops[number].interface}"
+        assert repr(finding).startswith(f"{where} - expected inside a tunnel - seen ether / ipv4 192.168.")
+
+
+def test_link_that_the_way_crosses_twice_may_show_the_packet_bare_once() -> None:
+    """Where the way leads over a link before encapsulation, and again in the tunnel, one bare crossing is declared."""
+    lab = load_lab_text(BACK_OVER_THE_SAME_LINK)
+    good = good_leg(lab, "h1", "h2")
+    assert good.never_bare(lab.links)
+    hops, sightings = good.expected.paths[0].hops, seen_path(lab, good.expected.paths[0])
+    again = next(n for n, hop in enumerate(hops) if str(hop.ref) == "a:ab" and is_tunnelled(dict(hop.layers)))
+    sightings[again] = replace(sightings[again], headers=sightings[0].headers)
+    finding = leg(good.expected, sightings).never_bare(lab.links)
+    assert repr(finding).startswith("a - ab - expected inside a tunnel - seen ether / ipv4 192.168.1.1>192.168.2.1")
 
 
 def test_gre_without_its_vxlan_still_is_a_tunnel_but_not_as_declared() -> None:

@@ -366,7 +366,7 @@ COUNTS: dict[str, tuple[NodeState, list[str]]] = {
         ["remote none"],
     ),
     "floods missing": (entry(at("con_ns1"), gone=FLOOD), ["missing"]),
-    "an address that the route decides": (parameter(at("con_ns1"), "vxlan-cont", local="None"), []),
+    "an address that the route decides": (parameter(at("con_ns1"), "vxlan-cont", local="none"), []),
     "a device that the route decides": (parameter(at("con_ns1"), "vxlan-cont", dev="none"), []),
     "another device": (parameter(at("con_ns1"), "vxlan-cont", dev="bridge1_cs1"), ["dev bridge1_cs1"]),
     "a TTL that is the usual one": (parameter(at("con_ns1"), "vxlan-cont", ttl="64"), []),

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_interface
+
 import pytest
 
 from tests.self.builders import reference, vxlan_lab
 from topology.formats.lab import load_lab, load_lab_text
-from topology.isolation.domains import Domain, domains, flooded, flooded_from, reached, transit, twins, way
-from topology.model import Fabric
+from topology.isolation.domains import (
+    Domain,
+    askers,
+    domains,
+    flooded,
+    flooded_from,
+    reached,
+    transit,
+    twins,
+    two_in_one_node,
+    way,
+)
+from topology.model import Fabric, Interface, Node
 from topology.refs import PortRef
 
 TENANTS = load_lab("two-tenants")
@@ -153,3 +167,40 @@ def test_twins_have_an_address_or_a_mac_in_two_domains() -> None:
         ("red3", "blue3"),
     ]
     assert list(twins(reference(), domains(reference()))) == []
+
+
+def test_shared_address_is_asked_for_by_a_neighbour() -> None:
+    """Each of the two tenants' stations has a twin, and is asked for by another station of its own domain."""
+    every = domains(TENANTS)
+    for one in every:
+        found = askers(TENANTS, every, one)
+        assert {owner for _, owner in found} == {*one.stations}
+        assert all(source != owner and source in one.stations for source, owner in found)
+    assert askers(reference(), domains(reference()), domains(reference())[0]) == []
+
+
+def test_nobody_asks_by_arp_for_what_has_no_ipv4_address() -> None:
+    """Two tenants that share MACs and IPv6 addresses alone have nothing that ARP (RFC 826) asks for."""
+
+    def in_ipv6(node: Node) -> Node:
+        devices = (replace(device, addresses=tuple(map(as_ipv6, device.addresses))) for device in node.devices)
+        return replace(node, devices=tuple(devices)) if node.role == "customer" else node
+
+    lab = replace(TENANTS, nodes=tuple(map(in_ipv6, TENANTS.nodes)))
+    every = domains(lab)
+    assert list(twins(lab, every))
+    assert [askers(lab, every, one) for one in every] == [[] for _ in every]
+
+
+def as_ipv6(interface: Interface) -> Interface:
+    return ip_interface(f"fd00::{int(interface.ip) & 0xFFFF:x}/64")
+
+
+def test_node_with_tunnels_of_two_tenants_is_found_with_both() -> None:
+    """A leaf that has a VTEP in each of two tenants' domains; nothing in a lab of one."""
+    one, other, mine, others = next(two_in_one_node(domains(TENANTS)))
+    assert (str(one), str(other)) == tuple(map(str, domains(TENANTS)))
+    assert mine.node == others.node
+    assert mine in one.vteps
+    assert others in other.vteps
+    assert list(two_in_one_node(domains(reference()))) == []

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from tests.self.builders import reference, reference_text, vxlan_lab
+from tests.self.shapes import shape
 from topology.errors import NotApplicable
 from topology.formats.lab import load_lab, load_lab_text
 from topology.isolation.domains import flooded_from
@@ -19,6 +20,8 @@ from topology.isolation.forgery import (
     VNI_MAX,
     Forgery,
     Inroad,
+    beside_another_tenant,
+    bridged,
     control,
     forgeries,
     spread_over,
@@ -242,3 +245,25 @@ def test_what_is_wrong_with_a_packet_is_said() -> None:
     assert words["undeclared-vni"] == "Geneve from 10.1.1.2 with VNI 8"
     assert words["unknown-protocol"].endswith("with VNI 7 and protocol type 0x88b5")
     assert words["critical-option"].endswith("with VNI 7 and a critical option that nobody knows")
+
+
+@pytest.mark.parametrize(
+    ("lab", "vxlan", "geneve"),
+    [
+        ("three-on-one-switch", ["a:vx", "b:vx", "c:vx"], []),
+        ("geneve-point-to-point", [], ["a:type", "b:type"]),
+        ("routed-vxlan", [], []),
+        ("documented", [], []),
+    ],
+)
+def test_bridged_target_is_one_that_somebody_reaches(lab: str, vxlan: list[str], geneve: list[str]) -> None:
+    """A tunnel device that is routed, or of another kind, is none."""
+    assert [str(target) for target in bridged(shape(lab), Vxlan)] == vxlan
+    assert [str(target) for target in bridged(shape(lab), Geneve)] == geneve
+
+
+def test_target_beside_another_tenant_has_a_vni_to_be_confused_with() -> None:
+    """Every VTEP of two tenants has one, none of a single tenant's has."""
+    assert all(beside_another_tenant(TENANTS, target) for target in targets(TENANTS))
+    assert not any(beside_another_tenant(reference(), target) for target in targets(reference()))
+    assert not any(beside_another_tenant(shape("routed-vxlan"), target) for target in targets(shape("routed-vxlan")))

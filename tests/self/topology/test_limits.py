@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from tests.self.builders import expect, reference, reference_text, vxlan_lab
+from tests.self.shapes import SHAPES, TEXTS, shape
 from topology.errors import LabError
+from topology.formats import load
 from topology.formats.lab import load_lab_text
-from topology.limits import Limit, carried, check_mtus, limits
+from topology.limits import (
+    NARROWER,
+    Limit,
+    bottlenecks,
+    can_be_narrowed,
+    carried,
+    check_mtus,
+    first_router,
+    limits,
+)
 from topology.model import Fabric
 
 SC2 = "[lc1:lc1_sc2, sc2:sc2_lc1]"
 GRE1, GRE2 = "local: 26.0.0.2, remote: 28.0.0.2, ", "local: 28.0.0.2, remote: 26.0.0.2, "
+
+
+def with_mtus(fabric: Fabric, node: str, mtus: Mapping[str, int]) -> Fabric:
+    """The same fabric with other MTUs at some of a node's devices."""
+    devices = tuple(replace(device, mtu=mtus.get(device.name, device.mtu)) for device in fabric[node].devices)
+    changed = replace(fabric[node], devices=devices)
+    return replace(fabric, nodes=tuple(changed if known.name == node else known for known in fabric.nodes))
 
 
 def narrowest(fabric: Fabric, source: str, target: str) -> Limit:
@@ -158,3 +177,57 @@ def test_each_legal_path_has_its_own_width() -> None:
     mixed = replace(journey, paths=(*bridge.paths, *journey.paths))
     assert [limit.largest for limit in carried(reference(), mixed)] == [1426, 1500]
     assert carried(reference(), replace(journey, paths=())) == ()
+
+
+@pytest.mark.parametrize(
+    ("lab", "ends", "mtus"),
+    [
+        ("ece792", "cs1-cs5", ["lc1 {'lc1_sc2': 1400}", "lc1 {'gretun-cont': 1376}", "con_ns1 {'vxlan-cont': 1322}"]),
+        ("documented", "c1-c2", ["leaf1 {'to-leaf2': 1400}", "leaf1 {'tunnel': 1376}"]),
+        ("jumbo-underlay", "h1-h2", ["a {'up': 1374}", "a {'tun': 1350}"]),
+        ("two-vteps-behind-one-leaf", "h1-h2", ["l1 {'w2': 1400}", "w1 {'vx': 1346}"]),
+        ("geneve-point-to-point", "h1-h2", ["a {'dev': 1400}", "a {'type': 1346}"]),
+        ("ecmp", "cs1-cs2", ["lc1 {'lc1_sc1': 1400, 'lc1_sc2': 1400}", "lc1 {'gre-lc2': 1376}"]),
+        (
+            "ecmp-gre-per-spine",
+            "cs1-cs2",
+            ["lc1 {'lc1_sc1': 1400, 'lc1_sc2': 1400}", "lc1 {'gre-sc1': 1376, 'gre-sc2': 1376}"],
+        ),
+        ("bare", "h1-h2", []),
+    ],
+)
+def test_bottleneck_is_narrower_than_the_whole_way(lab: str, ends: str, mtus: list[str]) -> None:
+    """However wide the underlay is, devices are given MTUs by which 100 bytes less than the way's limit cross."""
+    fabric = shape(lab) if lab in SHAPES else load(lab)
+    pair = next(pair for pair in fabric.pairs if f"{pair.source}-{pair.target}" == ends)
+    found = list(bottlenecks(fabric, pair))
+    assert [f"{one.node} {one.mtus(one.whole - NARROWER)}" for one in found] == mtus
+    for one in found:
+        assert can_be_narrowed(fabric, one)
+        narrowed = with_mtus(fabric, one.node, one.mtus(one.whole - NARROWER))
+        assert carried(narrowed, expect(narrowed, pair.source, pair.target))[0].largest == one.whole - NARROWER
+
+
+@pytest.mark.parametrize(
+    ("lab", "ends", "place"),
+    [("ece792", "cs1-cs4", "lc1:lc1_sc2"), ("documented", "c1-c2", "leaf1:to-leaf2"), ("bare", "h1-h2", "r:b")],
+)
+def test_first_router_tells_its_sender_an_mtu(lab: str, ends: str, place: str) -> None:
+    """It is the first node that routes the customer's own packet, be it a leaf, a spine or the only router."""
+    fabric = shape(lab) if lab in SHAPES else load(lab)
+    pair = next(pair for pair in fabric.pairs if f"{pair.source}-{pair.target}" == ends)
+    assert [str(found) for found in first_router(fabric, pair)] == [f"{pair}-at-{place}"]
+
+
+def test_bridged_pair_has_no_router() -> None:
+    """Nobody tells the sender of a Layer 2 overlay anything in its own name."""
+    assert list(first_router(shape("geneve-point-to-point"), shape("geneve-point-to-point").pairs[0])) == []
+
+
+def test_device_that_would_lose_its_ipv6_address_is_not_narrowed() -> None:
+    """Below 1280 bytes the kernel takes IPv6 from a device (RFC 8200, section 5)."""
+    fabric = load_lab_text(
+        TEXTS["ipv6-without-spines"].replace("[[a:up, b:up]", "[{endpoints: [a:up, b:up], mtu: 1350}")
+    )
+    found = list(bottlenecks(fabric, fabric.pairs[0]))
+    assert [(one.interfaces, can_be_narrowed(fabric, one)) for one in found] == [(("up",), False), (("tun",), True)]

@@ -86,6 +86,8 @@ def samples() -> list[bytes]:
         ether() / outer() / inner() / ICMP(type=3, code=4, nexthopmtu=1400) / Raw(bytes(vxlan_packet())[:60]),
         ether() / six / outer() / six / UDP(sport=1, dport=2) / Raw(b"x"),
         ether() / outer(options=[b"\x07\x03\x04\x00"]) / GRE(version=1, proto=0x880B) / Raw(bytes(20)),
+        ether() / IPv6(nh=0, plen=0) / Raw(b"\x06\0\xc2\4\0\1\0\0") / Raw(bytes(TCP()) + bytes(20)),
+        ether() / IPv6(nh=6, plen=0) / TCP() / Raw(bytes(20)),
         ether() / IPv6(nh=0) / Raw(b"\x2c\x00" + bytes(6) + b"\x3a\x00" + bytes(6) + b"\x80" + bytes(20)),
     ]
     return [bytes(packet) for packet in packets]

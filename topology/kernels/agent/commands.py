@@ -39,6 +39,17 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
+def reset_signals() -> None:
+    """Ignore and block no signal, whatever the parent did: nohup(1) and background jobs hand that on over exec.
+
+    SIGPIPE and SIGXFSZ stay ignored, as Python itself sets them; Popen gives commands the default.
+    """
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 class Commands:
     """The running commands by request number; the agent's loop tells of output and ended children."""
 

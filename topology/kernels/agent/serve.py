@@ -30,7 +30,7 @@ import sys
 import time
 from typing import Any
 
-from topology.kernels.agent.commands import Commands
+from topology.kernels.agent.commands import Commands, reset_signals
 from topology.kernels.agent.files import read_text, write_text
 from topology.kernels.agent.namespaces import Namespaces
 from topology.kernels.agent.relay import Relay
@@ -366,6 +366,7 @@ def main(stream_fd: int | None) -> None:
 
     A node takes four descriptors (its namespace, netlink, tap, watch), so as many may be open as the system allows.
     """
+    reset_signals()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     stream_in = os.dup(0) if stream_fd is None else stream_fd

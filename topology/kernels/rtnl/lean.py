@@ -15,7 +15,8 @@ LINK_ATTRIBUTES = frozenset((IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFL
 """What a device's state is read from."""
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
 BRIDGE = b"bridge\0"
-"""Of a bridge nothing is read but that it is one; its data are mostly timers."""
+IFLA_BR_AGEING_TIME = 4
+"""What is read of a bridge's data, which are mostly timers."""
 RTA_CACHEINFO, NDA_CACHEINFO = 12, 3
 RTM_F_CLONED = 0x200
 NUD_NOARP, NUD_PERMANENT = 0x40, 0x80
@@ -62,8 +63,11 @@ def _link_info(nested: bytes) -> bytes:
     """The device's kind and its parameters, without those of the port that it may be."""
     known = dict(attributes(nested, 0))
     kept = [known[IFLA_INFO_KIND]] if IFLA_INFO_KIND in known else []
-    if IFLA_INFO_DATA in known and not any(attribute[4:].startswith(BRIDGE) for attribute in kept):
-        kept.append(known[IFLA_INFO_DATA])
+    if IFLA_INFO_DATA in known:
+        data = known[IFLA_INFO_DATA]
+        if any(attribute[4:].startswith(BRIDGE) for attribute in kept):
+            data = _packed(IFLA_INFO_DATA, dict(attributes(data[4:], 0)).get(IFLA_BR_AGEING_TIME, b""))
+        kept.append(data)
     return b"".join(kept)
 
 

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from topology.kernels.rtnl.dumps import parsed
-from topology.plan import GRE_KEY, INHERIT_TOS
+from topology.model import AGEING
+from topology.plan import GRE_KEY, INHERIT_TOS, USER_HZ
 from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
 
 IFF_UP = 1
@@ -86,11 +87,16 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int
         yield "dev", names.get(link, "none")
     if kind == "vxlan":
         yield "vni", str(data.get("IFLA_VXLAN_ID"))
-        yield "local", str(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6"))
+        yield "local", str(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6") or "none")
         yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6") or "none")
         yield "dstport", str(data.get("IFLA_VXLAN_PORT"))
         yield "dev", names.get(data.get("IFLA_VXLAN_LINK"), "none")
         yield "ttl", str(data.get("IFLA_VXLAN_TTL") or "auto")
+        if data.get("IFLA_VXLAN_LEARNING") == 0:
+            yield "learning", "off"
+        yield from _ageing(data.get("IFLA_VXLAN_AGEING"), 1)
+    if kind == "bridge":
+        yield from _ageing(data.get("IFLA_BR_AGEING_TIME"), USER_HZ)
     if kind == "geneve":
         yield "vni", str(data.get("IFLA_GENEVE_ID"))
         yield "remote", str(data.get("IFLA_GENEVE_REMOTE") or data.get("IFLA_GENEVE_REMOTE6") or "none")
@@ -111,6 +117,12 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int
                 for side, set_ in (("I", flags), ("O", sent))
             )
             yield word, received if received == told else f"{received} in, {told} out"
+
+
+def _ageing(ticks: int | None, per_second: int) -> Iterator[tuple[str, str]]:
+    """For how many seconds a device knows a MAC, where that is not the kernel's default."""
+    if ticks is not None and ticks != AGEING * per_second:
+        yield "ageing", f"{ticks / per_second:g}"
 
 
 def _settings(message: Any) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,109 @@
+"""What all network namespaces of a kernel share and a large lab can use up: neighbour tables, open files, namespaces.
+
+The tables are read over rtnetlink, which gives them in every namespace: their files under ``/proc`` are in the first
+one only, and so is the way to set their limits.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from topology.errors import EvidenceIncomplete, NetlinkError
+from topology.kernels.link import Agent
+from topology.kernels.rtnl.messages import messages
+from topology.room import Room
+
+RTM_NEWNEIGHTBL, RTM_GETNEIGHTBL, DUMP_FLAGS = 64, 66, 0x301
+"""linux/rtnetlink.h; NLM_F_REQUEST | NLM_F_DUMP"""
+NDTA_NAME, NDTA_THRESH3, NDTA_CONFIG, NDTA_STATS = 1, 4, 5, 7
+"""linux/neighbour.h"""
+ENTRIES_AT, OVERFLOWS_AT = 4, 80
+"""ndtc_entries in struct ndt_config, ndts_table_fulls in struct ndt_stats (linux/neighbour.h)."""
+TABLES: Mapping[str, int] = {"arp_cache": 4, "ndisc_cache": 6}
+REQUEST = struct.pack("=IHHIIB3x", 20, RTM_GETNEIGHTBL, DUMP_FLAGS, 0, 0, 0)
+FILES_EACH, FILES_BESIDE = 4, 256
+"""Descriptors of the agent: a node's namespace, netlink, tap and watch; its own, and sockets held during a look."""
+LIMITS = "/proc/self/limits"
+SETTINGS = {f"net/ipv{version}/neigh/default/gc_thresh{n}": 1 << 20 for version in (4, 6) for n in (2, 3)}
+"""What a kernel of our own is given: more neighbours than fit into its memory."""
+
+
+@dataclass(frozen=True)
+class NeighbourTable:
+    """A kernel's table for one IP version: entries now and at most, and how often one more was refused since boot."""
+
+    version: int
+    most: int
+    entries: int
+    overflows: int
+
+    @property
+    def setting(self) -> str:
+        """The sysctl of its limit, which only the first network namespace has."""
+        return f"net.ipv{self.version}.neigh.default.gc_thresh3"
+
+    def mend(self, need: int) -> str:
+        """The command that makes room for so many more entries, with as much again to spare."""
+        return f"as root: sysctl -w {self.setting}={1 << (2 * (need + self.entries)).bit_length()}"
+
+
+def neighbour_tables(agent: Agent) -> list[NeighbourTable]:
+    """The tables of the kernel under an agent; NetlinkError where the answer is not what a kernel says."""
+    answer = agent.call("netlink", REQUEST, chunks=[[None, len(REQUEST), 0]]).body
+    try:
+        return [table for kind, _, _, said in messages(answer) if kind == RTM_NEWNEIGHTBL for table in _tables(said)]
+    except struct.error as error:
+        raise NetlinkError(f"agent - neighbour tables - expected a dump - seen {error}") from error
+
+
+def _tables(said: bytes) -> Iterator[NeighbourTable]:
+    """The table of a message; none where it is about one device's parameters, or a table that no IP version has."""
+    found, at = dict[int, bytes](), 4
+    while at + 4 <= len(said):
+        size, kind = struct.unpack_from("=HH", said, at)
+        found[kind & 0x3FFF] = said[at + 4 : at + size]
+        at += max(4, (size + 3) & ~3)
+    version = TABLES.get(found.get(NDTA_NAME, b"").rstrip(b"\0").decode(errors="replace"))
+    if version and NDTA_THRESH3 in found:
+        (most,) = struct.unpack("=I", found[NDTA_THRESH3])
+        (entries,) = struct.unpack_from("=I", found.get(NDTA_CONFIG, b""), ENTRIES_AT)
+        (overflows,) = struct.unpack_from("=Q", found.get(NDTA_STATS, b""), OVERFLOWS_AT)
+        yield NeighbourTable(version, most, entries, overflows)
+
+
+def check_no_overflow(before: Sequence[NeighbourTable], after: Sequence[NeighbourTable]) -> None:
+    """EvidenceIncomplete where a table was full in between: what was lost then was not lost by the network."""
+    for old, new in zip(before, after, strict=True):
+        if refused := new.overflows - old.overflows:
+            what = f"neighbour table of IPv{new.version} - expected room for every entry - seen {refused} refused"
+            used = f"{new.entries} of {new.most} entries used, by all namespaces of the kernel"
+            raise EvidenceIncomplete(f"{what} - {used} - {new.mend(new.most)}")
+
+
+def shortages(agent: Agent, room: Room, namespaces_max: int | None) -> list[str]:
+    """What the kernel under an agent has too little of for a lab, each with the command that mends it.
+
+    ``namespaces_max`` is how many network namespaces this machine allows; None where the kernel is another.
+    """
+    found = []
+    for table in neighbour_tables(agent):
+        need = room.neighbours.get(table.version, 0)
+        if need > table.most:
+            what = f"{table.setting} - expected {need} or more, shared by all namespaces - seen {table.most}"
+            found.append(f"{what} - {table.mend(need)}")
+    files, most = FILES_EACH * room.namespaces + FILES_BESIDE, _open_files(agent)
+    if room.namespaces and most is not None and files > most:
+        found.append(f"open files - expected {files} or more - seen {most} (hard limit) - ulimit -Hn {files}")
+    if namespaces_max is not None and room.namespaces > namespaces_max:
+        what = f"user.max_net_namespaces - expected {room.namespaces} or more - seen {namespaces_max}"
+        found.append(f"{what} - as root: sysctl -w user.max_net_namespaces={2 * room.namespaces}")
+    return found
+
+
+def _open_files(agent: Agent) -> int | None:
+    """How many files the agent may open; None where there is no limit."""
+    (text,) = agent.call("read_files", files=[[None, LIMITS]]).get("texts", list)
+    line = next((line for line in str(text).splitlines() if line.startswith("Max open files")), "")
+    return int(hard) if (hard := (line.split() or [""])[-2:][0]).isdigit() else None

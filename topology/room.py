@@ -1,0 +1,84 @@
+"""How much of what all network namespaces of a kernel share a lab takes, computed from its declaration. Pure.
+
+A neighbour table (one for ARP, one for neighbour discovery) is such a thing: a packet that needs an entry where there
+is no room for one is dropped (neigh_alloc, net/core/neighbour.c), in whichever namespace it happens to be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TypeAlias
+
+from topology.expected import expected_journey, probes_of, reply_to
+from topology.model import Fabric
+from topology.packet import Layers, Probe
+
+ENTRIES: Mapping[int, int] = {4: 2, 6: 4}
+"""Neighbour entries for two stations that exchange packets, by IP version: each has one of the other. With IPv6 the one
+that asks for another's packet does so from its link-local address, which the asked one then knows, too."""
+VERSIONS: Mapping[str, int] = {"ipv4": 4, "ipv6": 6}
+"""The IP version of a header."""
+Adjacency: TypeAlias = tuple[int, frozenset[str]]
+"""An IP version and the two MAC addresses of a frame that carries it."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a lab needs: network namespaces, and by IP version the neighbour entries of all pairs at once."""
+
+    namespaces: int = 0
+    neighbours: Mapping[int, int] = field(default_factory=dict)
+
+
+NO_ROOM = Room()
+
+
+def room_for(fabric: Fabric, copies: int = 1) -> Room:
+    """The room that so many copies of a fabric need on one kernel."""
+    wanted = (probe for pair in fabric.pairs for probe in probes_of(fabric, pair) if _one_version(probe))
+    return Room(copies * len(fabric.nodes), {v: copies * n for v, n in entries(adjacencies(fabric, wanted)).items()})
+
+
+def in_groups(fabric: Fabric, probes: Sequence[Probe], room: Mapping[int, int]) -> Iterator[Sequence[Probe]]:
+    """The probes, in order, in as few groups as have room for the neighbours of all their ways, there and back.
+
+    A probe that alone needs more is a group of its own.
+    """
+    group: list[Probe] = []
+    known: set[Adjacency] = set()
+    for probe in probes:
+        ways = adjacencies(fabric, (probe, reply_to(probe)))
+        together = entries(known | ways) if ways - known else Counter()
+        if group and any(count > room.get(version, count) for version, count in together.items()):
+            yield group
+            group, known = [], set()
+        group.append(probe)
+        known |= ways
+    yield group
+
+
+def adjacencies(fabric: Fabric, probes: Iterable[Probe]) -> set[Adjacency]:
+    """Who exchanges frames with whom so that these probes arrive."""
+    journeys = (expected_journey(fabric, probe) for probe in probes)
+    hops = chain.from_iterable(path.hops for journey in journeys for path in journey.paths)
+    return {found for hop in hops if (found := _adjacency(hop.layers)) is not None}
+
+
+def entries(found: Iterable[Adjacency]) -> Counter[int]:
+    """The neighbour entries of all that exchange frames, by IP version."""
+    return Counter({version: ENTRIES[version] * n for version, n in Counter(each for each, _ in found).items()})
+
+
+def _adjacency(layers: Layers) -> Adjacency | None:
+    name, fields = layers[0]
+    if name != "ether":
+        return None
+    version = next((version for name, _ in layers if (version := VERSIONS.get(name))), None)
+    return (version, frozenset((str(fields["src"]), str(fields["dst"])))) if version else None
+
+
+def _one_version(probe: Probe) -> bool:
+    return probe.src.version == probe.dst.version

@@ -13,8 +13,7 @@ from itertools import pairwise
 
 from reports.evidence import Cause
 from reports.judge.traffic import Handled, Traffic
-from topology.expected import leads_to
-from topology.model import LOOPBACK, Address, Fabric, Vxlan
+from topology.model import LOOPBACK, Address, Device, Fabric, Vxlan
 from topology.plan import FLOOD_MAC
 from topology.state import Entry, LinkState, NodeState, RouteState, best_routes, parts_of_sysctl, sysctl_of
 
@@ -290,10 +289,17 @@ def _forwarding(entry: Entry, node: str, traffic: Traffic) -> int:
     if mac not in traffic.macs or device is None:
         return NEVER
     if isinstance(device, Vxlan) and {"port", "vni"}.isdisjoint(said) and "dst" in said:
-        return NEVER if leads_to(traffic.fabric, device, mac, ip_address(said[said.index("dst") + 1])) else CHANGES
+        return NEVER if _leads_to(traffic.fabric, device, mac, ip_address(said[said.index("dst") + 1])) else CHANGES
     if "master" in said:
-        return NEVER if leads_to(traffic.fabric, device, mac) else CHANGES
+        return NEVER if _leads_to(traffic.fabric, device, mac) else CHANGES
     return CHANGES
+
+
+def _leads_to(fabric: Fabric, device: Device, mac: str, remote: Address | None = None) -> bool:
+    """Whether the owner of a MAC is behind a device; with ``remote``, behind that remote of a VXLAN device."""
+    if not isinstance(device, Vxlan) or remote is None:
+        return any(one.mac == mac for one in fabric.behind(device, set()))
+    return any(one.mac == mac for far in fabric.far_vteps(device, remote) for one in fabric.beyond(far, set()))
 
 
 def _floods_alike(cause: Cause, declared: NodeState, live: NodeState) -> bool:

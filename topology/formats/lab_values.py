@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+from itertools import islice
 from typing import Literal, TypeVar
 
 from pydantic_core import PydanticCustomError
@@ -255,11 +256,12 @@ def route(value: object) -> Route:
     """A route in the words of ``ip-route(8)``: ``PREFIX [via ADDRESS] [dev INTERFACE]``, or several ``nexthop``."""
     prefix, *words = text(value).split() or [""]
     parts: list[list[str]] = [[]]
-    for word in words:
+    left = iter(words)
+    for word in left:
         if word == "nexthop":
             parts.append([])
-        else:
-            parts[-1].append(word)
+        else:  # what follows a word is its value, though a device be called nexthop
+            parts[-1] += [word, *islice(left, 1)]
     if len(parts) > 1 and parts[0]:
         raise wrong(f"{shown(' '.join(parts[0]))} stands before 'nexthop' in {shown(value)}", WORDS_OF_A_ROUTE)
     hops = [_next_hop(part, value) for part in (parts[1:] if len(parts) > 1 else parts)]

@@ -43,8 +43,6 @@ class Onlooker(Netlink):
         self.fabric: Fabric | None = None
         self.tunnel_ports: Mapping[str, frozenset[int]] = {}
         """The UDP ports of the nodes' tunnels, by the kind of link."""
-        self.ways: Mapping[str, Sequence[str]] = {}
-        """By node the devices that lead to another node."""
         self.named_ends: Mapping[str, tuple[str, Address]] = {}
         """What each end of a pair means, where pairs are all that is declared: a node and an address of it."""
         self.outlets: Outlets = {}
@@ -59,6 +57,10 @@ class Onlooker(Netlink):
         """Refused, but for nothing to do."""
         if list(operations):
             raise NotApplicable(ONLY_LOOKED_AT)
+
+    def forget_neighbours(self, nodes: Sequence[str]) -> None:
+        """Refused."""
+        raise NotApplicable(ONLY_LOOKED_AT)
 
     def ends(self, nodes: Sequence[str]) -> dict[str, Sequence[End]]:
         """Every device of each node."""
@@ -125,9 +127,6 @@ class AdoptedRuntime:
         states = onlooker.as_seen = onlooker.states(list(chosen))
         joined = self._joined_ends(chosen, others)
         onlooker.outlets = outlets_of(ends, joined, states)
-        onlooker.ways = {
-            node: [end.name for end in known if (node, end.index) in joined] for node, known in ends.items()
-        }
         onlooker.tunnel_ports = tunnel_ports(ends)
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
         if not fabric.nodes:

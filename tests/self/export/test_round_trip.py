@@ -49,6 +49,7 @@ AWKWARD = (
     "1_0",
     "name",
     "eth0",
+    *("mtu", "src", "dst", "to", "id", "link", "local", "remote", "peer", "netns", "address", "nomaster", "nexthop"),
 )
 
 

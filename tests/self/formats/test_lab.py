@@ -10,6 +10,7 @@ import pytest
 from topology import formats
 from topology.errors import Misuse, Position, UnknownName
 from topology.formats.lab import LABS, known_labs, load_lab, load_lab_text
+from topology.formats.lab_values import route
 from topology.model import Bridge, Fabric, Gre, Port, Vxlan, stable_mac
 from topology.promises import ABOVE, MtuPromise, Share
 from topology.refs import PortRef
@@ -210,3 +211,13 @@ def test_throughput_is_a_part_of_the_bare_paths() -> None:
     said += "  - {path: gre, protocol: tcp, size: 800, at-least: 12.5%}\n"
     assert load_lab_text(SMALL + said).throughput == (Share("vxlan", "udp", 0.4), Share("gre", "tcp", 0.125, 800))
     assert load_lab_text(SMALL).throughput == ()
+
+
+def test_device_may_be_called_by_any_word_of_a_route() -> None:
+    """What follows ``dev`` is a name, as ip(8) reads it."""
+    for words in (
+        "10.9.0.0/16 dev nexthop",
+        "10.9.0.0/16 nexthop dev nexthop nexthop dev dev",
+        "10.9.0.0/16 nexthop via 10.0.0.1 dev dev nexthop dev via",
+    ):
+        assert str(route(words)) == words

@@ -9,6 +9,7 @@ import pytest
 
 from tests.self.builders import expect, reference, reference_text, vxlan_lab
 from tests.self.shapes import SHAPES, TEXTS, shape
+from tests.self.topology.kind_labs import LABS, kind_lab
 from topology.errors import LabError
 from topology.formats import load
 from topology.formats.lab import load_lab_text
@@ -209,6 +210,26 @@ def test_bottleneck_is_narrower_than_the_whole_way(lab: str, ends: str, mtus: li
 
 
 @pytest.mark.parametrize(
+    ("name", "router", "narrowed"),
+    [
+        ("routed GRE", ["l1:up"], ["l1:up", "l1:t"]),
+        ("routed VXLAN", ["l2:c"], ["l1:up", "l1:t"]),
+        ("routed Geneve", ["l2:c"], ["l1:up", "l1:t"]),
+        ("bridged into VXLAN and routed behind it", ["l2:c"], ["l1:up", "l1:v"]),
+        ("routed before VXLAN and bridged behind it", [], ["l1:up"]),
+    ],
+)
+def test_overlay_that_is_routed_is_narrowed_where_its_limit_is_one(
+    name: str, router: list[str], narrowed: list[str]
+) -> None:
+    """VXLAN is sent on in fragments, so no router tells an MTU there; a tunnel in a bridge that IP uses limits IP."""
+    fabric = kind_lab(name, f"pairs: [{{source: c1, target: c2, kind: {LABS[name][1]}}}]")
+    (pair,) = fabric.pairs
+    assert [str(found) for found in first_router(fabric, pair)] == [f"{pair}-at-{place}" for place in router]
+    assert [str(found) for found in bottlenecks(fabric, pair)] == [f"{pair}-at-{place}" for place in narrowed]
+
+
+@pytest.mark.parametrize(
     ("lab", "ends", "place"),
     [("ece792", "cs1-cs4", "lc1:lc1_sc2"), ("documented", "c1-c2", "leaf1:to-leaf2"), ("bare", "h1-h2", "r:b")],
 )
@@ -222,6 +243,15 @@ def test_first_router_tells_its_sender_an_mtu(lab: str, ends: str, place: str) -
 def test_bridged_pair_has_no_router() -> None:
     """Nobody tells the sender of a Layer 2 overlay anything in its own name."""
     assert list(first_router(shape("geneve-point-to-point"), shape("geneve-point-to-point").pairs[0])) == []
+
+
+def test_bridge_is_narrowed_where_its_mtu_is_declared() -> None:
+    """What a bridge has chosen for itself is not judged, so that nobody would be named."""
+    text = TEXTS["three-on-one-switch"].replace("a: {role: leaf, addresses: {up:", "a: {role: leaf, addresses: {under:")
+    text = text.replace("bridges: {br: [h, vx]}}\n  b", "bridges: {br: [h, vx], under: [up]}}\n  b")
+    for mtu, places in (("", [("vx",)]), ("mtu: {under: 1550}, ", [("under",), ("vx",)])):
+        fabric = load_lab_text(text.replace("a: {role: leaf, ", f"a: {{role: leaf, {mtu}"))
+        assert [found.interfaces for found in bottlenecks(fabric, fabric.pairs[0])] == places
 
 
 def test_device_that_would_lose_its_ipv6_address_is_not_narrowed() -> None:

@@ -25,6 +25,12 @@ SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
 """asm-generic/socket.h"""
 SO_ATTACH_FILTER = 26
 """asm-generic/socket.h"""
+PACKET_QDISC_BYPASS = 20
+"""A sentinel goes past whatever queues and filters somebody has put on lo."""
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+"""linux/sockios.h, linux/if.h"""
+IFREQ = struct.Struct("=16sH22x")
+"""struct ifreq with an interface's flags."""
 ONCE_ON_LOOPBACK = (
     (0x20, 0, 0, 0xFFFFF008),
     (0x15, 0, 2, 1),
@@ -39,12 +45,6 @@ NOTHING = ((0x06, 0, 0, 0),)
 """A filter that leaves out everything; what it refuses is no drop."""
 MARK_ETHERTYPE = 0x88B5
 """IEEE 802 local experimental EtherType 1: nothing answers it."""
-PACKET_OUTGOING = 4
-SIOCGIFFLAGS, SIOCGIFHWADDR = 0x8913, 0x8927
-"""linux/sockios.h: a device's flags, and its MAC."""
-IFREQ = struct.Struct("16s24s")
-IFF_RUNNING = 0x40
-"""linux/if.h: up, and with a carrier."""
 RECORD = struct.Struct("!HHHHHHHHIIQIB")
 """What ``Tap.read`` gives for each frame: namespace index, packet type, hardware type, protocol, tp_mac, tp_net,
 VLAN TCI, VLAN TPID, status, length on the wire, time (ns since the epoch), captured length, length of the
@@ -58,34 +58,29 @@ FRAME_MAX = 1 << 17
 class Tap:
     """One socket per namespace; what arrives waits in the kernel until it is read."""
 
-    def __init__(
-        self,
-        namespaces: Namespaces,
-        names: Sequence[str | None],
-        buffer_bytes: int,
-        ports: Sequence[Sequence[str]] = (),
-    ) -> None:
-        """``ports`` are, for each namespace, devices that a sentinel may leave by where loopback is down."""
+    def __init__(self, namespaces: Namespaces, names: Sequence[str | None], buffer_bytes: int) -> None:
         self.names = list(names)
-        self.namespaces, self.ports = namespaces, list(ports) or [()] * len(names)
         self.sockets: list[socket.socket] = []
         self.drops = [0] * len(names)
         """Frames that each socket has dropped since it was opened."""
         self.sentinel = b""
         self.unmarked: set[int] = set()
         """The sockets that the latest sentinel has not passed yet."""
+        self.without: set[int] = set()
+        """Those whose namespace carried none, as its lo is down; the one in our own namespace stands for theirs."""
+        self.passed = False
         self.poll = select.epoll()
         self.index: dict[int, int] = {}
         # One buffer for all frames: one for each would be mapped and given back each time, which takes 20 times longer.
         self.buffer = memoryview(bytearray(FRAME_MAX))
+        self.own = packet_socket()
+        with_loopback(self.own)
         for name in names:
             with namespaces.inside(name):
-                tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+                tap = packet_socket()
             self.index[tap.fileno()] = len(self.sockets)
             self.sockets.append(tap)
             self.poll.register(tap, select.EPOLLIN)
-            tap.setblocking(False)
-            attach_filter(tap, ONCE_ON_LOOPBACK)
             tap.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
@@ -96,7 +91,9 @@ class Tap:
         """Take what has arrived, and when that is all, send a sentinel over each namespace's loopback.
 
         Its own tap sees it there and nobody else does; one that is full would drop it, so each is emptied before.
-        Where loopback is down it leaves by a port; where no device runs, no frame can be anywhere, and none is needed.
+        A namespace whose lo is down carries none. What a sentinel proves there is that the kernel has handed over all
+        that was under way when it was sent, and one in our own namespace proves that as well: frames of all namespaces
+        wait in the same queues (enqueue_to_backlog, net/core/dev.c). Behind it the namespace's socket is emptied.
         Gives the records, whether there is more, and whether the sentinels are sent.
         """
         before, more = self.read()
@@ -104,38 +101,39 @@ class Tap:
             return before, True, False
         self.sentinel = bytes(12) + struct.pack("!H", MARK_ETHERTYPE) + payload
         self.unmarked = set(range(len(self.sockets)))
-        for index, tap in enumerate(self.sockets):
-            try:
-                tap.sendto(self.sentinel, ("lo", MARK_ETHERTYPE))
-            except OSError:  # who can send none at all does not see it either, and is told by that
-                self.mark_without_loopback(index)
+        self.without = {index for index, tap in enumerate(self.sockets) if not self.sends(tap)}
+        self.passed = False
+        if self.without and not self.own_passes():  # which empties it
+            self.sends(self.own)
         since, more = self.read()
         return before + since, more, True
 
-    def mark_without_loopback(self, index: int) -> None:
-        """Send a namespace's sentinel out of its ports that run, from and to the port's own MAC.
+    def sends(self, tap: socket.socket) -> bool:
+        """Whether a socket's namespace takes a sentinel for its lo."""
+        try:
+            tap.sendto(self.sentinel, ("lo", MARK_ETHERTYPE))
+        except OSError:
+            return False
+        return True
 
-        Another socket sends it, because none sees what it sends itself. A bridge at the other end learns where the MAC
-        is and passes nothing on; all else drops what is for another MAC.
-        """
-        with self.namespaces.inside(self.names[index]):
-            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            names = [name for _, name in socket.if_nameindex()]
-        with sender, contextlib.suppress(OSError):
-            running = {name for name in names if runs(sender, name)}
-            for port in running.intersection(self.ports[index]):
-                mac = asked(sender, SIOCGIFHWADDR, port)[2:8]
-                sender.sendto(mac + mac + self.sentinel[12:], (port, MARK_ETHERTYPE))
-            if self.ports[index] and not running:
-                self.unmarked.discard(index)
+    def own_passes(self) -> bool:
+        """Whether the sentinel in our own namespace has come through."""
+        with contextlib.suppress(BlockingIOError):
+            while not self.passed:
+                self.passed = self.own.recv(FRAME_MAX) == self.sentinel
+        return self.passed
 
     def read(self) -> tuple[bytes, bool]:
         """Take what has arrived, as records; and whether there is more. Only who has something is asked."""
         out = bytearray()
+        passed = bool(self.without) and self.own_passes()
         for index in sorted(self.index[fd] for fd, _ in self.poll.poll(0, len(self.sockets))):
             if len(out) > READ_MAX:
                 return bytes(out), True
             self.read_one(index, out)
+        if passed and len(out) <= READ_MAX:
+            self.unmarked -= self.without
+            self.without = set()
         return bytes(out), len(out) > READ_MAX
 
     def read_one(self, index: int, out: bytearray) -> None:
@@ -154,12 +152,9 @@ class Tap:
                 if error.errno != errno.ENETDOWN:
                     raise
                 continue
-            if self.sentinel and self.buffer[12:size] == self.sentinel[12:]:
-                own = address[0] == "lo" or (address[2] == PACKET_OUTGOING and address[0] in self.ports[index])
-                if own and index in self.unmarked:
-                    self.unmarked.discard(index)
-                    break
-                continue  # another port's, or that of a neighbour
+            if index in self.unmarked and self.buffer[:size] == self.sentinel and address[0] == "lo":
+                self.unmarked.discard(index)
+                break
             out += record(index, self.buffer[:size], control, address)
         # Reading resets the kernel's count.
         self.drops[index] += struct.unpack("=II", tap.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
@@ -179,20 +174,25 @@ class Tap:
     def close(self) -> None:
         """Close every socket."""
         self.poll.close()
-        for tap in self.sockets:
+        for tap in (self.own, *self.sockets):
             tap.close()
 
 
-def asked(one: socket.socket, request: int, device: str) -> bytes:
-    """What the kernel says of a device (struct ifreq, netdevice(7)), behind the device's name."""
-    reply: bytes = fcntl.ioctl(one, request, IFREQ.pack(device.encode(), b""))
-    return reply[16:]
+def packet_socket() -> socket.socket:
+    """A socket that sees every frame of the namespace that we stand in, and waits for none."""
+    found = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    found.setblocking(False)
+    attach_filter(found, ONCE_ON_LOOPBACK)
+    found.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+    return found
 
 
-def runs(one: socket.socket, device: str) -> bool:
-    """Whether a device is up and has a carrier."""
-    (flags,) = struct.unpack("=H", asked(one, SIOCGIFFLAGS, device)[:2])
-    return bool(flags & IFF_RUNNING)
+def with_loopback(own: socket.socket) -> None:
+    """Have our own namespace's lo up; who may not do that has it up already, or is told by the sentinel."""
+    with contextlib.suppress(OSError):
+        name, flags = IFREQ.unpack(fcntl.ioctl(own, SIOCGIFFLAGS, IFREQ.pack(b"lo", 0)))
+        if not flags & IFF_UP:
+            fcntl.ioctl(own, SIOCSIFFLAGS, IFREQ.pack(name, flags | IFF_UP))
 
 
 def attach_filter(tap: socket.socket, lines: Sequence[tuple[int, int, int, int]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from topology.errors import PromiseBroken
@@ -139,6 +139,8 @@ class Cause:
     declared: str
     live: str
     mend: str
+    about: object = field(default=None, compare=False, repr=False)
+    """What differs, as it is in a state: a link, a device and its address, a sysctl's key, a route, an entry."""
 
     def __str__(self) -> str:
         where = f"{self.node} - {self.interface}" if self.interface else self.node

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
@@ -51,6 +51,26 @@ WATCHED_SYSCTLS = (
 """The keys that are read of every node, beside those of its devices."""
 
 
+READ: Mapping[str, str] = {
+    "device": "kind, up or down, MAC, MTU, the bridge or VRF it is in",
+    "bridge": "ageing",
+    "vxlan": "vni, local, remote, dstport, dev, ttl, learning, ageing",
+    "geneve": "vni, remote, dstport, ttl, tos",
+    "gre": "local, remote, ttl, tos, key, csum, seq",
+    "ip6gre": "local, remote, ttl, tos, key, csum, seq",
+    "vlan": "id, protocol, dev",
+    "address": "all but link-local and loopback ones",
+    "route": "of the main table: prefix, next hops, type; of other tables: what is not the kernel's own",
+    "rule": "every policy rule",
+    "neighbour": "permanent ones",
+    "forwarding entry": "static and permanent ones, of bridges and VXLAN devices",
+    "qdisc": "what is not a device's default; the options of netem and tbf",
+    "filter": "place, kind and preference",
+    "nftables": "names of tables, and whether one acts: by a chain that drops, or a rule not of docker's resolver",
+}
+"""What is read of a node, beside the sysctls; docs/adopting.md shows it. Nothing else is known of a live node."""
+
+
 @dataclass(frozen=True)
 class LinkState:
     """One device: ``parameters`` are a tunnel's, by ip-link(8)'s names; None where nothing is declared or known."""
@@ -74,6 +94,8 @@ class RouteState:
     kind: str = "unicast"
     whole: str = field(default="", compare=False)
     """The route with all its next hops, where it has several: what puts it back."""
+    metric: int = field(default=0, compare=False)
+    """Of two routes to one prefix the one with the lower metric is taken."""
 
     def __str__(self) -> str:
         words = [] if self.kind == "unicast" else [self.kind]
@@ -95,6 +117,8 @@ class Entry:
     device: str | None
     words: str
     place: str
+    idle: bool = field(default=False, compare=False)
+    """Of a table of nftables: whether it can do nothing to a packet of a fabric."""
 
     @property
     def kind(self) -> str:
@@ -179,6 +203,20 @@ def sysctl_of(version: int, device: str, name: str) -> str:
     return ("/" if "." in device else ".").join(words)
 
 
+def parts_of_sysctl(key: str) -> tuple[int, str, str]:
+    """The IP version of a sysctl (0 where it has none), the device it is about (or ``all``, ``default``), its name."""
+    words = key.split("/" if "/" in key else ".")
+    device = words[3] if words[2] == "conf" else ""
+    return {"ipv4": 4, "ipv6": 6}.get(words[1], 0), device, words[-1]
+
+
+def best_routes(routes: Iterable[RouteState], target: Address) -> list[RouteState]:
+    """The routes of the longest prefix that a target is in, those that refuse packets among them."""
+    fitting = [route for route in routes if route.prefix.version == target.version and target in route.prefix]
+    longest = max((route.prefix.prefixlen for route in fitting), default=0)
+    return [route for route in fitting if route.prefix.prefixlen == longest]
+
+
 def _declared_sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[tuple[str, str]]:
     for key, value in {**written_sysctls(node, ipv6, routing), **UNWRITTEN_SYSCTLS}.items():
         yield key, str(value)
@@ -211,7 +249,8 @@ def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:
         ends: dict[str, object] = {"local": local, "remote": "none" if device.others else device.remote}
         more: dict[str, object] = {"ageing": device.ageing} if device.ageing != AGEING else {}
         more |= {} if device.learning else {"learning": "off"}
-        return "vxlan", _sorted(vni=device.vni, dstport=device.port, dev=device.dev or "none", **ends, **more)
+        always = {"vni": device.vni, "dstport": device.port, "dev": device.dev or "none", "ttl": "auto"}
+        return "vxlan", _sorted(**always, **ends, **more)
     if isinstance(device, Subinterface):
         return "vlan", _sorted(id=device.vid, protocol="802.1q", dev=device.link)
     if isinstance(device, Geneve):
@@ -220,8 +259,8 @@ def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:
     if isinstance(device, Gre):
         kind = "ip6gre" if isinstance(device.local, IPv6Address) else "gre"
         key = "none" if device.key is None else device.key
-        tos = {"tos": "inherit"} if device.inherit_tos else {}
-        return kind, _sorted(**tos, local=device.local, remote=device.remote, ttl=device.ttl or "inherit", key=key)
+        more = {"csum": "none", "seq": "none", "tos": "inherit" if device.inherit_tos else "0"}
+        return kind, _sorted(**more, local=device.local, remote=device.remote, ttl=device.ttl or "inherit", key=key)
     raise TypeError(f"no state for a {type(device).__name__}")
 
 

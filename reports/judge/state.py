@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from reports.evidence import Cause
-from topology.state import Entry, LinkState, NodeState, RouteState
+from reports.judge.traffic import Traffic
+from reports.judge.weight import MAY, NOTHING, weigh
+from topology.state import Entry, LinkState, NodeState, RouteState, parts_of_sysctl
 
 MISSING = "missing"
 KINDS = ("rule", "route", "neigh", "fdb", "filter", "qdisc", "nft")
@@ -19,37 +21,67 @@ PASSED_ON: Mapping[tuple[str, str], str] = {
 """What writes itself to every device when it is written (Documentation/networking/ip-sysctl.rst)."""
 ADD = {"ip neigh": "replace", "bridge fdb": "append"}
 """The verb by which each tool brings an entry back, where it is not ``add``."""
+FOLLOWS = ("link", "bridge", "tunnel", "mtu", "mac")
+"""What differs of links, causes before what follows from them: a tunnel's MTU is less by what its key takes."""
 T = TypeVar("T")
 
 
 def differences(declared: NodeState, live: NodeState) -> tuple[Cause, ...]:
-    """Every difference of one node: links with their parameters, addresses, sysctls, routes, what else decides."""
-    parts = (_links, _addresses, _sysctls, _routes, _entries)
+    """Every difference of one node, causes before what follows from them: links, sysctls, addresses, routes, the rest.
+
+    Without its link, or without IPv6, an address is gone; without the address, or the link up, a route is.
+    """
+    parts = (_links, _sysctls, _addresses, _routes, _entries)
     return tuple(cause for part in parts for cause in part(declared, live))
 
 
 def find_cause(
-    declared: Mapping[str, NodeState], live: Mapping[str, NodeState], suspects: Sequence[str]
+    declared: Mapping[str, NodeState],
+    live: Mapping[str, NodeState],
+    suspects: Sequence[str],
+    traffic: Traffic | None = None,
+    worst: int = MAY,
 ) -> Cause | None:
-    """The first difference at the first suspect that has one; nodes that nobody suspects come last."""
+    """The first difference that explains what became of the packets, at the first suspect that has one.
+
+    ``worst`` says whether what only may explain it counts. Nodes that nobody suspects come last.
+    """
     for node in dict.fromkeys([*suspects, *declared]):
         if node in declared and node in live:
             for cause in differences(declared[node], live[node]):
-                return cause
+                if weigh(cause, declared[node], live[node], traffic) <= worst:
+                    return cause
     return None
 
 
 def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:
+    """Those of one kind after another, of one kind the lower devices first: a VLAN's MTU follows its port's."""
     node = declared.node
+    found = []
     for name, wanted in declared.links.items():
         seen = live.links.get(name)
         if seen is None:
-            yield Cause("link", node, name, f"a {wanted.kind}", MISSING, f"ip -n {node} link add name {name} …")
-            continue
-        yield from _link(node, wanted, seen)
+            words = f"ip -n {node} link add name {name} …"
+            found.append(Cause("link", node, name, f"a {wanted.kind}", MISSING, words, wanted))
+        else:
+            found += _link(node, wanted, seen)
+    yield from sorted(found, key=lambda cause: (_follows_what(cause.kind), _height(declared, cause.interface)))
     for name in sorted(live.links.keys() - declared.links.keys()):
         seen = live.links[name]
-        yield Cause("link", node, name, "nothing", f"a {seen.kind}", f"ip -n {node} link del dev {name}")
+        yield Cause("link", node, name, NOTHING, f"a {seen.kind}", f"ip -n {node} link del dev {name}", seen)
+
+
+def _follows_what(kind: str) -> int:
+    return FOLLOWS.index(kind if kind in FOLLOWS else "tunnel")
+
+
+def _height(state: NodeState, name: str | None, bound: int = 8) -> int:
+    """How many declared devices are below one: a tunnel's or a VLAN's ``dev``, a bridge's members."""
+    link = state.links.get(name or "")
+    if link is None or bound == 0:
+        return 0
+    below = [dict(link.parameters).get("dev"), *(one.name for one in state.links.values() if one.master == name)]
+    return max((1 + _height(state, one, bound - 1) for one in below if one in state.links), default=0)
 
 
 def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
@@ -62,17 +94,18 @@ def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
             wanted.kind,
             seen.kind,
             f"ip -n {node} link del dev {name}; add it as {wanted.kind}",
+            seen,
         )
     if wanted.up != seen.up:
-        yield Cause("link", node, name, _up(wanted.up), _up(seen.up), f"{ip} {_up(wanted.up)}")
+        yield Cause("link", node, name, _up(wanted.up), _up(seen.up), f"{ip} {_up(wanted.up)}", seen)
     if wanted.master != seen.master:
         mend = f"{ip} master {wanted.master}" if wanted.master else f"{ip} nomaster"
-        yield Cause("bridge", node, name, wanted.master or "no bridge", seen.master or "no bridge", mend)
+        yield Cause("bridge", node, name, wanted.master or "no bridge", seen.master or "no bridge", mend, seen)
     yield from _parameters(node, wanted, seen)
     if wanted.mtu is not None and wanted.mtu != seen.mtu:
-        yield Cause("mtu", node, name, str(wanted.mtu), str(seen.mtu), f"{ip} mtu {wanted.mtu}")
+        yield Cause("mtu", node, name, str(wanted.mtu), str(seen.mtu), f"{ip} mtu {wanted.mtu}", seen)
     if wanted.mac is not None and wanted.mac != seen.mac:
-        yield Cause("mac", node, name, wanted.mac, str(seen.mac), f"{ip} address {wanted.mac}")
+        yield Cause("mac", node, name, wanted.mac, str(seen.mac), f"{ip} address {wanted.mac}", seen)
 
 
 def _parameters(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
@@ -80,17 +113,20 @@ def _parameters(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause
     for key, value in wanted.parameters:
         if live.get(key) != value:
             mend = f"ip -n {node} link del dev {wanted.name}; add it with {key} {value}"
-            yield Cause(wanted.kind, node, wanted.name, f"{key} {value}", f"{key} {live.get(key, MISSING)}", mend)
+            yield Cause(wanted.kind, node, wanted.name, f"{key} {value}", f"{key} {live.get(key, MISSING)}", mend, seen)
+    for key in sorted(live.keys() - dict(wanted.parameters).keys()) if wanted.kind == seen.kind else ():
+        mend = f"ip -n {node} link del dev {wanted.name}; add it without {key}"
+        yield Cause(wanted.kind, node, wanted.name, f"{key} as usual", f"{key} {live[key]}", mend, seen)
 
 
 def _addresses(declared: NodeState, live: NodeState) -> Iterator[Cause]:
     node = declared.node
     for device, interface in _in_order(declared.addresses - live.addresses):
         mend = f"ip -n {node} addr add {interface} dev {device}"
-        yield Cause("address", node, device, str(interface), MISSING, mend)
+        yield Cause("address", node, device, str(interface), MISSING, mend, (device, interface))
     for device, interface in _in_order(live.addresses - declared.addresses):
         mend = f"ip -n {node} addr del {interface} dev {device}"
-        yield Cause("address", node, device, "nothing", str(interface), mend)
+        yield Cause("address", node, device, NOTHING, str(interface), mend, (device, interface))
 
 
 def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
@@ -101,9 +137,9 @@ def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         if instead is not None:
             extra.remove(instead)
         mend = f"{_ip(node, route)} route replace {route.whole or route}"
-        yield Cause("route", node, route.dev, str(route), str(instead or MISSING), mend)
+        yield Cause("route", node, route.dev, str(route), str(instead or MISSING), mend, route)
     for route in extra:
-        yield Cause("route", node, route.dev, "nothing", str(route), f"{_ip(node, route)} route del {route}")
+        yield Cause("route", node, route.dev, NOTHING, str(route), f"{_ip(node, route)} route del {route}", route)
 
 
 def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
@@ -113,10 +149,10 @@ def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         seen = live.sysctls.get(key)
         if seen in (None, value) or _follows(key, declared, live):
             continue
-        place = key.split("/" if "/" in key else ".")[2:4]
-        device = place[1] if place[0] == "conf" and place[1] not in ("all", "default") else None
+        device = parts_of_sysctl(key)[1]
+        own = device if device not in ("", "all", "default") else None
         mend = f"ip netns exec {node} sysctl -w {key}={value}"
-        yield Cause("sysctl", node, device, f"{key}={value}", f"{key}={seen}", mend)
+        yield Cause("sysctl", node, own, f"{key}={value}", f"{key}={seen}", mend, key)
 
 
 def _follows(key: str, declared: NodeState, live: NodeState) -> bool:
@@ -137,9 +173,10 @@ def _entries(declared: NodeState, live: NodeState) -> Iterator[Cause]:
             extra.remove(instead)
         more = " …" if entry.tool.startswith("tc") else ""
         mend = _command(node, entry, ADD.get(entry.tool, "add"), f"{entry.words}{more}")
-        yield Cause(entry.kind, node, entry.device, entry.words, instead.words if instead else MISSING, mend)
+        yield Cause(entry.kind, node, entry.device, entry.words, instead.words if instead else MISSING, mend, entry)
     for entry in extra:
-        yield Cause(entry.kind, node, entry.device, "nothing", entry.words, _command(node, entry, "del", entry.place))
+        mend = _command(node, entry, "del", entry.place)
+        yield Cause(entry.kind, node, entry.device, NOTHING, entry.words, mend, entry)
 
 
 def _told(entries: Iterable[Entry], declared: NodeState, live: NodeState) -> list[Entry]:

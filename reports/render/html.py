@@ -7,7 +7,7 @@ from html import escape
 
 from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg, Trip
-from reports.render.ladder import rung_lines
+from reports.render.ladder import NO_CAUSE, rung_lines
 from topology.kernels.registry import KernelInfo
 from topology.model import Fabric
 
@@ -54,7 +54,7 @@ def _cause_html(verdict: Verdict) -> str:
         return ""
     note = f"<p><b>note</b> {escape(verdict.note)}</p>" if verdict.note else ""
     if verdict.cause is None:
-        return note + "<p><b>cause</b> not found: live state equals declared state at every node</p>"
+        return f"{note}<p><b>cause</b> {NO_CAUSE}</p>"
     cause = verdict.cause
     where = f"{cause.node} {cause.interface}" if cause.interface else cause.node
     text = f"{where}: {cause.kind} – expected {cause.declared} – seen {cause.live}"

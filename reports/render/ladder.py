@@ -10,6 +10,7 @@ from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg
 
 GOOD, BAD, AFTER = "  ok", ">>>>", "    "
+NO_CAUSE = "not found: of what is read (docs/adopting.md lists it), nothing that could explain it differs"
 
 
 def ladder_lines(leg: Leg) -> list[str]:
@@ -81,4 +82,4 @@ def _ending(verdict: Verdict) -> Iterator[str]:
     if verdict.cause is not None:
         yield from ending_lines(verdict.cause)
     elif not verdict.passed:
-        yield "cause: not found: live state equals declared state at every node"
+        yield f"cause: {NO_CAUSE}"

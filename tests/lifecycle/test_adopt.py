@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -81,9 +82,17 @@ def foreign(lab: Path) -> Iterator[Foreign]:
 
 
 @pytest.fixture
+def hand_made(lab: Path) -> Iterator[Foreign]:
+    """The lab as somebody types it: kernel defaults wherever the lab says nothing, loopback down everywhere."""
+    here().close()
+    with foreign_fabric(load_lab(lab), by_hand=True) as fabric:
+        yield fabric
+
+
+@pytest.fixture
 def adopting(suite: Callable[..., SuiteRun], lab: Path) -> Callable[..., SuiteRun]:
     """Runs the suite on what is there."""
-    return lambda *more: suite("--adopt", "--lab", str(lab), "--kernel", "here", *more)
+    return lambda *more, **where: suite("--adopt", "--lab", str(lab), "--kernel", "here", *more, **where)
 
 
 def test_adopted_fabric_is_proven_and_left_as_it_was(
@@ -99,6 +108,28 @@ def test_adopted_fabric_is_proven_and_left_as_it_was(
     assert run.left == {}
     assert (on_machine, on_fabric) == ([], [])
     assert (foreign.state(), fingerprint(lab)) == before
+
+
+def test_fabric_made_by_hand_is_proven(hand_made: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+    """Kernel defaults that the lab says nothing of, loopback down and a way to other networks are no fault.
+
+    With forwarding off in a leaf the same fabric fails, and that is the cause.
+    """
+    management = hand_made.names["our-l1"]
+    run_as_owner("ip", "-n", management, "link", "add", "name", "mgmt", "type", "veth", "peer", "name", "mgmt-far")
+    run_as_owner("ip", "-n", management, "addr", "add", "192.0.2.2/24", "dev", "mgmt")
+    for end in ("mgmt", "mgmt-far"):
+        run_as_owner("ip", "-n", management, "link", "set", "dev", end, "up")
+    run_as_owner("ip", "-n", management, "route", "add", "default", "via", "192.0.2.1")
+    hand_made.run("our-l2", "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1")
+    run = adopting("-m", "overlay")
+    assert run.code == 0, run.output
+    assert run.results["summary"]["passed"] >= 40
+    hand_made.run("our-l1", "sysctl", "-qw", "net.ipv4.ip_forward=0")
+    run = adopting("-m", "overlay", out="wrong")
+    assert run.code == 1, run.output
+    causes = {(test["cause"]["node"], test["cause"]["live"]) for test in run.with_verdict("failed")}
+    assert causes == {("our-l1", "net.ipv4.ip_forward=0")}
 
 
 def test_fingerprint_tells_a_change_from_none(foreign: Foreign, lab: Path) -> None:
@@ -143,30 +174,57 @@ def test_pairs_alone_are_proven_by_what_is_seen(
     assert told == {"expected carried as routed - seen bridge"}
 
 
-def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None:
-    """A node that routes a pair's packets to a stranger's namespace sends no probe there; the way out is named."""
-    pair, stranger = foreign.declared.pairs[0], f"{foreign.names['our-c1']}x"
+@contextlib.contextmanager
+def way_to_strangers(foreign: Foreign, node: str) -> Iterator[None]:
+    """A port ``out`` of a node to a namespace that is none of the fabric's, as a container's to its engine's bridge."""
+    stranger = f"{foreign.names[node]}x"
     run_as_owner("ip", "netns", "add", stranger)
     try:
-        node, to_stranger = foreign.names[pair.source], ("peer", "name", "out", "netns", stranger)
-        run_as_owner("ip", "-n", node, "link", "add", "name", "out", "type", "veth", *to_stranger)
-        for name in (node, stranger):
+        far = ("peer", "name", "out", "netns", stranger)
+        run_as_owner("ip", "-n", foreign.names[node], "link", "add", "name", "out", "type", "veth", *far)
+        for name in (foreign.names[node], stranger):
             run_as_owner("ip", "-n", name, "link", "set", "dev", "out", "up")
-        target = f"{foreign.declared[pair.target].address}/32"
+        yield
+    finally:
+        run_as_owner("ip", "netns", "del", stranger)
+
+
+def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None:
+    """A node that routes a pair's packets to a stranger's namespace sends none there: the pair fails and says so."""
+    pair = foreign.declared.pairs[0]
+    target = f"{foreign.declared[pair.target].address}/32"
+    with way_to_strangers(foreign, pair.source):
         foreign.run(pair.source, "ip", "route", "add", target, "via", "192.0.2.1", "dev", "out", "onlink")
         kernel = here()
         try:
             adopted = LiveFabric(load_lab(lab), kernel, ADOPTED)
-            with pytest.raises(NotApplicable, match=f"would leave: {pair.source} - out - {target} via 192.0.2.1"):
-                Prober(adopted).trip(pair.source, pair.target)
+            trip = Prober(adopted).trip(pair.source, pair.target)
+            route = f"{target} via 192.0.2.1 dev out"
+            assert (
+                f"{pair.source}: no route to {target[:-3]} in the fabric; it would take {route}" in trip.arrived.message
+            )
+            assert trip.cause is not None
+            assert (trip.cause.node, trip.cause.live) == (pair.source, route)
+            assert [seen for seen in adopted.seen if seen.interface == "out"] == []
             drawn = Surveyor(adopted).survey()
         finally:
             kernel.close()
         assert [words for words in drawn.left_out if "would leave" in words] != []
         assert not {(pair.source, pair.target), (pair.target, pair.source)} & {(w.source, w.target) for w in drawn.ways}
         assert drawn.found != ()
-    finally:
-        run_as_owner("ip", "netns", "del", stranger)
+
+
+def test_missing_route_is_not_made_up_for_by_a_way_out(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
+    """With a default route to an engine's network and the declared route gone the pairs fail, and that is the cause."""
+    with way_to_strangers(foreign, "our-c3"):
+        foreign.run("our-c3", "ip", "route", "replace", "default", "via", "192.0.2.1", "dev", "out", "onlink")
+        run = adopting("-m", "overlay")
+    assert run.code == 1, run.output
+    causes = {(test["cause"]["node"], test["cause"]["live"]) for test in run.with_verdict("failed")}
+    assert causes == {("our-c3", "default via 192.0.2.1 dev out")}
+    far = foreign.declared["our-c4"].address
+    words = f"our-c3: no route to {far} in the fabric; it would take default via 192.0.2.1 dev out"
+    assert any(words in test["message"] for test in run.with_verdict("failed"))
 
 
 def test_node_that_is_not_there_is_named_with_what_is(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
-from topology.kernels.rtnl.dumps import NETLINK_NETFILTER, NETLINK_ROUTE, Request, state_requests, tables_request
+from topology.kernels.rtnl.dumps import NETLINK_NETFILTER, NETLINK_ROUTE, Request, firewall_requests, state_requests
 from topology.kernels.rtnl.encode import Encode, by_pyroute2
 from topology.kernels.rtnl.exits import Exits, exit_requests, read_exits
 from topology.kernels.rtnl.forget import check_forgotten, deletions, neighbours_request
@@ -103,7 +103,7 @@ class Netlink:
         answers = iter(self._ask([(node, request) for node in nodes for request in asked]))
         readouts = {node: Readout(node, [next(answers) for _ in asked]) for node in nodes}
         sysctls, has_nftables = self._read_sysctls(dict.fromkeys(nodes, WATCHED_SYSCTLS))
-        tables = [tables_request()] if has_nftables else []
+        tables = firewall_requests() if has_nftables else ()
         more = [(node, one) for node, readout in readouts.items() for one in (*readout.further_requests(), *tables)]
         further: dict[str, dict[str, list[bytes]]] = {node: {} for node in nodes}
         for (node, request), answer in zip(more, self._ask(more), strict=True):

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from errno import ENOENT, ESRCH
 
-from topology.errors import AgentError, EvidenceIncomplete, NodeNotFound, NotApplicable
+from topology.errors import AgentError, NodeNotFound, NotApplicable
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.link import Agent
 from topology.kernels.netlink import Netlink
 from topology.kernels.others import Found, Identity, find_others, identities
 from topology.kernels.registry import Kernel, Others
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
-from topology.kernels.rtnl.ends import End, ends_request, netnsid_request, read_ends, read_netnsid
+from topology.kernels.rtnl.ends import End, ends_request, netnsid_request, read_ends, read_netnsid, tunnel_ports
 from topology.model import Address, Fabric, stable_mac
 from topology.packet import Probe
 from topology.plan import Operation, Plan
@@ -41,7 +41,8 @@ class Onlooker(Netlink):
         super().__init__(agent)
         self.found: Mapping[str, Found] = {}
         self.fabric: Fabric | None = None
-        self.vxlan_ports: frozenset[int] = frozenset()
+        self.tunnel_ports: Mapping[str, frozenset[int]] = {}
+        """The UDP ports of the nodes' tunnels, by the kind of link."""
         self.named_ends: Mapping[str, tuple[str, Address]] = {}
         """What each end of a pair means, where pairs are all that is declared: a node and an address of it."""
         self.outlets: Outlets = {}
@@ -123,13 +124,13 @@ class AdoptedRuntime:
         self._adopt(chosen, others)
         onlooker.found = chosen
         ends = onlooker.ends(list(chosen))
-        _refuse_without_loopback(ends)
         states = onlooker.as_seen = onlooker.states(list(chosen))
-        onlooker.outlets = outlets_of(ends, self._joined_ends(chosen, others), states)
-        onlooker.vxlan_ports = frozenset(end.port for known in ends.values() for end in known if end.port)
+        joined = self._joined_ends(chosen, others)
+        onlooker.outlets = outlets_of(ends, joined, states)
+        onlooker.tunnel_ports = tunnel_ports(ends)
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
         if not fabric.nodes:
-            onlooker.named_ends = _named_ends(onlooker.fabric, chosen)
+            onlooker.named_ends = named_ends(onlooker.fabric, chosen, onlooker.outlets)
         return onlooker
 
     def _declared(self, fabric: Fabric, found: Sequence[Found], others: Others) -> dict[str, Found]:
@@ -215,21 +216,19 @@ def _addresses(visited: Mapping[str, Found], states: Mapping[str, NodeState]) ->
     return {one.identity: frozenset(i.ip for _, i in states[name].addresses) for name, one in visited.items()}
 
 
-def _named_ends(fabric: Fabric, chosen: Mapping[str, Found]) -> dict[str, tuple[str, Address]]:
+def named_ends(fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets) -> dict[str, tuple[str, Address]]:
+    """What each end of a pair means: a node, and the address that was said.
+
+    Of a name it is the node's first address inside the fabric: one on a management network is only taken where it has
+    no other, as where networks of an engine are the fabric's own links.
+    """
     known = {one.identity: frozenset(fabric[name].addresses) for name, one in chosen.items()}
     out = {}
     for said in (end for pair in fabric.pairs for end in (pair.source, pair.target)):
         node, address = find_end(said, chosen, known)
-        if address is None and not fabric[node].addresses:
+        own = fabric[node].addresses
+        if address is None and not own:
             raise NodeNotFound(f"{said} - expected an address to send from - seen none")
-        out[said] = (node, address or fabric[node].address)
+        inside = (one for one, device in own.items() if device.name not in outlets.get(node, ()))
+        out[said] = (node, address or next(inside, fabric[node].address))
     return out
-
-
-def _refuse_without_loopback(ends: Mapping[str, Sequence[End]]) -> None:
-    """A tap proves that it hears by a sentinel over lo, and nobody but the owner may bring that up."""
-    down = [node for node, known in ends.items() if not any(end.name == "lo" and end.up for end in known)]
-    if down:
-        mends = "; ".join(f"ip -n {node} link set dev lo up" for node in down)
-        what = "expected up, so that a tap can prove that it hears - seen down"
-        raise EvidenceIncomplete(f"{', '.join(down)} - lo - {what} - mend: {mends}")

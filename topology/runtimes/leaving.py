@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from topology.kernels.rtnl.ends import End
 from topology.model import Address
-from topology.state import NodeState, RouteState
+from topology.state import NodeState, RouteState, best_routes
 
 LOCAL_KINDS = frozenset(
     ("bridge", "dummy", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "sit", "vrf", "vxlan")
@@ -43,7 +43,7 @@ def _stays(node: str, end: End, joined: Collection[tuple[str, int]]) -> bool:
 
 
 def way_out(states: Mapping[str, NodeState], outlets: Outlets, source: str, dst: Address) -> str:
-    """Where a packet of a node's to an address would leave, with the route; blank where it stays inside."""
+    """The node with no route inside for a packet to an address, and the route it has; blank where it stays inside."""
     if not outlets:
         return ""
     owners = _owners(states)
@@ -56,7 +56,7 @@ def way_out(states: Mapping[str, NodeState], outlets: Outlets, source: str, dst:
         seen.add(here)
         for route in _best(states[node], wanted):
             if route.dev in outlets.get(node, ()) and not _is_for_a_node(states[node], route, owners):
-                return f"{node} - {route.dev} - {route}"
+                return f"{node}: no route to {wanted} in the fabric; it would take {route}"
             waiting += _next(states[node], route, wanted, owners)
     return ""
 
@@ -71,9 +71,7 @@ def _owners(states: Mapping[str, NodeState]) -> dict[Address, list[str]]:
 
 def _best(state: NodeState, dst: Address) -> list[RouteState]:
     """The routes of the longest prefix."""
-    fitting = [r for r in state.routes if r.kind == "unicast" and r.prefix.version == dst.version and dst in r.prefix]
-    longest = max((route.prefix.prefixlen for route in fitting), default=0)
-    return [route for route in fitting if route.prefix.prefixlen == longest]
+    return best_routes((route for route in state.routes if route.kind == "unicast"), dst)
 
 
 def _is_for_a_node(state: NodeState, route: RouteState, owners: Mapping[Address, Sequence[str]]) -> bool:

@@ -67,10 +67,12 @@ def udp(walk: Walk, at: int) -> Step:
         walk.problem("udp", at, f"its length field says {size} bytes, {there} are there")
         if 8 <= size < there:
             walk.end = at + size
-    if dport in walk.vxlan_ports:
-        return "vxlan", at + 8
-    if dport in walk.geneve_ports:
-        return "geneve", at + 8
+    vxlan, geneve = dport in walk.vxlan_ports, dport in walk.geneve_ports
+    if vxlan and geneve:
+        # Where VXLAN has reserved bits (RFC 7348), Geneve has the protocol type of what it carries (RFC 8926).
+        geneve = any(walk.frame[at + 10 : at + 12])
+    if vxlan or geneve:
+        return ("geneve" if geneve else "vxlan"), at + 8
     return "payload", at + 8
 
 

@@ -10,13 +10,13 @@ import pytest
 from tests.self.adopting.test_match import there
 from tests.self.builders import vxlan_lab
 from tests.self.kernels.agents import Scripted, sandbox
-from topology.errors import EvidenceIncomplete, NetlinkError, NodeNotFound
+from topology.errors import NetlinkError, NodeNotFound
+from topology.formats.pairs_alone import load_pairs_text
 from topology.kernels.host import HostKernel
 from topology.kernels.link import Reply
-from topology.kernels.rtnl.ends import ends_request, read_ends, read_netnsid
+from topology.kernels.rtnl.ends import End, ends_request, read_ends, read_netnsid, tunnel_ports
 from topology.model import Fabric
-from topology.runtimes import adopted
-from topology.runtimes.adopted import Onlooker, with_live_macs
+from topology.runtimes.adopted import Onlooker, named_ends, with_live_macs
 from topology.runtimes.described import described
 from topology.state import LinkState, NodeState, declared_state
 
@@ -48,6 +48,15 @@ def test_ends_are_read_from_a_kernel(kernel: HostKernel) -> None:
     assert (a["x0"].peer, a["vx"].peer, a["vx"].port, a["lo"].up, b["lo"].up) == (None, None, 4900, True, False)
 
 
+def test_every_tunnels_port_counts_by_its_kind() -> None:
+    """Of all nodes: several ports of one kind, and a port at which both kinds listen, in different nodes."""
+    ends = {
+        "a": [End("vx", 2, True, "vxlan", port=4900), End("gnv", 3, True, "geneve", port=6082)],
+        "b": [End("vx", 2, True, "vxlan", port=6082), End("eth0", 3, True, "veth"), End("md", 4, True, "geneve")],
+    }
+    assert tunnel_ports(ends) == {"vxlan": {4900, 6082}, "geneve": {6082}}
+
+
 def test_who_has_the_same_indexes_is_not_taken_for_a_peer(kernel: HostKernel) -> None:
     """The kernel's own numbers tell the namespace at the other end of a veth pair from one that looks like it."""
     kernel.agent.call("netns_add", names=["c", "d"])
@@ -64,14 +73,6 @@ def test_who_has_the_same_indexes_is_not_taken_for_a_peer(kernel: HostKernel) ->
 def test_namespace_without_a_number_is_no_peer() -> None:
     """An answer that holds no number, or is none, is no number."""
     assert [read_netnsid(dump) for dump in (b"", b"\xff" * 32, ends_request())] == [None, None, None]
-
-
-def test_node_without_loopback_is_told_with_what_mends_it(kernel: HostKernel) -> None:
-    """A tap's sentinel needs lo; nobody but the owner brings it up, so the message has the command."""
-    ends = Onlooker(kernel.agent).ends(["a", "b"])
-    with pytest.raises(EvidenceIncomplete, match=r"b - lo - expected up, .* mend: ip -n b link set dev lo up"):
-        adopted._refuse_without_loopback(ends)
-    adopted._refuse_without_loopback({"a": ends["a"]})
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,19 @@ def test_node_that_nobody_declared_is_described_as_it_is() -> None:
     assert [device.name for device in node.devices] == ["eth1", "eth0", "lo"]
     assert (node.address, node["eth0"].mac) == (ip_address("10.0.0.2"), LIVE)
     assert [str(a) for a in node.addresses] == ["10.0.0.2", "10.0.0.9", "fd00::1", "192.0.2.1"]
+
+
+def test_name_means_an_address_inside_the_fabric() -> None:
+    """A container's first card is its engine's, over which any two reach each other, whatever the fabric does."""
+    links = {name: LinkState(name, "veth", mac=LIVE, mtu=1500) for name in ("eth0", "eth1")}
+    known = frozenset({("eth0", ip_interface("172.20.20.2/24")), ("eth1", ip_interface("10.0.0.1/24"))})
+    alone = frozenset({("eth0", ip_interface("172.20.20.3/24"))})
+    states = {"h1": NodeState("h1", links, known, frozenset()), "h2": NodeState("h2", links, alone, frozenset())}
+    fabric = described(load_pairs_text("pairs: [{source: h1, target: h2, kind: bridge}]"), states)
+    found = {name: there(number, name) for number, name in enumerate(states, 1)}
+    ends = named_ends(fabric, found, {name: frozenset({"eth0"}) for name in states})
+    assert ends == {"h1": ("h1", ip_address("10.0.0.1")), "h2": ("h2", ip_address("172.20.20.3"))}
+    assert named_ends(fabric, found, {})["h1"] == ("h1", ip_address("172.20.20.2"))
 
 
 @pytest.mark.parametrize("now", [None, [4, 9]])

@@ -18,7 +18,7 @@ from tests.self.kernels.dumps import DONE, END, ERROR, dumps, message
 from topology.errors import AgentLost, EnvironmentBroken, NetlinkError
 from topology.kernels.link import HEADER_MAX, Reply
 from topology.kernels.netlink import FIRST_SEQUENCE, NODES_MAX, Netlink, proc_path
-from topology.kernels.rtnl.dumps import state_requests
+from topology.kernels.rtnl.dumps import firewall_requests, state_requests
 from topology.plan import Operation, make_plan
 from topology.state import WATCHED_SYSCTLS, NodeState
 
@@ -167,7 +167,7 @@ def test_nftables_are_asked_for_where_they_are_loaded(sockets: str, asks: bool) 
     netlink = answering(texts=[sockets, *[None] * len(WATCHED_SYSCTLS)])
     netlink.states(["n"])
     further = [items for op, items in asked(netlink)[2:] if op == "netlink"]
-    assert [[chunk[2] for chunk in chunks] for chunks in further] == ([[12]] if asks else [])
+    assert [[chunk[2] for chunk in chunks] for chunks in further] == ([[12] * len(firewall_requests())] if asks else [])
 
 
 def acknowledged(payload: bytes, flags: int = 0) -> NetlinkError:

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 import pytest
-from pyroute2.netlink.nfnetlink.nftsocket import nft_table_msg
+from pyroute2.netlink.nfnetlink.nftsocket import nft_chain_msg, nft_table_msg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from reports.judge.state import differences
@@ -237,6 +237,43 @@ def test_tables_of_nftables_are_read() -> None:
     """Whatever a table holds, it is there."""
     tables = [packed(0xA00, nft_table_msg(), {"nfgen_family": n}, [("NFTA_TABLE_NAME", "t")]) for n in (1, 2, 99)]
     assert told("nft", tables=[b"".join(tables) + END]) == {"table inet t", "table ip t", "table 99 t"}
+
+
+NFT_ACCEPT, NFT_DROP = (("NFTA_CHAIN_POLICY", policy) for policy in (1, 0))
+RESOLVER = struct.pack("=HH4s", 8, 4, bytes((127, 0, 0, 11)))
+"""The address of docker's resolver, as a rule compares with it."""
+
+
+def nft_rule(table: str, told: bytes = b"") -> bytes:
+    """A rule of an IPv4 table, which names it first (NFTA_RULE_TABLE)."""
+    name = table.encode() + b"\0"
+    body = struct.pack("=BBH", 2, 0, 0) + struct.pack("=HH", 4 + len(name), 1) + name.ljust((len(name) + 3) & ~3, b"\0")
+    return struct.pack("=IHHII", 16 + len(body) + len(told), 0xA06, 0, 0, 0) + body + told
+
+
+@pytest.mark.parametrize(
+    ("table", "chains", "rules", "idle"),
+    [
+        ("filter", [], [], True),
+        ("filter", [NFT_ACCEPT], [], True),
+        ("filter", [NFT_ACCEPT, NFT_DROP], [], False),
+        ("filter", [], [nft_rule("filter")], False),
+        ("filter", [], [nft_rule("other")], True),
+        ("filter", [], [nft_rule("filter", RESOLVER)], False),
+        ("nat", [NFT_ACCEPT], [nft_rule("nat", RESOLVER)], True),
+        ("nat", [NFT_ACCEPT], [nft_rule("nat", RESOLVER), nft_rule("nat")], False),
+    ],
+)
+def test_table_that_does_nothing_is_told_from_one_that_does(
+    table: str, chains: list[tuple[str, int]], rules: list[bytes], idle: bool
+) -> None:
+    """A chain that drops or a rule makes a table act; the rules of docker's resolver, which containers have, do not."""
+    named = {"nfgen_family": 2}
+    tables = packed(0xA00, nft_table_msg(), named, [("NFTA_TABLE_NAME", table)]) + END
+    known = [packed(0xA03, nft_chain_msg(), named, [("NFTA_CHAIN_TABLE", table), policy]) for policy in chains]
+    further = {"tables": [tables], "chains": [b"".join(known) + END], "nft rules": [b"".join(rules) + END]}
+    (entry,) = (one for one in state_of(further=further).entries if one.tool == "nft")
+    assert entry.idle == idle
 
 
 @pytest.mark.parametrize(("number", "kind"), [(6, "blackhole"), (7, "unreachable"), (8, "prohibit"), (9, "throw")])

@@ -183,7 +183,7 @@ def test_other_entries_of_a_changed_device_are_told() -> None:
 
 
 def test_differences_come_with_the_most_fundamental_first() -> None:
-    """Links, parameters, addresses, sysctls, routes, whatever else decides: what is below explains what is above."""
+    """Links, parameters, sysctls, addresses, routes, whatever else decides: what is below explains what is above."""
     live = routes(
         address(links(parameter(LEAF, "gretun-cont", remote="1.1.1.1"), "lc1_sc2", up=False), gone="26.0.0.2/24"),
         gone="28.0.0.0/24 via 26.0.0.1 dev lc1_sc2",
@@ -191,5 +191,5 @@ def test_differences_come_with_the_most_fundamental_first() -> None:
     for new in (TABLE, CLSACT, FILTER, NEIGHBOUR, RULE):
         live = entry(live, come=new)
     live = sysctl(live, net__ipv4__ip_forward="0")
-    kinds = ["link", "gre", "address", "sysctl", "route", "rule", "neigh", "filter", "qdisc", "nft"]
+    kinds = ["link", "gre", "sysctl", "address", "route", "rule", "neigh", "filter", "qdisc", "nft"]
     assert [cause.kind for cause in differences(LEAF, live)] == kinds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from reports.render.results import (
     SCHEMA_FILE,
     VERDICTS,
     TestResult,
+    cause_entry,
     exit_code,
     results,
     trip_entries,
@@ -53,7 +54,7 @@ def failing() -> TestResult:
     stray = replace(lost.journey.sightings[0], node="sc1")
     trip = Trip(lost, leg(expected, [stray]))
     entries = trip_entries("tests/b.py::t", trip)
-    return TestResult("tests/b.py::t", "", "failed", 1, "lc1 - …", asdict(CAUSE), journeys=entries)
+    return TestResult("tests/b.py::t", "", "failed", 1, "lc1 - …", cause_entry(CAUSE), journeys=entries)
 
 
 @cache
@@ -112,7 +113,7 @@ def test_document_says_where_it_first_went_wrong() -> None:
     lost, stray = (journey["divergence"] for journey in document()["journeys"][2:])
     assert (lost["node"], lost["interface"], lost["seen"]) == ("lc1", "gretun-cont", None)
     assert lost["expected"].startswith("ipv4 20.0.0.1>30.0.0.2 ttl 63")
-    assert lost["cause"] == asdict(CAUSE)
+    assert lost["cause"] == cause_entry(CAUSE)
     assert (stray["node"], stray["expected"], stray["cause"]) == ("sc1", None, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -17,9 +18,12 @@ from tests.self.reports.states import (
     parameter,
     route,
     routes,
+    sysctl,
     with_link,
     without,
 )
+from topology.formats.lab import LABS, load_lab
+from topology.model import Subinterface
 from topology.state import LinkState, NodeState, RouteState, declared_state
 
 TO_LC2 = "28.0.0.0/24 via 26.0.0.1 dev lc1_sc2"
@@ -85,7 +89,11 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
     ),
     "parameter unknown": (
         LEAF,
-        links(LEAF, "gretun-cont", parameters=(("key", "none"), ("remote", "28.0.0.2"), ("ttl", "inherit"))),
+        links(
+            LEAF,
+            "gretun-cont",
+            parameters=tuple(known for known in LEAF.links["gretun-cont"].parameters if known[0] != "local"),
+        ),
         "lc1 - gretun-cont - gre - expected local 26.0.0.2 - seen local missing"
         " - mend: ip -n lc1 link del dev gretun-cont; add it with local 26.0.0.2",
     ),
@@ -206,3 +214,50 @@ def test_no_difference_is_no_cause() -> None:
     """A fabric that is as declared has no cause to give, nor one that could not be read."""
     assert find_cause(DECLARED, DECLARED, ["lc1"]) is None
     assert find_cause(DECLARED, {}, ["lc1"]) is None
+
+
+def every_route_by(state: NodeState, device: str) -> NodeState:
+    """A node without its routes by one device, as a kernel leaves it without the device, its carrier or its address."""
+    return replace(state, routes=frozenset(route for route in state.routes if route.dev != device))
+
+
+TRUNK = load_lab(LABS / "vlan-trunk.yaml")
+TAGGED = next(device for device in TRUNK.all(Subinterface) if TRUNK[device.node].bridge_of(device.name))
+TRUNKED = declared_state(TRUNK[TAGGED.node])
+FOLLOWS: dict[str, tuple[NodeState, NodeState, str]] = {
+    "GRE checksum": (LEAF, links(parameter(LEAF, "gretun-cont", csum="yes"), "gretun-cont", mtu=1472), "csum yes"),
+    "GRE sequence": (LEAF, links(parameter(LEAF, "gretun-cont", seq="yes"), "gretun-cont", mtu=1472), "seq yes"),
+    "GRE key": (LEAF, links(parameter(LEAF, "gretun-cont", key="5"), "gretun-cont", mtu=1472), "key 5"),
+    "VXLAN by IPv6": (
+        SWITCH,
+        links(parameter(SWITCH, "vxlan-cont", local="fd00::1"), "vxlan-cont", mtu=1430),
+        "local fd00::1",
+    ),
+    "link down": (LEAF, every_route_by(links(LEAF, "lc1_sc2", up=False), "lc1_sc2"), "down"),
+    "address gone": (LEAF, every_route_by(address(LEAF, gone="26.0.0.2/24"), "lc1_sc2"), "missing"),
+    "no IPv6": (
+        LEAF,
+        sysctl(address(LEAF, gone="26.0.0.2/24"), net__ipv6__conf__all__disable_ipv6="0"),
+        "net.ipv6.conf.all.disable_ipv6=0",
+    ),
+    "port of a VLAN": (
+        TRUNKED,
+        links(links(TRUNKED, TAGGED.name, mtu=1400), TAGGED.link, mtu=1400),
+        f"{TAGGED.link} 1400",
+    ),
+    "in a VRF": (LEAF, every_route_by(links(LEAF, "lc1_br1", master="vrf9"), "lc1_br1"), "vrf9"),
+    "another port's MTU": (
+        LEAF,
+        links(links(LEAF, "gretun-cont", up=False), "lc1_sc1", mtu=1400),
+        "down",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWS)
+def test_what_follows_never_comes_before_its_cause(name: str) -> None:
+    """Of several differences the first is what the others follow from, in whatever order devices are declared."""
+    declared, live, words = FOLLOWS[name]
+    first, *rest = differences(declared, live)
+    assert rest
+    assert f"{first.interface} {first.live}".endswith(words)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
+from pathlib import Path
 
 import pytest
 
 from tests.self.builders import reference
+from topology.formats.lab import LABS, load_lab
 from topology.model import Bridge, Device, Gre, Node, Route, Vxlan
 from topology.plan import make_plan
 from topology.state import (
     DEFAULT_RULES,
     FALLBACK_DEVICES,
+    READ,
     WATCHED_SYSCTLS,
     Entry,
     LinkState,
@@ -44,6 +47,7 @@ def test_switch_is_its_ports_bridge_and_vtep() -> None:
         ("dstport", "4900"),
         ("local", "21.0.0.1"),
         ("remote", "23.0.0.1"),
+        ("ttl", "auto"),
         ("vni", "30"),
     )
     assert (links["vxlan-cont"].kind, links["vxlan-cont"].mtu, links["vxlan-cont"].up) == ("vxlan", 1450, True)
@@ -205,3 +209,16 @@ def test_equal_states_have_one_text() -> None:
         sysctls=dict(sorted(state.sysctls.items(), reverse=True)),
     )
     assert turned.canonical == state.canonical
+
+
+def test_what_is_read_is_listed_in_one_place() -> None:
+    """Each parameter that a declared link is held to is listed as read, and the documentation has the same list."""
+    docs = (Path(__file__).parents[3] / "docs" / "adopting.md").read_text()
+    assert [what for what, of_it in READ.items() if f"| {what} | {of_it} |" not in docs] == []
+    labs = [load_lab(path) for path in sorted(LABS.glob("*.yaml"))]
+    links = [link for lab in labs for node in lab.nodes for link in declared_state(node).links.values()]
+    assert {"vxlan", "gre", "geneve", "vlan", "ip6gre"} <= {link.kind for link in links}
+    unlisted = {
+        (link.kind, name) for link in links for name, _ in link.parameters if name not in READ[link.kind].split(", ")
+    }
+    assert unlisted == set()

@@ -94,6 +94,16 @@ def test_only_the_destination_port_makes_vxlan() -> None:
     assert seen(backwards).layers == (*WRAPPED[:5], "payload")
 
 
+def test_port_that_two_kinds_of_tunnels_use_is_told_by_the_header() -> None:
+    """Where VXLAN has reserved bits Geneve has the type of what it carries: one port may be each in other nodes."""
+    both = {"vxlan_ports": frozenset({4900}), "geneve_ports": frozenset({4900})}
+    assert seen(reference(), **both).layers == seen(reference()).layers
+    vni_5 = bytes((0, 0, 0x65, 0x58, 0, 0, 5, 0)) + bytes(ether() / inner() / ping())
+    wrapped = ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=1, dport=4900) / Raw(vni_5)
+    layers = ("ether", "ipv4", "udp", "geneve", "ether", "ipv4", "icmp", "payload")
+    assert seen(wrapped, **both).layers == layers
+
+
 def test_a_gre_device_has_no_link_header() -> None:
     """Decoding starts where the kernel says, with the protocol it says, on a device without Ethernet."""
     packet = bytes(vxlan_packet())

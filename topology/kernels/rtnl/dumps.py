@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pyroute2.netlink.nfnetlink.nftsocket import nft_table_msg
+from pyroute2.netlink.nfnetlink.nftsocket import nft_chain_msg, nft_rule_msg, nft_table_msg
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
@@ -31,6 +31,7 @@ RTEXT_FILTER_SKIP_STATS = 8
 """linux/rtnetlink.h: a link without its counters."""
 NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE = 0xA00, 0xA01
+NFT_MSG_NEWCHAIN, NFT_MSG_GETCHAIN, NFT_MSG_NEWRULE, NFT_MSG_GETRULE = 0xA03, 0xA04, 0xA06, 0xA07
 """linux/netfilter/nfnetlink.h and nf_tables.h: the subsystem's number above the message's."""
 MUST_ANSWER = ("links", "addresses", "routes")
 """Without the others a kernel can be built, and then has nothing of that kind (EOPNOTSUPP)."""
@@ -74,9 +75,14 @@ def filter_request(index: int, parent: int) -> Request:
     return Request("filters", _dump(RTM_GETTFILTER, tcmsg(), index=index, parent=parent))
 
 
-def tables_request() -> Request:
-    """The tables of nftables."""
-    return Request("tables", _dump(NFT_MSG_GETTABLE, nft_table_msg()), NETLINK_NETFILTER)
+def firewall_requests() -> tuple[Request, ...]:
+    """The tables of nftables, with their chains and rules."""
+    asked = (
+        ("tables", NFT_MSG_GETTABLE, nft_table_msg()),
+        ("chains", NFT_MSG_GETCHAIN, nft_chain_msg()),
+        ("nft rules", NFT_MSG_GETRULE, nft_rule_msg()),
+    )
+    return tuple(Request(what, _dump(kind, message), NETLINK_NETFILTER) for what, kind, message in asked)
 
 
 def check_whole(node: str, what: str, answer: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
@@ -20,6 +20,8 @@ RTM_GETLINK, RTM_GETNSID, AF_UNSPEC = 18, 90, 0
 ACK_FLAGS = 0x5
 """NLM_F_REQUEST | NLM_F_ACK"""
 IFF_UP = 1
+TUNNELS = {"vxlan": "IFLA_VXLAN_PORT", "geneve": "IFLA_GENEVE_PORT"}
+"""The kinds of links that listen at a UDP port, and the attribute that says at which."""
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
 
 
@@ -37,7 +39,13 @@ class End:
     peer: int | None = None
     netnsid: int | None = None
     port: int | None = None
-    """Of a VXLAN device the UDP port at which it listens."""
+    """Of a VXLAN or Geneve device the UDP port at which it listens."""
+
+
+def tunnel_ports(ends: Mapping[str, Sequence[End]]) -> Mapping[str, frozenset[int]]:
+    """The UDP ports at which the devices of all nodes listen, by their kind."""
+    devices = [end for known in ends.values() for end in known if end.port]
+    return {kind: frozenset(int(end.port or 0) for end in devices if end.kind == kind) for kind in TUNNELS}
 
 
 def ends_request() -> bytes:
@@ -84,7 +92,7 @@ def read_netnsid(dump: bytes) -> int | None:
 def _end(message: ifinfmsg) -> End:
     info = message.get("IFLA_LINKINFO")
     kind = (info.get("IFLA_INFO_KIND") if info else None) or ""
-    data = info.get("IFLA_INFO_DATA") if info and kind == "vxlan" else None
+    data = info.get("IFLA_INFO_DATA") if info and kind in TUNNELS else None
     netnsid = message.get("IFLA_LINK_NETNSID") if kind == "veth" else None
     return End(
         name=str(message.get("IFLA_IFNAME")),
@@ -93,5 +101,5 @@ def _end(message: ifinfmsg) -> End:
         kind=kind,
         peer=int(message.get("IFLA_LINK")) if netnsid is not None else None,
         netnsid=int(netnsid) if netnsid is not None else None,
-        port=int(data.get("IFLA_VXLAN_PORT")) if data else None,
+        port=int(data.get(TUNNELS[kind])) if data else None,
     )

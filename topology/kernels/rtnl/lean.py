@@ -51,7 +51,7 @@ def _thinned(answer: bytes, wanted: int, thin: Callable[[bytes], bytes | None]) 
 
 def _link(payload: bytes) -> bytes:
     parts = [payload[:16]]
-    for kind, attribute in _attributes(payload, 16):
+    for kind, attribute in attributes(payload, 16):
         if kind == IFLA_LINKINFO:
             parts.append(_packed(kind, _link_info(attribute[4:])))
         elif kind in LINK_ATTRIBUTES or kind == NO_TYPE:
@@ -61,12 +61,12 @@ def _link(payload: bytes) -> bytes:
 
 def _link_info(nested: bytes) -> bytes:
     """The device's kind and its parameters, without those of the port that it may be."""
-    known = dict(_attributes(nested, 0))
+    known = dict(attributes(nested, 0))
     kept = [known[IFLA_INFO_KIND]] if IFLA_INFO_KIND in known else []
     if IFLA_INFO_DATA in known:
         data = known[IFLA_INFO_DATA]
         if any(attribute[4:].startswith(BRIDGE) for attribute in kept):
-            data = _packed(IFLA_INFO_DATA, dict(_attributes(data[4:], 0)).get(IFLA_BR_AGEING_TIME, b""))
+            data = _packed(IFLA_INFO_DATA, dict(attributes(data[4:], 0)).get(IFLA_BR_AGEING_TIME, b""))
         kept.append(data)
     return b"".join(kept)
 
@@ -75,14 +75,14 @@ def _route(payload: bytes) -> bytes | None:
     """None for what is only the cache of a dump."""
     if len(payload) >= 12 and struct.unpack_from("=I", payload, 8)[0] & RTM_F_CLONED:
         return None
-    return payload[:12] + b"".join(a for kind, a in _attributes(payload, 12) if kind != RTA_CACHEINFO)
+    return payload[:12] + b"".join(a for kind, a in attributes(payload, 12) if kind != RTA_CACHEINFO)
 
 
 def _neighbour(payload: bytes, kept: int = NUD_PERMANENT) -> bytes | None:
     """None for what was learned."""
     if len(payload) >= 12 and not struct.unpack_from("=H", payload, 8)[0] & kept:
         return None
-    return payload[:12] + b"".join(a for kind, a in _attributes(payload, 12) if kind != NDA_CACHEINFO)
+    return payload[:12] + b"".join(a for kind, a in attributes(payload, 12) if kind != NDA_CACHEINFO)
 
 
 def _forwarding(payload: bytes) -> bytes | None:
@@ -90,7 +90,7 @@ def _forwarding(payload: bytes) -> bytes | None:
     return _neighbour(payload, NUD_PERMANENT | NUD_NOARP)
 
 
-def _attributes(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+def attributes(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
     """The type and the bytes of each attribute, padding included; what is left at the end goes without a type."""
     while at + 4 <= len(data):
         size, kind = struct.unpack_from("=HH", data, at)

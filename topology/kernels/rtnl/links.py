@@ -9,12 +9,14 @@ from typing import Any, TypeAlias
 
 from topology.kernels.rtnl.dumps import parsed
 from topology.model import AGEING, USER_HZ
-from topology.plan import INHERIT_TOS
+from topology.plan import GRE_KEY, INHERIT_TOS
 from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
 
 IFF_UP = 1
 VLAN_PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
 """EtherTypes of tags, in the words of ip-link(8)."""
+GRE_CSUM, GRE_SEQ = 0x8000, 0x1000
+"""Of the flags of a GRE header, as GRE_KEY (linux/if_tunnel.h)."""
 READ_BEFORE = 4096
 """Answers that are remembered with what they say: nothing is decoded again that has not changed."""
 SETTINGS: Mapping[int, tuple[str, ...]] = {
@@ -89,6 +91,7 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int
         yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6") or "none")
         yield "dstport", str(data.get("IFLA_VXLAN_PORT"))
         yield "dev", names.get(data.get("IFLA_VXLAN_LINK"), "none")
+        yield "ttl", str(data.get("IFLA_VXLAN_TTL") or "auto")
         if data.get("IFLA_VXLAN_LEARNING") == 0:
             yield "learning", "off"
         yield from _ageing(data.get("IFLA_VXLAN_AGEING"), 1)
@@ -102,13 +105,18 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int
         yield "tos", str(data.get("IFLA_GENEVE_TOS") or 0)
     if kind in ("gre", "ip6gre"):
         prefix = f"IFLA_{kind.upper()}_"
-        flags = int(data.get(prefix + "IFLAGS") or 0)
+        flags, sent = (int(data.get(prefix + name) or 0) for name in ("IFLAGS", "OFLAGS"))
         yield "local", str(data.get(prefix + "LOCAL"))
         yield "remote", str(data.get(prefix + "REMOTE"))
         yield "ttl", str(data.get(prefix + "TTL") or "inherit")
-        if tos := data.get(prefix + "TOS"):
-            yield "tos", "inherit" if tos == INHERIT_TOS else str(tos)
-        yield "key", str(data.get(prefix + "IKEY")) if flags & 0x2000 else "none"
+        tos = data.get(prefix + "TOS") or 0
+        yield "tos", "inherit" if tos == INHERIT_TOS else str(tos)
+        for word, bit, value in (("key", GRE_KEY, "KEY"), ("csum", GRE_CSUM, ""), ("seq", GRE_SEQ, "")):
+            received, told = (
+                str(data.get(f"{prefix}{side}{value}")) if set_ & bit and value else "yes" if set_ & bit else "none"
+                for side, set_ in (("I", flags), ("O", sent))
+            )
+            yield word, received if received == told else f"{received} in, {told} out"
 
 
 def _ageing(ticks: int | None, per_second: int) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from topology.kernels.rtnl.dumps import Request, check_whole, parsed, state_requ
 from topology.kernels.rtnl.entries import TABLES, forwarding, neighbours, rules
 from topology.kernels.rtnl.lean import lean
 from topology.kernels.rtnl.links import READ_BEFORE, Names, devices
-from topology.kernels.rtnl.traffic import filter_requests, filters, firewall, qdiscs
+from topology.kernels.rtnl.traffic import acting_tables, filter_requests, filters, firewall, qdiscs
 from topology.model import Interface
 from topology.state import FALLBACK_DEVICES, Entry, NodeState, RouteState
 
@@ -60,11 +60,13 @@ class Readout:
 
     def _state(self, further: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
         first = self._answers
+        acting = frozenset(acting_tables((*further.get("chains", ()), *further.get("nft rules", ()))))
         found = devices(first["links"])
         entries = frozenset[Entry]().union(
             *(_read(kind, first[what], found.names) for what, kind in ENTRIES),
             _kept_forwarding(first["forwarding"], found.names, found.macs),
-            *(_read(what, answer, found.names) for what, answers in further.items() for answer in answers),
+            *(_read("filters", answer, found.names) for answer in further.get("filters", ())),
+            frozenset(entry for answer in further.get("tables", ()) for entry in firewall(answer, acting)),
         )
         return NodeState(
             self.node,
@@ -132,7 +134,8 @@ def _route_states(message: Any, names: Mapping[int, str]) -> Iterator[RouteState
         via = hop.get("RTA_GATEWAY")
         dev = names.get(hop.get("oif") or message.get("RTA_OIF"))
         refuses = message["type"] in FORWARDING_KINDS and kind != "unicast"
-        yield RouteState(prefix, ip_address(via) if via else None, None if refuses else dev, kind)
+        metric = int(message.get("RTA_PRIORITY") or 0)
+        yield RouteState(prefix, ip_address(via) if via else None, None if refuses else dev, kind, metric=metric)
 
 
 READERS: Mapping[str, Callable[[bytes, Mapping[int, str]], Iterable[Any]]] = {
@@ -143,7 +146,6 @@ READERS: Mapping[str, Callable[[bytes, Mapping[int, str]], Iterable[Any]]] = {
     "neighbours": neighbours,
     "qdiscs": qdiscs,
     "filters": filters,
-    "tables": firewall,
 }
 """How each kind of thing is read."""
 ENTRIES = (

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from topology.kernels.rtnl.dumps import Request, filter_request, parsed, tables
+from topology.kernels.rtnl.dumps import (
+    NFT_MSG_NEWCHAIN,
+    NFT_MSG_NEWRULE,
+    Request,
+    filter_request,
+    parsed,
+    tables,
+)
+from topology.kernels.rtnl.lean import attributes
+from topology.kernels.rtnl.messages import messages
 from topology.state import Entry
 
 TC_H_ROOT, TC_H_INGRESS = 0xFFFFFFFF, 0xFFFFFFF1
@@ -24,6 +33,10 @@ PROTOCOLS = {0x0003: "all", 0x0800: "ip", 0x0806: "arp", 0x86DD: "ipv6", 0x8100:
 """EtherTypes as tc(8) writes them (linux/if_ether.h)."""
 FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 """linux/netfilter.h, as nft(8) writes them."""
+NFTA_TABLE, NFTA_CHAIN_POLICY = 1, 5
+"""linux/netfilter/nf_tables.h: a chain's and a rule's table, and what a chain does with what no rule has taken."""
+NF_DROP = bytes(4)
+DOCKERS_RESOLVER = bytes((127, 0, 0, 11))
 
 
 def _made(dump: bytes) -> Iterator[Any]:
@@ -83,9 +96,23 @@ def _filter_place(parent: int) -> str:
     return {INGRESS: "ingress", EGRESS: "egress"}.get(parent, f"parent {_handle(parent)}")
 
 
-def firewall(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
-    """Every table of nftables; whatever it holds, nobody has declared it."""
+def firewall(dump: bytes, acting: Collection[tuple[int, str]]) -> Iterator[Entry]:
+    """Every table of nftables; ``acting`` are the families and names of those that can do something to a packet."""
     for table in tables(dump):
-        family = FAMILIES.get(table["nfgen_family"], table["nfgen_family"])
-        words = f"table {family} {table.get('NFTA_TABLE_NAME')}"
-        yield Entry("nft", None, words, words)
+        number, name = table["nfgen_family"], table.get("NFTA_TABLE_NAME")
+        words = f"table {FAMILIES.get(number, number)} {name}"
+        yield Entry("nft", None, words, words, idle=(number, name) not in acting)
+
+
+def acting_tables(dumps: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """The family and name of every table with a chain whose policy is to drop, or with a rule, by dumps of both.
+
+    Rules of a table ``nat`` for 127.0.0.11 are left out: docker's resolver in a container, which nothing else meets.
+    """
+    for kind, _, _, payload in (message for dump in dumps for message in messages(dump)):
+        known = {number: attribute[4:] for number, attribute in attributes(payload, 4)}
+        name = known.get(NFTA_TABLE, b"").rstrip(b"\0").decode()
+        drops = kind == NFT_MSG_NEWCHAIN and known.get(NFTA_CHAIN_POLICY, b"")[:4] == NF_DROP
+        acts = kind == NFT_MSG_NEWRULE and not (name == "nat" and DOCKERS_RESOLVER in payload)
+        if drops or acts:
+            yield payload[0], name

@@ -41,6 +41,7 @@ READERS = frozenset(
 )
 """Programs that change nothing that they read."""
 SCRIPT = re.compile(r"\.(?:sh|bash|ash|py|pl|rb|lua)\b|/docker-start\b|/entrypoint\b")
+UNSEEN = "is a script, whose commands are not seen"
 FLOOD = "00:00:00:00:00:00"
 """The entry of a VXLAN device's forwarding database for frames to unknown and to all (bridge(8))."""
 NAT = re.compile(r"\bnat\b|\bMASQUERADE\b|\bmasquerade\b|\b[SD]NAT\b")
@@ -84,7 +85,7 @@ def run(machine: Machine, words: Words) -> None:
         )
         machine.findings.note(words.where, f"{shown(line)} only prints", outcome)
     elif why := _reason(program, line):
-        machine.findings.spoiled |= ALL
+        machine.findings.spoiled |= ALL if why == UNSEEN else frozenset()
         raise refusal(words.where, f"{shown(line)} {why}", _RIGHT)
     else:
         _leave_out(machine, line, words.where)
@@ -95,7 +96,7 @@ def _reason(program: str, line: str) -> str:
     if SETTINGS.search(line) and program not in READERS:
         return "may write a setting of the network's, and is not understood"
     if program in SHELLS or SCRIPT.search(line if program in INTERPRETERS else line.split()[0]):
-        return "is a script, whose commands are not seen"
+        return UNSEEN
     if NAT.search(line) and program in NETWORK:
         return "translates addresses (NAT), which hopcheck's fabrics do not"
     runs_another = program in WRAPPERS | INTERPRETERS or "=" in program

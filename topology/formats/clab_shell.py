@@ -131,18 +131,19 @@ def _joined(tokens: Sequence[str], line: str, where: Position) -> Iterator[Seque
 def _plain(command: Sequence[str], line: str, where: Position) -> Sequence[str]:
     """A command without its redirections; a value that is written to a sysctl becomes a ``sysctl``."""
     words, targets = _without_redirections(command)
-    if "|" in words:
+    piped = "|" in words
+    if piped:
         at = words.index("|")
         words, end = words[:at], words[at + 1 :]
         end = end[1:] if end[:1] == ["sudo"] else end
         paths = [word for word in end[1:] if not word.startswith("-")]
-        targets = [*targets, *paths] if end[:1] == ["tee"] and "|" not in end else ["|"]
+        targets = [*targets, *paths] if end[:1] == ["tee"] and "|" not in end else [*targets, "|", "|"]
     if len(targets) == 1 and targets[0].startswith(PROC_SYS) and (value := _printed(words)) is not None:
         return ["sysctl", "-w", f"{targets[0].removeprefix(PROC_SYS)}={value}"]
     odd = next((word for word in words if (word and set(word) <= set(";&|<>()")) or "$" in word or "`" in word), None)
     if odd is None and words and words[0] in _SHELL_WORDS:
         odd = words[0]
-    odd = odd or (("|" if targets == ["|"] else ">") if targets or not words else None)
+    odd = odd or (("|" if piped else ">") if targets or not words else None)
     if odd is not None:
         raise refusal(where, f"the shell's {shown(odd)} in {shown(line)} is not understood", _RIGHT)
     return words

@@ -57,6 +57,7 @@ CHECKS: tuple[Check, ...] = (
     Check(partial(lab_tunnels.check_peers, kind=Gre), needs=_NAMES | {"gre"}, spoils=_PEERS),
     Check(lab_segments.check_hosts, needs=frozenset({"isolation"})),
     Check(lab_segments.check_subnets, needs=_NAMES | {"bridges", "vlan", "vxlan", "geneve", "gre", "isolation"}),
+    Check(lab_segments.check_loops, needs=_NAMES | DEVICES | _UNIQUE | _PEERS | {"bridges"}),
     Check(lab_routes.check_prefixes),
     Check(lab_routes.check_next_hops, needs=_NAMES | DEVICES | _ADDRESSES | _UNIQUE | _PEERS),
     Check(lab_routes.check_pair_names, needs=_NAMES),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_links import ambiguous
 from topology.formats.lab_tunnels import Strands, endless, has_sound_vni, strands
-from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Network, Subinterface, Vxlan
+from topology.model import Bridge, Device, Fabric, Geneve, Gre, Interface, Network, Subinterface, Tunnel, Vxlan
 from topology.refs import PortRef
 
 IPV6_MTU_MIN = 1280
@@ -74,16 +74,54 @@ def _vlans(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
 
 def _tunnels(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
     """Both ends of each tunnel, as far as its VNI can be believed."""
-    for tunnels in (fabric.all(Vxlan), fabric.all(Geneve), fabric.all(Gre)):
-        known = Strands(fabric, tunnels)
-        for tunnel, remote in strands(tunnels):
-            peer = known.peer(tunnel, remote)
-            if peer is not None:
-                yield tunnel.ref, peer.ref
-            elif not has_sound_vni(tunnel):
-                for other in tunnels:
-                    if other.local == remote and tunnel.local in other.remotes:
-                        yield tunnel.ref, other.ref
+    for kind in (Vxlan, Geneve, Gre):
+        yield from _strands_of(fabric, kind)
+
+
+def _strands_of(fabric: Fabric, kind: type[Tunnel]) -> Iterator[tuple[PortRef, PortRef]]:
+    tunnels: Sequence[Tunnel] = fabric.all(kind)
+    known = Strands(fabric, tunnels)
+    for tunnel, remote in strands(tunnels):
+        peer = known.peer(tunnel, remote)
+        if peer is not None:
+            yield tunnel.ref, peer.ref
+        elif not has_sound_vni(tunnel):
+            for other in tunnels:
+                if other.local == remote and tunnel.local in other.remotes:
+                    yield tunnel.ref, other.ref
+
+
+def check_loops(draft: Draft) -> Iterator[Problem]:
+    """No two ways lead from one bridge to another: without spanning tree a frame to all would go round for ever.
+
+    A VXLAN device lets no frame out that came in by it, so devices that are each other's remotes are one place.
+    """
+    fabric = draft.fabric
+    meshes: _Sets[PortRef] = _Sets()
+    for near, far in _strands_of(fabric, Vxlan):
+        meshes.join(near, far)
+    sets: _Sets[PortRef] = _Sets()
+    for bridge in fabric.all(Bridge):
+        for name in bridge.members:
+            sets.join(bridge.ref, PortRef(bridge.node, name))
+    ways = [(link.ends, link.where) for link in fabric.links]
+    ways += [((mesh.ref, meshes.find(mesh.ref)), mesh.where) for mesh in fabric.all(Vxlan)]
+    others = (*_strands_of(fabric, Geneve), *_vlans(fabric))
+    ways += [((near, far), fabric[near.node][near.interface].where) for near, far in others]
+    seen: set[frozenset[PortRef]] = set()
+    for (near, far), where in ways:
+        ends = frozenset((near, far))
+        if len(ends) < 2 or ends in seen or not all(_is_bridged(fabric, end) for end in ends):
+            continue
+        seen.add(ends)
+        if sets.find(near) == sets.find(far):
+            what = f"{near} and {far} are joined by another way already, so a frame to all goes round for ever"
+            yield Problem(where, what, "one way between any two bridges: hopcheck's bridges have no spanning tree")
+        sets.join(near, far)
+
+
+def _is_bridged(fabric: Fabric, ref: PortRef) -> bool:
+    return fabric[ref.node].bridge_of(ref.interface) is not None
 
 
 def carried(draft: Draft) -> Iterator[Carried]:

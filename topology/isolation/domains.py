@@ -107,28 +107,32 @@ def way(fabric: Fabric, source: PortRef, target: PortRef, *, may: bool = False) 
         return frozenset()
     known = frozenset(path)
     mac = fabric[target.node][target.interface].mac
-    copies = (ref for ref, _ in _Flood(fabric, False, known, mac, may).emit(start, ())) if mac is not None else ()
+    copies = (ref for ref, _ in _Flood(fabric, False, Known(target, mac, known, may)).emit(start, ()))
     return known.union(copies)
 
 
-class _Flood:
-    """Follows a frame through each bridge once: a flooded one, or one whose ``path`` what has learned it keeps to."""
+@dataclass(frozen=True)
+class Known:
+    """A frame's target and its MAC, the interfaces on the way there, and whether what forgets soon ``may`` flood."""
 
-    def __init__(
-        self,
-        fabric: Fabric,
-        to_bridges: bool,
-        path: frozenset[PortRef] | None = None,
-        mac: str | None = None,
-        may: bool = False,
-    ) -> None:
-        self.fabric, self.to_bridges = fabric, to_bridges
-        self.path, self.mac, self.may = path, mac, may
+    target: PortRef
+    mac: str | None
+    path: frozenset[PortRef]
+    may: bool = False
+
+
+class _Flood:
+    """Follows a frame through each bridge once: a flooded one, or one that goes where it is known to belong."""
+
+    def __init__(self, fabric: Fabric, to_bridges: bool, known: Known | None = None) -> None:
+        self.fabric, self.to_bridges, self.known = fabric, to_bridges, known
         self.passed: set[tuple[PortRef, Tags]] = set()
 
     def emit(self, device: Device, tags: Tags) -> Iterator[Seen]:
         """Out of a device: to the other end of its link or tunnel, or into the bridge that it is."""
         yield device.ref, tags
+        if self.known is not None and device.ref == self.known.target:
+            return
         if isinstance(device, Bridge):
             yield from self.across(device, None, tags)
         if isinstance(device, Subinterface):
@@ -144,26 +148,29 @@ class _Flood:
         if tags and (vlan := node.subinterface(device.name, tags[0])) is not None:
             yield from self.arrive(vlan, tags[1:])
         elif (bridge := node.bridge_of(device.name)) is not None:
-            if self.to_bridges:
+            is_target = self.known is not None and bridge.ref == self.known.target and not tags
+            if self.to_bridges or is_target:
                 yield bridge.ref, tags
-            yield from self.across(bridge, device.name, tags)
+            if not is_target:
+                yield from self.across(bridge, device.name, tags)
 
     def across(self, bridge: Bridge, came_by: str | None, tags: Tags) -> Iterator[Seen]:
         """Out of the ports of a bridge but the one that the frame came by."""
-        if (bridge.ref, tags) in self.passed:
-            return
-        self.passed.add((bridge.ref, tags))
-        knows = self.path is not None and not bridge.floods(self.mac, may=self.may)
-        for name in bridge.members:
-            if name != came_by and not (knows and PortRef(bridge.node, name) not in (self.path or ())):
+        if (bridge.ref, tags) not in self.passed:
+            self.passed.add((bridge.ref, tags))
+            members = [name for name in bridge.members if name != came_by]
+            if self.known is not None and not bridge.floods(self.known.mac, may=self.known.may):
+                members = [name for name in members if PortRef(bridge.node, name) in self.known.path]
+            for name in members:
                 yield from self.emit(self.fabric[bridge.node][name], tags)
 
     def far_ends(self, device: Device) -> Sequence[Device]:
         """The other ends that a device sends the frame to."""
         found = self.fabric.far_ends(device)
-        if self.path is None or not isinstance(device, Vxlan) or device.floods(self.mac, may=self.may):
+        known = self.known
+        if known is None or not isinstance(device, Vxlan) or device.floods(known.mac, may=known.may):
             return found
-        return [far for far in found if far.ref in self.path] or found
+        return [far for far in found if far.ref in known.path] or found
 
 
 class _Search:

@@ -210,7 +210,10 @@ SCHEMA = (
         "leads nowhere",
         "via ADDRESS",
     ),
-    broken("a route's unknown word", "24 via 21.0.0.2", "24 onlink", "^23.0.0.0/24 onlink", "'onlink' is no word"),
+    broken("a route's unknown word", "24 via 21.0.0.2", "24 nearby", "^23.0.0.0/24 nearby", "'nearby' is no word"),
+    broken(
+        "on no link", "24 via 21.0.0.2", "24 via 21.0.0.2 onlink", "^23.0.0.0/24 via 21.0.0.2 onlink", "of no device"
+    ),
     broken("a route's word twice", " via 21.0.0.2", " dev a dev b", "^23.0.0.0/24 dev a", "'dev' stands twice"),
     broken("a route's word without value", " via 21.0.0.2", " via", "^23.0.0.0/24 via\n", "nothing follows 'via'"),
     broken(

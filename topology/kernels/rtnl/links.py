@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias
 
 from topology.kernels.rtnl.dumps import parsed
 from topology.model import AGEING
-from topology.plan import INHERIT_TOS, USER_HZ
+from topology.plan import GRE_KEY, INHERIT_TOS, INNER_TCLASS, USER_HZ
 from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
 
 IFF_UP = 1
@@ -101,14 +102,21 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int
         yield "ttl", str(data.get("IFLA_GENEVE_TTL") or "auto")
         yield "tos", str(data.get("IFLA_GENEVE_TOS") or 0)
     if kind in ("gre", "ip6gre"):
-        prefix = f"IFLA_{kind.upper()}_"
-        flags = int(data.get(prefix + "IFLAGS") or 0)
-        yield "local", str(data.get(prefix + "LOCAL"))
-        yield "remote", str(data.get(prefix + "REMOTE"))
-        yield "ttl", str(data.get(prefix + "TTL") or "inherit")
-        if tos := data.get(prefix + "TOS"):
-            yield "tos", "inherit" if tos == INHERIT_TOS else str(tos)
-        yield "key", str(data.get(prefix + "IKEY")) if flags & 0x2000 else "none"
+        yield from _gre(kind == "ip6gre", data)
+
+
+def _gre(six: bool, data: Any) -> Iterator[tuple[str, str]]:
+    prefix = "IFLA_IP6GRE_" if six else "IFLA_GRE_"
+    flags = int(data.get(prefix + "IFLAGS") or 0)
+    yield "local", str(data.get(prefix + "LOCAL"))
+    yield "remote", str(data.get(prefix + "REMOTE"))
+    yield "ttl", str(data.get(prefix + "TTL") or "inherit")
+    inherits = six and int(data.get(prefix + "FLAGS") or 0) & INNER_TCLASS
+    tos = int(data.get(prefix + "FLOWINFO") or 0) >> 20 & 0xFF if six else data.get(prefix + "TOS")
+    if inherits or tos:
+        yield "tos", "inherit" if inherits or (not six and tos == INHERIT_TOS) else str(tos)
+    has_key = (socket.ntohs(flags) if six else flags) & GRE_KEY
+    yield "key", str(data.get(prefix + "IKEY")) if has_key else "none"
 
 
 def _ageing(ticks: int | None, per_second: int) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """pytest, as .venv/bin/pytest: with this checkout's settings, whatever paths its options name.
 
 pytest looks for its settings above every existing path on the command line before it knows which options there are, so
-`--out /somewhere/else` alone would make it leave the checkout. Naming the settings file settles that.
+`--out /somewhere/else` alone would make it leave the checkout. Naming the settings file settles that. From outside the
+checkout its tests are found by `--rootdir` or by a path; another project's tests are left to plain pytest.
 """
 
 import os
@@ -11,14 +12,41 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+TESTS = ROOT / "tests"
+NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+def is_test_path(argument: str) -> bool:
+    """Whether an argument names tests of this checkout."""
+    path = Path(argument.split("::")[0])
+    return path.exists() and (path.resolve() == ROOT or path.resolve().is_relative_to(TESTS))
+
+
+def rootdir(given: list[str]) -> str:
+    """What `--rootdir` names, empty where it is not given."""
+    following = zip(given, [*given[1:], ""], strict=True)
+    return next((a.partition("=")[2] or b for a, b in following if a.partition("=")[0] == "--rootdir"), "")
 
 
 def arguments(given: list[str]) -> list[str]:
-    """The arguments with the settings file in front, inside the checkout and unless they name one."""
-    named = any(argument.startswith(("-c", "--config-file", "--rootdir")) for argument in given)
-    if named or not Path.cwd().is_relative_to(ROOT):
+    """The arguments with the settings file in front, unless they name one, or are not about this checkout."""
+    settings, root = ["-c", str(ROOT / "pyproject.toml")], rootdir(given)
+    if any(argument.startswith(("-c", "--config-file")) for argument in given):
         return given
-    return ["-c", str(ROOT / "pyproject.toml"), *given]
+    if root and Path(root).resolve() != ROOT:
+        return given
+    named = (argument for before, argument in zip(["", *given], given, strict=False) if before != "--rootdir")
+    if Path.cwd().is_relative_to(ROOT) or any(map(is_test_path, named)):
+        return [*settings, *given]
+    return [*settings, str(TESTS), *given] if root else given
+
+
+def main(given: list[str]) -> int:
+    """Run pytest; where it finds nothing to run outside the checkout, say where hopcheck's tests are."""
+    code = pytest.main(arguments(given))
+    if code in NOTHING_RAN and arguments(given) == given and not Path.cwd().is_relative_to(ROOT):
+        sys.stderr.write(f"hopcheck's tests are in {ROOT}: cd there, or name it: pytest --rootdir={ROOT}\n")
+    return code
 
 
 def open_closed_streams() -> bool:
@@ -37,5 +65,4 @@ def open_closed_streams() -> bool:
 if __name__ == "__main__":
     if open_closed_streams():  # sys.stdout is made when Python starts
         os.execv(sys.executable, (sys.executable, *sys.argv))
-    sys.argv[1:] = arguments(sys.argv[1:])
-    raise SystemExit(pytest.main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fixtures.cli import DEFAULT_OUT
-from fixtures.run import BENCH, MARKER
+from fixtures.out import BENCH, MARKER
 from reports.render.results import write_atomically
 
 

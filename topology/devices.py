@@ -29,6 +29,8 @@ GENEVE_PORT = 6081
 AGEING = 300
 """Seconds that bridges and VXLAN devices know a MAC (BR_DEFAULT_AGEING_TIME, linux/if_bridge.h; FDB_AGE_DEFAULT,
 drivers/net/vxlan)."""
+USER_HZ = 100
+"""In what a bridge's ageing_time is told: hundredths of a second (clock_t, include/asm-generic/param.h)."""
 SOON = 60
 """What is known for fewer seconds may be forgotten between two packets of a test."""
 LOOPBACK = "lo"
@@ -95,7 +97,7 @@ class Vxlan(Device):
     With several of them (head-end replication) each is an entry of the device's forwarding database, and what is
     learned decides to which one a frame goes. Without ``learning`` every frame goes to all of them, but those to a MAC
     of ``entries``, which go to the one remote that is said there. ``ageing`` is for how many seconds what is learned
-    is known; 0 is for ever (vxlan_cleanup, drivers/net/vxlan).
+    is known.
 
     A device that says no address of its own (``by_route``) sends with the source that the route to each remote gives,
     and takes packets at any address of its node; ``local`` is then the source towards the first remote.
@@ -123,7 +125,7 @@ class Vxlan(Device):
 
     def floods(self, mac: object, *, may: bool = False) -> bool:
         """Whether it sends frames to a MAC to several remotes whatever it has seen; or whether it ``may``."""
-        forgets = not self.learning or (may and 0 < self.ageing < SOON)
+        forgets = not self.learning or (may and self.ageing < SOON)
         return forgets and len(self.towards(mac)) > 1
 
 

@@ -1,4 +1,4 @@
-"""Every exception that hopcheck raises on purpose: one tree, five families.
+"""Every exception that hopcheck raises on purpose: one tree, six families.
 
 ::
 
@@ -19,7 +19,8 @@
     │   ├── InstrumentFailed        a measuring tool is absent, failed or spoke rubbish
     │   └── DeadlineExceeded        a condition was not met in time
     ├── Undecided                 the figures do not tell          -> unstable
-    ├── NotApplicable             the promise does not apply here  -> skipped
+    ├── NotProven                 something else is in the way   -> not proven
+    ├── NotApplicable             there is nothing to promise    -> not applicable
     └── Misuse                    the caller is wrong              -> usage error
         ├── LabError                the lab file cannot work (every problem at once)
         └── UnknownName             a name that no registry or fabric knows
@@ -110,8 +111,15 @@ class DeadlineExceeded(EnvironmentBroken):
     """A condition was not met before its deadline."""
 
 
+class NotProven(HopcheckError):
+    """The promise applies, and could not be tried because of something else; the message says what.
+
+    A run with such a promise is never green.
+    """
+
+
 class NotApplicable(HopcheckError):
-    """The promise does not apply to this fabric; the message is the reason."""
+    """The promise does not apply to this fabric or this machine; the message is the reason."""
 
 
 class Misuse(HopcheckError):

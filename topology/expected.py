@@ -11,12 +11,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
-from itertools import takewhile
 from typing import Literal, TypeAlias
 
 from topology.errors import Problem
-from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Tags, Vxlan
-from topology.packet import Layer, Layers, Probe, ip_layer, lower_ttl, stack_of, ttl_of
+from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
+from topology.packet import (
+    Layer,
+    Layers,
+    Probe,
+    inherited_ttls,
+    ip_layer,
+    lower_ttl,
+    stack_of,
+    tagged,
+    tags_of,
+    ttl_of,
+)
 from topology.plan import ROUTERS
 from topology.promises import Kind, Pair, kind_of
 from topology.refs import PortRef
@@ -26,12 +36,10 @@ from topology.wire.stack import Stack
 Direction: TypeAlias = Literal["in", "out"]
 ETHERNET_FRAME = 0x6558
 """Trans Ether Bridging: what Geneve says that it carries (RFC 8926, section 3.4)."""
-ETHERTYPE_VLAN = 0x8100
-"""IEEE 802.1Q, table 9-1."""
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
 DEFAULT_TTL = 64
-"""Linux's initial TTL (net.ipv4.ip_default_ttl), also that of a VXLAN packet's outer header."""
+"""net.ipv4.ip_default_ttl, also that of a VXLAN packet's outer header."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +184,7 @@ class _Walk:
     def owner(self, device: Device, address: Address) -> Device | None:
         """Who answers for an address on the segment of a device: whoever has it there, else for IPv4 a node that has it
         on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
-        others = list(self.segment(device))
+        others = list(self.fabric.segment(device))
         found = next((d for d in others if address in {i.ip for i in d.addresses}), None)
         if found is None and address.version == 4:
             found = next(
@@ -190,7 +198,7 @@ class _Walk:
         header: dict[str, object] = {"proto": ethertype}
         if gre.key is not None:
             header["key"] = gre.key
-        for ttl in _inherited_ttls(gre, packet):
+        for ttl in inherited_ttls(gre, packet):
             yield from self.send(node, (ip_layer(gre.local, gre.remote, ttl, 47), ("gre", header), *packet), hops)
 
     def emit(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
@@ -221,7 +229,9 @@ class _Walk:
         towards = vxlan.towards(wanted)
         behind = [(remote, far) for remote in towards for far in self.fabric.far_vteps(vxlan, remote)]
         if len(behind) > 1 or len(towards) > 1:
-            behind = [(remote, far) for remote, far in behind if any(d.mac == wanted for d in self.beyond(far, set()))]
+            behind = [
+                (remote, far) for remote, far in behind if any(d.mac == wanted for d in self.fabric.beyond(far, set()))
+            ]
         remote, far = behind[0] if behind else (towards[0], None)
         learned = self.fabric.learned_end(vxlan, far) if far is not None and vxlan.learning else None
         flooded = [other for other in towards if other != remote or not behind]
@@ -282,7 +292,9 @@ class _Walk:
             yield from self.to_bridge(node, bridge, frame, hops)
             return
         others = [node[name] for name in bridge.members if came_by is None or name != came_by.name]
-        found = next((m for m in others if any(d.mac == wanted for d in self.behind(m, {bridge.ref}, tags))), None)
+        found = next(
+            (m for m in others if any(d.mac == wanted for d in self.fabric.behind(m, {bridge.ref}, tags))), None
+        )
         if found is None:
             yield ExpectedPath(hops, f"{wanted} is behind no port of {bridge.ref}")
         else:
@@ -356,35 +368,6 @@ class _Walk:
             return
         yield ExpectedPath(hops, f"{node.name} has no Geneve tunnel from {source} for VNI {vni} on port {port}")
 
-    def segment(self, device: Device) -> Iterator[Device]:
-        """Every device in the broadcast domain of a device, itself left out."""
-        if isinstance(device, Bridge):
-            node = self.fabric[device.node]
-            for name in device.members:
-                yield from self.behind(node[name], {device.ref})
-        else:
-            yield from self.behind(device, set())
-
-    def behind(self, device: Device, passed: set[PortRef], tags: Tags = ()) -> Iterator[Device]:
-        """The devices that a frame with these VLAN tags reaches at Layer 2 which leaves by a device."""
-        out, tags = self.fabric.sent_by(device, tags)
-        for far in self.fabric.far_ends(out):
-            yield from self.beyond(far, passed, tags)
-
-    def beyond(self, far: Device, passed: set[PortRef], tags: Tags = ()) -> Iterator[Device]:
-        """The device at the other end, or all that its bridge joins."""
-        far, tags = self.fabric.received_by(far, tags)
-        node = self.fabric[far.node]
-        bridge = node.bridge_of(far.name)
-        if bridge is None:
-            yield from () if tags else (far,)
-        elif bridge.ref not in passed:
-            passed.add(bridge.ref)
-            yield from () if tags else (bridge,)
-            for name in bridge.members:
-                if name != far.name:
-                    yield from self.behind(node[name], passed, tags)
-
     @staticmethod
     def seen(
         device: Device, direction: Direction, layers: Layers, hops: tuple[ExpectedHop, ...]
@@ -393,49 +376,9 @@ class _Walk:
         return (*hops, ExpectedHop(device.node, device.name, direction, layers))
 
 
-def _inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
-    """The TTLs that a GRE header may get.
-
-    ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
-    That is the wrapped packet's own, except for a VXLAN packet around a datagram whose checksum is left to offload:
-    there VXLAN's mark is still in place, and the customer's header is what is read. Both are legal then. Geneve marks
-    as VXLAN does (udp_tunnel_handle_offloads).
-    """
-    if gre.ttl is not None:
-        return (gre.ttl,)
-    own, customers = _ttl(packet[:1]), _ttl(packet) if gre.local.version == 6 else _ttl_at_the_mark(packet)
-    offloaded = not {"vxlan", "geneve"}.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
-    return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
-
-
-def _ttl_at_the_mark(packet: Layers) -> int:
-    """What is read of a customer's header in the place that a TTL has in the wrapped packet's, whatever is there: of an
-    IPv6 header the first byte of the source, of an IPv4 header the end of the fragment offset, which is 0."""
-    wrapped, (name, customers) = packet[0][0], [layer for layer in packet if layer[0] in ("ipv4", "ipv6")][-1]
-    if name == wrapped:
-        return _ttl(packet)
-    return ip_address(str(customers["src"])).packed[0] if wrapped == "ipv4" else 0
-
-
-def tags_of(frame: Layers) -> Tags:
-    """The VLANs of a frame's tags, the outermost first."""
-    return tuple(int(str(tag["vlan"])) for _, tag in takewhile(lambda layer: layer[0] == "dot1q", frame[1:]))
-
-
 def is_at_ip(fabric: Fabric, device: Device) -> bool:
     """Whether what comes into a device is for its node's IP, and not for a bridge that it is in."""
     return fabric[device.node].bridge_of(device.name) is None and device.mac is not None
-
-
-def tagged(frame: Layers, vid: int) -> Layers:
-    """A frame with an 802.1Q tag of the lowest priority."""
-    (name, ether), *rest = frame
-    tag: Layer = ("dot1q", {"prio": 0, "dei": 0, "vlan": vid, "type": ether["type"]})
-    return ((name, {**ether, "type": ETHERTYPE_VLAN}), tag, *rest)
-
-
-def _ttl(layers: Layers) -> int:
-    return int(str(ttl_of(layers)))
 
 
 def reply_to(probe: Probe) -> Probe:

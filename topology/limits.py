@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from topology.errors import Position, Problem
 from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probes_of
 from topology.model import Bridge, Fabric, Geneve, Gre, Port, Subinterface, Vxlan
 from topology.mtu import LEAST, device_mtu
-from topology.packet import PAYLOAD_BYTES, size_of
+from topology.packet import PAYLOAD_BYTES, size_of, ttl_of
 from topology.plan import ROUTERS
 from topology.promises import Pair
 
@@ -118,16 +119,35 @@ def bottlenecks(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
     yield from found[:1]
     for kind in (Gre, Vxlan, Geneve):
         tunnels = (hop for hop in _leaving(journey) if isinstance(fabric[hop.node][hop.interface], kind))
-        yield from _bottlenecks(fabric, pair, journey, tunnels)
+        yield from _bottlenecks(
+            fabric, pair, journey, (hop for hop in tunnels if not _in_routed_bridge(fabric, hop, journey))
+        )
 
 
 def first_router(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
-    """The links by which a pair's packets leave the first node that routes them; it tells their sender its MTU."""
+    """The links by which a pair's packets leave the first node that routes them; it tells their sender its MTU.
+
+    A link on which they are inside VXLAN or Geneve is none: what is too large there is sent in fragments.
+    """
     journey = expected_journey(fabric, probes_of(fabric, pair)[0])
-    bare = {hop.node for path in journey.paths for hop in path.hops if hop.direction == "in" and not _overhead(hop)}
-    routers = {name for name in bare - {pair.target} if fabric[name].role in ROUTERS}
+    routers = {node for path in journey.paths for node in _routing(path)}
     links = (hop for hop in _leaving(journey) if hop.node in routers and _is_link(fabric, hop))
-    yield from list(_bottlenecks(fabric, pair, journey, links))[:1]
+    bare = (hop for hop in links if {"vxlan", "geneve"}.isdisjoint(name for name, _ in hop.layers))
+    yield from list(_bottlenecks(fabric, pair, journey, bare))[:1]
+
+
+def _routing(path: ExpectedPath) -> Iterator[str]:
+    """The nodes that lower the customer's TTL."""
+    for before, after in pairwise(path.hops):
+        if before.node == after.node and ttl_of(before.layers) != ttl_of(after.layers):
+            yield before.node
+
+
+def _in_routed_bridge(fabric: Fabric, hop: ExpectedHop, journey: ExpectedJourney) -> bool:
+    """Whether packets are routed into the bridge of a hop's device: its MTU follows its members' and limits them."""
+    bridge = fabric[hop.node].bridge_of(hop.interface)
+    passed = {one.ref for one in _leaving(journey)}
+    return bridge is not None and bridge.mtu is None and bridge.ref in passed
 
 
 def _bottlenecks(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import takewhile
 from typing import Literal, TypeAlias
 
-from topology.model import Address
+from topology.model import Address, Gre, Tags
 from topology.wire.stack import Stack
 
 Layer: TypeAlias = tuple[str, Mapping[str, object]]
@@ -20,6 +22,8 @@ PAYLOAD_BYTES = 56
 """What ping(8) sends, so that lengths compare with captures of it."""
 PATTERN = bytes(range(256)) * 256
 """What a probe is filled up with: as much as the largest IP packet holds."""
+ETHERTYPE_VLAN = 0x8100
+"""IEEE 802.1Q, table 9-1."""
 ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
 """Echo request and echo reply by IP version (RFC 792, RFC 4443)."""
 HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp": 8, "gre": 4, "vxlan": 8, "geneve": 8}
@@ -130,3 +134,43 @@ def _bytes(name: str, fields: Mapping[str, object]) -> int:
         assert isinstance(load, bytes)
         return len(load)
     return HEADER_BYTES[name] + (4 if name == "gre" and "key" in fields else 0)
+
+
+def inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
+    """The TTLs that a GRE header may get.
+
+    ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
+    That is the wrapped packet's own, except for a VXLAN packet around a datagram whose checksum is left to offload:
+    there VXLAN's mark is still in place, and the customer's header is what is read. Both are legal then. Geneve marks
+    as VXLAN does (udp_tunnel_handle_offloads).
+    """
+    if gre.ttl is not None:
+        return (gre.ttl,)
+    own, customers = _ttl(packet[:1]), _ttl(packet) if gre.local.version == 6 else _ttl_at_the_mark(packet)
+    offloaded = not {"vxlan", "geneve"}.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
+    return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
+
+
+def _ttl_at_the_mark(packet: Layers) -> int:
+    """What is read of a customer's header in the place that a TTL has in the wrapped packet's, whatever is there: of an
+    IPv6 header the first byte of the source, of an IPv4 header the end of the fragment offset, which is 0."""
+    wrapped, (name, customers) = packet[0][0], [layer for layer in packet if layer[0] in ("ipv4", "ipv6")][-1]
+    if name == wrapped:
+        return _ttl(packet)
+    return ip_address(str(customers["src"])).packed[0] if wrapped == "ipv4" else 0
+
+
+def tags_of(frame: Layers) -> Tags:
+    """The VLANs of a frame's tags, the outermost first."""
+    return tuple(int(str(tag["vlan"])) for _, tag in takewhile(lambda layer: layer[0] == "dot1q", frame[1:]))
+
+
+def tagged(frame: Layers, vid: int) -> Layers:
+    """A frame with an 802.1Q tag of the lowest priority."""
+    (name, ether), *rest = frame
+    tag: Layer = ("dot1q", {"prio": 0, "dei": 0, "vlan": vid, "type": ether["type"]})
+    return ((name, {**ether, "type": ETHERTYPE_VLAN}), tag, *rest)
+
+
+def _ttl(layers: Layers) -> int:
+    return int(str(ttl_of(layers)))

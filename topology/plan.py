@@ -17,6 +17,7 @@ from topology.errors import Position
 from topology.fib import Way
 from topology.model import (
     AGEING,
+    USER_HZ,
     Bridge,
     Device,
     Fabric,
@@ -50,8 +51,6 @@ INHERIT_TOS = 1
 """Not a TOS: the bit that ip_tunnel_xmit (net/ipv4/ip_tunnel.c) takes for "the inner packet's"."""
 FLOOD_MAC = "00:00:00:00:00:00"
 """The forwarding entry of a VXLAN device by which unknown and broadcast frames leave (ip-link(8), ``remote``)."""
-USER_HZ = 100
-"""In what a bridge's ageing_time is told: hundredths of a second (clock_t, include/asm-generic/param.h)."""
 GRE_KEY = 0x2000
 """The header has a key (GRE_KEY of linux/if_tunnel.h, in network order)."""
 IGNORE_ENCAP_LIMIT = 1
@@ -81,6 +80,22 @@ class Operation:
 
     def __str__(self) -> str:
         return self.command
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a fabric needs of what all namespaces of a kernel share (``topology/room.py`` computes it).
+
+    That is network namespaces, files that its agent has open, and by IP version the neighbours that all pairs need at
+    the same time.
+    """
+
+    namespaces: int = 0
+    files: int = 0
+    neighbours: Mapping[int, int] = field(default_factory=dict)
+
+
+NO_ROOM = Room()
 
 
 @dataclass(frozen=True)

@@ -8,38 +8,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
 
 from topology.expected import expected_journey, probes_of, reply_to
 from topology.model import Fabric
 from topology.packet import Layers, Probe
+from topology.plan import Room
 
 ENTRIES: Mapping[int, int] = {4: 2, 6: 4}
 """Neighbour entries for two stations that exchange packets, by IP version: each has one of the other. With IPv6 the one
 that asks for another's packet does so from its link-local address, which the asked one then knows, too."""
+FILES_BESIDE, FILES_OF_A_NODE, FILES_OF_A_PAIR = 64, 4, 2
+"""What the agent of one copy has open: for each node its namespace, netlink, tap and watch, for each pair the sockets
+of a UDP probe and of what answers it."""
 VERSIONS: Mapping[str, int] = {"ipv4": 4, "ipv6": 6}
 """The IP version of a header."""
 Adjacency: TypeAlias = tuple[int, frozenset[str]]
 """An IP version and the two MAC addresses of a frame that carries it."""
 
 
-@dataclass(frozen=True)
-class Room:
-    """What a lab needs: network namespaces, and by IP version the neighbour entries of all pairs at once."""
-
-    namespaces: int = 0
-    neighbours: Mapping[int, int] = field(default_factory=dict)
-
-
-NO_ROOM = Room()
-
-
 def room_for(fabric: Fabric, copies: int = 1) -> Room:
     """The room that so many copies of a fabric need on one kernel."""
     wanted = (probe for pair in fabric.pairs for probe in probes_of(fabric, pair) if _one_version(probe))
-    return Room(copies * len(fabric.nodes), {v: copies * n for v, n in entries(adjacencies(fabric, wanted)).items()})
+    neighbours = {version: copies * n for version, n in entries(adjacencies(fabric, wanted)).items()}
+    files = FILES_BESIDE + FILES_OF_A_NODE * len(fabric.nodes) + FILES_OF_A_PAIR * len(fabric.pairs)
+    return Room(copies * len(fabric.nodes), files, neighbours)
 
 
 def in_groups(fabric: Fabric, probes: Sequence[Probe], room: Mapping[int, int]) -> Iterator[Sequence[Probe]]:

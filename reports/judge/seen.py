@@ -94,7 +94,7 @@ def _place(seen: Sighting) -> str:
 
 def last_seen(journey: Journey) -> str:
     """Where a packet was last seen, or that it was not; with what else is known."""
-    where = f"last seen at {_place(journey.sightings[-1])}" if journey.sightings else "seen nowhere"
+    where = f"seen last at {_place(journey.sightings[-1])}" if journey.sightings else "seen nowhere"
     return f"{where} - {journey.note}" if journey.note else where
 
 
@@ -123,8 +123,8 @@ class SeenTrip:
 
 def _arrived(leg: Journey, errors: tuple[Journey, ...]) -> Finding:
     told = "".join(f" - {e.sightings[0].node} sent {e.sightings[0].headers.summary()}" for e in errors if e.sightings)
-    words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to arrive - seen it {last_seen(leg)}{told}"
-    return Finding(leg.arrived, f"{words} - evidence: {way(leg)}")
+    words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to arrive - {last_seen(leg)}{told}"
+    return Finding(leg.arrived, f"{words} - evidence: {way(leg)}" if leg.sightings else words)
 
 
 def _as(leg: Journey, kind: Kind) -> Finding:

@@ -1,9 +1,11 @@
-"""The ladder: every hop of a journey, expected beside seen, the first divergence marked, the cause, the mend. Pure."""
+"""The ladder: every hop of a journey, expected beside seen, the first divergence marked, the cause, its fix. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
+from reports.evidence import Cause
 from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg
 
@@ -28,7 +30,16 @@ def _headline(verdict: Verdict) -> str:
 def _rungs(verdict: Verdict, width: int) -> Iterator[str]:
     start = next((rung.seen.time_ns for rung in verdict.rungs if rung.seen), 0)
     first = verdict.divergence
-    for rung in verdict.rungs:
+    for silent, group in groupby(verdict.rungs, lambda rung: rung.seen is None and rung is not first):
+        rungs = list(group)
+        if silent and len(rungs) > 1:
+            yield f"{AFTER} {'-':>12}  seen at none of the {len(rungs)} hops from {rungs[0].where} to {rungs[-1].where}"
+            continue
+        yield from _each(rungs, first, start, width)
+
+
+def _each(rungs: Iterable[Rung], first: Rung | None, start: int, width: int) -> Iterator[str]:
+    for rung in rungs:
         mark = GOOD if not rung.wrong else BAD if rung is first else AFTER
         lines = rung_lines(rung)
         head = f"{mark} {_microseconds(rung, start):>12}  {rung.where:<{width}}  "
@@ -57,13 +68,17 @@ def _microseconds(rung: Rung, start_ns: int) -> str:
     return f"{(rung.seen.time_ns - start_ns) / 1000:+.1f} us" if rung.seen else "-"
 
 
+def ending_lines(cause: Cause) -> Iterator[str]:
+    """A cause and its fix."""
+    where = f"{cause.node} {cause.interface}" if cause.interface else cause.node
+    yield f"cause: {where}: {cause.kind} - expected {cause.declared} - seen {cause.live}"
+    yield f"fix:   {cause.mend}"
+
+
 def _ending(verdict: Verdict) -> Iterator[str]:
     if verdict.note:
         yield f"note: {verdict.note}"
     if verdict.cause is not None:
-        cause = verdict.cause
-        where = f"{cause.node} {cause.interface}" if cause.interface else cause.node
-        yield f"cause: {where}: {cause.kind} - expected {cause.declared} - seen {cause.live}"
-        yield f"mend:  {cause.mend}"
+        yield from ending_lines(verdict.cause)
     elif not verdict.passed:
         yield "cause: not found: live state equals declared state at every node"

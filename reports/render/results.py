@@ -14,9 +14,10 @@ from reports.judge.trip import Leg, Trip
 from topology.kernels.registry import KernelInfo
 from topology.model import Fabric
 
-SCHEMA = "hopcheck-results/1"
+SCHEMA = "hopcheck-results/2"
 SCHEMA_FILE = Path(__file__).parent.parent / "results.schema.json"
-VERDICTS = ("passed", "failed", "errored", "skipped", "unstable")
+NOT_PROVEN, NOT_APPLICABLE = "not proven", "not applicable"
+VERDICTS = ("passed", "failed", "errored", "unstable", NOT_PROVEN, NOT_APPLICABLE)
 NOTHING: Mapping[str, int] = {}
 NOTHING_APPLIES = 7
 """The exit code of a run that tested nothing, since nothing that was selected applies to the lab."""
@@ -24,7 +25,11 @@ NOTHING_APPLIES = 7
 
 @dataclass(frozen=True)
 class TestResult:
-    """One test's outcome; ``promise`` is its docstring's sentence, ``network`` whether it is about the network."""
+    """One test's outcome; ``promise`` is its docstring's sentence, ``network`` whether it is about the network.
+
+    ``pair`` is the declared pair that it is about; ``why`` is what it has in common with others that ended likewise,
+    where ``cause`` is not known.
+    """
 
     __test__ = False
 
@@ -35,6 +40,8 @@ class TestResult:
     message: str = ""
     cause: Mapping[str, Any] | None = None
     network: bool = True
+    pair: str = ""
+    why: str = ""
     journeys: tuple[Mapping[str, Any], ...] = field(default=())
     sizes: tuple[Mapping[str, Any], ...] = field(default=())
     measurements: tuple[Mapping[str, Any], ...] = field(default=())
@@ -161,11 +168,12 @@ def _lines(part: object) -> str:
     return "[\n  " + ",\n  ".join(map(json.dumps, part)) + "\n ]"
 
 
-def exit_code(tests: Iterable[TestResult], pytest_code: int) -> int:
+def exit_code(tests: Iterable[TestResult], pytest_code: int, without_pairs: bool = False) -> int:
     """The run's exit code: pytest's own for anything but passed and failed tests, else by the network's verdicts.
 
-    0 when at least one network promise passed and none failed, errored or is unstable; 1 something failed; 6 something
-    errored or is unstable, nothing failed; 7 every selected network promise was skipped.
+    0 when at least one network promise passed, and nothing speaks against it; 1 something failed; 6 something errored
+    or is unstable, nothing failed; 7 something was not proven, nothing applied, or pairs were to be proven
+    (``without_pairs``) and none is declared.
     """
     if pytest_code not in (0, 1):
         return pytest_code
@@ -176,4 +184,5 @@ def exit_code(tests: Iterable[TestResult], pytest_code: int) -> int:
     if verdicts & {"errored", "unstable"}:
         return 6
     network = {test.verdict for test in known if test.network}
-    return NOTHING_APPLIES if network == {"skipped"} and pytest_code == 0 else pytest_code
+    unproven = without_pairs or NOT_PROVEN in network or network == {NOT_APPLICABLE}
+    return NOTHING_APPLIES if unproven and pytest_code == 0 else pytest_code

@@ -45,5 +45,5 @@ def test_lab_is_proven_as_a_whole(lab: str, where: str, suite: Callable[..., Sui
     assert run.results["complete"]
     verdicts = [test["verdict"] for test in run.results["tests"]]
     assert verdicts.count("passed") >= 40
-    assert set(verdicts) <= {"passed", "skipped"}
+    assert set(verdicts) <= {"passed", "not applicable"}
     assert run.left == {}

@@ -37,7 +37,7 @@ def test_two_suites_at_once_are_as_good_as_one(number: int, suite: Callable[...,
         assert one.results["complete"]
         assert one.results["kernel"]["kind"] == kind
         assert one.results["summary"]["passed"] >= 40
-        assert {test["verdict"] for test in one.results["tests"]} <= {"passed", "skipped"}
+        assert {test["verdict"] for test in one.results["tests"]} <= {"passed", "not applicable"}
         assert one.left == {}
     if kinds[0] == kinds[1]:
         assert both[0].results["summary"] == both[1].results["summary"]

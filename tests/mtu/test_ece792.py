@@ -13,7 +13,7 @@ from fixtures.instruments.probe import Prober
 from fixtures.sizes import SizeBook
 from fixtures.underlay import Underlay
 from reports.judge.mtu import PairMtu
-from topology.errors import NotApplicable
+from topology.errors import NotProven
 from topology.model import Fabric
 from topology.promises import Pair
 
@@ -35,7 +35,7 @@ def between(
     def find(source: str, target: str) -> PairMtu:
         pair = pair_of(lab, source, target)
         if reason := underlay.broken_for(pair, request.node):
-            raise NotApplicable(f"the underlay is broken: {reason}")
+            raise NotProven(f"the underlay is broken: {reason}")
         return size_book.of(pair, request.node)
 
     return find

@@ -14,7 +14,7 @@ from fixtures.instruments.arp import ArpTrip
 from fixtures.instruments.live import LiveFabric
 from fixtures.underlay import Underlay
 from reports.judge.trip import Trip
-from topology.errors import NotApplicable
+from topology.errors import NotProven
 from topology.model import Gre
 from topology.wire.stack import Stack
 
@@ -25,14 +25,14 @@ CUSTOMER = ("ipv4", "icmp", "payload")
 
 @pytest.fixture
 def reach(request: pytest.FixtureRequest, underlay: Underlay, journey: Callable[..., Trip]) -> Callable[..., Trip]:
-    """Makes a trip for claims about a packet that arrived; they do not apply while its way is broken."""
+    """Makes a trip for claims about a packet that arrived; they are not proven while its way is broken."""
 
     def make(source: str, target: str) -> Trip:
         if reason := underlay.broken_between(source, target, request.node):
-            raise NotApplicable(f"the underlay is broken: {reason}")
+            raise NotProven(f"the underlay is broken: {reason}")
         trip = journey(source, target)
         if not (reached := trip.arrived):
-            raise NotApplicable(f"{source} does not reach {target}: {reached.cause or reached}")
+            raise NotProven(f"{source} does not reach {target}: {reached.cause or reached}")
         return trip
 
     return make

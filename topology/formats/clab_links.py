@@ -12,8 +12,7 @@ from topology.formats.clab_machine import MANAGEMENT, Kind, Machine, Made, numbe
 from topology.formats.clab_shell import Words
 from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Scalar
-from topology.model import LOOPBACK
-from topology.plan import USER_HZ
+from topology.model import LOOPBACK, USER_HZ
 
 KINDS: Mapping[str, Kind] = {
     "bridge": "bridges",
@@ -154,6 +153,8 @@ def _options(machine: Machine, name: str, type_: str, kind: Kind, words: Words) 
     found = read(words, OPTIONS[kind], machine.findings)
     if kind == "vxlan" and found.get("port", "0") == "0":
         found["port"] = VXLAN_PORT
+    if kind == "vxlan" and found.get("ageing") == "0":
+        del found["ageing"]
     if kind == "vxlan" and "nolearning" in found:
         found["learning"] = "false"
     if kind == "bridges":

@@ -77,6 +77,8 @@ Vni: TypeAlias = Annotated[int, PlainValidator(values.vni)]
 Vid: TypeAlias = Annotated[int, PlainValidator(values.number("VLAN", 1, 4094))]
 """802.1Q keeps 0 for a tag without a VLAN and 4095 for itself (table 9-2)."""
 Seconds: TypeAlias = Annotated[int, PlainValidator(values.number("ageing", 0, 1_000_000))]
+Lasting: TypeAlias = Annotated[int, PlainValidator(values.number("ageing", 1, 1_000_000))]
+"""A VXLAN device takes 0 for its default (vxlan_config_apply, drivers/net/vxlan/vxlan_core.c)."""
 UdpPort: TypeAlias = Annotated[int, PlainValidator(values.number("UDP port", 1, 65535))]
 Key: TypeAlias = Annotated[int, PlainValidator(values.number("GRE key", 0, 2**32 - 1))]
 Ttl: TypeAlias = Annotated[int | None, PlainValidator(values.ttl)]
@@ -122,7 +124,7 @@ class VxlanSpec(Spec):
     port: UdpPort = VXLAN_PORT
     mtu: Mtu | None = None
     learning: Flag = True
-    ageing: Seconds = AGEING
+    ageing: Lasting = AGEING
     entries: Annotated[dict[Mac, Ip], BeforeValidator(_table)] = {}
 
     @model_validator(mode="after")

@@ -230,8 +230,9 @@ def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, ta
 def stations_near(fabric: Fabric, domain: Domain, vtep: FrameTunnel) -> tuple[PortRef, ...]:
     """The stations whose frames reach a VTEP without passing another one."""
     others = {other.ref for other in domain.vteps} - {vtep.ref}
-    ways = ((station, way(fabric, station, vtep.ref)) for station in domain.stations)
-    return tuple(station for station, passed in ways if passed and passed.isdisjoint(others))
+    starts = ((station, fabric[station.node][station.interface]) for station in domain.stations)
+    ways = ((station, _Search(fabric, vtep.ref).emit(start, ())) for station, start in starts)
+    return tuple(station for station, passed in ways if passed and others.isdisjoint(passed))
 
 
 def transit(fabric: Fabric, domain: Domain) -> frozenset[PortRef]:

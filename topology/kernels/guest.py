@@ -30,7 +30,6 @@ from topology.kernels.image import ensure_image
 from topology.kernels.link import AgentLink
 from topology.kernels.qemu import DOOR, PROGRAM, Machine, Qemu, kvm_refusal
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Others, Progress, Wanted
-from topology.kernels.shared import SETTINGS
 from topology.kernels.snapshot import (
     Snapshot,
     discard_snapshot,
@@ -143,8 +142,6 @@ class GuestKernel(Kernel):
         def greet(_: Qemu, agent: AgentLink) -> None:
             agent.send_parcel(agent_parcel())
             agent.wait_hello(BOOT_TIMEOUT_S[machine.accelerator])
-            settings = [[f"/proc/sys/{name}", str(value)] for name, value in SETTINGS.items()]
-            agent.call("write_files", files=[[[None], settings]])
 
         return cls._launch(machine, greet)
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from topology.errors import EngineError, EnvironmentBroken, KernelUnavailable, UnknownName
 from topology.kernels.link import AgentLink
 from topology.kernels.shared import shortages
-from topology.plan import Plan
-from topology.room import NO_ROOM, Room
+from topology.plan import NO_ROOM, Plan, Room
 
 if TYPE_CHECKING:
     from topology.kernels.engine import Engine

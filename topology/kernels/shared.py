@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from topology.errors import EvidenceIncomplete, NetlinkError
 from topology.kernels.link import Agent
 from topology.kernels.rtnl.messages import messages
-from topology.room import Room
+from topology.plan import NO_ROOM, Room
 
 RTM_NEWNEIGHTBL, RTM_GETNEIGHTBL, DUMP_FLAGS = 64, 66, 0x301
 """linux/rtnetlink.h; NLM_F_REQUEST | NLM_F_DUMP"""
@@ -23,11 +23,7 @@ ENTRIES_AT, OVERFLOWS_AT = 4, 80
 """ndtc_entries in struct ndt_config, ndts_table_fulls in struct ndt_stats (linux/neighbour.h)."""
 TABLES: Mapping[str, int] = {"arp_cache": 4, "ndisc_cache": 6}
 REQUEST = struct.pack("=IHHIIB3x", 20, RTM_GETNEIGHTBL, DUMP_FLAGS, 0, 0, 0)
-FILES_EACH, FILES_BESIDE = 4, 256
-"""Descriptors of the agent: a node's namespace, netlink, tap and watch; its own, and sockets held during a look."""
 LIMITS = "/proc/self/limits"
-SETTINGS = {f"net/ipv{version}/neigh/default/gc_thresh{n}": 1 << 20 for version in (4, 6) for n in (2, 3)}
-"""What a kernel of our own is given: more neighbours than fit into its memory."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +46,14 @@ class NeighbourTable:
 
 
 def neighbour_tables(agent: Agent) -> list[NeighbourTable]:
-    """The tables of the kernel under an agent; NetlinkError where the answer is not what a kernel says."""
+    """The tables of the kernel under an agent; NetlinkError where the answer is not what a kernel says.
+
+    A dump in several parts says a table again at the start of each part (neightbl_dump_info, net/core/neighbour.c).
+    """
     answer = agent.call("netlink", REQUEST, chunks=[[None, len(REQUEST), 0]]).body
     try:
-        return [table for kind, _, _, said in messages(answer) if kind == RTM_NEWNEIGHTBL for table in _tables(said)]
+        said = (said for kind, _, _, said in messages(answer) if kind == RTM_NEWNEIGHTBL)
+        return list({table.version: table for one in said for table in _tables(one)}.values())
     except struct.error as error:
         raise NetlinkError(f"agent - neighbour tables - expected a dump - seen {error}") from error
 
@@ -75,8 +75,9 @@ def _tables(said: bytes) -> Iterator[NeighbourTable]:
 
 def check_no_overflow(before: Sequence[NeighbourTable], after: Sequence[NeighbourTable]) -> None:
     """EvidenceIncomplete where a table was full in between: what was lost then was not lost by the network."""
-    for old, new in zip(before, after, strict=True):
-        if refused := new.overflows - old.overflows:
+    known = {table.version: table.overflows for table in before}
+    for new in after:
+        if refused := new.overflows - known.get(new.version, 0):
             what = f"neighbour table of IPv{new.version} - expected room for every entry - seen {refused} refused"
             used = f"{new.entries} of {new.most} entries used, by all namespaces of the kernel"
             raise EvidenceIncomplete(f"{what} - {used} - {new.mend(new.most)}")
@@ -87,15 +88,16 @@ def shortages(agent: Agent, room: Room, namespaces_max: int | None) -> list[str]
 
     ``namespaces_max`` is how many network namespaces this machine allows; None where the kernel is another.
     """
+    if room == NO_ROOM:
+        return []
     found = []
     for table in neighbour_tables(agent):
         need = room.neighbours.get(table.version, 0)
         if need > table.most:
             what = f"{table.setting} - expected {need} or more, shared by all namespaces - seen {table.most}"
             found.append(f"{what} - {table.mend(need)}")
-    files, most = FILES_EACH * room.namespaces + FILES_BESIDE, _open_files(agent)
-    if room.namespaces and most is not None and files > most:
-        found.append(f"open files - expected {files} or more - seen {most} (hard limit) - ulimit -Hn {files}")
+    if (most := _open_files(agent)) is not None and room.files > most:
+        found.append(f"open files - expected {room.files} or more - seen {most} - as root: ulimit -Hn {2 * room.files}")
     if namespaces_max is not None and room.namespaces > namespaces_max:
         what = f"user.max_net_namespaces - expected {room.namespaces} or more - seen {namespaces_max}"
         found.append(f"{what} - as root: sysctl -w user.max_net_namespaces={2 * room.namespaces}")

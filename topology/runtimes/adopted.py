@@ -57,6 +57,10 @@ class Onlooker(Netlink):
         if list(operations):
             raise NotApplicable(ONLY_LOOKED_AT)
 
+    def forget_neighbours(self, nodes: Sequence[str]) -> None:
+        """Refused."""
+        raise NotApplicable(ONLY_LOOKED_AT)
+
     def ends(self, nodes: Sequence[str]) -> dict[str, Sequence[End]]:
         """Every device of each node."""
         request = ends_request()

@@ -9,8 +9,8 @@ import pytest
 
 from tests.self.adopting.test_match import there
 from tests.self.builders import vxlan_lab
-from tests.self.kernels.agents import Scripted
-from topology.errors import EvidenceIncomplete, KernelUnavailable, NetlinkError, NodeNotFound
+from tests.self.kernels.agents import Scripted, sandbox
+from topology.errors import EvidenceIncomplete, NetlinkError, NodeNotFound
 from topology.kernels.host import HostKernel
 from topology.kernels.link import Reply
 from topology.kernels.rtnl.ends import ends_request, read_ends, read_netnsid
@@ -26,10 +26,7 @@ LIVE = "0a:00:00:00:00:01"
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[HostKernel]:
     """Two namespaces with a veth pair between them and a VXLAN device in one; lo is up in that one only."""
-    try:
-        kernel = HostKernel.start(lambda _: None)
-    except KernelUnavailable as error:
-        pytest.skip(str(error))
+    kernel = sandbox()
     try:
         kernel.agent.call("netns_add", names=["a", "b"])
         script = (

@@ -13,7 +13,7 @@ from fixtures.run import Run, check_adoption
 from fixtures.sizes import SizeBook
 from tests.self.adopting.test_others import opened
 from tests.self.builders import vxlan_lab
-from tests.self.fixtures.test_run import Settings
+from tests.self.fixtures.runs import Settings
 from topology.errors import KernelUnavailable, NodeNotFound, NotApplicable
 from topology.kernels.registry import Kernel
 from topology.plan import make_plan
@@ -91,7 +91,7 @@ def onlooking(monkeypatch: pytest.MonkeyPatch) -> LiveFabric:
 
 
 def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No command, no route put back, no plan, no forged frame, no path MTU forgotten: the agent is not even asked."""
+    """No command, no route put back, no plan, no forged frame, nothing forgotten: the agent is not even asked."""
     live = onlooking(monkeypatch)
     onlooker = live.adopted
     assert onlooker is not None
@@ -103,6 +103,7 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
         lambda: onlooker.build(plan),
         lambda: onlooker.apply(plan.phases[0]),
         lambda: live.put_back(["c3"]),
+        live.forget_neighbours,
         lambda: IsolationBook(live),
         lambda: SizeBook(live),
     ):

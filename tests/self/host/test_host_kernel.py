@@ -12,6 +12,7 @@ from fixtures.instruments.probe import Prober
 from topology.errors import KernelUnavailable
 from topology.formats.lab import load_lab
 from topology.kernels.registry import start_kernel
+from topology.room import room_for
 
 ROOT = Path(__file__).parents[3]
 LAB = ROOT / "tests" / "self" / "data" / "vxlan.yaml"
@@ -43,6 +44,23 @@ def test_every_pair_goes_the_declared_way(live: LiveFabric, protocol: str) -> No
     trips = [prober.trip(p.source, p.target, "udp" if protocol == "udp" else "icmp") for p in live.pairs]
     assert [trip.as_declared.message for trip in trips if not trip.as_declared] == []
     assert len(trips) == 4
+
+
+def test_nodes_learn_as_many_neighbours_as_is_computed_and_forget_them(live: LiveFabric) -> None:
+    """What a lab's pairs need of the neighbour table is what their probes leave there, until nodes forget it."""
+    live.forget_neighbours()
+    before = learned(live)
+    prober = Prober(live)
+    for trip in prober.trips([prober.probe(p.source, p.target, "icmp") for p in live.pairs]):
+        assert trip().arrived
+    assert (before, learned(live)) == (0, room_for(live.declared).neighbours[4])
+    live.forget_neighbours()
+    assert learned(live) == 0
+
+
+def learned(live: LiveFabric) -> int:
+    """The neighbours that all nodes know without having been told."""
+    return sum(len(live.run(name, "ip", "-4", "neigh").stdout.splitlines()) for name in live.names)
 
 
 BREAKS = {

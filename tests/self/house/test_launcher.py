@@ -5,8 +5,9 @@ from __future__ import annotations
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,19 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def arguments(tmp_path: Path) -> Callable[[list[str]], list[str]]:
-    """The launcher's function, as it is in a checkout at ``tmp_path``."""
+def launcher(tmp_path: Path) -> Mapping[str, Any]:
+    """The launcher's functions, as they are in a checkout at ``tmp_path``."""
     place = tmp_path / ".venv" / "bin" / "pytest"
     place.parent.mkdir(parents=True)
     place.write_text((ROOT / ".ci" / "launcher.py").read_text())
-    found: dict[str, Callable[[list[str]], list[str]]] = runpy.run_path(str(place), run_name="launcher")
-    return found["arguments"]
+    return runpy.run_path(str(place), run_name="launcher")
+
+
+@pytest.fixture
+def arguments(launcher: Mapping[str, Any]) -> Callable[[list[str]], list[str]]:
+    """What the launcher makes of a command line."""
+    found: Callable[[list[str]], list[str]] = launcher["arguments"]
+    return found
 
 
 def test_settings_are_named_inside_the_checkout(
@@ -51,6 +58,42 @@ def test_other_projects_are_left_alone(
     """Outside the checkout it is plain pytest."""
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert arguments(["-q"]) == ["-q"]
+
+
+def test_checkout_is_found_from_elsewhere(
+    arguments: Callable[[list[str]], list[str]],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By --rootdir, which stands for its tests, or by the path of some of them; another file of it says nothing."""
+    settings, tests = ["-c", str(tmp_path / "pyproject.toml")], tmp_path / "tests"
+    tests.mkdir()
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    for given in ([f"--rootdir={tmp_path}", "--map"], ["-m", "overlay", "--rootdir", str(tmp_path)]):
+        assert arguments(given) == [*settings, str(tests), *given]
+    for path in (f"{tests}::test_x", str(tmp_path)):
+        assert arguments(["-q", path, f"--rootdir={tmp_path}"])[:3] == [*settings, "-q"]
+        assert arguments([path]) == [*settings, path]
+    assert arguments(["--lab", str(tmp_path / ".venv")]) == ["--lab", str(tmp_path / ".venv")]
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, False), (1, False), (4, True), (5, True)])
+def test_who_runs_nothing_elsewhere_is_told_where_the_tests_are(
+    code: int,
+    told: bool,
+    launcher: Mapping[str, Any],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line behind pytest's own, with cd; inside the checkout pytest's words are enough."""
+    monkeypatch.setattr(pytest, "main", lambda _: code)
+    for place, expected in ((tmp_path_factory.mktemp("elsewhere"), told), (tmp_path, False)):
+        monkeypatch.chdir(place)
+        assert launcher["main"](["-m", "overlay"]) == code
+        assert (f"{tmp_path}: cd there" in capsys.readouterr().err) == expected
 
 
 def test_closed_standard_streams_are_opened(tmp_path: Path) -> None:

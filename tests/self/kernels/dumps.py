@@ -136,3 +136,17 @@ def answers(name: str) -> dict[str, bytes]:
 def unpacked(text: str) -> bytes:
     """An answer as it was recorded."""
     return zlib.decompress(base64.b64decode(text))
+
+
+def table_dump(version: int = 4, most: int = 1024, entries: int = 7, overflows: int = 0) -> bytes:
+    """A neighbour table as a kernel says it, then the parameters of one of its devices, which are no table."""
+
+    def attribute(kind: int, data: bytes) -> bytes:
+        return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+    name = attribute(1, {4: b"arp_cache\0", 6: b"ndisc_cache\0"}[version])
+    stats = struct.pack("=11Q", *range(10), overflows)
+    config = struct.pack("=HHI6I", 4, 336, entries, *range(6))
+    whole = name + attribute(4, struct.pack("=I", most)) + attribute(5, config) + attribute(7, stats)
+    head = struct.pack("=B3x", {4: 2, 6: 10}[version])
+    return b"".join(struct.pack("=IHHII", 20 + len(said), 64, 2, 0, 0) + head + said for said in (whole, name))

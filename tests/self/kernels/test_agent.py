@@ -15,6 +15,7 @@ from fixtures.instruments.tap import Taps
 from reports.evidence import Sighting
 from tests.self.kernels.agents import sandbox, sandboxed_agent
 from topology.errors import AgentError, AgentLost, NetlinkError
+from topology.kernels.agent import serve
 from topology.kernels.link import AgentLink
 from topology.kernels.netlink import Netlink
 from topology.plan import Operation
@@ -192,6 +193,22 @@ def test_commands_inherit_no_ignored_and_no_blocked_signal() -> None:
         kernel.close()
     masks = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Sig"))
     assert (int(masks["SigIgn"], 16), int(masks["SigBlk"], 16)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("pid", "behind_a_port", "raised"), [(1, True, True), (1, False, False), (7, True, False)], ids=str
+)
+def test_only_a_guests_own_limits_are_raised(
+    monkeypatch: pytest.MonkeyPatch, pid: int, behind_a_port: bool, raised: bool
+) -> None:
+    """An agent that shares this machine's kernel, in a sandbox or in a test, leaves its settings alone."""
+    written: list[str] = []
+    monkeypatch.setattr(serve, "write_text", lambda path, *_: written.append(path))
+    monkeypatch.setattr("os.getpid", lambda: pid)
+    near, far = socket.socketpair()
+    with near, far, Path("/dev/null").open("rb") as port:
+        serve.make_room(port.fileno() if behind_a_port else near.fileno())
+    assert written == (list(serve.ROOM) if raised else [])
 
 
 def test_all_that_is_typed_arrives(agent: AgentLink) -> None:

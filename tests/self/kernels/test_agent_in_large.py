@@ -24,14 +24,51 @@ def agent() -> Iterator[AgentLink]:
 
 
 def test_a_sentinel_is_told_and_not_shown(agent: AgentLink) -> None:
-    """A tap that its sentinel has passed says so and gives no record of it; one that it has not is named."""
-    agent.run(["ip", "link", "set", "lo", "up"], ns="a")
-    agent.run(["ip", "link", "set", "lo", "up"], ns="b")
-    handle = agent.call("tap_open", namespaces=["a", "b"], buffer_bytes=1 << 20).get("handle", int)
+    """A tap that its sentinel has passed says so and gives no record of it, wherever lo is up or down.
+
+    One is named where not even our own namespace carries a sentinel.
+    """
+    for up in ("up", "down"), ("up", "up"), ("down", "down"):
+        for ns, state in zip("ab", up, strict=True):
+            agent.run(["ip", "link", "set", "lo", state], ns=ns)
+        handle = agent.call("tap_open", namespaces=["a", "b"], buffer_bytes=1 << 20).get("handle", int)
+        for _ in range(2):
+            told = agent.call("tap_mark", NONCE, handle=handle)
+            assert (told.get("sent", bool), told.get("unmarked", list), told.body) == (True, [], b""), up
+    agent.run(["ip", "link", "set", "lo", "down"])
+    assert agent.call("tap_mark", NONCE, handle=handle).get("unmarked", list) == [0, 1]
+    agent.run(["ip", "link", "set", "lo", "up"])
+    agent.call("close", handle=handle)
+
+
+@pytest.mark.parametrize("lo", ["up", "down"])
+def test_what_was_under_way_comes_before_a_sentinel(agent: AgentLink, lo: str) -> None:
+    """Frames that were sent before the sentinel are shown with it, and their drops counted, also where lo is down."""
+    assert agent.run(["ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1"], ns="a").code == 0
+    for command in ("link set v0 up", "link set v1 up", f"link set lo {lo}", "addr add 10.9.0.1/24 dev v0"):
+        assert agent.run(["ip", *command.split()], ns="a").code == 0
+    assert (
+        agent.run(["ip", "neigh", "replace", "10.9.0.2", "lladdr", "02:00:00:00:00:01", "dev", "v0"], ns="a").code == 0
+    )
+    handle = agent.call("tap_open", namespaces=["a", "b"], buffer_bytes=1 << 22).get("handle", int)
+    for number in range(20):
+        agent.call("send", NONCE + bytes([number]), ns="a", socket=UDP, to=["10.9.0.2", 9])
     told = agent.call("tap_mark", NONCE, handle=handle)
-    assert (told.get("sent", bool), told.get("unmarked", list), told.body) == (True, [], b"")
-    agent.run(["ip", "link", "set", "lo", "down"], ns="b")
-    assert agent.call("tap_mark", NONCE, handle=handle).get("unmarked", list) == [1]
+    assert (told.get("unmarked", list), told.get("drops", list)) == ([], [0, 0])
+    assert [told.body.count(NONCE + bytes([number])) for number in range(20)] == [2] * 20
+    agent.call("close", handle=handle)
+    agent.run(["ip", "link", "del", "v0"], ns="a")
+
+
+def test_a_sentinel_passes_what_is_queued_on_loopback(agent: AgentLink) -> None:
+    """A queue that lets nothing out of lo keeps no sentinel."""
+    agent.run(["ip", "link", "set", "lo", "up"], ns="b")
+    queue = ["tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "8bit", "burst", "1", "latency", "1ms"]
+    if agent.run(queue, ns="b").code:
+        pytest.skip("no tbf here")
+    handle = agent.call("tap_open", namespaces=["b"], buffer_bytes=1 << 20).get("handle", int)
+    assert agent.call("tap_mark", NONCE, handle=handle).get("unmarked", list) == []
+    agent.run(["tc", "qdisc", "del", "dev", "lo", "root"], ns="b")
     agent.call("close", handle=handle)
 
 

@@ -8,7 +8,8 @@ from tests.self.kernels import kinds
 from tests.self.kernels.kinds import Fake
 from topology.errors import AgentLost, KernelUnavailable, UnknownName
 from topology.kernels import registry
-from topology.kernels.registry import Kernel, kernel_class, start_kernel
+from topology.kernels.registry import Kernel, Wanted, kernel_class, start_kernel
+from topology.plan import Room
 
 NEEDS = ("veth", "gre")
 
@@ -49,6 +50,23 @@ def test_auto_stops_at_the_first_that_can() -> None:
     """A lab without GRE is content with a kernel without GRE, and nothing else is started."""
     kernel = start("auto", "veth")
     assert (kernel.kind, [fake.kind for fake in Fake.started]) == ("poor", ["poor"])
+
+
+def test_a_kernel_without_room_for_the_lab_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neighbour tables or open files do not suffice the next kernel is taken, and the header says what lacks."""
+    lacking = {"poor": ["gc_thresh3 - expected 2000 - seen 1024", "open files - expected 9 - seen 8"], "good": []}
+    rooms = []
+
+    def shortages(agent: object, room: Room, most: int | None) -> list[str]:
+        rooms.append(room)
+        return lacking[Fake.started[-1].kind]
+
+    monkeypatch.setattr(registry, "shortages", shortages)
+    monkeypatch.setattr(registry, "AUTO", ("poor", "good"))
+    kernel = start_kernel("auto", ("veth",), lambda _: None, Wanted(room=Room(5)))
+    assert kernel.kind == "good"
+    assert "poor cannot: gc_thresh3 - expected 2000 - seen 1024; open files - expected 9 - seen 8" in kernel.info.why
+    assert rooms == [Room(5), Room(5)]
 
 
 def test_kinds_are_not_tried_where_a_fabric_is_up() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,8 @@ import pytest
 from topology.errors import KernelUnavailable, SnapshotUnusable
 from topology.kernels.qemu import Qemu
 from topology.kernels.snapshot import HEAD_BYTES, find_snapshot, read_head, save_snapshot, write_head
+
+pytestmark = pytest.mark.skipif(shutil.which("zstd") is None, reason="no zstd here; on Debian: apt-get install zstd")
 
 STATE = os.urandom(1 << 20)
 

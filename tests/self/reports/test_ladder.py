@@ -72,9 +72,18 @@ cs1 -> cs2 (icmp): first divergence at con_ns1:bridge1_cs2 out
                                             seen     nothing
 note: nobody answered
 cause: con_ns1 bridge1_cs2: link - expected up - seen down
-mend:  ip -n con_ns1 link set dev bridge1_cs2 up
+fix:   ip -n con_ns1 link set dev bridge1_cs2 up
 """
     )
+
+
+def test_hops_behind_a_loss_are_one_line() -> None:
+    """Where nothing is seen any more there is nothing to compare: the hops are counted, with the first and the last."""
+    lines = ladder_lines(leg(EXPECTED, seen_path(reference(), EXPECTED.paths[0])[:1]))
+    assert lines[2].startswith(">>>>            -  con_ns1:bridge1_cs1 in   expected ether")
+    behind = "seen at none of the 2 hops from con_ns1:bridge1_cs2 out to cs2:cs2_br1 in"
+    assert lines[4] == f"                -  {behind}"
+    assert lines[5:] == [NOT_FOUND]
 
 
 def test_stray_packet_is_expected_nothing() -> None:

@@ -102,7 +102,7 @@ def test_document_says_what_was_seen() -> None:
     layers = ["ether", "ipv4", "gre", "ipv4", "udp", "vxlan", "ether", "ipv4", "icmp", "payload"]
     assert [header["layer"] for header in spine["stack"]] == layers
     assert spine["stack"][-1]["fields"]["load"].startswith("a0a1a2")
-    assert made["summary"] == {"passed": 1, "failed": 1, "errored": 0, "skipped": 0, "unstable": 0}
+    assert made["summary"] == dict.fromkeys(VERDICTS, 0) | {"passed": 1, "failed": 1}
     assert made["tests"][0]["seconds"] == 0.1235
     assert made["lab"] == {"name": "ece792", "file": "ece792.yaml", "tenants": None, "nodes": 12, "links": 13}
 
@@ -153,7 +153,7 @@ MUTATIONS = {
     },
     **{f"test without {key}": delete("tests", 0, key) for key in ("id", "promise", "verdict", "message", "cause")},
     **{f"hop without {key}": delete(*HOP, key) for key in ("node", "interface", "direction", "time_ns", "stack")},
-    "another schema": put("hopcheck-results/2", "schema"),
+    "another schema": put("hopcheck-results/1", "schema"),
     "complete as text": put("yes", "complete"),
     "unknown verdict": put("green", "tests", 0, "verdict"),
     "negative time": put(-1, "tests", 0, "seconds"),
@@ -226,30 +226,42 @@ OWN = verdicts("passed", network=False)
     ("tests", "pytest_code", "code"),
     [
         (verdicts("passed"), 0, 0),
-        (verdicts("passed", "skipped"), 0, 0),
+        (verdicts("passed", "not applicable"), 0, 0),
         (verdicts("passed", "failed"), 1, 1),
         (verdicts("failed", "errored", "unstable"), 1, 1),
         (verdicts("passed", "failed") + OWN, 1, 1),
         (OWN + verdicts("failed", network=False), 1, 1),
         (verdicts("passed", "errored"), 1, 6),
         (verdicts("passed", "unstable"), 0, 6),
-        (verdicts("skipped", "errored"), 1, 6),
+        (verdicts("not applicable", "errored"), 1, 6),
         (verdicts("unstable"), 1, 6),
-        (verdicts("skipped", "skipped"), 0, 7),
-        (verdicts("skipped") + OWN, 0, 7),
+        (verdicts("not applicable", "not applicable"), 0, 7),
+        (verdicts("not applicable") + OWN, 0, 7),
         (OWN, 0, 0),
-        (OWN + verdicts("skipped", network=False), 0, 0),
-        (verdicts("skipped"), 1, 1),
+        (OWN + verdicts("not applicable", network=False), 0, 0),
+        (verdicts("not applicable"), 1, 1),
+        (verdicts("passed", "not proven"), 0, 7),
+        (verdicts("not proven"), 0, 7),
+        (verdicts("passed", "not proven", "errored"), 1, 6),
+        (verdicts("passed", "not proven", "failed"), 1, 1),
+        (OWN + verdicts("not proven", network=False), 0, 0),
         ([], 5, 5),
         (verdicts("passed"), 2, 2),
         (verdicts("failed"), 2, 2),
-        (verdicts("skipped"), 3, 3),
+        (verdicts("not applicable"), 3, 3),
         (verdicts("errored"), 4, 4),
     ],
 )
 def test_exit_code_follows_the_verdicts(tests: list[TestResult], pytest_code: int, code: int) -> None:
-    """0 nothing speaks against what passed; 1 failed; 6 errored or unstable; 7 all skipped; else pytest's own."""
+    """0 all that applies is proven; 1 failed; 6 errored or unstable; 7 not proven, or nothing applies."""
     assert exit_code(tests, pytest_code) == code
+
+
+def test_run_that_proves_no_pair_for_want_of_one_is_not_green() -> None:
+    """Where the pairs were to be proven and none is declared, what passed of the underlay is not enough."""
+    assert exit_code(verdicts("passed"), 0, without_pairs=True) == 7
+    assert exit_code(verdicts("passed", "failed"), 1, without_pairs=True) == 1
+    assert exit_code([], 5, without_pairs=True) == 5
 
 
 @pytest.mark.parametrize("content", ["text …", b"\x00\xff"])
@@ -288,4 +300,4 @@ def test_results_are_json_with_an_end(tmp_path: Path, validator: Draft202012Vali
     written = (tmp_path / "results.json").read_text()
     validator.validate(json.loads(written))
     assert written.endswith("}\n")
-    assert written.startswith('{\n "schema": "hopcheck-results/1"')
+    assert written.startswith('{\n "schema": "hopcheck-results/2"')

@@ -90,7 +90,7 @@ def no_kinds() -> Iterator[tuple[str, Journey, str]]:
         pair_of(kind) for kind in ("l2-overlay", "l3-overlay", "hairpin", "bridge", "routed")
     )
     yield "never seen", cut(seen(*l2), lambda n, s: False), "seen nowhere"
-    yield "lost half way", cut(seen(*l2), lambda n, s: n < 5), "it did not arrive: last seen at"
+    yield "lost half way", cut(seen(*l2), lambda n, s: n < 5), "it did not arrive: seen last at"
     yield "refused", replace(cut(seen(*l2), lambda n, s: False), note="unreachable"), "seen nowhere - unreachable"
     yield "not seen at its source", cut(seen(*l2), lambda n, s: s.node != l2[1]), "seen from"
     yield "goes on behind its target", replace(seen(vxlan_lab(), "c1", "c5"), target="v1"), "seen from c1 to c5"
@@ -166,5 +166,7 @@ def test_trip_holds_only_if_both_ways_do() -> None:
     assert evidence.startswith("c1:c1_v1 out ether/ipv4/icmp; v1:v1_c1 in ")
     lost = SeenTrip(out, replace(back, sightings=back.sightings[:2]))
     assert not lost.arrived
-    assert lost.arrived.message.startswith("c5 -> c1 (icmp) - expected to arrive - seen it last seen at v2:")
+    assert lost.arrived.message.startswith("c5 -> c1 (icmp) - expected to arrive - seen last at v2:")
     assert not lost.carried_as("l2-overlay")
+    nowhere = SeenTrip(replace(out, sightings=(), note="refused"), back)
+    assert nowhere.arrived.message == "c1 -> c5 (icmp) - expected to arrive - seen nowhere - refused"

@@ -8,10 +8,9 @@ from reports.evidence import Sighting
 from reports.judge.isolation import FrameSeen, judge_frame
 from reports.judge.seen import carried
 from tests.self.builders import expect, journey, seen_path, sighting
-from topology.expected import tagged
 from topology.formats.lab import load_lab
 from topology.isolation.domains import domains, transit
-from topology.packet import Layer
+from topology.packet import Layer, tagged
 from topology.refs import PortRef
 from topology.wire.headers import Vlan
 

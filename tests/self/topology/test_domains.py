@@ -21,7 +21,7 @@ from topology.isolation.domains import (
     two_in_one_node,
     way,
 )
-from topology.model import Fabric, Interface, Node
+from topology.model import Bridge, Fabric, Interface, Node
 from topology.refs import PortRef
 
 TENANTS = load_lab("two-tenants")
@@ -152,10 +152,14 @@ def test_a_ring_of_bridges_ends() -> None:
 lab: ring
 nodes:
   a: {role: switch, bridges: {br: [p, q]}}
-  b: {role: switch, bridges: {br: [p, q]}}
+  b: {role: switch, bridges: {br: [p]}}
 links: [[a:p, b:p], [a:q, b:q]]
 """
-    (only,) = domains(load_lab_text(ring))
+    # No lab file may have the ring; somebody else's fabric may.
+    tree = load_lab_text(ring)
+    b = tree["b"]
+    devices = tuple(replace(d, members=("p", "q")) if isinstance(d, Bridge) else d for d in b.devices)
+    (only,) = domains(replace(tree, nodes=(tree["a"], replace(b, devices=devices))))
     assert only.members == ports("a:br a:p a:q b:br b:p b:q")
 
 

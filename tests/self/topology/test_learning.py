@@ -49,7 +49,7 @@ CASES = {
     "learning": (lab(), DIRECT, DIRECT),
     "nothing learned": (lab(UNLEARNED), TO_VTEPS, TO_VTEPS),
     "an entry for the MAC": (lab(UNLEARNED, first=ENTRY), DIRECT, DIRECT),
-    "learned for ever": (lab(", ageing: 0"), DIRECT, DIRECT),
+    "long remembered": (lab(", ageing: 600"), DIRECT, DIRECT),
     "soon forgotten": (lab(", ageing: 5"), DIRECT, TO_VTEPS),
     "bridges that flood": (lab("", ", ageing: {br: 0}"), DIRECT, DIRECT),
     "both": (lab(UNLEARNED, ", ageing: {br: 0}"), TO_ENDS, TO_ENDS),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.self.builders import expect, reference, reference_text, vxlan_lab
 from tests.self.shapes import SHAPES, TEXTS, shape
+from tests.self.topology.kind_labs import LABS, kind_lab
 from topology.errors import LabError
 from topology.formats import load
 from topology.formats.lab import load_lab_text
@@ -206,6 +207,26 @@ def test_bottleneck_is_narrower_than_the_whole_way(lab: str, ends: str, mtus: li
         assert can_be_narrowed(fabric, one)
         narrowed = with_mtus(fabric, one.node, one.mtus(one.whole - NARROWER))
         assert carried(narrowed, expect(narrowed, pair.source, pair.target))[0].largest == one.whole - NARROWER
+
+
+@pytest.mark.parametrize(
+    ("name", "router", "narrowed"),
+    [
+        ("routed GRE", ["l1:up"], ["l1:up", "l1:t"]),
+        ("routed VXLAN", ["l2:c"], ["l1:up", "l1:t"]),
+        ("routed Geneve", ["l2:c"], ["l1:up", "l1:t"]),
+        ("bridged into VXLAN and routed behind it", ["l2:c"], ["l1:up", "l1:v"]),
+        ("routed before VXLAN and bridged behind it", [], ["l1:up"]),
+    ],
+)
+def test_overlay_that_is_routed_is_narrowed_where_its_limit_is_one(
+    name: str, router: list[str], narrowed: list[str]
+) -> None:
+    """VXLAN is sent on in fragments, so no router tells an MTU there; a tunnel in a bridge that IP uses limits IP."""
+    fabric = kind_lab(name, f"pairs: [{{source: c1, target: c2, kind: {LABS[name][1]}}}]")
+    (pair,) = fabric.pairs
+    assert [str(found) for found in first_router(fabric, pair)] == [f"{pair}-at-{place}" for place in router]
+    assert [str(found) for found in bottlenecks(fabric, pair)] == [f"{pair}-at-{place}" for place in narrowed]
 
 
 @pytest.mark.parametrize(

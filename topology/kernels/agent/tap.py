@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import select
 import socket
 import struct
@@ -24,6 +25,12 @@ SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
 """asm-generic/socket.h"""
 SO_ATTACH_FILTER = 26
 """asm-generic/socket.h"""
+PACKET_QDISC_BYPASS = 20
+"""A sentinel goes past whatever queues and filters somebody has put on lo."""
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+"""linux/sockios.h, linux/if.h"""
+IFREQ = struct.Struct("=16sH22x")
+"""struct ifreq with an interface's flags."""
 ONCE_ON_LOOPBACK = (
     (0x20, 0, 0, 0xFFFFF008),
     (0x15, 0, 2, 1),
@@ -59,18 +66,21 @@ class Tap:
         self.sentinel = b""
         self.unmarked: set[int] = set()
         """The sockets that the latest sentinel has not passed yet."""
+        self.without: set[int] = set()
+        """Those whose namespace carried none, as its lo is down; the one in our own namespace stands for theirs."""
+        self.passed = False
         self.poll = select.epoll()
         self.index: dict[int, int] = {}
         # One buffer for all frames: one for each would be mapped and given back each time, which takes 20 times longer.
         self.buffer = memoryview(bytearray(FRAME_MAX))
+        self.own = packet_socket()
+        with_loopback(self.own)
         for name in names:
             with namespaces.inside(name):
-                tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+                tap = packet_socket()
             self.index[tap.fileno()] = len(self.sockets)
             self.sockets.append(tap)
             self.poll.register(tap, select.EPOLLIN)
-            tap.setblocking(False)
-            attach_filter(tap, ONCE_ON_LOOPBACK)
             tap.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
@@ -81,6 +91,9 @@ class Tap:
         """Take what has arrived, and when that is all, send a sentinel over each namespace's loopback.
 
         Its own tap sees it there and nobody else does; one that is full would drop it, so each is emptied before.
+        A namespace whose lo is down carries none. What a sentinel proves there is that the kernel has handed over all
+        that was under way when it was sent, and one in our own namespace proves that as well: frames of all namespaces
+        wait in the same queues (enqueue_to_backlog, net/core/dev.c). Behind it the namespace's socket is emptied.
         Gives the records, whether there is more, and whether the sentinels are sent.
         """
         before, more = self.read()
@@ -88,19 +101,39 @@ class Tap:
             return before, True, False
         self.sentinel = bytes(12) + struct.pack("!H", MARK_ETHERTYPE) + payload
         self.unmarked = set(range(len(self.sockets)))
-        for tap in self.sockets:
-            with contextlib.suppress(OSError):  # who cannot send one does not see it either, and is told by that
-                tap.sendto(self.sentinel, ("lo", MARK_ETHERTYPE))
+        self.without = {index for index, tap in enumerate(self.sockets) if not self.sends(tap)}
+        self.passed = False
+        if self.without and not self.own_passes():  # which empties it
+            self.sends(self.own)
         since, more = self.read()
         return before + since, more, True
+
+    def sends(self, tap: socket.socket) -> bool:
+        """Whether a socket's namespace takes a sentinel for its lo."""
+        try:
+            tap.sendto(self.sentinel, ("lo", MARK_ETHERTYPE))
+        except OSError:
+            return False
+        return True
+
+    def own_passes(self) -> bool:
+        """Whether the sentinel in our own namespace has come through."""
+        with contextlib.suppress(BlockingIOError):
+            while not self.passed:
+                self.passed = self.own.recv(FRAME_MAX) == self.sentinel
+        return self.passed
 
     def read(self) -> tuple[bytes, bool]:
         """Take what has arrived, as records; and whether there is more. Only who has something is asked."""
         out = bytearray()
+        passed = bool(self.without) and self.own_passes()
         for index in sorted(self.index[fd] for fd, _ in self.poll.poll(0, len(self.sockets))):
             if len(out) > READ_MAX:
                 return bytes(out), True
             self.read_one(index, out)
+        if passed and len(out) <= READ_MAX:
+            self.unmarked -= self.without
+            self.without = set()
         return bytes(out), len(out) > READ_MAX
 
     def read_one(self, index: int, out: bytearray) -> None:
@@ -141,8 +174,25 @@ class Tap:
     def close(self) -> None:
         """Close every socket."""
         self.poll.close()
-        for tap in self.sockets:
+        for tap in (self.own, *self.sockets):
             tap.close()
+
+
+def packet_socket() -> socket.socket:
+    """A socket that sees every frame of the namespace that we stand in, and waits for none."""
+    found = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    found.setblocking(False)
+    attach_filter(found, ONCE_ON_LOOPBACK)
+    found.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+    return found
+
+
+def with_loopback(own: socket.socket) -> None:
+    """Have our own namespace's lo up; who may not do that has it up already, or is told by the sentinel."""
+    with contextlib.suppress(OSError):
+        name, flags = IFREQ.unpack(fcntl.ioctl(own, SIOCGIFFLAGS, IFREQ.pack(b"lo", 0)))
+        if not flags & IFF_UP:
+            fcntl.ioctl(own, SIOCSIFFLAGS, IFREQ.pack(name, flags | IFF_UP))
 
 
 def attach_filter(tap: socket.socket, lines: Sequence[tuple[int, int, int, int]]) -> None:

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from topology.kernels.rtnl.dumps import parsed
-from topology.model import AGEING
-from topology.plan import GRE_KEY, INHERIT_TOS, INNER_TCLASS, USER_HZ
+from topology.model import AGEING, USER_HZ
+from topology.plan import GRE_KEY, INHERIT_TOS, INNER_TCLASS
 from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
 
 IFF_UP = 1

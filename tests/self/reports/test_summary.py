@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reports.render.results import TestResult
+from reports.render.summary import CAUSES_MAX, cause_words, causes, counted, outcome, pairs_not_proven, reasons
+
+ROUTE = {
+    "kind": "route",
+    "node": "lc2",
+    "interface": "gretun-cont",
+    "declared": "21.0.0.0/24 dev gretun-cont",
+    "live": "missing",
+    "mend": "ip -n lc2 route replace 21.0.0.0/24 dev gretun-cont",
+}
+LINK = {"kind": "link", "node": "lc1", "interface": "lc1_sc2", "declared": "up", "live": "down", "mend": "up!"}
+
+
+def result(verdict: str, message: str = "", network: bool = True, **more: object) -> TestResult:
+    made = TestResult("a", "", verdict, 0, message, network=network)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def test_each_cause_is_one_line_with_its_fix() -> None:
+    """However many promises it has spoiled; a failure comes before an error, the largest first."""
+    tests = [
+        result("not proven", "the underlay is broken: …", cause=ROUTE),
+        result("failed", cause=LINK),
+        *[result("failed", cause=ROUTE)] * 2,
+        result("not proven", "the underlay is broken: …", cause=ROUTE),
+        result("errored", "the agent died\nand more", why="the agent died"),
+        result("not proven", "an earlier test errored: the agent died", why="the agent died"),
+        result("failed", "l1 - x", why="first divergence at l1:p out"),
+        result("passed"),
+        result("failed", "not of the network", network=False),
+    ]
+    assert list(causes(tests)) == [
+        "cause: lc2 - route 21.0.0.0/24 dev gretun-cont missing: 2 failed, 2 not proven",
+        "  fix: ip -n lc2 route replace 21.0.0.0/24 dev gretun-cont",
+        "cause: lc1 - lc1_sc2 - link - expected up - seen down: 1 failed",
+        "  fix: up!",
+        "cause: not found - first divergence at l1:p out: 1 failed",
+        "cause: the agent died: 1 errored, 1 not proven",
+    ]
+
+
+def test_many_causes_are_cut_and_counted() -> None:
+    """The last lines stay on one screen."""
+    lines = list(causes([result("failed", f"c{n}") for n in range(CAUSES_MAX + 3)]))
+    assert len(lines) == CAUSES_MAX + 1
+    assert lines[-1] == "… and 3 more causes: results.json has all"
+
+
+@pytest.mark.parametrize(
+    ("differs", "words"),
+    [
+        ({}, "lc2 - route 21.0.0.0/24 dev gretun-cont missing"),
+        ({"live": "21.0.0.0/24 dev x"}, "lc2 - route - expected 21.0.0.0/24 dev gretun-cont - seen 21.0.0.0/24 dev x"),
+        (
+            {"declared": "nothing", "live": "9.0.0.0/8 dev x", "interface": "x"},
+            "lc2 - route 9.0.0.0/8 dev x not declared",
+        ),
+        ({"kind": "link", "declared": "a veth"}, "lc2 - gretun-cont - link a veth missing"),
+        (
+            {"kind": "sysctl", "interface": None, "declared": "a=1", "live": "a=0"},
+            "lc2 - sysctl - expected a=1 - seen a=0",
+        ),
+    ],
+)
+def test_a_cause_names_node_device_and_difference(differs: dict[str, str | None], words: str) -> None:
+    """The device is named once."""
+    assert cause_words(ROUTE | differs) == words
+
+
+def test_pairs_that_were_not_proven_are_named() -> None:
+    """A pair of which something was not proven or errored; one that failed is told by its cause."""
+    tests = [
+        result("passed", pair="a-b"),
+        result("not proven", pair="a-b"),
+        result("errored", pair="a-c"),
+        result("failed", pair="a-d"),
+        result("not proven", pair="a-d"),
+        result("not applicable", pair="a-e"),
+        result("passed", pair="a-e"),
+    ]
+    assert list(pairs_not_proven(tests)) == ["not proven: 2 of 4 pairs: a-b, a-c"]
+    assert list(pairs_not_proven(tests[-2:])) == []
+    (many,) = pairs_not_proven([result("not proven", pair=str(n)) for n in range(20)])
+    assert many.endswith("5, 6, 7 and 12 more")
+
+
+def test_what_does_not_apply_is_one_line_for_each_reason() -> None:
+    """The most frequent reason first; hopcheck's own tests are pytest's to tell."""
+    tests = [result("not applicable", why) for why in ("no tunnel", "no spread", "no spread")]
+    found = list(reasons([*tests, result("not applicable", "no root", network=False)]))
+    assert found == ["2 not applicable: no spread", "1 not applicable: no tunnel"]
+
+
+def test_one_of_a_thing_is_no_plural() -> None:
+    """In the outcome, and wherever things are counted."""
+    assert [counted(n, "pair") for n in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
+    assert outcome([result("passed")], True) == "1 network promise: 1 passed"
+    told = outcome([result("passed"), result("not proven"), result("not applicable")], False)
+    assert told == "3 network promises: 1 passed, 1 not proven, 1 not applicable (the run was not completed)"
+    assert outcome([], True) == "0 network promises: none was tested"

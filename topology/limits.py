@@ -205,8 +205,8 @@ def _limit(fabric: Fabric, hop: ExpectedHop) -> Limit | None:
     node = fabric[hop.node]
     device = node[hop.interface]
     bridged = node.bridge_of(hop.interface) is not None
-    if hop.direction == "in" and not isinstance(device, Port):
-        return None
+    if not isinstance(device, Port) if hop.direction == "in" else hop.layers[1][0] == "dot1q":
+        return None  # a port beneath a sub-interface sends its frames unasked: the far end's MTU decides
     slack = VLAN_SLACK if bridged or hop.direction == "in" else 0
     return Limit(hop.node, hop.interface, hop.direction, device_mtu(node, device), _overhead(hop), slack)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from itertools import takewhile
 from typing import Literal, TypeAlias
 
@@ -140,14 +141,23 @@ def inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
 
     ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
     That is the wrapped packet's own, except for a VXLAN packet around a datagram whose checksum is left to offload:
-    there VXLAN's mark is still in place, and the customer's TTL is what is inherited. Both are legal then. Geneve marks
+    there VXLAN's mark is still in place, and the customer's header is what is read. Both are legal then. Geneve marks
     as VXLAN does (udp_tunnel_handle_offloads).
     """
     if gre.ttl is not None:
         return (gre.ttl,)
-    own, customers = _ttl(packet[:1]), _ttl(packet)
+    own, customers = _ttl(packet[:1]), _ttl(packet) if gre.local.version == 6 else _ttl_at_the_mark(packet)
     offloaded = not {"vxlan", "geneve"}.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
     return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
+
+
+def _ttl_at_the_mark(packet: Layers) -> int:
+    """What is read of a customer's header in the place that a TTL has in the wrapped packet's, whatever is there: of an
+    IPv6 header the first byte of the source, of an IPv4 header the end of the fragment offset, which is 0."""
+    wrapped, (name, customers) = packet[0][0], [layer for layer in packet if layer[0] in ("ipv4", "ipv6")][-1]
+    if name == wrapped:
+        return _ttl(packet)
+    return ip_address(str(customers["src"])).packed[0] if wrapped == "ipv4" else 0
 
 
 def tags_of(frame: Layers) -> Tags:

@@ -7,6 +7,7 @@ before it has been acknowledged everywhere, because a veth's far end is made fro
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
@@ -43,6 +44,7 @@ ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
 RT_SCOPE_LINK = 253
 """linux/rtnetlink.h: what a route without a gateway reaches is on the link."""
+IGNORE_LINKDOWN = ".ignore_routes_with_linkdown"
 RTNH_F_ONLINK = 4
 """linux/rtnetlink.h: the gateway is behind the device, whatever its subnets."""
 INHERIT_TOS = 1
@@ -54,6 +56,8 @@ GRE_KEY = 0x2000
 IGNORE_ENCAP_LIMIT = 1
 """IP6_TNL_F_IGN_ENCAP_LIMIT of linux/ip6_tunnel.h: without it each packet gets a Destination Options header (RFC 2473,
 section 4.1.1)."""
+INNER_TCLASS = 2
+"""IP6_TNL_F_USE_ORIG_TCLASS of linux/ip6_tunnel.h: ``tos inherit`` of GRE over IPv6, which has no attribute for it."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,20 @@ NO_ROOM = Room()
 
 @dataclass(frozen=True)
 class Plan:
-    """Namespaces to make, sysctls to write before any link exists, then phases of netlink operations."""
+    """Namespaces to make, sysctls to write before any link exists (the ``late`` ones when all are up), and in between
+    phases of netlink operations."""
 
     namespaces: tuple[str, ...]
     sysctls: tuple[Operation, ...]
     phases: tuple[tuple[Operation, ...], ...]
+
+    def sysctls_to_write(self, late: bool) -> tuple[Operation, ...]:
+        """The sysctls of one of the two moments.
+
+        A GRE or Geneve device takes its MTU from the route to its far end as it is made. The far end of a link may
+        not be up by then, so whether a route without a carrier is passed over must not be decided earlier.
+        """
+        return tuple(op for op in self.sysctls if op.arguments["key"].endswith(IGNORE_LINKDOWN) == late)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -111,8 +124,9 @@ class Plan:
         added = tuple(f"ip netns add {name}" for name in self.namespaces)
         return (
             *added,
-            *(str(op) for op in self.sysctls),
+            *(str(op) for op in self.sysctls_to_write(late=False)),
             *(str(op) for phase in self.phases for op in phase),
+            *(str(op) for op in self.sysctls_to_write(late=True)),
         )
 
 
@@ -145,6 +159,9 @@ def written_sysctls(node: Node, ipv6: bool, routing: Routing = DEFAULT_ROUTING) 
         "net.ipv4.conf.all.ignore_routes_with_linkdown": int(routing.ignore_linkdown),
         "net.ipv4.conf.default.ignore_routes_with_linkdown": int(routing.ignore_linkdown),
         "net.ipv4.fib_multipath_hash_policy": routing.hash_policy,
+        "net.ipv6.conf.all.ignore_routes_with_linkdown": int(routing.ignore_linkdown),
+        "net.ipv6.conf.default.ignore_routes_with_linkdown": int(routing.ignore_linkdown),
+        "net.ipv6.fib_multipath_hash_policy": routing.hash_policy,
         "net.ipv4.icmp_ratelimit": 0,
         "net.ipv6.icmp.ratelimit": 0,
         "net.ipv6.conf.all.disable_ipv6": int(not ipv6),
@@ -318,11 +335,13 @@ def _gre(device: Gre) -> tuple[dict[str, Any], str]:
     kind = "ip6gre" if six else "gre"
     options: dict[str, Any] = {"local": str(device.local), "remote": str(device.remote), "ttl": device.ttl or 0}
     if six:
-        options["flags"] = IGNORE_ENCAP_LIMIT
-    if device.inherit_tos:
+        options["flags"] = IGNORE_ENCAP_LIMIT | (INNER_TCLASS if device.inherit_tos else 0)
+    elif device.inherit_tos:
         options["tos"] = INHERIT_TOS
     if device.key is not None:
-        options |= {"ikey": device.key, "okey": device.key, "iflags": GRE_KEY, "oflags": GRE_KEY}
+        # pyroute2 puts these flags into network order for GRE over IPv4 only.
+        flags = socket.htons(GRE_KEY) if six else GRE_KEY
+        options |= {"ikey": device.key, "okey": device.key, "iflags": flags, "oflags": flags}
     ends = f"local {device.local} remote {device.remote}"
     tos = "inherit" if device.inherit_tos else None
     more = f"{_words(tos=tos, key=device.key)}{' encaplimit none' if six else ''}"

@@ -14,7 +14,7 @@ from itertools import pairwise
 from reports.evidence import Cause
 from reports.judge.traffic import Handled, Traffic
 from topology.model import LOOPBACK, Address, Device, Fabric, Vxlan
-from topology.plan import FLOOD_MAC
+from topology.plan import FLOOD_MAC, uses_ipv6
 from topology.state import Entry, LinkState, NodeState, RouteState, best_routes, parts_of_sysctl, sysctl_of
 
 CHANGES, MAY, NEVER = 0, 1, 2
@@ -94,6 +94,8 @@ def _left_open(cause: Cause) -> bool:
 def _said(key: str, cause: Cause, live: NodeState, fabric: Fabric) -> bool:
     """Whether a lab says what a sysctl is to be: a router's role, or the keys of ``routing``."""
     version, device, name = parts_of_sysctl(key)
+    if version == 6 and not uses_ipv6(fabric):
+        return False
     routing = {
         "fib_multipath_hash_policy": bool(fabric.routing.hash_policy),
         "ignore_routes_with_linkdown": fabric.routing.ignore_linkdown and device == "all",

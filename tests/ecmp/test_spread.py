@@ -72,7 +72,7 @@ def test_loss_of_a_spine_is_noticed_where_leaves_follow_dead_links(
     for node in pristine.declared.nodes:
         if any(route.others for route in node.routes):
             names = ("all", "default", *(device.name for device in node.devices))
-            settings = [f"net/ipv4/conf/{name}/ignore_routes_with_linkdown=0" for name in names]
+            settings = [f"net/ipv{v}/conf/{name}/ignore_routes_with_linkdown=0" for v in (4, 6) for name in names]
             assert pristine.run(node.name, "sysctl", "-qw", *settings).code == 0
     with without_links_of(pristine, losses[0]):
         found = all_arrive(FlowProber(pristine).flows(spread.source, spread.target))

@@ -33,7 +33,7 @@ def sizes_of(fabric: LiveFabric, pair: Pair) -> PairMtu:
 
 def test_narrower_device_is_found_at_its_node(bottleneck: Bottleneck, pristine: LiveFabric) -> None:
     """Where a link or a tunnel carries less than the way needs, as much less crosses whole, and its node is named."""
-    whole, pair = narrow(pristine, bottleneck), bottleneck.pair
+    whole, pair = narrow(pristine, bottleneck), replace(bottleneck.pair, mtu=MtuPromise())  # all that the way carries
     found = sizes_of(pristine, pair)
     assert found.out.largest_whole == found.out.largest_whole_with_df == whole
     claim = found.out.whole_as_computed

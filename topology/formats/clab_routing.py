@@ -13,23 +13,31 @@ from topology.formats.yaml_positions import Table, Tree
 
 Said: TypeAlias = tuple[str, Position]
 """A sysctl's value, and the place that says it."""
-HASH_POLICY = "net.ipv4.fib_multipath_hash_policy"
-LINKDOWN = tuple(f"net.ipv4.conf.{name}.ignore_routes_with_linkdown" for name in ("all", "default"))
+HASH_POLICY = tuple(f"net.ipv{version}.fib_multipath_hash_policy" for version in (4, 6))
+LINKDOWN = tuple(f"net.ipv{v}.conf.{name}.ignore_routes_with_linkdown" for v in (4, 6) for name in ("all", "default"))
 POLICIES = {str(value): name for name, value in HASH_POLICIES.items()}
 
 
 def routing_of(top: Table, machines: Sequence[Machine], findings: Findings) -> Table:
     """The section ``routing`` of the lab file; what the nodes do not agree on is refused."""
-    values = {key: _agreed(key, machines, findings) for key in (HASH_POLICY, *LINKDOWN)}
-    if values[LINKDOWN[0]][0] != values[LINKDOWN[1]][0]:
-        where = next(where for key in LINKDOWN for value, where in (values[key],) if value == "1")
-        findings.refuse(where, f"{' and '.join(LINKDOWN)} differ", "both 0, or both 1")
-    policy, ignores = values[HASH_POLICY], values[LINKDOWN[0]]
+    policy, ignores = (_one(keys, machines, findings) for keys in (HASH_POLICY, LINKDOWN))
     parts: Mapping[str, Tree] = {
         "multipath-hash": said(policy[1], POLICIES[policy[0]]),
         "ignore-routes-with-linkdown": number(ignores[1], "true" if ignores[0] == "1" else "false"),
     }
     return Table(top.where, {key: (part.where, part) for key, part in parts.items()})
+
+
+def _one(keys: Sequence[str], machines: Sequence[Machine], findings: Findings) -> Said:
+    """What all of these keys are set to; those of IPv6 that no node sets follow IPv4's."""
+    first = _agreed(keys[0], machines, findings)
+    for key in keys[1:]:
+        other = _agreed(key, machines, findings)
+        follows = key.startswith("net.ipv6.") and not any(key in machine.routing for machine in machines)
+        if other[0] != first[0] and not follows:
+            where = next(where for value, where in (other, first) if value != "0")
+            findings.refuse(where, f"{keys[0]} and {key} differ", "one value for both")
+    return first
 
 
 def _agreed(key: str, machines: Sequence[Machine], findings: Findings) -> Said:

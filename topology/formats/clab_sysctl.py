@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from topology.errors import Position
 from topology.formats.clab_findings import refusal
 from topology.formats.clab_machine import Machine
+from topology.formats.clab_routing import HASH_POLICY, LINKDOWN
 from topology.formats.clab_shell import Words
 from topology.formats.lab_values import shown
 
@@ -22,15 +23,14 @@ FORWARDING: Mapping[str, int] = {
 }
 """The keys that make a router, and the IP version each is for."""
 ROUTING: Mapping[str, tuple[str, ...]] = {
-    "net.ipv4.fib_multipath_hash_policy": ("0", "1", "2"),
-    "net.ipv4.conf.all.ignore_routes_with_linkdown": ("0", "1"),
-    "net.ipv4.conf.default.ignore_routes_with_linkdown": ("0", "1"),
+    **dict.fromkeys(HASH_POLICY, ("0", "1", "2")),
+    **dict.fromkeys(LINKDOWN, ("0", "1")),
 }
 """How next hops are chosen, which a lab says for all its nodes at once; and the values that it can say."""
 AS_MADE: Mapping[str, tuple[str, ...]] = {
     r"net\.ipv4\.conf\.default\.forwarding": ("1",),
     r"net\.ipv4\.conf\.\S+\.rp_filter": ("0",),
-    r"net\.ipv4\.conf\.\S+\.ignore_routes_with_linkdown": ("0",),
+    r"net\.ipv[46]\.conf\.\S+\.ignore_routes_with_linkdown": ("0",),
     r"net\.ipv4\.conf\.\S+\.proxy_arp": ("0",),
     r"net\.ipv6\.conf\.\S+\.disable_ipv6": ("0", "1"),
     r"net\.bridge\.bridge-nf-call-(ip|ip6|arp)tables": ("0",),

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
-from itertools import islice
 from typing import Literal, TypeVar
 
 from pydantic_core import PydanticCustomError
@@ -255,16 +254,11 @@ WORDS_OF_A_ROUTE = "PREFIX [via ADDRESS] [dev INTERFACE] [onlink], or PREFIX nex
 def route(value: object) -> Route:
     """A route in the words of ``ip-route(8)``: ``PREFIX [via ADDRESS] [dev INTERFACE]``, or several ``nexthop``."""
     prefix, *words = text(value).split() or [""]
-    parts: list[list[str]] = [[]]
-    left = iter(words)
-    for word in left:
-        if word == "nexthop":
-            parts.append([])
-        else:  # what follows a word is its value, though a device be called nexthop
-            parts[-1] += [word, *islice(left, 1)]
-    if len(parts) > 1 and parts[0]:
-        raise wrong(f"{shown(' '.join(parts[0]))} stands before 'nexthop' in {shown(value)}", WORDS_OF_A_ROUTE)
-    hops = [_next_hop(part, value) for part in (parts[1:] if len(parts) > 1 else parts)]
+    alone, *listed = _given(words, value)
+    if listed and alone:
+        before = " ".join(f"{word} {given}".strip() for word, given in alone.items())
+        raise wrong(f"{shown(before)} stands before 'nexthop' in {shown(value)}", WORDS_OF_A_ROUTE)
+    hops = [_next_hop(given, value) for given in listed or [alone]]
     if len(hops) > NEXT_HOPS_MAX or len(set(hops)) < len(hops):
         what = "the same next hop twice" if len(set(hops)) < len(hops) else f"{len(hops)} next hops"
         raise wrong(f"{what} in {shown(value)}", f"at most {NEXT_HOPS_MAX} different ones")
@@ -278,23 +272,31 @@ def route(value: object) -> Route:
 NEXT_HOPS_MAX = 64
 
 
-def _next_hop(words: list[str], value: object) -> NextHop:
-    given: dict[str, str] = {}
-    words, onlink = (words[:-1], True) if words[-1:] == ["onlink"] else (words, False)
-    while words:
-        word, *rest = words
-        if word not in ("via", "dev"):
+def _given(words: list[str], value: object) -> list[dict[str, str]]:
+    """What stands before the first ``nexthop``, and behind each; a device can have the name of any word."""
+    hops: list[dict[str, str]] = [{}]
+    waiting = iter(words)
+    for word in waiting:
+        if word == "nexthop":
+            hops.append({})
+        elif word not in ("via", "dev", "onlink"):
             raise wrong(f"{shown(word)} is no word of a route", WORDS_OF_A_ROUTE)
-        if not rest or word in given:
-            what = f"{word!r} stands twice" if rest else f"nothing follows {word!r}"
-            raise wrong(f"{what} in {shown(value)}", WORDS_OF_A_ROUTE)
-        given[word], words = rest[0], rest[1:]
-    if not given:
+        elif word in hops[-1]:
+            raise wrong(f"{word!r} stands twice in {shown(value)}", WORDS_OF_A_ROUTE)
+        elif (given := "" if word == "onlink" else next(waiting, None)) is None:
+            raise wrong(f"nothing follows {word!r} in {shown(value)}", WORDS_OF_A_ROUTE)
+        else:
+            hops[-1][word] = given
+    return hops
+
+
+def _next_hop(given: Mapping[str, str], value: object) -> NextHop:
+    if not {"via", "dev"} & given.keys():
         raise wrong(f"{shown(value)} leads nowhere", "via ADDRESS or dev INTERFACE behind the prefix")
-    if onlink and len(given) < 2:
+    if "onlink" in given and len(given) < 3:
         raise wrong(f"'onlink' in {shown(value)} says of no device what it is on", "via ADDRESS dev INTERFACE onlink")
     via = address(given["via"]) if "via" in given else None
-    return NextHop(via, name("interface")(given["dev"]) if "dev" in given else None, onlink)
+    return NextHop(via, name("interface")(given["dev"]) if "dev" in given else None, "onlink" in given)
 
 
 def _prefix(found: str, via: Address | None) -> Network:

@@ -53,9 +53,10 @@ class Netlink:
         Namespaces that were not adopted are made.
         """
         self._add(name for name in plan.namespaces if name not in self._fds)
-        self._write_sysctls(plan.sysctls)
+        self._write_sysctls(plan.sysctls_to_write(late=False))
         for phase in plan.phases:
             self.apply(phase)
+        self._write_sysctls(plan.sysctls_to_write(late=True))
 
     def adopt(self, paths: Mapping[str, str], never: Iterable[Sequence[int]] = ()) -> None:
         """Take namespaces that somebody else has made, by name and path.

@@ -102,7 +102,7 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
         lambda: live.run("c3", "ip", "link", "set", "c3_l1", "down"),
         lambda: onlooker.build(plan),
         lambda: onlooker.apply(plan.phases[0]),
-        lambda: live.put_back_routes(["c3"]),
+        lambda: live.put_back(["c3"]),
         live.forget_neighbours,
         lambda: IsolationBook(live),
         lambda: SizeBook(live),

@@ -101,6 +101,8 @@ LINES = {
     "sysctl -w net.ipv4.ip_forward": "has no value",
     "sysctl -w net.ipv4.fib_multipath_hash_policy=3": "set to '3'",
     "sysctl -w net.ipv4.conf.all.ignore_routes_with_linkdown=1": "differ",
+    "sysctl -w net.ipv6.conf.all.ignore_routes_with_linkdown=1": "differ",
+    "sysctl -w net.ipv6.fib_multipath_hash_policy=1": "net.ipv6.fib_multipath_hash_policy differ",
     "sysctl -w net.ipv4.conf.eth1.ignore_routes_with_linkdown=1": "set to '1'",
     "sysctl -w net.ipv4.conf.all.rp_filter=1": "set to '1'",
     "sysctl -w net.ipv4.tcp_congestion_control=bbr": "may change the network",

@@ -11,7 +11,7 @@ from topology import formats
 from topology.errors import Misuse, Position, UnknownName
 from topology.formats.lab import LABS, known_labs, load_lab, load_lab_text
 from topology.formats.lab_values import route
-from topology.model import Bridge, Fabric, Gre, Port, Vxlan, stable_mac
+from topology.model import Bridge, Fabric, Gre, NextHop, Port, Vxlan, stable_mac
 from topology.promises import ABOVE, MtuPromise, Share
 from topology.refs import PortRef
 
@@ -158,6 +158,17 @@ def test_routes_are_read_as_ip_route_reads_them(small: Fabric) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["nexthop", "onlink", "dev", "via", "default", "nexthop-1"])
+def test_device_of_a_route_may_be_called_like_a_word_of_it(name: str) -> None:
+    """Behind ``dev`` stands a name, whatever it is, as ip-route(8) reads it."""
+    hop = f"via 10.0.0.1 dev {name}"
+    assert route(f"10.9.0.0/16 dev {name}").next_hops == (NextHop(None, name),)
+    assert route(f"10.9.0.0/16 {hop} onlink").next_hops == (NextHop(ip_address("10.0.0.1"), name, onlink=True),)
+    several = route(f"10.9.0.0/16 nexthop {hop} nexthop via 10.0.0.2 dev {name} nexthop dev {name}")
+    assert [hop.dev for hop in several.next_hops] == [name] * 3
+    assert str(several) == f"10.9.0.0/16 nexthop {hop} nexthop via 10.0.0.2 dev {name} nexthop dev {name}"
+
+
 def test_a_pair_says_of_sizes_what_the_lab_does_not(reference: Fabric) -> None:
     """What a pair leaves out is what the lab says, and where neither says anything all is allowed and computed."""
     first, _, l2, _, l3, *_ = reference.pairs
@@ -211,13 +222,3 @@ def test_throughput_is_a_part_of_the_bare_paths() -> None:
     said += "  - {path: gre, protocol: tcp, size: 800, at-least: 12.5%}\n"
     assert load_lab_text(SMALL + said).throughput == (Share("vxlan", "udp", 0.4), Share("gre", "tcp", 0.125, 800))
     assert load_lab_text(SMALL).throughput == ()
-
-
-def test_device_may_be_called_by_any_word_of_a_route() -> None:
-    """What follows ``dev`` is a name, as ip(8) reads it."""
-    for words in (
-        "10.9.0.0/16 dev nexthop",
-        "10.9.0.0/16 nexthop dev nexthop nexthop dev dev",
-        "10.9.0.0/16 nexthop via 10.0.0.1 dev dev nexthop dev via",
-    ):
-        assert str(route(words)) == words

@@ -287,6 +287,8 @@ DEFAULTS = {
     "net.ipv4.conf.all.rp_filter": "2",
     "net.ipv4.conf.default.rp_filter": "2",
     "net.ipv4.conf.all.ignore_routes_with_linkdown": "1",
+    "net.ipv6.conf.all.ignore_routes_with_linkdown": "0",
+    "net.ipv6.fib_multipath_hash_policy": "0",
 }
 
 

@@ -157,7 +157,8 @@ class Kernel:
     def take(self, device: Device, frame: Frame) -> None:
         """What is for this kernel: ARP, or IP."""
         if isinstance(frame.body, Packet):
-            self.take_packet(frame.body)
+            if frame.dst != BROADCAST:  # ip_forward (net/ipv4) passes on nothing that was for all
+                self.take_packet(frame.body)
         elif frame.body.is_reply:
             device.neighbours[frame.body.sender] = frame.src
         elif self.owner(frame.body.target):

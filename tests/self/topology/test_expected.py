@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from tests.self.builders import expect, probe, reference, render, seen_path, sighting, vxlan_lab, with_field
+from tests.self.builders import (
+    expect,
+    probe,
+    reference,
+    reference_text,
+    render,
+    seen_path,
+    sighting,
+    vxlan_lab,
+    with_field,
+)
 from topology.expected import ExpectedJourney, ExpectedPath, expected_journey, reply_to
 from topology.formats.lab import load_lab_text
 from topology.model import Gre
@@ -194,6 +204,17 @@ def test_udp_through_vxlan_in_gre_has_two_legal_paths() -> None:
     outer = [{h.layers[1][1]["ttl"] for h in path.hops if h.node == "sc2"} for path in paths]
     assert outer == [{63, 62}, {64, 63}]
     assert [str(path) for path in paths] == [str(paths[0])] * 2
+
+
+def test_udp_of_ipv6_through_vxlan_in_gre_may_get_its_sources_first_byte_for_a_ttl() -> None:
+    """Where the TTL to inherit is read from the customer's header, it is read where IPv4 has it, of IPv6 too."""
+    text = reference_text()
+    for name, address, six in (("cs1_br1", "20.0.0.1/24", "fd00::1/64"), ("cs5_br3", "20.0.0.3/24", "fd00::5/64")):
+        assert f"{name}: {address}" in text
+        text = text.replace(f"{name}: {address}", f'{name}: ["{six}", {address}]')
+    paths = expect(load_lab_text(text), "cs1", "cs5", "udp").paths
+    outer = [{h.layers[1][1]["ttl"] for h in path.hops if h.node == "sc2"} for path in paths]
+    assert outer == [{63, 62}, {0xFD, 0xFC}]
 
 
 @pytest.mark.parametrize(("target", "protocol", "paths"), [("cs5", "icmp", 1), ("cs4", "udp", 1), ("cs2", "udp", 1)])

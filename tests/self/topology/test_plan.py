@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 
 import pytest
@@ -98,6 +99,13 @@ def test_command_that_comes_too_late_is_noticed(command: str, what: str) -> None
 def test_what_is_no_command_is_noticed(command: str) -> None:
     """The reading of ip(8) above takes no other words."""
     assert complaints([command]) == [f"{command}: is no command"]
+
+
+def test_routes_without_a_carrier_are_passed_over_when_all_links_are_up() -> None:
+    """A tunnel takes its MTU from the route to its far end: none may be passed over before, as carriers come late."""
+    commands = make_plan(reference()).commands
+    late = [number for number, command in enumerate(commands) if "ignore_routes_with_linkdown" in command]
+    assert late == list(range(len(commands) - 4 * len(reference().nodes), len(commands)))
 
 
 def test_every_node_has_its_namespace() -> None:
@@ -221,6 +229,9 @@ SYSCTLS = {
     "net.ipv4.conf.default.rp_filter": "0",
     "net.ipv4.conf.all.ignore_routes_with_linkdown": "0",
     "net.ipv4.conf.default.ignore_routes_with_linkdown": "0",
+    "net.ipv6.conf.all.ignore_routes_with_linkdown": "0",
+    "net.ipv6.conf.default.ignore_routes_with_linkdown": "0",
+    "net.ipv6.fib_multipath_hash_policy": "0",
     "net.ipv4.fib_multipath_hash_policy": "0",
     "net.ipv4.icmp_ratelimit": "0",
     "net.ipv6.icmp.ratelimit": "0",
@@ -286,7 +297,7 @@ def test_routers_forward_and_others_do_not() -> None:
                 "ip6gre_remote": "fd00:1::2",
                 "ip6gre_ttl": 0,
                 "ip6gre_ikey": 0,
-                "ip6gre_oflags": 0x2000,
+                "ip6gre_oflags": socket.htons(0x2000),
                 "ip6gre_flags": 1,
             },
         ),

@@ -12,6 +12,7 @@ from topology.export.clab import to_clab
 from topology.formats.clab import load_clab_text
 from topology.formats.lab import LABS, load_lab, load_lab_text
 from topology.isolation.domains import domains, flooded, reached
+from topology.limits import carried
 from topology.model import Subinterface
 from topology.mtu import device_mtu
 from topology.plan import make_plan
@@ -99,6 +100,15 @@ def test_host_may_be_on_a_trunk_itself() -> None:
         journey = expect(fabric, *ends)
         assert (journey.dropped, journey.kind) == ("", "bridge")
     assert "net/ipv4/conf/eth0.7/forwarding" in declared_state(fabric["c2"]).sysctls
+
+
+def test_narrow_trunk_passes_what_a_bridge_hands_it() -> None:
+    """No MTU is looked at where a sub-interface's frames leave by its port: a bridged frame may have the tag's 4 bytes
+    more than the trunk's MTU, a packet that is sent from the sub-interface itself may not."""
+    fabric = load_lab_text(ON_A_HOST.replace("[sw:t, c2:eth0]", "{endpoints: [sw:t, c2:eth0], mtu: 1400}"))
+    found = {ends: carried(fabric, expect(fabric, *ends)) for ends in (("c1", "c2"), ("c2", "c1"))}
+    assert [str(limit) for limit in found["c1", "c2"]] == ["sw:t.7 out carries 1400 and 4 for a VLAN tag"]
+    assert [str(limit) for limit in found["c2", "c1"]] == ["c2:eth0.7 out carries 1400"]
 
 
 def test_vlan_that_the_far_end_has_not_ends_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias
 
 from topology.kernels.rtnl.dumps import parsed
 from topology.model import AGEING, USER_HZ
-from topology.plan import GRE_KEY, INHERIT_TOS
+from topology.plan import GRE_KEY, INHERIT_TOS, INNER_TCLASS
 from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
 
 IFF_UP = 1
@@ -104,19 +105,26 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int
         yield "ttl", str(data.get("IFLA_GENEVE_TTL") or "auto")
         yield "tos", str(data.get("IFLA_GENEVE_TOS") or 0)
     if kind in ("gre", "ip6gre"):
-        prefix = f"IFLA_{kind.upper()}_"
-        flags, sent = (int(data.get(prefix + name) or 0) for name in ("IFLAGS", "OFLAGS"))
-        yield "local", str(data.get(prefix + "LOCAL"))
-        yield "remote", str(data.get(prefix + "REMOTE"))
-        yield "ttl", str(data.get(prefix + "TTL") or "inherit")
-        tos = data.get(prefix + "TOS") or 0
-        yield "tos", "inherit" if tos == INHERIT_TOS else str(tos)
-        for word, bit, value in (("key", GRE_KEY, "KEY"), ("csum", GRE_CSUM, ""), ("seq", GRE_SEQ, "")):
-            received, told = (
-                str(data.get(f"{prefix}{side}{value}")) if set_ & bit and value else "yes" if set_ & bit else "none"
-                for side, set_ in (("I", flags), ("O", sent))
-            )
-            yield word, received if received == told else f"{received} in, {told} out"
+        yield from _gre(kind == "ip6gre", data)
+
+
+def _gre(six: bool, data: Any) -> Iterator[tuple[str, str]]:
+    """A GRE device's parameters; IPv6's flags are in network byte order, and its TOS is part of the flow label."""
+    prefix = "IFLA_IP6GRE_" if six else "IFLA_GRE_"
+    flags, sent = (int(data.get(prefix + name) or 0) for name in ("IFLAGS", "OFLAGS"))
+    flags, sent = (socket.ntohs(flags), socket.ntohs(sent)) if six else (flags, sent)
+    yield "local", str(data.get(prefix + "LOCAL"))
+    yield "remote", str(data.get(prefix + "REMOTE"))
+    yield "ttl", str(data.get(prefix + "TTL") or "inherit")
+    tos = int(data.get(prefix + "FLOWINFO") or 0) >> 20 & 0xFF if six else data.get(prefix + "TOS") or 0
+    inherits = int(data.get(prefix + "FLAGS") or 0) & INNER_TCLASS if six else tos == INHERIT_TOS
+    yield "tos", "inherit" if inherits else str(tos)
+    for word, bit, value in (("key", GRE_KEY, "KEY"), ("csum", GRE_CSUM, ""), ("seq", GRE_SEQ, "")):
+        received, told = (
+            str(data.get(f"{prefix}{side}{value}")) if set_ & bit and value else "yes" if set_ & bit else "none"
+            for side, set_ in (("I", flags), ("O", sent))
+        )
+        yield word, received if received == told else f"{received} in, {told} out"
 
 
 def _ageing(ticks: int | None, per_second: int) -> Iterator[tuple[str, str]]:

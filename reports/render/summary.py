@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from reports.evidence import counted
 from reports.render.results import NOT_APPLICABLE, NOT_PROVEN, VERDICTS, TestResult
 
 AGAINST = ("failed", "errored", "unstable", NOT_PROVEN)
@@ -16,11 +17,6 @@ NO_PAIRS = (
     "no pair is declared, and none can be derived: nothing is proven of any overlay; "
     "add `pairs:` to the lab, or name --expect FILE"
 )
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things: ``1 pair``, ``2 pairs``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def outcome(tests: Iterable[TestResult], complete: bool) -> str:

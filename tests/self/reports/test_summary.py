@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from reports.evidence import counted
 from reports.render.results import TestResult
-from reports.render.summary import CAUSES_MAX, cause_words, causes, counted, outcome, pairs_not_proven, reasons
+from reports.render.summary import CAUSES_MAX, cause_words, causes, outcome, pairs_not_proven, reasons
 
 ROUTE = {
     "kind": "route",

@@ -22,6 +22,8 @@ PAYLOAD_BYTES = 56
 """What ping(8) sends, so that lengths compare with captures of it."""
 PATTERN = bytes(range(256)) * 256
 """What a probe is filled up with: as much as the largest IP packet holds."""
+IP_VERSIONS: Mapping[str, int] = {"ipv4": 4, "ipv6": 6}
+"""The IP version of a header."""
 ETHERTYPE_VLAN = 0x8100
 """IEEE 802.1Q, table 9-1."""
 ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from topology.expected import expected_journey, probes_of, reply_to
 from topology.model import Fabric
-from topology.packet import Layers, Probe
+from topology.packet import IP_VERSIONS, Layers, Probe
 from topology.plan import Room
 
 ENTRIES: Mapping[int, int] = {4: 2, 6: 4}
@@ -22,8 +22,6 @@ that asks for another's packet does so from its link-local address, which the as
 FILES_BESIDE, FILES_OF_A_NODE, FILES_OF_A_PAIR = 64, 4, 2
 """What the agent of one copy has open: for each node its namespace, netlink, tap and watch, for each pair the sockets
 of a UDP probe and of what answers it."""
-VERSIONS: Mapping[str, int] = {"ipv4": 4, "ipv6": 6}
-"""The IP version of a header."""
 Adjacency: TypeAlias = tuple[int, frozenset[str]]
 """An IP version and the two MAC addresses of a frame that carries it."""
 
@@ -70,7 +68,7 @@ def _adjacency(layers: Layers) -> Adjacency | None:
     name, fields = layers[0]
     if name != "ether":
         return None
-    version = next((version for name, _ in layers if (version := VERSIONS.get(name))), None)
+    version = next((version for name, _ in layers if (version := IP_VERSIONS.get(name))), None)
     return (version, frozenset((str(fields["src"]), str(fields["dst"])))) if version else None
 
 

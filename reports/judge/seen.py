@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.evidence import Finding, Journey, Sighting, first_broken
-from reports.judge.trip import TUNNEL_LAYERS
+from reports.judge.trip import TUNNEL_LAYERS, is_tunnelled
 from topology.promises import TUNNELS, Kind, inside, kind_of
 
 IP = ("ipv4", "ipv6")
@@ -68,7 +68,7 @@ def _against(kind: Kind | None, journey: Journey, wrapped: set[str]) -> str:
 
 def is_wrapped(seen: Sighting) -> bool:
     """Whether a packet was inside a tunnel there, of whatever kind."""
-    return bool(TUNNEL_LAYERS & set(seen.layers)) or sum(layer in IP for layer in seen.layers) > 1
+    return is_tunnelled(seen.layers) or sum(layer in IP for layer in seen.layers) > 1
 
 
 def _frame(seen: Sighting) -> bytes | None:

@@ -8,9 +8,7 @@ from ipaddress import ip_address
 
 from topology.expected import ExpectedHop, ExpectedJourney, expected_journey, probes_of, reply_to
 from topology.model import Address, Fabric
-from topology.packet import Layers, Probe, size_of
-
-VERSIONS = {"ipv4": 4, "ipv6": 6}
+from topology.packet import IP_VERSIONS, Layers, Probe, size_of
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Traffic:
         handled.devices |= {hop.interface, *([bridge.name] if bridge else ())}
         self.macs |= {str(fields[end]) for name, fields in hop.layers if name == "ether" for end in ("src", "dst")}
         ends = [
-            ip_address(str(fields[end])) for name, fields in hop.layers if name in VERSIONS for end in ("src", "dst")
+            ip_address(str(fields[end])) for name, fields in hop.layers if name in IP_VERSIONS for end in ("src", "dst")
         ]
         self.ips |= set(ends)
         packet = _without_frame(hop.layers)
@@ -100,19 +98,19 @@ class Traffic:
     def _add_answer(self, target: str, first: Iterable[ExpectedHop]) -> None:
         for hop in first:
             names = [name for name, _ in _without_frame(hop.layers)]
-            self.at(target).answers.add((VERSIONS[names[0]], names[1]))
+            self.at(target).answers.add((IP_VERSIONS[names[0]], names[1]))
 
 
 def _without_frame(layers: Layers) -> Layers:
     """A packet from its outermost IP header on."""
-    at = next(number for number, (name, _) in enumerate(layers) if name in VERSIONS)
+    at = next(number for number, (name, _) in enumerate(layers) if name in IP_VERSIONS)
     return layers[at:]
 
 
 def all_traffic(fabric: Fabric) -> Traffic:
     """The packets of all that a lab promises: between its pairs, the ends of its links, and those of its tunnels."""
     owners = {address: node.name for node in fabric.nodes for address in node.addresses}
-    ends = {(tunnel.local, remote) for tunnel in fabric.tunnels for remote in tunnel.remotes}
+    ends = {ends for tunnel in fabric.tunnels for ends in fabric.outer_ends(tunnel)}
     for link in fabric.links:
         a, b = (fabric[end.node][end.interface].addresses for end in link.ends)
         ends |= {(one.ip, other.ip) for one in a[:1] for other in b[:1]}

@@ -13,9 +13,10 @@ from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
 from topology.model import Link
 from topology.packet import ttl_of
+from topology.promises import TUNNELS
 from topology.refs import PortRef
 
-TUNNEL_LAYERS = frozenset(("gre", "vxlan", "geneve", "ipip"))
+TUNNEL_LAYERS = TUNNELS | {"ipip"}
 
 
 def is_tunnelled(layers: Iterable[str]) -> bool:

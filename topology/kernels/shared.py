@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from topology.errors import EvidenceIncomplete, NetlinkError
 from topology.kernels.link import Agent
+from topology.kernels.rtnl.lean import attributes
 from topology.kernels.rtnl.messages import messages
 from topology.plan import NO_ROOM, Room
 
@@ -60,11 +61,7 @@ def neighbour_tables(agent: Agent) -> list[NeighbourTable]:
 
 def _tables(said: bytes) -> Iterator[NeighbourTable]:
     """The table of a message; none where it is about one device's parameters, or a table that no IP version has."""
-    found, at = dict[int, bytes](), 4
-    while at + 4 <= len(said):
-        size, kind = struct.unpack_from("=HH", said, at)
-        found[kind & 0x3FFF] = said[at + 4 : at + size]
-        at += max(4, (size + 3) & ~3)
+    found = {kind: attribute[4:] for kind, attribute in attributes(said, 4)}
     version = TABLES.get(found.get(NDTA_NAME, b"").rstrip(b"\0").decode(errors="replace"))
     if version and NDTA_THRESH3 in found:
         (most,) = struct.unpack("=I", found[NDTA_THRESH3])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from topology.errors import NetlinkError
 from topology.kernels.rtnl.dumps import state_requests
+from topology.kernels.rtnl.lean import attributes
 from topology.kernels.rtnl.messages import NLMSG_ERROR, messages
 
 RTM_NEWNEIGH, RTM_DELNEIGH, ACKNOWLEDGED = 28, 29, 0x5
@@ -36,14 +37,10 @@ def _deletion(said: bytes) -> Iterator[bytes]:
     family, index, state, flags, _ = NDMSG.unpack_from(said)
     if family not in FAMILIES or state & (NUD_NOARP | NUD_PERMANENT):
         return
-    at = NDMSG.size
-    while at + 4 <= len(said):
-        size, kind = struct.unpack_from("=HH", said, at)
+    for kind, address in attributes(said, NDMSG.size):
         if kind == NDA_DST:
-            address = said[at : at + size]
             head = struct.pack("=IHHII", 16 + NDMSG.size + len(address), RTM_DELNEIGH, ACKNOWLEDGED, 1, 0)
             yield head + NDMSG.pack(family, index, 0, flags, 0) + address
-        at += max(4, (size + 3) & ~3)
 
 
 def check_forgotten(node: str, answer: bytes) -> None:

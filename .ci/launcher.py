@@ -17,13 +17,13 @@ NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def is_test_path(argument: str) -> bool:
-    """Whether an argument names tests of this checkout."""
+    """Return whether an argument names tests of this checkout."""
     path = Path(argument.split("::")[0])
     return path.exists() and (path.resolve() == ROOT or path.resolve().is_relative_to(TESTS))
 
 
 def rootdir(given: list[str]) -> str:
-    """What `--rootdir` names, empty where it is not given."""
+    """Return the value of `--rootdir`, empty where it is not given."""
     following = zip(given, [*given[1:], ""], strict=True)
     return next((a.partition("=")[2] or b for a, b in following if a.partition("=")[0] == "--rootdir"), "")
 

@@ -140,7 +140,7 @@ class Cause:
     live: str
     mend: str
     about: object = field(default=None, compare=False, repr=False)
-    """What differs, as it is in a state: a link, a device and its address, a sysctl's key, a route, an entry."""
+    """The part of a node's state that differs: a link, a device and its address, a sysctl's key, a route, an entry."""
 
     def __str__(self) -> str:
         where = f"{self.node} - {self.interface}" if self.interface else self.node

@@ -27,12 +27,12 @@ VXLAN_PORT = 4789
 GENEVE_PORT = 6081
 """The port IANA assigned to Geneve (RFC 8926, section 3.3)."""
 AGEING = 300
-"""Seconds that bridges and VXLAN devices know a MAC (BR_DEFAULT_AGEING_TIME, linux/if_bridge.h; FDB_AGE_DEFAULT,
+"""Seconds for which bridges and VXLAN devices keep a MAC (BR_DEFAULT_AGEING_TIME, linux/if_bridge.h; FDB_AGE_DEFAULT,
 drivers/net/vxlan)."""
 USER_HZ = 100
-"""In what a bridge's ageing_time is told: hundredths of a second (clock_t, include/asm-generic/param.h)."""
+"""Units of a bridge's ageing_time in a second (clock_t, include/asm-generic/param.h)."""
 SOON = 60
-"""What is known for fewer seconds may be forgotten between two packets of a test."""
+"""Seconds; an entry that is kept for fewer may be gone between two packets of a test."""
 LOOPBACK = "lo"
 
 
@@ -85,8 +85,8 @@ class Bridge(Device):
     ageing: int = AGEING
 
     def floods(self, mac: object, *, may: bool = False) -> bool:
-        """Whether it sends frames to a MAC out of all its other ports whatever it has seen; or whether it ``may``, as
-        what it has seen is soon forgotten."""
+        """Return whether it sends frames to a MAC out of all its other ports; with ``may`` also where it soon forgets
+        what it has learned."""
         return self.ageing < SOON if may else self.ageing == 0
 
 
@@ -124,7 +124,7 @@ class Vxlan(Device):
         return tuple(remote for known, remote in self.entries if known == mac) or self.remotes
 
     def floods(self, mac: object, *, may: bool = False) -> bool:
-        """Whether it sends frames to a MAC to several remotes whatever it has seen; or whether it ``may``."""
+        """Return whether it sends frames to a MAC to several remotes; with ``may`` also where it soon forgets."""
         forgets = not self.learning or (may and self.ageing < SOON)
         return forgets and len(self.towards(mac)) > 1
 

@@ -182,7 +182,7 @@ class _Walk:
         yield from self.emit(device, frame, hops)
 
     def owner(self, device: Device, address: Address) -> Device | None:
-        """Who answers for an address on the segment of a device: whoever has it there, else for IPv4 a node that has it
+        """The device that answers for an address on a segment: one that has it there, else for IPv4 a node that has it
         on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
         others = list(self.fabric.segment(device))
         found = next((d for d in others if address in {i.ip for i in d.addresses}), None)
@@ -377,7 +377,7 @@ class _Walk:
 
 
 def is_at_ip(fabric: Fabric, device: Device) -> bool:
-    """Whether what comes into a device is for its node's IP, and not for a bridge that it is in."""
+    """Return whether frames that come into a device go to its node's IP, not to a bridge that it is in."""
     return fabric[device.node].bridge_of(device.name) is None and device.mac is not None
 
 

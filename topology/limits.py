@@ -25,7 +25,7 @@ silence (``__is_skb_forwardable``, include/linux/netdevice.h)."""
 NARROWER = 100
 """Bytes that a broken device carries less than its way."""
 LEAST_WHOLE = 2 * PAYLOAD_BYTES
-"""What must still cross whole where one is: more than the probes that show that a way is open."""
+"""Bytes that must still cross whole at a bottleneck: more than a probe that shows that a way is open."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ class Bottleneck:
 
 
 def bottlenecks(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
-    """Where an overlay's pair could be made narrower: the links by which its packets leave, in a tunnel, the first
-    router that has them so (where no router has, the first node), and each node's tunnel devices of one kind."""
+    """Find where an overlay's pair can be narrowed: the links by which its packets, in a tunnel, leave the first router
+    that sends them so (or else the first node), and each node's tunnel devices of one kind."""
     journey = expected_journey(fabric, probes_of(fabric, pair)[0])
     links = [hop for hop in _leaving(journey) if _is_link(fabric, hop) and _overhead(hop)]
     routed = [hop for hop in links if fabric[hop.node].role in ROUTERS]
@@ -144,7 +144,7 @@ def _routing(path: ExpectedPath) -> Iterator[str]:
 
 
 def _in_routed_bridge(fabric: Fabric, hop: ExpectedHop, journey: ExpectedJourney) -> bool:
-    """Whether packets are routed into the bridge of a hop's device: its MTU follows its members' and limits them."""
+    """Return whether packets are routed into the bridge of a hop's device: the members' MTUs set the bridge's."""
     bridge = fabric[hop.node].bridge_of(hop.interface)
     passed = {one.ref for one in _leaving(journey)}
     return bridge is not None and bridge.mtu is None and bridge.ref in passed
@@ -168,7 +168,7 @@ def _bottlenecks(
 
 
 def can_be_narrowed(fabric: Fabric, found: Bottleneck) -> bool:
-    """Whether a bottleneck NARROWER than its way still carries small packets, and its devices their IPv6 addresses.
+    """Return whether a bottleneck made NARROWER still carries small packets, and its devices keep their IPv6.
 
     They lose those below IPv6's minimum (``addrconf_notify``, net/ipv6/addrconf.c).
     """
@@ -186,7 +186,7 @@ def _leaving(journey: ExpectedJourney) -> Iterator[ExpectedHop]:
 
 
 def _is_link(fabric: Fabric, hop: ExpectedHop) -> bool:
-    """Whether IP itself sends by a device, and over no tunnel: no bridge's member, and no port below a VLAN's.
+    """Return whether IP itself sends by a device that is no tunnel: no member of a bridge, no port below a VLAN.
 
     A bridge whose MTU is not declared is none: whatever it is, it is not judged.
     """

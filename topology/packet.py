@@ -154,7 +154,7 @@ def inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
 
 
 def _ttl_at_the_mark(packet: Layers) -> int:
-    """What is read of a customer's header in the place that a TTL has in the wrapped packet's, whatever is there: of an
+    """The byte of a customer's header in the place where the wrapped packet has its TTL, whatever it is: of an
     IPv6 header the first byte of the source, of an IPv4 header the end of the fragment offset, which is 0."""
     wrapped, (name, customers) = packet[0][0], [layer for layer in packet if layer[0] in ("ipv4", "ipv6")][-1]
     if name == wrapped:

@@ -84,10 +84,10 @@ class Operation:
 
 @dataclass(frozen=True)
 class Room:
-    """What a fabric needs of what all namespaces of a kernel share (``topology/room.py`` computes it).
+    """A fabric's share of the limits of a kernel (``topology/room.py`` computes it).
 
-    That is network namespaces, files that its agent has open, and by IP version the neighbours that all pairs need at
-    the same time.
+    Network namespaces, files that its agent has open, and by IP version the neighbours that all pairs need at the same
+    time.
     """
 
     namespaces: int = 0

@@ -19,11 +19,11 @@ TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
 ABOVE: tuple[Above, ...] = get_args(Above)
 NOWHERE = Position()
 TUNNELS = frozenset(("gre", "vxlan", "geneve"))
-"""Layers of which a kind can be told."""
+"""The layers of tunnels by which a pair's kind is known."""
 
 
 def inside(layers: Sequence[str]) -> Sequence[str]:
-    """What the innermost tunnel of a packet's layers, outermost first, holds; nothing where there is no tunnel."""
+    """The layers inside the innermost tunnel, outermost first; none where there is no tunnel."""
     innermost = max((place for place, layer in enumerate(layers) if layer in TUNNELS), default=len(layers))
     return layers[innermost + 1 :]
 

@@ -1,7 +1,7 @@
-"""How much of what all network namespaces of a kernel share a lab takes, computed from its declaration. Pure.
+"""Computes a lab's share of the limits of a kernel from its declaration. Pure.
 
-A neighbour table (one for ARP, one for neighbour discovery) is such a thing: a packet that needs an entry where there
-is no room for one is dropped (neigh_alloc, net/core/neighbour.c), in whichever namespace it happens to be.
+All network namespaces share the neighbour tables (one for ARP, one for neighbour discovery): while a table is full, a
+packet of any namespace that needs a new entry is dropped (neigh_alloc, net/core/neighbour.c).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ ENTRIES: Mapping[int, int] = {4: 2, 6: 4}
 """Neighbour entries for two stations that exchange packets, by IP version: each has one of the other. With IPv6 the one
 that asks for another's packet does so from its link-local address, which the asked one then knows, too."""
 FILES_BESIDE, FILES_OF_A_NODE, FILES_OF_A_PAIR = 64, 4, 2
-"""What the agent of one copy has open: for each node its namespace, netlink, tap and watch, for each pair the sockets
-of a UDP probe and of what answers it."""
+"""Files that the agent of one copy has open: for each node its namespace, netlink, tap and watch, for each pair the
+sockets of a UDP probe and of its answerer."""
 Adjacency: TypeAlias = tuple[int, frozenset[str]]
 """An IP version and the two MAC addresses of a frame that carries it."""
 
@@ -53,7 +53,7 @@ def in_groups(fabric: Fabric, probes: Sequence[Probe], room: Mapping[int, int]) 
 
 
 def adjacencies(fabric: Fabric, probes: Iterable[Probe]) -> set[Adjacency]:
-    """Who exchanges frames with whom so that these probes arrive."""
+    """The stations that exchange frames so that these probes arrive."""
     journeys = (expected_journey(fabric, probe) for probe in probes)
     hops = chain.from_iterable(path.hops for journey in journeys for path in journey.paths)
     return {found for hop in hops if (found := _adjacency(hop.layers)) is not None}

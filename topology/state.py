@@ -68,7 +68,7 @@ READ: Mapping[str, str] = {
     "filter": "place, kind and preference",
     "nftables": "names of tables, and whether one acts: by a chain that drops, or a rule not of docker's resolver",
 }
-"""What is read of a node, beside the sysctls; docs/adopting.md shows it. Nothing else is known of a live node."""
+"""The state that is read of a node, beside the sysctls; docs/adopting.md lists it. Nothing else is known."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class FrameSeen:
     transit: frozenset[PortRef]
     sightings: tuple[Sighting, ...]
     possible: frozenset[PortRef] = frozenset()
-    """Where it may be besides, as something on its way may have forgotten where it is to go."""
+    """Further places where it may be, as a device on its way may have forgotten the target's MAC."""
 
     @property
     def what(self) -> str:

@@ -52,7 +52,7 @@ def carried(journey: Journey) -> Carried:
 
 
 def _against(kind: Kind | None, journey: Journey, wrapped: set[str]) -> str:
-    """What speaks against a kind that layers and TTLs show; empty where nothing does."""
+    """Return what contradicts the kind that layers and TTLs show; empty where nothing does."""
     first, last = journey.sightings[0], journey.sightings[-1]
     if kind is None:
         return f"a packet inside {', '.join(sorted(wrapped)).upper()}, its TTL not lowered"

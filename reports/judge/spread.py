@@ -33,7 +33,7 @@ class FlowSeen:
 
 @dataclass(frozen=True)
 class Forks:
-    """What tells the legal ways of a packet apart: the nodes that some pass and others do not.
+    """Names the legal ways of a packet by the nodes that some of them pass and others do not.
 
     Where all pass the same nodes it is their interfaces, as ``node:interface``: of links side by side.
     """

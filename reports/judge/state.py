@@ -22,7 +22,7 @@ PASSED_ON: Mapping[tuple[str, str], str] = {
 ADD = {"ip neigh": "replace", "bridge fdb": "append"}
 """The verb by which each tool brings an entry back, where it is not ``add``."""
 FOLLOWS = ("link", "bridge", "tunnel", "mtu", "mac")
-"""What differs of links, causes before what follows from them: a tunnel's MTU is less by what its key takes."""
+"""Kinds of differences of links, causes before their effects: a key lowers its tunnel's MTU."""
 T = TypeVar("T")
 
 

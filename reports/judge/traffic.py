@@ -1,4 +1,4 @@
-"""What each node does with the packets of given journeys: what can touch them can explain why they fail. Pure."""
+"""The part of each node in given journeys: only what touches their packets can explain their failure. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Received:
 
 @dataclass
 class Handled:
-    """What one node does with the packets: the devices they pass, what it looks up, receives, bridges and answers."""
+    """One node's part: the devices that packets pass, and the packets that it routes, receives, bridges and answers."""
 
     devices: set[str] = field(default_factory=set)
     targets: set[Address] = field(default_factory=set)
@@ -54,11 +54,11 @@ class Traffic:
     astray: set[str] = field(default_factory=set)
     """The nodes that showed a packet where none is expected: there anything may be the cause."""
     sized: bool = False
-    """Whether the packets are to find out sizes: any other MTU counts then, and so do ICMP errors."""
+    """True for packets of a search for sizes: then every other MTU counts, and so do ICMP errors."""
 
     @classmethod
     def of(cls, fabric: Fabric, journeys: Iterable[ExpectedJourney], astray: Iterable[tuple[str, str]] = ()) -> Traffic:
-        """The packets of these journeys; ``astray`` are the node and interface of sightings that nobody expects."""
+        """The packets of these journeys; ``astray`` are the node and interface of unexpected sightings."""
         traffic = cls(fabric)
         for journey in journeys:
             for path in journey.paths:
@@ -71,7 +71,7 @@ class Traffic:
         return traffic
 
     def at(self, node: str) -> Handled:
-        """What a node does with the packets; nothing, where none comes by."""
+        """Return a node's part in the journeys; empty where no packet passes it."""
         return self.nodes.setdefault(node, Handled())
 
     def _add(self, hop: ExpectedHop) -> None:

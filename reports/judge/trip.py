@@ -20,7 +20,7 @@ TUNNEL_LAYERS = TUNNELS | {"ipip"}
 
 
 def is_tunnelled(layers: Iterable[str]) -> bool:
-    """Whether a header stack has a tunnel's header in it."""
+    """Return whether a header stack has a tunnel's header."""
     return not TUNNEL_LAYERS.isdisjoint(layers)
 
 

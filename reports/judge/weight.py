@@ -1,4 +1,4 @@
-"""What a difference between declared and live state does to given packets: which causes can explain a failure. Pure.
+"""Decides which differences between declared and live state can explain a failure of given packets. Pure.
 
 A setting of IPv6 explains no loss of IPv4 packets; neither does a device that no packet passes, a route that no lookup
 finds, or a limit on ICMP errors. ``weigh`` decides it for every kind of difference. Of an adopted node the same
@@ -20,7 +20,7 @@ from topology.state import Entry, LinkState, NodeState, RouteState, best_routes,
 CHANGES, MAY, NEVER = 0, 1, 2
 """A difference changes what becomes of the packets, may do so, or cannot."""
 NOTHING = "nothing"
-"""What is declared of what is there and should not be."""
+"""The declared value of something that is there and should not be."""
 IPV6_MTU_MIN = 1280
 """RFC 8200, section 5: a device with less has no IPv6 (addrconf_notify, net/ipv6/addrconf.c)."""
 QUEUES_ONLY = frozenset(("bfifo", "clsact", "fq", "fq_codel", "ingress", "mq", "noqueue", "pfifo", "pfifo_fast", "sfq"))
@@ -42,7 +42,7 @@ WITHOUT_EFFECT = frozenset(("accept_dad",))
 
 
 def weigh(cause: Cause, declared: NodeState, live: NodeState, traffic: Traffic | None) -> int:
-    """What a difference of a node does to packets; ``traffic`` None stands for any packets, ICMP errors among them."""
+    """Return how a difference affects packets; ``traffic`` None stands for any packets, ICMP errors among them."""
     name = parts_of_sysctl(cause.about)[2] if isinstance(cause.about, str) else ""
     if name in WITHOUT_EFFECT:
         return NEVER
@@ -70,7 +70,7 @@ def _weight(cause: Cause, declared: NodeState, live: NodeState, traffic: Traffic
 def is_judged(
     cause: Cause, declared: NodeState, live: NodeState, fabric: Fabric, traffic: Callable[[], Traffic]
 ) -> bool:
-    """Whether a difference of an adopted node counts: what its lab declares does, else what changes a packet's way."""
+    """Return whether a difference of an adopted node counts: it is of declared state, or changes a packet's way."""
     about = cause.about
     if (
         _left_open(cause)
@@ -86,13 +86,13 @@ def is_judged(
 
 
 def _left_open(cause: Cause) -> bool:
-    """Whether a tunnel's owner, or its lab, leaves to routes or to defaults what the other says: journeys show it."""
+    """Return whether node or lab leaves a tunnel's setting to routes or defaults: then the journeys show its effect."""
     said = {cause.declared, cause.live}
     return said == {"ttl auto", "ttl 64"} or bool(said & {"dev none", "local none", "ageing as usual"})
 
 
 def _said(key: str, cause: Cause, live: NodeState, fabric: Fabric) -> bool:
-    """Whether a lab says what a sysctl is to be: a router's role, or the keys of ``routing``."""
+    """Return whether a lab declares a sysctl's value, by a router's role or the keys of ``routing``."""
     version, device, name = parts_of_sysctl(key)
     if version == 6 and not uses_ipv6(fabric):
         return False
@@ -108,7 +108,7 @@ def _said(key: str, cause: Cause, live: NodeState, fabric: Fabric) -> bool:
 
 
 def _is_off(live: NodeState, device: str) -> bool:
-    """Whether a device forwards no IPv4 packet that comes in by it."""
+    """Return whether forwarding of IPv4 packets that come in by a device is off."""
     return live.sysctls.get(sysctl_of(4, device, "forwarding"), "1") == "0"
 
 
@@ -192,7 +192,7 @@ def _family(entry: Entry) -> str:
 
 
 def _filtered(device: str, src: Address, live: NodeState) -> bool:
-    """Whether a node drops what comes in by a device from an address (fib_validate_source, net/ipv4/fib_frontend.c)."""
+    """Return whether rp_filter drops packets from an address (fib_validate_source, net/ipv4/fib_frontend.c)."""
     if src.version != 4:
         return False
     modes = (live.sysctls.get(sysctl_of(4, one, "rp_filter"), "0") for one in ("all", device))
@@ -262,7 +262,7 @@ def _fits(prefix: str, address: Address) -> bool:
 
 
 def _firewall(entry: Entry, live: NodeState, handled: Handled) -> int:
-    """A table whose family meets a packet: bridged ones meet those of IP only where the bridge is told to call them."""
+    """A table whose family meets a packet: bridged ones meet those of IP only where ``bridge-nf-call-*`` is on."""
     if entry.idle:
         return NEVER
     family = _family(entry)
@@ -298,14 +298,14 @@ def _forwarding(entry: Entry, node: str, traffic: Traffic) -> int:
 
 
 def _leads_to(fabric: Fabric, device: Device, mac: str, remote: Address | None = None) -> bool:
-    """Whether the owner of a MAC is behind a device; with ``remote``, behind that remote of a VXLAN device."""
+    """Return whether the owner of a MAC is behind a device; with ``remote``, behind that remote of a VXLAN device."""
     if not isinstance(device, Vxlan) or remote is None:
         return any(one.mac == mac for one in fabric.behind(device, set()))
     return any(one.mac == mac for far in fabric.far_vteps(device, remote) for one in fabric.beyond(far, set()))
 
 
 def _floods_alike(cause: Cause, declared: NodeState, live: NodeState) -> bool:
-    """Whether a VXLAN device sends what is for all to the declared remotes, in whatever words that was said."""
+    """Return whether a VXLAN device floods to the declared remotes, however they were configured."""
     about = cause.about
     flood = isinstance(about, Entry) and about.kind == "fdb" and about.words.startswith(FLOOD_MAC)
     if not flood and not (cause.kind == "vxlan" and cause.declared.startswith("remote ")):
@@ -314,6 +314,6 @@ def _floods_alike(cause: Cause, declared: NodeState, live: NodeState) -> bool:
 
 
 def _floods(state: NodeState, device: str | None) -> Mapping[str, None]:
-    """Where a device sends what is for all."""
+    """The remotes to which a device floods."""
     said = (entry.words.split() for entry in state.entries if entry.kind == "fdb" and entry.device == device)
     return {words[words.index("dst") + 1]: None for words in said if words[0] == FLOOD_MAC and "dst" in words}

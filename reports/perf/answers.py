@@ -132,8 +132,8 @@ def vm_against(
 ) -> Measurement:
     """How much less is carried between virtual machines than between two others (``container``, ``namespace``).
 
-    It is told size by size, with the reason; ``fabric`` is the lab whose customers both were, empty where there was a
-    wire between them. ``why_not_containers`` says why namespaces were measured where containers were asked for.
+    Each size has a line, and the reason follows; ``fabric`` is the lab whose customers both were, empty where they had
+    a wire of their own. ``why_not_containers`` says why namespaces were measured where containers were asked for.
     """
     rows, words = [], []
     for size, (vm, others) in by_size.items():

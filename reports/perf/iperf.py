@@ -2,7 +2,7 @@
 
 iperf3 ends with code 0 and an ``error`` in its JSON, prints two objects, one behind the other, prints ``-nan``, which
 no JSON has, or is killed in the middle. Either there are figures that mean something, or InstrumentFailed says why.
-With ``--reverse`` the server sends: who sent and who received is told by ``start.test_start.reverse``. A run in both
+With ``--reverse`` the server sends: ``start.test_start.reverse`` says which one sent. A run in both
 directions at once (``--bidir``) is refused, as is a figure whose key stands twice in one object (its form before 3.11).
 
 Loss is counted here, as what was sent minus what was received: into a black hole the receiver, which counts gaps
@@ -33,7 +33,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Repeated:
-    """What a key that stands more than once in an object has: nobody knows which value counts, so it is none."""
+    """The value of a key that an object has more than once: it is unknown which one counts, so none does."""
 
     key: str
     times: int
@@ -172,7 +172,7 @@ def read_throughput(client: str, server: str = "", words: str = "") -> Throughpu
 
 
 def _received(ours: Document, theirs: Document) -> Volume:
-    """What the receiver counted: the client says it; where it does not, the server, if that received."""
+    """The receiver's figures, from the client's document; else from the server's, where the server received."""
     for document in (ours, theirs):
         end = document.get("end")
         if isinstance(end, dict) and "sum_received" in end:
@@ -223,7 +223,7 @@ def _objects(side: str, text: str, words: str) -> Iterator[Document]:
 
 
 def _members(pairs: Sequence[tuple[str, object]]) -> Document:
-    """An object's members; of a key that stands twice a ``Repeated``, harmless where nobody reads it (in ``start``)."""
+    """An object's members; of a key that stands twice a ``Repeated``, harmless where it is not read (in ``start``)."""
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(key for key, _ in pairs)
@@ -242,7 +242,7 @@ def _embedded(ours: Document) -> Document:
 
 
 def _is_bidir(document: Document) -> bool:
-    """Whether a document has sums of a second direction."""
+    """Return whether a document has sums of a second direction."""
     intervals = document.get("intervals")
     parts = [document.get("end"), *(intervals if isinstance(intervals, list) else ())]
     return any(key.endswith(BIDIR) for part in parts if isinstance(part, dict) for key in part)
@@ -307,7 +307,7 @@ def _whole(part: Document, name: str, where: str) -> int:
 
 
 def _flag(part: Document, name: str, where: str = "start.test_start") -> bool:
-    """Whether something is set; older versions leave some flags out."""
+    """Return whether a flag is set; older versions leave some flags out."""
     value = part.get(name, 0)
     if value not in (0, 1):
         raise _unfit(f"{where}.{name}", "0 or 1", value)

@@ -49,7 +49,7 @@ class RateFound:
 
 
 def next_rate(trials: Sequence[Trial], start: float, *losses: float) -> float | None:
-    """What to offer next in the search for the highest rate at each allowed loss; None when all searches are over.
+    """Return the next rate to offer in the searches for each allowed loss; None when all are over.
 
     The first is ``start``, the rate that is sent without a limit. A rate that passes raises the lower bound, one that
     loses more the upper; a later trial that contradicts an earlier, as under noise, narrows all the same.

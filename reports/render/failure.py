@@ -10,9 +10,9 @@ from reports.evidence import Cause
 from reports.render.ladder import ending_lines
 
 WHERE = re.compile(r"\n *\+ +(?:where|and) .*", re.DOTALL)
-"""What pytest says of the values in a failed assertion."""
+"""pytest's explanation of the values in a failed assertion."""
 ECHO = re.compile("(an earlier test errored|the fabric broke|the underlay is broken): ")
-"""How a promise that was not proven says that another test knows why."""
+"""Prefixes of the messages that repeat another test's reason."""
 
 
 def said(error: BaseException | None) -> str:
@@ -22,12 +22,12 @@ def said(error: BaseException | None) -> str:
 
 
 def headline(text: str) -> str:
-    """The first line of what an assertion said, without the cause, which is told beside it."""
+    """The first line of an assertion's message, without the cause, which stands beside it."""
     return text.partition("\n")[0].partition(" - cause: ")[0]
 
 
 def common_words(text: str) -> str:
-    """What tests that end for the same reason say alike: the headline, as the first of them said it."""
+    """Return the words that tests with one reason share: the headline, without the prefix of an echo."""
     return ECHO.sub("", headline(text))
 
 

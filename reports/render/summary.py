@@ -20,7 +20,7 @@ NO_PAIRS = (
 
 
 def outcome(tests: Iterable[TestResult], complete: bool) -> str:
-    """How many network promises ended how."""
+    """The number of network promises of each verdict."""
     counts = Counter(test.verdict for test in tests if test.network)
     words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     rest = "" if complete else " (the run was not completed)"
@@ -46,7 +46,7 @@ def reasons(tests: Iterable[TestResult]) -> Iterator[str]:
 
 
 def causes(tests: Iterable[TestResult]) -> Iterator[str]:
-    """For each cause a line with how many network promises it has spoiled, and one with its fix; the worst first."""
+    """For each cause a line with the number of promises that it spoils, and one with its fix; the worst first."""
     groups: dict[str, list[TestResult]] = {}
     for test in tests:
         if test.network and test.verdict in AGAINST:

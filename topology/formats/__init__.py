@@ -71,7 +71,7 @@ def _suffix(path: Path) -> str:
 
 
 def _is_clab(path: Path) -> bool:
-    """Whether a YAML file has the keys of a containerlab topology, whatever it is called."""
+    """Return whether a YAML file has the keys of a containerlab topology, whatever its name."""
     text = read_text(path, "a lab file") if path.is_file() else ""
     if CLAB_KEY not in text:
         return False

@@ -35,7 +35,7 @@ INTERPRETERS = frozenset(("python", "python2", "python3", "perl", "ruby", "lua",
 SETTINGS = re.compile(
     r"/proc/(sys|\d+|self)/net\b|/sys/(class|devices/virtual)/net\b|/sys/devices/\S*/net/|sys/net/ipv[46]/"
 )
-"""Where the kernel keeps what a network is set to."""
+"""Paths of the kernel's network settings."""
 READERS = frozenset(
     ("cat", "head", "tail", "ls", "grep", "egrep", "find", "stat", "test", "[", "wc", "readlink", "more", "less")
 )
@@ -68,8 +68,8 @@ def carry_out(machine: Machine, line: str, where: Position) -> None:
 
 
 def is_about_networks(line: str) -> bool:
-    """Whether a line that is not understood may configure the network: it names such a program, such a setting of the
-    kernel's, or another script."""
+    """Return whether a line that is not understood may configure the network: it names such a program, such a setting
+    of the kernel, or another script."""
     return bool(SCRIPT.search(line) or SETTINGS.search(line)) or not NETWORK.isdisjoint(_WORD.findall(line))
 
 

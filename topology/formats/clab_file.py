@@ -42,14 +42,14 @@ NODE_UNSEEN = frozenset(
 )
 """What a container is made of and how it is managed: no packet of the fabric shows it."""
 NODE_UNRUN = ("binds", "cmd", "entrypoint", "startup-config")
-"""What may bring configuration along that is not read here."""
+"""Keys that may bring configuration that is not read here."""
 CONFIGURES = re.compile(
     r"(?i)\b(frr|quagga|zebra|(bgp|ospf|ospf6|rip|isis|pim|eigrp|static|bfd|vrrp)d|daemons|vtysh|bird[6c]?|gobgp|exabgp|holo"
     r"|openbgpd|babeld|interfaces|ifcfg\S*|netplan|networkd?|NetworkManager|sysctl|ip6?tables|nftables|ufw|firewalld|wg\d*"
     r"|wireguard|ipsec|swanctl|strongswan|openvpn|keepalived|dnsmasq|dhcpd?|kea|openvswitch|ovs|vpp|startup|setup|init"
     r"|init\.d|rc\.local|local\.d|cumulus|lldpd|teamd|scripts?|config)\b|\.(sh|bash|ash|py|pl|rb|lua)\b"
 )
-"""Words of paths under which a container finds how its network is to be."""
+"""Words in the paths of files that configure a container's network."""
 HARMLESS_ETC = re.compile(
     r"/etc/(hosts|hostname|resolv\.conf|localtime|timezone|ssl|ssh|nginx|apache2|passwd|group|motd)\b"
 )
@@ -207,11 +207,11 @@ def _unread(reader: Reader, key: str, place: Position, tree: Tree) -> None:
             what = f"{shown(f'{key}: {text}')} may configure the network, and is not read"
             reader.findings.refuse(part.where, what, "exec lines that say the same", *ALL)
             return
-    reader.findings.note(place, f"{key!r} is left out", "nothing of a network's is known by these names")
+    reader.findings.note(place, f"{key!r} is left out", "by their names these files configure no network")
 
 
 def _configures(bind: str) -> bool:
-    """Whether the file of a bind may hold a network's configuration: by its name, or as one in ``/etc``."""
+    """Return whether the file of a bind may configure a network, by its name or as one in ``/etc``."""
     source, _, rest = bind.partition(":")
     target = rest.partition(":")[0] or source
     if HARMLESS_ETC.match(target):

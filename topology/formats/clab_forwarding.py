@@ -1,4 +1,4 @@
-"""Which nodes of a containerlab file packets are routed through: those that somebody's route makes a next hop.
+"""Finds the routers of a containerlab file: the nodes that another node's route has as a next hop.
 
 Docker sets ``net.ipv4.ip_forward`` to 1 in every container (libnetwork), so a node of which no line says otherwise
 forwards IPv4; IPv6's ``forwarding`` starts with 0 in every network namespace (net/ipv6/addrconf.c).
@@ -14,7 +14,7 @@ from topology.formats.clab_machine import Machine
 from topology.model import Address, Network
 
 INHERITED: Mapping[int, bool] = {4: True, 6: False}
-"""Whether a container forwards packets of an IP version where nothing says so."""
+"""A container's default for forwarding, by IP version."""
 
 
 class NextHops:
@@ -66,7 +66,7 @@ def _routes(machine: Machine) -> Iterator[tuple[Network, list[str]]]:
 
 
 def forwards(machine: Machine, next_hops: NextHops) -> bool:
-    """Whether a node is a router: its own lines say so, or it inherits forwarding and others route through it."""
+    """Return whether a node is a router: its lines say so, or it inherits forwarding and others route through it."""
     said = {version: on for version, (on, _) in machine.forwarding.items()}
     if any(said.values()):
         return True
@@ -81,7 +81,7 @@ def check(machine: Machine, next_hops: NextHops, is_router: bool, findings: Find
 
 
 def note_inherited(machines: Sequence[Machine], findings: Findings) -> None:
-    """Say once which routers forward only because docker has them do so."""
+    """Note once which routers forward only by docker's default."""
     found = [machine for machine in machines if 4 not in machine.forwarding]
     if found:
         names = ", ".join(machine.name for machine in found[:8]) + (f" and {len(found) - 8} more" if found[8:] else "")

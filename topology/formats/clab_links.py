@@ -149,7 +149,7 @@ def _make(machine: Machine, name: str, type_: str, words: Words, link: str = "")
 
 
 def _options(machine: Machine, name: str, type_: str, kind: Kind, words: Words) -> dict[str, str]:
-    """What follows the type, with what the kernel and iproute2 take where nothing is said."""
+    """The options behind the type, with the defaults of the kernel and iproute2."""
     found = read(words, OPTIONS[kind], machine.findings)
     if kind == "vxlan" and found.get("port", "0") == "0":
         found["port"] = VXLAN_PORT
@@ -169,7 +169,7 @@ def _options(machine: Machine, name: str, type_: str, kind: Kind, words: Words) 
 
 
 def _set_ageing(machine: Machine, name: str, text: str, words: Words) -> None:
-    """A bridge's ``ageing_time``, which is told in hundredths of a second."""
+    """Set a bridge's ageing from ``ageing_time``, which is in hundredths of a second."""
     if text and not (text.isdecimal() and int(text) % USER_HZ == 0):
         what = f"'ageing_time {text[:40]}' in {shown(str(words))} is not so many whole seconds"
         raise refusal(words.where, what, f"a multiple of {USER_HZ}: it is in hundredths of a second")
@@ -217,7 +217,7 @@ def link_set(machine: Machine, words: Words, six: bool) -> None:
 
 
 def _set_type(machine: Machine, name: str, type_: str, words: Words) -> None:
-    """What a bridge's options are set to once it is there."""
+    """Set the options of a bridge that exists."""
     made = machine.made.get(name)
     if type_ != "bridge" or (made is not None and made.kind != "bridges"):
         what = f"{shown(str(words))} changes what {name} was made as"

@@ -63,7 +63,7 @@ def roles(
 
 
 def _inherits(machine: Machine, next_hops: NextHops) -> bool:
-    """Whether a node forwards what others route through it, without a line of its own that says so."""
+    """Return whether a node forwards by docker's default alone."""
     return not machine.forwarding and forwards(machine, next_hops)
 
 

@@ -29,7 +29,7 @@ def routing_of(top: Table, machines: Sequence[Machine], findings: Findings) -> T
 
 
 def _one(keys: Sequence[str], machines: Sequence[Machine], findings: Findings) -> Said:
-    """What all of these keys are set to; those of IPv6 that no node sets follow IPv4's."""
+    """The one value of all these keys; an IPv6 key that no node sets follows IPv4's."""
     first = _agreed(keys[0], machines, findings)
     for key in keys[1:]:
         other = _agreed(key, machines, findings)

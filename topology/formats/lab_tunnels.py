@@ -45,7 +45,7 @@ class Strands:
         return next((peer for peer in found if peer is not None and peer.ref != tunnel.ref), None)
 
     def differences(self, mine: Tunnel, other: Tunnel) -> Sequence[tuple[str, str, str]]:
-        """What disagrees: this end's field, and what each end says."""
+        """The settings that disagree: this end's field, and the words of each end."""
         pairs = zip(identity(mine), identity(other), strict=True)
         found = [(n, f"{n} {_said(a)}", f"{n} {_said(b)}") for (n, a), (_, b) in pairs if a != b]
         if not set(self._at[mine.ref]) & set(other.remotes):

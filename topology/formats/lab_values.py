@@ -273,7 +273,7 @@ NEXT_HOPS_MAX = 64
 
 
 def _given(words: list[str], value: object) -> list[dict[str, str]]:
-    """What stands before the first ``nexthop``, and behind each; a device can have the name of any word."""
+    """Split the words of a route at each ``nexthop``; a device can have the name of any word."""
     hops: list[dict[str, str]] = [{}]
     waiting = iter(words)
     for word in waiting:
@@ -294,7 +294,7 @@ def _next_hop(given: Mapping[str, str], value: object) -> NextHop:
     if not {"via", "dev"} & given.keys():
         raise wrong(f"{shown(value)} leads nowhere", "via ADDRESS or dev INTERFACE behind the prefix")
     if "onlink" in given and len(given) < 3:
-        raise wrong(f"'onlink' in {shown(value)} says of no device what it is on", "via ADDRESS dev INTERFACE onlink")
+        raise wrong(f"'onlink' in {shown(value)} is of no device or no gateway", "via ADDRESS dev INTERFACE onlink")
     via = address(given["via"]) if "via" in given else None
     return NextHop(via, name("interface")(given["dev"]) if "dev" in given else None, "onlink" in given)
 

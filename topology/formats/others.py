@@ -1,4 +1,4 @@
-"""Files that people name as a lab and that declare none: what each is, and what to do with it instead."""
+"""Recognises files that are no labs (scripts, playbooks, captures), and says what to do with them instead."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ SUFFIXES: Mapping[str, str] = {
     ".pcap": "a capture",
     ".pcapng": "a capture",
 }
-"""What a file is by its suffix."""
+"""Kinds of files by suffix."""
 NAMES: Mapping[str, str] = {
     "dockerfile": "a Dockerfile",
     "containerfile": "a Dockerfile",
     "makefile": "a makefile",
     "vagrantfile": "a Vagrantfile",
 }
-"""What a file is by its name."""
+"""Kinds of files by name."""
 YAML = (
     (re.compile(r"^(- )?\s*(hosts|tasks|roles)\s*:", re.MULTILINE), "an Ansible playbook"),
     (re.compile(r"^services\s*:", re.MULTILINE), "a Compose file"),
     (re.compile(r"^network\s*:", re.MULTILINE), "a netplan file"),
     (re.compile(r"^apiVersion\s*:", re.MULTILINE), "a Kubernetes manifest"),
 )
-"""What a YAML file without a lab's keys is, by the keys that it has."""
+"""Kinds of YAML files without a lab's keys, by the keys that they have."""
 _LAB_KEYS = re.compile(r"^\s*[{]?\s*['\"]?(lab|nodes|topology)['\"]?\s*:", re.MULTILINE)
 _HEAD = 4096
-"""Characters in which a file says what it is."""
+"""Characters from the start of a file that are looked at."""
 
 
 def refuse_others(path: Path) -> None:

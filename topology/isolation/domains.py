@@ -38,7 +38,7 @@ class Domain:
     tags: frozenset[tuple[PortRef, int]] = frozenset()
     """The ports at which its frames have an 802.1Q tag, and which."""
     is_vlan: bool = False
-    """Whether it is a VLAN whose frames are tagged in every bridge that they pass."""
+    """True for a VLAN whose frames are tagged in every bridge that they pass."""
 
     @cached_property
     def tunnels(self) -> frozenset[tuple[int, int]]:

@@ -104,14 +104,14 @@ def targets(fabric: Fabric) -> Iterator[Target]:
 
 
 def bridged(fabric: Fabric, kind: type[Vxlan] | type[Geneve]) -> Iterator[Target]:
-    """The targets of one kind that somebody reaches, and that are in a bridge."""
+    """The targets of one kind that are in a bridge and can be reached from another node."""
     for found in targets(fabric):
         if found.inroads and isinstance(found.vtep, kind) and fabric[found.vtep.node].bridge_of(found.vtep.name):
             yield found
 
 
 def beside_another_tenant(fabric: Fabric, target: Target) -> bool:
-    """Whether a packet can be forged for a target that names another tenant's VNI."""
+    """Return whether a packet with another tenant's VNI can be forged for a target."""
     return any(forged.kind == "other-vni" for inroad in target.inroads[:1] for forged in forgeries(fabric, inroad))
 
 

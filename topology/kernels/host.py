@@ -72,7 +72,7 @@ class HostKernel(Kernel):
 
     @property
     def namespaces_max(self) -> int | None:
-        """What this machine allows the user who started us (namespaces(7))."""
+        """The limit of this machine for the user who started the run (namespaces(7))."""
         return int(NAMESPACES_MAX.read_text()) if NAMESPACES_MAX.exists() else None
 
     def namespace_file(self, node: str) -> Path:

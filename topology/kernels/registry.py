@@ -125,7 +125,7 @@ class Kernel(abc.ABC):
 
     @property
     def namespaces_max(self) -> int | None:
-        """How many network namespaces this machine lets it have; None where its kernel is not this machine's."""
+        """The most network namespaces that it may have; None where its kernel is not this machine's."""
         return None
 
     @property

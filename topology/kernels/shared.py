@@ -1,4 +1,4 @@
-"""What all network namespaces of a kernel share and a large lab can use up: neighbour tables, open files, namespaces.
+"""Limits that all network namespaces of a kernel share: neighbour tables, open files, namespaces.
 
 The tables are read over rtnetlink, which gives them in every namespace: their files under ``/proc`` are in the first
 one only, and so is the way to set their limits.
@@ -41,7 +41,7 @@ class NeighbourTable:
         """The sysctl of its limit, which only the first network namespace has."""
         return f"net.ipv{self.version}.neigh.default.gc_thresh3"
 
-    def mend(self, need: int) -> str:
+    def fix(self, need: int) -> str:
         """The command that makes room for so many more entries, with as much again to spare."""
         return f"as root: sysctl -w {self.setting}={1 << (2 * (need + self.entries)).bit_length()}"
 
@@ -71,17 +71,17 @@ def _tables(said: bytes) -> Iterator[NeighbourTable]:
 
 
 def check_no_overflow(before: Sequence[NeighbourTable], after: Sequence[NeighbourTable]) -> None:
-    """EvidenceIncomplete where a table was full in between: what was lost then was not lost by the network."""
+    """Raise EvidenceIncomplete where a table was full in between: the network did not lose those packets."""
     known = {table.version: table.overflows for table in before}
     for new in after:
         if refused := new.overflows - known.get(new.version, 0):
             what = f"neighbour table of IPv{new.version} - expected room for every entry - seen {refused} refused"
             used = f"{new.entries} of {new.most} entries used, by all namespaces of the kernel"
-            raise EvidenceIncomplete(f"{what} - {used} - {new.mend(new.most)}")
+            raise EvidenceIncomplete(f"{what} - {used} - {new.fix(new.most)}")
 
 
 def shortages(agent: Agent, room: Room, namespaces_max: int | None) -> list[str]:
-    """What the kernel under an agent has too little of for a lab, each with the command that mends it.
+    """List the limits of an agent's kernel that are too low for a lab, each with the command that raises it.
 
     ``namespaces_max`` is how many network namespaces this machine allows; None where the kernel is another.
     """
@@ -92,7 +92,7 @@ def shortages(agent: Agent, room: Room, namespaces_max: int | None) -> list[str]
         need = room.neighbours.get(table.version, 0)
         if need > table.most:
             what = f"{table.setting} - expected {need} or more, shared by all namespaces - seen {table.most}"
-            found.append(f"{what} - {table.mend(need)}")
+            found.append(f"{what} - {table.fix(need)}")
     if (most := _open_files(agent)) is not None and room.files > most:
         found.append(f"open files - expected {room.files} or more - seen {most} - as root: ulimit -Hn {2 * room.files}")
     if namespaces_max is not None and room.namespaces > namespaces_max:

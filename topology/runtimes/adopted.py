@@ -217,7 +217,7 @@ def _addresses(visited: Mapping[str, Found], states: Mapping[str, NodeState]) ->
 
 
 def named_ends(fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets) -> dict[str, tuple[str, Address]]:
-    """What each end of a pair means: a node, and the address that was said.
+    """The node and the address for each named end of a pair.
 
     Of a name it is the node's first address inside the fabric: one on a management network is only taken where it has
     no other, as where networks of an engine are the fabric's own links.

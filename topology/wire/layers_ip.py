@@ -110,7 +110,7 @@ def _jumbo(walk: Walk, at: int) -> int | None:
 
 
 def _contradiction(walk: Walk, at: int, plen: int, jumbo: int | None, upper: str, fragment: bool) -> str:
-    """How the lengths of a packet speak against each other; empty where they do not (RFC 2675, section 3)."""
+    """Return how the lengths of a packet contradict each other; empty where they agree (RFC 2675, section 3)."""
     if jumbo is None:
         if walk.jumbo and (upper not in SEGMENTED or fragment):
             return f"its length field says 0 bytes behind its header, {walk.end - at - 40} are there"

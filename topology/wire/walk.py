@@ -33,7 +33,7 @@ IPV6_PROTOCOLS: Mapping[int, str] = {4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6
 """IP protocol numbers (IANA) that are walked under IPv6."""
 
 SEGMENTED = frozenset({"tcp", "udp", "gre", "ipip4", "ipip6"})
-"""What can be in an IP packet that a device still has to segment, whose length may then be 0 in a capture."""
+"""Contents of an IP packet that a device still has to segment; its length may then be 0 in a capture."""
 
 ETHER_MIN = 60
 """Bytes to which a shorter Ethernet frame is padded, its FCS not counted (``ETH_ZLEN``, linux/if_ether.h)."""
@@ -91,7 +91,7 @@ class Walk:
 
     @property
     def only_padding(self) -> bool:
-        """Whether all behind the header just read may be the padding of a short Ethernet frame, tags not counted."""
+        """True where all behind the header just read may be the padding of a short Ethernet frame, tags not counted."""
         tags = 0
         for header in reversed(self.headers):
             if header.layer == "ether":

@@ -40,7 +40,7 @@ class Child:
 
 
 def reset_signals() -> None:
-    """Ignore and block no signal, whatever the parent did: nohup(1) and background jobs hand that on over exec.
+    """Reset ignored and blocked signals, which commands inherit from nohup(1) and background jobs.
 
     SIGPIPE and SIGXFSZ stay ignored, as Python itself sets them; Popen gives commands the default.
     """

@@ -45,14 +45,14 @@ RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207
 """linux/random.h"""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ROOM = {f"/proc/sys/net/ipv{version}/neigh/default/gc_thresh{n}": "1048576" for version in (4, 6) for n in (2, 3)}
-"""What a guest's kernel is set to: more neighbours than fit into its memory."""
+"""Settings of a guest's kernel: more neighbours than fit into its memory."""
 EXPECTED_ERRORS = (OSError, ValueError, LookupError, AttributeError, TypeError, OverflowError, struct.error)
 
 
 def make_room(stream: int) -> None:
-    """Raise the limits of what all namespaces share, where the machine is ours: we are its process 1, behind a port.
+    """Raise the limits that all namespaces share, in a guest only: there the agent is process 1, behind a port.
 
-    In a sandbox the agent is process 1, too, but of a machine whose settings are not ours, and behind a socket.
+    In a sandbox the agent is process 1, too, but behind a socket, and the kernel is this machine's.
     """
     if os.getpid() == 1 and stat.S_ISCHR(os.fstat(stream).st_mode):
         for path, text in ROOM.items():

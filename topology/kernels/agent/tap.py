@@ -26,7 +26,7 @@ SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
 SO_ATTACH_FILTER = 26
 """asm-generic/socket.h"""
 PACKET_QDISC_BYPASS = 20
-"""A sentinel goes past whatever queues and filters somebody has put on lo."""
+"""With it a sentinel bypasses the queueing disciplines and filters of lo."""
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 """linux/sockios.h, linux/if.h"""
 IFREQ = struct.Struct("=16sH22x")
@@ -109,7 +109,7 @@ class Tap:
         return before + since, more, True
 
     def sends(self, tap: socket.socket) -> bool:
-        """Whether a socket's namespace takes a sentinel for its lo."""
+        """Send a sentinel over a socket's lo; return whether lo took it."""
         try:
             tap.sendto(self.sentinel, ("lo", MARK_ETHERTYPE))
         except OSError:
@@ -117,7 +117,7 @@ class Tap:
         return True
 
     def own_passes(self) -> bool:
-        """Whether the sentinel in our own namespace has come through."""
+        """Empty our own socket; return whether it has shown the sentinel."""
         with contextlib.suppress(BlockingIOError):
             while not self.passed:
                 self.passed = self.own.recv(FRAME_MAX) == self.sentinel
@@ -188,7 +188,7 @@ def packet_socket() -> socket.socket:
 
 
 def with_loopback(own: socket.socket) -> None:
-    """Have our own namespace's lo up; who may not do that has it up already, or is told by the sentinel."""
+    """Set our own namespace's lo up; where that is not allowed and lo is down, the sentinel will be missed."""
     with contextlib.suppress(OSError):
         name, flags = IFREQ.unpack(fcntl.ioctl(own, SIOCGIFFLAGS, IFREQ.pack(b"lo", 0)))
         if not flags & IFF_UP:

@@ -16,7 +16,7 @@ LINK_ATTRIBUTES = frozenset((IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFL
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
 BRIDGE = b"bridge\0"
 IFLA_BR_AGEING_TIME = 4
-"""What is read of a bridge's data, which are mostly timers."""
+"""The one attribute that is read of a bridge; the others are mostly timers."""
 RTA_CACHEINFO, NDA_CACHEINFO = 12, 3
 RTM_F_CLONED = 0x200
 NUD_NOARP, NUD_PERMANENT = 0x40, 0x80

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from reports.judge.seen import SeenTrip
-from topology.errors import NotApplicable
+from topology.errors import NotProven
 from topology.promises import Pair
 
 pytestmark = pytest.mark.overlay
@@ -24,5 +24,5 @@ def test_expected_pair_is_carried_as_its_kind(
 ) -> None:
     """What is seen of the request and of its answer, at every interface, is what the pair's kind says."""
     if not (arrived := spotted(expected_pair).arrived):
-        raise NotApplicable(f"it does not arrive: {arrived.message.splitlines()[0]}")
+        raise NotProven(f"it does not arrive: {arrived.message.splitlines()[0]}")
     assert spotted(expected_pair, protocol).carried_as(expected_pair.kind)

@@ -83,7 +83,7 @@ def foreign(lab: Path) -> Iterator[Foreign]:
 
 @pytest.fixture
 def hand_made(lab: Path) -> Iterator[Foreign]:
-    """The lab as somebody types it: kernel defaults wherever the lab says nothing, loopback down everywhere."""
+    """The lab built by hand: kernel defaults wherever the lab declares nothing, loopback down everywhere."""
     here().close()
     with foreign_fabric(load_lab(lab), by_hand=True) as fabric:
         yield fabric
@@ -111,7 +111,7 @@ def test_adopted_fabric_is_proven_and_left_as_it_was(
 
 
 def test_fabric_made_by_hand_is_proven(hand_made: Foreign, adopting: Callable[..., SuiteRun]) -> None:
-    """Kernel defaults that the lab says nothing of, loopback down and a way to other networks are no fault.
+    """Kernel defaults that the lab does not declare, loopback down and a way to other networks are no fault.
 
     With forwarding off in a leaf the same fabric fails, and that is the cause.
     """
@@ -190,7 +190,7 @@ def way_to_strangers(foreign: Foreign, node: str) -> Iterator[None]:
 
 
 def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None:
-    """A node that routes a pair's packets to a stranger's namespace sends none there: the pair fails and says so."""
+    """A node whose route leads outside the fabric sends no probe there: the pair fails, with the route."""
     pair = foreign.declared.pairs[0]
     target = f"{foreign.declared[pair.target].address}/32"
     with way_to_strangers(foreign, pair.source):

@@ -36,7 +36,7 @@ def guest() -> Iterator[GuestKernel]:
 
 
 def answered(fabric: Fabric) -> dict[Ping, bool]:
-    """Whether each customer's ping to each address of the other nodes is answered, by the model."""
+    """For each customer and each address of the other nodes: whether the model has the ping answered."""
     found = {}
     nodes = [node for node in fabric.nodes if node.addresses]
     for source, target in permutations(nodes, 2):

@@ -26,7 +26,7 @@ def test_example_of_the_lab_files_page_is_proven(suite: Callable[..., SuiteRun],
 
 @pytest.mark.parametrize("name", ["three-on-one-switch", "two-ways-without-spines", "bare"])
 def test_lab_without_spines_is_proven(name: str, suite: Callable[..., SuiteRun], tmp_path: Path) -> None:
-    """Whatever joins its nodes, what is declared of them is proven on this machine's kernel."""
+    """A lab without spines holds all that it declares, on this machine's kernel."""
     lab = tmp_path / "lab.yaml"
     lab.write_text(TEXTS[name])
     run = suite("-m", "overlay or isolation or mtu or ecmp", "--lab", str(lab), "--kernel", "host")

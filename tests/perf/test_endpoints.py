@@ -12,7 +12,7 @@ pytestmark = pytest.mark.perf
 
 
 def test_virtual_machines_are_compared_with_nodes_of_one_kernel(perf: PerfBook, show: Show) -> None:
-    """Both carry datagrams of every size, and the difference is told with its interval and its reason.
+    """Both carry datagrams of every size, and the difference is shown with its interval and its reason.
 
     The nodes are containers, or namespaces where this machine has no engine; they are called what they are.
     """

@@ -20,7 +20,7 @@ def test_environment_is_told(perf: PerfBook, show: Show) -> None:
 
 
 def test_findings_are_put_into_words(perf: PerfBook, show: Show) -> None:
-    """What this run's figures say of virtual machines, of sizes and of the kernel's functions."""
+    """This run's answers about virtual machines, sizes and the kernel's functions."""
     if not (found := in_words(perf.shown)).words:
         raise NotApplicable("nothing was measured before")
     show(found)

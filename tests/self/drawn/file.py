@@ -17,7 +17,7 @@ NOT_TEXT = ("null", "true", "false")
 
 @dataclass
 class Shared:
-    """What is drawn for a whole file: its nodes, and what holds for all of them."""
+    """The parts drawn for a whole file: its nodes, and the settings of all of them."""
 
     random: Random
     roles: str

@@ -43,7 +43,7 @@ def routed_customer(under: Underlay, at: str, version: int) -> tuple[str, Networ
 
 
 def segment(under: Underlay) -> Network:
-    """A subnet for customers that are bridged; where overlap is accepted, everybody's."""
+    """A subnet for bridged customers; where overlap is accepted, all labs share one."""
     version = under.random.choice((4, 4, 4, 6))
     own = under.subnet(version)
     if under.shared.overlap and version == 4 and under.random.random() < 0.7:
@@ -61,7 +61,7 @@ def bridge(under: Underlay) -> None:
 
 
 def trunk(under: Underlay) -> None:
-    """A VLAN between a switch and what it hangs on: two customers at both ends, under one tag."""
+    """A VLAN between a switch and its neighbour: two customers at both ends, under one tag."""
     at, subnet, vid = under.random.choice(under.ends), segment(under), under.random.randint(1, 4094)
     switch = under.node("switch")
     near, far = under.link(switch, at, under.random.choice(CUSTOMER_MTUS))
@@ -107,7 +107,7 @@ def routed(under: Underlay) -> None:
 
 
 def spread(under: Underlay, ends: list[str], even: bool) -> None:
-    """Promise what becomes of many flows. IPv6 hashes a flow label of the sender's own: no promise there by layer 3."""
+    """Promise how many flows spread; not for IPv6 by layer 3, which hashes a flow label that the sender chooses."""
     if under.shape != "leaf-spine" or (under.version == 6 and not even):
         return
     even = even and under.ecmp and sum(len(hops) for hops in under.steps[under.ends[0]].values()) > 1

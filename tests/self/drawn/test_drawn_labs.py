@@ -45,7 +45,7 @@ def lab(seed: int) -> tuple[Shared, Fabric]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_drawn_lab_is_accepted_and_within_its_bounds(seed: int) -> None:
-    """No check of a lab file refuses it, and it has pairs, but no more of anything than it may."""
+    """No check of a lab file refuses it, and its pairs and nodes are within the bounds."""
     _, fabric = lab(seed)
     labs = 1 + seed % TOGETHER
     assert 1 <= len(fabric.pairs) <= PAIRS_MAX * labs
@@ -53,7 +53,7 @@ def test_drawn_lab_is_accepted_and_within_its_bounds(seed: int) -> None:
 
 
 def test_every_part_is_drawn() -> None:
-    """Two hundred seeds leave no shape, overlay, place of a VTEP or kind of pair out, and few words of ip(8)."""
+    """Two hundred seeds draw every shape, overlay, place of a VTEP and kind of pair, and most words of ip(8)."""
     found = [lab(seed) for seed in SEEDS]
     assert {part for shared, _ in found for part in shared.parts} >= EVERY_PART
     names = {name for _, fabric in found for d in fabric.devices for name in (d.node, d.name)}

@@ -83,7 +83,7 @@ class Underlay:
         return ports
 
     def subnet(self, version: int, narrow: bool = False) -> Network:
-        """A subnet that nobody has; ``narrow``: as between two routers."""
+        """An unused subnet; with ``narrow`` one for two routers."""
         number = next(self._subnets)
         if version == 6:
             return IPv6Network(

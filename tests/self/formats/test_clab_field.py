@@ -68,14 +68,14 @@ def test_forwarding_is_switched_in_every_way(line: str) -> None:
 
 @pytest.mark.parametrize("line", ["ip link show", "sysctl -w net.ipv6.conf.all.accept_ra=0"])
 def test_forwarding_is_inherited_and_told_once(line: str) -> None:
-    """Without a line about it a node that others route through forwards, as docker has it, and one note says so."""
+    """Without a line about forwarding a node that others route through forwards, as in docker, and one note says so."""
     fabric = routed(line)
     assert (fabric["r"].role, [str(pair) for pair in fabric.pairs]) == ("leaf", ["a-b-routed"])
     assert len([note for note in fabric.notes if INHERITED in note]) == 1
 
 
 def test_host_that_nobody_routes_through_stays_an_end() -> None:
-    """A node with two networks that is nobody's next hop but for itself is a customer, whatever it might forward."""
+    """A node with two networks that is no next hop of another node's routes is a customer."""
     text = ROUTED.replace("LINE", "ip link show").replace("route replace default", "route replace 10.1.5.1/32")
     assert load_clab_text(text, FILE)["r"].role == "customer"
 
@@ -137,7 +137,7 @@ def test_other_files_are_noted(bound: str) -> None:
     ],
 )
 def test_start_of_a_container_is_read_for_networks(line: str, is_problem: bool) -> None:
-    """What a container is started with is a problem where it configures networks, else a note."""
+    """A start command that configures networks is a problem, any other a note."""
     text = edited(('binds: ["./leaf2:/srv/leaf2:ro"]', line))
     if is_problem:
         assert "is not read" in str(refused(text))
@@ -165,7 +165,7 @@ def test_topology_is_known_by_its_key(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_lab_is_told_what_to_do_instead(name: str, text: str, what: str, tmp_path: Path) -> None:
-    """A script, playbook or the like is refused with the way that there is: build it, then adopt it."""
+    """A script, playbook or the like is refused with the advice to build with it, then adopt."""
     (tmp_path / name).write_text(text)
     with pytest.raises(Misuse, match=f"{name} is {what}, not a lab; .*build the network with it, then .*--adopt"):
         formats.load(str(tmp_path / name))

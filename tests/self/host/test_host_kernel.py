@@ -48,7 +48,7 @@ def test_every_pair_goes_the_declared_way(live: LiveFabric, protocol: str) -> No
 
 
 def test_nodes_learn_as_many_neighbours_as_is_computed_and_forget_them(live: LiveFabric) -> None:
-    """What a lab's pairs need of the neighbour table is what their probes leave there, until nodes forget it."""
+    """Probes leave as many neighbour entries as are computed for the lab's pairs, and none once nodes forget them."""
     wait_for(lambda: all_forgotten(live), 5, "no neighbour to be known")
     prober = Prober(live)
     for trip in prober.trips([prober.probe(p.source, p.target, "icmp") for p in live.pairs]):
@@ -58,13 +58,13 @@ def test_nodes_learn_as_many_neighbours_as_is_computed_and_forget_them(live: Liv
 
 
 def all_forgotten(live: LiveFabric) -> bool:
-    """Whether all nodes know nobody any more; a node that is yet to forget another may just have asked it again."""
+    """Return whether no node has a neighbour left; one that has not forgotten yet may have asked another one again."""
     live.forget_neighbours()
     return learned(live) == 0
 
 
 def learned(live: LiveFabric) -> int:
-    """The neighbours that all nodes know without having been told."""
+    """The neighbours that all nodes have learned."""
     return sum(len(live.run(name, "ip", "-4", "neigh").stdout.splitlines()) for name in live.names)
 
 

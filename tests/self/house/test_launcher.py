@@ -25,7 +25,7 @@ def launcher(tmp_path: Path) -> Mapping[str, Any]:
 
 @pytest.fixture
 def arguments(launcher: Mapping[str, Any]) -> Callable[[list[str]], list[str]]:
-    """What the launcher makes of a command line."""
+    """The arguments that the launcher gives to pytest."""
     found: Callable[[list[str]], list[str]] = launcher["arguments"]
     return found
 

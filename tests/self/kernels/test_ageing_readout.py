@@ -16,7 +16,7 @@ USUAL = {("vni", "7"), ("local", "none"), ("remote", "none"), ("dstport", "4789"
 
 
 def parameters(kind: str, data: dict[str, Any]) -> set[tuple[str, str]]:
-    """What is read of a device of a kind with these data."""
+    """The parameters read of a device of a kind with these data."""
     info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": list(data.items())})]}
     (found,) = devices(lean("links", link(3, "d", [("IFLA_LINKINFO", info)]) + END)).links
     return set(found.parameters)

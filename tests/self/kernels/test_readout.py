@@ -267,7 +267,7 @@ def nft_rule(table: str, told: bytes = b"") -> bytes:
 def test_table_that_does_nothing_is_told_from_one_that_does(
     table: str, chains: list[tuple[str, int]], rules: list[bytes], idle: bool
 ) -> None:
-    """A chain that drops or a rule makes a table act; the rules of docker's resolver, which containers have, do not."""
+    """A chain that drops, or a rule, makes a table act; the rules of docker's resolver in containers do not."""
     named = {"nfgen_family": 2}
     tables = packed(0xA00, nft_table_msg(), named, [("NFTA_TABLE_NAME", table)]) + END
     known = [packed(0xA03, nft_chain_msg(), named, [("NFTA_CHAIN_TABLE", table), policy]) for policy in chains]

@@ -38,7 +38,7 @@ def test_a_dump_that_is_cut_off_is_refused(size: int) -> None:
 
 
 def test_a_message_without_its_numbers_is_refused() -> None:
-    """A table that keeps its overflows to itself proves nothing."""
+    """A table without its count of overflows is refused."""
     dump = table_dump().replace(b"\x5c\0\x07\0", b"\x5c\0\x09\0")
     with pytest.raises(NetlinkError, match="neighbour tables"):
         neighbour_tables(agent(dump))
@@ -53,7 +53,7 @@ def test_a_real_kernel_says_both_in_every_namespace() -> None:
 
 
 def test_each_shortage_names_setting_and_value() -> None:
-    """One line each: what is needed, what there is, the command that mends it."""
+    """One line each: the value needed, the value there is, the command that raises it."""
     short = agent(table_dump(4, 1024, 100) + table_dump(6, 1024, 0), files="500")
     found = shortages(short, Room(600, 2464, {4: 1025, 6: 1024}), 599)
     assert found == [
@@ -65,21 +65,21 @@ def test_each_shortage_names_setting_and_value() -> None:
 
 
 def test_what_suffices_is_no_shortage() -> None:
-    """Neither what is just enough, nor no limit, nor another machine's namespaces."""
+    """A value that just suffices, no limit, and another machine's namespaces are no shortage."""
     dump = table_dump(4, 1024, 1000) + table_dump(6, 1024, 0)
     assert shortages(agent(dump), Room(250, 1000, {4: 1024}), 250) == []
     assert shortages(agent(dump, files="unlimited"), Room(250, 1 << 30, {4: 1}), None) == []
 
 
 def test_who_needs_nothing_is_not_looked_at() -> None:
-    """A kernel that is started for something else than a lab answers no questions for it."""
+    """A kernel that is started for something else than a lab is not asked."""
     asked = agent()
     assert shortages(asked, NO_ROOM, 0) == []
     assert asked.asked == []
 
 
 def test_an_overflow_in_between_is_told_with_its_table() -> None:
-    """Overflows of earlier runs are none of this one's."""
+    """Overflows from before the look do not count."""
     before = [NeighbourTable(4, 1024, 10, 5), NeighbourTable(6, 1024, 10, 0)]
     check_no_overflow(before, before)
     with pytest.raises(EvidenceIncomplete, match=r"table of IPv6 .+ seen 2 refused .+ 1024 of 1024 .+ net\.ipv6\."):

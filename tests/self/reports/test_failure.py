@@ -44,5 +44,5 @@ def test_a_failure_on_one_line_has_the_cause() -> None:
 
 @pytest.mark.parametrize("before", ["", "an earlier test errored: ", "the fabric broke: ", "the underlay is broken: "])
 def test_what_echoes_an_error_is_counted_with_it(before: str) -> None:
-    """However a promise that was not proven quotes the first."""
+    """Every form in which a promise that was not proven quotes the first error."""
     assert common_words(f"{before}the agent died\nmore") == "the agent died"

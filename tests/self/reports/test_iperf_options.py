@@ -60,7 +60,7 @@ def test_server_that_sent_does_not_say_what_was_received() -> None:
 
 @pytest.mark.parametrize("value", ["yes", 2, None, [1]])
 def test_reverse_that_is_neither_0_nor_1_is_refused(value: object) -> None:
-    """Who sent must be clear."""
+    """Without a clear direction it is unknown who sent."""
     text = changed(printed("tcp")[0], lambda told: told["start"]["test_start"].update(reverse=value))
     with pytest.raises(InstrumentFailed, match=r"start\.test_start\.reverse - expected 0 or 1"):
         read_throughput(text)
@@ -89,7 +89,7 @@ def test_both_directions_at_once_are_refused() -> None:
 
 
 def test_figure_whose_key_stands_twice_is_refused() -> None:
-    """Before 3.11 --bidir printed the sums of both directions under the same keys: nobody knows which one is which."""
+    """Before 3.11 --bidir printed the sums of both directions under the same keys: it is unknown which one is which."""
     old = printed("bidir")[0].replace("_bidir_reverse", "")
     words = r"end\.sum_sent - expected an object - seen the key 'sum_sent' 2 times in one object, as .* for --bidir"
     with pytest.raises(InstrumentFailed, match=words):

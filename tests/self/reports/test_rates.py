@@ -75,7 +75,7 @@ ALONE = {
 
 
 def test_more_allowed_loss_never_means_a_lower_rate() -> None:
-    """Recorded searches contradict each other; from their trials together both rates are found in order, and said."""
+    """Recorded searches contradict each other; from all their trials together the rates come out in order."""
     trials = {loss: [Trial(rate * 1e6, lost) for rate, lost in told] for loss, told in ALONE.items()}
     alone = [rate_found(trials[loss], loss).passed for loss in ALONE]
     assert alone == [187.5e6, 118.75e6]
@@ -86,7 +86,7 @@ def test_more_allowed_loss_never_means_a_lower_rate() -> None:
 
 @given(st.lists(st.sampled_from([0.0, 0.0, 0.0005, 0.001, 0.002, 0.5]), min_size=60, max_size=60))
 def test_rates_rise_with_the_allowed_loss_under_any_noise(losses: list[float]) -> None:
-    """Whatever each trial loses, the searches end, and what is found is in the order of what is allowed."""
+    """Whatever each trial loses, the searches end, and the rates are in the order of the allowed losses."""
     noise: Iterator[float] = iter(losses)
     allowed = (0.0, 0.001, 0.01)
     trials: list[Trial] = []

@@ -256,7 +256,7 @@ FOLLOWS: dict[str, tuple[NodeState, NodeState, str]] = {
 
 @pytest.mark.parametrize("name", FOLLOWS)
 def test_what_follows_never_comes_before_its_cause(name: str) -> None:
-    """Of several differences the first is what the others follow from, in whatever order devices are declared."""
+    """Of several differences the first is the cause of the others, in whatever order devices are declared."""
     declared, live, words = FOLLOWS[name]
     first, *rest = differences(declared, live)
     assert rest

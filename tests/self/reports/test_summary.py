@@ -76,7 +76,7 @@ def test_a_cause_names_node_device_and_difference(differs: dict[str, str | None]
 
 
 def test_pairs_that_were_not_proven_are_named() -> None:
-    """A pair of which something was not proven or errored; one that failed is told by its cause."""
+    """A pair of which something was not proven or errored is listed; a failed one has its cause instead."""
     tests = [
         result("passed", pair="a-b"),
         result("not proven", pair="a-b"),
@@ -93,7 +93,7 @@ def test_pairs_that_were_not_proven_are_named() -> None:
 
 
 def test_what_does_not_apply_is_one_line_for_each_reason() -> None:
-    """The most frequent reason first; hopcheck's own tests are pytest's to tell."""
+    """The most frequent reason first; skips of hopcheck's own tests are left to pytest."""
     tests = [result("not applicable", why) for why in ("no tunnel", "no spread", "no spread")]
     found = list(reasons([*tests, result("not applicable", "no root", network=False)]))
     assert found == ["2 not applicable: no spread", "1 not applicable: no tunnel"]

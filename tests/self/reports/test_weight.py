@@ -208,7 +208,7 @@ def test_cause_that_explains_comes_before_one_that_is_nearer() -> None:
 
 
 def test_firewall_counts_on_a_bridge_that_calls_it() -> None:
-    """A table of IP meets what is bridged only where the bridge is told so; then both are reasons."""
+    """A table of IP meets bridged packets only where ``bridge-nf-call-*`` is on; then both are reasons."""
     vxlan, states = bound("vxlan-only")
     bridge = next(node.name for node in vxlan.nodes if all_traffic(vxlan).at(node.name).bridged)
     pure = Traffic.of(vxlan, ())
@@ -235,7 +235,7 @@ def test_reverse_path_filter_counts_where_it_drops(back: str | None, mode: str, 
 
 
 def test_ipv6_counts_where_ipv6_is_carried() -> None:
-    """What cannot touch IPv4 is the cause where IPv6 is carried, unless each device has a setting of its own."""
+    """A setting of IPv6 is a cause where IPv6 is carried, unless each device has a setting of its own."""
     for name in ("ipv6-underlay", "ipv6-overlay"):
         fabric, states = bound(name)
         leaf = fabric.role("leaf")[0].name
@@ -263,7 +263,7 @@ def promised(lab: str) -> Traffic:
 
 
 def judged(live: NodeState, fabric: Fabric | None = None) -> list[str]:
-    """What counts of an adopted node."""
+    """The differences that count of an adopted node."""
     fabric = fabric or reference()
     ipv6 = any(i.version == 6 for device in fabric.devices for i in device.addresses)
     declared = declared_state(fabric[live.node], ipv6, fabric.routing)
@@ -381,6 +381,6 @@ COUNTS: dict[str, tuple[NodeState, list[str]]] = {
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_what_is_declared_or_changes_a_way_counts(name: str) -> None:
-    """Of an adopted node what its lab declares is held against it, and of the rest what changes a packet's way."""
+    """Of an adopted node differences from its lab count, and of undeclared state those that change a packet's way."""
     live, told = COUNTS[name]
     assert judged(live) == told

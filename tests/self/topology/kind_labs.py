@@ -1,4 +1,4 @@
-"""Small labs, each of which carries its pair in one way: what kinds are told apart by."""
+"""Small labs, each of which carries its pair as one kind."""
 
 from __future__ import annotations
 

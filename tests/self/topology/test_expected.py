@@ -207,7 +207,7 @@ def test_udp_through_vxlan_in_gre_has_two_legal_paths() -> None:
 
 
 def test_udp_of_ipv6_through_vxlan_in_gre_may_get_its_sources_first_byte_for_a_ttl() -> None:
-    """Where the TTL to inherit is read from the customer's header, it is read where IPv4 has it, of IPv6 too."""
+    """Where the TTL is inherited from the customer's header, it is read at IPv4's offset, also in an IPv6 header."""
     text = reference_text()
     for name, address, six in (("cs1_br1", "20.0.0.1/24", "fd00::1/64"), ("cs5_br3", "20.0.0.3/24", "fd00::5/64")):
         assert f"{name}: {address}" in text

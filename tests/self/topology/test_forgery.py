@@ -263,7 +263,7 @@ def test_bridged_target_is_one_that_somebody_reaches(lab: str, vxlan: list[str],
 
 
 def test_target_beside_another_tenant_has_a_vni_to_be_confused_with() -> None:
-    """Every VTEP of two tenants has one, none of a single tenant's has."""
+    """Each VTEP of a lab with two tenants has one, and none in a lab with one tenant."""
     assert all(beside_another_tenant(TENANTS, target) for target in targets(TENANTS))
     assert not any(beside_another_tenant(reference(), target) for target in targets(reference()))
     assert not any(beside_another_tenant(shape("routed-vxlan"), target) for target in targets(shape("routed-vxlan")))

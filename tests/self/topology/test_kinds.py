@@ -1,4 +1,4 @@
-"""Each way of carrying a pair has one name, derived from the declaration and told from what was seen alike."""
+"""Each way of carrying a pair has one name; the declaration and the packets seen give the same one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_kind_is_derived_from_the_declaration(name: str) -> None:
 @pytest.mark.parametrize("protocol", ["icmp", "udp"])
 @pytest.mark.parametrize("name", LABS)
 def test_kind_is_told_from_what_was_seen(name: str, protocol: Protocol) -> None:
-    """Without a look at the declaration the same kind comes out of the journeys."""
+    """The journeys alone, without the declaration, give the same kind."""
     trip = seen_trip(kind_lab(name), "c1", "c2", protocol)
     assert [str(carried(leg)) for leg in trip.legs] == [LABS[name][1]] * 2
 

@@ -60,7 +60,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_frame_goes_where_nothing_has_learned_to_withhold_it(name: str) -> None:
-    """A unicast is seen on its way, and at each further place to which something sends it that learns nothing."""
+    """A unicast is seen on its way, and at each place to which a device that does not learn floods it."""
     fabric, must, may = CASES[name]
     assert (places(fabric), places(fabric, may=True)) == (must, may)
 
@@ -85,7 +85,7 @@ def test_journey_has_the_copies_that_the_frame_has(name: str) -> None:
 
 
 def test_copy_that_nothing_declares_is_a_divergence() -> None:
-    """A fabric that learns shows no copy: one at the third leaf is told, as is a second copy of a declared one."""
+    """In a fabric that learns a copy at the third leaf is a divergence, and so is a second copy of a declared one."""
     learned, unlearned = lab(), lab(UNLEARNED)
     copy = expect(unlearned, "c1", "c2").copies[0]
     for fabric, times in ((learned, 1), (unlearned, 2)):
@@ -95,7 +95,7 @@ def test_copy_that_nothing_declares_is_a_divergence() -> None:
 
 
 def test_frame_at_an_uninvolved_leaf_is_judged_by_what_is_declared() -> None:
-    """A frame that is missing where it must be flooded is told; where it may be flooded, both are right."""
+    """A frame that is missing where it must be flooded breaks the promise; where it may be flooded, both are right."""
     for vxlan, there, right in (
         (UNLEARNED, True, True),
         (UNLEARNED, False, False),

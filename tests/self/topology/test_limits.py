@@ -222,7 +222,7 @@ def test_bottleneck_is_narrower_than_the_whole_way(lab: str, ends: str, mtus: li
 def test_overlay_that_is_routed_is_narrowed_where_its_limit_is_one(
     name: str, router: list[str], narrowed: list[str]
 ) -> None:
-    """VXLAN is sent on in fragments, so no router tells an MTU there; a tunnel in a bridge that IP uses limits IP."""
+    """VXLAN is sent on in fragments, so no router reports an MTU there; a tunnel in a bridge that IP uses limits IP."""
     fabric = kind_lab(name, f"pairs: [{{source: c1, target: c2, kind: {LABS[name][1]}}}]")
     (pair,) = fabric.pairs
     assert [str(found) for found in first_router(fabric, pair)] == [f"{pair}-at-{place}" for place in router]
@@ -241,12 +241,12 @@ def test_first_router_tells_its_sender_an_mtu(lab: str, ends: str, place: str) -
 
 
 def test_bridged_pair_has_no_router() -> None:
-    """Nobody tells the sender of a Layer 2 overlay anything in its own name."""
+    """No router reports an MTU to the sender of a Layer 2 overlay."""
     assert list(first_router(shape("geneve-point-to-point"), shape("geneve-point-to-point").pairs[0])) == []
 
 
 def test_bridge_is_narrowed_where_its_mtu_is_declared() -> None:
-    """What a bridge has chosen for itself is not judged, so that nobody would be named."""
+    """A bridge's undeclared MTU is not compared with the live one, so no cause would be named."""
     text = TEXTS["three-on-one-switch"].replace("a: {role: leaf, addresses: {up:", "a: {role: leaf, addresses: {under:")
     text = text.replace("bridges: {br: [h, vx]}}\n  b", "bridges: {br: [h, vx], under: [up]}}\n  b")
     for mtu, places in (("", [("vx",)]), ("mtu: {under: 1550}, ", [("under",), ("vx",)])):

@@ -20,7 +20,7 @@ def links(lab: Fabric) -> list[Probe]:
 
 
 def test_a_lab_without_pairs_needs_no_neighbours() -> None:
-    """What is needed grows with what is promised."""
+    """Without promised pairs no neighbour entry is needed."""
     bare = room_for(replace(vxlan_lab(), pairs=()))
     assert bare.neighbours == {}
     assert bare.namespaces == len(vxlan_lab().nodes)
@@ -35,7 +35,7 @@ def test_two_copies_need_twice_the_neighbours_and_namespaces() -> None:
 
 
 def test_each_of_two_that_exchange_frames_knows_the_other() -> None:
-    """In leafspine-64x16 that are 128 customers and their far ends or gateways, and the links that pairs take."""
+    """In leafspine-64x16 these are the customers, their far ends or gateways, and the links that pairs take."""
     lab = leafspine("leafspine-64x16")
     assert room_for(lab).neighbours == {4: 2 * (64 + 64 + 64 * 4 + 1)}
     every = adjacencies(lab, (probe for pair in lab.pairs for probe in probes_of(lab, pair)))
@@ -55,6 +55,6 @@ def test_groups_have_room_and_leave_nobody_out() -> None:
 
 
 def test_a_probe_that_alone_needs_more_goes_alone() -> None:
-    """A room too small for anything splits as far as it goes, and no further."""
+    """With no room at all each probe is a group of its own."""
     probes = links(vxlan_lab())
     assert [list(group) for group in in_groups(vxlan_lab(), probes, {4: 0})] == [[probe] for probe in probes]

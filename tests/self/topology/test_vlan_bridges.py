@@ -1,4 +1,4 @@
-"""Tagged frames cross bridges that look at no tags: hosts with the same VLAN reach each other, and nobody else."""
+"""Tagged frames cross bridges that look at no tags: only hosts with the same VLAN reach each other."""
 
 from __future__ import annotations
 

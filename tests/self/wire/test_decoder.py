@@ -95,7 +95,7 @@ def test_only_the_destination_port_makes_vxlan() -> None:
 
 
 def test_port_that_two_kinds_of_tunnels_use_is_told_by_the_header() -> None:
-    """Where VXLAN has reserved bits Geneve has the type of what it carries: one port may be each in other nodes."""
+    """Geneve's protocol type lies in VXLAN's reserved bits, so the header tells the kind at a port of both."""
     both = {"vxlan_ports": frozenset({4900}), "geneve_ports": frozenset({4900})}
     assert seen(reference(), **both).layers == seen(reference()).layers
     vni_5 = bytes((0, 0, 0x65, 0x58, 0, 0, 5, 0)) + bytes(ether() / inner() / ping())

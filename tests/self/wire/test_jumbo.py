@@ -85,7 +85,7 @@ def test_length_of_0_reaches_to_the_end_of_the_frame(name: str) -> None:
 
 
 def test_jumbo_option_is_a_field_and_bounds_its_packet() -> None:
-    """What an option counts is the packet, what is behind it is none of it."""
+    """The packet ends where the option says; bytes behind it are not part of it."""
     headers = seen(bytes(ether() / jumbogram(BIG)) + b"behind")
     assert (headers[1]["plen"], headers[1]["jumbo"], headers[1]["ext"]) == (0, 8 + TCP_BYTES + len(BIG), "hop-by-hop")
     assert (headers[1].length, headers.payload, headers.padding, headers.problems) == (48, BIG, 6, ())
@@ -169,7 +169,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_lengths_that_contradict_are_a_problem(name: str) -> None:
-    """A length of 0 where there should be one, and a jumbo option that cannot be, are said with their place."""
+    """A length of 0 that is wrong, and an impossible jumbo option, are problems with their place."""
     packet, problem = WRONG[name]
     assert seen(packet).problems == (problem,)
 
@@ -196,7 +196,7 @@ PADDED = {
 
 @pytest.mark.parametrize("name", PADDED)
 def test_ethernet_padding_is_no_payload(name: str) -> None:
-    """What fills a frame up to 60 bytes is padding, and nothing is wrong with it."""
+    """Bytes that fill a frame up to 60 are padding, and no problem."""
     packet, layers, padding = PADDED[name]
     headers = seen(packet)
     assert (headers.layers[: len(layers)], headers.padding, headers.problems) == (layers, padding, ())
@@ -209,7 +209,7 @@ def test_tag_that_the_kernel_moved_out_pads_nothing() -> None:
 
 
 def test_sighting_without_a_length_states_none() -> None:
-    """The lengths that tcpdump prints are not made up where the headers have none."""
+    """A header without a length gives none of the lengths that tcpdump prints."""
     frame = bytes(ether() / outer(len=0) / GRE() / middle(len=0) / udp(len=0) / vxlan() / ether() / jumbogram(BIG))
     sighting = Sighting("a", "a0", "in", 0, 0, len(frame), frame, seen(frame))
     assert sighting.headers.problems == ()

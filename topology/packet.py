@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Literal, TypeAlias
 
 from topology.model import Address, Gre, Tags
+from topology.promises import AROUND_FRAMES
 from topology.wire.stack import Stack
 
 Layer: TypeAlias = tuple[str, Mapping[str, object]]
@@ -149,7 +150,7 @@ def inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
     if gre.ttl is not None:
         return (gre.ttl,)
     own, customers = _ttl(packet[:1]), _ttl(packet) if gre.local.version == 6 else _ttl_at_the_mark(packet)
-    offloaded = not {"vxlan", "geneve"}.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
+    offloaded = not AROUND_FRAMES.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
     return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
 
 

@@ -18,7 +18,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
 ABOVE: tuple[Above, ...] = get_args(Above)
 NOWHERE = Position()
-TUNNELS = frozenset(("gre", "vxlan", "geneve"))
+AROUND_FRAMES = frozenset(("vxlan", "geneve"))
+"""The headers of tunnels that carry Ethernet frames."""
+TUNNELS = AROUND_FRAMES | {"gre"}
 """The layers of tunnels by which a pair's kind is known."""
 
 

@@ -15,11 +15,10 @@ from topology.isolation.domains import Domain, FrameKind
 from topology.isolation.forgery import Forgery
 from topology.model import Vxlan
 from topology.packet import Probe
+from topology.promises import AROUND_FRAMES
 from topology.refs import PortRef
 from topology.wire.headers import quoted
 
-AROUND_FRAMES = frozenset(("vxlan", "geneve"))
-"""The headers of tunnels that carry Ethernet frames."""
 TOLD_MAX = 20
 """Places that a message names; the rest is counted."""
 SOURCE_KEY, BITS_KEY = "foreign-sources", "reserved-bits"

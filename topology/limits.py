@@ -16,7 +16,7 @@ from topology.model import Bridge, Fabric, Geneve, Gre, Port, Subinterface, Vxla
 from topology.mtu import LEAST, device_mtu
 from topology.packet import PAYLOAD_BYTES, size_of, ttl_of
 from topology.plan import ROUTERS
-from topology.promises import Pair
+from topology.promises import AROUND_FRAMES, Pair
 
 VLAN_SLACK = 4
 """A bridge's port, and the receiving end of a veth pair, pass frames of MTU and a VLAN tag, and drop larger ones in
@@ -125,14 +125,14 @@ def bottlenecks(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
 
 
 def first_router(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
-    """The links by which a pair's packets leave the first node that routes them; it tells their sender its MTU.
+    """The links by which a pair's packets leave the first node that routes them, which reports its MTU to their sender.
 
     A link on which they are inside VXLAN or Geneve is none: what is too large there is sent in fragments.
     """
     journey = expected_journey(fabric, probes_of(fabric, pair)[0])
     routers = {node for path in journey.paths for node in _routing(path)}
     links = (hop for hop in _leaving(journey) if hop.node in routers and _is_link(fabric, hop))
-    bare = (hop for hop in links if {"vxlan", "geneve"}.isdisjoint(name for name, _ in hop.layers))
+    bare = (hop for hop in links if AROUND_FRAMES.isdisjoint(name for name, _ in hop.layers))
     yield from list(_bottlenecks(fabric, pair, journey, bare))[:1]
 
 

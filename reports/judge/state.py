@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from reports.evidence import Cause
 from reports.judge.traffic import Traffic
-from reports.judge.weight import MAY, NOTHING, weigh
+from reports.judge.weight import DEFAULT, MAY, NOTHING, weigh
 from topology.state import Entry, LinkState, NodeState, RouteState, parts_of_sysctl
 
 MISSING = "missing"
@@ -44,7 +44,7 @@ def find_cause(
 ) -> Cause | None:
     """The first difference that explains what became of the packets, at the first suspect that has one.
 
-    ``worst`` says whether what only may explain it counts. Nodes that nobody suspects come last.
+    ``worst`` is the weakest weight that counts (``reports.judge.weight``). Nodes beside the suspects come last.
     """
     for node in dict.fromkeys([*suspects, *declared]):
         if node in declared and node in live:
@@ -116,7 +116,7 @@ def _parameters(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause
             yield Cause(wanted.kind, node, wanted.name, f"{key} {value}", f"{key} {live.get(key, MISSING)}", mend, seen)
     for key in sorted(live.keys() - dict(wanted.parameters).keys()) if wanted.kind == seen.kind else ():
         mend = f"ip -n {node} link del dev {wanted.name}; add it without {key}"
-        yield Cause(wanted.kind, node, wanted.name, f"{key} as usual", f"{key} {live[key]}", mend, seen)
+        yield Cause(wanted.kind, node, wanted.name, f"{key} {DEFAULT}", f"{key} {live[key]}", mend, seen)
 
 
 def _addresses(declared: NodeState, live: NodeState) -> Iterator[Cause]:

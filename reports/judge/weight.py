@@ -19,6 +19,8 @@ from topology.state import Entry, LinkState, NodeState, RouteState, best_routes,
 
 CHANGES, MAY, NEVER = 0, 1, 2
 """A difference changes what becomes of the packets, may do so, or cannot."""
+DEFAULT = "the default"
+"""The declared value of a parameter that is left to the kernel."""
 NOTHING = "nothing"
 """The declared value of something that is there and should not be."""
 IPV6_MTU_MIN = 1280
@@ -88,7 +90,7 @@ def is_judged(
 def _left_open(cause: Cause) -> bool:
     """Return whether node or lab leaves a tunnel's setting to routes or defaults: then the journeys show its effect."""
     said = {cause.declared, cause.live}
-    return said == {"ttl auto", "ttl 64"} or bool(said & {"dev none", "local none", "ageing as usual"})
+    return said == {"ttl auto", "ttl 64"} or bool(said & {"dev none", "local none", f"ageing {DEFAULT}"})
 
 
 def _said(key: str, cause: Cause, live: NodeState, fabric: Fabric) -> bool:

@@ -20,7 +20,7 @@ NOT_PROVEN, NOT_APPLICABLE = "not proven", "not applicable"
 VERDICTS = ("passed", "failed", "errored", "unstable", NOT_PROVEN, NOT_APPLICABLE)
 NOTHING: Mapping[str, int] = {}
 NOTHING_APPLIES = 7
-"""The exit code of a run that tested nothing, since nothing that was selected applies to the lab."""
+"""The exit code of a run in which nothing failed or errored, and something was not proven or nothing applies."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reports.evidence import counted
+from reports.judge.state import MISSING
+from reports.judge.weight import NOTHING
 from reports.render.results import NOT_APPLICABLE, NOT_PROVEN, VERDICTS, TestResult
 
 AGAINST = ("failed", "errored", "unstable", NOT_PROVEN)
@@ -77,9 +79,9 @@ def cause_words(cause: Mapping[str, Any]) -> str:
     declared, live, device = str(cause["declared"]), str(cause["live"]), cause["interface"]
     named = not device or str(device) in f"{declared} {live}".split()
     where = cause["node"] if named else f"{cause['node']} - {device}"
-    if live == "missing":
+    if live == MISSING:
         return f"{where} - {cause['kind']} {declared} missing"
-    if declared == "nothing":
+    if declared == NOTHING:
         return f"{where} - {cause['kind']} {live} not declared"
     return f"{where} - {cause['kind']} - expected {declared} - seen {live}"
 

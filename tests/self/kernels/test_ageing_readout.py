@@ -12,7 +12,7 @@ from topology.kernels.rtnl.links import devices
 
 BRIDGE = {"IFLA_BR_HELLO_TIMER": 9, "IFLA_BR_FORWARD_DELAY": 1500}
 VXLAN = {"IFLA_VXLAN_ID": 7, "IFLA_VXLAN_PORT": 4789}
-USUAL = {("vni", "7"), ("local", "none"), ("remote", "none"), ("dstport", "4789"), ("dev", "none")}
+USUAL = {("vni", "7"), ("local", "none"), ("remote", "none"), ("dstport", "4789"), ("dev", "none"), ("ttl", "auto")}
 
 
 def parameters(kind: str, data: dict[str, Any]) -> set[tuple[str, str]]:

@@ -81,7 +81,7 @@ def test_machine_that_dies_amid_a_run_is_the_reason(machines: tuple[Vm, Vm], vic
 def test_machines_that_die_amid_measuring_make_the_test_errored(start_suite: StartSuite, kernel: Kernel) -> None:
     """A run of the suite tells the reason, and leaves no QEMU and nothing else."""
     must_be_a_machine(kernel)
-    with start_suite("-m", "perf", "-k", "virtual_machines_and", "--sizes=400,800") as run:
+    with start_suite("-m", "perf", "-k", "virtual_machines_are_compared", "--sizes=400,800") as run:
         # The other end of the comparison has its turn when the machines have had theirs: rounds are under way.
         wait_for(lambda: any("iperf3 -s" in one.command for one in run.processes()), 120, "iperf3 on this machine")
         for _ in [one for one in run.processes() if one.command.startswith("qemu-system")]:

@@ -21,6 +21,8 @@ setup: ## only set up: .venv, system packages, guest image
 python: # only .venv, for what needs no lab
 	@.ci/setup python
 
+# What is drawn at random is drawn from the commit, so that a second run of it is the same.
+test: export HOPCHECK_SEED ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 test: setup lint ## set up, check the code, run every test
 	$(PYTEST) --html
 

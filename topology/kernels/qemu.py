@@ -147,7 +147,12 @@ class Qemu:
 
     async def _ask(self, name: str, arguments: Mapping[str, Any]) -> Any:
         if not self._connected:
-            await self._monitor.connect(self._sockets.monitor)
+            try:
+                await self._monitor.connect(self._sockets.monitor)
+            except (
+                AssertionError
+            ) as error:  # what qemu.qmp 0.0.6 makes of a monitor that goes as soon as it has greeted
+                raise EOFError("it closed the connection") from error
             self._connected = True
         return await self._monitor.execute(name, dict(arguments))
 

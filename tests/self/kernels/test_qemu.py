@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
+import tempfile
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from qemu.qmp import QMPClient
 
 from topology.errors import KernelUnavailable
 from topology.kernels import qemu
 from topology.kernels.image import Image
-from topology.kernels.qemu import Machine, Qemu, confinement, kvm_refusal, qemu_arguments
+from topology.kernels.qemu import Machine, Qemu, Sockets, confinement, kvm_refusal, qemu_arguments
 from topology.kernels.registry import Wanted
 from topology.kernels.tied import dies_with
 
@@ -187,3 +192,19 @@ def test_only_a_machine_with_a_wire_has_a_network_card() -> None:
     assert following(tapped, "-netdev") == ["tap,id=card,fd=8"]
     bare = qemu_arguments(machine("tcg"), FILES, AGENT, MONITOR)
     assert not [word for word in bare if "net" in word.split(",")[0]]
+
+
+def test_monitor_that_goes_as_soon_as_it_has_greeted_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """QEMU that ends while its monitor is connected to is reported like one whose monitor has gone."""
+
+    async def gone(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(QMPClient, "connect", gone)
+    ends = [end for _ in range(3) for end in socket.socketpair()]
+    with tempfile.TemporaryFile() as words, contextlib.ExitStack() as stack:
+        for end in ends:
+            stack.enter_context(end)
+        running = Qemu(cast(Any, None), Sockets(*ends[::2]), words)
+        with pytest.raises(KernelUnavailable, match="QEMU's monitor - quit - it closed the connection"):
+            running.command("quit")

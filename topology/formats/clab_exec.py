@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from topology.errors import LabError, Position
 from topology.formats.clab_findings import refusal
-from topology.formats.clab_ip import ip
+from topology.formats.clab_ip import LOOKS, ip
 from topology.formats.clab_machine import Machine, said
 from topology.formats.clab_shell import SHELLS, Words, commands
 from topology.formats.clab_sysctl import sysctl
@@ -18,12 +18,16 @@ from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown
 
 _NETWORK = (
-    "arp arptables bgpd bird bird6 birdc brctl bridge dhclient dhcpcd ebtables exabgp firewall-cmd frr gobgpd "
-    "ifconfig ifdown ifenslave ifup ip ip6tables ip6tables-legacy ip6tables-nft ip6tables-restore ipsec ipset "
-    "iptables iptables-legacy iptables-legacy-restore iptables-nft iptables-restore ipvsadm isisd keepalived "
-    "mrouted netplan networkctl nft nmcli nsenter openvpn ospfd ovs-ofctl ovs-vsctl ovs-vswitchd ovsdb-server "
-    "pimd rc-service ripd route service smcroute smcrouted staticd swanctl sysctl systemctl tc tcset teamd tunctl "
-    "udhcpc ufw unshare vconfig vpp vppctl vtysh watchfrr wg wg-quick zebra"
+    "arp arptables babeld batctl bfdd bgpctl bgpd bird bird6 bird6c birdc bpftool brctl bridge charon dhclient "
+    "dhcp6c dhcpcd ebtables eigrpd exabgp fabricd firewall-cmd frr gobgpd holod ifconfig ifdown ifenslave "
+    "ifquery ifreload ifup ip ip6tables ip6tables-legacy ip6tables-nft ip6tables-restore ipsec ipset iptables "
+    "iptables-legacy iptables-legacy-restore iptables-nft iptables-restore ipvsadm isisd keepalived ldpd "
+    "macchanger mgmtd mii-tool mrouted mstpd ndppd netplan networkctl networking nft nhrpd nmcli nsenter nv "
+    "odhcp6c olsrd openbgpd openrc openvpn ospf6d ospfd ovs-appctl ovs-dpctl ovs-ofctl ovs-vsctl ovs-vswitchd "
+    "ovsdb-server parprouted pathd pbrd pimd pppd radvd rc-service rdisc6 ripd ripngd route rtadvd runit "
+    "runsvdir s6-svscan service smcroute smcrouted staticd strongswan supervisord swanctl sysctl systemctl tc "
+    "tcset teamd tincd tunctl udhcpc ufw unshare vconfig vde_switch vpp vppctl vrrpd vtysh watchfrr wg wg-quick "
+    "xdp-loader xl2tpd zebra"
 )
 NETWORK = frozenset(_NETWORK.split())
 """Programs that can change what a fabric does, and those that start such programs."""
@@ -112,6 +116,7 @@ def _leave_out(machine: Machine, line: str, where: Position) -> None:
 def bridge(machine: Machine, words: Words) -> None:
     """``bridge fdb append MAC dev VXLAN dst ADDRESS [via DEV]``: where a VXLAN device sends frames to a MAC, or those
     to unknown MACs and to all (``00:00:00:00:00:00``)."""
+    words.skip(LOOKS)
     object_, verb = (words.take() if words else "" for _ in range(2))
     if verb in ("", "show", "list"):
         return
@@ -135,10 +140,25 @@ def bridge(machine: Machine, words: Words) -> None:
     if "via" in options and (way is None or options["via"] != way.text):
         what = f"{shown(options['dev'])} floods by {shown(options['via'])}, which is not its dev"
         raise refusal(words.where, what, _FLOOD_RIGHT)
+    _check_entry(machine, words, verb, mac, options["dev"])
     if mac == FLOOD:
         machine.floods.setdefault(options["dev"], []).append(said(words.where, options["dst"]))
     else:
         machine.entries.setdefault(options["dev"], {})[mac] = said(words.where, options["dst"])
+
+
+def _check_entry(machine: Machine, words: Words, verb: str, mac: str, device: str) -> None:
+    """Refuse an entry that the kernel does not take beside what is there (vxlan_fdb_update, drivers/net/vxlan)."""
+    floods = device in machine.floods or "remote" in machine.made[device].settings
+    is_there = floods if mac == FLOOD else mac in machine.entries.get(device, {})
+    if verb == "replace" and mac == FLOOD:
+        raise refusal(words.where, f"{shown(str(words))} fails: where frames to all go is never replaced", _FLOOD_RIGHT)
+    if verb == "add" and is_there:
+        right = f"bridge fdb {'append' if mac == FLOOD else 'replace'} {mac} ..."
+        raise refusal(words.where, f"{shown(str(words))} fails: File exists", right)
+    if verb == "append" and is_there and mac != FLOOD:
+        right = f"bridge fdb replace {mac} ..."
+        raise refusal(words.where, f"{shown(str(words))} changes nothing: {mac} is there", right)
 
 
 def ethtool(machine: Machine, words: Words) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from topology.formats.clab_machine import Machine, Made
+from topology.formats.clab_order import check_routes
 from topology.formats.lab_values import shown, suggest
 from topology.formats.yaml_positions import Scalar
 from topology.model import LOOPBACK
@@ -13,6 +14,7 @@ from topology.model import LOOPBACK
 def finish(machine: Machine) -> None:
     """Refuse what was left down or came too early; complete what was left open."""
     _check_devices(machine)
+    check_routes(machine)
     for name, made in machine.made.items():
         if made.kind == "vxlan":
             _complete_vxlan(machine, name, made)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from topology.formats.clab_findings import refusal
 from topology.formats.clab_grammar import Grammar, need, read
 from topology.formats.clab_links import link_add, link_set, tunnel_add
-from topology.formats.clab_machine import DEVICES, Machine, said
+from topology.formats.clab_machine import DEVICES, EVERYWHERE, METRICS, Machine, network_of, said
+from topology.formats.clab_order import strand, strand_all
 from topology.formats.clab_shell import Words
 from topology.formats.lab_values import shown
 
@@ -36,7 +37,9 @@ SPOILS: Mapping[str, Sequence[str]] = {
 """What is not known any more when a command about these is refused."""
 READING = frozenset({"show", "lst", "list", "get", "help", "monitor", "stats"})
 """Verbs and objects that change nothing."""
-_LOOKS = ("-d", "-s", "-o", "-br", "-c", "-j", "-p", "-details", "-statistics", "-oneline", "-brief", "-color", "-json")
+_LOOKS = ("details", "statistics", "stats", "oneline", "brief", "color", "json", "pretty", "human-readable", "iec")
+LOOKS = frozenset(f"-{word[:end]}" for word in _LOOKS for end in range(1, len(word) + 1)) - {"-b"} | {"-br", "-V"}
+"""Options of ip(8) and bridge(8) about what is printed; ``-b`` is short for ``-batch``."""
 ADDRESS = Grammar(
     "ip addr add ADDRESS/LENGTH dev NAME",
     settings={"dev": "device", "local": "address"},
@@ -74,8 +77,10 @@ def ip(machine: Machine, words: Words) -> None:
     while word.startswith("-"):
         if word == "-6":
             six = True
-        elif word not in ("-4", *_LOOKS):
+        elif word not in ("-4", *LOOKS):
             raise refusal(words.where, f"the option {shown(word)} of {shown(str(words))}", "ip [-4|-6] without others")
+        if not words:
+            return
         word = words.take()
     object_ = meant(word, OBJECTS)
     object_ = {"tunl": "tunnel"}.get(object_, object_)
@@ -116,6 +121,8 @@ def address_remove(machine: Machine, words: Words, six: bool) -> None:
         texts.pop(address, None)
     else:
         texts.clear()
+    if not any("." in text for text in texts):
+        strand_all(machine, words.where)
 
 
 def _route(machine: Machine, words: Words, six: bool) -> tuple[str, str, str]:
@@ -140,26 +147,30 @@ def _route(machine: Machine, words: Words, six: bool) -> tuple[str, str, str]:
 def route_add(machine: Machine, words: Words, six: bool) -> None:
     """``ip route add PREFIX [via ADDRESS] [dev NAME]``, or with several next hops."""
     prefix, text, metric = _route(machine, words, six)
-    if prefix == "default" and not metric and machine.has_managed_default:
-        what = "containerlab's management network has a default route already, so there this line fails (File exists)"
+    number = _metric(words, prefix, metric)
+    if network_of(prefix) == EVERYWHERE and machine.has_managed_default:
+        outcome = "is never used: that has the smaller metric" if number else "fails (File exists)"
+        what = f"containerlab's management network has a default route already, so there this line {outcome}"
         machine.findings.note(
             words.where, what, "here it holds; 'network-mode: none' or 'ip route replace' holds there too"
         )
-    machine.add_route(prefix, text, words.where, _metric(words, metric), replaces=False)
+    strand(machine, [machine.add_route(prefix, text, words.where, number, replaces=False)], words.where)
 
 
 def route_replace(machine: Machine, words: Words, six: bool) -> None:
     """``ip route replace PREFIX [via ADDRESS] [dev NAME]``."""
     prefix, text, metric = _route(machine, words, six)
-    machine.has_managed_default = machine.has_managed_default and prefix != "default"
-    machine.add_route(prefix, text, words.where, _metric(words, metric), replaces=True)
+    number = _metric(words, prefix, metric)
+    if network_of(prefix) == EVERYWHERE and not number:
+        machine.has_managed_default = False
+    strand(machine, [machine.add_route(prefix, text, words.where, number, replaces=True)], words.where)
 
 
-def _metric(words: Words, text: str) -> int:
-    """The metric of a route: 0 is IPv4's where none is given; IPv6 has 1024 instead (IP6_RT_PRIO_USER)."""
+def _metric(words: Words, prefix: str, text: str) -> int:
+    """The metric of a route; where none is given, or 0, the IP version's own."""
     if text and not (text.isdecimal() and int(text) < 1 << 32):
         raise refusal(words.where, f"the metric {shown(text)} in {shown(str(words))}", "a whole number")
-    return int(text or 0)
+    return int(text or 0) or METRICS[6 if ":" in prefix else 4]
 
 
 def route_remove(machine: Machine, words: Words, six: bool) -> None:
@@ -167,7 +178,7 @@ def route_remove(machine: Machine, words: Words, six: bool) -> None:
     prefix, text, _ = _route(machine, words, six)
     if machine.remove_route(prefix):
         return
-    if prefix == "default" and machine.has_managed_default:
+    if network_of(prefix) == EVERYWHERE and machine.has_managed_default:
         machine.has_managed_default = False
     else:
         machine.findings.note(words.where, f"there is no route {shown(text)} to remove", NOTHING)

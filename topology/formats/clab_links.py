@@ -9,6 +9,7 @@ from topology.errors import Position
 from topology.formats.clab_findings import refusal
 from topology.formats.clab_grammar import Grammar, need, read
 from topology.formats.clab_machine import MANAGEMENT, Kind, Machine, Made, number, said
+from topology.formats.clab_order import set_down
 from topology.formats.clab_shell import Words
 from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Scalar
@@ -210,6 +211,7 @@ def link_set(machine: Machine, words: Words, six: bool) -> None:
         machine.findings.note(
             words.where, f"{MANAGEMENT} is containerlab's management interface", "it is not made here"
         )
+        machine.has_managed_default = machine.has_managed_default and "down" not in found
     elif name != LOOPBACK or set(found) - {"device", "up"}:
         machine.mention(name, words.where)
         machine.touched.setdefault(name, words.where)
@@ -231,7 +233,7 @@ def _set(machine: Machine, found: Mapping[str, str], where: Position) -> None:
     if "up" in found:
         machine.down.pop(name, None)
     if "down" in found:
-        machine.down[name] = where
+        set_down(machine, name, where)
     if "mtu" in found:
         machine.mtu[name] = number(where, found["mtu"])
     if "address" in found:

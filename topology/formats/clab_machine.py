@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_interface, ip_network
 from typing import Literal, TypeAlias
@@ -19,6 +19,14 @@ MANAGEMENT = "eth0"
 """The interface by which containerlab manages a node; hopcheck's fabrics are closed and have none."""
 DEVICES = ("links", "bridges", "vlan", "vxlan", "geneve", "gre")
 """What a device that is refused spoils."""
+
+
+EVERYWHERE = "0.0.0.0/0"
+"""The prefix of IPv4's default route, as ip_network() writes it."""
+METRICS: Mapping[int, int] = {4: 0, 6: 1024}
+"""Of a route of which nothing else is said, by IP version (IP6_RT_PRIO_USER)."""
+CONNECTED: Mapping[int, int] = {4: 0, 6: 256}
+"""Of the route to the subnet of an address (IP6_RT_PRIO_ADDRCONF)."""
 
 
 def said(where: Position, text: str) -> Scalar:
@@ -49,8 +57,9 @@ class Machine:
     ``forwarding`` is what its sysctls say, for each IP version, ``routing`` what others say about the choice among
     next hops, ``without_ipv6`` where they switch IPv6 off, by device, ``all`` and ``default``; ``is_managed`` tells
     whether containerlab gives it a management interface, ``has_managed_default`` whether the default route that comes
-    with it is still there; ``offered`` are its routes by prefix and metric; ``early`` are devices that a line speaks
-    of before they are there, ``touched`` those that one sets up or down, ``lost`` those whose making was refused.
+    with it is still there; ``offered`` are its routes by prefix and metric, ``stranded`` those whose way was not there
+    when a line spoke, with that line; ``early`` are devices that a line speaks of before they are there, ``touched``
+    those that one sets up or down, ``lost`` those whose making was refused.
     """
 
     name: str
@@ -67,6 +76,7 @@ class Machine:
     entries: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     masters: dict[str, Made] = field(default_factory=dict)
     offered: dict[tuple[str, int], list[Scalar]] = field(default_factory=dict)
+    stranded: dict[Scalar, Position] = field(default_factory=dict)
     floods: dict[str, list[Scalar]] = field(default_factory=dict)
     down: dict[str, Position] = field(default_factory=dict)
     forwarding: dict[int, tuple[bool, Position]] = field(default_factory=dict)
@@ -106,35 +116,36 @@ class Machine:
         if member in self.masters:
             self.masters.pop(member).members.pop(member, None)
 
-    def add_route(self, prefix: str, text: str, where: Position, metric: int, replaces: bool) -> None:
+    def add_route(self, prefix: str, text: str, where: Position, metric: int, replaces: bool) -> Scalar:
         """A route in the lab file's words; one that ``replaces`` drops those to its prefix of its metric."""
-        key = _network(prefix), metric
+        key = network_of(prefix), metric
         if replaces:
             self.offered.pop(key, None)
-        self.offered.setdefault(key, []).append(said(where, text))
+        route = said(where, text)
+        self.offered.setdefault(key, []).append(route)
+        return route
 
     def remove_route(self, prefix: str) -> bool:
         """Drop the routes to a prefix of the least metric; whether there was one."""
-        found = sorted(key for key in self.offered if key[0] == _network(prefix))
+        found = sorted(key for key in self.offered if key[0] == network_of(prefix))
         return bool(found) and self.offered.pop(found[0]) is not None
 
     @property
     def routes(self) -> dict[str, list[Scalar]]:
-        """The routes that packets take, by prefix: those of the least metric, and none of a metric to a subnet that the
-        node is on."""
+        """The routes that packets take, by prefix: those of the least metric, and none to a subnet that the node is on
+        whose metric is larger than the subnet's own."""
         least = dict(sorted(self.offered, reverse=True))
         near = {str(interface.network) for interface in self.interfaces}
         return {
             key[0]: routes
             for key, routes in self.offered.items()
-            if least[key[0]] == key[1] and not (key[1] and key[0] in near)
+            if least[key[0]] == key[1] and not (key[0] in near and key[1] > CONNECTED[6 if ":" in key[0] else 4])
         }
 
     @property
     def interfaces(self) -> list[Interface]:
         """Its addresses with their prefix lengths, those that are none left out."""
-        found = (_interface(text) for texts in self.addresses.values() for text in texts)
-        return [interface for interface in found if interface is not None]
+        return [interface for texts in self.addresses.values() for interface in interfaces_of(texts)]
 
     def far_end(self, device: str) -> str:
         """The address at which a GRE device's packets arrive; empty for any other device."""
@@ -182,15 +193,18 @@ def _table(where: Position, entries: Mapping[str, Tree]) -> Table:
     return Table(where, {key: (value.where, value) for key, value in entries.items()})
 
 
-def _interface(text: str) -> Interface | None:
-    try:
-        return ip_interface(text)
-    except ValueError:
-        return None
+def interfaces_of(texts: Iterable[str]) -> Iterator[Interface]:
+    """The addresses with prefix lengths among texts."""
+    for text in texts:
+        try:
+            yield ip_interface(text)
+        except ValueError:
+            continue
 
 
-def _network(prefix: str) -> str:
+def network_of(prefix: str) -> str:
+    """A prefix as ip_network() writes it; text that is none as it is."""
     try:
-        return str(ip_network({"default": "0.0.0.0/0"}.get(prefix, prefix), strict=False))
+        return str(ip_network({"default": EVERYWHERE}.get(prefix, prefix), strict=False))
     except ValueError:
         return prefix

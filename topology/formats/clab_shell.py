@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import takewhile
 
 from topology.errors import Position
@@ -62,6 +62,11 @@ class Words:
         found = bool(self) and self._words[self._next] in wanted
         self._next += found
         return found
+
+    def skip(self, unwanted: Collection[str]) -> None:
+        """Take the next words as long as they are among these."""
+        while self.took(*unwanted):
+            continue
 
     @property
     def program(self) -> str:

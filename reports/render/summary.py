@@ -16,8 +16,7 @@ AGAINST = ("failed", "errored", "unstable", NOT_PROVEN)
 CAUSES_MAX, REASONS_MAX, PAIRS_MAX = 12, 8, 8
 """Lines of causes and of reasons, and pairs in a line; what is beyond is counted."""
 NO_PAIRS = (
-    "no pair is declared, and none can be derived: nothing is proven of any overlay; "
-    "add `pairs:` to the lab, or name --expect FILE"
+    "no pair is declared or derived: nothing is proven of any overlay; add `pairs:` to the lab, or name --expect FILE"
 )
 
 

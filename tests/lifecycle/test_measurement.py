@@ -11,13 +11,13 @@ from functools import partial
 import pytest
 
 from fixtures.instruments.background import in_background
-from fixtures.instruments.host_fabric import host_fabric
 from fixtures.instruments.iperf import Iperf, Load, listens
 from fixtures.instruments.live import LiveFabric
-from fixtures.suite import COMPARISONS, SEED
 from fixtures.verdicts import note_key
 from reports.perf.compare import Judged, Threshold, measure
 from reports.perf.iperf import read_throughput
+from tests.lifecycle.kit.fixtures import COMPARISONS, SEED
+from tests.lifecycle.kit.host_fabric import host_fabric
 from topology.errors import InstrumentFailed, NotApplicable
 from topology.formats.lab import load_lab_text
 from topology.kernels.link import Completed

@@ -1,4 +1,4 @@
-"""pytest's way in: which plugins make the suite."""
+"""The plugins that make up hopcheck."""
 
 from __future__ import annotations
 
@@ -8,5 +8,8 @@ pytest_plugins = [
     "fixtures.selection",
     "fixtures.signals",
     "fixtures.workers",
+    "fixtures.parametrise",
+    "fixtures.fabric",
+    "fixtures.isolation",
+    "fixtures.sizes",
 ]
-"""What every process has; the fixtures come with fixtures.selection, where tests are run."""

@@ -131,20 +131,20 @@ class Journey:
 
 @dataclass(frozen=True)
 class Cause:
-    """Why: where declared and live state differ, and the command that mends it."""
+    """Why: where declared and live state differ, and the command that fixes it."""
 
     kind: str
     node: str
     interface: str | None
     declared: str
     live: str
-    mend: str
+    fix: str
     about: object = field(default=None, compare=False, repr=False)
     """The part of a node's state that differs: a link, a device and its address, a sysctl's key, a route, an entry."""
 
     def __str__(self) -> str:
         where = f"{self.node} - {self.interface}" if self.interface else self.node
-        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live} - mend: {self.mend}"
+        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live} - fix: {self.fix}"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def trip_html(trip: Trip) -> str:
 
 
 def leg_html(leg: Leg, way: str) -> str:
-    """One leg: a table with a row per hop, the first divergence marked, the cause and the mend below it."""
+    """One leg: a table with a row per hop, the first divergence marked, the cause and the fix below it."""
     verdict = leg.verdict
     outcome = "as declared at every hop" if verdict.passed else f"diverges: {verdict.message}"
     title = f"{verdict.source} → {verdict.target} ({leg.journey.protocol}, {way}): {outcome}"
@@ -58,7 +58,7 @@ def _cause_html(verdict: Verdict) -> str:
     cause = verdict.cause
     where = f"{cause.node} {cause.interface}" if cause.interface else cause.node
     text = f"{where}: {cause.kind} – expected {cause.declared} – seen {cause.live}"
-    return f"{note}<p><b>cause</b> {escape(text)}<br><b>mend</b> <code>{escape(cause.mend)}</code></p>"
+    return f"{note}<p><b>cause</b> {escape(text)}<br><b>fix</b> <code>{escape(cause.fix)}</code></p>"
 
 
 def head_html(lab: Fabric, kernel: KernelInfo | None, outcome: str, good: bool, words: Sequence[str] = ()) -> str:

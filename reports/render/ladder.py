@@ -73,7 +73,7 @@ def ending_lines(cause: Cause) -> Iterator[str]:
     """A cause and its fix."""
     where = f"{cause.node} {cause.interface}" if cause.interface else cause.node
     yield f"cause: {where}: {cause.kind} - expected {cause.declared} - seen {cause.live}"
-    yield f"fix:   {cause.mend}"
+    yield f"fix:   {cause.fix}"
 
 
 def _ending(verdict: Verdict) -> Iterator[str]:

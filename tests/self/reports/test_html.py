@@ -74,7 +74,7 @@ def test_good_leg_is_closed_and_green() -> None:
 
 
 def test_bad_leg_is_open_and_marks_the_first_divergence() -> None:
-    """A leg that diverges is open; the divergence shows expected, seen and why; the cause and its mend follow."""
+    """A leg that diverges is open; the divergence shows expected, seen and why; the cause and its fix follow."""
     page = leg_html(bad_leg(), "back")
     reader = read(page)
     assert page.startswith('<details class="hc-leg" open><summary class="hc-bad">')
@@ -109,7 +109,7 @@ def test_unknown_cause_is_said() -> None:
 
 
 def test_everything_from_outside_is_escaped() -> None:
-    """Names, notes, protocols, causes and mends are text, whatever is in them."""
+    """Names, notes, protocols, causes and fixes are text, whatever is in them."""
     made = bad_leg(Cause(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL), note=EVIL)
     seen = made.journey.sightings[0]
     rung = Rung(EVIL, EVIL, EVIL, None, seen, EVIL)

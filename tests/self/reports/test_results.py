@@ -159,7 +159,7 @@ MUTATIONS = {
     "unknown verdict": put("green", "tests", 0, "verdict"),
     "negative time": put(-1, "tests", 0, "seconds"),
     "promise null": put(None, "tests", 0, "promise"),
-    "cause without its mend": delete("tests", 1, "cause", "mend"),
+    "cause without its fix": delete("tests", 1, "cause", "fix"),
     "cause as text": put("because", "tests", 1, "cause"),
     "unknown direction": put("up", *HOP, "direction"),
     "unknown layer": put("mpls", *HOP, "stack", 0, "layer"),

@@ -14,9 +14,9 @@ ROUTE = {
     "interface": "gretun-cont",
     "declared": "21.0.0.0/24 dev gretun-cont",
     "live": "missing",
-    "mend": "ip -n lc2 route replace 21.0.0.0/24 dev gretun-cont",
+    "fix": "ip -n lc2 route replace 21.0.0.0/24 dev gretun-cont",
 }
-LINK = {"kind": "link", "node": "lc1", "interface": "lc1_sc2", "declared": "up", "live": "down", "mend": "up!"}
+LINK = {"kind": "link", "node": "lc1", "interface": "lc1_sc2", "declared": "up", "live": "down", "fix": "up!"}
 
 
 def result(verdict: str, message: str = "", network: bool = True, **more: object) -> TestResult:

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from reports.evidence import Cause
 from reports.judge.traffic import Traffic
-from reports.judge.weight import DEFAULT, MAY, NOTHING, weigh
+from reports.judge.weight import DEFAULT, MAY, weigh
+from reports.words import MISSING, NOTHING
 from topology.state import Entry, LinkState, NodeState, RouteState, parts_of_sysctl
 
-MISSING = "missing"
 KINDS = ("rule", "route", "neigh", "fdb", "filter", "qdisc", "nft")
 """The further entries, in the order in which they are told: a filter says more than the qdisc that it hangs at."""
 PASSED_ON: Mapping[tuple[str, str], str] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from reports.record.model import Cause as RecordedCause
+from reports.record.exhibits import Cause as RecordedCause
 from topology.errors import PromiseBroken
 from topology.wire.headers import Headers, Vlan
 from topology.wire.scapy_bridge import to_scapy

@@ -1,99 +1,204 @@
-"""Exhibits of judged evidence: the plain data that a test appends to the record."""
+"""The exhibits that tests append to the record: frozen data that knows no kernel, no lab's files and no pytest.
+
+Bounds keep a damaged or hostile file from costing more than a refusal; ``reports/record/store.py`` enforces them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import chain
+from typing import Annotated, Any, ClassVar, Literal
 
-from reports.record.model import Cause, Divergence, Figures, Header, Hop, Journey, Rung, Sizes, Zone
+from annotated_types import Interval
 
-if TYPE_CHECKING:
-    from reports import evidence
-    from reports.judge import journey as judged
-    from reports.judge.attempt import Outcome
-    from reports.judge.mtu import PairMtu, WayMtu
-    from reports.judge.sizes import Zone as FoundZone
-    from reports.judge.trip import Leg
-    from reports.render.measurements import Measurement
+Whole = Annotated[int, Interval(ge=-(2**63), lt=2**63)]
+Count = Annotated[int, Interval(ge=0, lt=2**63)]
 
 
-def cause_of(found: evidence.Cause) -> Cause:
-    """A cause in words, without the part of the state that it is about."""
-    return Cause(found.kind, found.node, found.interface, found.declared, found.live, found.fix)
+class Strict:
+    """Has pydantic refuse unknown keys and values of another type in the classes below."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
 
 
-def journey_of(leg: Leg, test: str = "") -> Journey:
-    """One leg of a trip: its hops with every header, its ladder and its first divergence."""
-    journey, verdict = leg.journey, leg.verdict
-    start = journey.sightings[0].time_ns if journey.sightings else 0
-    cause = cause_of(verdict.cause) if verdict.cause else None
-    return Journey(
-        test=test,
-        source=journey.source,
-        target=journey.target,
-        protocol=journey.protocol,
-        arrived=journey.arrived,
-        hops=[_hop(seen, start) for seen in journey.sightings],
-        divergence=_divergence(verdict.divergence, cause),
-        start_ns=start,
-        passed=verdict.passed,
-        message="" if verdict.passed else verdict.message,
-        note=verdict.note,
-        cause=cause,
-        ladder=list(_ladder(verdict)),
-    )
+@dataclass(frozen=True)
+class Cause(Strict):
+    """The difference between declared and live state that explains a failure, and the command that fixes it."""
+
+    kind: str
+    node: str
+    interface: str | None
+    declared: str
+    live: str
+    fix: str
+
+    @property
+    def where(self) -> str:
+        """The node, and the interface where there is one."""
+        return f"{self.node} {self.interface}" if self.interface else self.node
+
+    def __str__(self) -> str:
+        where = f"{self.node} - {self.interface}" if self.interface else self.node
+        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live} - fix: {self.fix}"
 
 
-def _hop(seen: evidence.Sighting, start: int) -> Hop:
-    stack = [Header(**cast(dict, header)) for header in seen.headers.as_json()]  # type: ignore[type-arg]
-    return Hop(seen.node, seen.interface, seen.direction, seen.time_ns - start, seen.length, stack)
+@dataclass(frozen=True)
+class Frame(Strict):
+    """A frame in capture.pcapng: its number, counted from 1, and the first half of its SHA-256."""
+
+    number: Count
+    digest: str
 
 
-def _divergence(rung: judged.Rung | None, cause: Cause | None) -> Divergence | None:
-    if rung is None:
-        return None
-    return Divergence(rung.node, rung.interface, *_sides(rung), cause)
+@dataclass(frozen=True)
+class Header(Strict):
+    """One header of a frame; bytes are written in hex."""
+
+    layer: str
+    fields: dict[str, str | Whole]
 
 
-def _ladder(verdict: judged.Verdict) -> Iterator[Rung]:
-    start = next((rung.seen.time_ns for rung in verdict.rungs if rung.seen), 0)
-    for rung in verdict.rungs:
-        time = rung.seen.time_ns - start if rung.seen else None
-        yield Rung(rung.node, rung.interface, rung.direction, time, *_sides(rung), rung.wrong)
+@dataclass(frozen=True)
+class Hop(Strict):
+    """A sighting of a packet; ``time_ns`` counts from the journey's first one."""
+
+    node: str
+    interface: str
+    direction: Literal["in", "out"]
+    time_ns: Whole
+    length: Count
+    stack: list[Header]
+    frame: Frame | None = None
 
 
-def _sides(rung: judged.Rung) -> tuple[str | None, str | None]:
-    expected = rung.expected.stack.summary() if rung.expected else None
-    return expected, rung.seen.headers.summary() if rung.seen else None
+@dataclass(frozen=True)
+class Rung(Strict):
+    """A row of a ladder: the declared and the seen header stack at one interface, and what is wrong there."""
+
+    node: str
+    interface: str
+    direction: str
+    time_ns: Whole | None
+    expected: str | None
+    seen: str | None
+    wrong: str = ""
+
+    @property
+    def where(self) -> str:
+        """The rung's place, as ``node:interface direction``."""
+        return f"{self.node}:{self.interface} {self.direction}"
 
 
-def sizes_of_pair(pair: PairMtu, test: str = "") -> tuple[Sizes, ...]:
-    """The sizes of both ways of a pair, as far as anything arrived there."""
-    return tuple(_way(way, test) for way in pair.ways if way.reached)
+@dataclass(frozen=True)
+class Divergence(Strict):
+    """The first rung that is wrong, with the cause where one was found."""
+
+    node: str
+    interface: str
+    expected: str | None
+    seen: str | None
+    cause: Cause | None
 
 
-def _way(way: WayMtu, test: str) -> Sizes:
-    decides = way.computed[0]
-    return Sizes(
-        source=way.source,
-        target=way.target,
-        promised=way.promised,
-        computed=decides.largest,
-        computed_at=str(decides),
-        whole=way.largest_whole,
-        with_df=way.largest_with_df,
-        zones=[_zone(zone) for zone in way.zones],
-        test=test,
-    )
+@dataclass(frozen=True)
+class Journey(Strict):
+    """One leg of a trip: every sighting, and the ladder in which they stand beside the declared hops."""
+
+    test: str
+    source: str
+    target: str
+    protocol: str
+    arrived: bool
+    hops: list[Hop]
+    divergence: Divergence | None
+    start_ns: Count = 0
+    passed: bool = False
+    message: str = ""
+    note: str = ""
+    cause: Cause | None = None
+    ladder: list[Rung] = field(default_factory=list)
+
+    @property
+    def first_wrong(self) -> Rung | None:
+        """The rung at which seen and declared first differ."""
+        return next((rung for rung in self.ladder if rung.wrong), None)
 
 
-def _zone(zone: FoundZone[Outcome]) -> Zone:
-    what = zone.what
-    where = what.where or what.node
-    return Zone(zone.first, zone.last, what.fate, where, what.mtu, what.forged, what.speaker, str(what))
+@dataclass(frozen=True)
+class Zone(Strict):
+    """A range of packet sizes with one fate."""
+
+    first: Whole
+    last: Whole
+    fate: Literal["whole", "fragments", "icmp", "silence", "refused"]
+    where: str
+    mtu: Whole | None
+    forged: bool
+    speaker: str
+    words: str
 
 
-def figures_of(found: Measurement, test: str = "") -> Figures:
-    """A table of a measurement."""
-    rows = [dict(zip(found.head, row, strict=True)) for row in found.rows]
-    return Figures(test, found.title, found.of_the_run, rows, list(found.words), dict(found.data))
+@dataclass(frozen=True)
+class Sizes(Strict):
+    """The sizes of IP packet that cross from source to target, in bytes."""
+
+    source: str
+    target: str
+    promised: Whole
+    computed: Whole
+    computed_at: str
+    whole: Whole | None
+    with_df: Whole | None
+    zones: list[Zone]
+    test: str = ""
+
+
+@dataclass(frozen=True)
+class Figures(Strict):
+    """A table of a measurement, its conclusions in words, and the figures behind them."""
+
+    test: str
+    title: str
+    of_the_run: bool
+    rows: list[dict[str, str]]
+    words: list[str]
+    data: dict[str, Any]
+
+    @property
+    def head(self) -> list[str]:
+        """The names of the columns; empty where there are no rows."""
+        return list(self.rows[0]) if self.rows else []
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """The rows, without the names of their columns."""
+        return [list(row.values()) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class State(Strict):
+    """The differences between the declared and the live state of a node."""
+
+    test: str
+    node: str
+    differences: list[Cause]
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """What one test appends to the record."""
+
+    journeys: tuple[Journey, ...] = ()
+    sizes: tuple[Sizes, ...] = ()
+    measurements: tuple[Figures, ...] = ()
+    states: tuple[State, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Exhibits]) -> Exhibits:
+        """All exhibits of the parts, in their order."""
+        kinds = ([getattr(part, kind.name) for part in parts] for kind in fields(cls))
+        return cls(*(tuple(chain.from_iterable(kind)) for kind in kinds))
+
+    def __bool__(self) -> bool:
+        return bool(self.journeys or self.sizes or self.measurements or self.states)

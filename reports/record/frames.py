@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from reports.record.model import Frame, Hop, Journey
+from reports.record.exhibits import Frame, Hop, Journey
 from reports.render.pcapng import IF_NAME, INTERFACE, OUTBOUND, PACKET, SECTION
 
 DIGEST = 32

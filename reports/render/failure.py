@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from textwrap import dedent
 
-from reports.record.model import Cause
+from reports.record.exhibits import Cause
 from reports.render.ladder import ending_lines
 
 WHERE = re.compile(r"\n *\+ +(?:where|and) .*", re.DOTALL)

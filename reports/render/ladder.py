@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from reports.record.model import Cause, Journey, Rung
+from reports.record.exhibits import Cause, Journey, Rung
 
 GOOD, BAD, AFTER = "  ok", ">>>>", "    "
 NO_CAUSE = "not found: of what is read (docs/adopting.md lists it), nothing that could explain it differs"

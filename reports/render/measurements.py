@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reports.record.model import Figures
+from reports.record.exhibits import Figures
 from reports.render.tables import table_lines
 
 

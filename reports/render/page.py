@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reports.record.model import Exhibits, Figures, Journey, Record, Sizes, State, Test, Verdict
+from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
+from reports.record.model import Record, Test, Verdict
 from reports.record.outcome import is_good
 from reports.render.drawing import draw
 from reports.render.failure import headline, said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from reports.record.model import Sizes, Zone
+from reports.record.exhibits import Sizes, Zone
 from reports.render.tables import table_lines
 
 HEAD = ("way", "whole", "computed", "with DF", "larger packets with DF")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from reports.record.model import Cause, Record, Test, Verdict
+from reports.record.exhibits import Cause
+from reports.record.model import Record, Test, Verdict
 from reports.words import MISSING, NOTHING, counted
 
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from reports.evidence import Cause
 from reports.judge.mtu import PairMtu
-from reports.record.exhibits import cause_of, figures_of, journey_of, sizes_of_pair
-from reports.record.model import Kernel, Lab, Map, Place, Record, State, Test, Verdict
+from reports.record.append import cause_of, figures_of, journey_of, sizes_of_pair
+from reports.record.exhibits import State
+from reports.record.model import Kernel, Lab, Map, Place, Record, Test, Verdict
 from reports.render.measurements import Measurement
 from tests.self.builders import expect, good_leg, leg, reference, seen_path
 from tests.self.found import way

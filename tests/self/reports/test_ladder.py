@@ -7,7 +7,7 @@ from dataclasses import replace
 from reports.evidence import Cause
 from reports.judge.journey import judge_journey
 from reports.judge.trip import Leg
-from reports.record.exhibits import journey_of
+from reports.record.append import journey_of
 from reports.render import ladder
 from tests.self.builders import expect, journey, later, leg, reference, seen_hop, seen_path, with_field
 from topology.expected import ExpectedJourney

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fixtures.record import unique_sizes
 from reports.judge.attempt import Outcome
 from reports.judge.mtu import PairMtu
-from reports.record.exhibits import figures_of, sizes_of_pair
+from reports.record.append import figures_of, sizes_of_pair
 from reports.render.measurements import Measurement, measurement_lines, words_of_the_run
 from reports.render.sizes import sizes_table
 from tests.self.found import AS_MEASURED, WHOLE, changed, way

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from reports.record.model import About, Cause, Test, Verdict
+from reports.record.exhibits import Cause
+from reports.record.model import About, Test, Verdict
 from reports.render.summary import CAUSES_MAX, cause_words, causes, outcome, pairs_not_proven, reasons
 from reports.words import counted
 

@@ -14,15 +14,16 @@ NO_CAUSE = "not found: of what is read (docs/adopting.md lists it), nothing that
 def ladder_lines(journey: Journey) -> list[str]:
     """A journey as lines of text for a terminal."""
     width = max((len(rung.where) for rung in journey.ladder), default=0)
-    head = f"{journey.source} -> {journey.target} ({journey.protocol}): {_headline(journey)}"
-    return [head, *_rungs(journey, width), *_ending(journey)]
+    return [headline_of(journey), *_rungs(journey, width), *_ending(journey)]
 
 
-def _headline(journey: Journey) -> str:
+def headline_of(journey: Journey) -> str:
+    """The first line of a ladder: the two ends, and where the journey first diverges."""
     rung = journey.first_wrong
-    if rung is None:
-        return "as declared at every hop" if journey.passed else journey.message
-    return f"first divergence at {rung.where}"
+    words = "as declared at every hop" if journey.passed else journey.message
+    if rung is not None:
+        words = f"first divergence at {rung.where}"
+    return f"{journey.source} -> {journey.target} ({journey.protocol}): {words}"
 
 
 def _rungs(journey: Journey, width: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ from reports.record.model import Record, Test, Verdict
 from reports.record.outcome import is_good
 from reports.render.drawing import draw
 from reports.render.failure import headline, said
-from reports.render.ladder import NO_CAUSE, microseconds, rung_lines
+from reports.render.ladder import NO_CAUSE, headline_of, microseconds, rung_lines
 from reports.render.measurements import words_of_the_run
 from reports.render.sizes import HEAD, sizes_row
 from reports.render.summary import AGAINST, NO_PAIRS, causes, outcome, pairs_not_proven, remark_lines
@@ -72,13 +72,20 @@ def page(record: Record) -> str:
 
 
 def _sections(record: Record) -> dict[Verdict, list[Shown]]:
-    """The tests by verdict, each with its exhibits; verdicts without a test are left out."""
+    """The tests by verdict, each with its exhibits; verdicts without a test are left out.
+
+    A test that failed for a journey that an earlier test recorded shows it, too.
+    """
     journeys, sizes = _by_test(record.journeys), _by_test(record.sizes)
     figures, states = _by_test(record.measurements), _by_test(record.states)
-    shown = [
-        Shown(test, Exhibits(*(tuple(found.get(test.id, ())) for found in (journeys, sizes, figures, states))))  # type: ignore[arg-type]
-        for test in record.tests
-    ]
+    wrong = {headline_of(journey): journey for journey in record.journeys if not journey.passed}
+    shown = []
+    for test in record.tests:
+        own = [found.get(test.id, []) for found in (journeys, sizes, figures, states)]
+        elsewhere = wrong.get(said(headline(test.message)))
+        if elsewhere and elsewhere not in own[0]:
+            own[0] = [*own[0], elsewhere]
+        shown.append(Shown(test, Exhibits(*map(tuple, own))))  # type: ignore[arg-type]
     found = {verdict: [each for each in shown if each.test.verdict is verdict] for verdict in ORDER}
     return {verdict: tests for verdict, tests in found.items() if tests}
 

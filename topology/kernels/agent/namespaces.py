@@ -118,10 +118,6 @@ class Namespaces:
         check(libc.umount2(path.encode(), MNT_DETACH), "umount")
         os.unlink(path)
 
-    def names(self) -> list[str]:
-        """What is mounted, sorted."""
-        return sorted(os.listdir(NETNS_DIR)) if os.path.isdir(NETNS_DIR) else []
-
     def named_in(self, folder: str) -> Iterator[tuple[str, tuple[int, ...]]]:
         """The namespaces that somebody has mounted in a folder, sorted by name."""
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:

@@ -212,10 +212,6 @@ class Agent:
             self.namespaces.remove(name)
         return {}
 
-    def op_netns_list(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Name the namespaces."""
-        return {"names": self.namespaces.names()}
-
     def op_netlink(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """Relay ``chunks`` of the body, each [namespace, size, protocol], in order; the answers come back likewise."""
         at, answers = 0, []

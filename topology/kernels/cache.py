@@ -24,8 +24,6 @@ from filelock import FileLock, Timeout
 from topology.errors import Misuse
 
 MAKING, TURN = ".making-", ".turn"
-RUNS = "runs"
-"""The folder of the cache that is no shelf: what runs under way have noted with their reapers."""
 LIMIT = "HOPCHECK_CACHE_MAX"
 LIMIT_MIB = 4096
 """What snapshots may take where nothing else is said: some eighty of the reference lab."""
@@ -87,16 +85,12 @@ class Shelf:
     @contextmanager
     def making(self) -> Iterator[Path]:
         """An empty directory to make an entry in; gone afterwards unless ``publish`` took it. Needs ``locked``."""
-        from topology.kernels.journal import journal
-
         place = Path(tempfile.mkdtemp(prefix=MAKING, dir=self.path))
-        forget = journal.note("folder", path=str(place))
         place.chmod(0o755)
         try:
             yield place
         finally:
             shutil.rmtree(place, ignore_errors=True)
-            forget()
 
     @contextmanager
     def making_file(self) -> Iterator[MadeFile]:
@@ -238,7 +232,7 @@ def _sync(path: Path) -> None:
 
 def clean() -> None:
     """Remove every entry of every kind; an entry that is being made is waited for."""
-    for folder in (path for path in cache_dir().glob("*") if path.is_dir() and path.name != RUNS):
+    for folder in (path for path in cache_dir().glob("*") if path.is_dir()):
         shelf = Shelf(folder.name)
         with shelf.locked():
             shelf.keep_newest(0)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from topology.errors import EngineError
-from topology.kernels.owner import Owner
+from topology.kernels.ownership.processes import Owner
 
 if TYPE_CHECKING:
     from docker import APIClient

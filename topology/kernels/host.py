@@ -19,8 +19,8 @@ from typing import IO, ClassVar
 from topology.errors import AgentLost, KernelUnavailable
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.bundle import LOADER, agent_parcel
-from topology.kernels.keeper import KEEP, keeper_command
 from topology.kernels.link import AgentLink
+from topology.kernels.ownership.keeper import KEEP, keeper_command
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
 
 NEW_NAMESPACES = (

@@ -23,15 +23,6 @@ with shelf.locked(), shelf.making_file() as made:
     print("made", flush=True)
     threading.Event().wait()
 """
-MAKE_A_FOLDER = """
-import threading
-from topology.kernels.cache import Shelf
-shelf = Shelf("kind")
-with shelf.locked(), shelf.making() as made:
-    (made / "half").write_text("half")
-    print("made", flush=True)
-    threading.Event().wait()
-"""
 
 
 @pytest.fixture
@@ -104,18 +95,6 @@ def test_a_killed_maker_leaves_nothing(tmp_path: Path) -> None:
         maker.send_signal(signal.SIGKILL)
     assert list((tmp_path / "kind").iterdir()) == []
     wait_for((tmp_path / "kind.lock").exists, 1, "the lock, which stays")
-
-
-def test_a_folder_that_was_being_filled_goes_with_its_maker(tmp_path: Path) -> None:
-    """A folder cannot be without a name: the reaper removes it when its maker is killed."""
-    environment = {**os.environ, "HOPCHECK_CACHE": str(tmp_path)}
-    command = [sys.executable, "-c", MAKE_A_FOLDER]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as maker:
-        assert maker.stdout
-        assert maker.stdout.readline() == b"made\n"
-        assert any(path.name.startswith(MAKING) for path in (tmp_path / "kind").iterdir())
-        maker.send_signal(signal.SIGKILL)
-    wait_for(lambda: not list((tmp_path / "kind").iterdir()), 15, "the folder to go")
 
 
 def test_a_directory_goes_at_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

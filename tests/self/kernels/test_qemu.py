@@ -17,9 +17,9 @@ from qemu.qmp import QMPClient
 from topology.errors import KernelUnavailable
 from topology.kernels import qemu
 from topology.kernels.image import Image
+from topology.kernels.ownership.processes import dies_with
 from topology.kernels.qemu import Machine, Qemu, Sockets, confinement, kvm_refusal, qemu_arguments
 from topology.kernels.registry import Wanted
-from topology.kernels.tied import dies_with
 
 FILES, AGENT, MONITOR = (11, 12, 13), "fd=14", 15
 

@@ -12,7 +12,7 @@ from topology.errors import ImageError
 from topology.kernels.cache import cache_dir
 from topology.kernels.image.cpio import initrd
 from topology.kernels.image.recipe import Recipe
-from topology.kernels.tied import dies_with
+from topology.kernels.ownership.processes import dies_with
 
 BUILD_DEADLINE_S = 1800
 """A build takes about a minute; a mirror that trickles gets half an hour."""

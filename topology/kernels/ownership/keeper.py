@@ -1,7 +1,7 @@
-"""Stands between a run and a kernel that is to outlive it: lets it, but only once the run has told how to end it.
+"""Parent of a kernel that ``--keep`` leaves up: ends it with the run, until the run has printed how to end it.
 
 ``python -I -S keeper.py STREAM FOLDER [COMMAND ...]`` runs the command, if there is one, with all descriptors that it
-was given, and ends when the command does, when it gets SIGTERM, or when the descriptor STREAM ends before the word
+has, and ends when the command does, when it gets SIGTERM, or when the descriptor STREAM ends before the word
 ``keep`` came over it: then the run was killed. The folder, unless it is empty, goes with it. The word ``KEEPER`` in the
 command stands for this process's number. Standard library only.
 """
@@ -22,7 +22,7 @@ KEEPER = "KEEPER"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Keep until something ends; the command's exit code, where it ended."""
+    """Run the command until it, the stream or this process is ended; returns the command's exit code."""
     stream, folder, *words = arguments
     os.set_inheritable(int(stream), False)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -49,12 +49,12 @@ def keeper_command(stream: int, folder: str = "") -> tuple[str, ...]:
 
 
 def give_up(number: int, frame: FrameType | None) -> None:
-    """Somebody has used the command that ends a kept kernel."""
+    """End on a signal: the command that ends a kept kernel sends SIGTERM."""
     raise SystemExit(0)
 
 
 def wait(stream: int, process: subprocess.Popen[bytes] | None) -> None:
-    """Wait for the process's end, or for the stream's, unless the word came over it."""
+    """Wait for the process's end, or for the stream's, unless ``keep`` came over it."""
     sources = [stream, *([os.pidfd_open(process.pid)] if process else [])]
     while sources:
         ready, _, _ = select.select(sources, [], [])

@@ -125,12 +125,12 @@ def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) ->
             if shelf.entry(key).exists():
                 return
             progress("saving the fabric for the next run")
-            with shelf.making_file() as made, open(made.descriptor, "r+b", buffering=0, closefd=False) as file:
+            with shelf.making() as place, (made := place / "state").open("w+b", buffering=0) as file:
                 file.seek(HEAD_BYTES)
                 _write_state(qemu, file)
                 file.seek(HEAD_BYTES)
                 write_head(file, {"key": key, "fingerprint": fingerprint, "sha256": _digest(file)})
-                shelf.publish_file(made, key)
+                shelf.publish(made, key)
             shelf.keep_within(cache_limit(), spared=key)
     except (OSError, KernelUnavailable) as error:
         progress(f"no snapshot was saved: {error}")

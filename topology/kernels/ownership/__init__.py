@@ -5,5 +5,5 @@
   are labelled with their ``processes.Owner``; a later run removes those of an owner that is dead with its reaper.
 - A fabric that ``--keep`` leaves up has a ``keeper`` as its parent, which lets it live once the run has printed how to
   end it.
-- A folder that is being filled in the cache is removed by the next holder of the cache's lock: ``cache.Shelf``.
+- A folder that is being filled in the cache has a ``keeper``, too, which removes it when the run dies.
 """

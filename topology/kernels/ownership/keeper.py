@@ -8,13 +8,16 @@ command stands for this process's number. Standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
 KEEP = b"keep"
@@ -46,6 +49,29 @@ def main(arguments: Sequence[str]) -> int:
 def keeper_command(stream: int, folder: str = "") -> tuple[str, ...]:
     """The command that runs this module; the command to keep may follow."""
     return (sys.executable, "-I", "-S", __file__, str(stream), folder)
+
+
+@contextlib.contextmanager
+def temporary(folder: Path) -> Iterator[None]:
+    """Make a folder, and have it removed at the end of the block, also where this process is killed in it."""
+    near, far = socket.socketpair()
+    null = subprocess.DEVNULL
+    with far:
+        process = subprocess.Popen(
+            keeper_command(far.fileno(), str(folder)),
+            stdin=null,
+            stdout=null,
+            stderr=null,
+            pass_fds=[far.fileno()],
+            start_new_session=True,
+            cwd="/",
+        )
+    try:
+        folder.mkdir()
+        yield
+    finally:
+        near.close()
+        process.wait()
 
 
 def give_up(number: int, frame: FrameType | None) -> None:

@@ -2,8 +2,8 @@
 
 A sandbox in a user namespace cannot enter namespaces that the machine's root has made; this one has none, and sees
 the machine's processes. Its own network, mount and PID namespaces are fresh all the same: it stands outside the
-machine's network, names its nodes where nobody else sees them, and the kernel removes everything when it dies. What
-is not its own (containers, a fabric that somebody else has built) it enters only by ``netns_adopt``, which refuses the
+machine's network, names its nodes where no other process sees them, and the kernel removes everything when it dies. It
+enters foreign namespaces (containers, another fabric) only by ``netns_adopt``, which refuses the
 machine's first network namespace and ours.
 """
 

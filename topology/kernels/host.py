@@ -107,7 +107,7 @@ class HostKernel(Kernel):
         return cls(process, link, words, bool(user))
 
     def _have_keeper(self) -> None:
-        """Have somebody else hold the agent's stream open, so that it need not end with this process."""
+        """Start a keeper that holds the agent's stream open, so that it need not end with this process."""
         null = subprocess.DEVNULL
         self._keeper_stream, far = socket.socketpair()
         with far:

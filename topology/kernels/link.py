@@ -26,7 +26,7 @@ WORDS_MAX = 1000
 """Characters of an agent's error that a message quotes."""
 CALL_TIMEOUT_S = 60.0
 ACTS = ("exec", "input", "write_files")
-"""The requests that can change what a kernel tells nobody of, such as a sysctl."""
+"""The requests that can change what no kernel notification reports, such as a sysctl."""
 SILENCE_S = 1.0
 T = TypeVar("T")
 Listener = Callable[[str, bytes], None]
@@ -118,7 +118,7 @@ class AgentLink:
         self._send_bytes(parcel)
 
     def ask_hello(self) -> None:
-        """Have an agent that has been running for long say who it is; its word is no answer but an event."""
+        """Ask a restored agent for its hello, which comes as an event and not as an answer."""
         text = json.dumps({"id": 0, "op": "hello"}).encode()
         self._send_bytes(struct.pack("!II", len(text), 0) + text)
 
@@ -152,7 +152,7 @@ class AgentLink:
         return self._take(number).get("code", int)
 
     def end(self, number: int) -> None:
-        """Kill a started command with all that it started; ``ended`` tells when it is gone."""
+        """Kill a started command with all that it started; ``ended`` reports when it is gone."""
         self.call("end", to=number)
 
     def pump(self, timeout_s: float) -> None:
@@ -328,6 +328,6 @@ def _output(pending: _Pending, stream: object, body: bytes) -> str:
 
 
 def _words(said: object) -> str:
-    """What an agent says, fit to be printed: bounded, and without halves of surrogate pairs."""
+    """Text from an agent, made printable: bounded, and without halves of surrogate pairs."""
     text = said if isinstance(said, str) else f"({type(said).__name__})"
     return text[:WORDS_MAX].encode(errors="replace").decode()

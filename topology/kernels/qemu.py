@@ -37,7 +37,7 @@ ACCELERATORS: Mapping[str, tuple[str, ...]] = {
     "tcg": ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"),
 }
 PROCESSORS: Mapping[str, int] = {"kvm": 2, "tcg": 1}
-"""Under TCG one. QEMU before 8.1 translates a page without holding its lock (mended by its deba78709ae8, "accel/tcg:
+"""Under TCG one. QEMU before 8.1 translates a page without holding its lock (fixed by its deba78709ae8, "accel/tcg:
 Always lock pages before translation"): while one processor patches the kernel's code, as a tracer or a tap's static
 key makes it do, another can keep the translation of a breakpoint that is gone, and then spins in it for ever. It is
 most likely just after a restore, when nothing is translated yet. A run on two cores was no slower for it.
@@ -48,7 +48,7 @@ MONITOR_TIMEOUT_S, QUIT_TIMEOUT_S, END_S = 10.0, 5.0, 0.5
 
 
 @dataclass(frozen=True)
-class Machine:
+class MicroVm:
     """What a microVM is made of: the image, the accelerator, and what it is wanted for."""
 
     image: Image
@@ -80,7 +80,7 @@ class Qemu:
         self._console = ""
 
     @classmethod
-    def launch(cls, machine: Machine, keep_at: Path | None = None, state_fd: int | None = None) -> Qemu:
+    def launch(cls, machine: MicroVm, keep_at: Path | None = None, state_fd: int | None = None) -> Qemu:
         """Start QEMU; with ``keep_at`` it may ``outlive`` us and serves its agent on a socket there.
 
         With ``state_fd`` it does not boot but takes up a saved state from that descriptor, and waits for ``resume``.
@@ -92,7 +92,7 @@ class Qemu:
             raise KernelUnavailable(f"{PROGRAM} - expected to start - seen {error}") from error
 
     @classmethod
-    def _launch(cls, machine: Machine, keep_at: Path | None, state_fd: int | None) -> Qemu:
+    def _launch(cls, machine: MicroVm, keep_at: Path | None, state_fd: int | None) -> Qemu:
         with contextlib.ExitStack() as stack:
             errors = stack.enter_context(tempfile.TemporaryFile())
             agent, agent_far = socket.socketpair()
@@ -240,7 +240,7 @@ class Qemu:
             end.close()
 
 
-def qemu_arguments(machine: Machine, files: Sequence[int], stream: str, monitor_fd: int) -> tuple[str, ...]:
+def qemu_arguments(machine: MicroVm, files: Sequence[int], stream: str, monitor_fd: int) -> tuple[str, ...]:
     """QEMU's command line behind its name; ``files`` are the descriptors of kernel, initrd and root file system."""
     kernel, initrd, rootfs = (f"/dev/fd/{descriptor}" for descriptor in files)
     words = [*KERNEL_ARGUMENTS, *(TCG_ARGUMENTS if machine.accelerator == "tcg" else ())]
@@ -297,8 +297,8 @@ def kvm_refusal() -> str:
         return "no /dev/kvm"
     status = KVM.stat()
     if os.geteuid() != 0:
-        return "" if os.access(KVM, os.R_OK | os.W_OK) else "no right to /dev/kvm; mend: usermod -aG kvm $USER"
+        return "" if os.access(KVM, os.R_OK | os.W_OK) else "no right to /dev/kvm; fix: usermod -aG kvm $USER"
     by_others = status.st_mode & 0o006 == 0o006
     if by_others or kvm_group() != "--clear-groups":
         return ""
-    return "/dev/kvm is root's alone and QEMU runs unprivileged; mend: chgrp kvm /dev/kvm && chmod 660 /dev/kvm"
+    return "/dev/kvm is root's alone and QEMU runs unprivileged; fix: chgrp kvm /dev/kvm && chmod 660 /dev/kvm"

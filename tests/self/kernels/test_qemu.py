@@ -18,16 +18,16 @@ from topology.errors import KernelUnavailable
 from topology.kernels import qemu
 from topology.kernels.image import Image
 from topology.kernels.ownership.processes import dies_with
-from topology.kernels.qemu import Machine, Qemu, Sockets, confinement, kvm_refusal, qemu_arguments
+from topology.kernels.qemu import MicroVm, Qemu, Sockets, confinement, kvm_refusal, qemu_arguments
 from topology.kernels.registry import Wanted
 
 FILES, AGENT, MONITOR = (11, 12, 13), "fd=14", 15
 
 
-def machine(accelerator: str, engine: bool = False) -> Machine:
+def machine(accelerator: str, engine: bool = False) -> MicroVm:
     """A machine whose image need not exist."""
     image = Image(Path("kernel"), Path("initrd"), Path("rootfs"), key="k", machine="m")
-    return Machine(image, accelerator, Wanted(engine=engine))
+    return MicroVm(image, accelerator, Wanted(engine=engine))
 
 
 @pytest.fixture(params=["kvm", "tcg"])
@@ -178,7 +178,7 @@ def test_what_cannot_be_started_is_unavailable(tmp_path: Path, monkeypatch: pyte
                 file.touch()
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
         with pytest.raises(KernelUnavailable, match=r"expected to start - seen .*No such file"):
-            Qemu.launch(Machine(image, "tcg"))
+            Qemu.launch(MicroVm(image, "tcg"))
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 

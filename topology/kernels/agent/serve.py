@@ -303,7 +303,7 @@ class Agent:
     def op_tap_mark(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """Give what a tap has seen; when that is all, send the body as a sentinel in every tapped namespace.
 
-        Where not all fits into the answer, none is ``sent``, and whoever wants one asks again.
+        Where not all fits into the answer, none is ``sent``, and the caller asks again.
         """
         tap = self.taps[header["handle"]]
         records, more, sent = tap.mark(body)
@@ -363,7 +363,7 @@ def echo_once(echo: socket.socket) -> None:
 
 
 def take_once(sink: socket.socket) -> None:
-    """Take one datagram; nobody is told."""
+    """Take one datagram without an answer."""
     with contextlib.suppress(OSError):
         sink.recv(1 << 16)
 

@@ -47,7 +47,7 @@ class Request:
 
 
 def _dump(kind: int, message: Any, family: int = socket.AF_UNSPEC, **fields: Any) -> bytes:
-    """A dump of all address families unless told otherwise: left alone, a route's message asks for IPv4."""
+    """A dump of all address families by default: left alone, a route's message asks for IPv4."""
     message["header"]["type"], message["header"]["flags"] = kind, DUMP_FLAGS
     for name, value in {message.fields[0][0]: family, **fields}.items():
         message[name] = value

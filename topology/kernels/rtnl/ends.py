@@ -26,7 +26,7 @@ UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, Type
 
 
 @dataclass(frozen=True)
-class End:
+class LinkEnd:
     """One device: its index, and of a veth whose peer is in another namespace the peer's index there.
 
     ``netnsid`` is this namespace's own number for that other one.
@@ -42,7 +42,7 @@ class End:
     """Of a VXLAN or Geneve device the UDP port at which it listens."""
 
 
-def tunnel_ports(ends: Mapping[str, Sequence[End]]) -> Mapping[str, frozenset[int]]:
+def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozenset[int]]:
     """The UDP ports at which the devices of all nodes listen, by their kind."""
     devices = [end for known in ends.values() for end in known if end.port]
     return {kind: frozenset(int(end.port or 0) for end in devices if end.kind == kind) for kind in TUNNELS}
@@ -57,7 +57,7 @@ def ends_request() -> bytes:
     return bytes(message.data)
 
 
-def read_ends(node: str, dump: bytes) -> Sequence[End]:
+def read_ends(node: str, dump: bytes) -> Sequence[LinkEnd]:
     """Every device of a namespace; NetlinkError where the dump is broken off or is not what a kernel says."""
     try:
         known = list(messages(dump))
@@ -89,12 +89,12 @@ def read_netnsid(dump: bytes) -> int | None:
     return int(found[0]) if found and isinstance(found[0], int) and found[0] >= 0 else None
 
 
-def _end(message: ifinfmsg) -> End:
+def _end(message: ifinfmsg) -> LinkEnd:
     info = message.get("IFLA_LINKINFO")
     kind = (info.get("IFLA_INFO_KIND") if info else None) or ""
     data = info.get("IFLA_INFO_DATA") if info and kind in TUNNELS else None
     netnsid = message.get("IFLA_LINK_NETNSID") if kind == "veth" else None
-    return End(
+    return LinkEnd(
         name=str(message.get("IFLA_IFNAME")),
         index=int(message["index"]),
         up=bool(message["flags"] & IFF_UP),

@@ -109,7 +109,7 @@ def _routes(data: bytes, names: Mapping[int, str]) -> Iterator[RouteState]:
 
 
 def _other_routes(data: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
-    """What somebody added to any other table; the kernel's own, such as the node's addresses, say so."""
+    """Routes added to any other table; the kernel's own, such as the node's addresses, say so."""
     for message in parsed(data, "RTM_NEWROUTE"):
         table = _table(message)
         if table != RT_TABLE_MAIN and message["proto"] != RTPROT_KERNEL and message["type"] in ROUTE_KINDS:
@@ -154,4 +154,4 @@ ENTRIES = (
     ("neighbours", "neighbours"),
     ("qdiscs", "qdiscs"),
 )
-"""Which answers tell entries, and how they are read for that."""
+"""The answers that hold entries, and the reader of each."""

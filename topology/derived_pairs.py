@@ -1,4 +1,4 @@
-"""What a fabric promises when nobody says: the pairs of customers that reach each other by the model. Pure."""
+"""The pairs of a lab that declares none: customers that reach each other according to the model. Pure."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from topology.packet import Probe
 from topology.promises import Kind, Pair
 
 MAX_PAIRS = 200
-"""As many pairs as are tried: each is two journeys, and later some tests."""
-
-
+"""The maximum number of pairs tried: each takes two computed journeys, and later some tests."""
 ADDRESSES_MAX = 4
-"""Addresses of a node that are tried, of each IP version."""
+"""The maximum number of a node's addresses tried, for each IP version."""
 
 
 def with_derived_pairs(fabric: Fabric) -> Fabric:
-    """The fabric with a pair for each two customers that reach each other both ways in one kind, and a note of it.
+    """Return the fabric with a pair for each two customers that reach each other in both directions with the same kind.
 
-    Between further addresses of two nodes there is a pair for each subnet that both are in, and for each kind and IP
-    version that is not among these.
-    Where fewer than two nodes are customers, any node with an address is an end.
+    Two nodes get further pairs between their other addresses: one for each subnet that they share, and one for each
+    kind and IP version not covered by those. In a fabric with fewer than two customers, pairs are derived between all
+    nodes that have an address. The notes say how many pairs were derived.
     """
     customers = [node for node in fabric.role("customer") if node.addresses]
     ends = customers if len(customers) > 1 else [node for node in fabric.nodes if node.addresses]
@@ -43,14 +41,14 @@ def with_derived_pairs(fabric: Fabric) -> Fabric:
 
 
 def _by_distance(ends: Sequence[Node]) -> Iterator[tuple[Node, Node]]:
-    """All pairs, those of neighbours in the file first, so that the first few name every node."""
+    """Yield all pairs, neighbours in the file first, so that the first few cover every node."""
     for distance in range(1, len(ends)):
         yield from zip(ends, ends[distance:], strict=False)
 
 
 def _pairs(fabric: Fabric, source: Node, target: Node) -> tuple[list[Pair], str]:
-    """The pairs of two nodes, each of another kind, IP version or common subnet; why there are none, where there are
-    none."""
+    """Return the pairs of two nodes, at most one for each kind, IP version and common subnet, or else the reason why
+    there is none."""
     found: dict[tuple[Kind, int, Network | None], Pair] = {}
     why = ""
     for src, dst in _addresses(source, target):
@@ -67,7 +65,7 @@ def _pairs(fabric: Fabric, source: Node, target: Node) -> tuple[list[Pair], str]
 
 
 def _addresses(source: Node, target: Node) -> Iterator[tuple[Address, Address]]:
-    """The addresses between which a probe can go, the first of both nodes first."""
+    """Yield the pairs of addresses to try, the nodes' first addresses first."""
     yield source.address, target.address
     for version in (4, 6):
         ours, theirs = ([ip for ip in node.addresses if ip.version == version] for node in (source, target))
@@ -76,13 +74,13 @@ def _addresses(source: Node, target: Node) -> Iterator[tuple[Address, Address]]:
 
 
 def _common(device: Device, address: Address) -> Network | None:
-    """The subnet of a device that an address is in."""
+    """Return the device's subnet that contains an address, or None."""
     subnets = (interface.network for interface in device.addresses if interface.version == address.version)
     return next((subnet for subnet in subnets if address in subnet), None)
 
 
 def _kinds(fabric: Fabric, probe: Probe) -> tuple[set[Kind], str]:
-    """In which kinds two addresses reach each other; none, and why, where one does not reach the other."""
+    """Return the kinds of the journeys between two addresses, or none and the reason if one is unreachable."""
     kinds: set[Kind] = set()
     source, target = probe.source, probe.target
     if probe.src.version != probe.dst.version:

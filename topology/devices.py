@@ -1,6 +1,6 @@
-"""The devices that a node can have: what ip-link(8) makes. Frozen and pure.
+"""The devices that a node can have, as ip-link(8) creates them. Frozen and pure.
 
-``topology.model`` gives all of them with the nodes that have them; import them from there.
+Import them from ``topology.model``.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ Interface: TypeAlias = IPv4Interface | IPv6Interface
 Network: TypeAlias = IPv4Network | IPv6Network
 
 NAME_MAX = 15
-"""IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names stay in the same bound."""
+"""IFNAMSIZ is 16 with the terminating NUL (linux/if.h); node names have the same limit."""
 PORT_MTU = 1500
-"""What Ethernet carries (RFC 894), and a new veth's own choice."""
+"""The MTU of Ethernet (RFC 894) and of a new veth, in bytes."""
 VXLAN_PORT = 4789
 """The port IANA assigned to VXLAN (RFC 7348, section 8)."""
 GENEVE_PORT = 6081
 """The port IANA assigned to Geneve (RFC 8926, section 3.3)."""
 AGEING = 300
-"""Seconds for which bridges and VXLAN devices keep a MAC (BR_DEFAULT_AGEING_TIME, linux/if_bridge.h; FDB_AGE_DEFAULT,
-drivers/net/vxlan)."""
+"""The default ageing time of bridges and VXLAN devices, in seconds (BR_DEFAULT_AGEING_TIME, linux/if_bridge.h;
+FDB_AGE_DEFAULT, drivers/net/vxlan)."""
 USER_HZ = 100
 """Units of a bridge's ageing_time in a second (clock_t, include/asm-generic/param.h)."""
 SOON = 60
-"""Seconds; an entry that is kept for fewer may be gone between two packets of a test."""
+"""Seconds; an entry with a shorter ageing time may expire between two packets of a test."""
 LOOPBACK = "lo"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """What every network device has; ``mtu`` None leaves the kernel's own choice."""
+    """The properties of every network device; ``mtu`` None is the kernel's default."""
 
     node: str
     name: str
@@ -55,7 +55,7 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class Loopback(Device):
-    """The loopback device, which every namespace has: its addresses are the node's own, whatever link is down."""
+    """The loopback device of a namespace; its addresses stay reachable when links go down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Port(Device):
 
 @dataclass(frozen=True, kw_only=True)
 class Subinterface(Device):
-    """One VLAN of a port (IEEE 802.1Q): its frames have the tag ``vid`` at the port ``link``, and none here."""
+    """A VLAN sub-interface (IEEE 802.1Q): its untagged frames are tagged with ``vid`` on the port ``link``."""
 
     link: str
     vid: int
@@ -77,7 +77,7 @@ class Subinterface(Device):
 class Bridge(Device):
     """A bridge (IEEE 802.1D without spanning tree) over devices of its node.
 
-    ``ageing`` is for how many seconds it knows where a MAC is; with 0 it learns nothing and floods every frame
+    ``ageing`` is the lifetime of a learned MAC in seconds; with 0 the bridge learns nothing and floods every frame
     (br_fdb_update, net/bridge/br_fdb.c).
     """
 
@@ -85,22 +85,20 @@ class Bridge(Device):
     ageing: int = AGEING
 
     def floods(self, mac: object, *, may: bool = False) -> bool:
-        """Return whether it sends frames to a MAC out of all its other ports; with ``may`` also where it soon forgets
-        what it has learned."""
+        """Return whether the bridge floods frames to a MAC; with ``may`` also if learned entries expire soon."""
         return self.ageing < SOON if may else self.ageing == 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vxlan(Device):
-    """A VXLAN device: ``local`` is the VTEP's own address, ``remote`` and ``others`` the VTEPs that floods go to.
+    """A VXLAN device: ``local`` is the VTEP's address, ``remote`` and ``others`` are the VTEPs it floods to.
 
-    With several of them (head-end replication) each is an entry of the device's forwarding database, and what is
-    learned decides to which one a frame goes. Without ``learning`` every frame goes to all of them, but those to a MAC
-    of ``entries``, which go to the one remote that is said there. ``ageing`` is for how many seconds what is learned
-    is known.
+    With several remotes (head-end replication) each is an FDB entry, and learned entries decide where a known unicast
+    frame goes. Without ``learning`` every frame goes to all remotes, except to the MACs of ``entries`` (static FDB
+    entries: MAC and remote). ``ageing`` is the lifetime of a learned entry in seconds.
 
-    A device that says no address of its own (``by_route``) sends with the source that the route to each remote gives,
-    and takes packets at any address of its node; ``local`` is then the source towards the first remote.
+    ``by_route`` is a device without a local address: each packet's source is the one that the route to the remote
+    selects, and the device receives at every address of its node; ``local`` is the source towards the first remote.
     """
 
     vni: int
@@ -116,24 +114,24 @@ class Vxlan(Device):
 
     @property
     def remotes(self) -> tuple[Address, ...]:
-        """All VTEPs at the other ends."""
+        """The addresses of all remote VTEPs."""
         return (self.remote, *self.others)
 
     def towards(self, mac: object) -> tuple[Address, ...]:
-        """The remotes that a frame goes to before anything is learned: by its entry, else all."""
+        """Return the remotes of a frame to a MAC that is not learned: those of its static entries, else all."""
         return tuple(remote for known, remote in self.entries if known == mac) or self.remotes
 
     def floods(self, mac: object, *, may: bool = False) -> bool:
-        """Return whether it sends frames to a MAC to several remotes; with ``may`` also where it soon forgets."""
+        """Return whether frames to a MAC go to several remotes; with ``may`` also if learned entries expire soon."""
         forgets = not self.learning or (may and self.ageing < SOON)
         return forgets and len(self.towards(mac)) > 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Geneve(Device):
-    """A Geneve device (RFC 8926) to one other end; it takes packets from there alone (``geneve_lookup``).
+    """A point-to-point Geneve device (RFC 8926); it receives from ``remote`` only (``geneve_lookup``).
 
-    Linux's has no address of its own: ``local`` is the one that the route to ``remote`` gives a packet as its source.
+    Linux's Geneve has no local address: ``local`` is the source that the route to ``remote`` selects.
     """
 
     vni: int
@@ -143,15 +141,15 @@ class Geneve(Device):
 
     @property
     def remotes(self) -> tuple[Address, ...]:
-        """The one other end."""
+        """The address of the remote end, as a tuple of one."""
         return (self.remote,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gre(Device):
-    """A GRE device (RFC 2784, key of RFC 2890); ``ttl`` None inherits the inner packet's.
+    """A GRE device (RFC 2784, key of RFC 2890); with ``ttl`` None it copies the inner packet's TTL.
 
-    With ``inherit_tos`` it inherits the TOS as well, and then looks its route up for every packet anew.
+    With ``inherit_tos`` it copies the TOS as well, and looks up its route for every packet.
     """
 
     local: Address
@@ -162,25 +160,25 @@ class Gre(Device):
 
     @property
     def remotes(self) -> tuple[Address, ...]:
-        """The one other end."""
+        """The address of the remote end, as a tuple of one."""
         return (self.remote,)
 
 
 Tunnel: TypeAlias = Gre | Vxlan | Geneve
-"""A device that wraps packets between two addresses."""
+"""A device that encapsulates packets between two addresses."""
 FrameTunnel: TypeAlias = Vxlan | Geneve
-"""One of those that carry Ethernet frames, under a VNI."""
+"""A tunnel that carries Ethernet frames and has a VNI."""
 
 
 def link_kind(device: Device) -> str:
-    """The rtnetlink link kind (IFLA_INFO_KIND) that a device is made of."""
+    """Return the rtnetlink link kind (IFLA_INFO_KIND) of a device."""
     if isinstance(device, Gre):
         return "ip6gre" if device.local.version == 6 else "gre"
     return {Bridge: "bridge", Vxlan: "vxlan", Geneve: "geneve", Subinterface: "vlan", Port: "veth"}[type(device)]
 
 
 def stable_mac(lab: str, node: str, interface: str) -> str:
-    """A locally administered unicast MAC, the same in every build, so that a stack can state it.
+    """Return a locally administered unicast MAC that is the same in every build, so that expected stacks can name it.
 
     40 bits of SHA-256 behind ``02``: the U/L bit set, the I/G bit clear (IEEE 802, section 8.2).
     """

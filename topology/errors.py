@@ -1,29 +1,29 @@
-"""Every exception that hopcheck raises on purpose: one tree, six families.
+"""The exceptions that hopcheck raises on purpose: one tree, six families.
 
 ::
 
     HopcheckError
     ├── PromiseBroken             the network is wrong             -> failed
-    ├── EnvironmentBroken         we could not tell                -> errored
+    ├── EnvironmentBroken         the result is not established    -> errored
     │   ├── KernelUnavailable       no kernel can carry the lab
-    │   ├── SnapshotUnusable        a saved fabric is not whole, or does not come back
+    │   ├── SnapshotUnusable        a saved fabric is damaged or cannot be restored
     │   ├── ImageError              the guest image cannot be made, read or moved
-    │   ├── AgentError              the agent refused or failed an operation
+    │   ├── AgentError              the agent failed or refused an operation
     │   │   └── NetlinkError          the kernel refused a netlink message
     │   ├── EngineError             the container engine cannot be reached, refused or failed
-    │   ├── NodeNotFound            what is to be adopted is not there, or cannot be told apart
-    │   ├── AgentLost               the agent's stream ended or carried rubbish
-    │   ├── FabricChanged           a test left the shared fabric otherwise than it found it
-    │   ├── TracerUnavailable       the kernel's function tracer cannot be used, or somebody uses it
-    │   ├── EvidenceIncomplete      a tap or a trace has missed something
-    │   ├── InstrumentFailed        a measuring tool is absent, failed or spoke rubbish
+    │   ├── NodeNotFound            a node to adopt is missing or ambiguous
+    │   ├── AgentLost               the agent's stream ended or is malformed
+    │   ├── FabricChanged           a test did not restore the shared fabric
+    │   ├── TracerUnavailable       the kernel's function tracer is missing or in use
+    │   ├── EvidenceIncomplete      a tap or a trace lost packets or events
+    │   ├── InstrumentFailed        a measuring tool is missing, failed or printed nonsense
     │   └── DeadlineExceeded        a condition was not met in time
-    ├── Undecided                 the figures do not tell          -> unstable
-    ├── NotProven                 something else is in the way   -> not proven
-    ├── NotApplicable             there is nothing to promise    -> not applicable
-    └── Misuse                    the caller is wrong              -> usage error
-        ├── LabError                the lab file cannot work (every problem at once)
-        └── UnknownName             a name that no registry or fabric knows
+    ├── Undecided                 the measurement is inconclusive  -> unstable
+    ├── NotProven                 a precondition of the promise failed -> not proven
+    ├── NotApplicable             the promise does not apply       -> not applicable
+    └── Misuse                    the caller asks for the impossible -> usage error
+        ├── LabError                the lab file is invalid (lists every problem)
+        └── UnknownName             a name that is in no registry or fabric
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class PromiseBroken(HopcheckError):
 
 
 class Undecided(HopcheckError):
-    """As much as was measured, the figures lie on both sides of what was asked for."""
+    """After the maximum number of rounds the confidence interval still straddles the threshold."""
 
 
 class EnvironmentBroken(HopcheckError):
-    """The machine, a tool or the agent failed: nothing is known about the network."""
+    """The machine, a tool or the agent failed, so nothing was learned about the network."""
 
 
 class KernelUnavailable(EnvironmentBroken):
-    """No kernel that was asked for can carry the lab; the message says why for each.
+    """None of the requested kernels can carry the lab; the message gives the reason for each.
 
-    ``console`` is what a guest that did not come up has printed, for the report.
+    ``console`` is the console output of a guest that did not boot, for the report.
     """
 
     def __init__(self, message: str, console: str = "") -> None:
@@ -60,7 +60,7 @@ class KernelUnavailable(EnvironmentBroken):
 
 
 class SnapshotUnusable(EnvironmentBroken):
-    """A saved fabric is not whole, or does not come back as it was saved; it is discarded and made again."""
+    """A saved fabric is damaged or cannot be restored as it was saved; it is discarded and built again."""
 
 
 class ImageError(EnvironmentBroken):
@@ -68,7 +68,7 @@ class ImageError(EnvironmentBroken):
 
 
 class AgentError(EnvironmentBroken):
-    """The agent answered an operation with an error; ``errno`` is the kernel's, where there is one."""
+    """The agent answered an operation with an error; ``errno`` is the kernel's, or None."""
 
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
@@ -76,7 +76,7 @@ class AgentError(EnvironmentBroken):
 
 
 class NetlinkError(AgentError):
-    """The kernel refused a netlink message; the message names the operation and the lab file's line."""
+    """The kernel refused a netlink message; the text names the operation and the line of the lab file."""
 
 
 class EngineError(EnvironmentBroken):
@@ -84,19 +84,19 @@ class EngineError(EnvironmentBroken):
 
 
 class NodeNotFound(EnvironmentBroken):
-    """A node of a fabric that is to be adopted is not there (any more), or more than one could be it."""
+    """A node of a fabric to adopt does not exist (any more), or more than one candidate matches."""
 
 
 class AgentLost(EnvironmentBroken):
-    """The agent's stream ended, or carried something that is not a frame."""
+    """The agent's stream ended, or carried bytes that are not a frame."""
 
 
 class FabricChanged(EnvironmentBroken):
-    """A test left the shared fabric otherwise than it found it, so its own result and later ones mean nothing."""
+    """A test did not leave the shared fabric as it found it, so its own and later results are void."""
 
 
 class TracerUnavailable(EnvironmentBroken):
-    """The kernel's function tracer is not there, may not be used, or is used by somebody else."""
+    """The kernel's function tracer is missing, forbidden, or used by another process."""
 
 
 class EvidenceIncomplete(EnvironmentBroken):
@@ -104,7 +104,7 @@ class EvidenceIncomplete(EnvironmentBroken):
 
 
 class InstrumentFailed(EnvironmentBroken):
-    """A measuring tool is not there, did not come to its end, or what it printed cannot be understood."""
+    """A measuring tool is missing, did not finish, or its output cannot be parsed."""
 
 
 class DeadlineExceeded(EnvironmentBroken):
@@ -112,23 +112,23 @@ class DeadlineExceeded(EnvironmentBroken):
 
 
 class NotProven(HopcheckError):
-    """The promise applies, and could not be tried because of something else; the message says what.
+    """The promise applies, but a precondition failed, so it was not tested; the message names the precondition.
 
-    A run with such a promise is never green.
+    A run with such a result never exits 0.
     """
 
 
 class NotApplicable(HopcheckError):
-    """The promise does not apply to this fabric or this machine; the message is the reason."""
+    """The promise does not apply to this fabric or machine; the message is the reason."""
 
 
 class Misuse(HopcheckError):
-    """The caller (a test, an option, a lab file) asks for something that cannot be."""
+    """The caller (a test, an option, a lab file) asks for something impossible."""
 
 
 @dataclass(frozen=True, order=True)
 class Position:
-    """A place in a file: 1-based line and column, as editors count."""
+    """A place in a file; line and column start at 1."""
 
     file: str = "<lab>"
     line: int = 1
@@ -140,7 +140,7 @@ class Position:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong with an input file, in the grammar ``file:line:column: what; what would be right``."""
+    """One error in an input file, printed as ``file:line:column: what is wrong; what would be right``."""
 
     where: Position
     what: str
@@ -151,7 +151,7 @@ class Problem:
 
 
 class LabError(Misuse):
-    """A lab file that cannot work; carries every problem found, in file order."""
+    """An invalid lab file; carries every problem found, in file order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: Sequence[Problem] = tuple(sorted(set(problems)))

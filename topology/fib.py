@@ -1,4 +1,4 @@
-"""A forwarding table: longest prefix first, however many routes there are. Pure."""
+"""A forwarding table with longest-prefix match. Pure."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 
-class Way(NamedTuple):
-    """Where a route leads: out of a device, to a gateway or (None) straight to whom the packet is for."""
+class Egress(NamedTuple):
+    """The device and gateway a route resolves to; ``via`` None means that the destination is on the link."""
 
     dev: str
     via: IPv4Address | IPv6Address | None
 
 
 class Fib:
-    """Routes by prefix, each with its equal-cost ways; of several to one prefix the first one given counts."""
+    """Routes by prefix, each with its equal-cost egresses; of several routes to one prefix the first given wins."""
 
-    def __init__(self, routes: Iterable[tuple[IPv4Network | IPv6Network, Sequence[Way]]]) -> None:
-        self._tables: dict[tuple[int, int], dict[int, list[Sequence[Way]]]] = {}
-        for prefix, ways in routes:
+    def __init__(self, routes: Iterable[tuple[IPv4Network | IPv6Network, Sequence[Egress]]]) -> None:
+        self._tables: dict[tuple[int, int], dict[int, list[Sequence[Egress]]]] = {}
+        for prefix, egresses in routes:
             table = self._tables.setdefault((prefix.version, prefix.max_prefixlen - prefix.prefixlen), {})
-            table.setdefault(int(prefix.network_address), []).append(ways)
+            table.setdefault(int(prefix.network_address), []).append(egresses)
         self._host_bits = sorted(self._tables, key=lambda size: size[1])
 
-    def lookup(self, address: IPv4Address | IPv6Address, dev: str | None = None) -> Sequence[Way]:
-        """The equal-cost ways to an address by the longest prefix, only out of ``dev`` where one is named."""
+    def lookup(self, address: IPv4Address | IPv6Address, dev: str | None = None) -> Sequence[Egress]:
+        """Return the equal-cost egresses of the longest matching prefix, restricted to ``dev`` if given."""
         number = int(address)
         for version, bits in self._host_bits:
             if version == address.version:
                 for route in self._tables[version, bits].get(number >> bits << bits, ()):
-                    if ways := [way for way in route if dev in (None, way.dev)]:
-                        return ways
+                    if found := [egress for egress in route if dev in (None, egress.dev)]:
+                        return found
         return ()

@@ -1,7 +1,7 @@
-"""How large a packet each interface of a journey lets pass, computed from the declaration. Pure.
+"""The largest packet that each interface of a journey forwards, computed from the declaration. Pure.
 
-A size is that of the customer's IP packet, in bytes. What a tunnel wraps around it is taken from the expected journey's
-own layers, hop by hop; what each device carries is its MTU.
+Sizes are bytes of the customer's IP packet. The overhead of tunnels is taken from the layers of the expected journey,
+hop by hop; the capacity of a device is its MTU.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from topology.plan import ROUTERS
 from topology.promises import AROUND_FRAMES, Pair
 
 VLAN_SLACK = 4
-"""A bridge's port, and the receiving end of a veth pair, pass frames of MTU and a VLAN tag, and drop larger ones in
-silence (``__is_skb_forwardable``, include/linux/netdevice.h)."""
-
+"""A bridge port, and the receiving end of a veth pair, accept frames of their MTU and a VLAN tag, and drop larger ones
+silently (``__is_skb_forwardable``, include/linux/netdevice.h)."""
 NARROWER = 100
-"""Bytes that a broken device carries less than its way."""
+"""Bytes by which a test narrows a device below its path's limit."""
 LEAST_WHOLE = 2 * PAYLOAD_BYTES
-"""Bytes that must still cross whole at a bottleneck: more than a probe that shows that a way is open."""
+"""Bytes that must still pass a narrowed device unfragmented: more than a probe for reachability needs."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One interface: its MTU, what tunnels have wrapped around the packet there, and what it passes beyond its MTU."""
+    """The limit of an interface: its MTU, the tunnel overhead there, and the slack that it accepts beyond its MTU."""
 
     node: str
     interface: str
@@ -41,7 +40,7 @@ class Limit:
 
     @property
     def largest(self) -> int:
-        """The largest packet of a customer that passes here whole."""
+        """The largest customer packet that passes here unfragmented."""
         return self.mtu - self.overhead + self.slack
 
     def __str__(self) -> str:
@@ -51,22 +50,19 @@ class Limit:
 
 
 def limits(fabric: Fabric, journey: ExpectedJourney) -> tuple[Limit, ...]:
-    """The limits of a journey's hops, in the order of its paths; a hop that lets everything pass has none."""
+    """Return the limits of a journey's hops, in the order of its paths; hops without a limit are left out."""
     return tuple(dict.fromkeys(limit for path in journey.paths for limit in _along(fabric, path)))
 
 
 def carried(fabric: Fabric, journey: ExpectedJourney) -> tuple[Limit, ...]:
-    """What decides on each legal path, the narrowest first, one for each size; empty where a path has no hops."""
+    """Return the tightest limit of each legal path, narrowest first, one for each size."""
     found = [min(along, key=lambda limit: limit.largest) for p in journey.paths if (along := _along(fabric, p))]
     by_size = {limit.largest: limit for limit in reversed(found)}
     return tuple(by_size[size] for size in sorted(by_size))
 
 
 def check_mtus(fabric: Fabric) -> Iterator[Problem]:
-    """The sizes that are promised to customers and that cannot cross whole; one problem for each place.
-
-    A packet that cannot arrive at all is another check's matter.
-    """
+    """Yield a problem for each promised size that cannot cross unfragmented; unreachable pairs are left out."""
     tightest: dict[Position, tuple[Limit, str, int]] = {}
     for pair in fabric.pairs:
         if (promised := pair.mtu.customers) is None:
@@ -85,7 +81,7 @@ def check_mtus(fabric: Fabric) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class Bottleneck:
-    """Devices of one node by which all of a pair's packets leave it; ``whole`` is the largest that crosses whole."""
+    """The devices by which all of a pair's packets leave a node; ``whole`` is the largest size, in bytes."""
 
     pair: Pair
     devices: tuple[Limit, ...]
@@ -93,16 +89,16 @@ class Bottleneck:
 
     @property
     def node(self) -> str:
-        """The node whose devices they are."""
+        """The name of the node."""
         return self.devices[0].node
 
     @property
     def interfaces(self) -> tuple[str, ...]:
-        """The devices' names."""
+        """The names of the devices."""
         return tuple(device.interface for device in self.devices)
 
     def mtus(self, whole: int) -> dict[str, int]:
-        """The MTU that each device needs so that packets of this size, and no larger ones, cross whole."""
+        """Return the MTU for each device with which packets up to this size cross unfragmented, and no larger ones."""
         return {device.interface: device.mtu - device.largest + whole for device in self.devices}
 
     def __str__(self) -> str:
@@ -110,8 +106,8 @@ class Bottleneck:
 
 
 def bottlenecks(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
-    """Find where an overlay's pair can be narrowed: the links by which its packets, in a tunnel, leave the first router
-    that sends them so (or else the first node), and each node's tunnel devices of one kind."""
+    """Yield where an overlay pair can be narrowed: the links by which its encapsulated packets leave the first router
+    (or else the first node) that sends them, and each node's tunnel devices of one kind."""
     journey = expected_journey(fabric, probes_of(fabric, pair)[0])
     links = [hop for hop in _leaving(journey) if _is_link(fabric, hop) and _overhead(hop)]
     routed = [hop for hop in links if fabric[hop.node].role in ROUTERS]
@@ -125,9 +121,9 @@ def bottlenecks(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
 
 
 def first_router(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
-    """The links by which a pair's packets leave the first node that routes them, which reports its MTU to their sender.
+    """Yield the links by which a pair's packets leave the first node that routes them and reports its MTU by ICMP.
 
-    A link on which they are inside VXLAN or Geneve is none: what is too large there is sent in fragments.
+    Links where the packets are inside VXLAN or Geneve do not count: there, oversize packets are fragmented.
     """
     journey = expected_journey(fabric, probes_of(fabric, pair)[0])
     routers = {node for path in journey.paths for node in _routing(path)}
@@ -137,14 +133,14 @@ def first_router(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
 
 
 def _routing(path: ExpectedPath) -> Iterator[str]:
-    """The nodes that lower the customer's TTL."""
+    """Yield the nodes that decrement the customer packet's TTL."""
     for before, after in pairwise(path.hops):
         if before.node == after.node and ttl_of(before.layers) != ttl_of(after.layers):
             yield before.node
 
 
 def _in_routed_bridge(fabric: Fabric, hop: ExpectedHop, journey: ExpectedJourney) -> bool:
-    """Return whether packets are routed into the bridge of a hop's device: the members' MTUs set the bridge's."""
+    """Return whether packets are routed into the bridge of a hop's device, whose MTU follows its members'."""
     bridge = fabric[hop.node].bridge_of(hop.interface)
     passed = {one.ref for one in _leaving(journey)}
     return bridge is not None and bridge.mtu is None and bridge.ref in passed
@@ -153,7 +149,7 @@ def _in_routed_bridge(fabric: Fabric, hop: ExpectedHop, journey: ExpectedJourney
 def _bottlenecks(
     fabric: Fabric, pair: Pair, journey: ExpectedJourney, hops: Iterable[ExpectedHop]
 ) -> Iterator[Bottleneck]:
-    """Those hops' devices, a bottleneck for each node by one of which every legal path leads."""
+    """Yield a bottleneck of these hops' devices for each node where every legal path uses one of them."""
     by_node: dict[str, dict[str, Limit]] = {}
     for limit in (found for hop in hops if (found := _limit(fabric, hop)) is not None):
         narrowest = by_node.setdefault(limit.node, {})
@@ -168,9 +164,9 @@ def _bottlenecks(
 
 
 def can_be_narrowed(fabric: Fabric, found: Bottleneck) -> bool:
-    """Return whether a bottleneck made NARROWER still carries small packets, and its devices keep their IPv6.
+    """Return whether a bottleneck, narrowed by NARROWER, still carries small packets and keeps its IPv6 addresses.
 
-    They lose those below IPv6's minimum (``addrconf_notify``, net/ipv6/addrconf.c).
+    A device whose MTU falls below IPv6's minimum loses them (``addrconf_notify``, net/ipv6/addrconf.c).
     """
     whole = found.whole - NARROWER
     for name, mtu in found.mtus(whole).items():
@@ -186,9 +182,9 @@ def _leaving(journey: ExpectedJourney) -> Iterator[ExpectedHop]:
 
 
 def _is_link(fabric: Fabric, hop: ExpectedHop) -> bool:
-    """Return whether IP itself sends by a device that is no tunnel: no member of a bridge, no port below a VLAN.
+    """Return whether IP sends directly by this device and it is no tunnel: no bridge member, no port below a VLAN.
 
-    A bridge whose MTU is not declared is none: whatever it is, it is not judged.
+    A bridge without a declared MTU does not count, because its MTU is not judged.
     """
     node = fabric[hop.node]
     device = node[hop.interface]
@@ -206,12 +202,12 @@ def _limit(fabric: Fabric, hop: ExpectedHop) -> Limit | None:
     device = node[hop.interface]
     bridged = node.bridge_of(hop.interface) is not None
     if not isinstance(device, Port) if hop.direction == "in" else hop.layers[1][0] == "dot1q":
-        return None  # a port beneath a sub-interface sends its frames unasked: the far end's MTU decides
+        return None  # a port below a sub-interface does not check the size: the far end's MTU decides
     slack = VLAN_SLACK if bridged or hop.direction == "in" else 0
     return Limit(hop.node, hop.interface, hop.direction, device_mtu(node, device), _overhead(hop), slack)
 
 
 def _overhead(hop: ExpectedHop) -> int:
-    """The bytes between the start of the outermost IP header and that of the customer's."""
+    """Return the bytes between the start of the outermost IP header and that of the customer's."""
     at = [place for place, (name, _) in enumerate(hop.layers) if name in ("ipv4", "ipv6")]
     return size_of(hop.layers[at[0] : at[-1]])

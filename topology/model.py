@@ -1,7 +1,7 @@
-"""What a fabric is: nodes, devices, routes, links and the pairs whose journeys are promised. Frozen and pure.
+"""The model of a fabric: nodes, devices, routes, links and promised pairs. Frozen and pure.
 
-The field's words are used as ``ip-link(8)``, ``ip-route(8)`` and RFC 7348 (VXLAN) use them. Lengths are bytes,
-MTUs are bytes of IP packet, addresses are ``ipaddress`` objects.
+Terms are used as in ``ip-link(8)``, ``ip-route(8)`` and RFC 7348 (VXLAN). Lengths are bytes,
+MTUs are bytes of the IP packet, addresses are ``ipaddress`` objects.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ __all__ = [
 Treatment: TypeAlias = Literal["accepted", "refused"]
 
 Tags: TypeAlias = tuple[int, ...]
-"""The VLANs of a frame's 802.1Q tags, the outermost first."""
+"""The VLAN IDs of a frame's 802.1Q tags, outermost first."""
 TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 
 
@@ -89,11 +89,11 @@ DeviceT = TypeVar("DeviceT", bound=Device)
 
 @dataclass(frozen=True)
 class Isolation:
-    """What a fabric does where isolation leaves a choice; the defaults are what Linux does.
+    """The treatment that a fabric promises where isolation leaves a choice; the defaults are those of Linux.
 
-    ``foreign_sources``: VXLAN packets that do not come from the VTEP's peer (``vxlan_rcv``, drivers/net/vxlan, looks at
-    no source). ``reserved_bits``: VXLAN packets with a reserved bit set, which RFC 7348 has ignored and Linux drops.
-    ``overlap``: customers on separate Layer 2 segments with the same addresses and MACs.
+    ``foreign_sources``: VXLAN packets whose source is not the VTEP's peer (``vxlan_rcv``, drivers/net/vxlan, does not
+    check it). ``reserved_bits``: VXLAN packets with a reserved bit set; RFC 7348 ignores these bits, Linux drops the
+    packets. ``overlap``: customers on separate Layer 2 segments with the same addresses and MACs.
     """
 
     foreign_sources: Treatment = "accepted"
@@ -111,7 +111,7 @@ class Link:
 
     @property
     def ends(self) -> tuple[PortRef, PortRef]:
-        """Both ends, in declared order."""
+        """Both interfaces, in declared order."""
         return (self.a, self.b)
 
     def __str__(self) -> str:
@@ -120,7 +120,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Routing:
-    """How the nodes of a fabric choose among equal-cost next hops (Documentation/networking/ip-sysctl)."""
+    """The ECMP sysctls of all nodes (Documentation/networking/ip-sysctl)."""
 
     hash_policy: int = 0
     ignore_linkdown: bool = False
@@ -128,9 +128,9 @@ class Routing:
 
 @dataclass(frozen=True)
 class Fabric:
-    """A declared fabric; ``fabric["lc1"]`` is a node. Tenants, where there are any, are parts of all the rest.
+    """A declared fabric; ``fabric["lc1"]`` is a node. Tenants are already part of its nodes, links and pairs.
 
-    ``notes`` is what its reader must tell people: a line for each thing that was left out, changed or derived.
+    ``notes`` has a line for each thing that the reader of the file left out, changed or derived.
     """
 
     name: str
@@ -159,31 +159,31 @@ class Fabric:
 
     @property
     def devices(self) -> Iterable[Device]:
-        """Every device of every node."""
+        """All devices of all nodes."""
         return (device for node in self.nodes for device in node.devices)
 
     def all(self, kind: type[DeviceT]) -> tuple[DeviceT, ...]:
-        """Every device of one class, in declaration order."""
+        """Return all devices of a class, in declaration order."""
         return tuple(device for node in self.nodes for device in node.all(kind))
 
     def role(self, role: Role) -> tuple[Node, ...]:
-        """The nodes of one role, in declaration order."""
+        """Return the nodes of a role, in declaration order."""
         return tuple(node for node in self.nodes if node.role == role)
 
     @cached_property
     def spine_links(self) -> tuple[Link, ...]:
-        """The links between a leaf and a spine; a fabric may have none."""
+        """The links between a leaf and a spine; possibly none."""
         wanted = {"leaf", "spine"}
         return tuple(link for link in self.links if {self[end.node].role for end in link.ends} == wanted)
 
     @cached_property
     def tunnels(self) -> tuple[Tunnel, ...]:
-        """Every tunnel device: those that wrap packets between two addresses."""
+        """All tunnel devices."""
         return (*self.all(Gre), *self.all(Vxlan), *self.all(Geneve))
 
     @cached_property
     def geneve_ends(self) -> Mapping[tuple[Address, Address, int, int], tuple[Geneve, ...]]:
-        """The Geneve devices by what a packet must name to reach them: both addresses, UDP port, VNI."""
+        """The Geneve devices by what their packets carry: source, destination, UDP port and VNI."""
         found: dict[tuple[Address, Address, int, int], tuple[Geneve, ...]] = {}
         for geneve in self.all(Geneve):
             ends = (geneve.remote, geneve.local, geneve.port, geneve.vni)
@@ -192,7 +192,7 @@ class Fabric:
 
     @cached_property
     def vteps(self) -> Mapping[tuple[Address, int, int], tuple[Vxlan, ...]]:
-        """The VXLAN devices by what a packet must name to reach them: local address, UDP port, VNI."""
+        """The VXLAN devices by what their packets carry: destination, UDP port and VNI."""
         found: dict[tuple[Address, int, int], tuple[Vxlan, ...]] = {}
         for vxlan in self.all(Vxlan):
             for address in self[vxlan.node].ends_of(vxlan):
@@ -201,14 +201,13 @@ class Fabric:
         return found
 
     def learned_end(self, vxlan: Vxlan, far: Vxlan) -> Address | None:
-        """The address that a VXLAN device sends to once it has learned what is behind another one: the source of what
-        that one sends here (vxlan_snoop, drivers/net/vxlan); None where that sends nothing here."""
+        """Return the remote that a VXLAN device learns for MACs behind another one: the outer source of the packets
+        from there (vxlan_snoop, drivers/net/vxlan). None if that one sends nothing here."""
         here = next((remote for remote in far.remotes if vxlan in self.far_vteps(far, remote)), None)
         return self[far.node].outer_source(far, here) if here is not None else None
 
     def outer_ends(self, tunnel: Tunnel) -> Iterator[tuple[Address, Address]]:
-        """Source and destination of the outer headers that a tunnel device's packets have, in the order of its
-        remotes."""
+        """Yield the outer source and destination of a tunnel's packets, in the order of its remotes."""
         for remote in tunnel.remotes:
             if not isinstance(tunnel, Vxlan):
                 yield tunnel.local, remote
@@ -218,11 +217,11 @@ class Fabric:
                 yield self[tunnel.node].outer_source(tunnel, end), end
 
     def far_vteps(self, vxlan: Vxlan, remote: Address) -> tuple[Vxlan, ...]:
-        """The VXLAN devices that a VTEP's packets to one of its remotes reach."""
+        """Return the VXLAN devices that receive a VTEP's packets to one of its remotes."""
         return self.vteps.get((remote, vxlan.port, vxlan.vni), ())
 
     def far_ends(self, device: Device) -> tuple[Device, ...]:
-        """Where a frame that a device lets out comes in: a veth's other end, a VLAN's, those of a tunnel's remotes."""
+        """Return the devices that receive what a device sends: a veth's peer, the far VLANs, the tunnels' far ends."""
         if isinstance(device, Port):
             there = self._by_name.get(device.peer.node)
             return (there[device.peer.interface],) if there is not None and there.has(device.peer.interface) else ()
@@ -235,8 +234,8 @@ class Fabric:
         return ()
 
     def _far_vlans(self, device: Device, tags: Tags, passed: set[PortRef]) -> Iterator[Device]:
-        """The VLANs that a VLAN's frames reach: at the other end of its port, or through bridges, which look at no
-        tags, and what they join."""
+        """Yield the VLAN sub-interfaces that receive a VLAN's frames: at the port's peer, or behind bridges, which
+        forward without regard to tags."""
         out, tags = self.sent_by(device, tags)
         for far in () if isinstance(out, Subinterface) else self.far_ends(out):
             end, left = self.received_by(far, tags)
@@ -250,7 +249,7 @@ class Fabric:
                     yield from self._far_vlans(self[end.node][name], left, passed)
 
     def segment(self, device: Device) -> Iterator[Device]:
-        """Every device in the broadcast domain of a device, itself left out."""
+        """Yield the devices in the broadcast domain of a device, without the device itself."""
         if isinstance(device, Bridge):
             node = self[device.node]
             for name in device.members:
@@ -259,13 +258,13 @@ class Fabric:
             yield from self.behind(device, set())
 
     def behind(self, device: Device, passed: set[PortRef], tags: Tags = ()) -> Iterator[Device]:
-        """The devices that a frame with these VLAN tags reaches at Layer 2 which leaves by a device."""
+        """Yield the devices that a frame reaches at Layer 2 when a device sends it with these VLAN tags."""
         out, tags = self.sent_by(device, tags)
         for far in self.far_ends(out):
             yield from self.beyond(far, passed, tags)
 
     def beyond(self, far: Device, passed: set[PortRef], tags: Tags = ()) -> Iterator[Device]:
-        """The device at the other end, or all that its bridge joins."""
+        """Yield the device that receives a frame, or all devices that its bridge connects."""
         far, tags = self.received_by(far, tags)
         node = self[far.node]
         bridge = node.bridge_of(far.name)
@@ -279,28 +278,28 @@ class Fabric:
                     yield from self.behind(node[name], passed, tags)
 
     def sent_by(self, device: Device, tags: Tags = ()) -> tuple[Device, Tags]:
-        """The port by which a device's frame leaves, and the VLAN tags that it has there, the outermost first."""
+        """Return the port by which a device's frame leaves, and its VLAN tags there."""
         if not isinstance(device, Subinterface) or not self[device.node].has(device.link):
             return device, tags
         return self.sent_by(self[device.node][device.link], (device.vid, *tags))
 
     def received_by(self, device: Device, tags: Tags) -> tuple[Device, Tags]:
-        """The device that a frame is for which comes into another one with VLAN tags, and those that it still has there
+        """Return the device that receives a tagged frame that arrives at another one, and the tags left on it there
         (vlan_do_receive, net/8021q)."""
         vlan = self[device.node].subinterface(device.name, tags[0]) if tags else None
         return (device, tags) if vlan is None else self.received_by(vlan, tags[1:])
 
     @cached_property
     def vxlan_ports(self) -> frozenset[int]:
-        """UDP destination ports that carry VXLAN in this fabric; a decoder guesses no others."""
+        """The UDP destination ports of VXLAN in this fabric; the decoder uses only these."""
         return frozenset(device.port for device in self.all(Vxlan))
 
     @cached_property
     def geneve_ports(self) -> frozenset[int]:
-        """The same for Geneve."""
+        """The UDP destination ports of Geneve in this fabric."""
         return frozenset(device.port for device in self.all(Geneve))
 
     @cached_property
     def needs(self) -> frozenset[str]:
-        """The rtnetlink link kinds that a kernel must offer to carry this fabric."""
+        """The rtnetlink link kinds that a kernel must support for this fabric."""
         return frozenset(link_kind(device) for device in self.devices if not isinstance(device, Loopback))

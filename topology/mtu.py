@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from topology.errors import Problem
-from topology.fib import Fib, Way
+from topology.fib import Egress, Fib
 from topology.model import PORT_MTU, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
 
 ETH_DATA_LEN = 1500
@@ -84,6 +84,6 @@ def _below(node: Node, device: Gre | Geneve, above: frozenset[str]) -> int | Non
     """The MTU of the device by which the far end is reached while there are no routes but the addresses'; None where it
     is not."""
     others = [other for other in node.devices if other.name not in above | {device.name}]
-    known = Fib((i.network, (Way(other.name, None),)) for other in others for i in other.addresses)
-    ways = known.lookup(device.remote)
-    return _when_made(node, node[ways[0].dev], above | {device.name}) if ways else None
+    known = Fib((i.network, (Egress(other.name, None),)) for other in others for i in other.addresses)
+    egresses = known.lookup(device.remote)
+    return _when_made(node, node[egresses[0].dev], above | {device.name}) if egresses else None

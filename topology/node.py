@@ -1,6 +1,6 @@
-"""A node of a fabric: its devices, its routes, and where its packets go. Frozen and pure.
+"""A node of a fabric: its devices, its routes and its forwarding table. Frozen and pure.
 
-``topology.model`` gives it with all the rest; import it from there.
+Import it from ``topology.model``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from topology.devices import (
     Vxlan,
 )
 from topology.errors import Position, UnknownName
-from topology.fib import Fib, Way
+from topology.fib import Egress, Fib
 from topology.promises import NOWHERE
 
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
@@ -32,9 +32,9 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @dataclass(frozen=True)
 class NextHop:
-    """Where a route leads: through the gateway ``via``, or directly out of ``dev``.
+    """A next hop as declared: the gateway ``via``, the device ``dev``, or both.
 
-    With ``onlink`` the gateway is taken to be behind ``dev``, on whatever subnet (RTNH_F_ONLINK, linux/rtnetlink.h).
+    ``onlink`` makes the kernel accept a gateway outside the subnets of ``dev`` (RTNH_F_ONLINK, linux/rtnetlink.h).
     """
 
     via: Address | None = None
@@ -49,7 +49,7 @@ class NextHop:
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """A unicast route of the main table: to its next hop, or to one of several of equal cost (``others``)."""
+    """A unicast route of the main table; ``others`` are further next hops of equal cost."""
 
     prefix: Network
     via: Address | None = None
@@ -60,7 +60,7 @@ class Route:
 
     @property
     def next_hops(self) -> tuple[NextHop, ...]:
-        """All of them."""
+        """All next hops, the first one first."""
         return (NextHop(self.via, self.dev, self.onlink), *self.others)
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ DeviceT = TypeVar("DeviceT", bound=Device)
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A network namespace, container or machine: its devices in creation order, and its routes."""
+    """A network namespace, container or machine: its devices in the order of their creation, and its routes."""
 
     name: str
     role: Role
@@ -93,7 +93,7 @@ class Node:
         return {device.name: device for device in self.devices}
 
     def has(self, name: str) -> bool:
-        """Whether a device of that name is declared here."""
+        """Return whether the node declares a device of that name."""
         return name in self._by_name
 
     def all(self, kind: type[DeviceT]) -> tuple[DeviceT, ...]:
@@ -118,99 +118,102 @@ class Node:
 
     @property
     def vtep(self) -> Address:
-        """The address at which the node's only VXLAN device ends its tunnels."""
+        """The local tunnel address of the node's only VXLAN device."""
         return self.vxlan.local
 
     @cached_property
     def addresses(self) -> Mapping[Address, Device]:
-        """Every address of the node and the device that carries it."""
+        """The node's addresses, each with the device that has it."""
         return {interface.ip: device for device in self.devices for interface in device.addresses}
 
     @property
     def address(self) -> Address:
-        """The node's first declared address: where probes come from and go to."""
+        """The node's first declared address, which probes use as source or destination."""
         for found in self.addresses:
             return found
         raise UnknownName(f"address of {self.name}", "first", ())
 
     def bridge_of(self, member: str) -> Bridge | None:
-        """The bridge that the device is a member of."""
+        """Return the bridge that the device is a port of, or None."""
         return self._bridges.get(member)
 
     def subinterface(self, link: str, vid: int) -> Subinterface | None:
-        """The sub-interface that takes a port's frames of one VLAN."""
+        """Return the VLAN sub-interface of a port for one VLAN ID, or None."""
         return next((found for found in self.subinterfaces(link) if found.vid == vid), None)
 
     def subinterfaces(self, link: str) -> tuple[Subinterface, ...]:
-        """A port's VLANs."""
+        """Return the VLAN sub-interfaces of a port."""
         return tuple(found for found in self.all(Subinterface) if found.link == link)
 
     @cached_property
     def _bridges(self) -> Mapping[str, Bridge]:
-        """Each member's bridge, the first one declared."""
+        """The bridge of each member; of several the first one declared."""
         return {member: bridge for bridge in reversed(self.all(Bridge)) for member in bridge.members}
 
     def device_towards(self, hop: NextHop) -> str | None:
-        """The device by which a next hop is reached: the declared one, or the one on whose subnet the gateway is."""
+        """Return the outgoing device of a next hop: the declared one, or the one whose subnet has the gateway."""
         if hop.dev is not None or hop.via is None:
             return hop.dev
-        return next((way.dev for way in self._connected.lookup(hop.via)), None)
+        return next((egress.dev for egress in self._connected.lookup(hop.via)), None)
 
     @cached_property
     def _connected(self) -> Fib:
         return Fib(self._subnets())
 
-    def _subnets(self) -> Iterator[tuple[Network, Sequence[Way]]]:
+    def _subnets(self) -> Iterator[tuple[Network, Sequence[Egress]]]:
         for device in self.devices:
-            yield from ((interface.network, (Way(device.name, None),)) for interface in device.addresses)
+            yield from ((interface.network, (Egress(device.name, None),)) for interface in device.addresses)
 
     @cached_property
     def fib(self) -> Fib:
-        """Where the node's packets go: the routes that its addresses bring, then the declared ones."""
-        declared = ((route.prefix, self.ways(route)) for route in self.routes)
+        """The node's forwarding table: connected routes first, then the declared ones."""
+        declared = ((route.prefix, self.egresses(route)) for route in self.routes)
         return Fib((*self._subnets(), *declared))
 
-    def ways(self, route: Route) -> tuple[Way, ...]:
-        """A route's next hops, each with the device by which it is reached; those that none reaches are left out."""
+    def egresses(self, route: Route) -> tuple[Egress, ...]:
+        """Return a route's next hops with their outgoing devices; unreachable next hops are left out."""
         found = ((self.device_towards(hop), hop.via) for hop in route.next_hops)
-        return tuple(Way(dev, via) for dev, via in found if dev is not None)
+        return tuple(Egress(dev, via) for dev, via in found if dev is not None)
 
     def source_towards(self, address: Address, dev: str | None = None) -> Address | None:
-        """The address that the kernel gives a packet of the node's own, out of ``dev`` where one is named: the way's
-        device's, on the gateway's subnet where it has one there (inet_select_addr, net/ipv4/devinet.c); None where
-        there is no way, no address, or more than one."""
+        """Return the source address that the kernel selects for a packet from this node (inet_select_addr,
+        net/ipv4/devinet.c): one of the outgoing device, on the gateway's subnet if it has one there.
+
+        ``dev`` restricts the lookup to one outgoing device. None without a route, without an address, or where
+        equal-cost routes give different sources.
+        """
         if address in self.addresses:
             return address
-        found = {self._source(way, address) for way in self.fib.lookup(address, dev)}
+        found = {self._source(egress, address) for egress in self.fib.lookup(address, dev)}
         return found.pop() if len(found) == 1 else None
 
-    def _source(self, way: Way, address: Address) -> Address | None:
-        device = self[way.dev] if self.has(way.dev) else None
+    def _source(self, egress: Egress, address: Address) -> Address | None:
+        device = self[egress.dev] if self.has(egress.dev) else None
         own = [i for i in device.addresses if i.version == address.version] if device else []
         if not own:
-            # The kernel goes on through the node's other devices, in the order of their numbers: lo comes first.
+            # The kernel falls back to the node's other devices in the order of their indexes: lo comes first.
             others = sorted(self.devices, key=lambda other: not isinstance(other, Loopback))
             return next((i.ip for d in others for i in d.addresses if i.version == address.version), None)
-        return next((i.ip for i in own if (way.via or address) in i.network), own[0].ip)
+        return next((i.ip for i in own if (egress.via or address) in i.network), own[0].ip)
 
     def outer_source(self, vxlan: Vxlan, remote: Address) -> Address:
-        """The source of a VXLAN device's packets to an address."""
+        """Return the outer source address of a VXLAN device's packets to a remote."""
         return (self.source_towards(remote, vxlan.dev) or vxlan.local) if vxlan.by_route else vxlan.local
 
     def ends_of(self, tunnel: Tunnel) -> tuple[Address, ...]:
-        """The addresses at which a tunnel device takes packets."""
+        """Return the addresses at which a tunnel device receives packets."""
         if not isinstance(tunnel, Vxlan) or not tunnel.by_route:
             return (tunnel.local,)
         return tuple(address for address in self.addresses if address.version == tunnel.remote.version)
 
     @cached_property
     def geneve_by_ends(self) -> Mapping[tuple[int, int, Address], Geneve]:
-        """The node's Geneve devices by UDP port, VNI and the address that packets come from (``geneve_lookup``)."""
+        """The node's Geneve devices by UDP port, VNI and outer source address (``geneve_lookup``)."""
         return {(geneve.port, geneve.vni, geneve.remote): geneve for geneve in reversed(self.all(Geneve))}
 
     @cached_property
     def gre_by_ends(self) -> Mapping[tuple[Address, Address, int | None], Gre]:
-        """The node's GRE devices by what the kernel tells them apart by: local, remote, key (``ip_tunnel_lookup``)."""
+        """The node's GRE devices by local address, remote address and key (``ip_tunnel_lookup``)."""
         return {(gre.local, gre.remote, gre.key): gre for gre in reversed(self.all(Gre))}
 
     @cached_property

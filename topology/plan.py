@@ -1,8 +1,8 @@
-"""Turns a Fabric into ordered operations, and prints them as the ``ip`` commands a person would type. Pure.
+"""The plan of a fabric: ordered operations that build it, and the same as ``ip`` commands. Pure.
 
-An operation is one netlink message (or one sysctl): it names the pyroute2 call that encodes it, its arguments, and
-the lab file's line it comes from. Operations of one phase and node travel in one batch; a phase starts when the one
-before it has been acknowledged everywhere, because a veth's far end is made from the near end's namespace.
+An operation is one netlink message or one sysctl, with the pyroute2 call that encodes it, its arguments and its line
+in the lab file. Operations of one phase and node travel in one batch; a phase starts when the
+kernel has acknowledged all of the one before, because a veth's far end is created from the near end's namespace.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from topology.errors import Position
-from topology.fib import Way
+from topology.fib import Egress
 from topology.model import (
     AGEING,
     USER_HZ,
@@ -38,19 +38,19 @@ LOOPBACK_INDEX = 1
 """lo comes first in every namespace (LOOPBACK_IFINDEX of include/net/flow.h)."""
 DEFAULT_ROUTING = Routing()
 FIRST_INDEX = 100
-"""Interface indexes are chosen here, above those of lo and the kernel's own fallback devices, so that no look-up is
-needed between making a device and naming it in a later message of the same batch."""
+"""The plan chooses interface indexes, above those of lo and the fallback devices, so that a later message of the same
+batch can refer to a new device without a lookup."""
 ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
 RT_SCOPE_LINK = 253
-"""linux/rtnetlink.h: what a route without a gateway reaches is on the link."""
+"""The scope of a route without a gateway (linux/rtnetlink.h)."""
 IGNORE_LINKDOWN = ".ignore_routes_with_linkdown"
 RTNH_F_ONLINK = 4
-"""linux/rtnetlink.h: the gateway is behind the device, whatever its subnets."""
+"""The gateway may be outside the device's subnets (linux/rtnetlink.h)."""
 INHERIT_TOS = 1
-"""Not a TOS: the bit that ip_tunnel_xmit (net/ipv4/ip_tunnel.c) takes for "the inner packet's"."""
+"""The bit of a tunnel's TOS that makes ip_tunnel_xmit (net/ipv4/ip_tunnel.c) copy the inner packet's TOS."""
 FLOOD_MAC = "00:00:00:00:00:00"
-"""The forwarding entry of a VXLAN device by which unknown and broadcast frames leave (ip-link(8), ``remote``)."""
+"""The MAC of a VXLAN device's FDB entries for unknown and broadcast frames (ip-link(8), ``remote``)."""
 GRE_KEY = 0x2000
 """The header has a key (GRE_KEY of linux/if_tunnel.h, in network order)."""
 IGNORE_ENCAP_LIMIT = 1
@@ -62,14 +62,14 @@ INNER_TCLASS = 2
 
 @dataclass(frozen=True)
 class NamespaceOf:
-    """Stands for a node's namespace descriptor, which only the agent knows."""
+    """A placeholder for the file descriptor of a node's namespace, which only the agent has."""
 
     node: str
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One change to one node: ``getattr(pyroute2 batch, api)(verb, **arguments)``, or a sysctl."""
+    """A change to a node: ``getattr(batch, api)(verb, **arguments)`` of a pyroute2 batch, or a sysctl."""
 
     node: str
     api: str
@@ -84,10 +84,10 @@ class Operation:
 
 @dataclass(frozen=True)
 class Room:
-    """A fabric's share of the limits of a kernel (``topology/room.py`` computes it).
+    """What a fabric needs of a kernel's limits, computed by ``topology/room.py``.
 
-    Network namespaces, files that its agent has open, and by IP version the neighbours that all pairs need at the same
-    time.
+    The numbers of network namespaces, of files that its agent opens, and by IP version of neighbour entries that all
+    pairs need at the same time.
     """
 
     namespaces: int = 0
@@ -100,26 +100,28 @@ NO_ROOM = Room()
 
 @dataclass(frozen=True)
 class Plan:
-    """Namespaces to make, sysctls to write before any link exists (the ``late`` ones when all are up), and in between
-    phases of netlink operations."""
+    """Namespaces to create, sysctls to write and phases of netlink operations.
+
+    Sysctls are written before any link exists, the ``late`` ones after the last phase.
+    """
 
     namespaces: tuple[str, ...]
     sysctls: tuple[Operation, ...]
     phases: tuple[tuple[Operation, ...], ...]
 
     def sysctls_to_write(self, late: bool) -> tuple[Operation, ...]:
-        """The sysctls of one of the two moments.
+        """Return the sysctls to write after (``late``) or before the phases.
 
-        A GRE or Geneve device takes its MTU from the route to its far end as it is made. The far end of a link may
-        not be up by then, so whether a route without a carrier is passed over must not be decided earlier.
+        A new GRE or Geneve device takes its MTU from the route to its remote, while the carrier of that route's link
+        may still be missing. So ``ignore_routes_with_linkdown`` is written last.
         """
         return tuple(op for op in self.sysctls if op.arguments["key"].endswith(IGNORE_LINKDOWN) == late)
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """Every operation as a person would type it, in order.
+        """The operations as commands, in order.
 
-        ``name`` and ``dev`` are spelled out: ip(8) takes a bare device name such as ``br`` for a word of its own.
+        They spell out ``name`` and ``dev``, because ip(8) parses a bare device name such as ``br`` as a keyword.
         """
         added = tuple(f"ip netns add {name}" for name in self.namespaces)
         return (
@@ -131,7 +133,7 @@ class Plan:
 
 
 def make_plan(fabric: Fabric) -> Plan:
-    """The operations that bring a fabric up from nothing."""
+    """Return the operations that build a fabric."""
     index = {device.ref: n for node in fabric.nodes for n, device in enumerate(node.devices, FIRST_INDEX)}
     index |= {device.ref: LOOPBACK_INDEX for device in fabric.all(Loopback)}
     links = tuple(_veth(fabric, device, index) for device in fabric.all(Port) if device.ref < device.peer)
@@ -142,14 +144,14 @@ def make_plan(fabric: Fabric) -> Plan:
 
 
 def uses_ipv6(fabric: Fabric) -> bool:
-    """Whether any device of a fabric has an IPv6 address; else IPv6 is off in all of it."""
+    """Return whether any device of a fabric has an IPv6 address; otherwise the build disables IPv6 everywhere."""
     return any(interface.version == 6 for device in fabric.devices for interface in device.addresses)
 
 
 def written_sysctls(node: Node, ipv6: bool, routing: Routing = DEFAULT_ROUTING) -> dict[str, int]:
-    """Everything a new namespace inherits from the machine and that changes what the fabric does, as it is to be.
+    """Return the sysctls that a new namespace inherits from the machine and that change forwarding, with our values.
 
-    The bridge's keys exist only where br_netfilter is loaded.
+    The ``net.bridge`` keys exist only where br_netfilter is loaded.
     """
     forwards = int(node.role in ROUTERS)
     return {
@@ -177,7 +179,7 @@ def written_sysctls(node: Node, ipv6: bool, routing: Routing = DEFAULT_ROUTING) 
 
 
 def _sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[Operation]:
-    """Write them before any device is there; sysctl(8)'s ``-e`` passes over keys that this kernel lacks."""
+    """Yield the sysctls of a node; ``sysctl -e`` ignores keys that the kernel lacks."""
     for key, value in written_sysctls(node, ipv6, routing).items():
         command = f"ip netns exec {node.name} sysctl -eqw {key}={value}"
         yield Operation(node.name, "sysctl", "write", {"key": key, "value": str(value)}, command, node.where)
@@ -202,7 +204,7 @@ def _words(**options: object) -> str:
 
 
 def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
-    """The second phase of one node, in an order in which each step finds what it needs."""
+    """Yield the second phase of a node, ordered by dependency."""
 
     def op(api: str, verb: str, arguments: Mapping[str, Any], words: str, where: Position) -> Operation:
         return Operation(node.name, api, verb, arguments, f"ip -n {node.name} {words}", where)
@@ -227,7 +229,7 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
             enslave = {"index": index[member], "master": index[bridge.name]}
             yield op("link", "set", enslave, f"link set dev {member} master {bridge.name}", bridge.where)
         if bridge.mtu is not None and bridge.members:
-            # Each member that joins gives a bridge the least of its members' MTUs again (br_mtu_auto_adjust).
+            # A bridge takes the least MTU of its members each time one joins (br_mtu_auto_adjust).
             again = {"index": index[bridge.name], "mtu": bridge.mtu}
             yield op("link", "set", again, f"link set dev {bridge.name} mtu {bridge.mtu}", bridge.where)
     for route in node.routes:
@@ -236,7 +238,7 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
 
 
 def _virtual_devices(node: Node) -> list[Device]:
-    """All but the ports, a VXLAN device behind the device it leaves by: in a leaf that may be a GRE tunnel."""
+    """Return all devices but ports, a VXLAN device after its ``dev``, which in a leaf may be a GRE tunnel."""
     virtual = {device.name: device for device in node.devices if not isinstance(device, Port | Loopback)}
     ordered: dict[str, Device] = {}
     for device in virtual.values():
@@ -259,7 +261,7 @@ def _addresses(op: Any, device: Device, index: int) -> Iterator[Operation]:
 
 
 def address_arguments(interface: Interface, index: int) -> dict[str, Any]:
-    """How pyroute2 is told of an address; IPv6 without duplicate address detection, so that it serves at once."""
+    """Return pyroute2's arguments for an address; IPv6 without duplicate address detection, so it is usable at once."""
     arguments: dict[str, Any] = {
         "index": index,
         "address": str(interface.ip),
@@ -311,14 +313,14 @@ def _vxlan(device: Vxlan, index: Mapping[str, int]) -> tuple[dict[str, Any], str
 
 
 def _floods(device: Device, index: Mapping[str, int]) -> Iterator[Operation]:
-    """The entries by which frames to all are sent to each of several VTEPs (vxlan_fdb_append, drivers/net/vxlan), and
-    those for MACs."""
+    """Yield a VXLAN device's FDB entries: one per remote for flooded frames (vxlan_fdb_append, drivers/net/vxlan) if it
+    has several, and the static ones."""
     if not isinstance(device, Vxlan):
         return
-    way = {"nda_ifindex": index[device.dev]} if device.dev else {}
+    link = {"nda_ifindex": index[device.dev]} if device.dev else {}
     flooded = [(FLOOD_MAC, remote) for remote in device.remotes] if device.others else []
     for mac, remote in (*flooded, *device.entries):
-        arguments = {"ifindex": index[device.name], "lladdr": mac, "dst": str(remote), **way}
+        arguments = {"ifindex": index[device.name], "lladdr": mac, "dst": str(remote), **link}
         words = f"fdb append {mac} dev {device.name} dst {remote}{_words(via=device.dev)}"
         yield Operation(device.node, "fdb", "append", arguments, f"bridge -n {device.node} {words}", device.where)
 
@@ -352,13 +354,13 @@ def _gre(device: Gre) -> tuple[dict[str, Any], str]:
 def _route(route: Route, node: Node, index: Mapping[str, int]) -> dict[str, Any]:
     arguments: dict[str, Any] = {"dst": str(route.prefix), "family": 2 if route.prefix.version == 4 else 10}
     onlink = {(hop.dev, hop.via) for hop in route.next_hops if hop.onlink}
-    hops = [_next_hop(way, index, (way.dev, way.via) in onlink) for way in node.ways(route)]
+    hops = [_next_hop(egress, index, (egress.dev, egress.via) in onlink) for egress in node.egresses(route)]
     if len(hops) > 1:
         return {**arguments, "multipath": hops}
     scope = {"scope": RT_SCOPE_LINK} if route.via is None else {}
     return {**arguments, **scope, **hops[0]} if hops else {**arguments, **scope}
 
 
-def _next_hop(way: Way, index: Mapping[str, int], onlink: bool) -> dict[str, Any]:
-    gateway = {"gateway": str(way.via)} if way.via is not None else {}
-    return {**gateway, "oif": index[way.dev], **({"flags": RTNH_F_ONLINK} if onlink else {})}
+def _next_hop(egress: Egress, index: Mapping[str, int], onlink: bool) -> dict[str, Any]:
+    gateway = {"gateway": str(egress.via)} if egress.via is not None else {}
+    return {**gateway, "oif": index[egress.dev], **({"flags": RTNH_F_ONLINK} if onlink else {})}

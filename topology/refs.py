@@ -1,4 +1,4 @@
-"""How an interface is named wherever one is meant. Pure."""
+"""The reference to an interface, ``node:interface``. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class PortRef:
-    """One interface of one node, written ``node:interface``."""
+    """An interface of a node, written ``node:interface``."""
 
     node: str
     interface: str

@@ -175,9 +175,9 @@ def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_RO
         if interface.version == 6 or interface.network.prefixlen < interface.max_prefixlen
     }
     explicit = {
-        RouteState(route.prefix, way.via, way.dev, whole=str(route) if route.others else "")
+        RouteState(route.prefix, egress.via, egress.dev, whole=str(route) if route.others else "")
         for route in node.routes
-        for way in node.ways(route)
+        for egress in node.egresses(route)
     }
     addresses = frozenset((device.name, interface) for device in node.devices for interface in device.addresses)
     links = {d.name: declared_link(node, d) for d in node.devices if not isinstance(d, Loopback)}

@@ -1,4 +1,4 @@
-"""The one place that waits: for a condition, with a deadline, under one factor that stretches all deadlines."""
+"""Waiting for a condition with a deadline; one factor stretches all deadlines."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _factor = 2.0 if os.environ.get("KSFT_MACHINE_SLOW", "no") not in ("", "no", "0"
 
 
 def set_slow_factor(factor: float) -> None:
-    """Stretch every deadline from now on (``--slow-factor``; ``KSFT_MACHINE_SLOW=yes`` starts with 2)."""
+    """Multiply all later deadlines (``--slow-factor``; 2 at the start where ``KSFT_MACHINE_SLOW=yes``)."""
     global _factor
     _factor = factor
 
 
 def scaled(seconds: float) -> float:
-    """A deadline's length in seconds on this machine."""
+    """Return a deadline in seconds, multiplied by the slow factor."""
     return seconds * _factor
 
 
 def wait_for(condition: Callable[[], T | None], timeout_s: float, what: str, pause_s: float = 0.01) -> T:
-    """Ask until the condition gives something true and return it.
+    """Poll the condition until its result is true, and return that result.
 
-    Raises DeadlineExceeded, naming ``what`` was awaited, after ``timeout_s`` (unscaled) seconds.
+    Raises DeadlineExceeded, which names ``what``, after ``timeout_s`` seconds times the slow factor.
     """
     deadline = time.monotonic() + scaled(timeout_s)
     while True:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.suite import SuiteRun
+from tests.lifecycle.kit.suite import SuiteRun
 from topology.model import Fabric
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ece792")]

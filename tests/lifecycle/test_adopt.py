@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.foreign import Foreign, foreign_containers, foreign_fabric, renamed, run_as_owner
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.onlook import Spotter
 from fixtures.instruments.probe import Prober
-from fixtures.instruments.suite import SuiteRun
 from fixtures.instruments.survey import Surveyor
-from fixtures.instruments.watch import watched_network
+from tests.lifecycle.kit.foreign import Foreign, foreign_containers, foreign_fabric, renamed, run_as_owner
+from tests.lifecycle.kit.suite import SuiteRun
+from tests.lifecycle.kit.watch import watched_network
 from topology.errors import EngineError, KernelUnavailable, NotApplicable
 from topology.formats.lab import load_lab
 from topology.formats.pairs_alone import load_pairs_text
@@ -33,7 +33,7 @@ ADDRESS = re.compile(r"\b10\.(\d+)\.0\.")
 
 VANISHING = '''
 from pathlib import Path
-from fixtures.instruments.foreign import run_as_owner
+from tests.lifecycle.kit.foreign import run_as_owner
 
 def test_before(fabric):
     assert fabric.names

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.instruments.containers import Containers, Ping
-from fixtures.suite import LABS_TO_PROVE
+from tests.lifecycle.kit.fixtures import LABS_TO_PROVE
 from topology.errors import KernelUnavailable, NotApplicable
 from topology.expected import expected_journey, reply_to
 from topology.formats.clab import load_clab

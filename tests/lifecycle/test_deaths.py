@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fixtures.suite import StartSuite
+from tests.lifecycle.kit.fixtures import StartSuite
 from topology.kernels.registry import Kernel
 
 pytestmark = pytest.mark.lifecycle

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.suite import SuiteRun
-from fixtures.instruments.watch import watched_network
+from tests.lifecycle.kit.suite import SuiteRun
+from tests.lifecycle.kit.watch import watched_network
 from topology.errors import EngineError, NotApplicable
 from topology.kernels.engine import Engine
 

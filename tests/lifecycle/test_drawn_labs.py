@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from fixtures.instruments.suite import SuiteRun
 from fixtures.session import run_key
-from fixtures.suite import DRAWN_LABS, SEED
+from tests.lifecycle.kit.fixtures import DRAWN_LABS, SEED
+from tests.lifecycle.kit.suite import SuiteRun
 from tests.self.drawn.labs import drawn
 from topology.errors import NotApplicable
 from topology.expected import ExpectedHop, expected_journey, probes_of

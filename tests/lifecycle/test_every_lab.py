@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.instruments.suite import SuiteRun
-from fixtures.suite import LABS_TO_PROVE
+from tests.lifecycle.kit.fixtures import LABS_TO_PROVE
+from tests.lifecycle.kit.suite import SuiteRun
 from topology.errors import NotApplicable
 from topology.formats.lab import LABS, known_labs
 

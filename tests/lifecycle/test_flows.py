@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from fixtures.instruments.flows import FlowProber
-from fixtures.instruments.host_fabric import host_fabric
 from fixtures.instruments.live import LiveFabric
+from tests.lifecycle.kit.host_fabric import host_fabric
 from topology.formats import load
 
 pytestmark = pytest.mark.lifecycle

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.suite import SuiteRun
+from tests.lifecycle.kit.suite import SuiteRun
 
 pytestmark = pytest.mark.lifecycle
 LAB = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fixtures.instruments.machine_tap import machine_tap
-from fixtures.instruments.suite import SuiteRun
-from fixtures.instruments.watch import watched_network
+from tests.lifecycle.kit.suite import SuiteRun
+from tests.lifecycle.kit.watch import watched_network
 from topology.errors import EngineError, NotApplicable
 from topology.kernels.engine import Engine
 

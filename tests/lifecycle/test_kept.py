@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.suite import StartSuite
+from tests.lifecycle.kit.fixtures import StartSuite
 from topology.errors import NotApplicable
 from topology.formats.lab import load_lab
 from topology.kernels.link import Completed

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.kills import Killing
-from fixtures.instruments.suite import SETTLE_S
-from fixtures.suite import POINTS, SEED, StartSuite
+from tests.lifecycle.kit.fixtures import POINTS, SEED, StartSuite
+from tests.lifecycle.kit.kills import Killing
+from tests.lifecycle.kit.suite import SETTLE_S
 from topology.errors import NotApplicable, SnapshotUnusable
 from topology.kernels.cache import Shelf
 from topology.kernels.registry import Kernel

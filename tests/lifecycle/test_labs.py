@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.instruments.suite import SuiteRun
+from tests.lifecycle.kit.suite import SuiteRun
 
 pytestmark = pytest.mark.lifecycle
 WRONG_TAG = "ip link add link trunk name trunk.110 type vlan id 111 && ip link set dev trunk.110 master br110 up"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.instruments.suite import SuiteRun
-from fixtures.suite import StartSuite
+from tests.lifecycle.kit.fixtures import StartSuite
+from tests.lifecycle.kit.suite import SuiteRun
 
 pytestmark = pytest.mark.lifecycle
 INTERRUPTED = 2

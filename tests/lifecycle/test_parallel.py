@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.instruments.suite import SuiteRun
+from tests.lifecycle.kit.suite import SuiteRun
 from topology.model import Fabric
 
 pytestmark = pytest.mark.lifecycle

@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.probe import Prober
-from fixtures.instruments.suite import SuiteRun
+from tests.lifecycle.kit.suite import SuiteRun
 from topology.errors import NotApplicable
 from topology.kernels.cache import Shelf
 from topology.kernels.registry import Kernel

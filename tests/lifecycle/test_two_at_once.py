@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.suite import SuiteRun
-from fixtures.suite import PAIRS
+from tests.lifecycle.kit.fixtures import PAIRS
+from tests.lifecycle.kit.suite import SuiteRun
 from topology.errors import NotApplicable
 from topology.kernels.registry import Kernel
 

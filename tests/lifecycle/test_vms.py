@@ -11,13 +11,13 @@ import pytest
 
 from fixtures.instruments.cores import VCPU, threads_of
 from fixtures.instruments.customers import pair_for_vms, vm_customers
-from fixtures.instruments.host_fabric import host_fabric
 from fixtures.instruments.iperf import Iperf, Load
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.stage import Wire
 from fixtures.instruments.vms import NODE, Vm, joined_vms
-from fixtures.suite import StartSuite
 from reports.perf.cores import Pinning
+from tests.lifecycle.kit.fixtures import StartSuite
+from tests.lifecycle.kit.host_fabric import host_fabric
 from topology.errors import AgentLost, NotApplicable
 from topology.formats.lab import load_lab
 from topology.kernels.qemu import PROCESSORS

@@ -194,7 +194,7 @@ def pytest_stays_above(source: Source) -> Iterator[str]:
 
 def network_tests_ask_the_fabric(source: Source) -> Iterator[str]:
     """A test of the network does not reach around its fixtures."""
-    if not source.under("tests") or source.under("tests/self"):
+    if not source.under("tests") or source.under("tests/self", "tests/lifecycle/kit"):
         return
     for node, module in imports(source):
         if within(module, *SYSTEM_TOOLS):

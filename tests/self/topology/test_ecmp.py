@@ -52,7 +52,7 @@ def test_route_is_read_with_all_its_next_hops(lab: Fabric) -> None:
     route = lab["lc1"].routes[0]
     assert str(route) == ROUTE
     assert [str(hop) for hop in route.next_hops] == ["via 10.1.1.1", "via 10.1.2.1"]
-    assert [way.dev for way in lab["lc1"].ways(route)] == ["lc1_sc1", "lc1_sc2"]
+    assert [egress.dev for egress in lab["lc1"].egresses(route)] == ["lc1_sc1", "lc1_sc2"]
 
 
 def test_plan_names_all_next_hops(lab: Fabric) -> None:

@@ -86,6 +86,7 @@ class Shelf:
         """Make an empty folder to make an entry in; whatever ``publish`` has not taken is removed. Needs ``locked``."""
         place = self.path / f"{MAKING}{uuid.uuid4().hex[:8]}"
         with temporary(place):
+            place.chmod(0o755)  # mmdebstrap may run in another user namespace, whatever the umask
             yield place
 
     def publish(self, made: Path, key: str) -> Path:

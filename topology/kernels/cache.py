@@ -1,9 +1,8 @@
-"""Where hopcheck keeps what is dear to make (guest images, snapshots): entries that are whole or not there.
+"""The cache of guest images and snapshots, which are expensive to make: each entry is whole or not there.
 
-Layout: ``CACHE/KIND/KEY`` (a file or a directory) for finished entries, ``CACHE/KIND.lock``, and
-``CACHE/KIND/.KEY.turn`` while somebody makes the entry of that key. A file has no name while it is being made, so that
-nothing is left of it when its maker is killed; a directory is ``CACHE/KIND/.making-*``, which the lock's next holder
-removes.
+Layout: ``CACHE/KIND/KEY`` (a file or a folder) for finished entries, ``CACHE/KIND.lock``, and ``CACHE/KIND/.KEY.turn``
+while a process makes the entry of that key. It is made in a folder ``CACHE/KIND/.making-*``, which is removed with
+the process, at the latest by the next holder of the lock.
 """
 
 from __future__ import annotations
@@ -13,22 +12,20 @@ import os
 import re
 import shutil
 import sys
-import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from topology.errors import Misuse
+from topology.kernels.ownership.keeper import temporary
 
 MAKING, TURN = ".making-", ".turn"
-RUNS = "runs"
-"""The folder of the cache that is no shelf: what runs under way have noted with their reapers."""
 LIMIT = "HOPCHECK_CACHE_MAX"
 LIMIT_MIB = 4096
-"""What snapshots may take where nothing else is said: some eighty of the reference lab."""
+"""Default for snapshots: about eighty of the reference lab."""
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?([KMGT]?)(?:I?B)?", re.IGNORECASE)
 _UNITS = {"K": 1 << 10, "": 1 << 20, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -42,7 +39,7 @@ def cache_dir() -> Path:
 
 
 def cache_limit() -> int:
-    """How many bytes snapshots may take: $HOPCHECK_CACHE_MAX, in MiB or with a suffix; Misuse for what is no size."""
+    """How many bytes snapshots may take: $HOPCHECK_CACHE_MAX, in MiB or with a suffix; Misuse for anything else."""
     given = os.environ.get(LIMIT, "").strip() or str(LIMIT_MIB)
     found = _SIZE.fullmatch(given)
     if found is None:
@@ -57,15 +54,15 @@ class Shelf:
         self.path = cache_dir() / kind
 
     def entry(self, key: str) -> Path:
-        """Where the entry of this key is, or would be."""
+        """Path of the entry of this key, made or not."""
         return self.path / key
 
     @contextmanager
     def locked(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Be the only process that changes this shelf; ``waiting`` is called once if another one is at it.
+        """Be the only process that changes this shelf; ``waiting`` is called once if another one holds the lock.
 
-        The kernel drops the locks of a process that is killed, so what is half made under a fresh lock is a ruin, and
-        so is a turn that nobody has.
+        The kernel drops the locks of a process that is killed, so what is half made under a fresh lock is a leftover,
+        and so is an unlocked turn.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path.with_suffix(".lock"))
@@ -75,8 +72,8 @@ class Shelf:
             waiting()
             lock.acquire()
         try:
-            for ruin in self.path.glob(f"{MAKING}*"):
-                _remove(ruin)
+            for leftover in self.path.glob(f"{MAKING}*"):
+                _remove(leftover)
             for left in self.path.glob(f".*{TURN}"):
                 with contextlib.suppress(Timeout):
                     end_turn(_locked(left, 0))
@@ -86,50 +83,18 @@ class Shelf:
 
     @contextmanager
     def making(self) -> Iterator[Path]:
-        """An empty directory to make an entry in; gone afterwards unless ``publish`` took it. Needs ``locked``."""
-        from topology.kernels.journal import journal
-
-        place = Path(tempfile.mkdtemp(prefix=MAKING, dir=self.path))
-        forget = journal.note("folder", path=str(place))
-        place.chmod(0o755)
-        try:
+        """Make an empty folder to make an entry in; whatever ``publish`` has not taken is removed. Needs ``locked``."""
+        place = self.path / f"{MAKING}{uuid.uuid4().hex[:8]}"
+        with temporary(place):
+            place.chmod(0o755)  # mmdebstrap may run in another user namespace, whatever the umask
             yield place
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
-            forget()
-
-    @contextmanager
-    def making_file(self) -> Iterator[MadeFile]:
-        """An empty file to make an entry in; gone afterwards unless ``publish_file`` took it. Needs ``locked``."""
-        name = None
-        try:
-            descriptor = os.open(self.path, os.O_TMPFILE | os.O_RDWR, 0o644)
-        except OSError:  # not every file system has files without a name: NFS has not
-            descriptor, name = tempfile.mkstemp(prefix=MAKING, dir=self.path)
-            os.fchmod(descriptor, 0o644)
-        try:
-            yield MadeFile(descriptor, name or f"/proc/self/fd/{descriptor}")
-        finally:
-            os.close(descriptor)
-            if name:
-                os.unlink(name)  # noqa: PTH108
-
-    def publish_file(self, made: MadeFile, key: str) -> Path:
-        """Give a made file the name of this key, where there is none yet, once its bytes are on disk."""
-        os.fsync(made.descriptor)
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            os.link(made.name, key, dst_dir_fd=folder, follow_symlinks=True)  # linkat(2): AT_SYMLINK_FOLLOW
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return self.entry(key)
 
     def publish(self, made: Path, key: str) -> Path:
-        """Turn a made directory into the entry of this key, in one step and only once its bytes are on disk."""
-        for file in made.iterdir():
+        """Turn a file or folder made in ``making`` into the entry of a key, in one step, once its bytes are on disk."""
+        for file in made.iterdir() if made.is_dir() else ():
             _sync(file)
         _sync(made)
+        made.chmod(0o755 if made.is_dir() else 0o644)
         final = self.entry(key)
         self.remove(key)
         made.rename(final)
@@ -140,15 +105,15 @@ class Shelf:
         """Remove the entry of this key, if it is there: at once, not bit by bit. Needs ``locked``."""
         entry = self.entry(key)
         if entry.is_dir():
-            ruin = entry.with_name(f"{MAKING}{key}")
-            entry.rename(ruin)
-            entry = ruin
+            leftover = entry.with_name(f"{MAKING}{key}")
+            entry.rename(leftover)
+            entry = leftover
         _remove(entry)
 
     def wait_turn(self, key: str, timeout_s: float) -> FileLock | None:
-        """Be the one who makes the entry of a key, or wait until it is made; None when that takes too long.
+        """Take the turn to make the entry of a key, once no other process has it; None when that takes too long.
 
-        Whoever gets the turn looks again for the entry, and gives it back by ``end_turn``; the kernel does so at death.
+        The holder looks again for the entry, and returns the turn by ``end_turn``; the kernel does so at its death.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         try:
@@ -157,7 +122,7 @@ class Shelf:
             return None
 
     def touch(self, key: str) -> None:
-        """Note that an entry is used: those that are not go first."""
+        """Note that an entry is used: the others are removed first."""
         with contextlib.suppress(OSError):
             os.utime(self.entry(key))
 
@@ -188,14 +153,6 @@ class Shelf:
                     self.remove(entry.name)
 
 
-@dataclass(frozen=True)
-class MadeFile:
-    """A file that is being made: its descriptor, and a path that leads to it."""
-
-    descriptor: int
-    name: str
-
-
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
@@ -204,10 +161,9 @@ def _remove(path: Path) -> None:
 
 
 def end_turn(turn: FileLock) -> None:
-    """Let the next one make the entry, and leave no file behind.
+    """Let the next process make the entry, and leave no file behind.
 
-    The file goes while it is locked: filelock looks whether a file that it has locked still has its name, and tries
-    again where it has not.
+    The file goes while it is locked: filelock tries again where a file that it has locked has lost its name.
     """
     Path(turn.lock_file).unlink(missing_ok=True)
     turn.release()
@@ -238,7 +194,7 @@ def _sync(path: Path) -> None:
 
 def clean() -> None:
     """Remove every entry of every kind; an entry that is being made is waited for."""
-    for folder in (path for path in cache_dir().glob("*") if path.is_dir() and path.name != RUNS):
+    for folder in (path for path in cache_dir().glob("*") if path.is_dir()):
         shelf = Shelf(folder.name)
         with shelf.locked():
             shelf.keep_newest(0)

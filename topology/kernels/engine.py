@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from topology.errors import EngineError
-from topology.kernels.owner import Owner
+from topology.kernels.ownership.processes import Owner
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -29,14 +29,14 @@ IMAGE = "hopcheck-node"
 LABELS = SESSION, OWNER, NODE = ("hopcheck.session", "hopcheck.owner", "hopcheck.node")
 """The labels: which run's, made by which process, which node of the fabric."""
 PROOF = "HOPCHECK_NODE"
-"""The environment variable by which a container's process is told from another machine's of the same number."""
+"""The environment variable by which a container's process is told from one of another machine."""
 CAPABILITIES = ("NET_ADMIN", "NET_RAW")
 PROCESSES_MAX, MEMORY_MAX = 256, 256 << 20
 TIMEOUT_S = 60
 NOT_FOUND, CONFLICT = 404, 409
 """The engine's answers for a container that has gone, and for one whose removal is under way."""
 NOWHERE = "127.0.0.1"
-"""The only resolver that a container is told of: its own loopback, where nothing answers."""
+"""The only resolver of a container: its own loopback, where nothing answers."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Running:
-    """A container that somebody runs: its id, the names it goes by, its first process as the engine's kernel counts."""
+    """A running container: its id, the names it goes by, its first process as the engine's kernel counts."""
 
     id: str
     names: tuple[str, ...]
@@ -67,12 +67,12 @@ class Engine:
 
     @classmethod
     def of_this_machine(cls) -> Engine:
-        """The engine of DOCKER_HOST or of the usual socket; EngineError says why there is none, and what fixes it."""
+        """The engine of DOCKER_HOST or of the usual socket; EngineError says why there is none, and the fix."""
         return cls.at(os.environ.get("DOCKER_HOST") or MACHINES_SOCKET)
 
     @classmethod
     def at(cls, address: str) -> Engine:
-        """The engine behind a socket of this machine; one elsewhere has containers that nobody here can enter."""
+        """The engine behind a socket of this machine; one elsewhere has containers that cannot be entered from here."""
         if not address.startswith("unix://"):
             raise EngineError(f"container engine - expected one on this machine (unix://...) - seen {address}")
         from docker import APIClient
@@ -167,7 +167,7 @@ class Engine:
             return list(self._client.containers(all=True, filters={"label": label}))
 
     def _remove(self, container: str) -> None:
-        """Remove a container, unless somebody else is at it or has been."""
+        """Remove a container, unless another process removes it or has done so."""
         with _explained(f"container engine - container {container[:12]}"), _tolerated(NOT_FOUND, CONFLICT):
             self._client.remove_container(container, force=True, v=True)
 
@@ -230,7 +230,7 @@ def node_image(busybox: bytes) -> bytes:
 
 
 APPLETS = ("sh", "sleep", "cat", "echo", "ip", "ls", "nc", "ping", "ping6", "ps", "traceroute", "vi")
-"""What somebody finds who enters a node."""
+"""The commands inside a node."""
 
 
 def main(arguments: Sequence[str]) -> int:

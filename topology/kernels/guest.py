@@ -28,7 +28,7 @@ from topology.kernels.bundle import agent_parcel
 from topology.kernels.cache import cache_dir, end_turn
 from topology.kernels.image import ensure_image
 from topology.kernels.link import AgentLink
-from topology.kernels.qemu import DOOR, PROGRAM, Machine, Qemu, kvm_refusal
+from topology.kernels.qemu import DOOR, PROGRAM, MicroVm, Qemu, kvm_refusal
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Others, Progress, Wanted
 from topology.kernels.snapshot import (
     Snapshot,
@@ -55,7 +55,7 @@ class GuestKernel(Kernel):
 
     kind = "guest"
 
-    def __init__(self, qemu: Qemu, agent: AgentLink, machine: Machine, kept_at: Path | None) -> None:
+    def __init__(self, qemu: Qemu, agent: AgentLink, machine: MicroVm, kept_at: Path | None) -> None:
         self.qemu, self.agent, self._kept_at = qemu, agent, kept_at
         self._saved_as: str | None = None
         self._turn: FileLock | None = None
@@ -76,20 +76,20 @@ class GuestKernel(Kernel):
         if not refusal:
             progress("starting the guest with KVM")
             try:
-                return cls._bring_up(Machine(image, "kvm", wanted))
+                return cls._bring_up(MicroVm(image, "kvm", wanted))
             except KernelUnavailable as error:
                 refusal = f"the trial boot failed: {_gist(str(error))}"
                 trial_failed = True
         progress("starting the guest with software emulation (TCG)")
-        kernel = cls._bring_up(Machine(image, "tcg", wanted))
+        kernel = cls._bring_up(MicroVm(image, "tcg", wanted))
         kernel.info = replace(kernel.info, why="; ".join(filter(None, (f"no KVM: {refusal}", kernel.info.why))))
         if trial_failed:
             _remember_refusal(refusal)
         return kernel
 
     @classmethod
-    def _bring_up(cls, machine: Machine) -> GuestKernel:
-        """A snapshot that is not whole or does not come back is discarded, said, and made again."""
+    def _bring_up(cls, machine: MicroVm) -> GuestKernel:
+        """Restore or boot; a snapshot that is not whole or does not come back is reported and made again."""
         if machine.wanted.plan is None:
             return cls._boot(machine)
         key = snapshot_key(machine, machine.wanted.plan)
@@ -113,7 +113,7 @@ class GuestKernel(Kernel):
         return kernel
 
     @classmethod
-    def _try_restore(cls, machine: Machine, key: str) -> tuple[GuestKernel | None, str]:
+    def _try_restore(cls, machine: MicroVm, key: str) -> tuple[GuestKernel | None, str]:
         """The guest of a snapshot, or why the one that was there had to be discarded."""
         try:
             snapshot = find_snapshot(key)
@@ -123,7 +123,7 @@ class GuestKernel(Kernel):
             return None, f"its snapshot was discarded: {str(error)[:160]}"
 
     @classmethod
-    def _restore(cls, machine: Machine, snapshot: Snapshot) -> GuestKernel:
+    def _restore(cls, machine: MicroVm, snapshot: Snapshot) -> GuestKernel:
         def greet(qemu: Qemu, agent: AgentLink) -> None:
             qemu.resume(RESTORE_TIMEOUT_S)
             agent.ask_hello()
@@ -138,7 +138,7 @@ class GuestKernel(Kernel):
         return kernel
 
     @classmethod
-    def _boot(cls, machine: Machine) -> GuestKernel:
+    def _boot(cls, machine: MicroVm) -> GuestKernel:
         def greet(_: Qemu, agent: AgentLink) -> None:
             agent.send_parcel(agent_parcel())
             agent.wait_hello(BOOT_TIMEOUT_S[machine.accelerator])
@@ -148,7 +148,7 @@ class GuestKernel(Kernel):
     @classmethod
     def _launch(
         cls,
-        machine: Machine,
+        machine: MicroVm,
         greet: Callable[[Qemu, AgentLink], None],
         state_fd: int | None = None,
     ) -> GuestKernel:
@@ -232,7 +232,7 @@ def _gist(message: str) -> str:
 
 
 def _kept_folder() -> Path:
-    """A folder for a kept QEMU's socket, in which nobody but us can do anything."""
+    """A folder for a kept QEMU's socket, which only this user can enter."""
     return Path(tempfile.mkdtemp(prefix="hopcheck-kept-"))
 
 

@@ -2,8 +2,8 @@
 
 A sandbox in a user namespace cannot enter namespaces that the machine's root has made; this one has none, and sees
 the machine's processes. Its own network, mount and PID namespaces are fresh all the same: it stands outside the
-machine's network, names its nodes where nobody else sees them, and the kernel removes everything when it dies. What
-is not its own (containers, a fabric that somebody else has built) it enters only by ``netns_adopt``, which refuses the
+machine's network, names its nodes where no other process sees them, and the kernel removes everything when it dies. It
+enters foreign namespaces (containers, another fabric) only by ``netns_adopt``, which refuses the
 machine's first network namespace and ours.
 """
 
@@ -18,7 +18,7 @@ from topology.errors import KernelUnavailable
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.engine import Engine
 from topology.kernels.host import HostKernel
-from topology.kernels.journal import journal
+from topology.kernels.ownership.reaper import start_reaper
 from topology.kernels.registry import ANYTHING, Others, Progress, Wanted
 
 
@@ -28,7 +28,7 @@ class HereKernel(HostKernel):
     kind = "here"
     new_namespaces: ClassVar[tuple[str, ...]] = ("--net", "--mount", "--pid", "--fork", "--kill-child=KILL")
     _engine: Engine | None = None
-    _forget: Callable[[], None] = staticmethod(lambda: None)
+    _call_off_reaper: Callable[[], None] = staticmethod(lambda: None)
 
     @classmethod
     def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> HereKernel:
@@ -44,11 +44,11 @@ class HereKernel(HostKernel):
         return ((),)
 
     def engine(self) -> Engine:
-        """This machine's container engine; what is made with it goes when this kernel is closed, or we die."""
+        """This machine's container engine; its containers go when this kernel is closed or this process dies."""
         if self._engine is None:
             self._engine = Engine.of_this_machine()
             self._engine.remove_of_dead_owners()
-            self._forget = journal.note("containers", engine=self._engine.address, session=self._engine.session)
+            self._call_off_reaper = start_reaper(self._engine)
         return self._engine
 
     def others(self) -> Others:
@@ -57,9 +57,9 @@ class HereKernel(HostKernel):
         return Others(f"/proc/{os.getpid()}/root{NETNS_DIR}", ((own.st_dev, own.st_ino),), has_engine=True)
 
     def outlive(self) -> None:
-        """Let the sandbox and its containers stay when we end."""
+        """Let the sandbox and its containers outlive this process."""
         super().outlive()
-        self._forget()
+        self._call_off_reaper()
 
     def end_command(self) -> str:
         """The command that ends a kept sandbox, and removes its containers."""
@@ -72,5 +72,5 @@ class HereKernel(HostKernel):
         if self._engine is not None:
             self._engine.remove_own()
             self._engine.close()
-            self._forget()
+            self._call_off_reaper()
             self._engine = None

@@ -19,8 +19,8 @@ from typing import IO, ClassVar
 from topology.errors import AgentLost, KernelUnavailable
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.bundle import LOADER, agent_parcel
-from topology.kernels.keeper import KEEP, keeper_command
 from topology.kernels.link import AgentLink
+from topology.kernels.ownership.keeper import KEEP, keeper_command
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
 
 NEW_NAMESPACES = (
@@ -107,7 +107,7 @@ class HostKernel(Kernel):
         return cls(process, link, words, bool(user))
 
     def _have_keeper(self) -> None:
-        """Have somebody else hold the agent's stream open, so that it need not end with this process."""
+        """Start a keeper that holds the agent's stream open, so that it need not end with this process."""
         null = subprocess.DEVNULL
         self._keeper_stream, far = socket.socketpair()
         with far:

@@ -26,9 +26,10 @@ WORDS_MAX = 1000
 """Characters of an agent's error that a message quotes."""
 CALL_TIMEOUT_S = 60.0
 ACTS = ("exec", "input", "write_files")
-"""The requests that can change what a kernel tells nobody of, such as a sysctl."""
+"""The requests that can change what no kernel notification reports, such as a sysctl."""
 SILENCE_S = 1.0
 T = TypeVar("T")
+Listener = Callable[[str, bytes], None]
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,11 @@ class Completed:
 class _Pending:
     """A request under way: its output so far, and its answer."""
 
+    op: str
+    listener: Listener | None = None
     output: dict[str, bytearray] = field(default_factory=dict)
-    listener: Callable[[str, bytes], None] | None = None
     reply: Reply | None = None
     error: Mapping[str, Any] | None = None
-    op: str = ""
 
     @property
     def done(self) -> bool:
@@ -117,7 +118,7 @@ class AgentLink:
         self._send_bytes(parcel)
 
     def ask_hello(self) -> None:
-        """Have an agent that has been running for long say who it is; its word is no answer but an event."""
+        """Ask a restored agent for its hello, which comes as an event and not as an answer."""
         text = json.dumps({"id": 0, "op": "hello"}).encode()
         self._send_bytes(struct.pack("!II", len(text), 0) + text)
 
@@ -136,14 +137,12 @@ class AgentLink:
         self,
         argv: Sequence[str],
         ns: str | None,
-        listener: Callable[[str, bytes], None],
+        listener: Listener,
         terminal: bool = False,
     ) -> int:
         """Start a command whose output goes to ``listener(stream, bytes)``; gives the request's number."""
         fields = {"argv": list(argv), "ns": ns, "terminal": terminal}
-        number = self._ask("exec", b"", fields)
-        self._pending[number].listener = listener
-        return number
+        return self._ask("exec", b"", fields, listener)
 
     def ended(self, number: int) -> int | None:
         """The exit code of a started command, None while it runs; never waits."""
@@ -153,7 +152,7 @@ class AgentLink:
         return self._take(number).get("code", int)
 
     def end(self, number: int) -> None:
-        """Kill a started command with all that it started; ``ended`` tells when it is gone."""
+        """Kill a started command with all that it started; ``ended`` reports when it is gone."""
         self.call("end", to=number)
 
     def pump(self, timeout_s: float) -> None:
@@ -186,12 +185,13 @@ class AgentLink:
         """End the stream; the agent ends with it."""
         self._stream.close()
 
-    def _ask(self, op: str, body: bytes, fields: Mapping[str, Any]) -> int:
+    def _ask(self, op: str, body: bytes, fields: Mapping[str, Any], listener: Listener | None = None) -> int:
+        """Send a request; its output can arrive before this returns, so the listener is known before it is sent."""
         self._number += 1
         text = json.dumps({"id": self._number, "op": op, **fields}, separators=(",", ":")).encode()
         if len(text) > HEADER_MAX or len(body) > BODY_MAX:
             raise AgentError(f"agent - request {op} - expected at most {BODY_MAX} bytes - seen {len(body)}")
-        self._pending[self._number] = _Pending(op=op)
+        self._pending[self._number] = _Pending(op, listener)
         self._acts += op in ACTS
         self._send_bytes(struct.pack("!II", len(text), len(body)) + text + body)
         return self._number
@@ -328,6 +328,6 @@ def _output(pending: _Pending, stream: object, body: bytes) -> str:
 
 
 def _words(said: object) -> str:
-    """What an agent says, fit to be printed: bounded, and without halves of surrogate pairs."""
+    """Text from an agent, made printable: bounded, and without halves of surrogate pairs."""
     text = said if isinstance(said, str) else f"({type(said).__name__})"
     return text[:WORDS_MAX].encode(errors="replace").decode()

@@ -59,7 +59,7 @@ class Netlink:
         self._write_sysctls(plan.sysctls_to_write(late=True))
 
     def adopt(self, paths: Mapping[str, str], never: Iterable[Sequence[int]] = ()) -> None:
-        """Take namespaces that somebody else has made, by name and path.
+        """Take foreign namespaces, by name and path.
 
         AgentError for one of ``never`` (st_dev, st_ino).
         """
@@ -131,7 +131,7 @@ class Netlink:
         return found
 
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
-        """Which link kinds this kernel does not offer, each with the kernel's own words (a scratch namespace tells)."""
+        """The link kinds that this kernel refuses in a scratch namespace, each with the kernel's own words."""
         scratch = "hopcheck-probe"
         self._agent.call("netns_add", names=[scratch])
         try:
@@ -158,7 +158,7 @@ class Netlink:
         return ""
 
     def _write_sysctls(self, sysctls: Iterable[Operation]) -> None:
-        """Those that this kernel has; nodes that get the same are told once, and each is entered once."""
+        """Those that this kernel has; nodes that get the same share one entry, and each is entered once."""
         by_node: dict[str, list[tuple[str, str]]] = {}
         for op in sysctls:
             by_node.setdefault(op.node, []).append((proc_path(op.arguments["key"]), op.arguments["value"]))

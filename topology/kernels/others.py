@@ -17,7 +17,7 @@ from topology.kernels.registry import Kernel, Others
 
 Identity: TypeAlias = tuple[int, int]
 NAMESPACES_MAX = 4096
-"""More than this on one kernel is no fabric that somebody looks at by hand."""
+"""More than this on one kernel is no fabric that a person inspects."""
 MININET = "mininet:"
 """How Mininet marks the shell of each of its hosts (mininet/node.py): its last argument is this and the name."""
 
@@ -31,7 +31,7 @@ class Found:
     names: tuple[str, ...]
     words: tuple[str, ...]
     process: str = ""
-    """The short name of its oldest process; weaker than a name, because nobody has chosen it for the namespace."""
+    """The short name of its oldest process; weaker than a name, which its owner has chosen."""
     forbidden: bool = False
     """Whether it is the machine's first or the run's own, which are never entered."""
 
@@ -63,7 +63,7 @@ def merged(
     processes: Sequence[tuple[int, Identity, Sequence[str]]],
     never: frozenset[Identity],
 ) -> list[Found]:
-    """One entry for each distinct namespace, with all its names; those that somebody has named come first."""
+    """One entry for each distinct namespace, with all its names; named ones come first."""
     paths: dict[Identity, str] = {}
     names: dict[Identity, list[str]] = {}
     words: dict[Identity, list[str]] = {}
@@ -132,7 +132,7 @@ def _containers(kernel: Kernel, others: Others) -> tuple[list[tuple[str, Sequenc
 
 
 def _on_this_kernel(agent: Agent, pids: Mapping[str, int]) -> frozenset[str]:
-    """Which containers' processes are what the engine says: one in a virtual machine counts processes otherwise.
+    """The containers whose processes have the engine's numbers: an engine in a virtual machine has others.
 
     The container's id stands in its process's mounts (/etc/hostname comes from the engine's folder) or control group.
     """

@@ -12,7 +12,7 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,11 +21,9 @@ from qemu.qmp import QMPClient, QMPError
 
 from topology.errors import KernelUnavailable
 from topology.kernels.image import KERNEL_ARGUMENTS, TCG_ARGUMENTS, Image
-from topology.kernels.journal import journal
-from topology.kernels.keeper import KEEP, KEEPER, keeper_command
-from topology.kernels.owner import start_time
+from topology.kernels.ownership.keeper import KEEP, KEEPER, keeper_command
+from topology.kernels.ownership.processes import dies_with
 from topology.kernels.registry import ANYTHING, Wanted
-from topology.kernels.tied import dies_with
 from topology.wait import wait_for
 
 PROGRAM = "qemu-system-x86_64"
@@ -50,7 +48,7 @@ MONITOR_TIMEOUT_S, QUIT_TIMEOUT_S, END_S = 10.0, 5.0, 0.5
 
 
 @dataclass(frozen=True)
-class Machine:
+class MicroVm:
     """What a microVM is made of: the image, the accelerator, and what it is wanted for."""
 
     image: Image
@@ -80,10 +78,9 @@ class Qemu:
         self._sockets, self._loop, self._monitor = sockets, asyncio.Runner(), QMPClient("guest")
         self._connected = False
         self._console = ""
-        self._forget: Callable[[], None] = lambda: None
 
     @classmethod
-    def launch(cls, machine: Machine, keep_at: Path | None = None, state_fd: int | None = None) -> Qemu:
+    def launch(cls, machine: MicroVm, keep_at: Path | None = None, state_fd: int | None = None) -> Qemu:
         """Start QEMU; with ``keep_at`` it may ``outlive`` us and serves its agent on a socket there.
 
         With ``state_fd`` it does not boot but takes up a saved state from that descriptor, and waits for ``resume``.
@@ -95,7 +92,7 @@ class Qemu:
             raise KernelUnavailable(f"{PROGRAM} - expected to start - seen {error}") from error
 
     @classmethod
-    def _launch(cls, machine: Machine, keep_at: Path | None, state_fd: int | None) -> Qemu:
+    def _launch(cls, machine: MicroVm, keep_at: Path | None, state_fd: int | None) -> Qemu:
         with contextlib.ExitStack() as stack:
             errors = stack.enter_context(tempfile.TemporaryFile())
             agent, agent_far = socket.socketpair()
@@ -132,10 +129,7 @@ class Qemu:
                 start_new_session=True,
                 cwd="/",
             )
-            made = cls(process, Sockets(agent, monitor, keeper), os.fdopen(os.dup(errors.fileno()), "rb"))
-        if keep_at is None and (started := start_time(process.pid)) is not None:
-            made._forget = journal.note("process", pid=process.pid, started=started)
-        return made
+            return cls(process, Sockets(agent, monitor, keeper), os.fdopen(os.dup(errors.fileno()), "rb"))
 
     def command(self, name: str, **arguments: Any) -> Any:
         """Ask the monitor; KernelUnavailable when it cannot answer in time."""
@@ -244,10 +238,9 @@ class Qemu:
         self._loop.close()
         for end in (self._sockets.monitor, self._sockets.agent, self._sockets.keeper, self._words):
             end.close()
-        self._forget()
 
 
-def qemu_arguments(machine: Machine, files: Sequence[int], stream: str, monitor_fd: int) -> tuple[str, ...]:
+def qemu_arguments(machine: MicroVm, files: Sequence[int], stream: str, monitor_fd: int) -> tuple[str, ...]:
     """QEMU's command line behind its name; ``files`` are the descriptors of kernel, initrd and root file system."""
     kernel, initrd, rootfs = (f"/dev/fd/{descriptor}" for descriptor in files)
     words = [*KERNEL_ARGUMENTS, *(TCG_ARGUMENTS if machine.accelerator == "tcg" else ())]

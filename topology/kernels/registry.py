@@ -37,9 +37,9 @@ class KernelInfo:
 class Wanted:
     """What a kernel is started for.
 
-    With ``keep`` it can ``outlive`` this process, until somebody ends it by ``end_command``. With ``plan`` a kind
+    With ``keep`` it can ``outlive`` this process, until ``end_command`` ends it. With ``plan`` a kind
     that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine. With
-    ``wire`` it has a network card, which speaks to whoever has the other end of that connected stream socket (its
+    ``wire`` it has a network card, whose peer is the other end of that connected stream socket (its
     descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
     ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is what it must have enough of.
     """
@@ -120,7 +120,7 @@ class Kernel(abc.ABC):
         """The command that ends a kept kernel."""
 
     def outlive(self) -> None:
-        """Live on when this process ends: ``end_command`` has been told. Before this, a killed run takes it along."""
+        """Live on when this process ends, once ``end_command`` is printed; before, a killed run takes it along."""
         return
 
     @property
@@ -173,7 +173,7 @@ def kernel_class(kind: str) -> type[Kernel]:
 def start_kernel(choice: str, needs: Iterable[str], progress: Progress, wanted: Wanted = ANYTHING) -> Kernel:
     """The first kernel of the choice (``auto``: of all) that offers the link kinds a lab needs, and what is wanted.
 
-    Raises KernelUnavailable with the reason for each kind that was tried, and what would fix it.
+    Raises KernelUnavailable with the reason for each kind that was tried, and the fix.
     """
     reasons: list[tuple[str, str]] = []
     kinds = (AUTO_WITH_ENGINE if wanted.engine else AUTO) if choice == "auto" else (choice,)

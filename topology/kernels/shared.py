@@ -47,9 +47,9 @@ class NeighbourTable:
 
 
 def neighbour_tables(agent: Agent) -> list[NeighbourTable]:
-    """The tables of the kernel under an agent; NetlinkError where the answer is not what a kernel says.
+    """The tables of the kernel under an agent; NetlinkError where the answer is malformed.
 
-    A dump in several parts says a table again at the start of each part (neightbl_dump_info, net/core/neighbour.c).
+    A dump in several parts repeats a table at the start of each part (neightbl_dump_info, net/core/neighbour.c).
     """
     answer = agent.call("netlink", REQUEST, chunks=[[None, len(REQUEST), 0]]).body
     try:

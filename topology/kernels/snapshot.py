@@ -2,7 +2,7 @@
 
 A snapshot belongs to everything it was made of: image, agent, plan, QEMU and its options, and this machine's
 processor (an emulated TSC runs at the host's rate). All of that is its key; a file that is not whole is discarded and
-made again, never trusted. What a restored guest must be told (the time, fresh randomness) is told before anything else.
+made again, never trusted. A restored guest gets the time and fresh randomness before anything else.
 
 A snapshot is one file: a skippable frame of zstd's (RFC 8878, 3.1.2) with the manifest, then the state, packed.
 """
@@ -26,7 +26,7 @@ from filelock import FileLock
 from topology.errors import KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_source
 from topology.kernels.cache import Shelf, cache_limit
-from topology.kernels.qemu import PROGRAM, Machine, Qemu, qemu_arguments
+from topology.kernels.qemu import PROGRAM, MicroVm, Qemu, qemu_arguments
 from topology.plan import Plan
 from topology.wait import scaled
 
@@ -63,7 +63,7 @@ class Snapshot:
             unpacking.wait()
 
 
-def snapshot_key(machine: Machine, plan: Plan) -> str:
+def snapshot_key(machine: MicroVm, plan: Plan) -> str:
     """What a snapshot depends on, as one name."""
     version = subprocess.run((PROGRAM, "--version"), capture_output=True, text=True, check=False).stdout
     wire, tap = (None if end is None else 0 for end in (machine.wanted.wire, machine.wanted.tap))
@@ -110,14 +110,14 @@ def discard_snapshot(key: str) -> None:
 
 
 def wait_turn(key: str) -> FileLock | None:
-    """Be the one who makes the snapshot of a key, or wait until it is made; None when that takes too long."""
+    """Take the turn to make the snapshot of a key, once no other run has it; None when that takes too long."""
     return Shelf("snapshots").wait_turn(key, scaled(TURN_TIMEOUT_S))
 
 
 def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) -> None:
     """Save a running guest and let it run on; does nothing where the snapshot is already there.
 
-    A guest that cannot be saved is said and goes on unsaved: a snapshot is a convenience.
+    A guest that cannot be saved is reported and goes on unsaved: a snapshot is a convenience.
     """
     shelf = Shelf("snapshots")
     try:
@@ -125,12 +125,12 @@ def save_snapshot(qemu: Qemu, key: str, fingerprint: str, progress: Progress) ->
             if shelf.entry(key).exists():
                 return
             progress("saving the fabric for the next run")
-            with shelf.making_file() as made, open(made.descriptor, "r+b", buffering=0, closefd=False) as file:
+            with shelf.making() as place, (made := place / "state").open("w+b", buffering=0) as file:
                 file.seek(HEAD_BYTES)
                 _write_state(qemu, file)
                 file.seek(HEAD_BYTES)
                 write_head(file, {"key": key, "fingerprint": fingerprint, "sha256": _digest(file)})
-                shelf.publish_file(made, key)
+                shelf.publish(made, key)
             shelf.keep_within(cache_limit(), spared=key)
     except (OSError, KernelUnavailable) as error:
         progress(f"no snapshot was saved: {error}")

@@ -1,4 +1,4 @@
-"""Nodes that somebody else has made and wired: they are found, entered and looked at; nothing of them is changed."""
+"""Nodes of a foreign fabric: they are found, entered and looked at; nothing of them is changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from topology.kernels.netlink import Netlink
 from topology.kernels.others import Found, Identity, find_others, identities
 from topology.kernels.registry import Kernel, Others
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
-from topology.kernels.rtnl.ends import End, ends_request, netnsid_request, read_ends, read_netnsid, tunnel_ports
+from topology.kernels.rtnl.ends import LinkEnd, ends_request, netnsid_request, read_ends, read_netnsid, tunnel_ports
 from topology.model import Address, Fabric, stable_mac
 from topology.packet import Probe
 from topology.plan import Operation, Plan
@@ -62,13 +62,13 @@ class Onlooker(Netlink):
         """Refused."""
         raise NotApplicable(ONLY_LOOKED_AT)
 
-    def ends(self, nodes: Sequence[str]) -> dict[str, Sequence[End]]:
+    def ends(self, nodes: Sequence[str]) -> dict[str, Sequence[LinkEnd]]:
         """Every device of each node."""
         request = ends_request()
         answers = self._relay([(node, request, NETLINK_ROUTE) for node in nodes])
         return {node: read_ends(node, answer) for node, answer in zip(nodes, answers, strict=True)}
 
-    def joined(self, nodes: Mapping[str, Found], fds: Mapping[str, int]) -> list[tuple[Identity, End, Identity]]:
+    def joined(self, nodes: Mapping[str, Found], fds: Mapping[str, int]) -> list[tuple[Identity, LinkEnd, Identity]]:
         """Which of the namespaces veth pairs join, by which end of the first, as their kernel numbers them."""
         names = {one.identity: name for name, one in nodes.items()}
         ends = {nodes[name].identity: known for name, known in self.ends(list(nodes)).items()}
@@ -134,7 +134,7 @@ class AdoptedRuntime:
         return onlooker
 
     def _declared(self, fabric: Fabric, found: Sequence[Found], others: Others) -> dict[str, Found]:
-        """Those of the right names are looked at first, all others only where names do not tell."""
+        """Those of the right names are looked at first, all others only where names do not suffice."""
         names = {node.name for node in fabric.nodes}
         for candidates in ([one for one in found if names & {*one.names, one.process}], found):
             with self._visited(candidates, others) as visited:

@@ -1,15 +1,15 @@
-"""Where a packet would leave an adopted fabric for a network of somebody else's, by its nodes' routes. Pure.
+"""Where a packet would leave an adopted fabric for a foreign network, by its nodes' routes. Pure.
 
 A fabric that others have built need not be closed: a container may have a network card of the machine's engine and a
 default route through it, and the addresses of labs belong to strangers on the Internet. Policy rules and further
-tables are not followed, nor what a VXLAN device sends: its owner has said to whom.
+tables are not followed, nor what a VXLAN device sends: its owner has chosen its peers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from topology.kernels.rtnl.ends import End
+from topology.kernels.rtnl.ends import LinkEnd
 from topology.model import Address
 from topology.state import NodeState, RouteState, best_routes
 
@@ -18,11 +18,11 @@ LOCAL_KINDS = frozenset(
 )
 """Kinds of links that lead nowhere but through other devices of their node (ip-link(8))."""
 Outlets = Mapping[str, frozenset[str]]
-"""By node the devices that lead to nobody of the fabric."""
+"""By node the devices that lead to no node of the fabric."""
 
 
 def outlets_of(
-    ends: Mapping[str, Sequence[End]], joined: Collection[tuple[str, int]], states: Mapping[str, NodeState]
+    ends: Mapping[str, Sequence[LinkEnd]], joined: Collection[tuple[str, int]], states: Mapping[str, NodeState]
 ) -> Outlets:
     """By node: cards, veths whose other end is not in the fabric, and bridges with such a member.
 
@@ -36,7 +36,7 @@ def outlets_of(
     return {node: out for node, out in found.items() if out}
 
 
-def _stays(node: str, end: End, joined: Collection[tuple[str, int]]) -> bool:
+def _stays(node: str, end: LinkEnd, joined: Collection[tuple[str, int]]) -> bool:
     if end.kind == "veth":
         return end.peer is None or (node, end.index) in joined
     return end.kind in LOCAL_KINDS

@@ -12,11 +12,11 @@ from itertools import count
 
 from topology.errors import NodeNotFound
 from topology.kernels.others import Found, Identity
-from topology.kernels.rtnl.ends import End
+from topology.kernels.rtnl.ends import LinkEnd
 from topology.model import NAME_MAX, Address, Node
 
 LISTED = 30
-"""How many namespaces a message lists: what somebody reads."""
+"""How many namespaces a message lists: as many as a person reads."""
 Addresses = Mapping[Identity, frozenset[Address]]
 
 
@@ -27,7 +27,7 @@ def by_name(name: str, found: Sequence[Found]) -> list[Found]:
 
 
 def named_and_right(nodes: Sequence[Node], found: Sequence[Found], addresses: Addresses) -> bool:
-    """Whether each node's name leads to one namespace that carries its addresses: nobody else need be looked at."""
+    """True if each node's name leads to one namespace that carries its addresses: no other need be looked at."""
     return all(
         len(candidates := by_name(node.name, found)) == 1 and _carries(candidates[0], node, addresses) for node in nodes
     )
@@ -88,10 +88,10 @@ def there_is(found: Iterable[Found]) -> str:
     return f"there is: {'; '.join(there[:LISTED]) or 'no namespace of anybody else'}{more}"
 
 
-def maybe_joined(ends: Mapping[Identity, Sequence[End]]) -> list[tuple[Identity, End, Identity]]:
+def maybe_joined(ends: Mapping[Identity, Sequence[LinkEnd]]) -> list[tuple[Identity, LinkEnd, Identity]]:
     """Each veth end and every namespace that has a veth naming it back: among them is its peer's.
 
-    A veth says its peer's index, and small indexes are in every namespace: what the kernel says of numbers decides.
+    A veth reports its peer's index, and small indexes are in every namespace: the kernel's namespace numbers decide.
     """
     by_ends: dict[tuple[int, int], list[Identity]] = {}
     for identity, known in ends.items():

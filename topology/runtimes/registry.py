@@ -28,7 +28,7 @@ class Runtime(Protocol):
 
 
 ADOPTED = "adopted"
-"""The kind of nodes that somebody else has made: asked for by ``--adopt``."""
+"""The kind of nodes of a foreign fabric: asked for by ``--adopt``."""
 RUNTIMES: Mapping[str, str] = {
     "netns": "topology.runtimes.netns:NetnsRuntime",
     "docker": "topology.runtimes.docker:DockerRuntime",

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from topology.kernels.rtnl.ends import End
+from topology.kernels.rtnl.ends import LinkEnd
 from topology.runtimes.leaving import Outlets, outlets_of, way_out
 from topology.state import LinkState, NodeState, RouteState
 
@@ -117,17 +117,17 @@ def test_devices_that_lead_to_nobody_are_told_from_those_that_stay() -> None:
     """Cards, unknown kinds and veths to strangers lead out, and so does the bridge that has one for a member."""
     ends = {
         "a": [
-            End("lo", 1, True),
-            End("eth0", 2, True),
-            End("down0", 3, False),
-            End("own", 4, True, "veth"),
-            End("stranger", 5, True, "veth", 9, 0),
-            End("joined", 6, True, "veth", 9, 1),
-            End("br0", 7, True, "bridge"),
-            End("gre1", 8, True, "gre"),
-            End("wg0", 10, True, "wireguard"),
+            LinkEnd("lo", 1, True),
+            LinkEnd("eth0", 2, True),
+            LinkEnd("down0", 3, False),
+            LinkEnd("own", 4, True, "veth"),
+            LinkEnd("stranger", 5, True, "veth", 9, 0),
+            LinkEnd("joined", 6, True, "veth", 9, 1),
+            LinkEnd("br0", 7, True, "bridge"),
+            LinkEnd("gre1", 8, True, "gre"),
+            LinkEnd("wg0", 10, True, "wireguard"),
         ],
-        "b": [End("lo", 1, True), End("joined", 9, True, "veth", 6, 0)],
+        "b": [LinkEnd("lo", 1, True), LinkEnd("joined", 9, True, "veth", 6, 0)],
     }
     links = {"stranger": LinkState("stranger", "veth", master="br0")}
     states = {"a": node("a", {}, **links), "b": node("b", {})}

@@ -7,7 +7,7 @@ import pytest
 
 from topology.errors import NodeNotFound
 from topology.kernels.others import Found, Identity
-from topology.kernels.rtnl.ends import End
+from topology.kernels.rtnl.ends import LinkEnd
 from topology.model import NAME_MAX, Address, Device, Node
 from topology.runtimes.match import find_end, match_nodes, maybe_joined, named_and_right, node_names, reachable
 
@@ -125,9 +125,9 @@ def test_others_are_left_alone_only_where_names_and_addresses_agree(
     assert named_and_right([A], found, addresses) is right
 
 
-def veth(name: str, index: int, peer: int) -> End:
+def veth(name: str, index: int, peer: int) -> LinkEnd:
     """One end of a pair."""
-    return End(name, index, True, "veth", peer)
+    return LinkEnd(name, index, True, "veth", peer)
 
 
 ONE, TWO, THREE, ALONE = ((4, n) for n in range(1, 5))
@@ -136,10 +136,10 @@ ONE, TWO, THREE, ALONE = ((4, n) for n in range(1, 5))
 def test_namespaces_with_veths_that_name_each_other_may_be_joined() -> None:
     """Index and peer's index must be each other's; who has the same indexes may be it too, and is asked about."""
     ends = {
-        ONE: [End("lo", 1, True), veth("x", 5, 7)],
+        ONE: [LinkEnd("lo", 1, True), veth("x", 5, 7)],
         TWO: [veth("y", 7, 5), veth("z", 8, 3)],
         THREE: [veth("w", 7, 5)],
-        ALONE: [veth("v", 5, 9), End("dummy0", 7, True, "dummy")],
+        ALONE: [veth("v", 5, 9), LinkEnd("dummy0", 7, True, "dummy")],
     }
     maybe = {(one, end.name, other) for one, end, other in maybe_joined(ends)}
     assert maybe == {(ONE, "x", TWO), (ONE, "x", THREE), (TWO, "y", ONE), (THREE, "w", ONE)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
 import pytest
@@ -299,6 +299,52 @@ SOUND: tuple[tuple[str, str], ...] = (
     ("reports/evidence.py", "import struct\nfrom topology.wire.stack import Stack"),
     ("conftest.py", "import pytest"),
 )
+
+
+def circles(product: Sequence[Source]) -> list[list[str]]:
+    """The groups of modules that import each other, wherever in the file; of ``from a import b`` the module b."""
+    modules = {source.module: source for source in product}
+    graph = {name: {own for own in _precisely(source) if own in modules} for name, source in modules.items()}
+    reached = {name: _reached(graph, name) for name in graph}
+    groups = {
+        frozenset(other for other in reached[name] if name in reached[other]) for name in graph if name in reached[name]
+    }
+    return sorted(sorted(group) for group in groups)
+
+
+def _precisely(source: Source) -> set[str]:
+    """The modules that a file imports, without the package that ``from package import module`` names on the way."""
+    found = {module for _, module in imports(source)} - {source.module}
+    return {module for module in found if not any(other.startswith(f"{module}.") for other in found & _modules())}
+
+
+@cache
+def _modules() -> frozenset[str]:
+    return frozenset(source.module for source in sources())
+
+
+def _reached(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    ahead = [start]
+    while ahead:
+        new = graph[ahead.pop()] - found
+        found |= new
+        ahead += new
+    return found
+
+
+def test_product_has_no_import_circle() -> None:
+    """No module imports itself through others, not even inside a function."""
+    product = [source for source in sources() if source.under("topology", "reports", "fixtures/instruments")]
+    assert circles(product) == []
+
+
+def test_circle_is_noticed() -> None:
+    """A circle through an import inside a function is reported, a module outside it is not."""
+    lazy = Source("topology/a.py", "def f():\n    from topology.b import x")
+    assert circles(
+        [lazy, Source("topology/b.py", "import topology.a"), Source("topology/c.py", "import topology.a")]
+    ) == [["topology.a", "topology.b"]]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

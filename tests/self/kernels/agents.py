@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from topology.errors import KernelUnavailable
+from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.agent.serve import PATH
 from topology.kernels.host import HostKernel
 from topology.kernels.link import AgentLink, Completed, Reply
@@ -90,6 +91,11 @@ def sandboxed_agent(*namespaces: str) -> Iterator[AgentLink]:
         yield kernel.agent
     finally:
         kernel.close()
+
+
+def namespaces(agent: AgentLink) -> list[str]:
+    """The names of the namespaces in the sandbox."""
+    return agent.run(["ls", NETNS_DIR]).stdout.split()
 
 
 def sandbox() -> HostKernel:

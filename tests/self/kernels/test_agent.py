@@ -13,7 +13,7 @@ import pytest
 
 from fixtures.instruments.tap import Taps
 from reports.evidence import Sighting
-from tests.self.kernels.agents import sandbox, sandboxed_agent
+from tests.self.kernels.agents import namespaces, sandbox, sandboxed_agent
 from topology.errors import AgentError, AgentLost, NetlinkError
 from topology.kernels.agent import serve
 from topology.kernels.link import AgentLink
@@ -50,10 +50,10 @@ def test_namespaces_come_and_go(agent: AgentLink) -> None:
     """An added namespace is listed, held open for netlink, separate, and gone once deleted."""
     fds = agent.call("netns_add", names=["new"]).get("fds", dict)
     assert type(fds["new"]) is int
-    assert agent.call("netns_list").fields["names"] == ["a", "b", "new"]
+    assert namespaces(agent) == ["a", "b", "new"]
     assert agent.run(["readlink", "/proc/self/ns/net"], ns="new").stdout != home(agent)
     agent.call("netns_del", names=["new"])
-    assert agent.call("netns_list").fields["names"] == ["a", "b"]
+    assert namespaces(agent) == ["a", "b"]
 
 
 def test_a_fabric_of_a_thousand_nodes_has_descriptors_enough() -> None:
@@ -76,7 +76,7 @@ def test_what_is_no_name_is_refused(agent: AgentLink, name: object) -> None:
     for op in ("netns_add", "netns_del"):
         with pytest.raises(AgentError):
             agent.call(op, names=[name])
-    assert agent.call("netns_list").fields["names"] == ["a", "b"]
+    assert namespaces(agent) == ["a", "b"]
 
 
 def test_a_taken_name_is_refused(agent: AgentLink) -> None:
@@ -313,7 +313,7 @@ def test_an_unknown_operation_is_refused(agent: AgentLink, op: object) -> None:
     """What the agent cannot do is an error, and it goes on serving."""
     with pytest.raises(AgentError):
         agent.call(op)  # type: ignore[arg-type]
-    assert agent.call("netns_list").fields["names"] == ["a", "b"]
+    assert namespaces(agent) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.self.kernels.agents import sandboxed_agent
+from tests.self.kernels.agents import namespaces, sandboxed_agent
 from tests.self.kernels.test_agent import home
 from topology.errors import AgentError
 from topology.kernels.link import AgentLink
@@ -28,7 +28,7 @@ def test_namespace_that_somebody_else_made_gets_a_name(agent: AgentLink) -> None
     inside = [agent.run(["readlink", "/proc/self/ns/net"], ns=name).stdout for name in ("a", "adopted")]
     assert inside[0] == inside[1] != home(agent)
     agent.call("netns_del", names=["adopted"])
-    assert agent.call("netns_list").get("names", list) == ["a", "b"]
+    assert namespaces(agent) == ["a", "b"]
     assert agent.run(["true"], ns="a").code == 0
 
 
@@ -38,7 +38,7 @@ def test_first_namespace_and_its_own_are_never_adopted(agent: AgentLink, path: s
     with pytest.raises(AgentError, match="not a namespace to be entered") as caught:
         agent.call("netns_adopt", paths={"out": path}, never=[])
     assert caught.value.errno == errno.EPERM
-    assert "out" not in agent.call("netns_list").get("names", list)
+    assert "out" not in namespaces(agent)
 
 
 def test_namespace_that_is_named_as_forbidden_is_never_adopted(agent: AgentLink) -> None:

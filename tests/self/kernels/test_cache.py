@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import errno
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,21 +12,12 @@ from tests.self.house.sources import ROOT
 from topology.kernels.cache import MAKING, Shelf
 from topology.wait import wait_for
 
-MAKE_A_FILE = """
-import os, threading
-from topology.kernels.cache import Shelf
-shelf = Shelf("kind")
-with shelf.locked(), shelf.making_file() as made:
-    os.write(made.descriptor, b"half")
-    print("made", flush=True)
-    threading.Event().wait()
-"""
-MAKE_A_FOLDER = """
+MAKE = """
 import threading
 from topology.kernels.cache import Shelf
 shelf = Shelf("kind")
-with shelf.locked(), shelf.making() as made:
-    (made / "half").write_text("half")
+with shelf.locked(), shelf.making() as place:
+    (place / "half").write_text("half")
     print("made", flush=True)
     threading.Event().wait()
 """
@@ -43,78 +32,43 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
         yield found
 
 
-@pytest.fixture
-def without_nameless_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system like NFS."""
-    real = os.open
-
-    def refusing(path: str, flags: int, mode: int = 0o777, **more: int) -> int:
-        if flags & os.O_TMPFILE == os.O_TMPFILE:
-            raise OSError(errno.EOPNOTSUPP, "no such files here")
-        return real(path, flags, mode, **more)
-
-    monkeypatch.setattr(os, "open", refusing)
-
-
 def names(shelf: Shelf) -> set[str]:
     """All that is on the shelf."""
     return {path.name for path in shelf.path.iterdir()}
 
 
 def make(shelf: Shelf, key: str, text: bytes) -> None:
-    """Make and publish an entry."""
-    with shelf.making_file() as made:
-        os.write(made.descriptor, text)
-        shelf.publish_file(made, key)
+    """Make and publish an entry that is a file."""
+    with shelf.making() as place:
+        (place / "made").write_bytes(text)
+        assert shelf.publish(place / "made", key) == shelf.entry(key)
 
 
-def test_a_file_has_no_name_before_it_is_published(shelf: Shelf) -> None:
-    """Nobody sees a file that is being made; published it is whole, and readable by everybody."""
-    with shelf.making_file() as made:
-        os.write(made.descriptor, b"state")
-        assert names(shelf) == set()
-        assert shelf.publish_file(made, "key") == shelf.entry("key")
+def test_published_file_is_whole_and_readable_by_everybody(shelf: Shelf) -> None:
+    """Nothing else is left on the shelf; a second entry of the key replaces the first."""
+    make(shelf, "key", b"before")
+    make(shelf, "key", b"state")
+    assert names(shelf) == {"key"}
     assert shelf.entry("key").read_bytes() == b"state"
     assert shelf.entry("key").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_file_that_is_not_published_is_gone(shelf: Shelf) -> None:
-    """Making that fails leaves nothing."""
-    with shelf.making_file() as made:
-        os.write(made.descriptor, b"half")
+def test_entry_that_is_not_published_is_gone(shelf: Shelf) -> None:
+    """Making that fails leaves nothing, and no entry is visible before it is published."""
+    with shelf.making() as place:
+        (place / "made").write_bytes(b"half")
+        assert shelf.entries == []
     assert names(shelf) == set()
 
 
-def test_where_files_must_have_names_it_works_too(shelf: Shelf, without_nameless_files: None) -> None:
-    """A file system without nameless files costs only that a killed run leaves a ruin to the next."""
-    with shelf.making_file():
-        assert [name.startswith(MAKING) for name in names(shelf)] == [True]
-    make(shelf, "key", b"state")
-    assert names(shelf) == {"key"}
-    assert shelf.entry("key").stat().st_mode & 0o777 == 0o644
-
-
-def test_a_killed_maker_leaves_nothing(tmp_path: Path) -> None:
-    """A file that was being made is gone with the process that made it."""
+def test_killed_maker_leaves_nothing(tmp_path: Path) -> None:
+    """A file that was being made goes with the process that made it."""
     environment = {**os.environ, "HOPCHECK_CACHE": str(tmp_path)}
-    command = [sys.executable, "-c", MAKE_A_FILE]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as maker:
+    with subprocess.Popen([sys.executable, "-c", MAKE], cwd=ROOT, env=environment, stdout=subprocess.PIPE) as maker:
         assert maker.stdout
         assert maker.stdout.readline() == b"made\n"
-        maker.send_signal(signal.SIGKILL)
-    assert list((tmp_path / "kind").iterdir()) == []
-    wait_for((tmp_path / "kind.lock").exists, 1, "the lock, which stays")
-
-
-def test_a_folder_that_was_being_filled_goes_with_its_maker(tmp_path: Path) -> None:
-    """A folder cannot be without a name: the reaper removes it when its maker is killed."""
-    environment = {**os.environ, "HOPCHECK_CACHE": str(tmp_path)}
-    command = [sys.executable, "-c", MAKE_A_FOLDER]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as maker:
-        assert maker.stdout
-        assert maker.stdout.readline() == b"made\n"
-        assert any(path.name.startswith(MAKING) for path in (tmp_path / "kind").iterdir())
-        maker.send_signal(signal.SIGKILL)
+        assert len(list((tmp_path / "kind").glob(f"{MAKING}*/half"))) == 1
+        maker.kill()
     wait_for(lambda: not list((tmp_path / "kind").iterdir()), 15, "the folder to go")
 
 

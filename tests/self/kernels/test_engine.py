@@ -20,7 +20,7 @@ from topology.errors import AgentError, EngineError
 from topology.kernels.engine import CONFINEMENT, LABELS, Container, Engine, node_image
 from topology.kernels.engine_guest import ADDRESS, AgentAdapter, engine_behind, response, spelled_out
 from topology.kernels.link import Reply
-from topology.kernels.owner import Owner
+from topology.kernels.ownership.processes import Owner
 from topology.kernels.registry import Kernel
 from topology.model import Fabric, Node
 from topology.runtimes import docker

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from topology.kernels.keeper import KEEP, KEEPER, keeper_command
+from topology.kernels.ownership.keeper import KEEP, KEEPER, keeper_command
 from topology.wait import wait_for
 
 

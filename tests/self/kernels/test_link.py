@@ -69,6 +69,16 @@ def test_started_command_reports_as_it_goes(line: Line) -> None:
     assert (heard, line.link.ended(number)) == ([("stdout", b"1")], 0)
 
 
+def test_output_that_overtakes_the_request_is_heard(line: Line) -> None:
+    """A listener gets the first output of a command too when it arrives while the request is still being sent."""
+    heard: list[bytes] = []
+    line.say(output("stdout", b"first"))
+    line.link.start(["c"], None, lambda _, data: heard.append(data))
+    line.say(output("stdout", b"second"))
+    line.link.pump(1)
+    assert heard == [b"first", b"second"]
+
+
 def test_agents_refusal_keeps_its_words_and_number(line: Line) -> None:
     """An error's type, message and errno reach the caller, and the link lives on."""
     line.say(frame({"id": 1, "error": {"type": "OSError", "errno": 2, "message": "gone"}}))

@@ -17,17 +17,17 @@ from qemu.qmp import QMPClient
 from topology.errors import KernelUnavailable
 from topology.kernels import qemu
 from topology.kernels.image import Image
-from topology.kernels.qemu import Machine, Qemu, Sockets, confinement, kvm_refusal, qemu_arguments
+from topology.kernels.ownership.processes import dies_with
+from topology.kernels.qemu import MicroVm, Qemu, Sockets, confinement, kvm_refusal, qemu_arguments
 from topology.kernels.registry import Wanted
-from topology.kernels.tied import dies_with
 
 FILES, AGENT, MONITOR = (11, 12, 13), "fd=14", 15
 
 
-def machine(accelerator: str, engine: bool = False) -> Machine:
+def machine(accelerator: str) -> MicroVm:
     """A machine whose image need not exist."""
     image = Image(Path("kernel"), Path("initrd"), Path("rootfs"), key="k", machine="m")
-    return Machine(image, accelerator, Wanted(engine=engine))
+    return MicroVm(image, accelerator)
 
 
 @pytest.fixture(params=["kvm", "tcg"])
@@ -75,21 +75,6 @@ def test_qemu_opens_no_path(arguments: tuple[str, ...]) -> None:
     assert "file=/dev/fd/13" in following(arguments, "-drive")[0].split(",")
     sockets = [value for value in following(arguments, "-chardev") if value.startswith("socket,")]
     assert sockets == ["socket,id=agent,fd=14", "socket,id=monitor,fd=15"]
-
-
-def test_accelerator_is_what_was_asked_for() -> None:
-    """KVM is never fallen back from in silence by QEMU itself."""
-    assert following(qemu_arguments(machine("kvm"), FILES, AGENT, MONITOR), "-accel") == ["kvm"]
-    assert following(qemu_arguments(machine("tcg"), FILES, AGENT, MONITOR), "-accel")[0].startswith("tcg,")
-
-
-def test_container_engine_gets_more_memory() -> None:
-    """A guest in which an engine is to run is larger than one without."""
-    sizes = [
-        int(following(qemu_arguments(machine("tcg", engine), FILES, AGENT, MONITOR), "-m")[0])
-        for engine in (False, True)
-    ]
-    assert sizes[0] < sizes[1]
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: int = 0, access: bool = True) -> None:
@@ -178,7 +163,7 @@ def test_what_cannot_be_started_is_unavailable(tmp_path: Path, monkeypatch: pyte
                 file.touch()
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
         with pytest.raises(KernelUnavailable, match=r"expected to start - seen .*No such file"):
-            Qemu.launch(Machine(image, "tcg"))
+            Qemu.launch(MicroVm(image, "tcg"))
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 

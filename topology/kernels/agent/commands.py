@@ -51,7 +51,7 @@ def reset_signals() -> None:
 
 
 class Commands:
-    """The running commands by request number; the agent's loop tells of output and ended children."""
+    """The running commands by request number; the agent's loop reports output and ended children."""
 
     def __init__(
         self,
@@ -98,13 +98,13 @@ class Commands:
         self.type_on(child)
 
     def type_on(self, child: Child) -> None:
-        """Type as much as the terminal takes; ask to be told when it takes more."""
+        """Type as much as the terminal takes; wait for it to take more."""
         assert child.terminal is not None
         try:
             del child.typed[: os.write(child.terminal, child.typed)]
         except BlockingIOError:
             pass
-        except OSError:  # nobody will read it any more
+        except OSError:  # no process reads it any more
             child.typed.clear()
         if child.terminal in self.selector.get_map():
             wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.typed else 0)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 NETNS_DIR = "/run/netns"
 WORDS_MAX = 200
-"""Characters of a command line: enough to tell whose namespace it is."""
+"""Characters of a command line: enough to recognise the owner of a namespace."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 CLONE_NEWNET = 0x40000000
 """linux/sched.h"""
@@ -29,7 +29,7 @@ def check(result: int, what: str) -> None:
 
 
 def identity(status: os.stat_result) -> tuple[int, ...]:
-    """What tells a namespace's file from every other."""
+    """Device and inode number of a namespace's file."""
     return status.st_dev, status.st_ino
 
 
@@ -77,7 +77,7 @@ class Namespaces:
         return self.fd(name)
 
     def adopt(self, name: str, path: str, never: list[list[int]]) -> int:
-        """Give a namespace that somebody else has made a name here; PermissionError for one that is not to be entered.
+        """Give a foreign namespace a name here; PermissionError for one that is not to be entered.
 
         That is the first of this machine, the agent's own, and each of ``never`` (device and inode number).
         """
@@ -102,7 +102,7 @@ class Namespaces:
         return found
 
     def identify(self, path: str) -> tuple[int, ...] | None:
-        """What tells the network namespace behind a path from all others; None where there is none (any more)."""
+        """Device and inode number of the network namespace behind a path; None where there is none (any more)."""
         try:
             status = os.stat(path)
         except OSError:
@@ -118,12 +118,8 @@ class Namespaces:
         check(libc.umount2(path.encode(), MNT_DETACH), "umount")
         os.unlink(path)
 
-    def names(self) -> list[str]:
-        """What is mounted, sorted."""
-        return sorted(os.listdir(NETNS_DIR)) if os.path.isdir(NETNS_DIR) else []
-
     def named_in(self, folder: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """The namespaces that somebody has mounted in a folder, sorted by name."""
+        """The namespaces mounted in a folder, sorted by name."""
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
             if found := self.identify(os.path.join(folder, name)):
                 yield name, found

@@ -212,10 +212,6 @@ class Agent:
             self.namespaces.remove(name)
         return {}
 
-    def op_netns_list(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Name the namespaces."""
-        return {"names": self.namespaces.names()}
-
     def op_netlink(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """Relay ``chunks`` of the body, each [namespace, size, protocol], in order; the answers come back likewise."""
         at, answers = 0, []
@@ -307,7 +303,7 @@ class Agent:
     def op_tap_mark(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """Give what a tap has seen; when that is all, send the body as a sentinel in every tapped namespace.
 
-        Where not all fits into the answer, none is ``sent``, and whoever wants one asks again.
+        Where not all fits into the answer, none is ``sent``, and the caller asks again.
         """
         tap = self.taps[header["handle"]]
         records, more, sent = tap.mark(body)
@@ -367,7 +363,7 @@ def echo_once(echo: socket.socket) -> None:
 
 
 def take_once(sink: socket.socket) -> None:
-    """Take one datagram; nobody is told."""
+    """Take one datagram without an answer."""
     with contextlib.suppress(OSError):
         sink.recv(1 << 16)
 

@@ -90,7 +90,7 @@ class Tap:
     def mark(self, payload: bytes) -> tuple[bytes, bool, bool]:
         """Take what has arrived, and when that is all, send a sentinel over each namespace's loopback.
 
-        Its own tap sees it there and nobody else does; one that is full would drop it, so each is emptied before.
+        Only its own tap sees it there; one that is full would drop it, so each is emptied before.
         A namespace whose lo is down carries none. What a sentinel proves there is that the kernel has handed over all
         that was under way when it was sent, and one in our own namespace proves that as well: frames of all namespaces
         wait in the same queues (enqueue_to_backlog, net/core/dev.c). Behind it the namespace's socket is emptied.
@@ -161,7 +161,7 @@ class Tap:
 
     @contextlib.contextmanager
     def paused(self, names: Collection[str]) -> Iterator[None]:
-        """Hear nothing in these namespaces for a while: what nobody will look at would fill the kernel's memory."""
+        """Pause the taps of these namespaces: frames that no test looks at would fill the kernel's memory."""
         deaf = [self.sockets[place] for place, name in enumerate(self.names) if name in names]
         try:
             for tap in deaf:
@@ -203,7 +203,7 @@ def attach_filter(tap: socket.socket, lines: Sequence[tuple[int, int, int, int]]
 
 
 def record(index: int, data: memoryview, control: Sequence[tuple[int, int, bytes]], address: Any) -> bytes:
-    """One frame with all that the kernel says of it, in the form of RECORD."""
+    """One frame with all that the kernel reports of it, in the form of RECORD."""
     status, length, mac, net, tci, tpid, time_ns = 0, len(data), 0, 0, 0, 0, 0
     for level, kind, value in control:
         if level == SOL_PACKET and kind == PACKET_AUXDATA:

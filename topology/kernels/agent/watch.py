@@ -1,4 +1,4 @@
-"""Watches: which namespaces the kernel has told of a change (rtnetlink(7))."""
+"""Watches: the namespaces for which the kernel has reported a change (rtnetlink(7))."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MASK = sum(1 << group - 1 for group in GROUPS)
 RTM_NEWNEIGH, RTM_DELNEIGH = 28, 29
 NLMSG_HEADER, NDMSG = struct.Struct("=IHHII"), struct.Struct("=BxxxiH")
 NUD_NOARP, NUD_PERMANENT = 0x40, 0x80
-"""linux/neighbour.h; a bridge says NOARP of a static entry (br_fdb.c), other neighbours have it by themselves."""
+"""linux/neighbour.h; a bridge marks a static entry NOARP (br_fdb.c), other neighbours have it by themselves."""
 CHANGED, LEARNED = "changed", "learned"
 
 
@@ -41,8 +41,8 @@ class Watch:
         Apart from the changed ones stand those where only a neighbour or a forwarding entry is not kept for good: such
         come and go with every packet, and nothing of a node's state has changed unless such an entry was kept before.
         """
-        told = [self.sockets[fd] for fd, _ in self.poll.poll(0, len(self.sockets))]
-        found = [(index, set(drain(sock))) for index, sock in told]
+        reported = [self.sockets[fd] for fd, _ in self.poll.poll(0, len(self.sockets))]
+        found = [(index, set(drain(sock))) for index, sock in reported]
         changed = sorted(index for index, kinds in found if CHANGED in kinds)
         return {CHANGED: changed, LEARNED: sorted(index for index, kinds in found if kinds == {LEARNED})}
 
@@ -54,7 +54,7 @@ class Watch:
 
 
 def drain(sock: socket.socket) -> Iterator[str]:
-    """Read until nothing is left, and say of what kind it was; what was lost for want of room (ENOBUFS) is a change."""
+    """Read until nothing is left, and give its kinds; a full buffer (ENOBUFS) counts as a change."""
     while True:
         try:
             yield from kinds(sock.recv(1 << 16))

@@ -12,7 +12,7 @@ from topology.errors import ImageError
 from topology.kernels.cache import cache_dir
 from topology.kernels.image.cpio import initrd
 from topology.kernels.image.recipe import Recipe
-from topology.kernels.tied import dies_with
+from topology.kernels.ownership.processes import dies_with
 
 BUILD_DEADLINE_S = 1800
 """A build takes about a minute; a mirror that trickles gets half an hour."""
@@ -67,7 +67,7 @@ def build(recipe: Recipe, place: Path, progress: Callable[[str], None]) -> None:
 
 def mmdebstrap_command(recipe: Recipe) -> Sequence[str]:
     """The command that leaves ``out/`` and ``rootfs`` in its working directory."""
-    # If this process is killed, mmdebstrap is told to stop and removes its own remains.
+    # If this process is killed, mmdebstrap gets SIGTERM and removes its own leftovers.
     death, still_there = dies_with(os.getpid(), "TERM")
     return (
         *("setpriv", *death, "--", *still_there),

@@ -35,6 +35,8 @@ NFT_MSG_NEWCHAIN, NFT_MSG_GETCHAIN, NFT_MSG_NEWRULE, NFT_MSG_GETRULE = 0xA03, 0x
 """linux/netfilter/nfnetlink.h and nf_tables.h: the subsystem's number above the message's."""
 MUST_ANSWER = ("links", "addresses", "routes")
 """Without the others a kernel can be built, and then has nothing of that kind (EOPNOTSUPP)."""
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
+"""Errors of pyroute2 and ipaddress for an answer of a hostile agent that no kernel gives."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Request:
     protocol: int = NETLINK_ROUTE
 
 
-def _dump(kind: int, message: Any, family: int = socket.AF_UNSPEC, **fields: Any) -> bytes:
-    """A dump of all address families unless told otherwise: left alone, a route's message asks for IPv4."""
+def dump_request(kind: int, message: Any, family: int = socket.AF_UNSPEC, **fields: Any) -> bytes:
+    """A dump of all address families by default: left alone, a route's message asks for IPv4."""
     message["header"]["type"], message["header"]["flags"] = kind, DUMP_FLAGS
     for name, value in {message.fields[0][0]: family, **fields}.items():
         message[name] = value
@@ -60,19 +62,19 @@ def state_requests() -> tuple[Request, ...]:
     """What is asked of every node."""
     no_counters = [("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
     return (
-        Request("links", _dump(RTM_GETLINK, ifinfmsg(), attrs=no_counters)),
-        Request("addresses", _dump(RTM_GETADDR, ifaddrmsg())),
-        Request("routes", _dump(RTM_GETROUTE, rtmsg())),
-        Request("rules", _dump(RTM_GETRULE, fibmsg())),
-        Request("neighbours", _dump(RTM_GETNEIGH, ndmsg())),
-        Request("forwarding", _dump(RTM_GETNEIGH, ndmsg(), family=socket.AF_BRIDGE)),
-        Request("qdiscs", _dump(RTM_GETQDISC, tcmsg())),
+        Request("links", dump_request(RTM_GETLINK, ifinfmsg(), attrs=no_counters)),
+        Request("addresses", dump_request(RTM_GETADDR, ifaddrmsg())),
+        Request("routes", dump_request(RTM_GETROUTE, rtmsg())),
+        Request("rules", dump_request(RTM_GETRULE, fibmsg())),
+        Request("neighbours", dump_request(RTM_GETNEIGH, ndmsg())),
+        Request("forwarding", dump_request(RTM_GETNEIGH, ndmsg(), family=socket.AF_BRIDGE)),
+        Request("qdiscs", dump_request(RTM_GETQDISC, tcmsg())),
     )
 
 
 def filter_request(index: int, parent: int) -> Request:
     """The filters at one place of one device."""
-    return Request("filters", _dump(RTM_GETTFILTER, tcmsg(), index=index, parent=parent))
+    return Request("filters", dump_request(RTM_GETTFILTER, tcmsg(), index=index, parent=parent))
 
 
 def firewall_requests() -> tuple[Request, ...]:
@@ -82,17 +84,17 @@ def firewall_requests() -> tuple[Request, ...]:
         ("chains", NFT_MSG_GETCHAIN, nft_chain_msg()),
         ("nft rules", NFT_MSG_GETRULE, nft_rule_msg()),
     )
-    return tuple(Request(what, _dump(kind, message), NETLINK_NETFILTER) for what, kind, message in asked)
+    return tuple(Request(what, dump_request(kind, message), NETLINK_NETFILTER) for what, kind, message in asked)
 
 
-def check_whole(node: str, what: str, answer: bytes) -> None:
-    """NetlinkError where a dump was refused, or broken off."""
+def check_whole(node: str, what: str, answer: bytes, optional: bool = False) -> None:
+    """Raise NetlinkError where a dump was refused or broken off; an ``optional`` one may be unknown to the kernel."""
     found = list(messages(answer))
     kind, said = (found[-1][0], found[-1][3][:4]) if found else (0, b"")
     if kind == NLMSG_DONE and not any(said):
         return
     unknown = kind == NLMSG_ERROR and said == struct.pack("=i", -errno.EOPNOTSUPP)
-    if unknown and what not in MUST_ANSWER:
+    if unknown and optional:
         return
     raise NetlinkError(f"{node} - {what} - expected all of them - seen the dump refused or broken off")
 

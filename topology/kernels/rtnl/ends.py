@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 
 from topology.errors import NetlinkError
-from topology.kernels.rtnl.messages import NLMSG_DONE, messages
+from topology.kernels.rtnl.dumps import RTM_GETLINK, UNREADABLE, check_whole, dump_request, parsed
 
-DUMP_FLAGS = 0x301
-"""NLM_F_REQUEST | NLM_F_DUMP"""
-RTM_GETLINK, RTM_GETNSID, AF_UNSPEC = 18, 90, 0
-"""linux/rtnetlink.h; the family 0 asks for all links."""
+RTM_GETNSID = 90
+"""linux/rtnetlink.h"""
 ACK_FLAGS = 0x5
 """NLM_F_REQUEST | NLM_F_ACK"""
 IFF_UP = 1
 TUNNELS = {"vxlan": "IFLA_VXLAN_PORT", "geneve": "IFLA_GENEVE_PORT"}
 """The kinds of links that listen at a UDP port, and the attribute that says at which."""
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
 
 
 @dataclass(frozen=True)
-class End:
+class LinkEnd:
     """One device: its index, and of a veth whose peer is in another namespace the peer's index there.
 
     ``netnsid`` is this namespace's own number for that other one.
@@ -42,7 +37,7 @@ class End:
     """Of a VXLAN or Geneve device the UDP port at which it listens."""
 
 
-def tunnel_ports(ends: Mapping[str, Sequence[End]]) -> Mapping[str, frozenset[int]]:
+def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozenset[int]]:
     """The UDP ports at which the devices of all nodes listen, by their kind."""
     devices = [end for known in ends.values() for end in known if end.port]
     return {kind: frozenset(int(end.port or 0) for end in devices if end.kind == kind) for kind in TUNNELS}
@@ -50,24 +45,16 @@ def tunnel_ports(ends: Mapping[str, Sequence[End]]) -> Mapping[str, frozenset[in
 
 def ends_request() -> bytes:
     """The request whose answer ``read_ends`` reads."""
-    message = ifinfmsg()
-    message["header"]["type"], message["header"]["flags"] = RTM_GETLINK, DUMP_FLAGS
-    message["family"] = AF_UNSPEC
-    message.encode()
-    return bytes(message.data)
+    return dump_request(RTM_GETLINK, ifinfmsg())
 
 
-def read_ends(node: str, dump: bytes) -> Sequence[End]:
+def read_ends(node: str, dump: bytes) -> Sequence[LinkEnd]:
     """Every device of a namespace; NetlinkError where the dump is broken off or is not what a kernel says."""
+    check_whole(node, "links", dump)
     try:
-        known = list(messages(dump))
-        whole = bool(known) and known[-1][0] == NLMSG_DONE
-        found = [_end(m) for m in MarshalRtnl().parse(dump) if m.get("event") == "RTM_NEWLINK"]
+        return [_end(message) for message in parsed(dump, "RTM_NEWLINK")]
     except UNREADABLE as error:
         raise NetlinkError(f"{node} - netlink dump - expected links - seen {type(error).__name__}: {error}") from error
-    if not whole:
-        raise NetlinkError(f"{node} - netlink dump - expected all of it - seen it refused or broken off")
-    return found
 
 
 def netnsid_request(descriptor: int) -> bytes:
@@ -82,19 +69,19 @@ def netnsid_request(descriptor: int) -> bytes:
 def read_netnsid(dump: bytes) -> int | None:
     """The number; None where the namespace has none for that other, or does not say."""
     try:
-        found = [m.get("NETNSA_NSID") for m in MarshalRtnl().parse(dump) if m.get("event") == "RTM_NEWNSID"]
+        found = [message.get("NETNSA_NSID") for message in parsed(dump, "RTM_NEWNSID")]
     except UNREADABLE as error:
         raise NetlinkError(f"netlink - namespace's number - expected one - seen {type(error).__name__}") from error
     # -1 is NETNSA_NSID_NOT_ASSIGNED (linux/net_namespace.h).
     return int(found[0]) if found and isinstance(found[0], int) and found[0] >= 0 else None
 
 
-def _end(message: ifinfmsg) -> End:
+def _end(message: ifinfmsg) -> LinkEnd:
     info = message.get("IFLA_LINKINFO")
     kind = (info.get("IFLA_INFO_KIND") if info else None) or ""
     data = info.get("IFLA_INFO_DATA") if info and kind in TUNNELS else None
     netnsid = message.get("IFLA_LINK_NETNSID") if kind == "veth" else None
-    return End(
+    return LinkEnd(
         name=str(message.get("IFLA_IFNAME")),
         index=int(message["index"]),
         up=bool(message["flags"] & IFF_UP),

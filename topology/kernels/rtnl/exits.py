@@ -6,23 +6,26 @@ Read from the kernel's dumps (rtnetlink(7)); what every namespace has from the s
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from topology.errors import NetlinkError
+from topology.kernels.rtnl.dumps import (
+    RTM_GETLINK,
+    RTM_GETROUTE,
+    RTM_GETRULE,
+    UNREADABLE,
+    check_whole,
+    dump_request,
+    parsed,
+)
 from topology.kernels.rtnl.lean import lean
-from topology.kernels.rtnl.messages import NLMSG_DONE, messages
 
-DUMP_FLAGS = 0x301
-"""NLM_F_REQUEST | NLM_F_DUMP"""
-RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE = 18, 26, 34
 IFF_UP, RTM_F_CLONED = 1, 0x200
 """linux/if.h and rtnetlink.h; cloned routes are the cache of a dump, not a table."""
 TABLES = {253: "default", 254: "main", 255: "local"}
@@ -31,8 +34,6 @@ KERNELS_RULES = {(0, 255), (32766, 254), (32767, 253)}
 """Priority and table of the rules that a namespace starts with (``fib_default_rules_init``, net/ipv4/fib_rules.c)."""
 KERNELS_TABLES = frozenset((254, 255))
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
-"""What pyroute2 raises when a hostile agent's answer is not what a kernel says."""
 SELECTORS = ("FRA_IIFNAME", "FRA_OIFNAME", "FRA_FWMARK", "FRA_L3MDEV")
 
 
@@ -49,15 +50,7 @@ class Exits:
 def exit_requests() -> list[bytes]:
     """The requests whose answers ``read_exits`` reads, in its order."""
     dumps = ((RTM_GETLINK, ifinfmsg), (RTM_GETRULE, fibmsg), (RTM_GETROUTE, rtmsg))
-    return [_request(kind, message()) for kind, message in dumps]
-
-
-def _request(kind: int, message: Any) -> bytes:
-    """The request for all of a kind, of every address family."""
-    message["header"]["type"], message["header"]["flags"] = kind, DUMP_FLAGS
-    message["family"] = socket.AF_UNSPEC
-    message.encode()
-    return bytes(message.data)
+    return [dump_request(kind, message()) for kind, message in dumps]
 
 
 def read_exits(node: str, dumps: Sequence[bytes]) -> Exits:
@@ -75,10 +68,8 @@ def read_exits(node: str, dumps: Sequence[bytes]) -> Exits:
 
 
 def _parsed(node: str, what: str, dump: bytes, kind: str) -> list[Any]:
-    found = list(messages(dump))
-    if not found or found[-1][0] != NLMSG_DONE or any(found[-1][3][:4]):
-        raise NetlinkError(f"{node} - netlink dump - expected all of it - seen it refused or broken off")
-    return [message for message in MarshalRtnl().parse(lean(what, dump)) if message.get("event") == kind]
+    check_whole(node, what, dump)
+    return list(parsed(lean(what, dump), kind))
 
 
 def _rules(dump: Sequence[Any]) -> Iterator[str]:

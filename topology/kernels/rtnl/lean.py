@@ -1,7 +1,7 @@
-"""Dumps without what changes by itself: an answer is then like the one before it, until somebody acts.
+"""Dumps without what changes by itself: an answer is then like the one before it, until the node changes.
 
 Every packet moves a link's counters, every second a bridge's timers and the ages of what was learned. Nothing of that
-is part of a node's state, and decoding is dear. Numbers are those of linux/if_link.h, neighbour.h and rtnetlink.h.
+is part of a node's state, and decoding is expensive. Numbers are those of linux/if_link.h, neighbour.h and rtnetlink.h.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_TYPE = -1
 def lean(what: str, answer: bytes) -> bytes:
     """An answer to the request of that name in ``state_requests``, made of whole messages, without what is not read.
 
-    What does not look like a kernel's words is left as it is, for whoever reads it to refuse.
+    A malformed answer is left as it is, for its reader to refuse.
     """
     if what not in LEAN:
         return answer
@@ -86,7 +86,7 @@ def _neighbour(payload: bytes, kept: int = NUD_PERMANENT) -> bytes | None:
 
 
 def _forwarding(payload: bytes) -> bytes | None:
-    """A bridge says NOARP of a static entry (br_fdb.c)."""
+    """A bridge marks a static entry NOARP (br_fdb.c)."""
     return _neighbour(payload, NUD_PERMANENT | NUD_NOARP)
 
 

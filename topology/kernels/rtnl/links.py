@@ -35,14 +35,14 @@ SETTINGS: Mapping[int, tuple[str, ...]] = {
     ),
     6: ("forwarding", "disable_ipv6", "hop_limit", "accept_ra", "accept_redirects", "proxy_ndp"),
 }
-"""The sysctls that a link's message tells, by IP version (IFLA_INET_CONF and IFLA_INET6_CONF, linux/if_link.h)."""
+"""The sysctls that a link's message holds, by IP version (IFLA_INET_CONF and IFLA_INET6_CONF, linux/if_link.h)."""
 Names: TypeAlias = tuple[tuple[int, str], ...]
 """A node's devices: index and name of each."""
 
 
 @dataclass(frozen=True)
 class Devices:
-    """What the links' dump tells: every device's name, and of the fabric's own their MACs, state and sysctls."""
+    """The contents of a dump of links: every device's name, and of the fabric's own their MACs, state and sysctls."""
 
     names: Names
     macs: frozenset[str]
@@ -135,8 +135,8 @@ def _ageing(ticks: int | None, per_second: int) -> Iterator[tuple[str, str]]:
 
 def _settings(message: Any) -> Iterator[tuple[str, str]]:
     """The sysctls of a device, which come with its link."""
-    told = message.get("IFLA_AF_SPEC")
-    four, six = (told.get("AF_INET"), told.get("AF_INET6")) if told else (None, None)
+    families = message.get("IFLA_AF_SPEC")
+    four, six = (families.get("AF_INET"), families.get("AF_INET6")) if families else (None, None)
     for version, values in ((4, four), (6, six.get("IFLA_INET6_CONF") if six else None)):
         for name in SETTINGS[version]:
             if values and name in values:

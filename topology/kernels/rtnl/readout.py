@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 from topology.errors import NetlinkError
-from topology.kernels.rtnl.dumps import Request, check_whole, parsed, state_requests
+from topology.kernels.rtnl.dumps import MUST_ANSWER, UNREADABLE, Request, check_whole, parsed, state_requests
 from topology.kernels.rtnl.entries import TABLES, forwarding, neighbours, rules
 from topology.kernels.rtnl.lean import lean
 from topology.kernels.rtnl.links import READ_BEFORE, Names, devices
@@ -22,8 +21,6 @@ RT_TABLE_MAIN, RTPROT_KERNEL, RTM_F_CLONED = 254, 2, 0x200
 FORWARDING_KINDS = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
 ROUTE_KINDS = {**FORWARDING_KINDS, 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast"}
 """linux/rtnetlink.h; cloned routes are the cache of a dump, not the table."""
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
-"""What pyroute2 and ipaddress raise when a hostile agent's answer is not what a kernel says."""
 
 
 class Readout:
@@ -34,7 +31,7 @@ class Readout:
         self.node = node
         whole = dict(zip((request.what for request in state_requests()), answers, strict=True))
         for what, answer in whole.items():
-            check_whole(node, what, answer)
+            check_whole(node, what, answer, what not in MUST_ANSWER)
         self._answers = {what: lean(what, answer) for what, answer in whole.items()}
 
     def further_requests(self) -> list[Request]:
@@ -48,7 +45,7 @@ class Readout:
         """The node's state, with the answers to what else was asked, by what; NetlinkError where it is unreadable."""
         for what, answers in further.items():
             for answer in answers:
-                check_whole(self.node, what, answer)
+                check_whole(self.node, what, answer, what not in MUST_ANSWER)
         try:
             return self._state(further, sysctls)
         except UNREADABLE as error:
@@ -109,7 +106,7 @@ def _routes(data: bytes, names: Mapping[int, str]) -> Iterator[RouteState]:
 
 
 def _other_routes(data: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
-    """What somebody added to any other table; the kernel's own, such as the node's addresses, say so."""
+    """Routes added to any other table; the kernel's own, such as the node's addresses, say so."""
     for message in parsed(data, "RTM_NEWROUTE"):
         table = _table(message)
         if table != RT_TABLE_MAIN and message["proto"] != RTPROT_KERNEL and message["type"] in ROUTE_KINDS:
@@ -154,4 +151,4 @@ ENTRIES = (
     ("neighbours", "neighbours"),
     ("qdiscs", "qdiscs"),
 )
-"""Which answers tell entries, and how they are read for that."""
+"""The answers that hold entries, and the reader of each."""

@@ -1,6 +1,6 @@
-"""Queueing disciplines and filters of devices (tc(8)), nftables' tables: whoever drops, delays or redirects packets.
+"""Queueing disciplines and filters of devices (tc(8)), nftables' tables: all that drops, delays or redirects packets.
 
-Of a filter it is its place, its kind and its preference that count, not what it matches: a kernel tells its counters
+Of a filter it is its place, its kind and its preference that count, not what it matches: a kernel reports its counters
 in the same breath. For the same reason the options of a queueing discipline count only for those without counters.
 """
 
@@ -40,7 +40,7 @@ DOCKERS_RESOLVER = bytes((127, 0, 0, 11))
 
 
 def _made(dump: bytes) -> Iterator[Any]:
-    """The qdiscs that somebody made: what a kernel attaches by itself has no handle (qdisc_create_dflt)."""
+    """The qdiscs that were added: what a kernel attaches by itself has no handle (qdisc_create_dflt)."""
     return (message for message in parsed(dump, "RTM_NEWQDISC") if message["handle"])
 
 

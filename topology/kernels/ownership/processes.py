@@ -1,8 +1,10 @@
-"""Who made something that can outlive its maker: a process, told apart from all others that ever had its number."""
+"""Processes: told apart from all others that ever had their number, and ended with the process that started them."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal as signals
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +13,10 @@ from pathlib import Path
 START_TIME_FIELD = 19
 """Of what follows the command's name in /proc/PID/stat (proc(5): starttime is field 22 of all)."""
 FIELDS = 5
+PR_SET_PDEATHSIG = 1
+"""linux/prctl.h"""
+STILL_THERE = '[ "$PPID" = "$0" ] && exec "$@"'
+"""For a shell between setpriv and the command: a process orphaned before it asked for the signal never gets it."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,12 @@ class Owner:
 
     @classmethod
     def this_process(cls) -> Owner:
-        """The process that asks."""
+        """The calling process."""
         return cls(socket.gethostname(), _boot(), _pid_namespace(), os.getpid(), start_time(os.getpid()) or 0)
 
     @classmethod
     def parse(cls, text: object) -> Owner | None:
-        """What ``str`` has written; None for anything else."""
+        """Read what ``str`` has written; None for anything else."""
         words: Sequence[str] = text.split("/") if isinstance(text, str) else ()
         if len(words) != FIELDS or not (words[3].isdecimal() and words[4].isdecimal()):
             return None
@@ -41,9 +47,9 @@ class Owner:
 
     @property
     def is_surely_dead(self) -> bool:
-        """Whether the process has ended; False where that cannot be known from here.
+        """True if the process has ended; False also where that cannot be known from here.
 
-        A process of another machine or PID namespace is not ours to judge; none survives its machine's restart.
+        A process of another machine or PID namespace cannot be judged; none survives its machine's restart.
         """
         if self.host != socket.gethostname():
             return False
@@ -53,13 +59,29 @@ class Owner:
 
 
 def start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since the boot; None where there is no such process."""
+    """Start time of a process in clock ticks since the boot; None where there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The command's name stands in brackets and may hold any character, brackets and spaces among them.
     return int(stat.rpartition(")")[2].split()[START_TIME_FIELD])
+
+
+def dies_with(parent: int | str, signal: str = "KILL") -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The option for setpriv(1), and the words between setpriv's ``--`` and the command, to die with a process.
+
+    The kernel sends the signal (PR_SET_PDEATHSIG, prctl(2)) even where the parent is killed. A thread of the parent
+    must start setpriv, and live on. The option must come with the last change of user or group, which would clear it.
+    """
+    return (f"--pdeathsig={signal}",), ("sh", "-c", STILL_THERE, str(parent))
+
+
+def end_with(parent: int) -> None:
+    """Have the kernel end this process with its parent; end at once if the parent has ended already."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signals.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signals.SIGKILL)
 
 
 def _boot() -> str:

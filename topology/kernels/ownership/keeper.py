@@ -1,20 +1,23 @@
-"""Stands between a run and a kernel that is to outlive it: lets it, but only once the run has told how to end it.
+"""Parent of a kernel that ``--keep`` leaves up: ends it with the run, until the run has printed how to end it.
 
 ``python -I -S keeper.py STREAM FOLDER [COMMAND ...]`` runs the command, if there is one, with all descriptors that it
-was given, and ends when the command does, when it gets SIGTERM, or when the descriptor STREAM ends before the word
+has, and ends when the command does, when it gets SIGTERM, or when the descriptor STREAM ends before the word
 ``keep`` came over it: then the run was killed. The folder, unless it is empty, goes with it. The word ``KEEPER`` in the
 command stands for this process's number. Standard library only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
 KEEP = b"keep"
@@ -22,7 +25,7 @@ KEEPER = "KEEPER"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Keep until something ends; the command's exit code, where it ended."""
+    """Run the command until it, the stream or this process is ended; returns the command's exit code."""
     stream, folder, *words = arguments
     os.set_inheritable(int(stream), False)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -48,13 +51,36 @@ def keeper_command(stream: int, folder: str = "") -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", __file__, str(stream), folder)
 
 
+@contextlib.contextmanager
+def temporary(folder: Path) -> Iterator[None]:
+    """Make a folder, and have it removed at the end of the block, also where this process is killed in it."""
+    near, far = socket.socketpair()
+    null = subprocess.DEVNULL
+    with far:
+        process = subprocess.Popen(
+            keeper_command(far.fileno(), str(folder)),
+            stdin=null,
+            stdout=null,
+            stderr=null,
+            pass_fds=[far.fileno()],
+            start_new_session=True,
+            cwd="/",
+        )
+    try:
+        folder.mkdir()
+        yield
+    finally:
+        near.close()
+        process.wait()
+
+
 def give_up(number: int, frame: FrameType | None) -> None:
-    """Somebody has used the command that ends a kept kernel."""
+    """End on a signal: the command that ends a kept kernel sends SIGTERM."""
     raise SystemExit(0)
 
 
 def wait(stream: int, process: subprocess.Popen[bytes] | None) -> None:
-    """Wait for the process's end, or for the stream's, unless the word came over it."""
+    """Wait for the process's end, or for the stream's, unless ``keep`` came over it."""
     sources = [stream, *([os.pidfd_open(process.pid)] if process else [])]
     while sources:
         ready, _, _ = select.select(sources, [], [])

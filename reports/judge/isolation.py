@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reports.evidence import Finding, Sighting
+from reports.evidence import Finding, Sighting, first_broken
+from topology.errors import NotProven
 from topology.expected import ExpectedJourney
 from topology.isolation.domains import Domain, FrameKind
-from topology.isolation.forgery import Forgery
+from topology.isolation.forgery import Forgery, ForgeryKind, Target
 from topology.model import Vxlan
 from topology.packet import Probe
 from topology.promises import AROUND_FRAMES
@@ -63,6 +64,14 @@ class ForgerySeen:
     def delivered(self) -> Mapping[PortRef, Sighting]:
         """Where its frame was bare; an ICMP error that quotes the packet delivers nothing."""
         return bare(seen for seen in self.sightings if quoted(seen.headers) is None)
+
+
+@dataclass(frozen=True)
+class ForgeryAttempt:
+    """All forgeries of one sender, and a packet like the peer's own that followed them the same way."""
+
+    forged: tuple[ForgerySeen, ...]
+    control: ForgerySeen
 
 
 @dataclass(frozen=True)
@@ -206,6 +215,32 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
     declared = f"as the lab declares ({key}: accepted)" if key else "as its peer is that tenant's, too"
     outcome = f"accepts {what}, {declared}" if delivered else f"refuses {what}"
     return _difference(f"frame of {what}", strays, missing, f"{at} {outcome}")
+
+
+def judge_forgeries(target: Target, kind: ForgeryKind, attempts: Sequence[ForgeryAttempt]) -> tuple[Finding, bool]:
+    """Whether a forgery was treated as declared, whoever sent it; and whether any was accepted.
+
+    Raises NotProven where nothing of the kind was delivered and not even a packet like the peer's own arrived: the
+    declaration lets each sender reach the target, so the way is broken, and a loss on it is no refusal.
+    """
+    proven = [
+        seen
+        for attempt in attempts
+        for seen in attempt.forged
+        if seen.forgery.kind == kind and (seen.delivered or arrives(attempt.control))
+    ]
+    if not proven:
+        senders = ", ".join(attempt.control.forgery.inroad.node for attempt in attempts)
+        raise NotProven(f"{target} takes no packet of {senders or 'any node'}, not even one like its peer's own")
+    findings = [judge_forgery(seen) for seen in proven]
+    held = "; ".join(finding.message for finding in findings)
+    return first_broken(findings, held), any(seen.delivered for seen in proven)
+
+
+def judge_agents_namespace(kernel: str, devices: Sequence[str]) -> Finding:
+    """Whether the network namespace that a kernel's agent came from has no device of its own."""
+    where = f"kernel {kernel} - agent's namespace"
+    return Finding(not devices, f"{where} - expected no device - seen {', '.join(devices)}")
 
 
 def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Finding:

@@ -153,6 +153,13 @@ class PairMtu:
         return (self.out, self.back)
 
     @property
+    def reached(self) -> Finding:
+        """Whether small packets arrive on both ways; without that, sizes say nothing."""
+        lost = (way for way in self.ways if not way.reached)
+        words = (f"{way.source} does not reach {way.target}, not even with small packets" for way in lost)
+        return first_broken(Finding(False, why) for why in words)
+
+    @property
     def whole_as_computed(self) -> Finding:
         """Whether on both ways the largest packet that crosses without a fragment is the computed one."""
         return first_broken(way.whole_as_computed for way in self.ways)

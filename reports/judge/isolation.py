@@ -1,4 +1,4 @@
-"""Whether what must be kept apart was kept apart: tenants' frames, forged packets, the world outside. Pure.
+"""Return whether what must be kept apart was kept apart: tenants' frames, forged packets, the world outside. Pure.
 
 A frame is *bare* where no VXLAN or Geneve header is around it: there somebody has it. What was seen is held against the
 exact set of interfaces that the declaration derives, so that a leak and a loss are both named with node and interface.
@@ -117,7 +117,7 @@ def _in_order(sightings: Iterable[Sighting]) -> list[Sighting]:
 
 
 def judge_frame(frame: FrameSeen) -> Finding:
-    """Whether a frame was bare at exactly the expected interfaces, and elsewhere only inside its domain's tunnels."""
+    """Return whether a frame was bare where expected alone, and elsewhere only inside its domain's tunnels."""
     missing = sorted(frame.expected - bare(frame.sightings).keys())
     held = f"{frame.what} - seen at exactly its {len(frame.expected)} places"
     return _difference(frame.what, list(_strays(frame)), missing, held)
@@ -168,7 +168,7 @@ def _may_pass(frame: FrameSeen, place: PortRef, tunnel: tuple[int, int]) -> bool
 
 
 def _may_be_bare(frame: FrameSeen, place: PortRef, seen: Sighting) -> bool:
-    """Whether a frame is for this place, and under the tag that its domain has there, if any."""
+    """Return whether a frame is for this place, and under the tag that its domain has there, if any."""
     tag = next((int(header.fields["vlan"]) for header in seen.headers if header.layer == "dot1q"), None)
     vids = _vids(frame, place)
     return place in frame.expected | frame.possible and (tag in vids if vids else tag is None)
@@ -193,12 +193,12 @@ def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
 
 
 def arrives(seen: ForgerySeen) -> bool:
-    """Whether a forger's packet got through its VTEP."""
+    """Return whether a forger's packet got through its VTEP."""
     return seen.forgery.inroad.vtep.ref in seen.delivered
 
 
 def judge_forgery(seen: ForgerySeen) -> Finding:
-    """Whether a forged packet was refused, or accepted, as the lab declares; a frame that came in is told."""
+    """Return whether a forged packet was refused, or accepted, as the lab declares; a frame that came in is told."""
     forgery, delivered = seen.forgery, seen.delivered
     at = forgery.inroad.vtep.ref
     what = f"{forgery} sent by {forgery.inroad.role} {forgery.inroad.node}"
@@ -218,7 +218,7 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
 
 
 def judge_forgeries(target: Target, kind: ForgeryKind, attempts: Sequence[ForgeryAttempt]) -> tuple[Finding, bool]:
-    """Whether a forgery was treated as declared, whoever sent it; and whether any was accepted.
+    """Return whether a forgery was treated as declared, whoever sent it; and whether any was accepted.
 
     Raises NotProven where nothing of the kind was delivered and not even a packet like the peer's own arrived: the
     declaration lets each sender reach the target, so the way is broken, and a loss on it is no refusal.
@@ -238,13 +238,13 @@ def judge_forgeries(target: Target, kind: ForgeryKind, attempts: Sequence[Forger
 
 
 def judge_agents_namespace(kernel: str, devices: Sequence[str]) -> Finding:
-    """Whether the network namespace that a kernel's agent came from has no device of its own."""
+    """Return whether the network namespace that a kernel's agent came from has no device of its own."""
     where = f"kernel {kernel} - agent's namespace"
     return Finding(not devices, f"{where} - expected no device - seen {', '.join(devices)}")
 
 
 def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Finding:
-    """Whether a probe to the outside stayed on the declared way, which ends inside, and nobody outside answered."""
+    """Return whether a probe to the outside stayed on its declared path, which ends inside, without an answer."""
     probe, what = seen.probe, f"{seen.probe.source} -> {seen.probe.dst}"
     ways = (*seen.expected.paths, *seen.expected.copies)
     legal = {(hop.node, hop.interface, hop.direction) for path in ways for hop in path.hops}
@@ -269,7 +269,7 @@ def _sender(sighting: Sighting) -> str:
 
 
 def judge_surroundings(seen: Surroundings, declared: Collection[str]) -> Finding:
-    """Whether a node has no device, rule, route or resolver but those that are declared or lead nowhere."""
+    """Return whether a node has no device, rule, route or resolver but those that are declared or lead nowhere."""
     node = seen.node
     strange = [name for name in seen.up if name != "lo" and name not in declared]
     complaints = [f"{node}:{name} - device - expected down, as nobody declares it - seen up" for name in strange]
@@ -285,7 +285,7 @@ def _is_own(address: str) -> bool:
 
 
 def judge_machine(seen: MachineSeen) -> Finding:
-    """Whether the machine's own interfaces showed nothing of the fabric."""
+    """Return whether the machine's own interfaces showed nothing of the fabric."""
     complaints = [
         f"this machine:{interface} - {whose} - expected nothing of the fabric - seen it"
         for interface, whose in dict.fromkeys(seen.strays)

@@ -51,7 +51,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether everything expected was seen and nothing else."""
+        """Return whether everything expected was seen and nothing else."""
         return self.divergence is None and bool(self.rungs)
 
     @property

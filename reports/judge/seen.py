@@ -67,7 +67,7 @@ def _against(kind: Kind | None, journey: Journey, wrapped: set[str]) -> str:
 
 
 def is_wrapped(seen: Sighting) -> bool:
-    """Whether a packet was inside a tunnel there, of whatever kind."""
+    """Return whether a packet was inside a tunnel there, of whatever kind."""
     return is_tunnelled(seen.layers) or sum(layer in IP for layer in seen.layers) > 1
 
 
@@ -113,11 +113,11 @@ class SeenTrip:
 
     @property
     def arrived(self) -> Finding:
-        """Whether the request reached its target and the answer its sender."""
+        """Return whether the request reached its target and the answer its sender."""
         return first_broken(_arrived(leg, self.errors) for leg in self.legs)
 
     def carried_as(self, kind: Kind) -> Finding:
-        """Whether both ways were carried as a kind."""
+        """Return whether both ways were carried as a kind."""
         return first_broken(_as(leg, kind) for leg in self.legs)
 
 

@@ -10,15 +10,12 @@ from reports.perf.environment import Environment, entry
 from reports.perf.iperf import Throughput
 from reports.perf.shape import Scaling, claim_holds, scaling
 from reports.render.measurements import Measurement
-from topology.paths import BARE
 
 TOLERANCE = 0.15
 """By how much "twice" may be off: a part of it."""
 UDP_HEADERS = 28
 """UDP's 8 bytes and IPv4's 20: what a payload needs beside itself in a packet."""
 TWICE = 2.0
-TOLD = ("two virtual machines", f"{BARE} over sizes", "vxlan-in-gre over sizes", "what the size changes")
-"""The beginnings of the titles of what the paragraph is made of."""
 Runs = Sequence[Throughput]
 
 
@@ -158,10 +155,9 @@ def _effect(found: Comparison) -> str:
     return f"no difference is proven: {found}"
 
 
-def in_words(shown: Sequence[Measurement]) -> Measurement:
-    """One paragraph of what the tables say of machines, of sizes, and of functions; empty where none was measured."""
-    told = [found for found in shown if found.title.startswith(TOLD)]
-    words = " ".join(f"{found.title[0].upper()}{found.title[1:]}: {' '.join(found.words)}" for found in told)
+def in_words(measured: Sequence[Measurement]) -> Measurement:
+    """Return one paragraph with the findings of these measurements; empty without any."""
+    words = " ".join(f"{found.title[0].upper()}{found.title[1:]}: {' '.join(found.words)}" for found in measured)
     return Measurement("in words", (), (), (words,) if words else (), of_the_run=True)
 
 

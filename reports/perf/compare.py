@@ -1,8 +1,8 @@
-"""The A/B rule: which of two paths is faster, by how much, and how sure that is; docs/measurement.md has its errors.
+"""The A/B rule: the ratio of two paths with an interval, judged against a threshold (errors: docs/measurement.md).
 
-A figure is never judged by itself but as a ratio to the reference's of the same round: what slows the whole machine
-slows both. A round runs every path once, in an order drawn by chance, and as often in one order as in its reverse.
-After 6, 12 and 20 rounds the ratios give an interval; who is undecided then goes on, and is unstable in the end.
+A figure is judged only as a ratio to the reference's figure of the same round, because load on the machine slows both.
+A round runs every path once, in random order; each order is used as often as its reverse. The ratios give an interval
+after 6, 12 and 20 rounds. While it straddles the threshold, more rounds are run; after 20 the result is unstable.
 """
 
 from __future__ import annotations
@@ -10,28 +10,32 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import chain
+from typing import Literal, TypeAlias
 
 from reports.evidence import Finding
 from reports.perf.stats import centre_interval
 from topology.errors import Misuse, Undecided
 
 LOOKS = (6, 12, 20)
-"""Rounds after which it is looked whether that is decided."""
+"""The numbers of rounds after which the interval is compared with the threshold."""
 ERRORS = {12: 0.001, 20: 0.0015}
-"""How often an interval at a look may miss the centre, by Wilcoxon's signed ranks.
+"""The error probability of the interval at a look, by Wilcoxon's signed ranks.
 
-Six ratios can give no interval with an error below 1/32: theirs spans all of them and, beyond both ends, as much again.
+Six ratios cannot give an interval with an error below 1/32: theirs is their range, extended by STRETCH times its width
+on both sides.
 """
 STRETCH = 1.0
 Answer = Literal["passed", "failed", "unstable"]
+Rounds: TypeAlias = Callable[[int, int], tuple[Sequence[float], Sequence[float]]]
+"""Runs the rounds from one number to another; returns the path's figures and the reference's, one for each round."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a ratio to the reference must be: at least, or at most, so much ``unit``."""
+    """The bound of a ratio to the reference: at least or at most ``value``; ``unit`` is its wording."""
 
     value: float
     bound: Literal["at least", "at most"] = "at least"
@@ -47,7 +51,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ratios of one path to the reference, one for each round; their median, and an interval for their centre."""
+    """The ratios of a path to the reference, one for each round, with their median and an interval of their centre."""
 
     ratios: tuple[float, ...]
     median: float
@@ -56,10 +60,10 @@ class Comparison:
 
     @property
     def smallest_effect(self) -> float:
-        """The smallest change, as a part of the whole, that this many rounds with this noise could have detected.
+        """The smallest relative change that these rounds could have detected, from 0 to 1.
 
-        It is the interval's width: an effect as large moves the interval off the threshold though the estimate erred
-        by half of it. Below 0.1 or so a slow-down and a speed-up of this size are as easy to find.
+        It is the interval's width: an effect of this size moves the interval off the threshold even if the estimate is
+        wrong by half of it. Below about 0.1 a slow-down and a speed-up are equally easy to detect.
         """
         return 1 - self.low / self.high
 
@@ -70,25 +74,25 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Judged:
-    """A comparison against its threshold; ``unstable`` where the interval straddles it after all rounds."""
+    """A comparison with a threshold; ``unstable`` if the interval straddles it after all rounds."""
 
     comparison: Comparison
     threshold: Threshold
     verdict: Answer
 
     def holds(self, where: str) -> Finding:
-        """Whether the threshold is kept; Undecided where twenty rounds could not tell."""
+        """Return whether the threshold is met; raises Undecided for an unstable result."""
         if self.verdict == "unstable":
             raise Undecided(self.message(where))
         return Finding(self.verdict == "passed", self.message(where))
 
     def message(self, where: str) -> str:
-        """The verdict in hopcheck's grammar."""
+        """Return the message of the verdict."""
         return f"{where} - throughput - expected {self.threshold} - seen {self.comparison} - {self.verdict}"
 
 
 def rounds(names: Sequence[str], seed: str, done: int = 0, until: int = LOOKS[0]) -> list[tuple[str, ...]]:
-    """The order of runs in each round from ``done`` to ``until``: random orders and their reverses, as many of each."""
+    """Return the order of runs in each round from ``done`` to ``until``: random, each as often as its reverse."""
     chance = random.Random(f"{seed}/{done}")
     orders: list[tuple[str, ...]] = []
     while len(orders) < until - done:
@@ -100,14 +104,14 @@ def rounds(names: Sequence[str], seed: str, done: int = 0, until: int = LOOKS[0]
 
 
 def compare(figures: Sequence[float], reference: Sequence[float]) -> Comparison:
-    """A path's figures against the reference's of the same rounds.
+    """Compare a path's figures with the reference's of the same rounds.
 
-    Raises Misuse for fewer than 6, and for figures that are not above 0.
+    Raises Misuse for fewer than 6 rounds and for figures that are not above 0.
     """
     if len(figures) != len(reference) or len(figures) < LOOKS[0]:
         raise Misuse(f"ratios - expected at least {LOOKS[0]} pairs - seen {len(figures)} to {len(reference)}")
     if not all(0 < figure < math.inf for figure in (*figures, *reference)):
-        raise Misuse("ratios - expected figures above 0 - seen others; a path that carries nothing has failed before")
+        raise Misuse("ratios - expected figures above 0 - seen others")
     logs = [math.log(ours) - math.log(theirs) for ours, theirs in zip(figures, reference, strict=True)]
     median = statistics.median(logs)
     low, high = _interval(logs)
@@ -116,12 +120,12 @@ def compare(figures: Sequence[float], reference: Sequence[float]) -> Comparison:
 
 
 def _ratio(log: float) -> float:
-    """A logarithm's ratio, as far as a float can tell: beyond e to the 700 nothing is to be learned of it."""
+    """Return the ratio of a logarithm, clamped to the range of a float."""
     return math.exp(max(-700.0, min(700.0, log)))
 
 
 def _interval(logs: Sequence[float]) -> tuple[float, float]:
-    """Bounds of the centre: Wilcoxon's where there are enough values for so small an error, else stretched ones."""
+    """Return bounds of the centre: by Wilcoxon if there are enough values for the error, else the stretched range."""
     found = centre_interval(logs, ERRORS.get(len(logs), min(ERRORS.values())))
     if found:
         return found
@@ -130,7 +134,7 @@ def _interval(logs: Sequence[float]) -> tuple[float, float]:
 
 
 def decide(comparison: Comparison, threshold: Threshold) -> Answer:
-    """What the interval says of a threshold: unstable where it lies on both sides, or on it."""
+    """Return the verdict of an interval: unstable if it contains or touches the threshold."""
     above, below = comparison.low > threshold.value, comparison.high < threshold.value
     if not above and not below:
         return "unstable"
@@ -138,31 +142,36 @@ def decide(comparison: Comparison, threshold: Threshold) -> Answer:
 
 
 def judge(figures: Sequence[float], reference: Sequence[float], threshold: Threshold) -> Judged:
-    """A path's figures against the reference's of the same rounds, and what that says of a threshold."""
+    """Compare a path's figures with the reference's and judge the ratio."""
     found = compare(figures, reference)
     return Judged(found, threshold, decide(found, threshold))
 
 
 def measure(
-    run: Callable[[str], float], thresholds: Mapping[str, Threshold], reference: str, seed: str
-) -> dict[str, Judged]:
-    """Run the paths and the reference in rounds until each path is decided or has had 20.
+    more: Rounds, threshold: Threshold, figures: Sequence[float] = (), reference: Sequence[float] = ()
+) -> Judged:
+    """Judge a path after 6, 12 and 20 rounds, and stop as soon as the interval is on one side of the threshold.
 
-    The paths are the thresholds' keys; ``run`` gives a path's figure of one run. Whatever it raises ends all.
+    ``figures`` and ``reference`` are those of rounds that are already done; ``more(done, until)`` runs the rounds from
+    ``done`` to ``until`` and returns both sides' figures. Whatever it raises is passed on.
     """
-    if reference in thresholds:
-        raise Misuse(f"measure - expected a reference that is not judged - seen {reference} with a threshold")
-    figures: dict[str, list[float]] = {name: [] for name in (reference, *thresholds)}
-    judged: dict[str, Judged] = {}
-    done = 0
     for look in LOOKS:
-        open_ones = [name for name in thresholds if name not in judged or judged[name].verdict == "unstable"]
-        if not open_ones:
+        if len(figures) < look:
+            ours, theirs = more(len(figures), look)
+            figures, reference = [*figures, *ours], [*reference, *theirs]
+        judged = judge(figures, reference, threshold)
+        if judged.verdict != "unstable":
             break
-        for order in rounds((reference, *open_ones), seed, done, look):
-            for name in order:
-                figures[name].append(run(name))
-        for name in open_ones:
-            judged[name] = judge(figures[name], figures[reference], thresholds[name])
-        done = look
     return judged
+
+
+def in_rounds(run: Callable[[str], float], path: str, reference: str, seed: str) -> Rounds:
+    """Return the rounds of two paths, each run by its name: ``run`` returns the figure of one run."""
+
+    def more(done: int, until: int) -> tuple[Sequence[float], Sequence[float]]:
+        figures: dict[str, list[float]] = {path: [], reference: []}
+        for name in chain.from_iterable(rounds((path, reference), seed, done, until)):
+            figures[name].append(run(name))
+        return figures[path], figures[reference]
+
+    return more

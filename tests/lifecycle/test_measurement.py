@@ -14,7 +14,7 @@ from fixtures.instruments.background import in_background
 from fixtures.instruments.iperf import Iperf, Load, listens
 from fixtures.instruments.live import LiveFabric
 from fixtures.verdicts import note_key
-from reports.perf.compare import Judged, Threshold, measure
+from reports.perf.compare import Judged, Threshold, in_rounds, measure
 from reports.perf.iperf import read_throughput
 from tests.lifecycle.kit.fixtures import COMPARISONS, SEED
 from tests.lifecycle.kit.host_fabric import host_fabric
@@ -107,7 +107,7 @@ def against_itself(rate: Callable[[int], float], seed: str) -> tuple[Judged, lis
         rates.append(rate(1))
         return rates[-1]
 
-    return measure(run, {"again": SAME}, "first", seed)["again"], rates
+    return measure(in_rounds(run, "again", "first", seed), SAME), rates
 
 
 def listed(figures: Sequence[float]) -> str:
@@ -128,8 +128,8 @@ def test_unchanged_link_raises_no_alarm_and_a_slow_one_is_found(
             alarms.append(f"Gbit/s {listed([bits / 1e9 for bits in rates])}; ratios {listed(judged.comparison.ratios)}")
         slow_down = slow_downs[number % len(slow_downs)]
         slow_down(statistics.median(rates) * max(SLOWEST, 1 - 2 * judged.comparison.smallest_effect))
-        slowed = measure(lambda name: rate(links[name]), {"slowed": SAME}, "first", f"{SEED} slow {number}")
-        slow[slowed["slowed"].verdict] += 1
+        order = in_rounds(lambda name: rate(links[name]), "slowed", "first", f"{SEED} slow {number}")
+        slow[measure(order, SAME).verdict] += 1
     counted = f"seed {SEED}; unchanged {dict(same)}, slowed {dict(slow)}"
     request.node.stash[note_key] = counted
     assert len(alarms) <= allowed(ALARMS, COMPARISONS), "\n".join((counted, *alarms))
@@ -149,7 +149,7 @@ def test_our_runs_and_those_by_hand_cannot_be_told_apart(twins: LiveFabric, rate
         runs = {"ours": lambda: rate(1), "by hand": by_hand}
         told_apart: list[str] = []
         for number in range(BY_HAND_COMPARISONS):
-            judged = measure(lambda name: runs[name](), {"ours": SAME}, "by hand", f"{SEED} {number}")["ours"]
+            judged = measure(in_rounds(lambda name: runs[name](), "ours", "by hand", f"{SEED} {number}"), SAME)
             if judged.verdict == "unstable":
                 break
             told_apart.append(judged.message("ours against by hand"))

@@ -23,7 +23,7 @@ def test_suite_measures_judges_and_leaves_nothing(suite: Callable[..., SuiteRun]
     run = suite("-m", "perf", "--lab", str(lab), "--kernel", "host", "--endpoints=container", *asked)
     verdicts = {test["id"].rpartition("::")[2]: test["verdict"] for test in run.results["tests"]}
     assert verdicts == {
-        "test_environment_is_told": "passed",
+        "test_environment_is_described": "passed",
         "test_udp_carries_its_share[bridge]": "passed",
         "test_udp_carries_its_share[vxlan]": "passed",
         "test_tcp_carries_its_share[bridge]": "passed",

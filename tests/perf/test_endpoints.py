@@ -16,8 +16,7 @@ def test_virtual_machines_are_compared_with_nodes_of_one_kernel(perf: PerfBook, 
 
     The nodes are containers, or namespaces where this machine has no engine; they are called what they are.
     """
-    kind, by_size, why_not_containers = perf.vms_against_nodes
-    found = vm_against(kind, by_size, perf.doubts(), why_not_containers=why_not_containers)
+    found = perf.against_vms()
     show(found)
     assert len(found.rows) == len(perf.sizes)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.perf import PerfBook, Show
-from reports.perf.functions import effects, functions_table, ranking_table
+from fixtures.perf import TRACED, PerfBook, Show
+from reports.perf.functions import effects, functions_table
 from topology.paths import BARE
 
 pytestmark = pytest.mark.perf
-TRACED = (BARE, "vxlan-in-gre")
 ON_THE_WAY = {
     BARE: {"udp_sendmsg", "ip_rcv", "ip_local_deliver", "udp_rcv"},
     "vxlan-in-gre": {"udp_sendmsg", "vxlan_xmit", "ip_tunnel_xmit", "gre_rcv", "vxlan_rcv", "ip_rcv", "udp_rcv"},
@@ -32,6 +31,6 @@ def test_functions_are_measured_at_every_size(path: str, perf: PerfBook, show: S
 @pytest.mark.parametrize("path", TRACED)
 def test_functions_are_ranked_by_what_size_costs(path: str, perf: PerfBook, show: Show) -> None:
     """Which functions' time the size changes is told with an interval, and whether ip_rcv is faster at 800 bytes."""
+    show(perf.ranking(path))
     found, _ = perf.functions(path)
-    show(ranking_table(f"what the size changes, {path}", found))
     assert {effect.name.split(" [")[0] for effect in effects(found)} >= ON_THE_WAY[path]

@@ -8,11 +8,11 @@ import pytest
 
 from fixtures.instruments.bench import TCP_BLOCK, Cell
 from fixtures.perf import PerfBook, Show, Thresholds
-from reports.perf.answers import over_sizes, rates_table
+from reports.perf.answers import rates_table
 from reports.perf.compare import Judged, Threshold
 from reports.render.measurements import Measurement
 from topology.model import Fabric
-from topology.paths import BARE, MAKERS, mtu_of
+from topology.paths import BARE, MAKERS
 
 pytestmark = pytest.mark.perf
 PATHS = [name for name in MAKERS if name != BARE]
@@ -60,9 +60,7 @@ def test_tcp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds
 @pytest.mark.parametrize("path", MAKERS)
 def test_throughput_over_size_is_explained(path: str, perf: PerfBook, show: Show) -> None:
     """How the rate grows with the payload, where that changes, and whether twice the size is twice the throughput."""
-    stage = perf.stage_of(path)
-    by_size = {size: perf.runs(stage, "udp")[path, size] for size in perf.sizes}
-    found = over_sizes(f"{path} over sizes, kernel {stage.name}", by_size, mtu_of(path))
+    found = perf.over_sizes(path)
     show(found)
     assert found.words
 

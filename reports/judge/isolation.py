@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reports.evidence import Finding, Sighting, first_broken
+from reports.judge.journey import in_order
 from topology.errors import NotProven
 from topology.expected import ExpectedJourney
 from topology.isolation.domains import Domain, FrameKind
@@ -105,15 +106,10 @@ class MachineSeen:
 def bare(sightings: Iterable[Sighting]) -> dict[PortRef, Sighting]:
     """The first sighting at each interface where no tunnel is around the frame, in the order of time."""
     found: dict[PortRef, Sighting] = {}
-    for seen in _in_order(sightings):
+    for seen in in_order(sightings):
         if AROUND_FRAMES.isdisjoint(seen.layers):
             found.setdefault(PortRef(seen.node, seen.interface), seen)
     return found
-
-
-def _in_order(sightings: Iterable[Sighting]) -> list[Sighting]:
-    """By time, so that a leak is told before what follows from it."""
-    return sorted(sightings, key=lambda seen: (seen.time_ns, seen.order))
 
 
 def judge_frame(frame: FrameSeen) -> Finding:
@@ -126,7 +122,7 @@ def judge_frame(frame: FrameSeen) -> Finding:
 def _strays(frame: FrameSeen) -> Iterator[_Stray]:
     """Where a frame must not be, or not under that VNI, in the order of time."""
     told: set[PortRef] = set()
-    for seen in _in_order(frame.sightings):
+    for seen in in_order(frame.sightings):
         place = PortRef(seen.node, seen.interface)
         tunnel = _innermost_tunnel(seen)
         if place in told or (_may_be_bare(frame, place, seen) if tunnel is None else _may_pass(frame, place, tunnel)):
@@ -249,7 +245,7 @@ def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Findi
     ways = (*seen.expected.paths, *seen.expected.copies)
     legal = {(hop.node, hop.interface, hop.direction) for path in ways for hop in path.hops}
     complaints = []
-    for sighting in _in_order(seen.sightings):
+    for sighting in in_order(seen.sightings):
         place = f"{sighting.node}:{sighting.interface}"
         sender = _sender(sighting)
         if quoted(sighting.headers) is not None:

@@ -47,7 +47,7 @@ class Outcome:
 
     @property
     def arrives(self) -> bool:
-        """Whether the target got it."""
+        """Return whether the target got it."""
         return self.fate in ARRIVES
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ def place(sighting: Sighting) -> str:
 
 
 def _arrived(journey: Journey) -> bool:
-    """Whether the packet came in at its target, whole or in all of its parts."""
+    """Return whether the packet came in at its target, whole or in all of its parts."""
     there = [s for s in journey.sightings if s.node == journey.target and s.direction == "in"]
     if any(fragmented(sighting) is None for sighting in there):
         return True

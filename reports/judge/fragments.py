@@ -59,7 +59,7 @@ def sorted_out(seen: Iterable[Sighting], mark: Callable[[Sighting], K | None]) -
 
 
 def is_complete(fragments: Iterable[Sighting]) -> bool:
-    """Whether the fragments of one packet leave nothing out, from its first byte to the one that ends it."""
+    """Return whether the fragments of one packet leave nothing out, from its first byte to the one that ends it."""
     pieces = sorted(_piece(header) for sighting in fragments if (header := fragmented(sighting)) is not None)
     reached = 0
     for start, end, is_last in pieces:

@@ -1,4 +1,4 @@
-"""Whether what must be kept apart was kept apart: tenants' frames, forged packets, the world outside. Pure.
+"""Return whether what must be kept apart was kept apart: tenants' frames, forged packets, the world outside. Pure.
 
 A frame is *bare* where no VXLAN or Geneve header is around it: there somebody has it. What was seen is held against the
 exact set of interfaces that the declaration derives, so that a leak and a loss are both named with node and interface.
@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reports.evidence import Finding, Sighting
+from reports.evidence import Finding, Sighting, first_broken
+from reports.judge.journey import in_order
+from topology.errors import NotProven
 from topology.expected import ExpectedJourney
 from topology.isolation.domains import Domain, FrameKind
-from topology.isolation.forgery import Forgery
+from topology.isolation.forgery import Forgery, ForgeryKind, Target
 from topology.model import Vxlan
 from topology.packet import Probe
 from topology.promises import AROUND_FRAMES
@@ -66,6 +68,14 @@ class ForgerySeen:
 
 
 @dataclass(frozen=True)
+class ForgeryAttempt:
+    """All forgeries of one sender, and a packet like the peer's own that followed them the same way."""
+
+    forged: tuple[ForgerySeen, ...]
+    control: ForgerySeen
+
+
+@dataclass(frozen=True)
 class OutwardSeen:
     """A probe to the outside: how far the declaration lets it come, and every sighting of it and of what it brought."""
 
@@ -96,19 +106,14 @@ class MachineSeen:
 def bare(sightings: Iterable[Sighting]) -> dict[PortRef, Sighting]:
     """The first sighting at each interface where no tunnel is around the frame, in the order of time."""
     found: dict[PortRef, Sighting] = {}
-    for seen in _in_order(sightings):
+    for seen in in_order(sightings):
         if AROUND_FRAMES.isdisjoint(seen.layers):
             found.setdefault(PortRef(seen.node, seen.interface), seen)
     return found
 
 
-def _in_order(sightings: Iterable[Sighting]) -> list[Sighting]:
-    """By time, so that a leak is told before what follows from it."""
-    return sorted(sightings, key=lambda seen: (seen.time_ns, seen.order))
-
-
 def judge_frame(frame: FrameSeen) -> Finding:
-    """Whether a frame was bare at exactly the expected interfaces, and elsewhere only inside its domain's tunnels."""
+    """Return whether a frame was bare where expected alone, and elsewhere only inside its domain's tunnels."""
     missing = sorted(frame.expected - bare(frame.sightings).keys())
     held = f"{frame.what} - seen at exactly its {len(frame.expected)} places"
     return _difference(frame.what, list(_strays(frame)), missing, held)
@@ -117,7 +122,7 @@ def judge_frame(frame: FrameSeen) -> Finding:
 def _strays(frame: FrameSeen) -> Iterator[_Stray]:
     """Where a frame must not be, or not under that VNI, in the order of time."""
     told: set[PortRef] = set()
-    for seen in _in_order(frame.sightings):
+    for seen in in_order(frame.sightings):
         place = PortRef(seen.node, seen.interface)
         tunnel = _innermost_tunnel(seen)
         if place in told or (_may_be_bare(frame, place, seen) if tunnel is None else _may_pass(frame, place, tunnel)):
@@ -159,7 +164,7 @@ def _may_pass(frame: FrameSeen, place: PortRef, tunnel: tuple[int, int]) -> bool
 
 
 def _may_be_bare(frame: FrameSeen, place: PortRef, seen: Sighting) -> bool:
-    """Whether a frame is for this place, and under the tag that its domain has there, if any."""
+    """Return whether a frame is for this place, and under the tag that its domain has there, if any."""
     tag = next((int(header.fields["vlan"]) for header in seen.headers if header.layer == "dot1q"), None)
     vids = _vids(frame, place)
     return place in frame.expected | frame.possible and (tag in vids if vids else tag is None)
@@ -184,12 +189,12 @@ def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
 
 
 def arrives(seen: ForgerySeen) -> bool:
-    """Whether a forger's packet got through its VTEP."""
+    """Return whether a forger's packet got through its VTEP."""
     return seen.forgery.inroad.vtep.ref in seen.delivered
 
 
 def judge_forgery(seen: ForgerySeen) -> Finding:
-    """Whether a forged packet was refused, or accepted, as the lab declares; a frame that came in is told."""
+    """Return whether a forged packet was refused, or accepted, as the lab declares; a frame that came in is told."""
     forgery, delivered = seen.forgery, seen.delivered
     at = forgery.inroad.vtep.ref
     what = f"{forgery} sent by {forgery.inroad.role} {forgery.inroad.node}"
@@ -208,13 +213,39 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
     return _difference(f"frame of {what}", strays, missing, f"{at} {outcome}")
 
 
+def judge_forgeries(target: Target, kind: ForgeryKind, attempts: Sequence[ForgeryAttempt]) -> tuple[Finding, bool]:
+    """Return whether a forgery was treated as declared, whoever sent it; and whether any was accepted.
+
+    Raises NotProven where nothing of the kind was delivered and not even a packet like the peer's own arrived: the
+    declaration lets each sender reach the target, so the way is broken, and a loss on it is no refusal.
+    """
+    proven = [
+        seen
+        for attempt in attempts
+        for seen in attempt.forged
+        if seen.forgery.kind == kind and (seen.delivered or arrives(attempt.control))
+    ]
+    if not proven:
+        senders = ", ".join(attempt.control.forgery.inroad.node for attempt in attempts)
+        raise NotProven(f"{target} takes no packet of {senders or 'any node'}, not even one like its peer's own")
+    findings = [judge_forgery(seen) for seen in proven]
+    held = "; ".join(finding.message for finding in findings)
+    return first_broken(findings, held), any(seen.delivered for seen in proven)
+
+
+def judge_agents_namespace(kernel: str, devices: Sequence[str]) -> Finding:
+    """Return whether the network namespace that a kernel's agent came from has no device of its own."""
+    where = f"kernel {kernel} - agent's namespace"
+    return Finding(not devices, f"{where} - expected no device - seen {', '.join(devices)}")
+
+
 def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Finding:
-    """Whether a probe to the outside stayed on the declared way, which ends inside, and nobody outside answered."""
+    """Return whether a probe to the outside stayed on its declared path, which ends inside, without an answer."""
     probe, what = seen.probe, f"{seen.probe.source} -> {seen.probe.dst}"
     ways = (*seen.expected.paths, *seen.expected.copies)
     legal = {(hop.node, hop.interface, hop.direction) for path in ways for hop in path.hops}
     complaints = []
-    for sighting in _in_order(seen.sightings):
+    for sighting in in_order(seen.sightings):
         place = f"{sighting.node}:{sighting.interface}"
         sender = _sender(sighting)
         if quoted(sighting.headers) is not None:
@@ -234,7 +265,7 @@ def _sender(sighting: Sighting) -> str:
 
 
 def judge_surroundings(seen: Surroundings, declared: Collection[str]) -> Finding:
-    """Whether a node has no device, rule, route or resolver but those that are declared or lead nowhere."""
+    """Return whether a node has no device, rule, route or resolver but those that are declared or lead nowhere."""
     node = seen.node
     strange = [name for name in seen.up if name != "lo" and name not in declared]
     complaints = [f"{node}:{name} - device - expected down, as nobody declares it - seen up" for name in strange]
@@ -250,7 +281,7 @@ def _is_own(address: str) -> bool:
 
 
 def judge_machine(seen: MachineSeen) -> Finding:
-    """Whether the machine's own interfaces showed nothing of the fabric."""
+    """Return whether the machine's own interfaces showed nothing of the fabric."""
     complaints = [
         f"this machine:{interface} - {whose} - expected nothing of the fabric - seen it"
         for interface, whose in dict.fromkeys(seen.strays)

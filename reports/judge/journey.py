@@ -7,7 +7,7 @@ timestamps are in order: a decapsulated packet keeps its frame's (``__netif_rece
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reports.evidence import Cause, Journey, Sighting
@@ -51,7 +51,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether everything expected was seen and nothing else."""
+        """Return whether everything expected was seen and nothing else."""
         return self.divergence is None and bool(self.rungs)
 
     @property
@@ -108,7 +108,7 @@ def _shows(hop: ExpectedHop, seen: Sighting) -> bool:
 
 def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...]:
     """Lay the hops of one path beside what was seen."""
-    left = sorted(sightings, key=lambda seen: (seen.time_ns, seen.order))
+    left = in_order(sightings)
     rungs: list[Rung] = []
     latest = 0
     for hop in path.hops:
@@ -123,6 +123,11 @@ def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...
     for extra in left:
         _insert(rungs, extra)
     return tuple(rungs)
+
+
+def in_order(sightings: Iterable[Sighting]) -> list[Sighting]:
+    """Sightings by time; of equal times by the order in which the taps were read."""
+    return sorted(sightings, key=lambda seen: (seen.time_ns, seen.order))
 
 
 def _rung(hop: ExpectedHop, seen: Sighting | None, latest_ns: int) -> Rung:

@@ -36,7 +36,7 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class Way:
+class SeenPath:
     """What one probe did: the nodes it passed, in order, and how it was carried, or where it was lost."""
 
     source: str
@@ -52,7 +52,7 @@ class FabricMap:
     name: str
     nodes: tuple[str, ...]
     crossings: Mapping[Crossing, Mapping[str, int]]
-    ways: tuple[Way, ...]
+    ways: tuple[SeenPath, ...]
     unreached: tuple[str, ...]
     """Nodes with an address at which no probe ever arrived."""
     unseen: tuple[str, ...]
@@ -60,7 +60,7 @@ class FabricMap:
     left_out: tuple[str, ...]
 
     @property
-    def found(self) -> tuple[Way, ...]:
+    def found(self) -> tuple[SeenPath, ...]:
         """The ways that led to their targets."""
         return tuple(way for way in self.ways if not way.outcome.startswith(LOST))
 
@@ -124,12 +124,12 @@ def crossings(sightings: Sequence[Sighting]) -> Iterator[tuple[Crossing, str]]:
             yield Crossing(PortRef(out.node, out.interface), PortRef(into.node, into.interface)), shape(out)
 
 
-def _way(journey: Journey) -> Way:
+def _way(journey: Journey) -> SeenPath:
     nodes: list[str] = []
     for seen in journey.sightings:
         if nodes[-1:] != [seen.node]:
             nodes.append(seen.node)
-    return Way(journey.source, journey.target, tuple(nodes), _outcome(journey, nodes))
+    return SeenPath(journey.source, journey.target, tuple(nodes), _outcome(journey, nodes))
 
 
 def _outcome(journey: Journey, nodes: Sequence[str]) -> str:

@@ -76,12 +76,12 @@ class WayMtu:
 
     @property
     def whole_as_computed(self) -> Finding:
-        """Whether the largest packet that crosses without a fragment is the computed one, with DF and without."""
+        """Return whether the largest packet that crosses unfragmented is the computed one, with DF and without."""
         return first_broken(self._as_computed())
 
     @property
     def promise_kept(self) -> Finding:
-        """Whether every packet that customers may send crosses whole, with DF and without."""
+        """Return whether every packet that customers may send crosses whole, with DF and without."""
         return first_broken(
             self._fails(
                 what.node or self.source, f"{size} bytes {_df(df)}", f"it arrives whole up to {self.promised}", what
@@ -92,7 +92,7 @@ class WayMtu:
 
     @property
     def above_as_allowed(self) -> Finding:
-        """Whether nothing becomes of larger packets with DF but what the lab allows."""
+        """Return whether nothing becomes of larger packets with DF but what the lab allows."""
         allowed = AS_IT_MUST | set(self.promise.above)
         larger = zones({size: what for size, what in self.with_df.items() if size > self.promised})
         words = f"only {' or '.join(self.promise.above)} above {self.promised}"
@@ -153,18 +153,25 @@ class PairMtu:
         return (self.out, self.back)
 
     @property
+    def reached(self) -> Finding:
+        """Return whether small packets arrive on both ways; without that, sizes say nothing."""
+        lost = (way for way in self.ways if not way.reached)
+        words = (f"{way.source} does not reach {way.target}, not even with small packets" for way in lost)
+        return first_broken(Finding(False, why) for why in words)
+
+    @property
     def whole_as_computed(self) -> Finding:
-        """Whether on both ways the largest packet that crosses without a fragment is the computed one."""
+        """Return whether on both ways the largest packet that crosses without a fragment is the computed one."""
         return first_broken(way.whole_as_computed for way in self.ways)
 
     @property
     def promise_kept(self) -> Finding:
-        """Whether on both ways every packet that customers may send crosses whole."""
+        """Return whether on both ways every packet that customers may send crosses whole."""
         return first_broken(way.promise_kept for way in self.ways)
 
     @property
     def above_as_allowed(self) -> Finding:
-        """Whether on both ways nothing becomes of larger packets but what the lab allows."""
+        """Return whether on both ways nothing becomes of larger packets but what the lab allows."""
         return first_broken(way.above_as_allowed for way in self.ways)
 
 

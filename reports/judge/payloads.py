@@ -1,4 +1,4 @@
-"""Whether what an application sends comes out as it went in, and if not, what of sizes explains it. Pure."""
+"""Return whether what an application sends comes out as it went in, and if not, what of sizes explains it. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Exchange:
     error: str = ""
 
     def unchanged(self, sizes: PairMtu | None = None) -> Finding:
-        """Whether every message came there and back byte for byte; ``sizes`` is what explains why not."""
+        """Return whether every message came there and back byte for byte; ``sizes`` is what explains why not."""
         for number, message in enumerate(self.sent):
             for got, ends in ((self.there, (self.source, self.target)), (self.back, (self.target, self.source))):
                 if wrong := _wrong(message, got[number : number + 1]):

@@ -1,4 +1,4 @@
-"""Whether a VTEP with several remotes sends what is for all to each of them, once (head-end replication). Pure.
+"""Return whether a VTEP with several remotes sends what is for all to each of them, once (head-end replication). Pure.
 
 RFC 7348 floods to a multicast group; where the underlay has none, the VTEP makes a copy for each remote.
 """
@@ -14,7 +14,7 @@ from topology.model import Node, Vxlan
 
 
 def judge_replication(node: Node, vxlan: Vxlan, frame: FrameSeen) -> Finding:
-    """Whether a frame to all left a VTEP's node as exactly one VXLAN packet for each remote."""
+    """Return whether a frame to all left a VTEP's node as exactly one VXLAN packet for each remote."""
     ends = [(str(node.outer_source(vxlan, remote)), str(remote)) for remote in vxlan.remotes]
     seen, wanted = copies(vxlan, frame), dict.fromkeys(ends, 1)
     where = f"{vxlan.ref} - copies of a {frame.what}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.evidence import Finding, Journey, Sighting, first_broken
+from reports.judge.attempt import place
 from reports.judge.trip import TUNNEL_LAYERS, is_tunnelled
 from topology.promises import TUNNELS, Kind, inside, kind_of
 
@@ -58,16 +59,16 @@ def _against(kind: Kind | None, journey: Journey, wrapped: set[str]) -> str:
         return f"a packet inside {', '.join(sorted(wrapped)).upper()}, its TTL not lowered"
     if kind == "l2-overlay":
         changed = next((seen for seen in journey.sightings if _frame(seen) not in (None, _frame(first))), None)
-        return f"another frame at {_place(changed)}" if changed else ""
+        return f"another frame at {place(changed)}" if changed else ""
     if kind == "bridge":
         changed = next((seen for seen in journey.sightings if _macs(seen) not in ((), _macs(first))), None)
-        return f"its TTL kept, other MACs at {_place(changed)}" if changed else ""
+        return f"its TTL kept, other MACs at {place(changed)}" if changed else ""
     same = kind == "routed" and bool(_macs(first)) and _macs(first) == _macs(last)
     return "its TTL lowered, its MACs not rewritten" if same else ""
 
 
 def is_wrapped(seen: Sighting) -> bool:
-    """Whether a packet was inside a tunnel there, of whatever kind."""
+    """Return whether a packet was inside a tunnel there, of whatever kind."""
     return is_tunnelled(seen.layers) or sum(layer in IP for layer in seen.layers) > 1
 
 
@@ -88,13 +89,9 @@ def _macs(seen: Sighting) -> tuple[str, ...]:
     return (str(ether.fields["src"]), str(ether.fields["dst"])) if ether else ()
 
 
-def _place(seen: Sighting) -> str:
-    return f"{seen.node}:{seen.interface} {seen.direction}"
-
-
 def last_seen(journey: Journey) -> str:
     """Where a packet was last seen, or that it was not; with what else is known."""
-    where = f"seen last at {_place(journey.sightings[-1])}" if journey.sightings else "seen nowhere"
+    where = f"seen last at {place(journey.sightings[-1])}" if journey.sightings else "seen nowhere"
     return f"{where} - {journey.note}" if journey.note else where
 
 
@@ -113,11 +110,11 @@ class SeenTrip:
 
     @property
     def arrived(self) -> Finding:
-        """Whether the request reached its target and the answer its sender."""
+        """Return whether the request reached its target and the answer its sender."""
         return first_broken(_arrived(leg, self.errors) for leg in self.legs)
 
     def carried_as(self, kind: Kind) -> Finding:
-        """Whether both ways were carried as a kind."""
+        """Return whether both ways were carried as a kind."""
         return first_broken(_as(leg, kind) for leg in self.legs)
 
 
@@ -135,7 +132,7 @@ def _as(leg: Journey, kind: Kind) -> Finding:
 
 def way(journey: Journey) -> str:
     """Every sighting in a few words, in order: where, and which headers."""
-    return "; ".join(f"{_place(seen)} {shape(seen)}" for seen in journey.sightings) or "none"
+    return "; ".join(f"{place(seen)} {shape(seen)}" for seen in journey.sightings) or "none"
 
 
 def shape(seen: Sighting) -> str:

@@ -1,4 +1,4 @@
-"""Whether many flows take the ways that a lab promises: all the same one, or all of them in fair shares. Pure."""
+"""Judge whether many flows take the paths that a lab promises: all the same one, or all in fair shares. Pure."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _not_in_all(found: Sequence[set[str]]) -> frozenset[str]:
 
 
 def all_arrive(flows: Sequence[FlowSeen]) -> Finding:
-    """Whether every packet of every flow arrived, by a legal way."""
+    """Return whether every packet of every flow arrived, by a legal way."""
     lost = [flow for flow in flows if None in flow.ways]
     strayed = next((flow for flow in flows if flow.strayed), None)
     if lost:
@@ -79,7 +79,7 @@ def all_arrive(flows: Sequence[FlowSeen]) -> Finding:
 
 
 def each_stays(flows: Sequence[FlowSeen]) -> Finding:
-    """Whether every flow keeps to one way; what is lost goes none."""
+    """Return whether every flow keeps to one way; what is lost goes none."""
     restless = next((flow for flow in flows if len(set(flow.ways) - {None}) > 1), None)
     if restless is not None:
         ways = " then ".join(str(way) for way in dict.fromkeys(restless.ways))
@@ -88,13 +88,13 @@ def each_stays(flows: Sequence[FlowSeen]) -> Finding:
 
 
 def share_one_way(flows: Sequence[FlowSeen]) -> Finding:
-    """Whether all flows take the same way."""
+    """Return whether all flows take the same way."""
     found = shares(flows)
     return Finding(len(found) == 1, f"{len(flows)} flows - expected all on one way - seen {_words(found)}")
 
 
 def spread_evenly(flows: Sequence[FlowSeen], ways: Sequence[str]) -> Finding:
-    """Whether the flows use all ways, in shares that a fair hash explains (Pearson's chi-square test)."""
+    """Return whether the flows use all ways, in shares that a fair hash explains (Pearson's chi-square test)."""
     found = dict.fromkeys(ways, 0) | dict(shares(flows))
     total = sum(found.values())
     if not total or not all(found.values()):

@@ -156,7 +156,7 @@ def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
 
 
 def _follows(key: str, declared: NodeState, live: NodeState) -> bool:
-    """Whether a device's setting only shows what was set for all devices."""
+    """Return whether a device's setting only shows what was set for all devices."""
     parts = key.split("/" if "/" in key else ".")
     for_all = PASSED_ON.get((parts[1], parts[-1]), key)
     changed = for_all != key and declared.sysctls.get(for_all) != live.sysctls.get(for_all)

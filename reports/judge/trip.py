@@ -53,14 +53,14 @@ class Leg:
 
     @property
     def arrived(self) -> Finding:
-        """Whether the packet reached its target; the message names the hop where it was lost, and the cause."""
+        """Return whether the packet reached its target; the message names the hop where it was lost, and the cause."""
         if self.journey.arrived:
             return Finding(True)
         return self.fails("did not arrive")
 
     @property
     def as_declared(self) -> Finding:
-        """Whether every hop showed what the declaration derives, and nothing else did."""
+        """Return whether every hop showed what the declaration derives, and nothing else did."""
         return Finding(True) if self.verdict.passed else self.fails("diverges")
 
     def fails(self, what: str) -> Finding:
@@ -102,7 +102,7 @@ class Leg:
         return list(inside), bare
 
     def silent_at(self, node: str) -> Finding:
-        """Whether the packet was nowhere at a node."""
+        """Return whether the packet was nowhere at a node."""
         seen = self.at(node)
         return Finding(seen is None, "as declared" if seen is None else f"{node} - expected nothing - seen {seen}")
 
@@ -125,14 +125,14 @@ class Leg:
 
     @property
     def bare_on_arrival(self) -> Finding:
-        """Whether the last sighting, at the target, shows no tunnel's header any more."""
+        """Return whether the last sighting, at the target, shows no tunnel's header any more."""
         seen = self.journey.sightings[-1] if self.journey.sightings else None
         bare = seen is not None and seen.node == self.journey.target and not is_tunnelled(seen.layers)
         return Finding(bare, f"{self.journey.target} - expected the customer's own headers - seen {seen}")
 
     @property
     def frame_unchanged(self) -> Finding:
-        """Whether the last frame is, byte for byte, the first."""
+        """Return whether the last frame is, byte for byte, the first."""
         frames = [seen.wire for seen in self.journey.sightings]
         same = len(frames) > 1 and frames[0] == frames[-1]
         return Finding(same, f"{self.journey.target} - expected the frame that was sent - seen another")
@@ -188,12 +188,12 @@ class Trip:
 
     @property
     def arrived(self) -> Finding:
-        """Whether the request reached its target and the answer its sender."""
+        """Return whether the request reached its target and the answer its sender."""
         return first_broken(leg.arrived for leg in self.legs)
 
     @property
     def as_declared(self) -> Finding:
-        """Whether both ways were as declared at every hop."""
+        """Return whether both ways were as declared at every hop."""
         return first_broken(leg.as_declared for leg in self.legs)
 
     def never_bare(self, on: Iterable[Link]) -> Finding:
@@ -202,7 +202,7 @@ class Trip:
         return first_broken(leg.never_bare(links) for leg in self.legs)
 
     def silent_at(self, node: str) -> Finding:
-        """Whether both ways left a node alone."""
+        """Return whether both ways left a node alone."""
         return first_broken(leg.silent_at(node) for leg in self.legs)
 
     @property

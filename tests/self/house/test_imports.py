@@ -223,6 +223,13 @@ def evidence_is_plain(source: Source) -> Iterator[str]:
             yield f"{source.at(node)} - imports {module} - expected stdlib, topology.wire, topology.errors, the record"
 
 
+def judges_are_pure(source: Source) -> Iterator[str]:
+    """Judges see evidence and the declaration, never a kernel or a runtime."""
+    for node, module in imports(source) if source.path.startswith("reports/judge/") else ():
+        if within(module, "topology.kernels", "topology.runtimes"):
+            yield f"{source.at(node)} - imports {module} - expected nothing live"
+
+
 RULES: tuple[Rule, ...] = (
     packages_import_one_way,
     topology_imports_downwards,
@@ -232,6 +239,7 @@ RULES: tuple[Rule, ...] = (
     network_tests_ask_the_fabric,
     nobody_sleeps,
     evidence_is_plain,
+    judges_are_pure,
 )
 
 BROKEN: tuple[tuple[Rule, str, str], ...] = (
@@ -276,6 +284,7 @@ BROKEN: tuple[tuple[Rule, str, str], ...] = (
     (evidence_is_plain, "reports/evidence.py", "from topology.model import Fabric"),
     (evidence_is_plain, "reports/evidence.py", "import scapy.packet"),
     (evidence_is_plain, "reports/evidence.py", "from reports.judge.journey import Verdict"),
+    (judges_are_pure, "reports/judge/x.py", "from topology.kernels.registry import KernelInfo"),
 )
 
 SOUND: tuple[tuple[str, str], ...] = (

@@ -23,8 +23,9 @@ python: # only .venv, for what needs no lab
 
 # What is drawn at random is drawn from the commit, so that a second run of it is the same.
 test: export HOPCHECK_SEED ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
-test: setup lint ## set up, check the code, run every test
-	$(PYTEST) --html
+test: setup lint ## set up, check the code, run every test; small samples of what nightly repeats
+	$(PYTEST) tests/self -n 2 --out reports/out/self
+	$(PYTEST) --ignore=tests/self --html
 
 perf: setup ## measure throughput and kernel functions, in ratios of one run; reports/out/perf/report.html
 	$(PYTEST) -m perf --html --out reports/out/perf

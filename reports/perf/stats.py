@@ -7,6 +7,7 @@ The signed ranks are Wilcoxon's (Biometrics Bulletin 1, 1945), the interval from
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
 from itertools import combinations_with_replacement
@@ -35,7 +36,7 @@ def centre_interval(values: Sequence[float], error: float) -> tuple[float, float
     itself), and each is wrong in half of the error.
     """
     n = len(values)
-    inside = sum(tail <= error / 2 for tail in signed_rank_tail(n))
+    inside = bisect_right(signed_rank_tail(n), error / 2)
     if not inside:
         return None
     averages = sorted((a + b) / 2 for a, b in combinations_with_replacement(values, 2))

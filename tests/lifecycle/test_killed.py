@@ -53,10 +53,12 @@ class Configuration:
 
 REAPED_S = 15.0
 """How long the reaper may take to remove what the kernel does not: containers."""
-GUESTS_SAVING_POINTS = max(1, POINTS * 4 // 10)
+GUESTS_SAVING_POINTS = max(len(SAVING_MARKS), POINTS * 4 // 10)
+GUESTS_POINTS = max(len(MARKS), POINTS - GUESTS_SAVING_POINTS)
+"""At least one kill in every phase."""
 CONFIGURATIONS = (
     Configuration("host", ("--kernel", "host", "--lab", str(LAB))),
-    Configuration("guest", points=max(1, POINTS - GUESTS_SAVING_POINTS)),
+    Configuration("guest", points=GUESTS_POINTS),
     Configuration("docker", ("--runtime", "docker", "--kernel", "here", "--lab", str(LAB)), settle_s=REAPED_S),
 )
 

@@ -34,7 +34,7 @@ def lines(source: Source) -> int:
 
 def functions(source: Source) -> Iterator[Function]:
     """Every function and method, nested ones too."""
-    return (node for node in ast.walk(source.tree) if isinstance(node, Function))
+    return (node for node in source.nodes if isinstance(node, Function))
 
 
 def function_lines(function: Function) -> int:
@@ -70,7 +70,7 @@ def unannotated(source: Source) -> Iterator[str]:
 
 def broad_handlers(source: Source) -> Iterator[str]:
     """Every ``except`` that takes whatever comes."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler):
             caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
             if any(one is None or getattr(one, "id", "") in ("Exception", "BaseException") for one in caught):

@@ -102,7 +102,7 @@ def imports(source: Source) -> tuple[tuple[ast.AST, str], ...]:
 
 
 def _imports(source: Source) -> Iterator[tuple[ast.AST, str]]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -175,7 +175,7 @@ def agent_is_python_3_9(source: Source) -> Iterator[str]:
     except SyntaxError as error:
         yield f"{source.path}:{error.lineno} - {error.msg} - expected the syntax of Python 3.9"
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             newer = {"zip": {"strict"}, "dataclass": {"slots", "kw_only"}}.get(node.func.id, set())
             for keyword in node.keywords:
@@ -208,7 +208,7 @@ def nobody_sleeps(source: Source) -> Iterator[str]:
     for node, module in imports(source):
         if module in ("time.sleep", "asyncio.sleep"):
             yield f"{source.at(node)} - imports sleep - expected topology.wait.wait_for"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr == "sleep" and isinstance(node.value, ast.Name):
             yield f"{source.at(node)} - {node.value.id}.sleep - expected topology.wait.wait_for"
 

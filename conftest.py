@@ -6,6 +6,7 @@ pytest_plugins = [
     "fixtures.verdicts",
     "fixtures.session",
     "fixtures.selection",
+    "fixtures.promises",
     "fixtures.signals",
     "fixtures.workers",
     "fixtures.parametrise",

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
+RESULTS = "hopcheck-results"
 NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -41,6 +42,25 @@ def arguments(given: list[str]) -> list[str]:
     return [*settings, str(TESTS), *given] if root else given
 
 
+def anywhere(given: list[str]) -> list[str]:
+    """The arguments of `hopcheck`, for any folder: this checkout's settings, its tests, results where the caller is."""
+    front = ["-c", str(ROOT / "pyproject.toml")]
+    outside = not Path.cwd().is_relative_to(ROOT)
+    if outside and not any(argument.partition("=")[0] == "--out" for argument in given):
+        front += ["--out", RESULTS]
+    return [*front, *given] if any(map(is_test_path, given)) else [*front, str(TESTS), *given]
+
+
+def hopcheck(given: list[str]) -> int:
+    """Run pytest as the executable `hopcheck` does."""
+    from fixtures.anywhere import plugins, version
+
+    if given in (["--version"], ["-V"]):
+        sys.stdout.write(f"{version()}\n")
+        return 0
+    return pytest.main(anywhere(given), plugins=plugins())
+
+
 def main(given: list[str]) -> int:
     """Run pytest; where it finds nothing to run outside the checkout, say where hopcheck's tests are."""
     code = pytest.main(arguments(given))
@@ -65,4 +85,4 @@ def open_closed_streams() -> bool:
 if __name__ == "__main__":
     if open_closed_streams():  # sys.stdout is made when Python starts
         os.execv(sys.executable, (sys.executable, *sys.argv))
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(hopcheck(sys.argv[2:]) if sys.argv[1:2] == ["--hopcheck"] else main(sys.argv[1:]))

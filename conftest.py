@@ -1,4 +1,4 @@
-"""pytest's way in: which plugins make the suite."""
+"""The plugins that make up hopcheck."""
 
 from __future__ import annotations
 
@@ -9,5 +9,8 @@ pytest_plugins = [
     "fixtures.promises",
     "fixtures.signals",
     "fixtures.workers",
+    "fixtures.parametrise",
+    "fixtures.fabric",
+    "fixtures.isolation",
+    "fixtures.sizes",
 ]
-"""What every process has; the fixtures come with fixtures.selection, where tests are run."""

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from fixtures.cli import DEFAULT_OUT
 from fixtures.out import BENCH, MARKER
-from reports.render.results import write_atomically
+from reports.record.files import write_atomically
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from reports.record.exhibits import Cause as RecordedCause
 from topology.errors import PromiseBroken
 from topology.wire.headers import Headers, Vlan
 from topology.wire.scapy_bridge import to_scapy
 from topology.wire.stack import Stack
 
 Direction: TypeAlias = Literal["in", "out"]
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things: ``1 link``, ``2 links``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,21 +126,11 @@ class Journey:
 
 
 @dataclass(frozen=True)
-class Cause:
-    """Why: where declared and live state differ, and the command that mends it."""
+class Cause(RecordedCause):
+    """A cause, with the part of a node's state that differs: it stays out of the record."""
 
-    kind: str
-    node: str
-    interface: str | None
-    declared: str
-    live: str
-    mend: str
     about: object = field(default=None, compare=False, repr=False)
-    """The part of a node's state that differs: a link, a device and its address, a sysctl's key, a route, an entry."""
-
-    def __str__(self) -> str:
-        where = f"{self.node} - {self.interface}" if self.interface else self.node
-        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live} - mend: {self.mend}"
+    """A link, a device and its address, a sysctl's key, a route, an entry."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, permutations
 
-from reports.evidence import Journey, Sighting, counted
+from reports.evidence import Journey, Sighting
 from reports.judge.seen import SeenTrip, carried, last_seen, shape
+from reports.words import counted
 from topology.expected import ExpectedHop, expected_journey, probe_between
 from topology.model import Fabric, Node
 from topology.refs import PortRef

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.evidence import Finding, counted
+from reports.evidence import Finding
 from reports.judge.mtu import PairMtu, WayMtu
+from reports.words import counted
 
 
 @dataclass(frozen=True)

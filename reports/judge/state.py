@@ -1,4 +1,4 @@
-"""Where declared and live state of a node differ, most fundamental first, each with the command that mends it. Pure."""
+"""Where declared and live state of a node differ, most fundamental first, each with the command that fixes it. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from reports.evidence import Cause
 from reports.judge.traffic import Traffic
-from reports.judge.weight import DEFAULT, MAY, NOTHING, weigh
+from reports.judge.weight import DEFAULT, MAY, weigh
+from reports.words import MISSING, NOTHING
 from topology.state import Entry, LinkState, NodeState, RouteState, parts_of_sysctl
 
-MISSING = "missing"
 KINDS = ("rule", "route", "neigh", "fdb", "filter", "qdisc", "nft")
 """The further entries, in the order in which they are told: a filter says more than the qdisc that it hangs at."""
 PASSED_ON: Mapping[tuple[str, str], str] = {
@@ -99,8 +99,8 @@ def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
     if wanted.up != seen.up:
         yield Cause("link", node, name, _up(wanted.up), _up(seen.up), f"{ip} {_up(wanted.up)}", seen)
     if wanted.master != seen.master:
-        mend = f"{ip} master {wanted.master}" if wanted.master else f"{ip} nomaster"
-        yield Cause("bridge", node, name, wanted.master or "no bridge", seen.master or "no bridge", mend, seen)
+        fix = f"{ip} master {wanted.master}" if wanted.master else f"{ip} nomaster"
+        yield Cause("bridge", node, name, wanted.master or "no bridge", seen.master or "no bridge", fix, seen)
     yield from _parameters(node, wanted, seen)
     if wanted.mtu is not None and wanted.mtu != seen.mtu:
         yield Cause("mtu", node, name, str(wanted.mtu), str(seen.mtu), f"{ip} mtu {wanted.mtu}", seen)
@@ -112,21 +112,21 @@ def _parameters(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause
     live = dict(seen.parameters)
     for key, value in wanted.parameters:
         if live.get(key) != value:
-            mend = f"ip -n {node} link del dev {wanted.name}; add it with {key} {value}"
-            yield Cause(wanted.kind, node, wanted.name, f"{key} {value}", f"{key} {live.get(key, MISSING)}", mend, seen)
+            fix = f"ip -n {node} link del dev {wanted.name}; add it with {key} {value}"
+            yield Cause(wanted.kind, node, wanted.name, f"{key} {value}", f"{key} {live.get(key, MISSING)}", fix, seen)
     for key in sorted(live.keys() - dict(wanted.parameters).keys()) if wanted.kind == seen.kind else ():
-        mend = f"ip -n {node} link del dev {wanted.name}; add it without {key}"
-        yield Cause(wanted.kind, node, wanted.name, f"{key} {DEFAULT}", f"{key} {live[key]}", mend, seen)
+        fix = f"ip -n {node} link del dev {wanted.name}; add it without {key}"
+        yield Cause(wanted.kind, node, wanted.name, f"{key} {DEFAULT}", f"{key} {live[key]}", fix, seen)
 
 
 def _addresses(declared: NodeState, live: NodeState) -> Iterator[Cause]:
     node = declared.node
     for device, interface in _in_order(declared.addresses - live.addresses):
-        mend = f"ip -n {node} addr add {interface} dev {device}"
-        yield Cause("address", node, device, str(interface), MISSING, mend, (device, interface))
+        fix = f"ip -n {node} addr add {interface} dev {device}"
+        yield Cause("address", node, device, str(interface), MISSING, fix, (device, interface))
     for device, interface in _in_order(live.addresses - declared.addresses):
-        mend = f"ip -n {node} addr del {interface} dev {device}"
-        yield Cause("address", node, device, NOTHING, str(interface), mend, (device, interface))
+        fix = f"ip -n {node} addr del {interface} dev {device}"
+        yield Cause("address", node, device, NOTHING, str(interface), fix, (device, interface))
 
 
 def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
@@ -136,8 +136,8 @@ def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         instead = next((other for other in extra if other.prefix == route.prefix), None)
         if instead is not None:
             extra.remove(instead)
-        mend = f"{_ip(node, route)} route replace {route.whole or route}"
-        yield Cause("route", node, route.dev, str(route), str(instead or MISSING), mend, route)
+        fix = f"{_ip(node, route)} route replace {route.whole or route}"
+        yield Cause("route", node, route.dev, str(route), str(instead or MISSING), fix, route)
     for route in extra:
         yield Cause("route", node, route.dev, NOTHING, str(route), f"{_ip(node, route)} route del {route}", route)
 
@@ -151,8 +151,8 @@ def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
             continue
         device = parts_of_sysctl(key)[1]
         own = device if device not in ("", "all", "default") else None
-        mend = f"ip netns exec {node} sysctl -w {key}={value}"
-        yield Cause("sysctl", node, own, f"{key}={value}", f"{key}={seen}", mend, key)
+        fix = f"ip netns exec {node} sysctl -w {key}={value}"
+        yield Cause("sysctl", node, own, f"{key}={value}", f"{key}={seen}", fix, key)
 
 
 def _follows(key: str, declared: NodeState, live: NodeState) -> bool:
@@ -172,11 +172,11 @@ def _entries(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         if instead is not None:
             extra.remove(instead)
         more = " …" if entry.tool.startswith("tc") else ""
-        mend = _command(node, entry, ADD.get(entry.tool, "add"), f"{entry.words}{more}")
-        yield Cause(entry.kind, node, entry.device, entry.words, instead.words if instead else MISSING, mend, entry)
+        fix = _command(node, entry, ADD.get(entry.tool, "add"), f"{entry.words}{more}")
+        yield Cause(entry.kind, node, entry.device, entry.words, instead.words if instead else MISSING, fix, entry)
     for entry in extra:
-        mend = _command(node, entry, "del", entry.place)
-        yield Cause(entry.kind, node, entry.device, NOTHING, entry.words, mend, entry)
+        fix = _command(node, entry, "del", entry.place)
+        yield Cause(entry.kind, node, entry.device, NOTHING, entry.words, fix, entry)
 
 
 def _told(entries: Iterable[Entry], declared: NodeState, live: NodeState) -> list[Entry]:

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from reports.evidence import Cause
 from reports.judge.traffic import Handled, Traffic
+from reports.words import NOTHING
 from topology.model import LOOPBACK, Address, Device, Fabric, Vxlan
 from topology.plan import FLOOD_MAC, uses_ipv6
 from topology.state import Entry, LinkState, NodeState, RouteState, best_routes, parts_of_sysctl, sysctl_of
@@ -21,7 +22,6 @@ CHANGES, MAY, NEVER = 0, 1, 2
 """A difference changes what becomes of the packets, may do so, or cannot."""
 DEFAULT = "the default"
 """The declared value of a parameter that is left to the kernel."""
-NOTHING = "nothing"
 """The declared value of something that is there and should not be."""
 IPV6_MTU_MIN = 1280
 """RFC 8200, section 5: a device with less has no IPv6 (addrconf_notify, net/ipv6/addrconf.c)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.evidence import counted
+from reports.words import counted
 
 CORES_MIN = 3
 """One for the client, one for the server, and one for all the rest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.evidence import counted
+from reports.words import counted
 
 STEAL_MAX_PERCENT = 5.0
 """Of the time, taken by a hypervisor for somebody else: more than that shows in medians."""

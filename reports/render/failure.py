@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from textwrap import dedent
 
-from reports.evidence import Cause
+from reports.record.exhibits import Cause
 from reports.render.ladder import ending_lines
 
 WHERE = re.compile(r"\n *\+ +(?:where|and) .*", re.DOTALL)
@@ -15,7 +15,7 @@ ECHO = re.compile("(an earlier test errored|the fabric broke|the underlay is bro
 """Prefixes of the messages that repeat another test's reason."""
 
 
-def said(error: BaseException | None) -> str:
+def said(error: BaseException | str | None) -> str:
     """The words of a failed assertion, without those that pytest puts around them."""
     first, newline, rest = WHERE.sub("", str(error).strip()).removeprefix("assert ").partition("\n")
     return f"{first}{newline}{dedent(rest)}"

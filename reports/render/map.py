@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.evidence import counted
 from reports.judge.map import FabricMap
+from reports.words import counted
 
 
 def map_lines(drawn: FabricMap) -> Iterator[str]:

@@ -1,18 +1,20 @@
-"""What was measured, as a table with a sentence: for the terminal, for the page, and for results.json. Pure."""
+"""Tables of measurements."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
+
+from reports.record.exhibits import Figures
+from reports.render.tables import table_lines
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One table: what it is about, its columns, its rows; what it says in words; the figures behind it for JSON.
+    """One table of a measurement, its conclusions in words, and the figures behind it.
 
-    What is ``of_the_run`` is said in the page's head, too: that is what everybody wants to know.
+    Words ``of_the_run`` stand in the page's head, too.
     """
 
     title: str
@@ -23,41 +25,16 @@ class Measurement:
     of_the_run: bool = False
 
 
-def measurement_entry(found: Measurement) -> dict[str, Any]:
-    """One measurement for results.json."""
-    rows = [dict(zip(found.head, row, strict=True)) for row in found.rows]
-    said = {"title": found.title, "of_the_run": found.of_the_run, "rows": rows, "words": list(found.words)}
-    return said | {"data": dict(found.data)}
-
-
-def measurement_lines(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def measurement_lines(found: Iterable[Figures]) -> Iterator[str]:
     """Measurements as lines of text."""
-    for entry in entries:
+    for figures in found:
         yield ""
-        yield entry["title"]
-        yield from _table([list(row.values()) for row in _with_head(entry["rows"])])
-        yield from (f"  {line}" for line in entry["words"])
+        yield figures.title
+        if figures.rows:
+            yield from (f"  {line}" for line in table_lines(figures.head, figures.lines))
+        yield from (f"  {line}" for line in figures.words)
 
 
-def words_of_the_run(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What measurements say of the run as a whole."""
-    return [line for entry in entries if entry["of_the_run"] for line in entry["words"]]
-
-
-def _with_head(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    return [{name: name for name in rows[0]}, *rows] if rows else []
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
-    for row in rows:
-        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def measurement_html(found: Measurement) -> str:
-    """One measurement for the page."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in found.head)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in found.rows)
-    words = "".join(f"<p>{escape(line)}</p>" for line in found.words)
-    table = f'<table class="hc-ladder"><tr>{head}</tr>{rows}</table>' if found.rows else ""
-    return f"<p><b>{escape(found.title)}</b></p>{table}{words}"
+def words_of_the_run(found: Iterable[Figures]) -> list[str]:
+    """The conclusions about the run as a whole."""
+    return [line for figures in found if figures.of_the_run for line in figures.words]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
-from reports.evidence import counted
-from reports.judge.state import MISSING
-from reports.judge.weight import NOTHING
-from reports.render.results import NOT_APPLICABLE, NOT_PROVEN, VERDICTS, TestResult
+from reports.record.exhibits import Cause
+from reports.record.model import Record, Test, Verdict
+from reports.words import MISSING, NOTHING, counted
 
-AGAINST = ("failed", "errored", "unstable", NOT_PROVEN)
+NOT_APPLICABLE = Verdict.NOT_APPLICABLE
+AGAINST = (Verdict.FAILED, Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN)
 """The verdicts that keep a run from being green, worst first."""
 CAUSES_MAX, REASONS_MAX, PAIRS_MAX = 12, 8, 8
 """Lines of causes and of reasons, and pairs in a line; what is beyond is counted."""
@@ -20,69 +19,91 @@ NO_PAIRS = (
 )
 
 
-def outcome(tests: Iterable[TestResult], complete: bool) -> str:
-    """The number of network promises of each verdict."""
-    counts = Counter(test.verdict for test in tests if test.network)
-    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+def outcome(tests: Iterable[Test], complete: bool) -> str:
+    """The number of checks of each verdict."""
+    counts = Counter(test.verdict for test in tests if test.counts)
+    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     rest = "" if complete else " (the run was not completed)"
-    return f"{counted(counts.total(), 'network promise')}: {words or 'none was tested'}{rest}"
+    return f"{counted(counts.total(), 'check')}: {words or 'none was tested'}{rest}"
 
 
-def pairs_not_proven(tests: Iterable[TestResult]) -> Iterator[str]:
+def pairs_not_proven(tests: Iterable[Test]) -> Iterator[str]:
     """One line with the declared pairs of which something was not proven, or errored, and nothing failed."""
-    by_pair: dict[str, set[str]] = {}
+    by_pair: dict[str, set[Verdict]] = {}
     for test in tests:
         if test.pair:
             by_pair.setdefault(test.pair, set()).add(test.verdict)
-    unknown = {"errored", "unstable", NOT_PROVEN}
-    found = [pair for pair, seen in by_pair.items() if seen & unknown and "failed" not in seen]
+    unknown = {Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN}
+    found = [pair for pair, seen in by_pair.items() if seen & unknown and Verdict.FAILED not in seen]
     if found:
         yield f"not proven: {len(found)} of {counted(len(by_pair), 'pair')}: {_listed(found, PAIRS_MAX)}"
 
 
-def reasons(tests: Iterable[TestResult]) -> Iterator[str]:
-    """One line for each reason for which network promises do not apply."""
-    found = Counter(_first_line(test.message) for test in tests if test.network and test.verdict == NOT_APPLICABLE)
+def reasons(tests: Iterable[Test]) -> Iterator[str]:
+    """One line for each reason for which checks do not apply."""
+    found = Counter(_first_line(test.message) for test in tests if test.counts and test.verdict is NOT_APPLICABLE)
     yield from _cut([f"{count} {NOT_APPLICABLE}: {why}" for why, count in found.most_common()], REASONS_MAX, "reasons")
 
 
-def causes(tests: Iterable[TestResult]) -> Iterator[str]:
+def not_collected_lines(left_out: Mapping[str, int]) -> list[str]:
+    """One line with the number of selected tests that are not collected, and why; no line where all are."""
+    most = sorted(left_out.items(), key=lambda found: -found[1])
+    total, whys = sum(left_out.values()), ", ".join(f"{what}: {count}" for what, count in most)
+    return [f"not collected for this lab: {counted(total, 'test')} ({whys})"] if total else []
+
+
+def closing_lines(record: Record) -> Iterator[str]:
+    """The end of a run in plain lines, as the terminal shows it: the outcome, remarks, each cause with its fix."""
+    yield from (NO_PAIRS,) if record.without_pairs else pairs_not_proven(record.tests)
+    yield outcome(record.tests, record.complete)
+    yield from remark_lines(record)
+    yield from causes(record.tests)
+
+
+def remark_lines(record: Record) -> Iterator[str]:
+    """Warnings, and the reasons for which tests do not apply or were not collected."""
+    yield from (f"warning: {words}" for words in record.warnings)
+    yield from reasons(record.tests)
+    yield from not_collected_lines(record.not_collected)
+
+
+def causes(tests: Iterable[Test]) -> Iterator[str]:
     """For each cause a line with the number of promises that it spoils, and one with its fix; the worst first."""
-    groups: dict[str, list[TestResult]] = {}
+    groups: dict[str, list[Test]] = {}
     for test in tests:
-        if test.network and test.verdict in AGAINST:
+        if test.counts and test.verdict in AGAINST:
             groups.setdefault(_why(test), []).append(test)
     ordered = sorted(groups.items(), key=lambda group: (_rank(group[1]), -len(group[1])))
     yield from _cut(["\n".join(_cause_lines(why, spoiled)) for why, spoiled in ordered], CAUSES_MAX, "causes")
 
 
-def _cause_lines(why: str, spoiled: Sequence[TestResult]) -> Iterator[str]:
+def _cause_lines(why: str, spoiled: Sequence[Test]) -> Iterator[str]:
     counts = Counter(test.verdict for test in spoiled)
     yield f"cause: {why}: {', '.join(f'{counts[verdict]} {verdict}' for verdict in AGAINST if counts[verdict])}"
-    yield from (f"  fix: {fix}" for fix in {test.cause["mend"]: None for test in spoiled if test.cause})
+    yield from (f"  fix: {fix}" for fix in {test.cause.fix: None for test in spoiled if test.cause})
 
 
-def _rank(spoiled: Iterable[TestResult]) -> int:
+def _rank(spoiled: Iterable[Test]) -> int:
     return min(AGAINST.index(test.verdict) for test in spoiled)
 
 
-def _why(test: TestResult) -> str:
+def _why(test: Test) -> str:
     if test.cause:
         return cause_words(test.cause)
     found = test.why or _first_line(test.message) or "no message"
-    return f"not found - {found}" if test.verdict == "failed" or test.why.startswith("first divergence") else found
+    unknown = test.verdict is Verdict.FAILED or test.why.startswith("first divergence")
+    return f"not found - {found}" if unknown else found
 
 
-def cause_words(cause: Mapping[str, Any]) -> str:
+def cause_words(cause: Cause) -> str:
     """A cause in few words, as ``lc2 - route 21.0.0.0/24 dev gretun-cont missing``; the device once."""
-    declared, live, device = str(cause["declared"]), str(cause["live"]), cause["interface"]
-    named = not device or str(device) in f"{declared} {live}".split()
-    where = cause["node"] if named else f"{cause['node']} - {device}"
-    if live == MISSING:
-        return f"{where} - {cause['kind']} {declared} missing"
-    if declared == NOTHING:
-        return f"{where} - {cause['kind']} {live} not declared"
-    return f"{where} - {cause['kind']} - expected {declared} - seen {live}"
+    named = not cause.interface or cause.interface in f"{cause.declared} {cause.live}".split()
+    where = cause.node if named else f"{cause.node} - {cause.interface}"
+    if cause.live == MISSING:
+        return f"{where} - {cause.kind} {cause.declared} missing"
+    if cause.declared == NOTHING:
+        return f"{where} - {cause.kind} {cause.live} not declared"
+    return f"{where} - {cause.kind} - expected {cause.declared} - seen {cause.live}"
 
 
 def _listed(items: Sequence[str], at_most: int) -> str:

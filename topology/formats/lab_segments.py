@@ -215,7 +215,7 @@ def check_subnets(draft: Draft) -> Iterator[Problem]:
     yield from apart
     alone = secluded(draft)
     yield from _twice(found, alone)
-    # An address that is wrong for its own segment would overlap others only until it is mended.
+    # An address that is wrong for its own segment would overlap others only until it is fixed.
     misplaced = {problem.where for problem in apart}
     subnets: dict[tuple[PortRef, Network], Carried] = {}
     for one in found:

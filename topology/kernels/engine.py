@@ -67,7 +67,7 @@ class Engine:
 
     @classmethod
     def of_this_machine(cls) -> Engine:
-        """The engine of DOCKER_HOST or of the usual socket; EngineError says why there is none, and what mends it."""
+        """The engine of DOCKER_HOST or of the usual socket; EngineError says why there is none, and what fixes it."""
         return cls.at(os.environ.get("DOCKER_HOST") or MACHINES_SOCKET)
 
     @classmethod

@@ -39,7 +39,7 @@ ACCELERATORS: Mapping[str, tuple[str, ...]] = {
     "tcg": ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"),
 }
 PROCESSORS: Mapping[str, int] = {"kvm": 2, "tcg": 1}
-"""Under TCG one. QEMU before 8.1 translates a page without holding its lock (mended by its deba78709ae8, "accel/tcg:
+"""Under TCG one. QEMU before 8.1 translates a page without holding its lock (fixed by its deba78709ae8, "accel/tcg:
 Always lock pages before translation"): while one processor patches the kernel's code, as a tracer or a tap's static
 key makes it do, another can keep the translation of a breakpoint that is gone, and then spins in it for ever. It is
 most likely just after a restore, when nothing is translated yet. A run on two cores was no slower for it.
@@ -304,8 +304,8 @@ def kvm_refusal() -> str:
         return "no /dev/kvm"
     status = KVM.stat()
     if os.geteuid() != 0:
-        return "" if os.access(KVM, os.R_OK | os.W_OK) else "no right to /dev/kvm; mend: usermod -aG kvm $USER"
+        return "" if os.access(KVM, os.R_OK | os.W_OK) else "no right to /dev/kvm; fix: usermod -aG kvm $USER"
     by_others = status.st_mode & 0o006 == 0o006
     if by_others or kvm_group() != "--clear-groups":
         return ""
-    return "/dev/kvm is root's alone and QEMU runs unprivileged; mend: chgrp kvm /dev/kvm && chmod 660 /dev/kvm"
+    return "/dev/kvm is root's alone and QEMU runs unprivileged; fix: chgrp kvm /dev/kvm && chmod 660 /dev/kvm"

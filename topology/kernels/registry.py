@@ -148,7 +148,7 @@ AUTO = ("host", "guest")
 """What ``auto`` tries, in this order; ``here`` is taken for nothing but what only it can do."""
 AUTO_WITH_ENGINE = ("here", "guest")
 """What ``auto`` tries for nodes that are containers."""
-MEND = {
+FIX = {
     "gre": "as root: modprobe ip_gre",
     "ip6gre": "as root: modprobe ip6_gre",
     "vxlan": "as root: modprobe vxlan",
@@ -173,7 +173,7 @@ def kernel_class(kind: str) -> type[Kernel]:
 def start_kernel(choice: str, needs: Iterable[str], progress: Progress, wanted: Wanted = ANYTHING) -> Kernel:
     """The first kernel of the choice (``auto``: of all) that offers the link kinds a lab needs, and what is wanted.
 
-    Raises KernelUnavailable with the reason for each kind that was tried, and what would mend it.
+    Raises KernelUnavailable with the reason for each kind that was tried, and what would fix it.
     """
     reasons: list[tuple[str, str]] = []
     kinds = (AUTO_WITH_ENGINE if wanted.engine else AUTO) if choice == "auto" else (choice,)
@@ -218,6 +218,6 @@ def missing(kernel: Kernel, needs: Iterable[str]) -> Mapping[str, str]:
 
 
 def describe(refused: Mapping[str, str]) -> str:
-    """One line: which link kinds are missing, and the command that may mend it."""
-    mends = sorted({MEND[kind] for kind in refused if kind in MEND})
-    return f"no link kind {', '.join(sorted(refused))} ({'; '.join(mends) or 'not offered by this kernel'})"
+    """One line: which link kinds are missing, and the command that may fix it."""
+    fixes = sorted({FIX[kind] for kind in refused if kind in FIX})
+    return f"no link kind {', '.join(sorted(refused))} ({'; '.join(fixes) or 'not offered by this kernel'})"

@@ -14,7 +14,7 @@ from topology.wait import wait_for
 
 BUSYBOX = "/bin/busybox"
 EXEC_TIMEOUT_S = 5.0
-MEND = "on Debian: apt-get install busybox-static"
+FIX = "on Debian: apt-get install busybox-static"
 
 
 class DockerRuntime:
@@ -43,9 +43,9 @@ class DockerRuntime:
         try:
             data = self._kernel.agent.call("read_bytes", path=BUSYBOX).body
         except AgentError as error:
-            raise EngineError(f"node image - {BUSYBOX} - expected a static program - seen {error} - {MEND}") from error
+            raise EngineError(f"node image - {BUSYBOX} - expected a static program - seen {error} - {FIX}") from error
         if not is_static(data):
-            raise EngineError(f"node image - {BUSYBOX} - expected a static program - seen another - {MEND}")
+            raise EngineError(f"node image - {BUSYBOX} - expected a static program - seen another - {FIX}")
         return data
 
     def _check(self, containers: list[Container]) -> None:

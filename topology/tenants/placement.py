@@ -32,7 +32,7 @@ class Placed:
 class Placement:
     """Places rows in their order.
 
-    The new nodes of a refused row are *doubtful*: where they hang is known once it is mended, and no other row is
+    The new nodes of a refused row are *doubtful*: where they hang is known once it is fixed, and no other row is
     refused for it before that.
     """
 

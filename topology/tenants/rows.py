@@ -34,7 +34,7 @@ class TenantRow:
 class TenantRows:
     """A file's sound rows, what is wrong with the others, and the names in those.
 
-    ``doubtful`` are in one case (``str.casefold``): where such a node hangs is known once its rows are mended.
+    ``doubtful`` are in one case (``str.casefold``): where such a node hangs is known once its rows are fixed.
     """
 
     file: str

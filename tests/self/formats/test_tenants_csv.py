@@ -103,7 +103,7 @@ def test_there_are_more_refusals_than_acceptances() -> None:
 
 
 def test_rows_keep_their_numbers_beside_refused_ones() -> None:
-    """A row's number, which its key comes from, counts the refused rows too: mending them renumbers nothing."""
+    """A row's number, which its key comes from, counts the refused rows too: fixing them renumbers nothing."""
     found = read_tenants_text("a,b,L3\nnonsense\n# x\nc,d,GRE\n")
     assert [row.number for row in found.rows] == [1, 3]
 

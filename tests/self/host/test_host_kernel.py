@@ -147,7 +147,7 @@ def test_change_is_found_and_its_mend_mends_it(live: LiveFabric, name: str) -> N
         causes = live.differences("v1")
     finally:
         for cause in live.differences("v1"):
-            live.kernel.agent.run(["sh", "-c", cause.mend])
+            live.kernel.agent.run(["sh", "-c", cause.fix])
     assert causes == since
     assert found == causes[0]
     assert (found.node, found.kind) == ("v1", name.split()[0])

@@ -89,7 +89,7 @@ CUT = struct.pack("=HH", 400, 1) + b"??"
 @pytest.mark.parametrize(("what", "kind"), [("links", NEWLINK), ("routes", NEWROUTE), ("neighbours", NEWNEIGH)])
 @pytest.mark.parametrize("payload", [b"", b"\1", bytes(11), bytes(16) + CUT, bytes(12) + b"\0\0\0\0"], ids=bytes.hex)
 def test_what_is_no_kernels_word_is_left_to_who_reads_it(what: str, kind: int, payload: bytes) -> None:
-    """A broken message is neither dropped nor mended, and nothing is raised here."""
+    """A broken message is neither dropped nor fixed, and nothing is raised here."""
     if what == "neighbours" and len(payload) >= 12:
         payload = payload[:8] + struct.pack("=H", 0x80) + payload[10:]
     assert payload[12:] in lean(what, message(kind, payload) + END)

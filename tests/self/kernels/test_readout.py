@@ -62,7 +62,7 @@ def test_each_change_is_told_once(release: str) -> None:
     """One change of each kind is one cause of each kind; a dynamic forwarding entry and a stale neighbour are none."""
     node, up, port, vxlan = NAMES[release]
     causes = [
-        str(cause).split(" - mend: ")[0] for cause in differences(DECLARED[release], recorded(f"{release} changed"))
+        str(cause).split(" - fix: ")[0] for cause in differences(DECLARED[release], recorded(f"{release} changed"))
     ]
     expected = {
         f"{node} - sysctl - expected net.ipv4.ip_forward=0 - seen net.ipv4.ip_forward=1",

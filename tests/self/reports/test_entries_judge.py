@@ -41,86 +41,86 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
     "rule extra": (
         LEAF,
         entry(LEAF, come=RULE),
-        f"lc1 - rule - expected nothing - seen {RULE.words} - mend: ip -n lc1 rule del {RULE.words}",
+        f"lc1 - rule - expected nothing - seen {RULE.words} - fix: ip -n lc1 rule del {RULE.words}",
     ),
     "rule of IPv6": (
         LEAF,
         entry(LEAF, come=RULE_6),
-        f"lc1 - rule - expected nothing - seen {RULE_6.words} - mend: ip -n lc1 -6 rule del {RULE_6.words}",
+        f"lc1 - rule - expected nothing - seen {RULE_6.words} - fix: ip -n lc1 -6 rule del {RULE_6.words}",
     ),
     "rule missing": (
         LEAF,
         entry(LEAF, gone="pref 32767 from all lookup default"),
         "lc1 - rule - expected pref 32767 from all lookup default - seen missing"
-        " - mend: ip -n lc1 rule add pref 32767 from all lookup default",
+        " - fix: ip -n lc1 rule add pref 32767 from all lookup default",
     ),
     "qdisc": (
         LEAF,
         entry(LEAF, come=NETEM),
-        f"lc1 - lc1_sc2 - qdisc - expected nothing - seen {NETEM.words} - mend: tc -n lc1 qdisc del dev lc1_sc2 root",
+        f"lc1 - lc1_sc2 - qdisc - expected nothing - seen {NETEM.words} - fix: tc -n lc1 qdisc del dev lc1_sc2 root",
     ),
     "qdisc changed": (
         entry(LEAF, come=NETEM),
         entry(LEAF, come=replace(NETEM, words="dev lc1_sc2 root tbf options 0")),
         f"lc1 - lc1_sc2 - qdisc - expected {NETEM.words} - seen dev lc1_sc2 root tbf options 0"
-        f" - mend: tc -n lc1 qdisc add {NETEM.words} …",
+        f" - fix: tc -n lc1 qdisc add {NETEM.words} …",
     ),
     "qdisc of lo": (
         LEAF,
         entry(LEAF, come=Entry("tc qdisc", "lo", "dev lo root tbf", "dev lo root")),
-        "lc1 - lo - qdisc - expected nothing - seen dev lo root tbf - mend: tc -n lc1 qdisc del dev lo root",
+        "lc1 - lo - qdisc - expected nothing - seen dev lo root tbf - fix: tc -n lc1 qdisc del dev lo root",
     ),
     "filter": (
         entry(LEAF, come=CLSACT),
         entry(entry(LEAF, come=CLSACT), come=FILTER),
         f"lc1 - lc1_sc2 - filter - expected nothing - seen {FILTER.words}"
-        " - mend: tc -n lc1 filter del dev lc1_sc2 egress protocol ip pref 5",
+        " - fix: tc -n lc1 filter del dev lc1_sc2 egress protocol ip pref 5",
     ),
     "neighbour": (
         LEAF,
         entry(LEAF, come=NEIGHBOUR),
         f"lc1 - lc1_sc2 - neigh - expected nothing - seen {NEIGHBOUR.words}"
-        " - mend: ip -n lc1 neigh del 26.0.0.1 dev lc1_sc2",
+        " - fix: ip -n lc1 neigh del 26.0.0.1 dev lc1_sc2",
     ),
     "neighbour missing": (
         entry(LEAF, come=NEIGHBOUR),
         LEAF,
         f"lc1 - lc1_sc2 - neigh - expected {NEIGHBOUR.words} - seen missing"
-        f" - mend: ip -n lc1 neigh replace {NEIGHBOUR.words}",
+        f" - fix: ip -n lc1 neigh replace {NEIGHBOUR.words}",
     ),
     "forwarding entry": (
         SWITCH,
         entry(SWITCH, come=STATIC),
         f"con_ns1 - bridge1_cs1 - fdb - expected nothing - seen {STATIC.words}"
-        " - mend: bridge -n con_ns1 fdb del 02:00:00:00:00:01 dev bridge1_cs1",
+        " - fix: bridge -n con_ns1 fdb del 02:00:00:00:00:01 dev bridge1_cs1",
     ),
     "flood entry missing": (
         SWITCH,
         entry(SWITCH, gone=FLOOD),
-        f"con_ns1 - vxlan-cont - fdb - expected {FLOOD} - seen missing - mend: bridge -n con_ns1 fdb append {FLOOD}",
+        f"con_ns1 - vxlan-cont - fdb - expected {FLOOD} - seen missing - fix: bridge -n con_ns1 fdb append {FLOOD}",
     ),
     "table of nftables": (
         LEAF,
         entry(LEAF, come=TABLE),
-        "lc1 - nft - expected nothing - seen table inet t - mend: ip netns exec lc1 nft delete table inet t",
+        "lc1 - nft - expected nothing - seen table inet t - fix: ip netns exec lc1 nft delete table inet t",
     ),
     "sysctl": (
         LEAF,
         sysctl(LEAF, net__ipv4__fib_multipath_hash_policy="1"),
         "lc1 - sysctl - expected net.ipv4.fib_multipath_hash_policy=0 - seen net.ipv4.fib_multipath_hash_policy=1"
-        " - mend: ip netns exec lc1 sysctl -w net.ipv4.fib_multipath_hash_policy=0",
+        " - fix: ip netns exec lc1 sysctl -w net.ipv4.fib_multipath_hash_policy=0",
     ),
     "sysctl for all devices": (
         LEAF,
         sysctl(LEAF, net__ipv4__conf__all__rp_filter="1"),
         "lc1 - sysctl - expected net.ipv4.conf.all.rp_filter=0 - seen net.ipv4.conf.all.rp_filter=1"
-        " - mend: ip netns exec lc1 sysctl -w net.ipv4.conf.all.rp_filter=0",
+        " - fix: ip netns exec lc1 sysctl -w net.ipv4.conf.all.rp_filter=0",
     ),
     "sysctl of a device": (
         LEAF,
         sysctl(LEAF, net__ipv4__conf__lc1_sc2__rp_filter="2"),
         "lc1 - lc1_sc2 - sysctl - expected net.ipv4.conf.lc1_sc2.rp_filter=0 - seen net.ipv4.conf.lc1_sc2.rp_filter=2"
-        " - mend: ip netns exec lc1 sysctl -w net.ipv4.conf.lc1_sc2.rp_filter=0",
+        " - fix: ip netns exec lc1 sysctl -w net.ipv4.conf.lc1_sc2.rp_filter=0",
     ),
     "forwarding off": (
         LEAF,
@@ -130,21 +130,21 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
             **{f"net__ipv4__conf__{name}__forwarding": "0" for name in LEAF.links},
         ),
         "lc1 - sysctl - expected net.ipv4.ip_forward=1 - seen net.ipv4.ip_forward=0"
-        " - mend: ip netns exec lc1 sysctl -w net.ipv4.ip_forward=1",
+        " - fix: ip netns exec lc1 sysctl -w net.ipv4.ip_forward=1",
     ),
     "one device does not forward": (
         LEAF,
         sysctl(LEAF, net__ipv4__conf__lc1_sc2__forwarding="0"),
         "lc1 - lc1_sc2 - sysctl - expected net.ipv4.conf.lc1_sc2.forwarding=1"
         " - seen net.ipv4.conf.lc1_sc2.forwarding=0"
-        " - mend: ip netns exec lc1 sysctl -w net.ipv4.conf.lc1_sc2.forwarding=1",
+        " - fix: ip netns exec lc1 sysctl -w net.ipv4.conf.lc1_sc2.forwarding=1",
     ),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_one_difference_is_told_once_with_its_mend(name: str) -> None:
-    """One thing that differs is one cause: where, what, expected, seen, and the command that mends it."""
+    """One thing that differs is one cause: where, what, expected, seen, and the command that fixes it."""
     declared, live, words = CASES[name]
     assert [str(cause) for cause in differences(declared, live)] == [words]
 

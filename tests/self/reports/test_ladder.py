@@ -7,7 +7,8 @@ from dataclasses import replace
 from reports.evidence import Cause
 from reports.judge.journey import judge_journey
 from reports.judge.trip import Leg
-from reports.render.ladder import ladder_lines
+from reports.record.append import journey_of
+from reports.render import ladder
 from tests.self.builders import expect, journey, later, leg, reference, seen_hop, seen_path, with_field
 from topology.expected import ExpectedJourney
 
@@ -16,6 +17,10 @@ HOPS = EXPECTED.paths[0].hops
 PING = "ether / ipv4 20.0.0.1>20.0.0.2 ttl 64 / icmp echo-request / 56 bytes"
 NOT_FOUND = "cause: not found: of what is read (docs/adopting.md lists it), nothing that could explain it differs"
 CAUSE = Cause("link", "con_ns1", "bridge1_cs2", "up", "down", "ip -n con_ns1 link set dev bridge1_cs2 up")
+
+
+def ladder_lines(shown: Leg) -> list[str]:
+    return ladder.ladder_lines(journey_of(shown))
 
 
 def page(shown: Leg) -> str:

@@ -144,7 +144,7 @@ def test_guilty_node_comes_first_and_its_mend_last(claim: Callable[[WayMtu | Pai
     zones = changed(AS_MEASURED, {1000: SILENCE, 1426: SILENCE})
     found = claim(way(zones, above=("icmp",), cause=CAUSE))
     assert repr(found).startswith("lc1 - cs1 -> cs5, ")
-    assert repr(found).endswith(CAUSE.mend)
+    assert repr(found).endswith(CAUSE.fix)
     assert found.cause == CAUSE  # type: ignore[attr-defined]
 
 

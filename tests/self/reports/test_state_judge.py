@@ -1,4 +1,4 @@
-"""Where declared and live state differ: every kind of difference, in order, each with the command that mends it."""
+"""Where declared and live state differ: every kind of difference, in order, each with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -33,59 +33,59 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
         SWITCH,
         without(SWITCH, "bridge1_cs1"),
         "con_ns1 - bridge1_cs1 - link - expected a veth - seen missing"
-        " - mend: ip -n con_ns1 link add name bridge1_cs1 …",
+        " - fix: ip -n con_ns1 link add name bridge1_cs1 …",
     ),
     "link extra": (
         SWITCH,
         with_link(SWITCH, LinkState("eth0", "veth")),
-        "con_ns1 - eth0 - link - expected nothing - seen a veth - mend: ip -n con_ns1 link del dev eth0",
+        "con_ns1 - eth0 - link - expected nothing - seen a veth - fix: ip -n con_ns1 link del dev eth0",
     ),
     "link of another kind": (
         SWITCH,
         links(SWITCH, "bridge1_cs1", kind="macvlan"),
         "con_ns1 - bridge1_cs1 - link - expected veth - seen macvlan"
-        " - mend: ip -n con_ns1 link del dev bridge1_cs1; add it as veth",
+        " - fix: ip -n con_ns1 link del dev bridge1_cs1; add it as veth",
     ),
     "link down": (
         LEAF,
         links(LEAF, "lc1_sc2", up=False),
-        "lc1 - lc1_sc2 - link - expected up - seen down - mend: ip -n lc1 link set dev lc1_sc2 up",
+        "lc1 - lc1_sc2 - link - expected up - seen down - fix: ip -n lc1 link set dev lc1_sc2 up",
     ),
     "no bridge": (
         SWITCH,
         links(SWITCH, "vxlan-cont", master=None),
         "con_ns1 - vxlan-cont - bridge - expected bridge1 - seen no bridge"
-        " - mend: ip -n con_ns1 link set dev vxlan-cont master bridge1",
+        " - fix: ip -n con_ns1 link set dev vxlan-cont master bridge1",
     ),
     "a bridge too many": (
         SWITCH,
         links(SWITCH, "br1_lc1", master="bridge1"),
         "con_ns1 - br1_lc1 - bridge - expected no bridge - seen bridge1"
-        " - mend: ip -n con_ns1 link set dev br1_lc1 nomaster",
+        " - fix: ip -n con_ns1 link set dev br1_lc1 nomaster",
     ),
     "vni": (
         SWITCH,
         parameter(SWITCH, "vxlan-cont", vni="31"),
         "con_ns1 - vxlan-cont - vxlan - expected vni 30 - seen vni 31"
-        " - mend: ip -n con_ns1 link del dev vxlan-cont; add it with vni 30",
+        " - fix: ip -n con_ns1 link del dev vxlan-cont; add it with vni 30",
     ),
     "remote": (
         SWITCH,
         parameter(SWITCH, "vxlan-cont", remote="23.0.0.9"),
         "con_ns1 - vxlan-cont - vxlan - expected remote 23.0.0.1 - seen remote 23.0.0.9"
-        " - mend: ip -n con_ns1 link del dev vxlan-cont; add it with remote 23.0.0.1",
+        " - fix: ip -n con_ns1 link del dev vxlan-cont; add it with remote 23.0.0.1",
     ),
     "key": (
         LEAF,
         parameter(LEAF, "gretun-cont", key="7"),
         "lc1 - gretun-cont - gre - expected key none - seen key 7"
-        " - mend: ip -n lc1 link del dev gretun-cont; add it with key none",
+        " - fix: ip -n lc1 link del dev gretun-cont; add it with key none",
     ),
     "ttl": (
         LEAF,
         parameter(LEAF, "gretun-cont", ttl="255"),
         "lc1 - gretun-cont - gre - expected ttl inherit - seen ttl 255"
-        " - mend: ip -n lc1 link del dev gretun-cont; add it with ttl inherit",
+        " - fix: ip -n lc1 link del dev gretun-cont; add it with ttl inherit",
     ),
     "parameter unknown": (
         LEAF,
@@ -95,76 +95,75 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
             parameters=tuple(known for known in LEAF.links["gretun-cont"].parameters if known[0] != "local"),
         ),
         "lc1 - gretun-cont - gre - expected local 26.0.0.2 - seen local missing"
-        " - mend: ip -n lc1 link del dev gretun-cont; add it with local 26.0.0.2",
+        " - fix: ip -n lc1 link del dev gretun-cont; add it with local 26.0.0.2",
     ),
     "mtu": (
         SWITCH,
         links(SWITCH, "vxlan-cont", mtu=1500),
-        "con_ns1 - vxlan-cont - mtu - expected 1450 - seen 1500 - mend: ip -n con_ns1 link set dev vxlan-cont mtu 1450",
+        "con_ns1 - vxlan-cont - mtu - expected 1450 - seen 1500 - fix: ip -n con_ns1 link set dev vxlan-cont mtu 1450",
     ),
     "mac": (
         SWITCH,
         links(SWITCH, "bridge1", mac="02:00:00:00:00:01"),
         "con_ns1 - bridge1 - mac - expected 02:4e:99:24:8d:05 - seen 02:00:00:00:00:01"
-        " - mend: ip -n con_ns1 link set dev bridge1 address 02:4e:99:24:8d:05",
+        " - fix: ip -n con_ns1 link set dev bridge1 address 02:4e:99:24:8d:05",
     ),
     "address missing": (
         LEAF,
         address(LEAF, gone="26.0.0.2/24"),
         "lc1 - lc1_sc2 - address - expected 26.0.0.2/24 - seen missing"
-        " - mend: ip -n lc1 addr add 26.0.0.2/24 dev lc1_sc2",
+        " - fix: ip -n lc1 addr add 26.0.0.2/24 dev lc1_sc2",
     ),
     "address extra": (
         LEAF,
         address(LEAF, come="9.9.9.9/32"),
-        "lc1 - lc1_sc2 - address - expected nothing - seen 9.9.9.9/32"
-        " - mend: ip -n lc1 addr del 9.9.9.9/32 dev lc1_sc2",
+        "lc1 - lc1_sc2 - address - expected nothing - seen 9.9.9.9/32 - fix: ip -n lc1 addr del 9.9.9.9/32 dev lc1_sc2",
     ),
     "route missing": (
         LEAF,
         routes(LEAF, gone=TO_LC2),
-        f"lc1 - lc1_sc2 - route - expected {TO_LC2} - seen missing - mend: ip -n lc1 route replace {TO_LC2}",
+        f"lc1 - lc1_sc2 - route - expected {TO_LC2} - seen missing - fix: ip -n lc1 route replace {TO_LC2}",
     ),
     "route another way": (
         LEAF,
         routes(LEAF, gone=TO_LC2, come=OTHER_WAY),
-        f"lc1 - lc1_sc2 - route - expected {TO_LC2} - seen {OTHER_WAY} - mend: ip -n lc1 route replace {TO_LC2}",
+        f"lc1 - lc1_sc2 - route - expected {TO_LC2} - seen {OTHER_WAY} - fix: ip -n lc1 route replace {TO_LC2}",
     ),
     "route extra": (
         LEAF,
         routes(LEAF, come=route("0.0.0.0/0", "25.0.0.1", "lc1_sc1")),
         "lc1 - lc1_sc1 - route - expected nothing - seen default via 25.0.0.1 dev lc1_sc1"
-        " - mend: ip -n lc1 route del default via 25.0.0.1 dev lc1_sc1",
+        " - fix: ip -n lc1 route del default via 25.0.0.1 dev lc1_sc1",
     ),
     "route beside the declared one": (
         LEAF,
         routes(LEAF, come=OTHER_WAY),
-        f"lc1 - lc1_sc1 - route - expected nothing - seen {OTHER_WAY} - mend: ip -n lc1 route del {OTHER_WAY}",
+        f"lc1 - lc1_sc1 - route - expected nothing - seen {OTHER_WAY} - fix: ip -n lc1 route del {OTHER_WAY}",
     ),
     "IPv6 default route": (
         LEAF,
         routes(LEAF, come=route("::/0", None, "lc1_sc1")),
         "lc1 - lc1_sc1 - route - expected nothing - seen default dev lc1_sc1"
-        " - mend: ip -n lc1 -6 route del default dev lc1_sc1",
+        " - fix: ip -n lc1 -6 route del default dev lc1_sc1",
     ),
     "blackhole": (
         LEAF,
         routes(LEAF, come=RouteState(ip_network("9.9.9.0/24"), None, None, "blackhole")),
-        "lc1 - route - expected nothing - seen blackhole 9.9.9.0/24 - mend: ip -n lc1 route del blackhole 9.9.9.0/24",
+        "lc1 - route - expected nothing - seen blackhole 9.9.9.0/24 - fix: ip -n lc1 route del blackhole 9.9.9.0/24",
     ),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_one_difference_is_told_once_with_its_mend(name: str) -> None:
-    """One thing that differs is one cause: where, what, expected, seen, and the command that mends it."""
+    """One thing that differs is one cause: where, what, expected, seen, and the command that fixes it."""
     declared, live, words = CASES[name]
     assert [str(cause) for cause in differences(declared, live)] == [words]
 
 
 @pytest.mark.parametrize("node", [node.name for node in reference().nodes])
 def test_node_as_declared_has_no_difference(node: str) -> None:
-    """A node that is as declared has nothing to mend."""
+    """A node that is as declared has nothing to fix."""
     state = declared_state(reference()[node])
     assert differences(state, state) == ()
 

@@ -1,26 +1,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from reports.evidence import counted
-from reports.render.results import TestResult
+from reports.record.exhibits import Cause
+from reports.record.model import About, Test, Verdict
 from reports.render.summary import CAUSES_MAX, cause_words, causes, outcome, pairs_not_proven, reasons
+from reports.words import counted
 
-ROUTE = {
-    "kind": "route",
-    "node": "lc2",
-    "interface": "gretun-cont",
-    "declared": "21.0.0.0/24 dev gretun-cont",
-    "live": "missing",
-    "mend": "ip -n lc2 route replace 21.0.0.0/24 dev gretun-cont",
-}
-LINK = {"kind": "link", "node": "lc1", "interface": "lc1_sc2", "declared": "up", "live": "down", "mend": "up!"}
+TO = "21.0.0.0/24 dev gretun-cont"
+ROUTE = Cause("route", "lc2", "gretun-cont", TO, "missing", f"ip -n lc2 route replace {TO}")
+LINK = Cause("link", "lc1", "lc1_sc2", "up", "down", "up!")
 
 
-def result(verdict: str, message: str = "", network: bool = True, **more: object) -> TestResult:
-    made = TestResult("a", "", verdict, 0, message, network=network)
+def result(verdict: str, message: str = "", about: About = "network", **more: object) -> Test:
+    made = Test("a", "", Verdict(verdict), 0, message, about=about)
     return replace(made, **more)  # type: ignore[arg-type]
 
 
@@ -35,7 +31,7 @@ def test_each_cause_is_one_line_with_its_fix() -> None:
         result("not proven", "an earlier test errored: the agent died", why="the agent died"),
         result("failed", "l1 - x", why="first divergence at l1:p out"),
         result("passed"),
-        result("failed", "not of the network", network=False),
+        result("failed", "not of the network", about="hopcheck"),
     ]
     assert list(causes(tests)) == [
         "cause: lc2 - route 21.0.0.0/24 dev gretun-cont missing: 2 failed, 2 not proven",
@@ -70,9 +66,9 @@ def test_many_causes_are_cut_and_counted() -> None:
         ),
     ],
 )
-def test_a_cause_names_node_device_and_difference(differs: dict[str, str | None], words: str) -> None:
+def test_a_cause_names_node_device_and_difference(differs: dict[str, Any], words: str) -> None:
     """The device is named once."""
-    assert cause_words(ROUTE | differs) == words
+    assert cause_words(replace(ROUTE, **differs)) == words
 
 
 def test_pairs_that_were_not_proven_are_named() -> None:
@@ -95,14 +91,14 @@ def test_pairs_that_were_not_proven_are_named() -> None:
 def test_what_does_not_apply_is_one_line_for_each_reason() -> None:
     """The most frequent reason first; skips of hopcheck's own tests are left to pytest."""
     tests = [result("not applicable", why) for why in ("no tunnel", "no spread", "no spread")]
-    found = list(reasons([*tests, result("not applicable", "no root", network=False)]))
+    found = list(reasons([*tests, result("not applicable", "no root", about="hopcheck")]))
     assert found == ["2 not applicable: no spread", "1 not applicable: no tunnel"]
 
 
 def test_one_of_a_thing_is_no_plural() -> None:
     """In the outcome, and wherever things are counted."""
     assert [counted(n, "pair") for n in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
-    assert outcome([result("passed")], True) == "1 network promise: 1 passed"
+    assert outcome([result("passed")], True) == "1 check: 1 passed"
     told = outcome([result("passed"), result("not proven"), result("not applicable")], False)
-    assert told == "3 network promises: 1 passed, 1 not proven, 1 not applicable (the run was not completed)"
-    assert outcome([], True) == "0 network promises: none was tested"
+    assert told == "3 checks: 1 passed, 1 not proven, 1 not applicable (the run was not completed)"
+    assert outcome([], True) == "0 checks: none was tested"

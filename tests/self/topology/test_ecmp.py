@@ -93,12 +93,12 @@ def test_loopback_is_no_link_but_carries_addresses(lab: Fabric) -> None:
 
 
 def test_lost_next_hop_is_put_back_with_its_fellows(lab: Fabric) -> None:
-    """A route that lost one of its next hops is mended by the whole route, not by the one that is missing."""
+    """A route that lost one of its next hops is fixed by the whole route, not by the one that is missing."""
     declared = declared_state(lab["lc1"])
     live = declared_state(load_lab_text(TEXT.replace(" nexthop via 10.1.2.1", ""), "x")["lc1"])
     (cause,) = differences(declared, live)
     assert "10.255.0.2/32 via 10.1.2.1 dev lc1_sc2" in str(cause)
-    assert cause.mend == f"ip -n lc1 route replace {ROUTE}"
+    assert cause.fix == f"ip -n lc1 route replace {ROUTE}"
 
 
 def test_spread_is_read(lab: Fabric) -> None:

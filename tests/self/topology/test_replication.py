@@ -70,7 +70,7 @@ def test_entry_that_is_gone_is_a_difference_of_its_node() -> None:
     lost = next(entry for entry in sound.entries if "dst 10.255.0.3" in str(entry))
     (cause,) = differences(sound, replace(sound, entries=sound.entries - {lost}))
     assert (cause.kind, cause.node, cause.interface, cause.live) == ("fdb", "l1", "vx100", "missing")
-    assert cause.mend == f"{FLOOD}3 self permanent"
+    assert cause.fix == f"{FLOOD}3 self permanent"
 
 
 def test_vtep_that_leaves_one_out_is_refused() -> None:

@@ -1,0 +1,99 @@
+"""Exhibits of judged evidence: the plain data that a test appends to the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+from reports.record.exhibits import Cause, Divergence, Figures, Header, Hop, Journey, Rung, Sizes, Zone
+
+if TYPE_CHECKING:
+    from reports import evidence
+    from reports.judge import journey as judged
+    from reports.judge.attempt import Outcome
+    from reports.judge.mtu import PairMtu, WayMtu
+    from reports.judge.sizes import Zone as FoundZone
+    from reports.judge.trip import Leg
+    from reports.render.measurements import Measurement
+
+
+def cause_of(found: evidence.Cause) -> Cause:
+    """A cause in words, without the part of the state that it is about."""
+    return Cause(found.kind, found.node, found.interface, found.declared, found.live, found.fix)
+
+
+def journey_of(leg: Leg, test: str = "") -> Journey:
+    """One leg of a trip: its hops with every header, its ladder and its first divergence."""
+    journey, verdict = leg.journey, leg.verdict
+    start = journey.sightings[0].time_ns if journey.sightings else 0
+    cause = cause_of(verdict.cause) if verdict.cause else None
+    return Journey(
+        test=test,
+        source=journey.source,
+        target=journey.target,
+        protocol=journey.protocol,
+        arrived=journey.arrived,
+        hops=[_hop(seen, start) for seen in journey.sightings],
+        divergence=_divergence(verdict.divergence, cause),
+        start_ns=start,
+        passed=verdict.passed,
+        message="" if verdict.passed else verdict.message,
+        note=verdict.note,
+        cause=cause,
+        ladder=list(_ladder(verdict)),
+    )
+
+
+def _hop(seen: evidence.Sighting, start: int) -> Hop:
+    stack = [Header(**cast(dict, header)) for header in seen.headers.as_json()]  # type: ignore[type-arg]
+    return Hop(seen.node, seen.interface, seen.direction, seen.time_ns - start, seen.length, stack)
+
+
+def _divergence(rung: judged.Rung | None, cause: Cause | None) -> Divergence | None:
+    if rung is None:
+        return None
+    return Divergence(rung.node, rung.interface, *_sides(rung), cause)
+
+
+def _ladder(verdict: judged.Verdict) -> Iterator[Rung]:
+    start = next((rung.seen.time_ns for rung in verdict.rungs if rung.seen), 0)
+    for rung in verdict.rungs:
+        time = rung.seen.time_ns - start if rung.seen else None
+        yield Rung(rung.node, rung.interface, rung.direction, time, *_sides(rung), rung.wrong)
+
+
+def _sides(rung: judged.Rung) -> tuple[str | None, str | None]:
+    expected = rung.expected.stack.summary() if rung.expected else None
+    return expected, rung.seen.headers.summary() if rung.seen else None
+
+
+def sizes_of_pair(pair: PairMtu, test: str = "") -> tuple[Sizes, ...]:
+    """The sizes of both ways of a pair, as far as anything arrived there."""
+    return tuple(_way(way, test) for way in pair.ways if way.reached)
+
+
+def _way(way: WayMtu, test: str) -> Sizes:
+    decides = way.computed[0]
+    return Sizes(
+        source=way.source,
+        target=way.target,
+        promised=way.promised,
+        computed=decides.largest,
+        computed_at=str(decides),
+        whole=way.largest_whole,
+        with_df=way.largest_with_df,
+        zones=[_zone(zone) for zone in way.zones],
+        test=test,
+    )
+
+
+def _zone(zone: FoundZone[Outcome]) -> Zone:
+    what = zone.what
+    where = what.where or what.node
+    return Zone(zone.first, zone.last, what.fate, where, what.mtu, what.forged, what.speaker, str(what))
+
+
+def figures_of(found: Measurement, test: str = "") -> Figures:
+    """A table of a measurement."""
+    rows = [dict(zip(found.head, row, strict=True)) for row in found.rows]
+    return Figures(test, found.title, found.of_the_run, rows, list(found.words), dict(found.data))

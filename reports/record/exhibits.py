@@ -1,0 +1,204 @@
+"""The exhibits that tests append to the record: frozen data that knows no kernel, no lab's files and no pytest.
+
+Bounds keep a damaged or hostile file from costing more than a refusal; ``reports/record/store.py`` enforces them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import chain
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Interval
+
+Whole = Annotated[int, Interval(ge=-(2**63), lt=2**63)]
+Count = Annotated[int, Interval(ge=0, lt=2**63)]
+
+
+class Strict:
+    """Has pydantic refuse unknown keys and values of another type in the classes below."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+
+
+@dataclass(frozen=True)
+class Cause(Strict):
+    """The difference between declared and live state that explains a failure, and the command that fixes it."""
+
+    kind: str
+    node: str
+    interface: str | None
+    declared: str
+    live: str
+    fix: str
+
+    @property
+    def where(self) -> str:
+        """The node, and the interface where there is one."""
+        return f"{self.node} {self.interface}" if self.interface else self.node
+
+    def __str__(self) -> str:
+        where = f"{self.node} - {self.interface}" if self.interface else self.node
+        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live} - fix: {self.fix}"
+
+
+@dataclass(frozen=True)
+class Frame(Strict):
+    """A frame in capture.pcapng: its number, counted from 1, and the first half of its SHA-256."""
+
+    number: Count
+    digest: str
+
+
+@dataclass(frozen=True)
+class Header(Strict):
+    """One header of a frame; bytes are written in hex."""
+
+    layer: str
+    fields: dict[str, str | Whole]
+
+
+@dataclass(frozen=True)
+class Hop(Strict):
+    """A sighting of a packet; ``time_ns`` counts from the journey's first one."""
+
+    node: str
+    interface: str
+    direction: Literal["in", "out"]
+    time_ns: Whole
+    length: Count
+    stack: list[Header]
+    frame: Frame | None = None
+
+
+@dataclass(frozen=True)
+class Rung(Strict):
+    """A row of a ladder: the declared and the seen header stack at one interface, and what is wrong there."""
+
+    node: str
+    interface: str
+    direction: str
+    time_ns: Whole | None
+    expected: str | None
+    seen: str | None
+    wrong: str = ""
+
+    @property
+    def where(self) -> str:
+        """The rung's place, as ``node:interface direction``."""
+        return f"{self.node}:{self.interface} {self.direction}"
+
+
+@dataclass(frozen=True)
+class Divergence(Strict):
+    """The first rung that is wrong, with the cause where one was found."""
+
+    node: str
+    interface: str
+    expected: str | None
+    seen: str | None
+    cause: Cause | None
+
+
+@dataclass(frozen=True)
+class Journey(Strict):
+    """One leg of a trip: every sighting, and the ladder in which they stand beside the declared hops."""
+
+    test: str
+    source: str
+    target: str
+    protocol: str
+    arrived: bool
+    hops: list[Hop]
+    divergence: Divergence | None
+    start_ns: Count = 0
+    passed: bool = False
+    message: str = ""
+    note: str = ""
+    cause: Cause | None = None
+    ladder: list[Rung] = field(default_factory=list)
+
+    @property
+    def first_wrong(self) -> Rung | None:
+        """The rung at which seen and declared first differ."""
+        return next((rung for rung in self.ladder if rung.wrong), None)
+
+
+@dataclass(frozen=True)
+class Zone(Strict):
+    """A range of packet sizes with one fate."""
+
+    first: Whole
+    last: Whole
+    fate: Literal["whole", "fragments", "icmp", "silence", "refused"]
+    where: str
+    mtu: Whole | None
+    forged: bool
+    speaker: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Sizes(Strict):
+    """The sizes of IP packet that cross from source to target, in bytes."""
+
+    source: str
+    target: str
+    promised: Whole
+    computed: Whole
+    computed_at: str
+    whole: Whole | None
+    with_df: Whole | None
+    zones: list[Zone]
+    test: str = ""
+
+
+@dataclass(frozen=True)
+class Figures(Strict):
+    """A table of a measurement, its conclusions in words, and the figures behind them."""
+
+    test: str
+    title: str
+    of_the_run: bool
+    rows: list[dict[str, str]]
+    words: list[str]
+    data: dict[str, Any]
+
+    @property
+    def head(self) -> list[str]:
+        """The names of the columns; empty where there are no rows."""
+        return list(self.rows[0]) if self.rows else []
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """The rows, without the names of their columns."""
+        return [list(row.values()) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class State(Strict):
+    """The differences between the declared and the live state of a node."""
+
+    test: str
+    node: str
+    differences: list[Cause]
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """What one test appends to the record."""
+
+    journeys: tuple[Journey, ...] = ()
+    sizes: tuple[Sizes, ...] = ()
+    measurements: tuple[Figures, ...] = ()
+    states: tuple[State, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Exhibits]) -> Exhibits:
+        """All exhibits of the parts, in their order."""
+        kinds = ([getattr(part, kind.name) for part in parts] for kind in fields(cls))
+        return cls(*(tuple(chain.from_iterable(kind)) for kind in kinds))
+
+    def __bool__(self) -> bool:
+        return bool(self.journeys or self.sizes or self.measurements or self.states)

@@ -1,0 +1,119 @@
+"""The record of a run: written as results.json and read back; everything that is shown is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Interval
+
+from reports.record.exhibits import Cause, Count, Figures, Journey, Sizes, State, Strict
+
+SCHEMA = 2
+Seconds = Annotated[float, Interval(ge=0, le=1e9)]
+About = Literal["network", "measurement", "hopcheck"]
+
+
+class Verdict(StrEnum):
+    """The outcome of a test; the last two are the kinds of skipped ones, which pytest knows one word for."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERRORED = "errored"
+    UNSTABLE = "unstable"
+    NOT_PROVEN = "not proven"
+    NOT_APPLICABLE = "not applicable"
+
+    @property
+    def skipped(self) -> bool:
+        """True for both kinds of skipped tests."""
+        return self in (Verdict.NOT_PROVEN, Verdict.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True)
+class Test(Strict):
+    """A test's outcome; ``promise`` is its docstring's first paragraph.
+
+    ``pair`` is the declared pair it is about; ``why`` groups tests that ended alike where ``cause`` is not known.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    id: str
+    promise: str
+    verdict: Verdict
+    seconds: Seconds
+    message: str = ""
+    cause: Cause | None = None
+    about: About = "network"
+    pair: str = ""
+    why: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """True for a check of the network, false for a test of hopcheck itself."""
+        return self.about != "hopcheck"
+
+
+@dataclass(frozen=True)
+class Kernel(Strict):
+    """The kernel that carried the lab."""
+
+    kind: str
+    release: str
+    accelerator: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} (Linux {self.release}, {self.accelerator}): {self.why}"
+
+
+@dataclass(frozen=True)
+class Place(Strict):
+    """A node of the lab, with its role."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Map(Strict):
+    """The lab's nodes, and the links between them as pairs of their names."""
+
+    nodes: list[Place]
+    links: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Lab(Strict):
+    """The lab that was proven; ``nodes`` and ``links`` are their numbers."""
+
+    name: str
+    file: str
+    tenants: str | None
+    nodes: Count
+    links: Count
+    tenant_rows: Count = 0
+
+
+@dataclass(frozen=True)
+class Record(Strict):
+    """All that is known of a run; ``started`` is UTC, ``table`` the file name of pytest-html's page beside ours."""
+
+    schema: Literal[2]
+    complete: bool
+    started: str
+    kernel: Kernel | None
+    lab: Lab | None
+    tests: list[Test]
+    journeys: list[Journey]
+    sizes: list[Sizes]
+    measurements: list[Figures]
+    states: list[State]
+    map: Map | None
+    summary: dict[Verdict, Count]
+    not_collected: dict[str, Count]
+    without_pairs: bool = False
+    warnings: list[str] = field(default_factory=list)
+    table: str | None = None

@@ -1,0 +1,90 @@
+"""results.json: written whole, and read back strictly; a file that is no record of a run is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reports.record.model import SCHEMA, Record
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+SIZE_MAX = 256 << 20
+"""Bytes of a results.json that is read: far more than the largest lab writes."""
+
+
+class RecordRefused(Exception):
+    """A file that is no record of a run that this hopcheck can read."""
+
+
+def record_bytes(record: Record) -> bytes:
+    """The document: each part on a line of its own, and each item of a list.
+
+    Characters that UTF-8 has no form for, as of undecodable file names, become question marks.
+    """
+    parts = ",\n ".join(f"{json.dumps(key)}: {_lines(part)}" for key, part in vars(record).items())
+    return f"{{\n {parts}\n}}\n".encode("utf-8", "replace")
+
+
+def _lines(part: object) -> str:
+    if not isinstance(part, list) or not part:
+        return _json(part)
+    return "[\n  " + ",\n  ".join(map(_json, part)) + "\n ]"
+
+
+def _json(part: object) -> str:
+    return json.dumps(part, ensure_ascii=False, default=vars)
+
+
+def read_record(path: Path) -> Record:
+    """The record in a file; RecordRefused says in one line what is wrong with the file."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(SIZE_MAX + 1)
+    except OSError as error:
+        raise RecordRefused(f"{path}: cannot be read: {error.strerror}; name a run's results.json") from None
+    if len(content) > SIZE_MAX:
+        raise RecordRefused(f"{path}: larger than {SIZE_MAX >> 20} MiB; name a run's results.json")
+    return parse_record(content, str(path))
+
+
+def parse_record(content: bytes, name: str) -> Record:
+    """The record in a document called ``name``."""
+    from pydantic import TypeAdapter, ValidationError  # 0.2 s, which a run that only writes does without
+
+    try:
+        return TypeAdapter(Record).validate_json(content)
+    except ValidationError as error:
+        raise RecordRefused(f"{name}: {_wrong(content, list(_problems(error)))}") from None
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        place = ".".join(map(str, problem["loc"]))
+        yield f"{place}: {problem['msg']}" if place else problem["msg"]
+
+
+def _wrong(content: bytes, problems: list[str]) -> str:
+    """The reason for a refusal: another schema, if that is what the document says, else its first problem."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return f"no JSON that can be read: {_shown(problems[0])}; name a run's results.json"
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        return f"schema {str(schema)[:20]} is newer than {SCHEMA}; use the hopcheck that wrote it"
+    if isinstance(schema, str) and schema.startswith("hopcheck-results/"):
+        return f"schema {_shown(schema)} is older than {SCHEMA}; run the tests again"
+    if schema != SCHEMA:
+        return f"not a record of a run: no schema {SCHEMA}; name a run's results.json"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"damaged: {_shown(problems[0])}{more}; run the tests again"
+
+
+def _shown(text: str) -> str:
+    """Text from a file as it can stand on one line of a terminal."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return plain if len(plain) <= 160 else f"{plain[:160]}…"

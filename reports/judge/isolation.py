@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from reports.evidence import Finding, Sighting, first_broken
 from reports.judge.journey import in_order
-from topology.errors import NotProven
+from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
 from topology.isolation.domains import Domain, FrameKind
 from topology.isolation.forgery import Forgery, ForgeryKind, Target
@@ -216,8 +216,8 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
 def judge_forgeries(target: Target, kind: ForgeryKind, attempts: Sequence[ForgeryAttempt]) -> tuple[Finding, bool]:
     """Return whether a forgery was treated as declared, whoever sent it; and whether any was accepted.
 
-    Raises NotProven where nothing of the kind was delivered and not even a packet like the peer's own arrived: the
-    declaration lets each sender reach the target, so the way is broken, and a loss on it is no refusal.
+    Raises NotApplicable where nothing of the kind was delivered and not even a packet like the peer's own arrived: then
+    a loss shows no refusal. In a healthy lab the kernel can refuse a sender, as for a Geneve device of another tenant.
     """
     proven = [
         seen
@@ -227,7 +227,7 @@ def judge_forgeries(target: Target, kind: ForgeryKind, attempts: Sequence[Forger
     ]
     if not proven:
         senders = ", ".join(attempt.control.forgery.inroad.node for attempt in attempts)
-        raise NotProven(f"{target} takes no packet of {senders or 'any node'}, not even one like its peer's own")
+        raise NotApplicable(f"{target} takes no packet of {senders or 'any node'}, not even one like its peer's own")
     findings = [judge_forgery(seen) for seen in proven]
     held = "; ".join(finding.message for finding in findings)
     return first_broken(findings, held), any(seen.delivered for seen in proven)

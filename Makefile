@@ -54,7 +54,7 @@ bench: ## set up, and measure anew what docs/measured.md states
 	@.ci/setup bench
 	.venv/bin/python -m benchmarks
 
-doctor: python ## which kernels can carry a lab here, and what would mend the others
+doctor: python ## which kernels can carry a lab here, and what would fix the others
 	$(PYTEST) --doctor
 
 # `make image-export FILE` as well as `make image-export FILE=...`: the second goal is then the file's name.

@@ -45,6 +45,7 @@ class Device:
     mac: str | None = None
     mtu: int | None = None
     addresses: tuple[Interface, ...] = ()
+    up: bool = True
     where: Position = field(default=NOWHERE, compare=False)
 
     @property

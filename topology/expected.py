@@ -27,7 +27,6 @@ from topology.packet import (
     tags_of,
     ttl_of,
 )
-from topology.plan import ROUTERS
 from topology.promises import Kind, Pair, kind_of
 from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
@@ -162,7 +161,7 @@ class _Walk:
         address = ip_address(str(target))
         ways = node.fib.lookup(address, out)
         if not ways:
-            yield ExpectedPath(hops, f"{node.name} has no route to {target}")
+            yield ExpectedPath(hops, f"{node.name} has {node.refusal(address) or 'no route'} to {target}")
         for way in ways:
             yield from self.send_by(node, node[way.dev], way.via or address, packet, hops)
 
@@ -170,6 +169,9 @@ class _Walk:
         self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: tuple[ExpectedHop, ...]
     ) -> Iterator[ExpectedPath]:
         """Let an IP packet out of a device, to a next hop."""
+        if not device.up:
+            yield ExpectedPath(hops, f"{device.ref} is down")
+            return
         if isinstance(device, Gre):
             yield from self.into_gre(node, device, packet, self.seen(device, "out", packet, hops))
             return
@@ -203,6 +205,9 @@ class _Walk:
 
     def emit(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Let a frame out of a device."""
+        if not device.up:
+            yield ExpectedPath(hops, f"{device.ref} is down")
+            return
         hops = self.seen(device, "out", frame, hops)
         node = self.fabric[device.node]
         if len(hops) > HOPS_MAX:
@@ -219,6 +224,8 @@ class _Walk:
             header: Layer = ("geneve", {"version": 0, "optionlen": 0, "vni": device.vni, "proto": ETHERNET_FRAME})
             outer = ip_layer(device.local, device.remote, DEFAULT_TTL, 17)
             yield from self.send(node, (outer, ("udp", {"dport": device.port}), header, *frame), hops)
+        else:
+            yield ExpectedPath(hops, f"{device.ref} leads to no node, or is of a kind that is not followed")
 
     def into_vxlan(
         self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]
@@ -260,6 +267,9 @@ class _Walk:
 
     def arrive(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Let a frame into a device: to its VLAN, to its bridge, or up to IP."""
+        if not device.up:
+            yield ExpectedPath(hops, f"{device.ref} is down")
+            return
         hops = self.seen(device, "in", frame, hops)
         node = self.fabric[device.node]
         tag = tags_of(frame)[:1]
@@ -330,8 +340,9 @@ class _Walk:
 
     def forward(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Route a packet on, its TTL one lower."""
-        if node.role not in ROUTERS:
-            yield ExpectedPath(hops, f"{node.name} is a {node.role} and forwards nothing (roles that do: {ROUTERS})")
+        version, device = (4 if packet[0][0] == "ipv4" else 6), hops[-1].interface
+        if not node.forwards(version, device):
+            yield ExpectedPath(hops, f"{node.name} forwards no IPv{version} packets that come in by {device}")
             return
         lowered = lower_ttl(packet)
         if lowered is None:

@@ -15,7 +15,7 @@ from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedP
 from topology.model import Bridge, Fabric, Geneve, Gre, Port, Subinterface, Vxlan
 from topology.mtu import LEAST, device_mtu
 from topology.packet import PAYLOAD_BYTES, size_of, ttl_of
-from topology.plan import ROUTERS
+from topology.node import ROUTERS
 from topology.promises import AROUND_FRAMES, Pair
 
 VLAN_SLACK = 4

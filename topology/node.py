@@ -28,6 +28,8 @@ from topology.promises import NOWHERE
 
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 ROLES: tuple[Role, ...] = get_args(Role)
+ROUTERS = ("leaf", "spine")
+"""The roles that forward IP packets."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Route:
     dev: str | None = None
     onlink: bool = False
     others: tuple[NextHop, ...] = ()
+    kind: str = "unicast"
     where: Position = field(default=NOWHERE, compare=False)
 
     @property
@@ -80,7 +83,15 @@ class Node:
     role: Role
     devices: tuple[Device, ...] = ()
     routes: tuple[Route, ...] = ()
+    forwarding: frozenset[tuple[int, str]] | None = None
+    """The IP versions and devices of which incoming packets are forwarded; None where the role decides."""
+    connected: bool = True
+    """False if ``routes`` has the routes of the addresses too."""
     where: Position = field(default=NOWHERE, compare=False)
+
+    def forwards(self, version: int, device: str) -> bool:
+        """Return whether packets of an IP version that come in by a device are forwarded."""
+        return self.role in ROUTERS if self.forwarding is None else (version, device) in self.forwarding
 
     def __getitem__(self, name: str) -> Device:
         try:
@@ -167,8 +178,14 @@ class Node:
     @cached_property
     def fib(self) -> Fib:
         """The node's forwarding table: connected routes first, then the declared ones."""
-        declared = ((route.prefix, self.egresses(route)) for route in self.routes)
-        return Fib((*self._subnets(), *declared))
+        routes = ((route.prefix, self.egresses(route)) for route in self.routes)
+        return Fib((*self._subnets(), *routes) if self.connected else routes)
+
+    def refusal(self, address: Address) -> str:
+        """Return the kind of the longest route to an address, if it refuses packets; else nothing."""
+        fitting = [route for route in self.routes if route.prefix.version == address.version and address in route.prefix]
+        longest = max(fitting, key=lambda route: route.prefix.prefixlen, default=None)
+        return f"a route of type {longest.kind}" if longest is not None and longest.kind != "unicast" else ""
 
     def egresses(self, route: Route) -> tuple[Egress, ...]:
         """Return a route's next hops with their outgoing devices; unreachable next hops are left out."""

@@ -32,6 +32,7 @@ from topology.model import (
     Subinterface,
     Vxlan,
 )
+from topology.node import ROUTERS
 from topology.promises import NOWHERE
 
 LOOPBACK_INDEX = 1
@@ -40,8 +41,6 @@ DEFAULT_ROUTING = Routing()
 FIRST_INDEX = 100
 """The plan chooses interface indexes, above those of lo and the fallback devices, so that a later message of the same
 batch can refer to a new device without a lookup."""
-ROUTERS = ("leaf", "spine")
-"""The roles that forward IP packets."""
 RT_SCOPE_LINK = 253
 """The scope of a route without a gateway (linux/rtnetlink.h)."""
 IGNORE_LINKDOWN = ".ignore_routes_with_linkdown"

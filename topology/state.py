@@ -27,7 +27,8 @@ from topology.model import (
     Vxlan,
 )
 from topology.mtu import device_mtu
-from topology.plan import DEFAULT_ROUTING, FLOOD_MAC, ROUTERS, written_sysctls
+from topology.node import ROUTERS
+from topology.plan import DEFAULT_ROUTING, FLOOD_MAC, written_sysctls
 
 FALLBACK_DEVICES = frozenset(
     ("lo", "gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6gre0", "ip6_vti0")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface
 
 from topology.model import Device, Fabric, Gre, Port
-from topology.plan import ROUTERS
+from topology.node import ROUTERS
 from topology.refs import PortRef
 
 

@@ -1,0 +1,1 @@
+"""Forwarding state: what a fabric does with packets, from a declaration or read from live nodes."""

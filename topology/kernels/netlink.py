@@ -89,7 +89,7 @@ class Netlink:
                 self._carry_out([(node, *self._encode(part, encode)) for node, part in parts[n : n + CHUNKS_MAX]])
 
     def _carry_out(self, chunks: Sequence[tuple[str, bytes, Mapping[int, Operation]]]) -> None:
-        answers = self._relay([(node, data, NETLINK_ROUTE) for node, data, _ in chunks])
+        answers = self.relay([(node, data, NETLINK_ROUTE) for node, data, _ in chunks])
         for (_, _, by_sequence), answer in zip(chunks, answers, strict=True):
             _check(answer, by_sequence)
 
@@ -114,19 +114,19 @@ class Netlink:
     def forget_neighbours(self, nodes: Sequence[str]) -> None:
         """Delete the IP neighbours that nodes have learned; one that has gone by itself meanwhile is no matter."""
         for group in (nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)):
-            dumps = self._relay([(node, neighbours_request(), NETLINK_ROUTE) for node in group])
+            dumps = self.relay([(node, neighbours_request(), NETLINK_ROUTE) for node in group])
             asked = [(node, deletions(dump)) for node, dump in zip(group, dumps, strict=True)]
             parts = [(node, whole[n : n + CHUNK_MAX]) for node, whole in asked for n in range(0, len(whole), CHUNK_MAX)]
             for n in range(0, len(parts), CHUNKS_MAX):
                 chunks = [(node, b"".join(part), NETLINK_ROUTE) for node, part in parts[n : n + CHUNKS_MAX]]
-                for (node, _, _), answer in zip(chunks, self._relay(chunks), strict=True):
+                for (node, _, _), answer in zip(chunks, self.relay(chunks), strict=True):
                     check_forgotten(node, answer)
 
     def exits(self, nodes: Sequence[str | None]) -> list[Exits]:
         """What could lead out of each node beside its state; None is the namespace that the agent came from."""
         asked, found = exit_requests(), list[Exits]()
         for group in (nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)):
-            answers = iter(self._relay([(node, request, NETLINK_ROUTE) for node in group for request in asked]))
+            answers = iter(self.relay([(node, request, NETLINK_ROUTE) for node in group for request in asked]))
             found += [read_exits(node or "agent", [next(answers) for _ in asked]) for node in group]
         return found
 
@@ -219,9 +219,10 @@ class Netlink:
     def _ask(self, requests: Sequence[tuple[str, Request]]) -> list[bytes]:
         """The answers to dumps' requests; nothing is sent where none is asked."""
         chunks = [(node, request.data, request.protocol) for node, request in requests]
-        return self._relay(chunks) if chunks else []
+        return self.relay(chunks) if chunks else []
 
-    def _relay(self, chunks: Sequence[tuple[str | None, bytes, int]]) -> list[bytes]:
+    def relay(self, chunks: Sequence[tuple[str | None, bytes, int]]) -> list[bytes]:
+        """Return the kernel's answers to requests, each for a namespace and a netlink protocol."""
         sizes = [[node, len(data), protocol] for node, data, protocol in chunks]
         reply = self._agent.call("netlink", b"".join(data for _, data, _ in chunks), chunks=sizes)
         lengths = reply.get("sizes", list)

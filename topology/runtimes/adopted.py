@@ -65,7 +65,7 @@ class Onlooker(Netlink):
     def ends(self, nodes: Sequence[str]) -> dict[str, Sequence[LinkEnd]]:
         """Every device of each node."""
         request = ends_request()
-        answers = self._relay([(node, request, NETLINK_ROUTE) for node in nodes])
+        answers = self.relay([(node, request, NETLINK_ROUTE) for node in nodes])
         return {node: read_ends(node, answer) for node, answer in zip(nodes, answers, strict=True)}
 
     def joined(self, nodes: Mapping[str, Found], fds: Mapping[str, int]) -> list[tuple[Identity, LinkEnd, Identity]]:
@@ -74,7 +74,7 @@ class Onlooker(Netlink):
         ends = {nodes[name].identity: known for name, known in self.ends(list(nodes)).items()}
         maybe = maybe_joined(ends)
         asked = [(names[identity], netnsid_request(fds[names[other]]), NETLINK_ROUTE) for identity, _, other in maybe]
-        numbers = [read_netnsid(answer) for answer in self._relay(asked)] if asked else []
+        numbers = [read_netnsid(answer) for answer in self.relay(asked)] if asked else []
         return [
             (identity, end, other)
             for (identity, end, other), number in zip(maybe, numbers, strict=True)

@@ -340,9 +340,9 @@ class _Walk:
 
     def forward(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Route a packet on, its TTL one lower."""
-        version, device = (4 if packet[0][0] == "ipv4" else 6), hops[-1].interface
-        if not node.forwards(version, device):
-            yield ExpectedPath(hops, f"{node.name} forwards no IPv{version} packets that come in by {device}")
+        version = 4 if packet[0][0] == "ipv4" else 6
+        if refusal := node.refuses_to_forward(version, hops[-1].interface):
+            yield ExpectedPath(hops, f"{node.name} {refusal}")
             return
         lowered = lower_ttl(packet)
         if lowered is None:

@@ -14,8 +14,8 @@ from topology.errors import Position, Problem
 from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probes_of
 from topology.model import Bridge, Fabric, Geneve, Gre, Port, Subinterface, Vxlan
 from topology.mtu import LEAST, device_mtu
-from topology.packet import PAYLOAD_BYTES, size_of, ttl_of
 from topology.node import ROUTERS
+from topology.packet import PAYLOAD_BYTES, size_of, ttl_of
 from topology.promises import AROUND_FRAMES, Pair
 
 VLAN_SLACK = 4

@@ -89,9 +89,11 @@ class Node:
     """False if ``routes`` has the routes of the addresses too."""
     where: Position = field(default=NOWHERE, compare=False)
 
-    def forwards(self, version: int, device: str) -> bool:
-        """Return whether packets of an IP version that come in by a device are forwarded."""
-        return self.role in ROUTERS if self.forwarding is None else (version, device) in self.forwarding
+    def refuses_to_forward(self, version: int, device: str) -> str:
+        """Return why packets of an IP version that come in by a device are not forwarded; empty if they are."""
+        if self.forwarding is None:
+            return "" if self.role in ROUTERS else f"is a {self.role} and forwards nothing (roles that do: {ROUTERS})"
+        return "" if (version, device) in self.forwarding else f"forwards no IPv{version} packets from {device}"
 
     def __getitem__(self, name: str) -> Device:
         try:
@@ -183,7 +185,9 @@ class Node:
 
     def refusal(self, address: Address) -> str:
         """Return the kind of the longest route to an address, if it refuses packets; else nothing."""
-        fitting = [route for route in self.routes if route.prefix.version == address.version and address in route.prefix]
+        fitting = [
+            route for route in self.routes if route.prefix.version == address.version and address in route.prefix
+        ]
         longest = max(fitting, key=lambda route: route.prefix.prefixlen, default=None)
         return f"a route of type {longest.kind}" if longest is not None and longest.kind != "unicast" else ""
 

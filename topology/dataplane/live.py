@@ -35,7 +35,7 @@ from topology.plan import FLOOD_MAC
 from topology.refs import PortRef
 from topology.state import LinkState, NodeState, RouteState, sysctl_of
 
-NO_ADDRESS = {4: IPv4Address(0), 6: IPv6Address(0)}
+NO_ADDRESS: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address(0)}
 """By IP version the address of a tunnel end that is not set."""
 
 NO_KEY_FITS = -1
@@ -82,9 +82,7 @@ def _routes(state: NodeState) -> Iterator[Route]:
         least = min(route.metric for route in found)
         best = [route for route in found if route.metric == least]
         first, *others = (NextHop(route.via, route.dev) for route in best)
-        yield Route(
-            prefix=best[0].prefix, via=first.via, dev=first.dev, others=tuple(others), kind=best[0].kind
-        )
+        yield Route(prefix=best[0].prefix, via=first.via, dev=first.dev, others=tuple(others), kind=best[0].kind)
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,9 @@ WATCHED_SYSCTLS = (
 
 
 READ: Mapping[str, str] = {
-    "device": "kind, up or down, MAC, MTU, the bridge or VRF it is in",
-    "bridge": "ageing",
+    "device": "kind, up or down, MAC, MTU, the bridge or VRF it is in, whether it resolves addresses",
+    "port of a bridge": "state, hairpin, guard, learning, floods, neigh_suppress, isolated, locked",
+    "bridge": "ageing, stp, vlan_filtering",
     "vxlan": "vni, local, remote, dstport, dev, ttl, learning, ageing",
     "geneve": "vni, remote, dstport, ttl, tos",
     "gre": "local, remote, ttl, tos, key, csum, seq",
@@ -74,7 +75,10 @@ READ: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class LinkState:
-    """One device: ``parameters`` are a tunnel's, by ip-link(8)'s names; None where nothing is declared or known."""
+    """One device: ``parameters`` are its kind's, by ip-link(8)'s names; None where nothing is declared or known.
+
+    ``port`` is what it has of bridge(8)'s settings of a port beside those of a new one; ``arp`` False resolves nothing.
+    """
 
     name: str
     kind: str
@@ -83,6 +87,8 @@ class LinkState:
     mtu: int | None = None
     master: str | None = None
     parameters: tuple[tuple[str, str], ...] = ()
+    arp: bool = True
+    port: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, order=True)

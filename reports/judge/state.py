@@ -21,7 +21,10 @@ PASSED_ON: Mapping[tuple[str, str], str] = {
 """What writes itself to every device when it is written (Documentation/networking/ip-sysctl.rst)."""
 ADD = {"ip neigh": "replace", "bridge fdb": "append"}
 """The verb by which each tool brings an entry back, where it is not ``add``."""
-FOLLOWS = ("link", "bridge", "tunnel", "mtu", "mac")
+SWITCHED_OFF = {"stp": "stp_state 0", "vlan_filtering": "vlan_filtering 0"}
+"""How ip-link(8) switches a setting of a bridge off."""
+OPPOSITE = {"on": "off", "off": "on"}
+FOLLOWS = ("link", "bridge", "port", "arp", "tunnel", "mtu", "mac")
 """Kinds of differences of links, causes before their effects: a key lowers its tunnel's MTU."""
 T = TypeVar("T")
 
@@ -102,6 +105,13 @@ def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
         fix = f"{ip} master {wanted.master}" if wanted.master else f"{ip} nomaster"
         yield Cause("bridge", node, name, wanted.master or "no bridge", seen.master or "no bridge", fix, seen)
     yield from _parameters(node, wanted, seen)
+    if wanted.arp != seen.arp:
+        on, off = ("on", "off") if wanted.arp else ("off", "on")
+        yield Cause("arp", node, name, f"arp {on}", f"arp {off}", f"{ip} arp {on}", seen)
+    for key, value in sorted(set(seen.port) - set(wanted.port)):
+        was = dict(wanted.port).get(key) or OPPOSITE.get(value, "forwarding")
+        fix = f"bridge -n {node} link set dev {name} {key} {was}"
+        yield Cause("port", node, name, f"{key} {was}", f"{key} {value}", fix, seen)
     if wanted.mtu is not None and wanted.mtu != seen.mtu:
         yield Cause("mtu", node, name, str(wanted.mtu), str(seen.mtu), f"{ip} mtu {wanted.mtu}", seen)
     if wanted.mac is not None and wanted.mac != seen.mac:
@@ -116,6 +126,8 @@ def _parameters(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause
             yield Cause(wanted.kind, node, wanted.name, f"{key} {value}", f"{key} {live.get(key, MISSING)}", fix, seen)
     for key in sorted(live.keys() - dict(wanted.parameters).keys()) if wanted.kind == seen.kind else ():
         fix = f"ip -n {node} link del dev {wanted.name}; add it without {key}"
+        if key in SWITCHED_OFF:
+            fix = f"ip -n {node} link set dev {wanted.name} type bridge {SWITCHED_OFF[key]}"
         yield Cause(wanted.kind, node, wanted.name, f"{key} {DEFAULT}", f"{key} {live[key]}", fix, seen)
 
 

@@ -51,6 +51,30 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
         links(LEAF, "lc1_sc2", up=False),
         "lc1 - lc1_sc2 - link - expected up - seen down - fix: ip -n lc1 link set dev lc1_sc2 up",
     ),
+    "no address resolution": (
+        SWITCH,
+        links(SWITCH, "bridge1_cs1", arp=False),
+        "con_ns1 - bridge1_cs1 - arp - expected arp on - seen arp off"
+        " - fix: ip -n con_ns1 link set dev bridge1_cs1 arp on",
+    ),
+    "blocked port": (
+        SWITCH,
+        links(SWITCH, "vxlan-cont", port=(("state", "blocking"),)),
+        "con_ns1 - vxlan-cont - port - expected state forwarding - seen state blocking"
+        " - fix: bridge -n con_ns1 link set dev vxlan-cont state forwarding",
+    ),
+    "isolated port": (
+        SWITCH,
+        links(SWITCH, "vxlan-cont", port=(("isolated", "on"),)),
+        "con_ns1 - vxlan-cont - port - expected isolated off - seen isolated on"
+        " - fix: bridge -n con_ns1 link set dev vxlan-cont isolated off",
+    ),
+    "VLAN filtering": (
+        SWITCH,
+        links(SWITCH, "bridge1", parameters=(("vlan_filtering", "on"),)),
+        "con_ns1 - bridge1 - bridge - expected vlan_filtering the default - seen vlan_filtering on"
+        " - fix: ip -n con_ns1 link set dev bridge1 type bridge vlan_filtering 0",
+    ),
     "no bridge": (
         SWITCH,
         links(SWITCH, "vxlan-cont", master=None),

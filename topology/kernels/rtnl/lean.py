@@ -13,10 +13,13 @@ NEWLINK, NEWROUTE, NEWNEIGH = 16, 24, 28
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_AF_SPEC = 1, 3, 4, 5, 10, 18, 26
 LINK_ATTRIBUTES = frozenset((IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_AF_SPEC))
 """What a device's state is read from."""
-IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
+IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 BRIDGE = b"bridge\0"
-IFLA_BR_AGEING_TIME = 4
-"""The one attribute that is read of a bridge; the others are mostly timers."""
+BRIDGE_ATTRIBUTES = frozenset((4, 5, 7))
+"""What is read of a bridge: IFLA_BR_AGEING_TIME, _STP_STATE and _VLAN_FILTERING; the others are mostly timers."""
+PORT_ATTRIBUTES = frozenset((1, 4, 5, 8, 9, 27, 30, 32, 33, 35))
+"""What is read of a bridge's port: IFLA_BRPORT_STATE, _MODE, _GUARD, _LEARNING, _UNICAST_FLOOD, _MCAST_FLOOD,
+_BCAST_FLOOD, _NEIGH_SUPPRESS, _ISOLATED and _LOCKED."""
 RTA_CACHEINFO, NDA_CACHEINFO = 12, 3
 RTM_F_CLONED = 0x200
 NUD_NOARP, NUD_PERMANENT = 0x40, 0x80
@@ -60,15 +63,18 @@ def _link(payload: bytes) -> bytes:
 
 
 def _link_info(nested: bytes) -> bytes:
-    """The device's kind and its parameters, without those of the port that it may be."""
+    """The device's kind and its parameters, and those of the bridge port that it may be."""
     known = dict(attributes(nested, 0))
-    kept = [known[IFLA_INFO_KIND]] if IFLA_INFO_KIND in known else []
-    if IFLA_INFO_DATA in known:
-        data = known[IFLA_INFO_DATA]
-        if any(attribute[4:].startswith(BRIDGE) for attribute in kept):
-            data = _packed(IFLA_INFO_DATA, dict(attributes(data[4:], 0)).get(IFLA_BR_AGEING_TIME, b""))
-        kept.append(data)
-    return b"".join(kept)
+    parts = []
+    for kind_attribute, data_attribute, kept in (
+        (IFLA_INFO_KIND, IFLA_INFO_DATA, BRIDGE_ATTRIBUTES),
+        (IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA, PORT_ATTRIBUTES),
+    ):
+        kind, data = known.get(kind_attribute, b""), known.get(data_attribute, b"")
+        if data and kind[4:].startswith(BRIDGE):
+            data = _packed(data_attribute, b"".join(whole for one, whole in attributes(data[4:], 0) if one in kept))
+        parts += [kind, data]
+    return b"".join(parts)
 
 
 def _route(payload: bytes) -> bytes | None:

@@ -16,6 +16,27 @@ from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
 IFF_UP = 1
 VLAN_PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
 """EtherTypes of tags, in the words of ip-link(8)."""
+IFF_NOARP = 0x80
+"""linux/if.h: the device resolves no addresses."""
+RESOLVES = frozenset(("veth", "bridge", "vlan", "vxlan", "geneve", "gretap", "ip6gretap"))
+"""The kinds of links that resolve addresses unless that is switched off."""
+IFF_RUNNING = 0x40
+"""linux/if.h: the device is up and has a carrier."""
+DISABLED = 0
+PORT_STATES = {DISABLED: "disabled", 1: "listening", 2: "learning", 4: "blocking"}
+"""The states in which a port forwards nothing (linux/if_bridge.h)."""
+PORT_FLAGS: Mapping[str, tuple[str, bool]] = {
+    "hairpin": ("IFLA_BRPORT_MODE", False),
+    "guard": ("IFLA_BRPORT_GUARD", False),
+    "learning": ("IFLA_BRPORT_LEARNING", True),
+    "flood": ("IFLA_BRPORT_UNICAST_FLOOD", True),
+    "mcast_flood": ("IFLA_BRPORT_MCAST_FLOOD", True),
+    "bcast_flood": ("IFLA_BRPORT_BCAST_FLOOD", True),
+    "neigh_suppress": ("IFLA_BRPORT_NEIGH_SUPPRESS", False),
+    "isolated": ("IFLA_BRPORT_ISOLATED", False),
+    "locked": ("IFLA_BRPORT_LOCKED", False),
+}
+"""The flags of a bridge's port, by bridge(8)'s words: the attribute (linux/if_link.h) and the value of a new port."""
 GRE_CSUM, GRE_SEQ = 0x8000, 0x1000
 """Of the flags of a GRE header, as GRE_KEY (linux/if_tunnel.h)."""
 READ_BEFORE = 4096
@@ -77,7 +98,27 @@ def _link_state(message: Any, names: Mapping[int, str]) -> LinkState:
         mtu=message.get("IFLA_MTU"),
         master=names.get(message.get("IFLA_MASTER")),
         parameters=tuple(sorted(_parameters(kind, data, names, message.get("IFLA_LINK")))) if data else (),
+        arp=kind not in RESOLVES or not message["flags"] & IFF_NOARP,
+        port=tuple(_port(info.get("IFLA_INFO_SLAVE_DATA"), message["flags"])) if _is_bridge_port(info) else (),
     )
+
+
+def _is_bridge_port(info: Any) -> bool:
+    return bool(info) and info.get("IFLA_INFO_SLAVE_KIND") == "bridge"
+
+
+def _port(data: Any, flags: int) -> Iterator[tuple[str, str]]:
+    """Yield what differs from a new port of a bridge, in the words of bridge(8).
+
+    A port whose link is down is disabled by itself (br_port_carrier_check), which its link shows.
+    """
+    state = data.get("IFLA_BRPORT_STATE") if data else None
+    if state in PORT_STATES and (state != DISABLED or flags & IFF_RUNNING):
+        yield "state", PORT_STATES[state]
+    for word, (attribute, default) in PORT_FLAGS.items():
+        value = data.get(attribute) if data else None
+        if value is not None and bool(value) != default:
+            yield word, "on" if value else "off"
 
 
 def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int) -> Iterator[tuple[str, str]]:
@@ -98,6 +139,9 @@ def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int
         yield from _ageing(data.get("IFLA_VXLAN_AGEING"), 1)
     if kind == "bridge":
         yield from _ageing(data.get("IFLA_BR_AGEING_TIME"), USER_HZ)
+        for word, attribute in (("stp", "IFLA_BR_STP_STATE"), ("vlan_filtering", "IFLA_BR_VLAN_FILTERING")):
+            if data.get(attribute):
+                yield word, "on"
     if kind == "geneve":
         yield "vni", str(data.get("IFLA_GENEVE_ID"))
         yield "remote", str(data.get("IFLA_GENEVE_REMOTE") or data.get("IFLA_GENEVE_REMOTE6") or "none")

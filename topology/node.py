@@ -92,7 +92,7 @@ class Node:
     def refuses_to_forward(self, version: int, device: str) -> str:
         """Return why packets of an IP version that come in by a device are not forwarded; empty if they are."""
         if self.forwarding is None:
-            return "" if self.role in ROUTERS else f"is a {self.role} and forwards nothing (roles that do: {ROUTERS})"
+            return "" if self.role in ROUTERS else f"a {self.role} does not forward (leaf and spine do)"
         return "" if (version, device) in self.forwarding else f"forwards no IPv{version} packets from {device}"
 
     def __getitem__(self, name: str) -> Device:

@@ -10,7 +10,7 @@ from scapy.packet import Packet, Raw
 
 from fixtures.instruments.live import LiveFabric
 from reports.judge.trip import Leg, Trip
-from topology.expected import DEFAULT_TTL
+from topology.dataplane.walk import DEFAULT_TTL
 from topology.model import Gre, Port, Vxlan
 from topology.promises import Pair, Tenant
 from topology.refs import PortRef

@@ -41,7 +41,7 @@ def test_pair_that_does_not_arrive_is_left_out_and_told() -> None:
         frozenset({near, far}) for near in ("cs1", "cs2", "cs5") for far in ("cs3", "cs4")
     }
     assert "6 do not arrive, first" in found.notes[-1]
-    assert "lc1 has no route to 30.0.0." in found.notes[-1]
+    assert "lc1: no route to 30.0.0." in found.notes[-1]
 
 
 def test_only_so_many_pairs_are_tried_and_every_customer_is_in_one() -> None:

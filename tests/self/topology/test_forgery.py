@@ -193,7 +193,7 @@ def test_the_way_outwards_ends_inside() -> None:
     """The customer's default route ends at its leaf, which has no route; a node without one does not even send."""
     probes = [probe for name in ("cs5", "con_ns2") for probe in probes_outwards(reference(), reference()[name])]
     with_way, without = (way_outwards(reference(), probe) for probe in probes)
-    assert with_way.dropped == "lc1 has no route to 198.51.100.1"
+    assert with_way.dropped == "lc1: no route to 198.51.100.1"
     assert with_way.paths[0].hops[-1].ref == reference()["lc1"]["lc1-bridge1"].ref
     assert without.paths[0].hops == ()
 

@@ -46,6 +46,10 @@ class Device:
     mtu: int | None = None
     addresses: tuple[Interface, ...] = ()
     up: bool = True
+    arp: bool = True
+    """False if the device resolves no addresses and answers for none."""
+    port_settings: tuple[tuple[str, str], ...] = ()
+    """The settings that it has as a port of a bridge beside those of a new port, in the words of bridge(8)."""
     where: Position = field(default=NOWHERE, compare=False)
 
     @property

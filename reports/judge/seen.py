@@ -6,9 +6,9 @@ which only pairs are promised is judged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reports.evidence import Finding, Journey, Sighting, first_broken
+from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
 from reports.judge.attempt import place
 from reports.judge.trip import TUNNEL_LAYERS, is_tunnelled
 from topology.promises import TUNNELS, Kind, inside, kind_of
@@ -102,6 +102,8 @@ class SeenTrip:
     out: Journey
     back: Journey
     errors: tuple[Journey, ...] = ()
+    cause: Cause | None = None
+    """Where the state of the nodes ends the way, where a packet did not arrive."""
 
     @property
     def legs(self) -> tuple[Journey, Journey]:
@@ -111,7 +113,7 @@ class SeenTrip:
     @property
     def arrived(self) -> Finding:
         """Return whether the request reached its target and the answer its sender."""
-        return first_broken(_arrived(leg, self.errors) for leg in self.legs)
+        return replace(first_broken(_arrived(leg, self.errors) for leg in self.legs), cause=self.cause)
 
     def carried_as(self, kind: Kind) -> Finding:
         """Return whether both ways were carried as a kind."""

@@ -24,7 +24,10 @@ class Strict:
 
 @dataclass(frozen=True)
 class Cause(Strict):
-    """The difference between declared and live state that explains a failure, and the command that fixes it."""
+    """The explanation of a failure: a difference between declared and live state, or where live state leads a packet.
+
+    ``fix`` is the command that removes a difference; empty where nothing declares what would be right.
+    """
 
     kind: str
     node: str
@@ -40,7 +43,8 @@ class Cause(Strict):
 
     def __str__(self) -> str:
         where = f"{self.node} - {self.interface}" if self.interface else self.node
-        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live} - fix: {self.fix}"
+        fix = f" - fix: {self.fix}" if self.fix else ""
+        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live}{fix}"
 
 
 @dataclass(frozen=True)

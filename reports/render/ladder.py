@@ -70,9 +70,10 @@ def cause_line(cause: Cause) -> str:
 
 
 def ending_lines(cause: Cause) -> Iterator[str]:
-    """A cause and its fix."""
+    """A cause and its fix, where there is one."""
     yield f"cause: {cause_line(cause)}"
-    yield f"fix:   {cause.fix}"
+    if cause.fix:
+        yield f"fix:   {cause.fix}"
 
 
 def _ending(journey: Journey) -> Iterator[str]:

@@ -80,7 +80,7 @@ def causes(tests: Iterable[Test]) -> Iterator[str]:
 def _cause_lines(why: str, spoiled: Sequence[Test]) -> Iterator[str]:
     counts = Counter(test.verdict for test in spoiled)
     yield f"cause: {why}: {', '.join(f'{counts[verdict]} {verdict}' for verdict in AGAINST if counts[verdict])}"
-    yield from (f"  fix: {fix}" for fix in {test.cause.fix: None for test in spoiled if test.cause})
+    yield from (f"  fix: {fix}" for fix in {test.cause.fix: None for test in spoiled if test.cause and test.cause.fix})
 
 
 def _rank(spoiled: Iterable[Test]) -> int:

@@ -174,6 +174,31 @@ def test_pairs_alone_are_proven_by_what_is_seen(
     assert told == {"expected carried as routed - seen bridge"}
 
 
+FAULTS = (
+    ("our-s1", "sysctl -w net.ipv4.ip_forward=0", "sysctl -w net.ipv4.ip_forward=1", "forwards no IPv4 packets"),
+    ("our-v2", "ip link set dev vx nomaster", "ip link set dev vx master br", "has no address and is in no bridge"),
+    ("our-v1", "bridge link set dev vx state 0", "bridge link set dev vx state 3", "port vx is disabled"),
+)
+"""Mistakes, each with what undoes it, and the node and the words of its cause."""
+
+
+def test_cause_is_named_where_only_pairs_are_declared(
+    foreign: Foreign, suite: Callable[..., SuiteRun], tmp_path: Path
+) -> None:
+    """The state of the nodes says at which of them a packet of a pair ends, and why."""
+    expectation = tmp_path / "expect.yaml"
+    ends = ((foreign.names[pair.source], foreign.names[pair.target], pair.kind) for pair in foreign.declared.pairs)
+    pairs = (f"- {{source: {source}, target: {target}, kind: {kind}}}" for source, target, kind in ends)
+    expectation.write_text("\n".join(["pairs:", *pairs]))
+    for number, (node, command, undo, words) in enumerate(FAULTS):
+        foreign.run(node, *command.split())
+        run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay", out=str(number))
+        causes = [test["cause"] for test in run.with_verdict("failed") if test["cause"]]
+        named = [cause for cause in causes if cause["node"] == foreign.names[node] and words in cause["live"]]
+        assert named, run.output
+        foreign.run(node, *undo.split())
+
+
 @contextlib.contextmanager
 def way_to_strangers(foreign: Foreign, node: str) -> Iterator[None]:
     """A port ``out`` of a node to a namespace that is none of the fabric's, as a container's to its engine's bridge."""

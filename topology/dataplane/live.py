@@ -101,8 +101,8 @@ class _Live:
         """The properties that every device has."""
         link = self.link
         addresses = _addresses(self.state, link.name)
-        common = {"mac": link.mac, "mtu": link.mtu, "addresses": addresses, "up": link.up}
-        return {"node": self.state.node, "name": link.name, **common}
+        common = {"node": self.state.node, "name": link.name, "mac": link.mac, "mtu": link.mtu, "addresses": addresses}
+        return common | {"up": link.up, "arp": link.arp, "port_settings": link.port}
 
     def number(self, key: str, default: int = 0) -> int:
         """The value of a parameter as a number."""

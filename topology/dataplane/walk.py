@@ -17,6 +17,10 @@ from topology.wire.headers import MAX_LAYERS
 
 ETHERNET_FRAME = 0x6558
 """Trans Ether Bridging: the protocol type of Geneve's payload (RFC 8926, section 3.4)."""
+ETHERTYPE_ARP = 0x0806
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+REASONS_MAX = 3
+"""Branches of a request that a message names."""
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
 DEFAULT_TTL = 64
@@ -26,8 +30,10 @@ DEFAULT_TTL = 64
 class Walk:
     """Follows one packet; each method continues from a point and yields the ways it can end."""
 
-    def __init__(self, fabric: Fabric, target: str) -> None:
+    def __init__(self, fabric: Fabric, target: str, asked: frozenset[tuple[PortRef, Address]] = frozenset()) -> None:
         self.fabric, self.target = fabric, target
+        self.asked = asked
+        """The addresses that are being asked for, each with the device that asks."""
         self.copies: list[ExpectedPath] = []
         self._copied: set[tuple[PortRef, object]] = set()
 
@@ -56,18 +62,41 @@ class Walk:
         if isinstance(device, Gre):
             yield from self.into_gre(node, device, packet, self.seen(device, "out", packet, hops))
             return
+        if not device.arp:
+            yield ExpectedPath(hops, f"{device.ref}: resolves no addresses (arp off)")
+            return
         owner = self.owner(device, next_hop)
         if owner is None or owner.mac is None or device.mac is None:
-            yield ExpectedPath(hops, f"{device.ref}: no device on its segment has the address {next_hop}")
+            yield ExpectedPath(hops, self.unanswered(device, next_hop))
             return
         ethertype = {"ipv4": 0x0800, "ipv6": 0x86DD}[packet[0][0]]
         frame: Layers = (("ether", {"src": device.mac, "dst": owner.mac, "type": ethertype}), *packet)
         yield from self.emit(device, frame, hops)
 
+    def unanswered(self, device: Device, address: Address) -> str:
+        """Return why a device gets no answer for an address: where the request for it ends on its way, else where one
+        from the device that has the address would end."""
+        reasons = self.request_ends(device, address)
+        for other in self.fabric.devices if not reasons else ():
+            if address in {interface.ip for interface in other.addresses} and device.addresses:
+                reasons = self.request_ends(other, device.addresses[0].ip)
+        if not reasons:
+            return f"{device.ref}: no device on its segment has the address {address}"
+        return f"{'; '.join(reasons[:REASONS_MAX])}: {device.ref} gets no answer for {address}"
+
+    def request_ends(self, device: Device, address: Address) -> list[str]:
+        """Return where the branches of a request end, each once."""
+        if device.mac is None or (device.ref, address) in self.asked:
+            return []
+        request = Request(self.fabric, address, self.asked | {(device.ref, address)})
+        frame: Layers = (("ether", {"src": device.mac, "dst": BROADCAST, "type": ETHERTYPE_ARP}), ("arp", {}))
+        return list(dict.fromkeys(path.dropped for path in request.emit(device, frame, ()) if path.dropped))
+
     def owner(self, device: Device, address: Address) -> Device | None:
         """The device that answers for an address on a segment: one that has it there, else for IPv4 a node that has it
         on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
         others = list(self.fabric.segment(device))
+        others = [other for other in others if other.up and other.arp]
         found = next((d for d in others if address in {i.ip for i in d.addresses}), None)
         if found is None and address.version == 4:
             found = next(
@@ -160,7 +189,12 @@ class Walk:
             yield from self.across(node, bridge, device, frame, hops)
         elif tag:
             yield ExpectedPath(hops, f"{device.ref}: no sub-interface for VLAN {tag[0]}")
-        elif frame[0][1]["dst"] == device.mac:
+        else:
+            yield from self.up(node, device, frame, hops)
+
+    def up(self, node: Node, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Let a frame up to IP."""
+        if frame[0][1]["dst"] == device.mac:
             yield from self.receive(node, frame[1:], hops)
         else:
             yield ExpectedPath(hops, f"{device.ref}: a frame for {frame[0][1]['dst']}, which is not its MAC")
@@ -179,6 +213,9 @@ class Walk:
     ) -> Iterator[ExpectedPath]:
         """Let a frame cross a bridge that has learned where its destination is, or floods it."""
         wanted, tags = frame[0][1]["dst"], tags_of(frame)
+        if refusal := bridge_refusal(bridge, came_by):
+            yield ExpectedPath(hops, refusal)
+            return
         if wanted == bridge.mac:
             yield from self.to_bridge(node, bridge, frame, hops)
             return
@@ -188,6 +225,8 @@ class Walk:
         )
         if found is None:
             yield ExpectedPath(hops, f"{bridge.ref}: no port leads to {wanted}")
+        elif refusal := bridge_refusal(bridge, came_by, found):
+            yield ExpectedPath(hops, refusal)
         else:
             yield from self.emit(found, frame, hops)
         if bridge.floods(wanted, may=True):
@@ -266,6 +305,77 @@ class Walk:
     ) -> tuple[ExpectedHop, ...]:
         """The hops so far and this one."""
         return (*hops, ExpectedHop(device.node, device.name, direction, layers))
+
+
+class Request(Walk):
+    """Follows the broadcast that asks for an address, by every branch of its way over a segment.
+
+    A branch yields a path only where the request is answered, or ends before it reaches a device that could answer.
+    """
+
+    def __init__(self, fabric: Fabric, address: Address, asked: frozenset[tuple[PortRef, Address]]) -> None:
+        super().__init__(fabric, "", asked)
+        self.address = address
+        self._crossed: set[tuple[PortRef, PortRef | None]] = set()
+
+    def across(
+        self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Let the request out of all other ports, once for each port by which it comes in."""
+        if not is_broadcast(frame):
+            yield from super().across(node, bridge, came_by, frame, hops)
+            return
+        crossing = (bridge.ref, came_by.ref if came_by else None)
+        if crossing in self._crossed:
+            return
+        self._crossed.add(crossing)
+        if refusal := bridge_refusal(bridge, came_by):
+            yield ExpectedPath(hops, refusal)
+            return
+        yield from self.up(node, bridge, frame, hops) if came_by else ()
+        for name in bridge.members:
+            member = node[name]
+            if came_by is None or name != came_by.name:
+                refusal = bridge_refusal(bridge, came_by, member) or no_broadcast(bridge, member)
+                yield from (ExpectedPath(hops, refusal),) if refusal else self.emit(member, frame, hops)
+
+    def into_vxlan(
+        self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]
+    ) -> Iterator[ExpectedPath]:
+        """Send the request to every remote."""
+        if is_broadcast(frame):
+            for remote in vxlan.remotes:
+                yield from self.wrapped(node, vxlan, remote, frame, hops)
+        else:
+            yield from super().into_vxlan(node, vxlan, frame, hops)
+
+    def up(self, node: Node, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+        """Answer, or not: only a device that could have no part in the segment is worth a word."""
+        if not is_broadcast(frame):
+            yield from super().up(node, device, frame, hops)
+        elif self.address in node.addresses:
+            yield ExpectedPath(hops, "" if device.arp else f"{device.ref}: answers for no address (arp off)")
+        elif not device.addresses and not isinstance(device, Bridge):
+            yield ExpectedPath(hops, f"{device.ref}: has no address and is in no bridge")
+
+
+def is_broadcast(frame: Layers) -> bool:
+    """Return whether a frame is for all devices of its segment."""
+    return frame[0][1]["dst"] == BROADCAST
+
+
+def bridge_refusal(bridge: Bridge, came_by: Device | None, out: Device | None = None) -> str:
+    """Return why a bridge does not let a frame pass from one port to another; empty if it does."""
+    for port in (came_by, out):
+        if port is not None and "state" in dict(port.port_settings):
+            return f"{bridge.ref}: port {port.name} is {dict(port.port_settings)['state']}"
+    isolated = [port.name for port in (came_by, out) if port is not None and ("isolated", "on") in port.port_settings]
+    return f"{bridge.ref}: ports {' and '.join(isolated)} are isolated from each other" if len(isolated) > 1 else ""
+
+
+def no_broadcast(bridge: Bridge, out: Device) -> str:
+    """Return why a bridge lets no broadcast out of a port; empty if it does."""
+    return f"{bridge.ref}: port {out.name} has bcast_flood off" if ("bcast_flood", "off") in out.port_settings else ""
 
 
 def is_at_ip(fabric: Fabric, device: Device) -> bool:

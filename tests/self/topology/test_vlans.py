@@ -116,7 +116,9 @@ def test_vlan_that_the_far_end_has_not_ends_there() -> None:
     vlans = {d.name: replace(d, vid=d.vid + 1) for d in LAB["l1"].all(Subinterface)}
     devices = tuple(vlans.get(d.name, d) for d in LAB["l1"].devices)
     broken = replace(LAB, nodes=tuple(replace(n, devices=devices) if n.name == "l1" else n for n in LAB.nodes))
-    assert "red1:eth0: no device on its segment has the address" in expect(broken, "red1", "red2").dropped
+    assert (
+        "l1:trunk: no sub-interface for VLAN 10: red1:eth0 gets no answer for" in expect(broken, "red1", "red2").dropped
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""Where and why a walk over live state ends, for mistakes in the reference lab's nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from ipaddress import ip_network
+from types import MappingProxyType
+
+import pytest
+
+from tests.self.builders import reference
+from topology.dataplane.live import live_fabric
+from topology.expected import expected_journey, probe_between
+from topology.state import LinkState, NodeState, RouteState, declared_state, sysctl_of
+
+Change = Callable[[NodeState], NodeState]
+
+
+def link(name: str, parameters: Mapping[str, str] = MappingProxyType({}), **changes: object) -> Change:
+    """Change one device; ``parameters`` are added to those that it has."""
+
+    def change(state: NodeState) -> NodeState:
+        known = state.links[name]
+        own = {**dict(known.parameters), **parameters}
+        changed = replace(known, parameters=tuple(sorted(own.items())), **changes)  # type: ignore[arg-type]
+        return replace(state, links={**state.links, name: changed})
+
+    return change
+
+
+def without(name: str) -> Change:
+    return lambda state: replace(state, links={key: one for key, one in state.links.items() if key != name})
+
+
+def without_route(prefix: str) -> Change:
+    gone = ip_network(prefix)
+    return lambda state: replace(state, routes=frozenset(r for r in state.routes if r.prefix != gone))
+
+
+def route_instead(prefix: str, kind: str) -> Change:
+    new = RouteState(ip_network(prefix), None, None, kind)
+    return lambda state: replace(without_route(prefix)(state), routes=without_route(prefix)(state).routes | {new})
+
+
+def of_another_kind(name: str) -> Change:
+    return lambda state: replace(
+        state, links={**state.links, name: LinkState(name, "wireguard", mac="02:00:00:00:00:09")}
+    )
+
+
+def sysctl(version: int, device: str, name: str, value: str) -> Change:
+    return lambda state: replace(state, sysctls={**state.sysctls, sysctl_of(version, device, name): value})
+
+
+SEGMENT = ("cs1", "cs5")
+"""Two customers of one segment, which VXLAN between two switches joins."""
+ROUTED = ("cs1", "cs3")
+ENDINGS: dict[str, tuple[tuple[str, str], str, Change, str]] = {
+    "link down": (ROUTED, "lc1", link("lc1_sc2", up=False), "lc1:lc1_sc2: down"),
+    "far end down": (ROUTED, "sc2", link("sc2_lc1", up=False), "sc2:sc2_lc1: down"),
+    "no route": (ROUTED, "lc1", without_route("30.0.0.0/24"), "lc1: no route to 30.0.0.1"),
+    "blackhole": (
+        ROUTED,
+        "lc1",
+        route_instead("30.0.0.0/24", "blackhole"),
+        "lc1: a route of type blackhole to 30.0.0.1",
+    ),
+    "forwarding off": (
+        ROUTED,
+        "lc1",
+        sysctl(4, "lc1-bridge1", "forwarding", "0"),
+        "lc1: forwards no IPv4 packets from lc1-bridge1",
+    ),
+    "key on one side": (
+        ROUTED,
+        "lc2",
+        link("gretun-cont", parameters={"key": "5"}),
+        "lc2: no GRE device for packets from 26.0.0.2 to 28.0.0.2",
+    ),
+    "another VNI": (
+        SEGMENT,
+        "con_ns3",
+        link("vxlan-cont", parameters={"vni": "31"}),
+        "con_ns3: no VXLAN device for VNI 30 on UDP port 4900: cs1:cs1_br1 gets no answer for 20.0.0.3",
+    ),
+    "no VXLAN device": (
+        SEGMENT,
+        "con_ns3",
+        without("vxlan-cont"),
+        "con_ns3: no VXLAN device for VNI 30 on UDP port 4900: cs1:cs1_br1 gets no answer for 20.0.0.3",
+    ),
+    "VXLAN device in no bridge": (
+        SEGMENT,
+        "con_ns3",
+        link("vxlan-cont", master=None),
+        "con_ns3:vxlan-cont: has no address and is in no bridge: cs1:cs1_br1 gets no answer for 20.0.0.3",
+    ),
+    "source's port in no bridge": (
+        SEGMENT,
+        "con_ns1",
+        link("bridge1_cs1", master=None),
+        "con_ns1:bridge1_cs1: has no address and is in no bridge: cs1:cs1_br1 gets no answer for 20.0.0.3",
+    ),
+    "target's port in no bridge": (
+        SEGMENT,
+        "con_ns3",
+        link("bridge3_cs5", master=None),
+        "con_ns3:bridge3_cs5: has no address and is in no bridge: cs1:cs1_br1 gets no answer for 20.0.0.3",
+    ),
+    "disabled port": (
+        SEGMENT,
+        "con_ns1",
+        link("vxlan-cont", port=(("state", "disabled"),)),
+        "con_ns1:bridge1: port vxlan-cont is disabled",
+    ),
+    "ARP off at the source": (
+        SEGMENT,
+        "cs1",
+        link("cs1_br1", arp=False),
+        "cs1:cs1_br1: resolves no addresses (arp off)",
+    ),
+    "ARP off at the target": (
+        SEGMENT,
+        "cs5",
+        link("cs5_br3", arp=False),
+        "cs5:cs5_br3: answers for no address (arp off): cs1:cs1_br1 gets no answer for 20.0.0.3",
+    ),
+    "a kind that is not followed": (
+        ROUTED,
+        "lc1",
+        of_another_kind("gretun-cont"),
+        "lc1:gretun-cont: joined to no node, or of a kind that is not followed",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_walk_says_where_it_ends_and_why(name: str) -> None:
+    """The place comes first, then what is missing or refuses there, then who waits for an answer."""
+    (source, target), node, change, words = ENDINGS[name]
+    fabric = reference()
+    states = {one.name: declared_state(one, False, fabric.routing) for one in fabric.nodes}
+    probe = probe_between(fabric, source, target)
+    assert expected_journey(live_fabric("live", states, fabric.links), probe).dropped == ""
+    states[node] = change(states[node])
+    assert expected_journey(live_fabric("live", states, fabric.links), probe).dropped.startswith(words)
+
+
+def test_isolated_ports_do_not_reach_each_other() -> None:
+    """One isolated port is no obstacle, two are (br_skb_isolated, net/bridge/br_private.h)."""
+    fabric = reference()
+    states = {one.name: declared_state(one, False, fabric.routing) for one in fabric.nodes}
+    probe = probe_between(fabric, *SEGMENT)
+    states["con_ns1"] = link("bridge1_cs1", port=(("isolated", "on"),))(states["con_ns1"])
+    assert expected_journey(live_fabric("live", states, fabric.links), probe).dropped == ""
+    states["con_ns1"] = link("vxlan-cont", port=(("isolated", "on"),))(states["con_ns1"])
+    dropped = expected_journey(live_fabric("live", states, fabric.links), probe).dropped
+    assert dropped == "con_ns1:bridge1: ports bridge1_cs1 and vxlan-cont are isolated from each other"

@@ -87,6 +87,8 @@ class Node:
     """The IP versions and devices of which incoming packets are forwarded; None where the role decides."""
     connected: bool = True
     """False if ``routes`` has the routes of the addresses too."""
+    unfollowed: str = ""
+    """What may route packets otherwise, and is not followed: policy rules, or tables that may rewrite addresses."""
     where: Position = field(default=NOWHERE, compare=False)
 
     def refuses_to_forward(self, version: int, device: str) -> str:

@@ -33,7 +33,7 @@ from topology.model import (
 )
 from topology.plan import FLOOD_MAC
 from topology.refs import PortRef
-from topology.state import LinkState, NodeState, RouteState, sysctl_of
+from topology.state import DEFAULT_RULES, LinkState, NodeState, RouteState, sysctl_of
 
 NO_ADDRESS: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address(0)}
 """By IP version the address of a tunnel end that is not set."""
@@ -59,9 +59,27 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
     )
     routes = tuple(_routes(state))
     node = Node(
-        name=state.node, role="switch", devices=tuple(devices), routes=routes, forwarding=forwarding, connected=False
+        name=state.node,
+        role="switch",
+        devices=tuple(devices),
+        routes=routes,
+        forwarding=forwarding,
+        connected=False,
+        unfollowed=_unfollowed(state),
     )
     return replace(node, devices=tuple(_with_source(node, device) for device in node.devices))
+
+
+def _unfollowed(state: NodeState) -> str:
+    """Return what else of a node may decide where packets go."""
+    rules = any(entry.kind in ("rule", "route") for entry in state.entries - DEFAULT_RULES[4] - DEFAULT_RULES[6])
+    tables = any(entry.kind in ("nft", "filter") and not entry.idle for entry in state.entries)
+    masters = {link.master for link in state.links.values() if link.master} - {
+        link.name for link in state.links.values() if link.kind == "bridge"
+    }
+    if rules or masters:
+        return f"what {' and '.join(sorted(masters)) or 'policy rules'} {'do' if len(masters) != 1 else 'does'}"
+    return "what filters do" if tables else ""
 
 
 def _forwards(state: NodeState, version: int, link: str) -> bool:

@@ -17,6 +17,8 @@ from topology.wire.headers import MAX_LAYERS
 
 ETHERNET_FRAME = 0x6558
 """Trans Ether Bridging: the protocol type of Geneve's payload (RFC 8926, section 3.4)."""
+NOT_FOLLOWED = "is not followed"
+"""The words of a walk that ends where its knowledge ends: nothing is known of the packet from there on."""
 ETHERTYPE_ARP = 0x0806
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 REASONS_MAX = 3
@@ -48,7 +50,8 @@ class Walk:
         address = ip_address(str(target))
         ways = node.fib.lookup(address, out)
         if not ways:
-            yield ExpectedPath(hops, f"{node.name}: {node.refusal(address) or 'no route'} to {target}")
+            unfollowed = f" ({node.unfollowed} {NOT_FOLLOWED})" if node.unfollowed else ""
+            yield ExpectedPath(hops, f"{node.name}: {node.refusal(address) or 'no route'} to {target}{unfollowed}")
         for way in ways:
             yield from self.send_by(node, node[way.dev], way.via or address, packet, hops)
 
@@ -135,7 +138,7 @@ class Walk:
             outer = ip_layer(device.local, device.remote, DEFAULT_TTL, 17)
             yield from self.send(node, (outer, ("udp", {"dport": device.port}), header, *frame), hops)
         else:
-            yield ExpectedPath(hops, f"{device.ref}: joined to no node, or of a kind that is not followed")
+            yield ExpectedPath(hops, f"{device.ref}: what it is joined to {NOT_FOLLOWED}")
 
     def into_vxlan(
         self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import reduce
 from ipaddress import ip_network
 from types import MappingProxyType
 
@@ -12,7 +13,7 @@ import pytest
 from tests.self.builders import reference
 from topology.dataplane.live import live_fabric
 from topology.expected import expected_journey, probe_between
-from topology.state import LinkState, NodeState, RouteState, declared_state, sysctl_of
+from topology.state import Entry, LinkState, NodeState, RouteState, declared_state, sysctl_of
 
 Change = Callable[[NodeState], NodeState]
 
@@ -51,6 +52,14 @@ def of_another_kind(name: str) -> Change:
 
 def sysctl(version: int, device: str, name: str, value: str) -> Change:
     return lambda state: replace(state, sysctls={**state.sysctls, sysctl_of(version, device, name): value})
+
+
+def entry(tool: str, words: str) -> Change:
+    return lambda state: replace(state, entries=state.entries | {Entry(tool, None, words, words)})
+
+
+def both(*changes: Change) -> Change:
+    return lambda state: reduce(lambda known, change: change(known), changes, state)
 
 
 SEGMENT = ("cs1", "cs5")
@@ -126,11 +135,29 @@ ENDINGS: dict[str, tuple[tuple[str, str], str, Change, str]] = {
         link("cs5_br3", arp=False),
         "cs5:cs5_br3: answers for no address (arp off): cs1:cs1_br1 gets no answer for 20.0.0.3",
     ),
+    "no route, but a policy rule": (
+        ROUTED,
+        "lc1",
+        both(without_route("30.0.0.0/24"), entry("ip rule", "pref 5 from all lookup 100")),
+        "lc1: no route to 30.0.0.1 (what policy rules do is not followed)",
+    ),
+    "no route, but a VRF": (
+        ROUTED,
+        "lc1",
+        both(without_route("30.0.0.0/24"), link("lc1_sc1", master="blue")),
+        "lc1: no route to 30.0.0.1 (what blue does is not followed)",
+    ),
+    "no route, but a table of nftables": (
+        ROUTED,
+        "lc1",
+        both(without_route("30.0.0.0/24"), entry("nft", "table ip nat")),
+        "lc1: no route to 30.0.0.1 (what filters do is not followed)",
+    ),
     "a kind that is not followed": (
         ROUTED,
         "lc1",
         of_another_kind("gretun-cont"),
-        "lc1:gretun-cont: joined to no node, or of a kind that is not followed",
+        "lc1:gretun-cont: what it is joined to is not followed",
     ),
 }
 

@@ -87,8 +87,10 @@ class Node:
     """The IP versions and devices of which incoming packets are forwarded; None where the role decides."""
     connected: bool = True
     """False if ``routes`` has the routes of the addresses too."""
+    neighbours: Mapping[tuple[str, Address], str] = field(default_factory=dict)
+    """The MACs of permanent neighbour entries, by device and address."""
     unfollowed: str = ""
-    """What may route packets otherwise, and is not followed: policy rules, or tables that may rewrite addresses."""
+    """What else may decide where packets go, and is not followed; empty for a declared node."""
     where: Position = field(default=NOWHERE, compare=False)
 
     def refuses_to_forward(self, version: int, device: str) -> str:

@@ -39,6 +39,10 @@ NO_ADDRESS: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address(0)}
 """By IP version the address of a tunnel end that is not set."""
 
 NO_KEY_FITS = -1
+"""The key of a GRE device that sends with another one than it accepts."""
+POLICY, FILTERS, PROXY = "policy rules", "filters", "proxy ARP"
+PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
+"""The ends of sysctls by which a node answers for the addresses of others."""
 
 
 def live_fabric(name: str, states: Mapping[str, NodeState], links: Iterable[Link]) -> Fabric:
@@ -66,6 +70,7 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
         forwarding=forwarding,
         connected=False,
         unfollowed=_unfollowed(state),
+        neighbours=dict(_neighbours(state)),
     )
     return replace(node, devices=tuple(_with_source(node, device) for device in node.devices))
 
@@ -73,13 +78,21 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
 def _unfollowed(state: NodeState) -> str:
     """Return what else of a node may decide where packets go."""
     rules = any(entry.kind in ("rule", "route") for entry in state.entries - DEFAULT_RULES[4] - DEFAULT_RULES[6])
-    tables = any(entry.kind in ("nft", "filter") and not entry.idle for entry in state.entries)
-    masters = {link.master for link in state.links.values() if link.master} - {
-        link.name for link in state.links.values() if link.kind == "bridge"
-    }
-    if rules or masters:
-        return f"what {' and '.join(sorted(masters)) or 'policy rules'} {'do' if len(masters) != 1 else 'does'}"
-    return "what filters do" if tables else ""
+    filters = any(entry.kind in ("nft", "filter") and not entry.idle for entry in state.entries)
+    proxies = any(key.endswith(PROXIES) and value != "0" for key, value in state.sysctls.items())
+    others = sorted(link.name for link in state.links.values() if not _is_followed(state, link))
+    found = [*others, *([POLICY] * rules), *([FILTERS] * filters), *([PROXY] * proxies)]
+    return f"what {' and '.join(found)} {'do' if len(found) > 1 or found[0].endswith('s') else 'does'}" if found else ""
+
+
+def _is_followed(state: NodeState, link: LinkState) -> bool:
+    """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not."""
+    master = state.links.get(link.master or "")
+    live = _Live(state, link)
+    ends = [live.address(key) for key in ("local", "remote") if link.kind in ("gre", "ip6gre")]
+    open_ended = any(end.is_unspecified for end in ends) or (link.kind in ("vxlan", "geneve") and live["vni"] == "0")
+    known = link.kind in KINDS or link.kind in ("veth", "dummy")
+    return known and not open_ended and (master.kind == "bridge" if master else link.master is None)
 
 
 def _forwards(state: NodeState, version: int, link: str) -> bool:
@@ -89,6 +102,14 @@ def _forwards(state: NodeState, version: int, link: str) -> bool:
 def _addresses(state: NodeState, device: str) -> tuple[Interface, ...]:
     found = [interface for name, interface in state.addresses if name == device]
     return tuple(sorted(found, key=lambda interface: (interface.version, int(interface.ip), interface)))
+
+
+def _neighbours(state: NodeState) -> Iterator[tuple[tuple[str, Address], str]]:
+    """Yield the permanent neighbour entries: the device and the address, and the MAC."""
+    for entry in state.entries:
+        words = entry.words.split()
+        if entry.kind == "neigh" and entry.device and "lladdr" in words:
+            yield (entry.device, ip_address(words[0])), words[words.index("lladdr") + 1]
 
 
 def _routes(state: NodeState) -> Iterator[Route]:
@@ -132,7 +153,7 @@ class _Live:
 
     def forwarding_entries(self) -> Iterator[tuple[str, Address]]:
         """Yield the MAC and the remote of each static forwarding entry of a VXLAN device."""
-        for entry in sorted(self.state.entries):
+        for entry in sorted(self.state.entries, key=str):
             words = entry.words.split()
             if entry.tool == "bridge fdb" and entry.device == self.link.name and "dst" in words:
                 yield words[0], ip_address(words[words.index("dst") + 1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
+from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, no_broadcast
 from topology.dataplane.paths import Direction, ExpectedHop, ExpectedPath
 from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
 from topology.packet import Layer, Layers, inherited_ttls, ip_layer, lower_ttl, tagged, tags_of
@@ -20,7 +21,6 @@ ETHERNET_FRAME = 0x6558
 NOT_FOLLOWED = "is not followed"
 """The words of a walk that ends where its knowledge ends: nothing is known of the packet from there on."""
 ETHERTYPE_ARP = 0x0806
-BROADCAST = "ff:ff:ff:ff:ff:ff"
 REASONS_MAX = 3
 """Branches of a request that a message names."""
 HOPS_MAX = 128
@@ -50,8 +50,7 @@ class Walk:
         address = ip_address(str(target))
         ways = node.fib.lookup(address, out)
         if not ways:
-            unfollowed = f" ({node.unfollowed} {NOT_FOLLOWED})" if node.unfollowed else ""
-            yield ExpectedPath(hops, f"{node.name}: {node.refusal(address) or 'no route'} to {target}{unfollowed}")
+            yield self.no(node, f"{node.refusal(address) or 'no route'} to {target}", hops)
         for way in ways:
             yield from self.send_by(node, node[way.dev], way.via or address, packet, hops)
 
@@ -69,16 +68,19 @@ class Walk:
             yield ExpectedPath(hops, f"{device.ref}: resolves no addresses (arp off)")
             return
         owner = self.owner(device, next_hop)
-        if owner is None or owner.mac is None or device.mac is None:
+        mac = node.neighbours.get((device.name, next_hop)) or (owner.mac if owner else None)
+        if mac is None or device.mac is None:
             yield ExpectedPath(hops, self.unanswered(device, next_hop))
             return
         ethertype = {"ipv4": 0x0800, "ipv6": 0x86DD}[packet[0][0]]
-        frame: Layers = (("ether", {"src": device.mac, "dst": owner.mac, "type": ethertype}), *packet)
+        frame: Layers = (("ether", {"src": device.mac, "dst": mac, "type": ethertype}), *packet)
         yield from self.emit(device, frame, hops)
 
     def unanswered(self, device: Device, address: Address) -> str:
         """Return why a device gets no answer for an address: where the request for it ends on its way, else where one
         from the device that has the address would end."""
+        if address.is_link_local:
+            return f"{device.ref}: the link-local address {address} {NOT_FOLLOWED}"
         reasons = self.request_ends(device, address)
         for other in self.fabric.devices if not reasons else ():
             if address in {interface.ip for interface in other.addresses} and device.addresses:
@@ -167,6 +169,12 @@ class Walk:
         self, node: Node, vxlan: Vxlan, remote: Address, frame: Layers, hops: tuple[ExpectedHop, ...]
     ) -> Iterator[ExpectedPath]:
         """Send a frame to one VTEP."""
+        if remote.is_multicast or (remote.is_unspecified and not vxlan.learning):
+            yield ExpectedPath(hops, f"{vxlan.ref}: what sends frames to {remote} {NOT_FOLLOWED}")
+            return
+        if remote.is_unspecified:
+            yield ExpectedPath(hops, f"{vxlan.ref}: no remote for frames to {frame[0][1]['dst']}")
+            return
         inside: Layers = (("udp", {"dport": vxlan.port}), ("vxlan", {"vni": vxlan.vni}), *frame)
         outer = ip_layer(node.outer_source(vxlan, remote), remote, DEFAULT_TTL, 17)
         yield from self.send(node, (outer, *inside), hops, vxlan.dev)
@@ -282,7 +290,7 @@ class Walk:
             yield from self.receive(node, packet[2:], self.seen(gre, "in", packet[2:], hops))
             return
         keyed = "" if key is None else f" with the key {key}"
-        yield ExpectedPath(hops, f"{node.name}: no GRE device for packets from {outer['src']} to {outer['dst']}{keyed}")
+        yield self.no(node, f"no GRE device for packets from {outer['src']} to {outer['dst']}{keyed}", hops)
 
     def out_of_vxlan(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Unwrap at the VTEP of the packet's port and VNI (RFC 7348)."""
@@ -291,7 +299,7 @@ class Walk:
         if vxlan is not None:
             yield from self.arrive(vxlan, packet[3:], hops)
             return
-        yield ExpectedPath(hops, f"{node.name}: no VXLAN device for VNI {vni} on UDP port {port}")
+        yield self.no(node, f"no VXLAN device for VNI {vni} on UDP port {port}", hops)
 
     def out_of_geneve(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
         """Unwrap at the device of the packet's port, VNI and source (RFC 8926; geneve_lookup, drivers/net/geneve.c)."""
@@ -300,7 +308,13 @@ class Walk:
         if geneve is not None:
             yield from self.arrive(geneve, packet[3:], hops)
             return
-        yield ExpectedPath(hops, f"{node.name}: no Geneve device for VNI {vni} from {source} on UDP port {port}")
+        yield self.no(node, f"no Geneve device for VNI {vni} from {source} on UDP port {port}", hops)
+
+    @staticmethod
+    def no(node: Node, missing: str, hops: tuple[ExpectedHop, ...]) -> ExpectedPath:
+        """End a path at a node that lacks something, unless something that is not followed may make up for it."""
+        unfollowed = f" ({node.unfollowed} {NOT_FOLLOWED})" if node.unfollowed else ""
+        return ExpectedPath(hops, f"{node.name}: {missing}{unfollowed}")
 
     @staticmethod
     def seen(
@@ -360,25 +374,6 @@ class Request(Walk):
             yield ExpectedPath(hops, "" if device.arp else f"{device.ref}: answers for no address (arp off)")
         elif not device.addresses and not isinstance(device, Bridge):
             yield ExpectedPath(hops, f"{device.ref}: has no address and is in no bridge")
-
-
-def is_broadcast(frame: Layers) -> bool:
-    """Return whether a frame is for all devices of its segment."""
-    return frame[0][1]["dst"] == BROADCAST
-
-
-def bridge_refusal(bridge: Bridge, came_by: Device | None, out: Device | None = None) -> str:
-    """Return why a bridge does not let a frame pass from one port to another; empty if it does."""
-    for port in (came_by, out):
-        if port is not None and "state" in dict(port.port_settings):
-            return f"{bridge.ref}: port {port.name} is {dict(port.port_settings)['state']}"
-    isolated = [port.name for port in (came_by, out) if port is not None and ("isolated", "on") in port.port_settings]
-    return f"{bridge.ref}: ports {' and '.join(isolated)} are isolated from each other" if len(isolated) > 1 else ""
-
-
-def no_broadcast(bridge: Bridge, out: Device) -> str:
-    """Return why a bridge lets no broadcast out of a port; empty if it does."""
-    return f"{bridge.ref}: port {out.name} has bcast_flood off" if ("bcast_flood", "off") in out.port_settings else ""
 
 
 def is_at_ip(fabric: Fabric, device: Device) -> bool:

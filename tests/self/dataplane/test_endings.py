@@ -13,6 +13,7 @@ import pytest
 from tests.self.builders import reference
 from topology.dataplane.live import live_fabric
 from topology.expected import expected_journey, probe_between
+from topology.plan import FLOOD_MAC
 from topology.state import Entry, LinkState, NodeState, RouteState, declared_state, sysctl_of
 
 Change = Callable[[NodeState], NodeState]
@@ -60,6 +61,23 @@ def entry(tool: str, words: str) -> Change:
 
 def both(*changes: Change) -> Change:
     return lambda state: reduce(lambda known, change: change(known), changes, state)
+
+
+def neighbour(address: str, device: str) -> Change:
+    words = f"{address} lladdr 02:00:00:00:00:77 dev {device} nud permanent"
+    return lambda state: replace(state, entries=state.entries | {Entry("ip neigh", device, words, words)})
+
+
+def group(device: str, remote: str) -> Change:
+    """Give a VXLAN device another remote, as its parameter and as the entry that the kernel makes of it."""
+
+    def change(state: NodeState) -> NodeState:
+        kept = {entry for entry in state.entries if entry.tool != "bridge fdb"}
+        words = f"{FLOOD_MAC} dev {device} dst {remote} self permanent"
+        flood = {Entry("bridge fdb", device, words, words)} if remote != "none" else set()
+        return link(device, parameters={"remote": remote})(replace(state, entries=frozenset(kept | flood)))
+
+    return change
 
 
 SEGMENT = ("cs1", "cs5")
@@ -145,7 +163,38 @@ ENDINGS: dict[str, tuple[tuple[str, str], str, Change, str]] = {
         ROUTED,
         "lc1",
         both(without_route("30.0.0.0/24"), link("lc1_sc1", master="blue")),
-        "lc1: no route to 30.0.0.1 (what blue does is not followed)",
+        "lc1: no route to 30.0.0.1 (what lc1_sc1 does is not followed)",
+    ),
+    "a permanent neighbour with another MAC": (
+        ROUTED,
+        "lc1",
+        neighbour("26.0.0.1", "lc1_sc2"),
+        "sc2:sc2_lc1: a frame for 02:00:00:00:00:77, which is not its MAC",
+    ),
+    "no VXLAN device, but one that takes every VNI": (
+        SEGMENT,
+        "con_ns3",
+        link("vxlan-cont", parameters={"vni": "0"}),
+        "con_ns3: no VXLAN device for VNI 30 on UDP port 4900 (what vxlan-cont does is not followed)",
+    ),
+    "no GRE device, but one for any remote": (
+        ROUTED,
+        "lc2",
+        link("gretun-cont", parameters={"remote": "any"}),
+        "lc2: no GRE device for packets from 26.0.0.2 to 28.0.0.2 (what gretun-cont does is not followed)",
+    ),
+    "a multicast group": (
+        SEGMENT,
+        "con_ns1",
+        group("vxlan-cont", "239.1.1.1"),
+        "con_ns1:vxlan-cont: what sends frames to 239.1.1.1 is not followed",
+    ),
+    "no remote": (SEGMENT, "con_ns1", group("vxlan-cont", "none"), "con_ns1:vxlan-cont: no remote for frames to"),
+    "no route, but proxy ARP": (
+        ROUTED,
+        "lc1",
+        both(without_route("30.0.0.0/24"), sysctl(4, "lc1_sc1", "proxy_arp", "1")),
+        "lc1: no route to 30.0.0.1 (what proxy ARP does is not followed)",
     ),
     "no route, but a table of nftables": (
         ROUTED,

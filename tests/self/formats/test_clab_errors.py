@@ -34,7 +34,7 @@ LINES = {
     "ip link add g type gre local 192.168.10.1 remote 192.168.10.2 tos 0x10": "tos 0x10",
     "ip tunnel add t mode ipip local 192.168.10.1 remote 192.168.10.2": "'ipip'",
     "ip -6 tunnel add t mode gre local fd00::1 remote fd00::2": "'gre'",
-    "ip tunnel add t local 192.168.10.1 mode gre": "start with its mode",
+    "ip tunnel add t local 192.168.10.1 mode gre": "'local'",
     "ip link add vx type vxlan id": "ends too early",
     # What lines do to devices, addresses and routes.
     "ip link set eth1 down": "eth1 is left down",
@@ -94,7 +94,7 @@ LINES = {
     "iptables -t nat -A POSTROUTING -o eth1 -j MASQUERADE": "translates addresses (NAT)",
     "nft add rule ip nat postrouting masquerade": "translates addresses (NAT)",
     "bridge fdb add 02:00:00:00:00:07 dev eth1 dst 10.0.0.1": "no VXLAN device",
-    "bridge fdb add 02:00:00:00:00:07 dev eth1 master static": "learn",
+    "bridge fdb add 02:00:00:00:00:07 dev eth1 master static": "'master'",
     "bridge fdb append 00:00:00:00:00:00 dev eth1 dst 10.0.0.1": "'eth1' is no VXLAN device",
     "bridge vlan add dev eth1 vid 10": "learn",
     "/etc/init.d/networking restart": "may change the network",

@@ -122,7 +122,7 @@ def test_lines_inherited_by_many_nodes_are_bounded(monkeypatch: pytest.MonkeyPat
 
 def test_number_of_notes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more notes are told than anybody reads, and how many there are more."""
-    monkeypatch.setattr("topology.formats.clab_findings.MAX_PROBLEMS", 10)
+    monkeypatch.setattr("topology.formats.clab_shell.MAX_PROBLEMS", 10)
     notes = load(with_lines(*(f"touch {n}" for n in range(50)))).notes
     assert len(notes) == 11
     assert notes[-1].startswith("and ")

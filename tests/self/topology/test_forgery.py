@@ -11,6 +11,7 @@ import pytest
 from tests.self.builders import reference, reference_text, vxlan_lab
 from tests.self.shapes import shape
 from topology.errors import NotApplicable
+from topology.expected import expected_journey
 from topology.formats.lab import load_lab, load_lab_text
 from topology.isolation.domains import flooded_from
 from topology.isolation.forgery import (
@@ -27,7 +28,7 @@ from topology.isolation.forgery import (
     spread_over,
     targets,
 )
-from topology.isolation.outside import outside, probes_outwards, way_outwards
+from topology.isolation.outside import outside, probes_outwards
 from topology.model import Fabric, Geneve, Isolation, Node, Vxlan
 from topology.refs import PortRef
 
@@ -192,7 +193,7 @@ def test_every_node_probes_outwards_in_each_version_that_it_has() -> None:
 def test_the_way_outwards_ends_inside() -> None:
     """The customer's default route ends at its leaf, which has no route; a node without one does not even send."""
     probes = [probe for name in ("cs5", "con_ns2") for probe in probes_outwards(reference(), reference()[name])]
-    with_way, without = (way_outwards(reference(), probe) for probe in probes)
+    with_way, without = (expected_journey(reference(), probe) for probe in probes)
     assert with_way.dropped == "lc1 has no route to 198.51.100.1"
     assert with_way.paths[0].hops[-1].ref == reference()["lc1"]["lc1-bridge1"].ref
     assert without.paths[0].hops == ()

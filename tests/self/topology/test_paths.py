@@ -13,7 +13,7 @@ from topology.expected import expected_journey
 from topology.model import Fabric
 from topology.mtu import device_mtu
 from topology.packet import Probe
-from topology.paths import MAKERS, fabric_of, path
+from topology.paths import PATHS, fabric_of, path
 from topology.plan import make_plan
 
 TUNNELS = {"veth": (), "bridge": (), "vxlan": ("vxlan",), "gre": ("gre",), "vxlan-in-gre": ("gre", "vxlan")}
@@ -29,10 +29,10 @@ def probe_of(name: str) -> Probe:
 @pytest.fixture(scope="module")
 def every() -> Fabric:
     """All paths at once."""
-    return fabric_of(MAKERS)
+    return fabric_of(PATHS)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", PATHS)
 def test_path_carries_what_its_name_says(name: str, every: Fabric) -> None:
     """A packet between the measured addresses arrives, inside exactly the tunnels of the path."""
     journey = expected_journey(every, probe_of(name))
@@ -41,7 +41,7 @@ def test_path_carries_what_its_name_says(name: str, every: Fabric) -> None:
     assert tuple(layer for layer, _ in widest if layer in ("gre", "vxlan")) == TUNNELS[name]
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", PATHS)
 def test_measured_devices_have_the_tables_mtu(name: str, every: Fabric) -> None:
     """What is measured goes out of a device of the MTU that the module's table states."""
     known = path(name)
@@ -50,7 +50,7 @@ def test_measured_devices_have_the_tables_mtu(name: str, every: Fabric) -> None:
     assert device_mtu(node, device) == MTUS[name]
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", PATHS)
 def test_simulated_kernels_agree(name: str, every: Fabric) -> None:
     """What the plan tells a kernel carries the packet as the model expects."""
     probe = replace(probe_of(name), protocol="icmp")

@@ -49,7 +49,7 @@ class Domain:
 
 
 def domains(fabric: Fabric) -> tuple[Domain, ...]:
-    """Every domain that has a bridge, or VLANs whose frames pass one; a link alone joins nobody but its two ends."""
+    """Every domain that has a bridge, or VLANs whose frames pass one; a link alone is none."""
     found: list[Domain] = []
     known: set[PortRef] = set()
     place = {device.ref: number for number, device in enumerate(fabric.devices)}

@@ -16,8 +16,7 @@ from topology.kernels.host import HostKernel
 from topology.kernels.link import Reply
 from topology.kernels.rtnl.ends import LinkEnd, ends_request, read_ends, read_netnsid, tunnel_ports
 from topology.model import Fabric
-from topology.runtimes.adopted import Onlooker, named_ends, with_live_macs
-from topology.runtimes.described import described
+from topology.runtimes.adopted import Onlooker, described, named_ends, with_live_macs
 from topology.state import LinkState, NodeState, declared_state
 
 LIVE = "0a:00:00:00:00:01"
@@ -69,7 +68,8 @@ def test_who_has_the_same_indexes_is_not_taken_for_a_peer(kernel: HostKernel) ->
     names = {name: there(number, name) for number, name in enumerate("abcd")}
     again = {f"again-{name}": f"/run/netns/{name}" for name in names}
     fds = kernel.agent.call("netns_adopt", paths=again, never=[]).get("fds", dict)
-    joined = Onlooker(kernel.agent).joined(names, {name: fds[f"again-{name}"] for name in names})
+    onlooker = Onlooker(kernel.agent)
+    joined = onlooker.joined(names, {name: fds[f"again-{name}"] for name in names}, onlooker.ends([*names]))
     words = {tuple(sorted((one[1], other[1]))) for one, _, other in joined}
     assert words == {(0, 1), (2, 3)}
 

@@ -1,4 +1,7 @@
-"""Nodes that are containers of docker's engine, without a network of the engine's: our links are all they have."""
+"""Nodes that are made for the run: named network namespaces, or containers of docker's engine.
+
+A container has no network of the engine's: our links are all it has.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,21 @@ from topology.wait import wait_for
 BUSYBOX = "/bin/busybox"
 EXEC_TIMEOUT_S = 5.0
 FIX = "on Debian: apt-get install busybox-static"
+
+
+class NetnsRuntime:
+    """Each node is a namespace under /run/netns of the kernel's agent."""
+
+    needs_engine = False
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def bring_up(self, fabric: Fabric) -> Netlink:
+        """Build the whole fabric."""
+        netlink = Netlink(self._kernel.agent)
+        netlink.build(make_plan(fabric))
+        return netlink
 
 
 class DockerRuntime:

@@ -120,7 +120,7 @@ def test_nothing_there_is_told_with_why_there_are_no_containers(monkeypatch: pyt
     first, *nodes, there, containers = str(caught.value).splitlines()
     assert first == "the fabric cannot be adopted"
     assert len(nodes) == len(vxlan_lab().nodes)
-    assert (there, containers) == ("there is: no namespace of anybody else", "no containers: no engine")
+    assert (there, containers) == ("there is: no foreign namespace", "no containers: no engine")
 
 
 def test_nothing_to_do_is_nothing_to_refuse() -> None:

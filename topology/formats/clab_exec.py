@@ -67,23 +67,20 @@ FORWARDING: Mapping[str, int] = {
     "net.ipv6.conf.all.forwarding": 6,
 }
 """The keys that make a router, and the IP version each is for."""
-ROUTING: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(HASH_POLICY, ("0", "1", "2")),
-    **dict.fromkeys(LINKDOWN, ("0", "1")),
+SYSCTLS: Mapping[str, str] = {
+    r"net\.ipv4\.ip_forward|net\.ipv[46]\.conf\.all\.forwarding": "0 1",
+    r"net\.ipv[46]\.fib_multipath_hash_policy": "0 1 2",
+    r"net\.ipv[46]\.conf\.(all|default)\.ignore_routes_with_linkdown": "0 1",
+    r"net\.ipv4\.conf\.default\.forwarding": "1",
+    r"net\.ipv4\.conf\.\S+\.rp_filter": "0",
+    r"net\.ipv[46]\.conf\.\S+\.ignore_routes_with_linkdown": "0",
+    r"net\.ipv4\.conf\.\S+\.proxy_arp": "0",
+    r"net\.ipv6\.conf\.\S+\.disable_ipv6": "0 1",
+    r"net\.bridge\.bridge-nf-call-(ip|ip6|arp)tables": "0",
+    r"net\.ipv[46]\.icmp[._]ratelimit": "0",
+    r"net\.ipv6\.conf\.\S+\.(accept_dad|dad_transmits|accept_ra|autoconf|use_tempaddr|optimistic_dad)": "",
 }
-"""How next hops are chosen, which a lab says for all its nodes at once; and the values that it can say."""
-AS_MADE: Mapping[str, tuple[str, ...]] = {
-    r"net\.ipv4\.conf\.default\.forwarding": ("1",),
-    r"net\.ipv4\.conf\.\S+\.rp_filter": ("0",),
-    r"net\.ipv[46]\.conf\.\S+\.ignore_routes_with_linkdown": ("0",),
-    r"net\.ipv4\.conf\.\S+\.proxy_arp": ("0",),
-    r"net\.ipv6\.conf\.\S+\.disable_ipv6": ("0", "1"),
-    r"net\.bridge\.bridge-nf-call-(ip|ip6|arp)tables": ("0",),
-    r"net\.ipv[46]\.icmp[._]ratelimit": ("0",),
-    r"net\.ipv6\.conf\.\S+\.(accept_dad|dad_transmits|accept_ra|autoconf|use_tempaddr|optimistic_dad)": (),
-}
-"""Keys, and the values that are what hopcheck makes; none where every value gives the same fabric."""
-
+"""Keys, and the values that hopcheck can make; none where every value gives the same fabric. The first match counts."""
 _LONG = ("--write", "--quiet", "--ignore", "--all", "--values", "--names")
 """Long options of sysctl(8) that read nothing from elsewhere."""
 
@@ -216,31 +213,25 @@ def sysctl(node: ExecNode, words: Words) -> None:
 def write(node: ExecNode, key: str, value: str, where: Position) -> None:
     """One sysctl; raises LabError where it is not what hopcheck makes."""
     key, value = key.strip().replace("/", "."), value.strip()
-    allowed = _allowed(key)
-    if allowed is None and (key.startswith("net.") or not key):
+    text = next((values for form, values in SYSCTLS.items() if re.fullmatch(form, key)), None)
+    allowed = (text or "").split()
+    if text is None and (key.startswith("net.") or not key):
         what = f"the sysctl {shown(key)} may change the network, and is not understood"
         raise refusal(where, what, "one that hopcheck writes too (--plan shows them)")
-    if allowed is None:
+    if text is None:
         node.findings.note(where, f"the sysctl {shown(key)} is left out", "it is no network's")
     elif allowed and value not in allowed:
-        right = f"{key}={' or '.join(allowed)}, as hopcheck writes it"
+        right = f"{key}={' or '.join(allowed)}"
         raise refusal(where, f"{shown(key)} is set to {shown(value)}", right)
     elif key in FORWARDING:
         node.forwarding[FORWARDING[key]] = (value == "1", where)
-    elif key in ROUTING:
+    elif key in (*HASH_POLICY, *LINKDOWN):
         node.routing[key] = (value, where)
     elif key.endswith(".disable_ipv6"):
         device = key.removeprefix("net.ipv6.conf.").removesuffix(".disable_ipv6")
         node.without_ipv6.pop(device, None)
         if value == "1":
             node.without_ipv6[device] = where
-
-
-def _allowed(key: str) -> Sequence[str] | None:
-    """The values that a key may have; none where every value gives the same fabric, None for an unknown key."""
-    if key in FORWARDING:
-        return ("0", "1")
-    return ROUTING.get(key) or next((values for form, values in AS_MADE.items() if re.fullmatch(form, key)), None)
 
 
 def ethtool(node: ExecNode, words: Words) -> None:

@@ -24,17 +24,16 @@ SHELLS = ("sh", "bash", "ash", "dash")
 PREFIXES = ("sudo", "doas", "nohup", "setsid", "exec", "command", "busybox")
 """Programs that run the rest of their line, unchanged."""
 JOINTS = (";", "&&")
-NOWHERE = "/dev/null"
 PROC_SYS = "/proc/sys/"
 DEPTH_MAX = 8
 """Shells inside shells."""
-ERRORS = "@2"
-"""Stands for the file descriptor in ``2>file``, which shlex takes for a word like that in ``2 >file``."""
 _SHELL_WORDS = frozenset({"for", "while", "until", "if", "case", "{", "!", "function", "export", "set", "cd"})
 _DO_NOTHING = (["true"], [":"])
 _FLAGS = re.compile(r"-[a-z]*c")
-_WRITES = re.compile(r"&?>>?[|&]?")
-_TO_OUTPUT, _TO_ERRORS = re.compile(r"(^|\s)1(?=>)"), re.compile(r"(^|\s)2(?=>)")
+_DISCARDED = re.compile(
+    r"(?:(?<!\S)[12])?&?>>?(?:&?\s*/dev/null|&\s*[12])(?![^\s;&|)])|(?<!\S)2>>?\s*[^\s;&|<>()]+|(?<!\S)1(?=>)"
+)
+"""Redirections that change nothing: to nowhere, among the descriptors, of errors, and the descriptor of the output."""
 _PRINTED = re.compile(r"(?:echo(?: -[neE]+)*|printf(?: %[sd](?:\\n|\n)?)?) \s*(-?[\w.:]+)(?:\\n)?\s*")
 _RIGHT = "plain commands, joined by && or ; inside sh -c '...'"
 
@@ -148,8 +147,7 @@ def _given_script(words: Sequence[str]) -> str | None:
 
 def _script(text: str, where: Position) -> Iterator[Sequence[str]]:
     for line in text.replace("\\\n", " ").splitlines():
-        marked = _TO_ERRORS.sub(rf"\1{ERRORS}", _TO_OUTPUT.sub(r"\1", line))
-        lexer = shlex.shlex(marked, posix=True, punctuation_chars=";&|<>()")
+        lexer = shlex.shlex(_DISCARDED.sub(" ", line), posix=True, punctuation_chars=";&|<>()")
         lexer.whitespace_split = True
         try:
             yield from _joined(list(lexer), line, where)
@@ -174,7 +172,10 @@ def _joined(tokens: Sequence[str], line: str, where: Position) -> Iterator[Seque
 
 def _plain(command: Sequence[str], line: str, where: Position) -> Sequence[str]:
     """A command without its redirections; a value that is written to a sysctl becomes a ``sysctl``."""
-    words, targets = _without_redirections(command)
+    words, targets = list(command), []
+    while (at := next((n for n, word in enumerate(words) if word in (">", ">>")), None)) is not None:
+        targets += words[at + 1 : at + 2] or [">"]
+        words[at : at + 2] = []
     piped = "|" in words
     if piped:
         at = words.index("|")
@@ -192,14 +193,3 @@ def _plain(command: Sequence[str], line: str, where: Position) -> Sequence[str]:
     if odd is not None:
         raise refusal(where, f"the shell's {shown(odd)} in {shown(line)} is not understood", _RIGHT)
     return words
-
-
-def _without_redirections(command: Sequence[str]) -> tuple[list[str], list[str]]:
-    """A command's words, and the files that its output goes to; output thrown away and ``2>&1`` are nothing."""
-    words, targets = list(command), []
-    while (at := next((n for n, word in enumerate(words) if _WRITES.fullmatch(word)), None)) is not None:
-        target, is_errors = words[at + 1 : at + 2] or [">"], at > 0 and words[at - 1] == ERRORS
-        if target not in ([NOWHERE], ["1"], ["2"]) and not is_errors:
-            targets += target
-        words[at - is_errors : at + 2] = []
-    return words, targets

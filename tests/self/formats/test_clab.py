@@ -163,6 +163,7 @@ UNDERSTOOD = {
     ("ip link add br7 up mtu 1400 address 02:00:00:00:00:77 type bridge",): "ip link add name br7 address "
     "02:00:00:00:00:77 mtu 1400 type bridge",
     ("sh -c 'ip link add br7 type bridge && ip link set br7 up; ip link show'",): "ip link add name br7",
+    ("sh -c 'ip link add br7 type bridge >/dev/null 2>&1; ip link set br7 up&>/dev/null'",): "ip link add name br7",
     (
         "bash -ec 'ip link add br7 type bridge || true\nip link set br7 up 2>/dev/null >/dev/null'",
     ): "ip link add name br7",

@@ -13,21 +13,28 @@ path              between ``NAME-a`` and ``NAME-b``                   measured b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface
 
 from topology.errors import UnknownName
-from topology.model import Bridge, Device, Fabric, Gre, Link, Node, Port, Role, Vxlan, stable_mac
+from topology.model import Bridge, Device, Fabric, Gre, Link, Node, Port, Vxlan, stable_mac
 from topology.refs import PortRef
 
 LAB = "paths"
 BARE = "veth"
 MTU = 1500
-VXLAN_MTU, GRE_MTU, VXLAN_IN_GRE_MTU = 1450, 1476, 1426
-"""Less 50 bytes of VXLAN, UDP, IP and Ethernet, less 24 of GRE and IP, less both (RFC 7348, RFC 2784)."""
+OVERHEAD: Mapping[str, int] = {"vxlan": 50, "gre": 24}
+"""Bytes of VXLAN, UDP, IP and Ethernet (RFC 7348), and of GRE and IP (RFC 2784)."""
 VNI = 100
-ENDS = ("a", "b")
+PATHS: Mapping[str, Sequence[str]] = {
+    BARE: (),
+    "bridge": (),
+    "vxlan": ("vxlan",),
+    "gre": ("gre",),
+    "vxlan-in-gre": ("gre", "vxlan"),
+}
+"""Every path, the bare one first, with the tunnels over its veth pair, the innermost last."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,13 @@ class Path:
 
 def path(name: str) -> Path:
     """A path by its name."""
-    a, b = _nodes(name)
-    number, layer = _place(name), LAYERS[name]
-    src, dst = (IPv4Address(f"10.{number}.{layer}.{end}") for end in (1, 2))
-    return Path(name, a, b, src, dst)
+    src, dst = (_address(name, len(PATHS[name]), end).ip for end in (1, 2))
+    return Path(name, f"{name}-a", f"{name}-b", src, dst)
 
 
 def mtu_of(name: str) -> int:
     """The largest IP packet that a path carries whole, in bytes."""
-    return {"vxlan": VXLAN_MTU, "gre": GRE_MTU, "vxlan-in-gre": VXLAN_IN_GRE_MTU}.get(name, MTU)
+    return MTU - sum(OVERHEAD[tunnel] for tunnel in PATHS[name])
 
 
 def fabric_of(names: Iterable[str]) -> Fabric:
@@ -59,107 +64,44 @@ def fabric_of(names: Iterable[str]) -> Fabric:
     nodes: list[Node] = []
     links: list[Link] = []
     for name in names:
-        if name not in MAKERS:
-            raise UnknownName("path", name, list(MAKERS))
-        for node in MAKERS[name](name):
-            nodes.append(node)
-            links += [Link(port.ref, port.peer) for port in node.all(Port) if _first(port)]
+        if name not in PATHS:
+            raise UnknownName("path", name, list(PATHS))
+        a, b = PortRef(f"{name}-a", "eth0"), PortRef(f"{name}-b", "eth0")
+        bridge = f"{name}-sw"
+        near = {a: PortRef(bridge, "port1"), b: PortRef(bridge, "port2")} if name == "bridge" else {a: b, b: a}
+        nodes += [_end(name, ref, near[ref], number) for number, ref in enumerate((a, b), start=1)]
+        if name == "bridge":
+            ports = [_port(inside, outside) for outside, inside in near.items()]
+            members = tuple(port.name for port in ports)
+            joined = Bridge(node=bridge, name="br0", mac=stable_mac(LAB, bridge, "br0"), members=members)
+            nodes.append(Node(name=bridge, role="switch", devices=(*ports, joined)))
+        links += [Link(ref, far) for ref, far in near.items() if ref < far]
     return Fabric(LAB, tuple(nodes), tuple(links), ())
 
 
-def _first(port: Port) -> bool:
-    return (port.node, port.name) < (port.peer.node, port.peer.interface)
+def _end(name: str, ref: PortRef, peer: PortRef, number: int) -> Node:
+    """An end of a path: 1 or 2, its port, and a tunnel device for each layer above."""
+    devices: list[Device] = [_port(ref, peer, _address(name, 0, number))]
+    mtu = MTU
+    for layer, tunnel in enumerate(PATHS[name], start=1):
+        mtu -= OVERHEAD[tunnel]
+        local, remote = (_address(name, layer - 1, end).ip for end in (number, 3 - number))
+        own, above = (_address(name, layer, number),), devices[-1].name
+        if tunnel == "gre":
+            gre = Gre(node=ref.node, name="gre1", local=local, remote=remote, ttl=64, mtu=mtu, addresses=own)
+            devices.append(gre)
+            continue
+        mac = stable_mac(LAB, ref.node, "vxlan1")
+        vxlan = Vxlan(node=ref.node, name="vxlan1", mac=mac, mtu=mtu, vni=VNI, local=local, remote=remote, dev=above)
+        devices.append(replace(vxlan, addresses=own))
+    return Node(name=ref.node, role="customer", devices=tuple(devices))
 
 
-def _place(name: str) -> int:
-    return 100 + list(MAKERS).index(name)
-
-
-def _nodes(name: str) -> tuple[str, str]:
-    return f"{name}-{ENDS[0]}", f"{name}-{ENDS[1]}"
+def _port(ref: PortRef, peer: PortRef, *addresses: IPv4Interface) -> Port:
+    mac = stable_mac(LAB, ref.node, ref.interface)
+    return Port(node=ref.node, name=ref.interface, mac=mac, mtu=MTU, peer=peer, addresses=addresses)
 
 
 def _address(name: str, layer: int, end: int) -> IPv4Interface:
-    return IPv4Interface(f"10.{_place(name)}.{layer}.{end}/24")
-
-
-def _node(name: str, devices: Iterable[Device], role: Role = "customer") -> Node:
-    return Node(name=name, role=role, devices=tuple(devices))
-
-
-def _mac(node: str, interface: str) -> str:
-    return stable_mac(LAB, node, interface)
-
-
-def _port(node: str, interface: str, peer: PortRef, *addresses: IPv4Interface) -> Port:
-    return Port(node=node, name=interface, mac=_mac(node, interface), mtu=MTU, peer=peer, addresses=addresses)
-
-
-def _ends(name: str) -> Iterator[tuple[str, int, Port]]:
-    """Both nodes of a path: the name, 1 or 2, and the port that leads to the other."""
-    for number, (node, other) in enumerate((_nodes(name), _nodes(name)[::-1]), start=1):
-        yield node, number, _port(node, "eth0", PortRef(other, "eth0"), _address(name, 0, number))
-
-
-def _veth(name: str) -> Iterator[Node]:
-    for node, _, port in _ends(name):
-        yield _node(node, [port])
-
-
-def _bridge(name: str) -> Iterator[Node]:
-    switch = f"{name}-sw"
-    members = []
-    for number, node in enumerate(_nodes(name), start=1):
-        inside = f"port{number}"
-        yield _node(node, [_port(node, "eth0", PortRef(switch, inside), _address(name, 0, number))])
-        members.append(_port(switch, inside, PortRef(node, "eth0")))
-    joined = Bridge(node=switch, name="br0", mac=_mac(switch, "br0"), members=tuple(port.name for port in members))
-    yield _node(switch, [*members, joined], "switch")
-
-
-def _vxlan(name: str) -> Iterator[Node]:
-    for node, number, port in _ends(name):
-        yield _node(node, [port, _vtep(name, node, number, "eth0", 1, VXLAN_MTU)])
-
-
-def _gre(name: str) -> Iterator[Node]:
-    for node, number, port in _ends(name):
-        yield _node(node, [port, _tunnel(name, node, number)])
-
-
-def _vxlan_in_gre(name: str) -> Iterator[Node]:
-    for node, number, port in _ends(name):
-        yield _node(node, [port, _tunnel(name, node, number), _vtep(name, node, number, "gre1", 2, VXLAN_IN_GRE_MTU)])
-
-
-def _tunnel(name: str, node: str, number: int) -> Gre:
-    local, remote = (_address(name, 0, end).ip for end in (number, 3 - number))
-    addresses = (_address(name, 1, number),)
-    return Gre(node=node, name="gre1", local=local, remote=remote, ttl=64, mtu=GRE_MTU, addresses=addresses)
-
-
-def _vtep(name: str, node: str, number: int, dev: str, layer: int, mtu: int) -> Vxlan:
-    """A VXLAN device over ``dev``, whose addresses are those of the layer below."""
-    return Vxlan(
-        node=node,
-        name="vxlan1",
-        mac=_mac(node, "vxlan1"),
-        mtu=mtu,
-        vni=VNI,
-        local=_address(name, layer - 1, number).ip,
-        remote=_address(name, layer - 1, 3 - number).ip,
-        dev=dev,
-        addresses=(_address(name, layer, number),),
-    )
-
-
-MAKERS: Mapping[str, Callable[[str], Iterator[Node]]] = {
-    BARE: _veth,
-    "bridge": _bridge,
-    "vxlan": _vxlan,
-    "gre": _gre,
-    "vxlan-in-gre": _vxlan_in_gre,
-}
-"""Every path, the bare one first."""
-LAYERS: Mapping[str, int] = {BARE: 0, "bridge": 0, "vxlan": 1, "gre": 1, "vxlan-in-gre": 2}
-"""How many tunnels lie between the veth pair and what is measured: the third number of the addresses."""
+    """The address of an end on the veth pair (layer 0) or on a tunnel above it."""
+    return IPv4Interface(f"10.{100 + list(PATHS).index(name)}.{layer}.{end}/24")

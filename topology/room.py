@@ -17,8 +17,8 @@ from topology.packet import IP_VERSIONS, Layers, Probe
 from topology.plan import Room
 
 ENTRIES: Mapping[int, int] = {4: 2, 6: 4}
-"""Neighbour entries for two stations that exchange packets, by IP version: each has one of the other. With IPv6 the one
-that asks for another's packet does so from its link-local address, which the asked one then knows, too."""
+"""Neighbour entries for two stations that exchange packets, by IP version: each has one of the other. With IPv6 a
+station asks from its link-local address, which the other then knows, too."""
 FILES_BESIDE, FILES_OF_A_NODE, FILES_OF_A_PAIR = 64, 4, 2
 """Files that the agent of one copy has open: for each node its namespace, netlink, tap and watch, for each pair the
 sockets of a UDP probe and of its answerer."""

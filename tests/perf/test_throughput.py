@@ -12,15 +12,15 @@ from reports.perf.answers import rates_table
 from reports.perf.compare import Judged, Threshold
 from reports.render.measurements import Measurement
 from topology.model import Fabric
-from topology.paths import BARE, MAKERS
+from topology.paths import BARE, PATHS
 
 pytestmark = pytest.mark.perf
-PATHS = [name for name in MAKERS if name != BARE]
+OTHERS = [name for name in PATHS if name != BARE]
 LOSSES = (0.0, 0.001)
 """What RFC 2544 calls throughput, and a part in a thousand."""
 
 
-@pytest.mark.parametrize("path", MAKERS)
+@pytest.mark.parametrize("path", PATHS)
 def test_path_is_what_its_name_says(path: str, perf: PerfBook) -> None:
     """What is measured goes through exactly the tunnels of its name, hop by hop."""
     assert perf.stage_of(path).trip(path).as_declared
@@ -35,7 +35,7 @@ def judged(perf: PerfBook, cell: Cell, threshold: Threshold | None, title: str, 
     return found
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", OTHERS)
 def test_udp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds, show: Show) -> None:
     """At every size datagrams arrive, and as large a part of the bare path's rate as the lab asks for."""
     kernel = perf.stage_of(path).name
@@ -48,7 +48,7 @@ def test_udp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds
         assert one is None or one.holds(f"{path}, {size} bytes")
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", OTHERS)
 def test_tcp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds, show: Show) -> None:
     """A stream arrives, and as large a part of the bare path's rate as the lab asks for."""
     kernel = perf.stage_of(path).name
@@ -57,7 +57,7 @@ def test_tcp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds
     assert one is None or one.holds(path)
 
 
-@pytest.mark.parametrize("path", MAKERS)
+@pytest.mark.parametrize("path", PATHS)
 def test_throughput_over_size_is_explained(path: str, perf: PerfBook, show: Show) -> None:
     """How the rate grows with the payload, where that changes, and whether twice the size is twice the throughput."""
     found = perf.over_sizes(path)
@@ -65,7 +65,7 @@ def test_throughput_over_size_is_explained(path: str, perf: PerfBook, show: Show
     assert found.words
 
 
-@pytest.mark.parametrize("path", MAKERS)
+@pytest.mark.parametrize("path", PATHS)
 def test_highest_rate_without_loss_is_found(path: str, perf: PerfBook, show: Show) -> None:
     """Some rate passes with nothing lost, and one at least as high with a part in a thousand (RFC 2544)."""
     found = perf.highest_rates(path, LOSSES)
@@ -77,7 +77,7 @@ def test_highest_rate_without_loss_is_found(path: str, perf: PerfBook, show: Sho
 
 def test_report_states_iperf3s_own_figures(perf: PerfBook) -> None:
     """Rates, bytes and datagrams are those of iperf3's own JSON, digit by digit."""
-    runs = [run for each in perf.runs(perf.stage_of(PATHS[0]), "udp").values() for run in each]
+    runs = [run for each in perf.runs(perf.stage_of(OTHERS[0]), "udp").values() for run in each]
     assert runs
     for run in runs:
         said = json.loads(run.client)["end"]
@@ -89,4 +89,4 @@ def test_report_states_iperf3s_own_figures(perf: PerfBook) -> None:
 
 def test_lab_asks_only_for_known_paths(lab: Fabric) -> None:
     """Every threshold of the lab is one of a path that is measured."""
-    assert {wanted.path for wanted in lab.throughput} <= set(PATHS)
+    assert {wanted.path for wanted in lab.throughput} <= set(OTHERS)

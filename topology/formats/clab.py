@@ -12,22 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from topology.errors import LabError
-from topology.formats.clab_exec import carry_out
-from topology.formats.clab_file import TOP, TOP_UNSEEN, TOPOLOGY, Declared, Reader, declared
-from topology.formats.clab_findings import Findings
-from topology.formats.clab_finish import finish
-from topology.formats.clab_labels import isolation_of, pairs_of, spreads_of, title_of
-from topology.formats.clab_machine import Machine, Made, said
-from topology.formats.clab_roles import roles
-from topology.formats.clab_routing import routing_of
-from topology.formats.clab_sysctl import write
-from topology.formats.clab_wires import wires
+from topology.formats.clab_exec import carry_out, write
+from topology.formats.clab_file import PAIRS, SPREADS, TOP, TOPOLOGY, Declared, Reader, declared
+from topology.formats.clab_links import isolation_of, links_of, promises, title_of
+from topology.formats.clab_node import ExecNode
+from topology.formats.clab_roles import roles, routing_of
+from topology.formats.clab_shell import Findings
 from topology.formats.lab import FabricCheck, fabric_of
 from topology.formats.lab_checks import MAX_PROBLEMS
 from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown
 from topology.formats.text_file import displayed, read_text, refuse_too_long
-from topology.formats.yaml_positions import Table, Tree, parse
+from topology.formats.yaml_positions import Scalar, Table, Tree, parse
 from topology.model import Fabric
 
 MAX_LINES = 50_000
@@ -61,20 +57,24 @@ def _translated(tree: Tree, findings: Findings) -> Table:
     """The containerlab file as a lab file."""
     reader = Reader(findings)
     top = reader.table(tree, tree.where)
-    reader.leave_out(top, *TOP, *TOP_UNSEEN)
+    reader.check_keys(top, TOP)
     topology = reader.part(top, "topology")
-    reader.leave_out(topology, *TOPOLOGY)
+    reader.check_keys(topology, TOPOLOGY)
     nodes = declared(topology, reader)
     machines = {node.name: _machine(node, findings) for node in nodes}
-    links = wires(topology, machines, reader)
+    links = links_of(topology, machines, reader)
     _configure(nodes, machines, reader)
     found = roles(nodes, machines, links, findings)
     trees = {node.name: (node.where, machines[node.name].tree(found[node.name])) for node in nodes}
+    where, name = top.entries.get("name", (top.where, None))
+    if name is None or name.plain() is None:
+        findings.refuse(where, "the file has no 'name'", "name: NAME")
+        name = None
     parts: dict[str, Tree] = {
-        "lab": _name(top, findings),
+        "lab": name or Scalar(where, "lab"),
         "links": links,
-        "pairs": pairs_of(topology, nodes, reader),
-        "spreads": spreads_of(topology, nodes, reader),
+        "pairs": promises(PAIRS, topology, nodes, reader),
+        "spreads": promises(SPREADS, topology, nodes, reader),
         "isolation": isolation_of(topology, reader),
         "routing": routing_of(topology, [machines[node.name] for node in nodes if _is_container(node)], findings),
     }
@@ -85,16 +85,8 @@ def _translated(tree: Tree, findings: Findings) -> Table:
     return Table(top.where, {**entries, "nodes": (place, Table(place, dict(trees)))})
 
 
-def _name(top: Table, findings: Findings) -> Tree:
-    where, tree = top.entries.get("name", (top.where, None))
-    if tree is None or tree.plain() is None:
-        findings.refuse(where, "the file has no 'name'", "name: NAME")
-        return said(where, "lab")
-    return tree
-
-
-def _machine(node: Declared, findings: Findings) -> Machine:
-    """An empty machine for a node, of a kind and in a network that hopcheck can make."""
+def _machine(node: Declared, findings: Findings) -> ExecNode:
+    """An empty node, of a kind and in a network that hopcheck can make."""
     kind, mode = node.value("kind"), node.value("network-mode")
     if kind is None:
         findings.refuse(node.where, f"{shown(node.name)} has no kind", f"kind: {' or '.join(KINDS)}")
@@ -106,7 +98,7 @@ def _machine(node: Declared, findings: Findings) -> Machine:
         what = f"network-mode {shown(mode.text)} puts the node into another's network"
         findings.refuse(mode.where, what, "network-mode: none, or the key left out", *ALL)
     managed = words != "none" and _is_container(node)
-    return Machine(node.name, node.where, findings, is_managed=managed, has_managed_default=managed)
+    return ExecNode(node.name, node.where, findings, is_managed=managed, has_managed_default=managed)
 
 
 def _is_container(node: Declared) -> bool:
@@ -114,8 +106,8 @@ def _is_container(node: Declared) -> bool:
     return kind is None or kind.text != "bridge"
 
 
-def _configure(nodes: Sequence[Declared], machines: Mapping[str, Machine], reader: Reader) -> None:
-    """Carry out every node's sysctls and exec lines, and see what came of them."""
+def _configure(nodes: Sequence[Declared], machines: Mapping[str, ExecNode], reader: Reader) -> None:
+    """Apply every node's sysctls and exec lines."""
     findings, count = reader.findings, 0
     for node in nodes:
         machine = machines[node.name]
@@ -132,13 +124,15 @@ def _configure(nodes: Sequence[Declared], machines: Mapping[str, Machine], reade
                 return
             if (line := reader.text(tree)) is not None:
                 carry_out(machine, line, tree.where)
-        finish(machine)
+        machine.finish()
 
 
-def _bridge(node: Declared, machine: Machine, reader: Reader) -> None:
+def _bridge(node: Declared, machine: ExecNode, reader: Reader) -> None:
     """A node that is a bridge over all its ports and nothing else."""
-    members = {port: said(where, port) for port, where in machine.ports.items()}
-    machine.made[node.name] = Made("bridges", node.where, members=members)
+    members = {name: Scalar(port.where, name) for name, port in machine.devices.items() if port.where is not None}
+    with reader.findings.collected("links"):
+        bridge = machine.make(node.name, "bridges", node.where)
+        bridge.down, bridge.members = None, members
     for tree in reader.items(node.layers[-1], "exec"):
         what = "an exec line of a bridge is left out"
         machine.findings.note(tree.where, what, "containerlab runs none there either")

@@ -7,41 +7,25 @@ of all four, the most general first.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from topology.errors import Position
 from topology.formats.clab_exec import is_about_networks
-from topology.formats.clab_findings import Findings
+from topology.formats.clab_shell import Findings
 from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown, suggest
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
 
-TOP = ("name", "topology")
-TOP_UNSEEN = ("prefix", "mgmt", "settings", "debug")
-TOPOLOGY = ("defaults", "kinds", "groups", "nodes", "links")
-NODE = ("kind", "group", "labels", "exec", "sysctls", "network-mode", "stages")
-NODE_UNSEEN = frozenset(
-    {
-        "image",
-        "image-pull-policy",
-        "env",
-        "env-files",
-        "ports",
-        "publish",
-        "user",
-        "license",
-        "type",
-        "position",
-        "SANs",
-    }
-    | {"mgmt-ipv4", "mgmt-ipv6", "mgmt_ipv4", "mgmt_ipv6", "startup-delay", "auto-remove", "restart-policy", "cpu"}
-    | {"cpu-set", "memory", "shm-size", "cap-add", "devices", "runtime", "sandbox", "kernel", "dns", "certificate"}
-    | {"healthcheck", "aliases", "extras", "components", "config", "wait-for", "credentials"}
-    | {"enforce-startup-config", "suppress-startup-config"}
-)
+TOP = "name topology prefix mgmt settings debug"
+TOPOLOGY = "defaults kinds groups nodes links"
+NODE = "kind group labels exec sysctls network-mode stages"
+NODE_UNSEEN = """image image-pull-policy env env-files ports publish user license type position SANs mgmt-ipv4 mgmt-ipv6
+    mgmt_ipv4 mgmt_ipv6 startup-delay auto-remove restart-policy cpu cpu-set memory shm-size cap-add devices runtime
+    sandbox kernel dns certificate healthcheck aliases extras components config wait-for credentials
+    enforce-startup-config suppress-startup-config"""
 """What a container is made of and how it is managed: no packet of the fabric shows it."""
-NODE_UNRUN = ("binds", "cmd", "entrypoint", "startup-config")
+NODE_UNRUN = "binds cmd entrypoint startup-config"
 """Keys that may bring configuration that is not read here."""
 CONFIGURES = re.compile(
     r"(?i)\b(frr|quagga|zebra|(bgp|ospf|ospf6|rip|isis|pim|eigrp|static|bfd|vrrp)d|daemons|vtysh|bird[6c]?|gobgp|exabgp|holo"
@@ -53,14 +37,11 @@ CONFIGURES = re.compile(
 HARMLESS_ETC = re.compile(
     r"/etc/(hosts|hostname|resolv\.conf|localtime|timezone|ssl|ssh|nginx|apache2|passwd|group|motd)\b"
 )
-TITLE, PAIRS, SPREADS = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads"
-ISOLATION = "hopcheck.isolation"
+TITLE, PAIRS, SPREADS, ISOLATION = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads", "hopcheck.isolation"
 ROLE, LEVEL = "hopcheck.role", "graph-level"
 """Labels: five of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
-LINK = ("type", "endpoints", "endpoint", "mtu")
-LINK_UNSEEN = ("labels", "vars")
-END = ("node", "interface", "mac")
-END_UNSEEN = ("vars", "labels")
+LINK = "type endpoints endpoint mtu labels vars"
+END = "node interface mac vars labels"
 
 
 class Reader:
@@ -103,21 +84,16 @@ class Reader:
         self.findings.refuse(tree.where, f"{shown(tree.plain())} stands where text belongs", "text", *ALL)
         return None
 
-    def leave_out(self, table: Table, *known: str) -> None:
-        """Note the keys that nobody here knows."""
-        for key in _unknown(table, known):
-            self.findings.note(table.entries[key][0], f"unknown key {shown(key)}", "it is left out")
-
-    def insist(self, table: Table, noun: str, *known: str) -> None:
-        """Refuse the keys that may change what a link does."""
-        for key in _unknown(table, known):
-            what = f"the key {shown(key)} of {noun} is not understood"
-            self.findings.refuse(table.entries[key][0], what, suggest(key, known))
-
-
-def _unknown(table: Table, known: Collection[str]) -> Iterator[str]:
-    """The keys that are none of the known ones; a merge key has been refused where the mapping was taken."""
-    return (key for key in table.entries if key not in known and key != "<<")
+    def check_keys(self, table: Table, known: str, link: str = "") -> None:
+        """Note the unknown keys; refuse those of a ``link`` or its end, which may change what it does."""
+        for key, (place, _) in table.entries.items():
+            if key in known.split() or key == "<<":
+                continue
+            if link:
+                what = f"the key {shown(key)} of {link} is not understood"
+                self.findings.refuse(place, what, suggest(key, known.split()))
+            else:
+                self.findings.note(place, f"unknown key {shown(key)}", "it is left out")
 
 
 @dataclass(frozen=True)
@@ -182,12 +158,12 @@ def _word(table: Table, key: str) -> str:
 
 
 def _look_through(reader: Reader, table: Table, *labels: str) -> None:
-    """Tell what of a layer is left out, and refuse what would be done behind our back; ``labels`` are ours to read."""
+    """Note the keys of a layer that are left out, and refuse what may configure a network unseen."""
     findings = reader.findings
     for key, (place, _) in reader.part(table, "labels").entries.items():
         if key.startswith("hopcheck.") and key not in labels:
             findings.refuse(place, f"no label {shown(key)} is read here", suggest(key, labels))
-    for key in NODE_UNRUN:
+    for key in NODE_UNRUN.split():
         if key in table.entries:
             _unread(reader, key, *table.entries[key])
     stages = reader.part(table, "stages") if "stages" in table.entries else Table(table.where)
@@ -195,7 +171,7 @@ def _look_through(reader: Reader, table: Table, *labels: str) -> None:
         if isinstance(tree, Table) and "exec" in tree.entries:
             place = tree.entries["exec"][0]
             findings.refuse(place, "the exec lines of a stage are not read", "the node's own 'exec'", *ALL)
-    reader.leave_out(table, *NODE, *NODE_UNRUN, *NODE_UNSEEN)
+    reader.check_keys(table, f"{NODE} {NODE_UNRUN} {NODE_UNSEEN}")
 
 
 def _unread(reader: Reader, key: str, place: Position, tree: Tree) -> None:

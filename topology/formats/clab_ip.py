@@ -1,210 +1,308 @@
-"""``ip`` commands of a containerlab file's exec lines: what each does to its node. Words as iproute2 reads them.
-
-A word that is not known here may change what the fabric does, so it is refused, never skipped.
-"""
+"""``ip`` commands of a containerlab file's exec lines: what each does to its node."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address
 
-from topology.formats.clab_findings import refusal
-from topology.formats.clab_grammar import Grammar, need, read
-from topology.formats.clab_links import link_add, link_set, tunnel_add
-from topology.formats.clab_machine import DEVICES, EVERYWHERE, METRICS, Machine, network_of, said
-from topology.formats.clab_order import strand, strand_all
-from topology.formats.clab_shell import Words
+from topology.errors import Position
+from topology.formats.clab_grammar import (
+    ADDRESS,
+    KINDS,
+    LINK_ADD,
+    LINK_DELETE,
+    LINK_SET,
+    LOOKS,
+    NEXT_HOP,
+    OPTIONS,
+    ROUTE,
+    TUNNEL,
+)
+from topology.formats.clab_node import DEVICES, EVERYWHERE, MANAGEMENT, METRICS, ExecNode, ExecRoute, Kind
+from topology.formats.clab_shell import Words, refusal
 from topology.formats.lab_values import shown
+from topology.formats.yaml_positions import Scalar
+from topology.model import LOOPBACK, USER_HZ
 
 OBJECTS = (
-    *("address", "addrlabel", "maddress", "route", "rule", "neighbor", "neighbour", "ntable", "ntbl", "link", "l2tp"),
-    *("fou", "ila", "macsec", "tunnel", "tunl", "tuntap", "tap", "token", "tcpmetrics", "monitor", "xfrm", "mroute"),
-    *("mrule", "netns", "netconf", "vrf", "sr", "nexthop", "mptcp", "ioam", "help", "stats"),
+    "address addrlabel maddress route rule neighbor neighbour ntable ntbl link l2tp fou ila macsec tunnel tunl "
+    "tuntap tap token tcpmetrics monitor xfrm mroute mrule netns netconf vrf sr nexthop mptcp ioam help stats"
 )
 """In the order in which ip(8) tries them on an abbreviation (iproute2, ip/ip.c)."""
-VERBS: Mapping[str, Sequence[str]] = {
-    "link": ("add", "set", "change", "replace", "delete", "show", "lst", "list", "help"),
-    "address": ("add", "change", "chg", "replace", "delete", "show", "lst", "list", "flush"),
-    "route": ("list", "show", "lst", "get", "add", "change", "chg", "replace", "prepend", "append", "delete", "flush"),
-    "tunnel": ("add", "change", "delete", "show", "lst", "list"),
+VERBS: Mapping[str, str] = {
+    "link": "add set change replace delete show lst list help",
+    "address": "add change chg replace delete show lst list flush",
+    "route": "list show lst get add change chg replace prepend append delete flush",
+    "tunnel": "add change delete show lst list",
 }
 """In the order of iproute2's own tables."""
 SPOILS: Mapping[str, Sequence[str]] = {
     "link": DEVICES,
     "tunnel": DEVICES,
-    "address": ("addresses",),
-    "route": ("routes",),
+    "address": ["addresses"],
+    "route": ["routes"],
 }
 """What is not known any more when a command about these is refused."""
 READING = frozenset({"show", "lst", "list", "get", "help", "monitor", "stats"})
 """Verbs and objects that change nothing."""
-_LOOKS = ("details", "statistics", "stats", "oneline", "brief", "color", "json", "pretty", "human-readable", "iec")
-LOOKS = frozenset(f"-{word[:end]}" for word in _LOOKS for end in range(1, len(word) + 1)) - {"-b"} | {"-br", "-V"}
-"""Options of ip(8) and bridge(8) about what is printed; ``-b`` is short for ``-batch``."""
-ADDRESS = Grammar(
-    "ip addr add ADDRESS/LENGTH dev NAME",
-    settings={"dev": "device", "local": "address"},
-    flags=frozenset({"nodad"}),
-    fixed={"scope": ("global", "link", "host"), "brd": (), "broadcast": (), "label": ()},
-    bare="address",
-)
-ROUTE = Grammar(
-    "ip route add PREFIX [via ADDRESS] [dev NAME], or PREFIX nexthop [via ADDRESS] [dev NAME] nexthop ...",
-    settings={"via": "via", "dev": "dev", "to": "prefix"}
-    | dict.fromkeys(("metric", "preference", "priority"), "metric"),
-    flags=frozenset({"unicast", "nexthop", "onlink"}),
-    fixed={"proto": (), "protocol": (), "scope": ("global", "universe", "link", "0", "253"), "table": ("main", "254")},
-    bare="prefix",
-    never=frozenset(
-        {"blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast", "multicast", "nat"}
-    ),
-)
-NEXT_HOP = Grammar(
-    ROUTE.right, settings={"via": "via", "dev": "dev"}, flags=frozenset({"nexthop", "onlink"}), fixed={"weight": ("1",)}
-)
-"""What follows each ``nexthop``; all of them have the same weight in hopcheck's fabrics."""
 NOTHING = "the line does nothing here"
+VXLAN_PORT = "8472"
+"""Linux's own default (drivers/net/vxlan, ``vxlan_port``), not IANA's 4789."""
+IP6GRE_TTL = "64"
+"""What iproute2 sets for ip6gre where nothing is said (DEFAULT_TNL_HOP_LIMIT, ip/link_gre6.c)."""
 
 
-def meant(word: str, known: Sequence[str]) -> str:
+def _meant(word: str, known: str) -> str:
     """The full form of an abbreviation; the word itself where it is none."""
-    return next((name for name in known if name.startswith(word)), word)
+    return next((name for name in known.split() if name.startswith(word)), word)
 
 
-def ip(machine: Machine, words: Words) -> None:
+def ip(node: ExecNode, words: Words) -> None:
     """One ``ip`` command; raises LabError where its effect cannot be expressed."""
     six = False
     word = words.take()
     while word.startswith("-"):
-        if word == "-6":
-            six = True
-        elif word not in ("-4", *LOOKS):
+        six = six or word == "-6"
+        if word not in ("-4", "-6") and word.lstrip("-") not in LOOKS:
             raise refusal(words.where, f"the option {shown(word)} of {shown(str(words))}", "ip [-4|-6] without others")
         if not words:
             return
         word = words.take()
-    object_ = meant(word, OBJECTS)
+    object_ = _meant(word, OBJECTS)
     object_ = {"tunl": "tunnel"}.get(object_, object_)
-    verb = meant(words.take(), VERBS.get(object_, ())) if words else "show"
+    verb = _meant(words.take(), VERBS.get(object_, "show list lst")) if words else "show"
     if object_ in READING or verb in READING:
         return
     action = ACTIONS.get((object_, verb))
-    with machine.findings.collected(*SPOILS.get(object_, ())):
+    with node.findings.collected(*SPOILS.get(object_, ())):
         if action is None:
             what = f"{shown(str(words))} does what hopcheck cannot"
             raise refusal(words.where, what, "ip link add or set, addr add, route add, tunnel add, or the same with -6")
-        action(machine, words, six)
+        action(node, words, six)
 
 
-def _address(machine: Machine, words: Words) -> tuple[str, str]:
+def _address(node: ExecNode, words: Words) -> tuple[str, str]:
     """The address and the device of an ``ip addr`` command."""
-    found = read(words, ADDRESS, machine.findings)
+    found = ADDRESS.read(words, node.findings)
     address = found.get("address", "")
     if address and "/" not in address:
         address += "/128" if ":" in address else "/32"
-    return address, need(words, found, "device", ADDRESS)
+    return address, ADDRESS.need(words, found, "device")
 
 
-def address_add(machine: Machine, words: Words, six: bool) -> None:
-    """``ip addr add ADDRESS[/LENGTH] dev NAME``."""
-    address, device = _address(machine, words)
-    machine.mention(device, words.where)
-    machine.addresses.setdefault(device, {}).setdefault(address, said(words.where, address))
+def _address_add(node: ExecNode, words: Words, six: bool) -> None:
+    address, device = _address(node, words)
+    node.device(device, words.where).addresses.setdefault(address, Scalar(words.where, address))
 
 
-def address_remove(machine: Machine, words: Words, six: bool) -> None:
-    """``ip addr del ADDRESS/LENGTH dev NAME``, or ``ip addr flush dev NAME``."""
-    address, device = _address(machine, words)
-    texts = machine.addresses.get(device, {})
+def _address_remove(node: ExecNode, words: Words, six: bool) -> None:
+    address, device = _address(node, words)
+    texts = node.device(device).addresses
     if not texts or (address and address not in texts):
-        machine.findings.note(words.where, f"{shown(str(words))} finds no such address", NOTHING)
+        node.findings.note(words.where, f"{shown(str(words))} finds no such address", NOTHING)
     if address:
         texts.pop(address, None)
     else:
         texts.clear()
     if not any("." in text for text in texts):
-        strand_all(machine, words.where)
+        node.drop_unborne(node.routes, words.where)
 
 
-def _route(machine: Machine, words: Words, six: bool) -> tuple[str, str, str]:
-    """The prefix of a route, the route in the lab file's words, and its metric where one is given."""
-    found = read(words, ROUTE, machine.findings, until="nexthop")
-    prefix = need(words, found, "prefix", ROUTE)
+def _route(node: ExecNode, words: Words, six: bool) -> tuple[ExecRoute, int | None]:
+    """The route of a command, and its metric where one is given; without one the route has the IP version's own."""
+    found = ROUTE.read(words, node.findings, until="nexthop")
+    prefix = ROUTE.need(words, found, "prefix")
     hops, more = [found], "nexthop" in found
     if more and {"via", "dev"} & set(found):
         raise refusal(words.where, f"a next hop stands before 'nexthop' in {shown(str(words))}", ROUTE.right)
     while more:
-        hops.append(read(words, NEXT_HOP, machine.findings, until="nexthop"))
+        hops.append(NEXT_HOP.read(words, node.findings, until="nexthop"))
         more = "nexthop" in hops[-1]
     if prefix == "default" and (six or any(":" in hop.get("via", "") for hop in hops)):
         prefix = "::/0"
-    texts = [
-        " ".join(f"{word} {hop[word]}".strip() for word in ("via", "dev", "onlink") if word in hop) for hop in hops
-    ]
-    text = " nexthop ".join([" ".join(filter(None, (prefix, texts[0]))), *texts[1:]])
-    return prefix, text, found.get("metric", "")
+    metric = found.get("metric", "0")
+    if not (metric.isdecimal() and int(metric) < 1 << 32):
+        raise refusal(words.where, f"the metric {shown(metric)} in {shown(str(words))}", "a whole number")
+    given = int(metric) or None
+    return ExecRoute(words.where, prefix, hops, given or METRICS[6 if ":" in prefix else 4]), given
 
 
-def route_add(machine: Machine, words: Words, six: bool) -> None:
-    """``ip route add PREFIX [via ADDRESS] [dev NAME]``, or with several next hops."""
-    prefix, text, metric = _route(machine, words, six)
-    number = _metric(words, prefix, metric)
-    if network_of(prefix) == EVERYWHERE and machine.has_managed_default:
-        outcome = "is never used: that has the smaller metric" if number else "fails (File exists)"
+def _route_add(node: ExecNode, words: Words, six: bool) -> None:
+    route, _ = _route(node, words, six)
+    if route.network == EVERYWHERE and node.has_managed_default:
+        outcome = "is never used: that has the smaller metric" if route.metric else "fails (File exists)"
         what = f"containerlab's management network has a default route already, so there this line {outcome}"
-        machine.findings.note(
+        node.findings.note(
             words.where, what, "here it holds; 'network-mode: none' or 'ip route replace' holds there too"
         )
-    strand(machine, [machine.add_route(prefix, text, words.where, number, replaces=False)], words.where)
+    node.routes.append(route)
+    node.drop_unborne([route], words.where)
 
 
-def route_replace(machine: Machine, words: Words, six: bool) -> None:
-    """``ip route replace PREFIX [via ADDRESS] [dev NAME]``."""
-    prefix, text, metric = _route(machine, words, six)
-    number = _metric(words, prefix, metric)
-    if network_of(prefix) == EVERYWHERE and not number:
-        machine.has_managed_default = False
-    strand(machine, [machine.add_route(prefix, text, words.where, number, replaces=True)], words.where)
+def _route_replace(node: ExecNode, words: Words, six: bool) -> None:
+    route, _ = _route(node, words, six)
+    if route.network == EVERYWHERE and not route.metric:
+        node.has_managed_default = False
+    key = (route.network, route.metric)
+    node.routes = [*(other for other in node.routes if (other.network, other.metric) != key), route]
+    node.drop_unborne([route], words.where)
 
 
-def _metric(words: Words, prefix: str, text: str) -> int:
-    """The metric of a route; where none is given, or 0, the IP version's own."""
-    if text and not (text.isdecimal() and int(text) < 1 << 32):
-        raise refusal(words.where, f"the metric {shown(text)} in {shown(str(words))}", "a whole number")
-    return int(text or 0) or METRICS[6 if ":" in prefix else 4]
-
-
-def route_remove(machine: Machine, words: Words, six: bool) -> None:
-    """``ip route del PREFIX``; the default route that containerlab's management network brings is not here anyway."""
-    prefix, text, _ = _route(machine, words, six)
-    if machine.remove_route(prefix):
+def _route_remove(node: ExecNode, words: Words, six: bool) -> None:
+    route, metric = _route(node, words, six)
+    several = any(other.network == route.network and other.hops[1:] for other in node.routes)
+    if ":" in route.prefix and several and {"via", "dev"} & set(route.hops[0]):
+        what = f"{shown(str(words))} removes one next hop of several"
+        raise refusal(words.where, what, "the whole route removed, or 'ip -6 route replace'")
+    if node.remove_route(route, metric):
         return
-    if network_of(prefix) == EVERYWHERE and machine.has_managed_default:
-        machine.has_managed_default = False
+    if route.network == EVERYWHERE and node.has_managed_default and metric is None:
+        node.has_managed_default = False
     else:
-        machine.findings.note(words.where, f"there is no route {shown(text)} to remove", NOTHING)
+        node.findings.note(words.where, f"there is no route {shown(route.text)} to remove", NOTHING)
 
 
-def link_remove(machine: Machine, words: Words, six: bool) -> None:
-    """``ip link del NAME`` of a device that is not there does nothing."""
-    words.took("dev")
-    name = words.take()
-    if name in machine.made or name in machine.ports:
+def _link_add(node: ExecNode, words: Words, six: bool) -> None:
+    found = LINK_ADD.read(words, node.findings, until="type")
+    name, type_ = LINK_ADD.need(words, found, "device"), found.get("type", "")
+    node.device(name).is_lost = True
+    if type_ == "vlan" and "link" not in found:
+        right = "ip link add link PORT name NAME type vlan id NUMBER"
+        raise refusal(words.where, f"{shown(str(words))} names no link", right)
+    if "link" in found and type_ != "vlan" and type_ in KINDS:
+        raise refusal(words.where, f"{shown(str(words))} puts a device on another", LINK_ADD.right)
+    _make(node, name, type_, words, found.get("link", ""))
+    _set(node, name, found, words.where)
+
+
+def _tunnel_add(node: ExecNode, words: Words, six: bool) -> None:
+    found = TUNNEL.read(words, node.findings, until="mode")
+    name, given = TUNNEL.need(words, found, "device"), found.get("mode", "")
+    node.device(name).is_lost = True
+    mode = {"gre/ip": "gre", "gre/ipv6": "ip6gre"}.get(given, given)
+    if mode != ("ip6gre" if six else "gre"):
+        raise refusal(words.where, f"a tunnel of mode {shown(given)}", "mode gre, or with ip -6 mode ip6gre")
+    _make(node, name, mode, words)
+
+
+def _make(node: ExecNode, name: str, type_: str, words: Words, link: str = "") -> None:
+    where, device = words.where, node.device(name)
+    if (kind := KINDS.get(type_)) is None:
+        right = f"one of the types {', '.join(KINDS)}"
+        raise refusal(where, f"{shown(str(words))} makes what hopcheck cannot: {shown(type_ or 'no type')}", right)
+    found = OPTIONS[kind].read(words, node.findings)
+    _complete(found, kind, type_, words)
+    ageing = _ageing(found.pop("ageing_time", ""), words)
+    if type_ == "dummy":
+        node.findings.note(where, "a dummy device is no kind of hopcheck's", "a bridge without members stands for it")
+    found |= {"dev": link} if link else {}
+    if "dev" in found:
+        node.device(found["dev"], where)
+    node.make(name, kind, where, {key: _setting(key, text, where) for key, text in found.items() if text})
+    device.ageing, device.is_lost = ageing or device.ageing, False
+
+
+def _complete(found: dict[str, str], kind: Kind, type_: str, words: Words) -> None:
+    """Complete a device's options by the defaults of the kernel and iproute2."""
+    if kind == "vxlan":
+        found["port"] = VXLAN_PORT if found.get("port", "0") == "0" else found["port"]
+        found["ageing"] = "" if found.get("ageing") == "0" else found.get("ageing", "")
+        found["learning"] = "false" if "nolearning" in found else ""
+    if type_ == "ip6gre":
+        found.setdefault("ttl", IP6GRE_TTL)
+        if "encaplimit none" not in str(words):
+            what = "an ip6gre tunnel without 'encaplimit none' adds a Destination Options header (RFC 2473)"
+            raise refusal(words.where, what, "encaplimit none")
+    tos = found.get("tos", "inherit")
+    if tos in ("0", "0x0", "0x00"):  # the default, of which a lab file has no word
+        found["tos"] = ""
+    elif tos != "inherit":
+        what = f"'tos {tos[:40]}' in {shown(str(words))} is not what hopcheck makes"
+        raise refusal(words.where, what, "tos inherit, or tos 0")
+    keys = [found.pop(key, "") for key in ("ikey", "okey")]
+    if keys[0] != keys[1]:
+        raise refusal(words.where, f"the keys of the two directions differ in {shown(str(words))}", "key NUMBER")
+    found["key"] = keys[0] or found.get("key", "")
+
+
+def _ageing(text: str, words: Words) -> Scalar | None:
+    """A bridge's ageing in seconds from ``ageing_time``, which is in hundredths of a second."""
+    if text and not (text.isdecimal() and int(text) % USER_HZ == 0):
+        what = f"'ageing_time {text[:40]}' in {shown(str(words))} is not so many whole seconds"
+        raise refusal(words.where, what, f"a multiple of {USER_HZ}: it is in hundredths of a second")
+    return Scalar(words.where, str(int(text) // USER_HZ), bare=True) if text else None
+
+
+def _setting(key: str, text: str, where: Position) -> Scalar:
+    if key == "ttl" and text == "0":
+        text = "inherit"
+    if key == "key" and "." in text:
+        with suppress(ValueError):
+            text = str(int(IPv4Address(text)))
+    is_text = key in ("local", "remote", "dev", "tos") or text == "inherit"
+    return Scalar(where, text, bare=not is_text)
+
+
+def _link_set(node: ExecNode, words: Words, six: bool) -> None:
+    found = LINK_SET.read(words, node.findings, until="type")
+    name = LINK_SET.need(words, found, "device")
+    if "type" in found:
+        _set_type(node, name, found["type"], words)
+    if name == MANAGEMENT and node.is_managed:
+        node.findings.note(words.where, f"{MANAGEMENT} is containerlab's management interface", "it is not made here")
+        node.has_managed_default = node.has_managed_default and "down" not in found
+    elif name != LOOPBACK or set(found) - {"device", "up"}:
+        device = node.device(name, words.where)
+        device.touched = device.touched or words.where
+        _set(node, name, found, words.where)
+
+
+def _set_type(node: ExecNode, name: str, type_: str, words: Words) -> None:
+    """Set the options of a bridge that exists."""
+    if type_ != "bridge" or node.made(name) not in (None, "port", "bridges"):
+        what = f"{shown(str(words))} changes what {name} was made as"
+        raise refusal(words.where, what, "the options where it is made")
+    found = OPTIONS["bridges"].read(words, node.findings)
+    device = node.device(name)
+    device.ageing = _ageing(found.get("ageing_time", ""), words) or device.ageing
+
+
+def _set(node: ExecNode, name: str, found: Mapping[str, str], where: Position) -> None:
+    device = node.device(name)
+    if "up" in found:
+        device.down = None
+    if "down" in found:
+        node.set_down(name, where)
+    if "mtu" in found:
+        device.mtu = Scalar(where, found["mtu"], bare=True)
+    if "address" in found:
+        device.mac = Scalar(where, found["address"])
+    if "nomaster" in found:
+        node.release(name)
+    if "master" in found:
+        node.enslave(name, found["master"], where)
+
+
+def _link_remove(node: ExecNode, words: Words, six: bool) -> None:
+    name = LINK_DELETE.need(words, LINK_DELETE.read(words, node.findings), "device")
+    if node.made(name):
         raise refusal(words.where, f"{name} is removed again", "a device that stays, or none")
-    machine.findings.note(words.where, f"there is no device {shown(name)} to remove", NOTHING)
+    node.findings.note(words.where, f"there is no device {shown(name)} to remove", NOTHING)
 
 
-ACTIONS: Mapping[tuple[str, str], Callable[[Machine, Words, bool], None]] = {
-    ("address", "add"): address_add,
-    ("address", "replace"): address_add,
-    ("address", "delete"): address_remove,
-    ("address", "flush"): address_remove,
-    ("route", "add"): route_add,
-    ("route", "replace"): route_replace,
-    ("route", "change"): route_replace,
-    ("route", "delete"): route_remove,
-    ("link", "add"): link_add,
-    ("link", "set"): link_set,
-    ("link", "change"): link_set,
-    ("link", "delete"): link_remove,
-    ("tunnel", "add"): tunnel_add,
+ACTIONS: Mapping[tuple[str, str], Callable[[ExecNode, Words, bool], None]] = {
+    ("address", "add"): _address_add,
+    ("address", "replace"): _address_add,
+    ("address", "delete"): _address_remove,
+    ("address", "flush"): _address_remove,
+    ("route", "add"): _route_add,
+    ("route", "replace"): _route_replace,
+    ("route", "change"): _route_replace,
+    ("route", "delete"): _route_remove,
+    ("link", "add"): _link_add,
+    ("link", "set"): _link_set,
+    ("link", "change"): _link_set,
+    ("link", "delete"): _link_remove,
+    ("tunnel", "add"): _tunnel_add,
 }

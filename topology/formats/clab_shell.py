@@ -1,8 +1,8 @@
-"""An exec line of a containerlab file -> the commands in it, each as its words.
+"""Splits an exec line of a containerlab file into its commands. Nothing is run.
 
 containerlab splits a line as a shell would, but runs no shell: ``&&`` is one only inside ``sh -c '...'``. Of such
 scripts plain commands joined by ``&&``, ``;`` and line ends are understood, ``|| true`` behind one, output thrown away,
-shells in the shell, and ``echo`` or ``printf`` of a value into ``/proc/sys``, also by ``tee``. Nothing is run here.
+shells in the shell, and ``echo`` or ``printf`` of a value into ``/proc/sys``, also by ``tee``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import takewhile
 
-from topology.errors import Position
-from topology.formats.clab_findings import refusal
+from topology.errors import LabError, Position, Problem
+from topology.formats.lab_checks import MAX_PROBLEMS
 from topology.formats.lab_values import shown
 
 MAX_LINE = 4096
@@ -22,20 +24,57 @@ SHELLS = ("sh", "bash", "ash", "dash")
 PREFIXES = ("sudo", "doas", "nohup", "setsid", "exec", "command", "busybox")
 """Programs that run the rest of their line, unchanged."""
 JOINTS = (";", "&&")
-NOWHERE = "/dev/null"
 PROC_SYS = "/proc/sys/"
 DEPTH_MAX = 8
 """Shells inside shells."""
 _SHELL_WORDS = frozenset({"for", "while", "until", "if", "case", "{", "!", "function", "export", "set", "cd"})
 _DO_NOTHING = (["true"], [":"])
 _FLAGS = re.compile(r"-[a-z]*c")
-_WRITES = re.compile(r"&?>>?[|&]?")
-_TO_OUTPUT, _TO_ERRORS = re.compile(r"(^|\s)1(?=>)"), re.compile(r"(^|\s)2(?=>)")
-ERRORS = "@2"
-"""Stands for the file descriptor in ``2>file``, which shlex takes for a word like that in ``2 >file``."""
-_NUMBER = re.compile(r"\s*(-?[\w.:]+)\s*")
-_FORMATS = ("%s", "%d", "%s\\n", "%d\\n", "%s\n", "%d\n")
+_DISCARDED = re.compile(
+    r"(?:(?<!\S)[12])?&?>>?(?:&?\s*/dev/null|&\s*[12])(?![^\s;&|)])|(?<!\S)2>>?\s*[^\s;&|<>()]+|(?<!\S)1(?=>)"
+)
+"""Redirections that change nothing: to nowhere, among the descriptors, of errors, and the descriptor of the output."""
+_PRINTED = re.compile(r"(?:echo(?: -[neE]+)*|printf(?: %[sd](?:\\n|\n)?)?) \s*(-?[\w.:]+)(?:\\n)?\s*")
 _RIGHT = "plain commands, joined by && or ; inside sh -c '...'"
+
+
+@dataclass
+class Findings:
+    """Problems, notes, and the sections of the lab that a problem has spoiled; each is reported once."""
+
+    problems: dict[Problem, None] = field(default_factory=dict)
+    noted: set[Problem] = field(default_factory=set)
+    spoiled: set[str] = field(default_factory=set)
+
+    def refuse(self, where: Position, what: str, right: str, *spoils: str) -> None:
+        """Add a problem; checks that need what it ``spoils`` are not made."""
+        self.problems.setdefault(Problem(where, what, right))
+        self.spoiled.update(spoils)
+
+    def note(self, where: Position, what: str, outcome: str) -> None:
+        """Note what is left out or done otherwise, and what comes of it."""
+        self.noted.add(Problem(where, what, outcome))
+
+    @contextmanager
+    def collected(self, *spoils: str) -> Iterator[None]:
+        """Collect the problems that are raised inside."""
+        try:
+            yield
+        except LabError as error:
+            self.problems.update(dict.fromkeys(error.problems))
+            self.spoiled.update(spoils)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """The notes as lines, in the order of the file; at most ``MAX_PROBLEMS`` of them."""
+        lines = [str(note) for note in sorted(self.noted)]
+        more = len(lines) - MAX_PROBLEMS
+        return lines if more <= 0 else [*lines[:MAX_PROBLEMS], f"and {more} more notes"]
+
+
+def refusal(where: Position, what: str, right: str) -> LabError:
+    """One problem, to be raised."""
+    return LabError([Problem(where, what, right)])
 
 
 class Words:
@@ -57,21 +96,15 @@ class Words:
         self._next += 1
         return self._words[self._next - 1]
 
-    def took(self, *wanted: str) -> bool:
-        """Whether the next word is one of these; it is taken then."""
-        found = bool(self) and self._words[self._next] in wanted
-        self._next += found
-        return found
-
     def skip(self, unwanted: Collection[str]) -> None:
-        """Take the next words as long as they are among these."""
-        while self.took(*unwanted):
-            continue
+        """Skip the next words as long as they are among these."""
+        while self and self._words[self._next] in unwanted:
+            self._next += 1
 
     @property
-    def program(self) -> str:
-        """The name of the program, without its folder."""
-        return self._words[0].rsplit("/", 1)[-1] if self._words else ""
+    def rest(self) -> Sequence[str]:
+        """The words that are not taken yet."""
+        return self._words[self._next :]
 
 
 def commands(line: str, where: Position) -> Iterator[Words]:
@@ -83,6 +116,11 @@ def commands(line: str, where: Position) -> Iterator[Words]:
     except ValueError:
         raise refusal(where, f"the quotes in {shown(line)} do not close", _RIGHT) from None
     yield from (Words(found, where) for found in _entered(words, where, 0))
+
+
+def program_of(words: Sequence[str]) -> str:
+    """The name of a command's program, without its folder."""
+    return words[0].rsplit("/", 1)[-1] if words else ""
 
 
 def _entered(words: Sequence[str], where: Position, depth: int) -> Iterator[Sequence[str]]:
@@ -100,7 +138,7 @@ def _entered(words: Sequence[str], where: Position, depth: int) -> Iterator[Sequ
 
 def _given_script(words: Sequence[str]) -> str | None:
     """The script behind ``sh -c``, with or without other flags; None for any other command."""
-    if not words or words[0].rsplit("/", 1)[-1] not in SHELLS:
+    if program_of(words) not in SHELLS:
         return None
     flags = list(takewhile(lambda word: word.startswith("-"), words[1:]))
     has_script = any(_FLAGS.fullmatch(flag) for flag in flags) and len(words) > len(flags) + 1
@@ -109,8 +147,7 @@ def _given_script(words: Sequence[str]) -> str | None:
 
 def _script(text: str, where: Position) -> Iterator[Sequence[str]]:
     for line in text.replace("\\\n", " ").splitlines():
-        marked = _TO_ERRORS.sub(rf"\1{ERRORS}", _TO_OUTPUT.sub(r"\1", line))
-        lexer = shlex.shlex(marked, posix=True, punctuation_chars=";&|<>()")
+        lexer = shlex.shlex(_DISCARDED.sub(" ", line), posix=True, punctuation_chars=";&|<>()")
         lexer.whitespace_split = True
         try:
             yield from _joined(list(lexer), line, where)
@@ -135,7 +172,10 @@ def _joined(tokens: Sequence[str], line: str, where: Position) -> Iterator[Seque
 
 def _plain(command: Sequence[str], line: str, where: Position) -> Sequence[str]:
     """A command without its redirections; a value that is written to a sysctl becomes a ``sysctl``."""
-    words, targets = _without_redirections(command)
+    words, targets = list(command), []
+    while (at := next((n for n, word in enumerate(words) if word in (">", ">>")), None)) is not None:
+        targets += words[at + 1 : at + 2] or [">"]
+        words[at : at + 2] = []
     piped = "|" in words
     if piped:
         at = words.index("|")
@@ -143,8 +183,9 @@ def _plain(command: Sequence[str], line: str, where: Position) -> Sequence[str]:
         end = end[1:] if end[:1] == ["sudo"] else end
         paths = [word for word in end[1:] if not word.startswith("-")]
         targets = [*targets, *paths] if end[:1] == ["tee"] and "|" not in end else [*targets, "|", "|"]
-    if len(targets) == 1 and targets[0].startswith(PROC_SYS) and (value := _printed(words)) is not None:
-        return ["sysctl", "-w", f"{targets[0].removeprefix(PROC_SYS)}={value}"]
+    value = _PRINTED.fullmatch(" ".join(words))
+    if len(targets) == 1 and targets[0].startswith(PROC_SYS) and value is not None:
+        return ["sysctl", "-w", f"{targets[0].removeprefix(PROC_SYS)}={value[1]}"]
     odd = next((word for word in words if (word and set(word) <= set(";&|<>()")) or "$" in word or "`" in word), None)
     if odd is None and words and words[0] in _SHELL_WORDS:
         odd = words[0]
@@ -152,28 +193,3 @@ def _plain(command: Sequence[str], line: str, where: Position) -> Sequence[str]:
     if odd is not None:
         raise refusal(where, f"the shell's {shown(odd)} in {shown(line)} is not understood", _RIGHT)
     return words
-
-
-def _without_redirections(command: Sequence[str]) -> tuple[list[str], list[str]]:
-    """A command's words, and the files that its output goes to; output thrown away and ``2>&1`` are nothing."""
-    words, targets = list(command), []
-    while (at := next((n for n, word in enumerate(words) if _WRITES.fullmatch(word)), None)) is not None:
-        target, is_errors = words[at + 1 : at + 2] or [">"], at > 0 and words[at - 1] == ERRORS
-        if target not in ([NOWHERE], ["1"], ["2"]) and not is_errors:
-            targets += target
-        words[at - is_errors : at + 2] = []
-    return words, targets
-
-
-def _printed(words: Sequence[str]) -> str | None:
-    """The one word that ``echo`` or ``printf`` prints; None for anything else."""
-    program, arguments = (words[0], list(words[1:])) if words else ("", [])
-    if program == "echo":
-        while arguments and re.fullmatch(r"-[neE]+", arguments[0]):
-            arguments = arguments[1:]
-    elif program == "printf":
-        arguments = arguments[1:] if len(arguments) == 2 and arguments[0] in _FORMATS else arguments
-    else:
-        return None
-    value = _NUMBER.fullmatch(arguments[0].removesuffix("\\n")) if len(arguments) == 1 else None
-    return value[1] if value else None

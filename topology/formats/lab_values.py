@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 from pydantic_core import PydanticCustomError
 
 from topology.model import ROLES, TREATMENTS, Address, Interface, Network, NextHop, Role, Route, Treatment
-from topology.paths import BARE, MAKERS
+from topology.paths import BARE, PATHS
 from topology.promises import ABOVE, KINDS, Above, Kind
 from topology.refs import PortRef
 
@@ -219,7 +219,7 @@ def even(value: object) -> bool:
 
 def measured_path(value: object) -> str:
     """A path whose throughput is measured."""
-    return _choice(value, "path", {name: name for name in MAKERS if name != BARE})
+    return _choice(value, "path", {name: name for name in PATHS if name != BARE})
 
 
 def protocol(value: object) -> Literal["udp", "tcp"]:

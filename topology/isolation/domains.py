@@ -1,4 +1,4 @@
-"""Layer 2 domains: which interfaces a frame of each must reach, and by which others it may travel in a tunnel. Pure.
+"""Layer 2 domains: the interfaces that a frame of each must reach, and those it may pass in a tunnel. Pure.
 
 A domain is what bridges, links and VXLAN or Geneve join (a broadcast domain of IEEE 802.1Q, a VNI of RFC 7348 or RFC
 8926). Its frames are bare at its members and nowhere else; between two tunnel ends, which are called VTEPs here
@@ -7,7 +7,7 @@ whichever they are, they are inside the tunnel, under one of the domain's own VN
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -18,8 +18,6 @@ from topology.model import Bridge, Device, Fabric, FrameTunnel, Geneve, Subinter
 from topology.packet import Probe
 from topology.refs import PortRef
 
-Seen: TypeAlias = tuple[PortRef, Tags]
-"""An interface at which a frame is seen, and the VLAN tags that it has there."""
 FrameKind: TypeAlias = Literal["unicast", "broadcast", "unknown-unicast", "multicast"]
 FRAME_KINDS: tuple[FrameKind, ...] = get_args(FrameKind)
 
@@ -51,7 +49,7 @@ class Domain:
 
 
 def domains(fabric: Fabric) -> tuple[Domain, ...]:
-    """Every domain that has a bridge, or VLANs whose frames pass one; a link alone joins nobody but its two ends."""
+    """Every domain that has a bridge, or VLANs whose frames pass one; a link alone is none."""
     found: list[Domain] = []
     known: set[PortRef] = set()
     place = {device.ref: number for number, device in enumerate(fabric.devices)}
@@ -59,56 +57,75 @@ def domains(fabric: Fabric) -> tuple[Domain, ...]:
     for start in (*bridges, *fabric.all(Subinterface)):
         if start.ref in known:
             continue
-        seen = frozenset(_Flood(fabric, True).emit(start, ()))
-        members = frozenset(ref for ref, _ in seen)
+        seen = list(_Flood(fabric).emit(start, ()))
+        members = frozenset(step.ref for step in seen)
         devices = [fabric[ref.node][ref.interface] for ref in sorted(members, key=place.__getitem__)]
         if not any(isinstance(device, Bridge) for device in devices):
             continue
-        tagged = {ref for ref, tags in seen if tags}
+        tagged = {step.ref for step in seen if step.tags}
         known |= members - tagged
         own = [device for device in devices if device.ref not in tagged]
         stations = tuple(device.ref for device in own if is_station(fabric, device))
         vteps = tuple(device for device in devices if isinstance(device, Vxlan | Geneve))
-        vids = frozenset((ref, tags[0]) for ref, tags in seen if tags)
+        vids = frozenset((step.ref, step.tags[0]) for step in seen if step.tags)
         found.append(Domain(members, stations, vteps, start.ref, vids, isinstance(start, Subinterface)))
     return tuple(found)
 
 
 def is_station(fabric: Fabric, device: Device) -> bool:
-    """Whether a node sends and takes frames of its own here: no bridge's member, and no bridge or trunk without an
-    address."""
+    """Return whether a node sends and takes frames of its own here: not at a bridge's member, nor at a bridge or trunk
+    without an address."""
     node = fabric[device.node]
     free = node.bridge_of(device.name) is None and (bool(device.addresses) or not node.subinterfaces(device.name))
     return free and device.mac is not None and (not isinstance(device, Bridge) or bool(device.addresses))
 
 
 def flooded(fabric: Fabric, start: Device, *, to_bridges: bool = True) -> frozenset[PortRef]:
-    """Where a frame is seen that a device sends and every bridge floods, the device itself included.
+    """The interfaces of a frame that a device sends and every bridge floods, the device itself included.
 
     A bridge takes broadcasts and multicasts up itself, but (``to_bridges`` False) no frame to a MAC that is not its own
     (``br_handle_frame_finish``, net/bridge/br_input.c).
     """
-    return frozenset(ref for ref, _ in _Flood(fabric, to_bridges).emit(start, ()))
+    return frozenset(step.ref for step in _Flood(fabric, to_bridges).emit(start, ()))
 
 
 def flooded_from(fabric: Fabric, vtep: FrameTunnel) -> frozenset[PortRef]:
-    """Where a broadcast is seen that comes out of a tunnel at one of its ends."""
-    return frozenset(ref for ref, _ in _Flood(fabric, True).arrive(vtep, ()))
+    """The interfaces of a broadcast that comes out of a tunnel at one of its ends."""
+    return frozenset(step.ref for step in _Flood(fabric).arrive(vtep, ()))
 
 
 def way(fabric: Fabric, source: PortRef, target: PortRef, *, may: bool = False) -> frozenset[PortRef]:
-    """Where a frame to a MAC that all bridges have learned is seen, both stations included; empty if there is none.
+    """The interfaces of a frame to a MAC that all bridges have learned, both stations included; empty for no way.
 
-    What learns nothing, or has learned nothing that lasts where ``may`` is said, makes copies all the same.
+    A bridge or VTEP that learns nothing, or (with ``may``) has learned nothing that lasts, makes copies all the same.
     """
     start = fabric[source.node][source.interface]
-    path = _Search(fabric, target).emit(start, ())
-    if path is None:
-        return frozenset()
-    known = frozenset(path)
+    known = _path(fabric, start, target)
+    if not known:
+        return known
     mac = fabric[target.node][target.interface].mac
-    copies = (ref for ref, _ in _Flood(fabric, False, Known(target, mac, known, may)).emit(start, ()))
+    copies = (step.ref for step in _Flood(fabric, False, Known(target, mac, known, may)).emit(start, ()))
     return known.union(copies)
+
+
+def _path(fabric: Fabric, start: Device, target: PortRef) -> frozenset[PortRef]:
+    """The interfaces that a frame passes from a device to another; empty where none leads there."""
+    steps = _Flood(fabric).emit(start, ())
+    step = next((step for step in steps if step.ref == target and not step.tags), None)
+    found: set[PortRef] = set()
+    while step is not None:
+        found.add(step.ref)
+        step = step.before
+    return frozenset(found)
+
+
+@dataclass(frozen=True)
+class Step:
+    """An interface at which a frame is seen, the VLAN tags that it has there, and the step before."""
+
+    ref: PortRef
+    tags: Tags
+    before: Step | None = None
 
 
 @dataclass(frozen=True)
@@ -124,45 +141,48 @@ class Known:
 class _Flood:
     """Follows a frame through each bridge once: a flooded one, or one that goes where it is known to belong."""
 
-    def __init__(self, fabric: Fabric, to_bridges: bool, known: Known | None = None) -> None:
+    def __init__(self, fabric: Fabric, to_bridges: bool = True, known: Known | None = None) -> None:
         self.fabric, self.to_bridges, self.known = fabric, to_bridges, known
         self.passed: set[tuple[PortRef, Tags]] = set()
 
-    def emit(self, device: Device, tags: Tags) -> Iterator[Seen]:
+    def emit(self, device: Device, tags: Tags, before: Step | None = None) -> Iterator[Step]:
         """Out of a device: to the other end of its link or tunnel, or into the bridge that it is."""
-        yield device.ref, tags
+        here = Step(device.ref, tags, before)
+        yield here
         if self.known is not None and device.ref == self.known.target:
             return
         if isinstance(device, Bridge):
-            yield from self.across(device, None, tags)
+            yield from self.across(device, None, here)
         if isinstance(device, Subinterface):
-            yield from self.emit(self.fabric[device.node][device.link], (device.vid, *tags))
+            yield from self.emit(self.fabric[device.node][device.link], (device.vid, *tags), here)
         else:
             for far in self.far_ends(device):
-                yield from self.arrive(far, tags)
+                yield from self.arrive(far, tags, here)
 
-    def arrive(self, device: Device, tags: Tags) -> Iterator[Seen]:
+    def arrive(self, device: Device, tags: Tags, before: Step | None = None) -> Iterator[Step]:
         """Into a device, its VLAN, and its bridge."""
-        yield device.ref, tags
+        here = Step(device.ref, tags, before)
+        yield here
         node = self.fabric[device.node]
         if tags and (vlan := node.subinterface(device.name, tags[0])) is not None:
-            yield from self.arrive(vlan, tags[1:])
+            yield from self.arrive(vlan, tags[1:], here)
         elif (bridge := node.bridge_of(device.name)) is not None:
             is_target = self.known is not None and bridge.ref == self.known.target and not tags
             if self.to_bridges or is_target:
-                yield bridge.ref, tags
+                yield Step(bridge.ref, tags, here)
             if not is_target:
-                yield from self.across(bridge, device.name, tags)
+                yield from self.across(bridge, device.name, here)
 
-    def across(self, bridge: Bridge, came_by: str | None, tags: Tags) -> Iterator[Seen]:
+    def across(self, bridge: Bridge, came_by: str | None, before: Step) -> Iterator[Step]:
         """Out of the ports of a bridge but the one that the frame came by."""
-        if (bridge.ref, tags) not in self.passed:
-            self.passed.add((bridge.ref, tags))
-            members = [name for name in bridge.members if name != came_by]
-            if self.known is not None and not bridge.floods(self.known.mac, may=self.known.may):
-                members = [name for name in members if PortRef(bridge.node, name) in self.known.path]
-            for name in members:
-                yield from self.emit(self.fabric[bridge.node][name], tags)
+        if (bridge.ref, before.tags) in self.passed:
+            return
+        self.passed.add((bridge.ref, before.tags))
+        members = [name for name in bridge.members if name != came_by]
+        if self.known is not None and not bridge.floods(self.known.mac, may=self.known.may):
+            members = [name for name in members if PortRef(bridge.node, name) in self.known.path]
+        for name in members:
+            yield from self.emit(self.fabric[bridge.node][name], before.tags, before)
 
     def far_ends(self, device: Device) -> Sequence[Device]:
         """The other ends that a device sends the frame to."""
@@ -171,52 +191,6 @@ class _Flood:
         if known is None or not isinstance(device, Vxlan) or device.floods(known.mac, may=known.may):
             return found
         return [far for far in found if far.ref in known.path] or found
-
-
-class _Search:
-    """Looks for the interfaces that a frame to one of them passes."""
-
-    def __init__(self, fabric: Fabric, target: PortRef) -> None:
-        self.fabric, self.target = fabric, target
-        self.passed: set[tuple[PortRef, Tags]] = set()
-
-    def emit(self, device: Device, tags: Tags) -> list[PortRef] | None:
-        """The rest of the way out of a device; None where it does not lead to the target."""
-        if device.ref == self.target and not tags:
-            return [device.ref]
-        if isinstance(device, Subinterface):
-            return self._on(device, [self.emit(self.fabric[device.node][device.link], (device.vid, *tags))])
-        if isinstance(device, Bridge):
-            return self._on(device, self.across(device, None, tags))
-        return self._on(device, (self.arrive(far, tags) for far in self.fabric.far_ends(device)))
-
-    def arrive(self, device: Device, tags: Tags) -> list[PortRef] | None:
-        """The rest of the way into a device."""
-        node = self.fabric[device.node]
-        if device.ref == self.target and not tags:
-            return [device.ref]
-        if tags and (vlan := node.subinterface(device.name, tags[0])) is not None:
-            return self._on(device, [self.arrive(vlan, tags[1:])])
-        bridge = node.bridge_of(device.name)
-        if bridge is None:
-            return None
-        if bridge.ref == self.target and not tags:
-            return [device.ref, bridge.ref]
-        return self._on(device, self.across(bridge, device.name, tags))
-
-    def across(self, bridge: Bridge, came_by: str | None, tags: Tags) -> Iterator[list[PortRef] | None]:
-        """The rest of the way by each port of a bridge."""
-        if (bridge.ref, tags) in self.passed:
-            return
-        self.passed.add((bridge.ref, tags))
-        for name in bridge.members:
-            if name != came_by:
-                yield self.emit(self.fabric[bridge.node][name], tags)
-
-    @staticmethod
-    def _on(device: Device, ways: Iterable[list[PortRef] | None]) -> list[PortRef] | None:
-        found = next((way for way in ways if way is not None), None)
-        return None if found is None else [device.ref, *found]
 
 
 def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, target: PortRef) -> frozenset[PortRef]:
@@ -231,7 +205,7 @@ def stations_near(fabric: Fabric, domain: Domain, vtep: FrameTunnel) -> tuple[Po
     """The stations whose frames reach a VTEP without passing another one."""
     others = {other.ref for other in domain.vteps} - {vtep.ref}
     starts = ((station, fabric[station.node][station.interface]) for station in domain.stations)
-    ways = ((station, _Search(fabric, vtep.ref).emit(start, ())) for station, start in starts)
+    ways = ((station, _path(fabric, start, vtep.ref)) for station, start in starts)
     return tuple(station for station, passed in ways if passed and others.isdisjoint(passed))
 
 

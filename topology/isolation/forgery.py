@@ -1,9 +1,9 @@
-"""Forged packets: who could send them to which VTEP, what is wrong with each, and what must come of it. Pure.
+"""Forged packets: the nodes that can send them to a VTEP, what is wrong with each, and where its frame must be. Pure.
 
-VXLAN has no authentication (RFC 7348, section 7): whoever reaches a VTEP by IP can put frames into a tenant's network,
-if they say a VNI that is there. So what a fabric does with packets of strangers is declared, and held against it.
-Geneve has none either (RFC 8926, section 6), but Linux's device takes packets of its far end alone (``geneve_lookup``,
-drivers/net/geneve.c): all that is forged for it must be refused, but what its own peer could say itself.
+VXLAN has no authentication (RFC 7348, section 7): any node that reaches a VTEP by IP can put frames into a tenant's
+network under a VNI that is there, so a lab declares what becomes of packets from foreign sources. Geneve has none
+either (RFC 8926, section 6), but Linux's device takes packets of its far end alone (``geneve_lookup``,
+drivers/net/geneve.c): every forgery must be refused, except what its own peer could send.
 """
 
 from __future__ import annotations
@@ -35,18 +35,17 @@ I_FLAG, RESERVED_FLAG = 0x08, 0x80
 """Of the first byte of a VXLAN header (RFC 7348, section 5); the reserved one is the G bit of the Group Policy draft,
 which a device made with ``gbp`` takes."""
 ETHERNET, UNKNOWN_PROTOCOL = 0x6558, 0x88B5
-"""What a Geneve header says of its frame (RFC 8926, section 3.4): Trans Ether Bridging, and IEEE 802's local
-experimental EtherType 1, for which nobody has a use."""
+"""Protocol types of a Geneve header (RFC 8926, section 3.4): Trans Ether Bridging, and IEEE 802's local experimental
+EtherType 1, which no node uses."""
 VNI_MAX = 2**24 - 1
 VTEPS_MAX, CANDIDATES_MAX, DOORS_MAX = 8, 20, 8
-"""How many VTEPs of a lab are aimed at, how many nodes of a role are asked whether they reach one, and by how many
-tunnels."""
+"""Bounds: VTEPs of a lab that are targets, nodes of a role that are tried as senders, GRE tunnels to send through."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Inroad:
-    """A node whose packets reach a VTEP: by routes, or ``through`` a GRE tunnel in the name of its far end."""
+    """A node whose packets reach a VTEP: by routes, or ``through`` a GRE tunnel as if from its far end."""
 
     node: str
     role: Role
@@ -56,7 +55,7 @@ class Inroad:
 
 @dataclass(frozen=True)
 class Target:
-    """A VTEP, and the nodes from which it is aimed at; nobody but its own may reach it."""
+    """A VTEP, and the other nodes that reach it; there may be none."""
 
     vtep: FrameTunnel
     inroads: tuple[Inroad, ...]
@@ -67,11 +66,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Forgery:
-    """One packet: what its outer source, port, VNI and header say, and where its frame must then be bare.
+    """One packet: its outer source, port, VNI and header, and the interfaces where its frame must then be bare.
 
     ``expected`` is empty for a packet that must be refused. ``kind`` None is a packet like the peer's own, which shows
-    that the forger's packets get as far as the VTEP. ``flags`` are VXLAN's, ``protocol`` and ``critical`` (an option
-    that nobody knows, and that must not be ignored) Geneve's.
+    that the forger's packets get as far as the VTEP. ``flags`` are VXLAN's, ``protocol`` and ``critical`` (an unknown
+    option that must not be ignored) Geneve's.
     """
 
     kind: ForgeryKind | None
@@ -153,20 +152,19 @@ def control(fabric: Fabric, inroad: Inroad) -> Forgery:
 
 
 def forgeries(fabric: Fabric, inroad: Inroad) -> tuple[Forgery, ...]:
-    """Every forgery that the lab has a sense for: another tenant's VNI needs another tenant."""
+    """Every forgery that the lab allows: another tenant's VNI needs another tenant."""
     genuine, vtep = control(fabric, inroad), inroad.vtep
     undeclared = replace(genuine, kind="undeclared-vni", vni=_undeclared(fabric, vtep), expected=frozenset())
-    stranger = replace(genuine, kind="foreign-source", source=_stranger(fabric, inroad))
+    foreign = replace(genuine, kind="foreign-source", source=_foreign_source(fabric, inroad))
     other = _other_tenants(fabric, vtep)
     if isinstance(vtep, Geneve):
-        return (undeclared, replace(stranger, expected=frozenset()), *_of_geneve(fabric, genuine, other))
-    policy = fabric.isolation
-    accepted = replace(stranger, expected=_if_accepted(policy.foreign_sources, genuine.expected))
-    return (undeclared, accepted, *_of_vxlan(fabric, genuine, stranger, other))
+        return (undeclared, replace(foreign, expected=frozenset()), *_of_geneve(fabric, genuine, other))
+    accepted = replace(foreign, expected=_if_accepted(fabric.isolation.foreign_sources, genuine.expected))
+    return (undeclared, accepted, *_of_vxlan(fabric, genuine, foreign, other))
 
 
-def _of_vxlan(fabric: Fabric, genuine: Forgery, stranger: Forgery, other: FrameTunnel | None) -> Iterator[Forgery]:
-    """What is wrong in VXLAN's own header, and a stranger's packet for another tenant of the same node."""
+def _of_vxlan(fabric: Fabric, genuine: Forgery, foreign: Forgery, other: FrameTunnel | None) -> Iterator[Forgery]:
+    """Forgeries of VXLAN's own header, and a foreign packet for another tenant of the same node."""
     policy = fabric.isolation
     yield replace(genuine, kind="clear-i-flag", flags=0, expected=frozenset())
     reserved = _if_accepted(policy.reserved_bits, genuine.expected)
@@ -174,15 +172,12 @@ def _of_vxlan(fabric: Fabric, genuine: Forgery, stranger: Forgery, other: FrameT
     if other is not None:
         there = flooded_from(fabric, other) if other.node == genuine.inroad.vtep.node else frozenset[PortRef]()
         places = _if_accepted(policy.foreign_sources, there)
-        yield replace(stranger, kind="other-vni", port=other.port, vni=other.vni, expected=places)
+        yield replace(foreign, kind="other-vni", port=other.port, vni=other.vni, expected=places)
 
 
 def _of_geneve(fabric: Fabric, genuine: Forgery, other: FrameTunnel | None) -> Iterator[Forgery]:
-    """What is wrong in Geneve's own header, and a peer's packet for another tenant.
-
-    That is delivered only where the peer is the other tenant's, too. A protocol that nobody knows is RFC 8926's section
-    3.4, an option that must not be ignored 3.5.
-    """
+    """Forgeries of Geneve's own header (RFC 8926, sections 3.4 and 3.5), and a peer's packet for another tenant, which
+    is delivered only where the peer is the other tenant's, too."""
     yield replace(genuine, kind="unknown-protocol", protocol=UNKNOWN_PROTOCOL, expected=frozenset())
     yield replace(genuine, kind="critical-option", critical=True, expected=frozenset())
     if other is not None:
@@ -196,8 +191,8 @@ def _if_accepted(treatment: Treatment, places: frozenset[PortRef]) -> frozenset[
     return places if treatment == "accepted" else frozenset()
 
 
-def _stranger(fabric: Fabric, inroad: Inroad) -> Address:
-    """An address of the forger's that no device of the node takes packets of under this VNI, or one that nobody has."""
+def _foreign_source(fabric: Fabric, inroad: Inroad) -> Address:
+    """An address of the forger from which no device of the node takes packets under this VNI, or one outside."""
     vtep = inroad.vtep
     alike = (v for v in fabric[vtep.node].all(type(vtep)) if (v.port, v.vni) == (vtep.port, vtep.vni))
     peers = {remote for v in alike for remote in v.remotes}

@@ -1,6 +1,6 @@
-"""The world outside a fabric: addresses that nobody in it has, and what a packet to one of them may do. Pure.
+"""Addresses outside a fabric, and probes to them. Pure.
 
-They are documentation's own, so that a packet that escaped would reach nobody (RFC 5737, RFC 9637).
+They are documentation's own, so that a packet that escaped would reach no host (RFC 5737, RFC 9637).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from topology.errors import NotApplicable
-from topology.expected import ExpectedJourney, expected_journey
 from topology.model import Address, Fabric, Network, Node
 from topology.packet import Probe
 
@@ -24,15 +23,9 @@ def outside(fabric: Fabric, version: int = 4) -> Address:
     """An address that is on no subnet of the fabric; NotApplicable where the fabric uses all of them."""
     subnets = [interface.network for device in fabric.devices for interface in device.addresses]
     for network in DOCUMENTATION:
-        if network.version == version and not any(_overlap(network, subnet) for subnet in subnets):
+        if network.version == version and not any(network.overlaps(subnet) for subnet in subnets):
             return network[1]
     raise NotApplicable(f"the lab uses every address that documentation has in IPv{version}")
-
-
-def _overlap(a: Network, b: Network) -> bool:
-    # By its ends: overlaps() and indexing make addresses anew for each of a thousand subnets.
-    apart = int(a.broadcast_address) < int(b.network_address) or int(b.broadcast_address) < int(a.network_address)
-    return a.version == b.version and not apart
 
 
 def probes_outwards(fabric: Fabric, node: Node) -> tuple[Probe, ...]:
@@ -40,8 +33,3 @@ def probes_outwards(fabric: Fabric, node: Node) -> tuple[Probe, ...]:
     firsts = {address.version: address for address in reversed([*node.addresses])} or {4: NO_ADDRESS}
     targets = {version: outside(fabric, version) for version in firsts}
     return tuple(Probe(node.name, str(targets[v]), firsts[v], targets[v]) for v in sorted(firsts))
-
-
-def way_outwards(fabric: Fabric, probe: Probe) -> ExpectedJourney:
-    """How far the declaration lets a probe to the outside come: every path of it is dropped at some node."""
-    return expected_journey(fabric, probe)

@@ -1,26 +1,26 @@
-"""Nodes of a foreign fabric: they are found, entered and looked at; nothing of them is changed."""
+"""Nodes of a foreign fabric: they are found, entered and read; nothing of them is changed."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from errno import ENOENT, ESRCH
+from typing import TypeAlias
 
 from topology.errors import AgentError, NodeNotFound, NotApplicable
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.link import Agent
 from topology.kernels.netlink import Netlink
 from topology.kernels.others import Found, Identity, find_others, identities
-from topology.kernels.registry import Kernel, Others
+from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.ends import LinkEnd, ends_request, netnsid_request, read_ends, read_netnsid, tunnel_ports
-from topology.model import Address, Fabric, stable_mac
+from topology.model import LOOPBACK, Address, Device, Fabric, Node, stable_mac
 from topology.packet import Probe
 from topology.plan import Operation, Plan
-from topology.runtimes.described import described
 from topology.runtimes.leaving import Outlets, outlets_of, way_out
 from topology.runtimes.match import (
+    Addresses,
     find_end,
     match_nodes,
     maybe_joined,
@@ -31,6 +31,8 @@ from topology.runtimes.match import (
 )
 from topology.state import NodeState
 
+Never: TypeAlias = Sequence[Sequence[int]]
+"""The namespaces that are never entered, by device and inode number."""
 ONLY_LOOKED_AT = "an adopted fabric is only looked at, never changed"
 
 
@@ -50,16 +52,16 @@ class Onlooker(Netlink):
         """The nodes as last read: what probes are held against before they are sent."""
 
     def build(self, plan: Plan) -> None:
-        """Refused."""
+        """Raise NotApplicable."""
         raise NotApplicable(ONLY_LOOKED_AT)
 
     def apply(self, operations: Iterable[Operation]) -> None:
-        """Refused, but for nothing to do."""
+        """Raise NotApplicable unless there is nothing to do."""
         if list(operations):
             raise NotApplicable(ONLY_LOOKED_AT)
 
     def forget_neighbours(self, nodes: Sequence[str]) -> None:
-        """Refused."""
+        """Raise NotApplicable."""
         raise NotApplicable(ONLY_LOOKED_AT)
 
     def ends(self, nodes: Sequence[str]) -> dict[str, Sequence[LinkEnd]]:
@@ -68,11 +70,12 @@ class Onlooker(Netlink):
         answers = self.relay([(node, request, NETLINK_ROUTE) for node in nodes])
         return {node: read_ends(node, answer) for node, answer in zip(nodes, answers, strict=True)}
 
-    def joined(self, nodes: Mapping[str, Found], fds: Mapping[str, int]) -> list[tuple[Identity, LinkEnd, Identity]]:
-        """Which of the namespaces veth pairs join, by which end of the first, as their kernel numbers them."""
+    def joined(
+        self, nodes: Mapping[str, Found], fds: Mapping[str, int], ends: Mapping[str, Sequence[LinkEnd]]
+    ) -> list[tuple[Identity, LinkEnd, Identity]]:
+        """The pairs of namespaces that veth pairs join, by which end of the first, as their kernel numbers them."""
         names = {one.identity: name for name, one in nodes.items()}
-        ends = {nodes[name].identity: known for name, known in self.ends(list(nodes)).items()}
-        maybe = maybe_joined(ends)
+        maybe = maybe_joined({nodes[name].identity: known for name, known in ends.items()})
         asked = [(names[identity], netnsid_request(fds[names[other]]), NETLINK_ROUTE) for identity, _, other in maybe]
         numbers = [read_netnsid(answer) for answer in self.relay(asked)] if asked else []
         return [
@@ -102,6 +105,15 @@ class Onlooker(Netlink):
             raise NodeNotFound("\n".join(gone))
 
 
+@dataclass(frozen=True)
+class Look:
+    """Addresses, links and veth pairs of the namespaces that were visited, by their identities."""
+
+    addresses: Addresses
+    ends: Mapping[Identity, Sequence[LinkEnd]]
+    joined: Sequence[tuple[Identity, LinkEnd, Identity]]
+
+
 class AdoptedRuntime:
     """Finds each node by its name or its addresses, in whatever the kernel at hand runs."""
 
@@ -109,23 +121,24 @@ class AdoptedRuntime:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel, self._agent = kernel, kernel.agent
-        self._fds: dict[str, int] = {}
-        """The agent's descriptors of the namespaces that are visited."""
 
     def bring_up(self, fabric: Fabric) -> Onlooker:
         """Take what is there: the declared nodes, or without any those of the pairs and what they are joined to."""
         others = self._kernel.others()
         found, without = find_others(self._kernel)
-        onlooker = Onlooker(self._agent)
+        never = [list(known) for known in others.never]
         try:
-            chosen = self._declared(fabric, found, others) if fabric.nodes else self._discovered(fabric, found, others)
+            choose = self._declared if fabric.nodes else self._discovered
+            chosen, look = choose(fabric, found, never)
         except NodeNotFound as error:
             raise NodeNotFound(f"{error}\nno containers: {without}" if without else str(error)) from None
-        self._adopt(chosen, others)
+        self._adopt(chosen, never)
+        onlooker = Onlooker(self._agent)
         onlooker.found = chosen
-        ends = onlooker.ends(list(chosen))
+        ends = {name: look.ends[one.identity] for name, one in chosen.items()}
         states = onlooker.as_seen = onlooker.states(list(chosen))
-        joined = self._joined_ends(chosen, others)
+        names = {one.identity: name for name, one in chosen.items()}
+        joined = {(names[one], end.index) for one, end, other in look.joined if one in names and other in names}
         onlooker.outlets = outlets_of(ends, joined, states)
         onlooker.tunnel_ports = tunnel_ports(ends)
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
@@ -133,68 +146,65 @@ class AdoptedRuntime:
             onlooker.named_ends = named_ends(onlooker.fabric, chosen, onlooker.outlets)
         return onlooker
 
-    def _declared(self, fabric: Fabric, found: Sequence[Found], others: Others) -> dict[str, Found]:
-        """Those of the right names are looked at first, all others only where names do not suffice."""
+    def _declared(self, fabric: Fabric, found: Sequence[Found], never: Never) -> tuple[dict[str, Found], Look]:
+        """Look at those of the right names first, at all others only where names do not suffice."""
         names = {node.name for node in fabric.nodes}
-        for candidates in ([one for one in found if names & {*one.names, one.process}], found):
-            with self._visited(candidates, others) as visited:
-                known = _addresses(visited, Onlooker(self._agent).states(list(visited)))
-            if named_and_right(fabric.nodes, candidates, known):
-                break
-        return match_nodes(fabric.nodes, found, known)
+        candidates = [one for one in found if names & {*one.names, one.process}]
+        look = self._look(candidates, never)
+        if not named_and_right(fabric.nodes, candidates, look.addresses):
+            look = self._look(found, never)
+        chosen = match_nodes(fabric.nodes, found, look.addresses)
+        gone = [
+            f"{name} - expected {one} - seen it gone" for name, one in chosen.items() if one.identity not in look.ends
+        ]
+        if gone:
+            raise NodeNotFound("\n".join(gone))
+        return chosen, look
 
-    def _discovered(self, fabric: Fabric, found: Sequence[Found], others: Others) -> dict[str, Found]:
+    def _discovered(self, fabric: Fabric, found: Sequence[Found], never: Never) -> tuple[dict[str, Found], Look]:
         """The nodes of the pairs, or all that have a name, and whatever veth pairs join to them."""
-        with self._visited(found, others) as visited:
-            onlooker = Onlooker(self._agent)
-            addresses = _addresses(visited, onlooker.states(list(visited)))
-            ends = {visited[name].identity: known for name, known in onlooker.ends(list(visited)).items()}
-            joined = onlooker.joined(visited, self._fds)
-        wired = [one for one in found if any(end.name != "lo" and end.up for end in ends.get(one.identity, ()))]
+        look = self._look(found, never)
+        wired = [one for one in found if any(end.name != "lo" and end.up for end in look.ends.get(one.identity, ()))]
         named = node_names(wired)
         said = [end for pair in fabric.pairs for end in (pair.source, pair.target)]
-        starts = [named[find_end(end, named, addresses)[0]].identity for end in said]
-        pairs = [(identity, other) for identity, _, other in joined]
+        starts = [named[find_end(end, named, look.addresses)[0]].identity for end in said]
+        pairs = [(identity, other) for identity, _, other in look.joined]
         kept = reachable(starts or [one.identity for one in wired if one.names], pairs)
         if not kept:
             raise NodeNotFound(f"nothing to adopt - expected namespaces with links - {there_is(found)}")
-        return {name: one for name, one in named.items() if one.identity in kept}
+        return {name: one for name, one in named.items() if one.identity in kept}, look
 
-    def _joined_ends(self, chosen: Mapping[str, Found], others: Others) -> frozenset[tuple[str, int]]:
-        """The ends of veth pairs, by node and index, whose other end is in another chosen node."""
-        names = {one.identity: name for name, one in chosen.items()}
-        with self._visited(list(chosen.values()), others) as visited:
-            joined = Onlooker(self._agent).joined(visited, self._fds)
-        return frozenset((names[identity], end.index) for identity, end, _ in joined)
-
-    def _adopt(self, chosen: Mapping[str, Found], others: Others) -> None:
+    def _adopt(self, chosen: Mapping[str, Found], never: Never) -> None:
         """Give each the name of its node, and see that it is the one that was found: numbers of processes return."""
         new = {name: one.path for name, one in chosen.items() if one.path != f"{NETNS_DIR}/{name}"}
-        self._agent.call("netns_adopt", paths=new, never=[list(known) for known in others.never])
+        self._agent.call("netns_adopt", paths=new, never=never)
         now = identities(self._agent, [f"{NETNS_DIR}/{name}" for name in chosen])
         for (name, one), seen in zip(chosen.items(), now, strict=True):
             if seen != one.identity:
                 raise NodeNotFound(f"{name} - expected {one} - seen another in its place")
 
-    @contextlib.contextmanager
-    def _visited(self, found: Sequence[Found], others: Others) -> Iterator[dict[str, Found]]:
-        """Names for all that may be entered, as long as it takes to look; what ends meanwhile is left out."""
+    def _look(self, found: Sequence[Found], never: Never) -> Look:
+        """Name all that may be entered for as long as it takes to look; what ends meanwhile is left out."""
         visited: dict[str, Found] = {}
+        fds: dict[str, int] = {}
+        onlooker = Onlooker(self._agent)
         try:
-            for number, one in enumerate(found):
-                if one.forbidden:
-                    continue
+            for number, one in enumerate(one for one in found if not one.forbidden):
                 name = f"hopcheck-{number}"
                 try:
-                    reply = self._agent.call("netns_adopt", paths={name: one.path}, never=[*map(list, others.never)])
+                    reply = self._agent.call("netns_adopt", paths={name: one.path}, never=never)
                 except AgentError as error:
                     if error.errno not in (ENOENT, ESRCH):
                         raise
                 else:
-                    visited[name], self._fds[name] = one, int(reply.get("fds", dict)[name])
-            yield visited
+                    visited[name], fds[name] = one, int(reply.get("fds", dict)[name])
+            states, ends = onlooker.states(list(visited)), onlooker.ends(list(visited))
+            joined = onlooker.joined(visited, fds, ends)
         finally:
             self._agent.call("netns_del", names=list(visited))
+        by_identity = {name: one.identity for name, one in visited.items()}
+        addresses = {by_identity[n]: frozenset(i.ip for _, i in state.addresses) for n, state in states.items()}
+        return Look(addresses, {by_identity[n]: known for n, known in ends.items()}, joined)
 
 
 def with_live_macs(fabric: Fabric, states: Mapping[str, NodeState]) -> Fabric:
@@ -212,8 +222,19 @@ def with_live_macs(fabric: Fabric, states: Mapping[str, NodeState]) -> Fabric:
     return replace(fabric, nodes=tuple(nodes))
 
 
-def _addresses(visited: Mapping[str, Found], states: Mapping[str, NodeState]) -> dict[Identity, frozenset[Address]]:
-    return {one.identity: frozenset(i.ip for _, i in states[name].addresses) for name, one in visited.items()}
+def described(fabric: Fabric, states: Mapping[str, NodeState]) -> Fabric:
+    """A fabric of which only pairs are declared, with its nodes as they are: devices in the kernel's order."""
+    nodes = tuple(Node(name=name, role="switch", devices=tuple(_devices(state))) for name, state in states.items())
+    return replace(fabric, nodes=nodes)
+
+
+def _devices(state: NodeState) -> Iterator[Device]:
+    for name in (*state.links, LOOPBACK):
+        known = state.links.get(name)
+        addresses = sorted((i for device, i in state.addresses if device == name), key=lambda i: (i.version, i))
+        if known is not None or addresses:
+            mac, mtu = (known.mac, known.mtu) if known else (None, None)
+            yield Device(node=state.node, name=name, mac=mac, mtu=mtu, addresses=tuple(addresses))
 
 
 def named_ends(fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets) -> dict[str, tuple[str, Address]]:

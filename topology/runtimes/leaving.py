@@ -1,8 +1,8 @@
-"""Where a packet would leave an adopted fabric for a foreign network, by its nodes' routes. Pure.
+"""Finds where a packet would leave an adopted fabric for a foreign network, by its nodes' routes. Pure.
 
-A fabric that others have built need not be closed: a container may have a network card of the machine's engine and a
-default route through it, and the addresses of labs belong to strangers on the Internet. Policy rules and further
-tables are not followed, nor what a VXLAN device sends: its owner has chosen its peers.
+An adopted fabric need not be closed: a container may have a network card of the machine's engine and a default route
+through it, and the addresses of labs belong to others on the Internet. Policy rules and further tables are not
+followed, nor the packets of a VXLAN device: its owner has chosen its peers.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ LOCAL_KINDS = frozenset(
 )
 """Kinds of links that lead nowhere but through other devices of their node (ip-link(8))."""
 Outlets = Mapping[str, frozenset[str]]
-"""By node the devices that lead to no node of the fabric."""
+"""By node the devices that lead to no other node of the fabric."""
 
 
 def outlets_of(
     ends: Mapping[str, Sequence[LinkEnd]], joined: Collection[tuple[str, int]], states: Mapping[str, NodeState]
 ) -> Outlets:
-    """By node: cards, veths whose other end is not in the fabric, and bridges with such a member.
+    """Cards, veths whose other end is not in the fabric, and bridges with such a member, by node.
 
     ``joined`` are the veth ends, by node and index, whose other end is another node's.
     """
@@ -54,7 +54,8 @@ def way_out(states: Mapping[str, NodeState], outlets: Outlets, source: str, dst:
         if here in seen or node in owners.get(wanted, ()):
             continue
         seen.add(here)
-        for route in _best(states[node], wanted):
+        routes = (route for route in states[node].routes if route.kind == "unicast")
+        for route in best_routes(routes, wanted):
             if route.dev in outlets.get(node, ()) and not _is_for_a_node(states[node], route, owners):
                 return f"{node}: no route to {wanted} in the fabric; it would take {route}"
             waiting += _next(states[node], route, wanted, owners)
@@ -69,13 +70,8 @@ def _owners(states: Mapping[str, NodeState]) -> dict[Address, list[str]]:
     return owners
 
 
-def _best(state: NodeState, dst: Address) -> list[RouteState]:
-    """The routes of the longest prefix."""
-    return best_routes((route for route in state.routes if route.kind == "unicast"), dst)
-
-
 def _is_for_a_node(state: NodeState, route: RouteState, owners: Mapping[Address, Sequence[str]]) -> bool:
-    """Whether the next to have the packet is asked for by a node's address on the very link."""
+    """Return whether the next hop of a route is a node's address."""
     if route.via is not None:
         return route.via in owners
     return any(device == route.dev and interface.network == route.prefix for device, interface in state.addresses)
@@ -84,7 +80,7 @@ def _is_for_a_node(state: NodeState, route: RouteState, owners: Mapping[Address,
 def _next(
     state: NodeState, route: RouteState, dst: Address, owners: Mapping[Address, Sequence[str]]
 ) -> Iterator[tuple[str, Address]]:
-    """Who has the packet next; a tunnel's is another to its far end first."""
+    """The nodes that have the packet next; a tunnel sends another one to its far end."""
     link = state.links.get(route.dev or "")
     remotes = [text for name, text in link.parameters if name == "remote"] if link else []
     far = [address for address in owners if str(address) in remotes]

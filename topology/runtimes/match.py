@@ -1,6 +1,6 @@
-"""Which namespace is which node: by the name its owner gave it, or by the addresses it carries. Pure.
+"""Finds the namespace of each node: by the name its owner gave it, or by the addresses it carries. Pure.
 
-What is not there, or is there twice, is refused with all there is, every node at once.
+A node that is not there, or is there twice, is refused with all there is, every node at once.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from topology.kernels.rtnl.ends import LinkEnd
 from topology.model import NAME_MAX, Address, Node
 
 LISTED = 30
-"""How many namespaces a message lists: as many as a person reads."""
+"""Namespaces that a message lists."""
 Addresses = Mapping[Identity, frozenset[Address]]
 
 
 def by_name(name: str, found: Sequence[Found]) -> list[Found]:
-    """The namespaces of that name: those whose owner named them so, else those of a process of that name."""
-    named = [one for one in found if name in one.names]
-    return named or [one for one in found if name == one.process]
+    """The namespaces that their owners named so, else those of a process of that name."""
+    return [one for one in found if name in one.names] or [one for one in found if name == one.process]
 
 
 def named_and_right(nodes: Sequence[Node], found: Sequence[Found], addresses: Addresses) -> bool:
@@ -50,7 +49,7 @@ def match_nodes(nodes: Sequence[Node], found: Sequence[Found], addresses: Addres
 
 
 def _candidates(node: Node, found: Sequence[Found], addresses: Addresses) -> list[Found]:
-    """Who has the name and the addresses, else who has either: both kinds, because a name may be another fabric's."""
+    """Those with the name and the addresses, else those with either: a name may be another fabric's."""
     named = by_name(node.name, found)
     owners = [one for one in found if node.addresses and _carries(one, node, addresses)]
     return [one for one in named if one in owners] or [*named, *owners]
@@ -85,7 +84,7 @@ def there_is(found: Iterable[Found]) -> str:
     """One line: what could have been adopted."""
     there = [str(one) for one in found if not one.forbidden]
     more = f" and {len(there) - LISTED} more" if len(there) > LISTED else ""
-    return f"there is: {'; '.join(there[:LISTED]) or 'no namespace of anybody else'}{more}"
+    return f"there is: {'; '.join(there[:LISTED]) or 'no foreign namespace'}{more}"
 
 
 def maybe_joined(ends: Mapping[Identity, Sequence[LinkEnd]]) -> list[tuple[Identity, LinkEnd, Identity]]:
@@ -93,18 +92,11 @@ def maybe_joined(ends: Mapping[Identity, Sequence[LinkEnd]]) -> list[tuple[Ident
 
     A veth reports its peer's index, and small indexes are in every namespace: the kernel's namespace numbers decide.
     """
+    veths = [(identity, end, end.peer) for identity, known in ends.items() for end in known if end.peer is not None]
     by_ends: dict[tuple[int, int], list[Identity]] = {}
-    for identity, known in ends.items():
-        for end in known:
-            if end.peer is not None:
-                by_ends.setdefault((end.index, end.peer), []).append(identity)
-    return [
-        (identity, end, other)
-        for identity, known in ends.items()
-        for end in known
-        if end.peer is not None
-        for other in by_ends.get((end.peer, end.index), ())
-    ]
+    for identity, end, peer in veths:
+        by_ends.setdefault((end.index, peer), []).append(identity)
+    return [(one, end, other) for one, end, peer in veths for other in by_ends.get((peer, end.index), ())]
 
 
 def reachable(starts: Iterable[Identity], joined: Iterable[tuple[Identity, Identity]]) -> frozenset[Identity]:
@@ -138,16 +130,15 @@ def find_end(said: str, named: Mapping[str, Found], addresses: Addresses) -> tup
 
     ``named`` are the nodes by the names that ``node_names`` gave.
     """
+    everything = [*named.values()]
     try:
-        address = ip_address(said)
+        address: Address | None = ip_address(said)
+        owners = [one for one in everything if address in addresses.get(one.identity, ())]
     except ValueError:
-        own = [name for name, one in named.items() if said in one.names]
-        owners, found = own or [name for name, one in named.items() if said in (name, one.process)], None
-    else:
-        owners, found = [name for name, one in named.items() if address in addresses.get(one.identity, ())], address
+        address, owners = None, by_name(said, everything) or [one for name, one in named.items() if name == said]
     if len(owners) != 1:
-        seen = "; ".join(str(named[name]) for name in owners) or "none"
+        seen = "; ".join(map(str, owners)) or "none"
         raise NodeNotFound(
-            f"{said} - expected one namespace of this name or address - seen {seen}\n{there_is(named.values())}"
+            f"{said} - expected one namespace of this name or address - seen {seen}\n{there_is(everything)}"
         )
-    return owners[0], found
+    return next(name for name, one in named.items() if one is owners[0]), address

@@ -1,4 +1,4 @@
-"""What nodes are made of, and the one place where kinds of nodes are known by name."""
+"""The kinds of nodes, by name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 
 class Runtime(Protocol):
-    """Makes the nodes of a fabric on a kernel and wires them. A new kind is one module, named in RUNTIMES."""
+    """Makes or finds the nodes of a fabric on a kernel, and wires them. A new kind is one class, named in RUNTIMES."""
 
     needs_engine: ClassVar[bool]
-    """Whether the kernel must have a container engine."""
 
     def __init__(self, kernel: Kernel) -> None: ...
 
@@ -30,11 +29,11 @@ class Runtime(Protocol):
 ADOPTED = "adopted"
 """The kind of nodes of a foreign fabric: asked for by ``--adopt``."""
 RUNTIMES: Mapping[str, str] = {
-    "netns": "topology.runtimes.netns:NetnsRuntime",
-    "docker": "topology.runtimes.docker:DockerRuntime",
+    "netns": "topology.runtimes.built:NetnsRuntime",
+    "docker": "topology.runtimes.built:DockerRuntime",
     ADOPTED: "topology.runtimes.adopted:AdoptedRuntime",
 }
-"""Where each kind is; a kind's module, and the libraries it needs, are loaded only for who asks for it."""
+"""The module and class of each kind; a module and its libraries are loaded only when the kind is asked for."""
 
 
 def runtime_class(name: str) -> type[Runtime]:

@@ -16,8 +16,7 @@ from topology.kernels.host import HostKernel
 from topology.kernels.link import Reply
 from topology.kernels.rtnl.ends import LinkEnd, ends_request, read_ends, read_netnsid, tunnel_ports
 from topology.model import Fabric
-from topology.runtimes.adopted import Onlooker, named_ends, with_live_macs
-from topology.runtimes.described import described
+from topology.runtimes.adopted import Onlooker, described, named_ends, with_live_macs
 from topology.state import LinkState, NodeState, declared_state
 
 LIVE = "0a:00:00:00:00:01"
@@ -50,14 +49,9 @@ def test_ends_are_read_from_a_kernel(kernel: HostKernel) -> None:
 
 def test_every_tunnels_port_counts_by_its_kind() -> None:
     """Of all nodes: several ports of one kind, and a port at which both kinds listen, in different nodes."""
-    ends = {
-        "a": [LinkEnd("vx", 2, True, "vxlan", port=4900), LinkEnd("gnv", 3, True, "geneve", port=6082)],
-        "b": [
-            LinkEnd("vx", 2, True, "vxlan", port=6082),
-            LinkEnd("eth0", 3, True, "veth"),
-            LinkEnd("md", 4, True, "geneve"),
-        ],
-    }
+    geneve = [LinkEnd("gnv", 3, True, "geneve", port=6082), LinkEnd("md", 4, True, "geneve")]
+    vxlan = [LinkEnd("vx", 2, True, "vxlan", port=6082), LinkEnd("eth0", 5, True, "veth")]
+    ends = {"a": [LinkEnd("vx", 2, True, "vxlan", port=4900), *geneve], "b": vxlan}
     assert tunnel_ports(ends) == {"vxlan": {4900, 6082}, "geneve": {6082}}
 
 
@@ -69,7 +63,8 @@ def test_who_has_the_same_indexes_is_not_taken_for_a_peer(kernel: HostKernel) ->
     names = {name: there(number, name) for number, name in enumerate("abcd")}
     again = {f"again-{name}": f"/run/netns/{name}" for name in names}
     fds = kernel.agent.call("netns_adopt", paths=again, never=[]).get("fds", dict)
-    joined = Onlooker(kernel.agent).joined(names, {name: fds[f"again-{name}"] for name in names})
+    onlooker = Onlooker(kernel.agent)
+    joined = onlooker.joined(names, {name: fds[f"again-{name}"] for name in names}, onlooker.ends([*names]))
     words = {tuple(sorted((one[1], other[1]))) for one, _, other in joined}
     assert words == {(0, 1), (2, 3)}
 
@@ -89,7 +84,7 @@ def test_dump_that_is_no_dump_is_refused(dump: bytes) -> None:
 
 
 def live_states(fabric: Fabric) -> dict[str, NodeState]:
-    """The fabric as somebody built it who let the kernel choose the MACs."""
+    """The fabric with MACs that the kernel chose."""
     states = {node.name: declared_state(node) for node in fabric.nodes}
     return {
         name: replace(state, links={n: replace(link, mac=LIVE) for n, link in state.links.items()})
@@ -97,22 +92,15 @@ def live_states(fabric: Fabric) -> dict[str, NodeState]:
     }
 
 
-def test_mac_that_nobody_states_is_the_live_one() -> None:
-    """A MAC that the lab states stays, so that another is a difference; all others are what is there."""
-    fabric = vxlan_lab()
-    node = fabric["c1"]
-    stated = replace(node, devices=tuple(replace(d, mac="02:00:00:00:00:07") for d in node.devices))
-    nodes = tuple(stated if n.name == "c1" else n for n in fabric.nodes)
-    seen = with_live_macs(replace(fabric, nodes=nodes), live_states(fabric))
-    assert seen["c1"]["c1_v1"].mac == "02:00:00:00:00:07"
-    assert {device.mac for device in seen.devices if device.node != "c1"} == {LIVE}
-
-
-def test_device_that_is_not_there_keeps_its_derived_mac() -> None:
-    """What is missing is a difference of its own."""
+def test_mac_that_the_lab_does_not_state_is_the_live_one() -> None:
+    """A stated MAC stays, so that another is a difference, and so does that of a missing device; others are live."""
     fabric, states = vxlan_lab(), live_states(vxlan_lab())
-    states["c1"] = replace(states["c1"], links={})
-    assert with_live_macs(fabric, states)["c1"]["c1_v1"].mac == fabric["c1"]["c1_v1"].mac
+    stated = replace(fabric["c1"], devices=tuple(replace(d, mac="02:00:00:00:00:07") for d in fabric["c1"].devices))
+    states["c2"] = replace(states["c2"], links={})
+    seen = with_live_macs(replace(fabric, nodes=tuple(stated if n.name == "c1" else n for n in fabric.nodes)), states)
+    assert seen["c1"]["c1_v1"].mac == "02:00:00:00:00:07"
+    assert seen["c2"].devices == fabric["c2"].devices
+    assert {device.mac for device in seen.devices if device.node not in ("c1", "c2")} == {LIVE}
 
 
 def test_node_that_nobody_declared_is_described_as_it_is() -> None:

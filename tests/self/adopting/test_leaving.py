@@ -35,49 +35,38 @@ def fabric(a_default: RouteState | None = None, *r_routes: RouteState) -> dict[s
     }
 
 
-@pytest.mark.parametrize(
-    ("states", "dst", "way"),
-    [
-        (fabric(), "10.0.2.1", ""),
-        (fabric(), "10.0.1.254", ""),
-        (fabric(), OUTSIDE, ""),
-        (fabric(), "172.17.0.3", ""),
-        (
-            fabric(route("0.0.0.0/0", "eth0", "172.17.0.1")),
-            "10.0.2.1",
-            "a: no route to 10.0.2.1 in the fabric; it would take default via 172.17.0.1 dev eth0",
-        ),
-        (fabric(route("0.0.0.0/0", "eth0", "172.17.0.1", "blackhole")), "10.0.2.1", ""),
-        (fabric(route("0.0.0.0/0", "eth0", "172.17.0.3")), "10.0.2.1", ""),
-        (
-            fabric(route("0.0.0.0/0", "eth0")),
-            "10.0.2.1",
-            "a: no route to 10.0.2.1 in the fabric; it would take default dev eth0",
-        ),
-        (
-            fabric(None, route("10.0.2.1/32", "eth0", "172.17.0.1")),
-            "10.0.2.1",
-            "r: no route to 10.0.2.1 in the fabric; it would take 10.0.2.1/32 via 172.17.0.1",
-        ),
-        (fabric(None, route("0.0.0.0/0", "eth0", "172.17.0.1")), "10.0.2.1", ""),
-    ],
-    ids=[
-        "declared way",
-        "neighbour",
-        "no route",
-        "on the card's own network",
-        "default route of the source",
-        "refused",
-        "by the card to a node",
-        "default route without a gateway",
-        "router on the way",
-        "default route that is not taken",
-    ],
-)
-def test_way_out_is_found_where_the_routes_lead(states: dict[str, NodeState], dst: str, way: str) -> None:
-    """The longest prefix decides at each node; a gateway that is nobody's, behind a card, is outside."""
-    assert way_out(states, CARD, "a", ip_address(dst)).startswith(way)
-    assert bool(way_out(states, CARD, "a", ip_address(dst))) == bool(way)
+DEFAULT = "0.0.0.0/0"
+NEAR = "a: no route to 10.0.2.1 in the fabric; it would take default "
+WAYS = {
+    "declared way": (fabric(), "10.0.2.1", ""),
+    "neighbour": (fabric(), "10.0.1.254", ""),
+    "no route": (fabric(), OUTSIDE, ""),
+    "on the card's own network": (fabric(), "172.17.0.3", ""),
+    "default route of the source": (
+        fabric(route(DEFAULT, "eth0", "172.17.0.1")),
+        "10.0.2.1",
+        f"{NEAR}via 172.17.0.1 dev",
+    ),
+    "refused": (fabric(route(DEFAULT, "eth0", "172.17.0.1", "blackhole")), "10.0.2.1", ""),
+    "by the card to a node": (fabric(route(DEFAULT, "eth0", "172.17.0.3")), "10.0.2.1", ""),
+    "default route without a gateway": (fabric(route(DEFAULT, "eth0")), "10.0.2.1", f"{NEAR}dev eth0"),
+    "router on the way": (
+        fabric(None, route("10.0.2.1/32", "eth0", "172.17.0.1")),
+        "10.0.2.1",
+        "r: no route to 10.0.2.1",
+    ),
+    "default route that is not taken": (fabric(None, route(DEFAULT, "eth0", "172.17.0.1")), "10.0.2.1", ""),
+}
+
+
+@pytest.mark.parametrize("case", WAYS)
+def test_way_out_is_found_where_the_routes_lead(case: str) -> None:
+    """The longest prefix decides at each node; a gateway behind a card that is no node's is outside."""
+    states, dst, way = WAYS[case]
+    found = way_out(states, CARD, "a", ip_address(dst))
+    assert found.startswith(way)
+    assert bool(found) == bool(way)
+    assert way_out(states, {}, "a", ip_address(dst)) == ""
 
 
 def test_every_equal_way_is_followed() -> None:
@@ -108,28 +97,14 @@ def test_tunnel_is_followed_to_its_far_end_both_as_packet_and_as_route() -> None
     assert way_out(behind, {"b": frozenset({"eth0"})}, "a", ip_address(OUTSIDE)).startswith("b: no route to")
 
 
-def test_closed_fabric_is_not_searched() -> None:
-    """Where no device leads out, none is found, whatever the routes say."""
-    assert way_out(fabric(route("0.0.0.0/0", "eth0", "172.17.0.1")), {}, "a", ip_address("10.0.2.1")) == ""
-
-
 def test_devices_that_lead_to_nobody_are_told_from_those_that_stay() -> None:
     """Cards, unknown kinds and veths to strangers lead out, and so does the bridge that has one for a member."""
-    ends = {
-        "a": [
-            LinkEnd("lo", 1, True),
-            LinkEnd("eth0", 2, True),
-            LinkEnd("down0", 3, False),
-            LinkEnd("own", 4, True, "veth"),
-            LinkEnd("stranger", 5, True, "veth", 9, 0),
-            LinkEnd("joined", 6, True, "veth", 9, 1),
-            LinkEnd("br0", 7, True, "bridge"),
-            LinkEnd("gre1", 8, True, "gre"),
-            LinkEnd("wg0", 10, True, "wireguard"),
-        ],
-        "b": [LinkEnd("lo", 1, True), LinkEnd("joined", 9, True, "veth", 6, 0)],
-    }
-    links = {"stranger": LinkState("stranger", "veth", master="br0")}
-    states = {"a": node("a", {}, **links), "b": node("b", {})}
+    links = [("lo", True, ""), ("eth0", True, ""), ("down0", False, ""), ("own", True, "veth"), ("br0", True, "bridge")]
+    links += [("gre1", True, "gre"), ("wg0", True, "wireguard")]
+    here = [LinkEnd(name, index, up, kind) for index, (name, up, kind) in enumerate(links, 10)]
+    here += [LinkEnd("stranger", 5, True, "veth", 9, 0), LinkEnd("joined", 6, True, "veth", 9, 1)]
+    ends = {"a": here, "b": [LinkEnd("lo", 1, True), LinkEnd("joined", 9, True, "veth", 6, 0)]}
+    masters = {"stranger": LinkState("stranger", "veth", master="br0")}
+    states = {"a": node("a", {}, **masters), "b": node("b", {})}
     found = outlets_of(ends, {("a", 6), ("b", 9)}, states)
     assert found == {"a": frozenset({"eth0", "stranger", "br0", "wg0"})}

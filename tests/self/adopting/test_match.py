@@ -32,32 +32,24 @@ def carried(**by_number: str) -> Mapping[Identity, frozenset[Address]]:
 A, B = node("a", "10.0.0.1"), node("b", "10.0.0.2", "10.0.1.2")
 
 
-def test_node_is_found_by_its_name_or_its_addresses() -> None:
-    """A name is enough where nobody else has the addresses; all addresses are enough where nobody has the name."""
-    named, other = there(1, "x", "a"), there(2, "strange")
-    matched = match_nodes([A, B], [named, other], carried(n2="10.0.0.2 10.0.1.2 10.9.9.9"))
-    assert matched == {"a": named, "b": other}
+SWITCH = Node(name="sw", role="switch")
+STRANGE, NAMED, OTHER = there(2, "strange"), there(1, "a"), there(2, "a")
+MATCHED: Mapping[str, tuple[Node, list[Found], Mapping[Identity, frozenset[Address]], Found]] = {
+    "its name": (A, [NAMED, STRANGE], {}, NAMED),
+    "its addresses": (B, [there(1, "x"), STRANGE], carried(n2="10.0.0.2 10.0.1.2 10.9.9.9"), STRANGE),
+    "the name of a node without addresses": (SWITCH, [there(1, "sw"), STRANGE], carried(n2="10.0.0.1"), there(1, "sw")),
+    "the name, of two with the addresses": (A, [NAMED, STRANGE], carried(n1="10.0.0.1", n2="10.0.0.1"), NAMED),
+    "the addresses, of two of the name": (A, [NAMED, OTHER], carried(n1="10.9.9.9", n2="10.0.0.1"), OTHER),
+    "its process": (A, [there(1, process="a")], {}, there(1, process="a")),
+    "its name, before a process of that name": (A, [there(1, process="a"), OTHER], {}, OTHER),
+}
 
 
-def test_node_without_an_address_is_found_by_its_name() -> None:
-    """A bare switch needs its name."""
-    switch, found = Node(name="sw", role="switch"), there(1, "sw")
-    assert match_nodes([switch], [found, there(2, "a")], carried(n1="", n2="10.0.0.1")) == {"sw": found}
-
-
-def test_name_and_addresses_together_decide_between_two() -> None:
-    """Of two copies of a lab the one with the name is meant, and of two of the name the one with the addresses."""
-    one, two = there(1, "a"), there(2, "copy-a")
-    assert match_nodes([A], [one, two], carried(n1="10.0.0.1", n2="10.0.0.1")) == {"a": one}
-    one, two = there(1, "a"), there(2, "a")
-    assert match_nodes([A], [one, two], carried(n1="10.9.9.9", n2="10.0.0.1")) == {"a": two}
-
-
-def test_process_counts_only_where_nothing_is_named_so() -> None:
-    """A process's name is nobody's choice for a namespace."""
-    process, named = there(1, process="a"), there(2, "a")
-    assert match_nodes([A], [process], {}) == {"a": process}
-    assert match_nodes([A], [process, named], {}) == {"a": named}
+@pytest.mark.parametrize("case", MATCHED)
+def test_node_is_found_by_its_name_or_its_addresses(case: str) -> None:
+    """Either is enough where no other namespace has it; together they decide between two."""
+    node_, found, addresses, right = MATCHED[case]
+    assert match_nodes([node_], found, addresses) == {node_.name: right}
 
 
 REFUSED: Mapping[str, tuple[list[Found], Mapping[Identity, frozenset[Address]], str]] = {
@@ -76,6 +68,7 @@ REFUSED: Mapping[str, tuple[list[Found], Mapping[Identity, frozenset[Address]], 
     ),
     "the machine's own": ([there(1, "a", forbidden=True)], {}, "the machine's first or the run's own"),
     "part of a name": ([there(1, "ab"), there(2, "A")], {}, "seen none"),
+    "one address of two": ([there(1, "x")], carried(n1="10.0.0.1"), "seen none"),
 }
 
 
@@ -84,15 +77,9 @@ def test_node_that_cannot_be_told_is_refused(case: str) -> None:
     """The message names the node, what would be right, what was seen, and all there is."""
     found, addresses, words = REFUSED[case]
     with pytest.raises(NodeNotFound) as caught:
-        match_nodes([A], found, addresses)
+        match_nodes([node("a", "10.0.0.1", "10.0.1.1") if case == "one address of two" else A], found, addresses)
     assert words in str(caught.value)
     assert "there is: " in str(caught.value)
-
-
-def test_only_some_of_the_addresses_are_not_enough() -> None:
-    """Whoever carries one address of two is another node, or a broken one: without the name nobody can tell."""
-    with pytest.raises(NodeNotFound, match="b - expected"):
-        match_nodes([B], [there(1, "x")], carried(n1="10.0.0.2"))
 
 
 def test_one_namespace_is_not_two_nodes() -> None:

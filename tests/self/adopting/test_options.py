@@ -109,6 +109,7 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
     ):
         with pytest.raises(NotApplicable, match="only looked at, never changed"):
             change()
+    onlooker.apply(())
     assert cast(Any, live.kernel.agent).asked == []
 
 
@@ -120,14 +121,7 @@ def test_nothing_there_is_told_with_why_there_are_no_containers(monkeypatch: pyt
     first, *nodes, there, containers = str(caught.value).splitlines()
     assert first == "the fabric cannot be adopted"
     assert len(nodes) == len(vxlan_lab().nodes)
-    assert (there, containers) == ("there is: no namespace of anybody else", "no containers: no engine")
-
-
-def test_nothing_to_do_is_nothing_to_refuse() -> None:
-    """No operations change nothing."""
-    agent = opened().agent
-    Onlooker(agent).apply(())
-    assert cast(Any, agent).asked == []
+    assert (there, containers) == ("there is: no foreign namespace", "no containers: no engine")
 
 
 @pytest.mark.parametrize(
@@ -154,25 +148,20 @@ def test_pairs_belong_to_a_lab_where_one_is_named(tmp_path: Path) -> None:
     assert (alone.nodes, [str(pair) for pair in alone.pairs]) == ((), ["c1-c2-bridge"])
     with pytest.raises(pytest.UsageError, match="unknown node 'c1'"):
         load(config(tmp_path, **options, **{"--lab": None, "--adopt": False}))
+    assert load(config(tmp_path, **{"--map": "", "--lab": None})).nodes == ()
 
 
-def test_nothing_is_declared_for_the_map_of_what_is_there(tmp_path: Path) -> None:
-    """With a lab the map is of its nodes, without one of whatever there is."""
-    options = {"--adopt": True, "--map": ""}
-    assert load(cast(pytest.Config, Settings(tmp_path, **options))).name == "vxlan"
-    assert load(cast(pytest.Config, Settings(tmp_path, **options, **{"--lab": None}))).nodes == ()
-
-
-def test_map_goes_into_a_file_for_graphviz_or_nowhere(tmp_path: Path) -> None:
-    """A test's path behind a bare --map is not written over."""
-    with pytest.raises(pytest.UsageError, match=r"--map tests/overlay - expected a file for Graphviz, FILE.dot"):
-        draw_map(cast(pytest.Config, Settings(tmp_path, **{"--map": "tests/overlay"})), vxlan_lab())
-
-
-def test_nothing_is_kept_of_a_map(tmp_path: Path) -> None:
-    """What is built to be drawn goes, so that --keep is refused."""
-    with pytest.raises(pytest.UsageError, match="--map and --keep exclude each other"):
-        draw_map(cast(pytest.Config, Settings(tmp_path, **{"--map": "", "--keep": True})), vxlan_lab())
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"--map": "tests/overlay"}, r"--map tests/overlay - expected a file for Graphviz, FILE.dot"),
+        ({"--map": "", "--keep": True}, "--map and --keep exclude each other"),
+    ],
+)
+def test_map_goes_into_a_file_for_graphviz_or_nowhere(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    """A test's path behind a bare --map is not written over, and nothing of a map is kept."""
+    with pytest.raises(pytest.UsageError, match=words):
+        draw_map(cast(pytest.Config, Settings(tmp_path, **options)), vxlan_lab())
 
 
 def test_map_of_nothing_is_errored(

@@ -46,29 +46,6 @@ def test_pairs_of_a_file_are_those_that_must_arrive(name: str) -> None:
     assert {str(pair) for pair in fabric.pairs} == set(PAIRS[name].split())
 
 
-REFUSED = {
-    "iptables -t nat -A POSTROUTING -o eth1 -j MASQUERADE": "translates addresses (NAT)",
-    "ip link add br9 type bridge vlan_filtering 1": "'vlan_filtering 1'",
-    "bridge vlan add dev eth1 vid 10 pvid untagged": "'bridge vlan add dev eth1 vid 10 pvid untagged'",
-    "ip link add red type vrf table 10": "'vrf'",
-    "ip link add bond0 type bond mode 802.3ad": "'bond'",
-    "ip neigh add 10.0.0.9 lladdr 02:00:00:00:00:09 dev eth1": "'ip neigh add 10.0.0.9",
-    "ip rule add from 10.0.0.0/8 table 10": "'ip rule add from 10.0.0.0/8 table 10'",
-    "tc qdisc add dev eth1 root netem delay 5ms": "'tc qdisc add dev eth1",
-}
-"""What people configure that hopcheck cannot make, and how it is named."""
-ONE = """
-name: one
-topology:
-  nodes:
-    n:
-      kind: linux
-      exec:
-        - ip addr add 10.0.0.1/24 dev eth1
-        - LINE
-    o: {kind: linux, exec: [ip addr add 10.0.0.2/24 dev eth1]}
-  links: [{endpoints: ["n:eth1", "o:eth1"]}]
-"""
 LOOP = """
 name: loop
 topology:
@@ -81,15 +58,6 @@ topology:
     - endpoints: ["s1:p2", "s2:p2"]
     - endpoints: ["s1:p3", "a:eth1"]
 """
-
-
-@pytest.mark.parametrize("line", REFUSED)
-def test_what_cannot_be_made_is_refused_by_name(line: str) -> None:
-    """NAT, VLAN-aware bridges, VRFs, bonds and static neighbours are refused with their names, at their line."""
-    with pytest.raises(LabError) as caught:
-        load_clab_text(ONE.replace("LINE", line), "one.clab.yml")
-    assert str(caught.value).startswith("one.clab.yml:9:11: ")
-    assert REFUSED[line] in str(caught.value)
 
 
 def test_loop_at_layer_2_is_refused() -> None:

@@ -10,26 +10,19 @@ import pytest
 import topology
 from topology.derived_pairs import MAX_PAIRS
 from topology.export import EXPORTS, NAMES
-from topology.formats import FORMATS, clab, clab_file, clab_links, clab_roles, clab_wires
+from topology.formats import FORMATS, clab, clab_file, clab_grammar, clab_ip, clab_links, clab_roles
 
 PAGE = (Path(topology.__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 WORDS = set(re.findall(r"[\w.-]+", PAGE))
-KEYS = (
-    *(*clab_file.TOP, *clab_file.TOP_UNSEEN, *clab_file.TOPOLOGY, *clab_file.NODE, *clab_file.NODE_UNSEEN),
-    *(*clab_file.NODE_UNRUN, *clab_file.LINK, *clab_file.LINK_UNSEEN, *clab_file.END, *clab_wires.OUTSIDE),
-    *(
-        clab_file.TITLE,
-        clab_file.PAIRS,
-        clab_file.SPREADS,
-        clab_file.ROLE,
-        clab_file.LEVEL,
-        *clab.KINDS,
-        *clab_links.KINDS,
-    ),
-    *(word for grammar in clab_links.OPTIONS.values() for word in grammar.settings if word != "vni"),
-    *(word for word in (*clab_links.SET.settings, *clab_links.SET.flags) if word != "down"),
-    *sorted(set(clab_roles.GROUPS.values())),
-)
+LISTS = (clab_file.TOP, clab_file.TOPOLOGY, clab_file.NODE, clab_file.NODE_UNSEEN, clab_file.NODE_UNRUN)
+SETTINGS = (*(grammar.settings for grammar in clab_grammar.OPTIONS.values()), clab_grammar.LINK_SET.settings)
+KEYS = {
+    *(word for text in (*LISTS, clab_file.LINK, clab_file.END) for word in text.split()),
+    *(clab_file.TITLE, clab_file.PAIRS, clab_file.SPREADS, clab_file.ROLE, clab_file.LEVEL),
+    *(*clab.KINDS, *clab_grammar.KINDS, *clab_links.OUTSIDE, "up", "nomaster"),
+    *({word.partition("=")[0] for text in SETTINGS for word in text.split()} - {"vni"}),
+    *clab_roles.GROUPS.values(),
+}
 
 
 @pytest.mark.parametrize("key", sorted(KEYS))
@@ -42,7 +35,7 @@ def test_every_suffix_and_figure_is_on_the_page() -> None:
     """Every format, name and bound stands on the page."""
     assert all(f"`{suffix}`" in PAGE for suffix in (*FORMATS, *EXPORTS))
     assert all(f"--export {name}" in PAGE or f"`{name}`" in PAGE for name in NAMES)
-    assert f"{clab_wires.DEFAULT_MTU} in containerlab" in PAGE
-    assert f"uses {clab_links.VXLAN_PORT}" in PAGE
+    assert f"{clab_links.DEFAULT_MTU} in containerlab" in PAGE
+    assert f"uses {clab_ip.VXLAN_PORT}" in PAGE
     assert f"up to {MAX_PAIRS}" in PAGE
     assert f"{clab.MAX_LINES:,} exec lines".replace(",", " ") in PAGE

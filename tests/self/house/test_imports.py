@@ -260,7 +260,7 @@ BROKEN: tuple[tuple[Rule, str, str], ...] = (
     (topology_imports_downwards, "topology/expected.py", "from topology.kernels.link import Agent"),
     (topology_imports_downwards, "topology/plan.py", "from topology.formats.lab import load_lab"),
     (topology_imports_downwards, "topology/packet.py", "from topology.expected import ExpectedHop"),
-    (topology_imports_downwards, "topology/state.py", "from topology.runtimes.netns import x"),
+    (topology_imports_downwards, "topology/state.py", "from topology.runtimes.built import x"),
     (topology_imports_downwards, "topology/formats/x.py", "from topology.expected import check_pairs"),
     (topology_imports_downwards, "topology/export/x.py", "from topology.formats.clab import load_clab"),
     (topology_imports_downwards, "topology/derived_pairs.py", "from topology.formats.expect import with_pairs"),

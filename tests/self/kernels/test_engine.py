@@ -23,8 +23,8 @@ from topology.kernels.link import Reply
 from topology.kernels.ownership.processes import Owner
 from topology.kernels.registry import Kernel
 from topology.model import Fabric, Node
-from topology.runtimes import docker
-from topology.runtimes.docker import DockerRuntime, is_static
+from topology.runtimes import built
+from topology.runtimes.built import DockerRuntime, is_static
 
 DEAD = "{}/boot before/ns/1/1"
 
@@ -292,7 +292,7 @@ def test_process_of_another_machine_is_not_entered(
     client: Client, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An engine in a virtual machine counts processes otherwise: a process of ours with that number is left alone."""
-    monkeypatch.setattr(docker, "EXEC_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(built, "EXEC_TIMEOUT_S", 0.05)
     carrier = Carrier(client, environment=lambda _: environment)
     with pytest.raises(EngineError, match="node a - expected process 7 on this machine - seen another"):
         bring_up(carrier)

@@ -28,10 +28,10 @@ from reports.judge.isolation import (
     judge_outward,
     judge_surroundings,
 )
+from topology.expected import expected_journey
 from topology.formats.lab import load_lab
 from topology.isolation.domains import domains, reached, transit
 from topology.isolation.forgery import control, forgeries, targets
-from topology.isolation.outside import way_outwards
 from topology.model import Fabric
 from topology.packet import Probe
 from topology.refs import PortRef
@@ -92,7 +92,7 @@ def outward(name: str) -> OutwardSeen:
     entry = case(name, what="outward")
     probe = Probe("l1", "198.51.100.1", lab()["l1"].address, ip_address("198.51.100.1"))
     probe = replace(probe, nonce=bytes.fromhex(entry["nonce"]))
-    return OutwardSeen(probe, way_outwards(lab(), probe), sightings(entry), entry["refusal"])
+    return OutwardSeen(probe, expected_journey(lab(), probe), sightings(entry), entry["refusal"])
 
 
 def told(finding: Finding, *words: str) -> None:

@@ -1,4 +1,4 @@
-"""Who can forge which VXLAN packets, and what must come of them; what is outside a fabric."""
+"""Forged packets of each node, where their frames must be, and what is outside a fabric."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from tests.self.builders import reference, reference_text, vxlan_lab
 from tests.self.shapes import shape
 from topology.errors import NotApplicable
+from topology.expected import expected_journey
 from topology.formats.lab import load_lab, load_lab_text
 from topology.isolation.domains import flooded_from
 from topology.isolation.forgery import (
@@ -27,11 +28,11 @@ from topology.isolation.forgery import (
     spread_over,
     targets,
 )
-from topology.isolation.outside import outside, probes_outwards, way_outwards
+from topology.isolation.outside import outside, probes_outwards
 from topology.model import Fabric, Geneve, Isolation, Node, Vxlan
 from topology.refs import PortRef
 
-TENANTS = load_lab("two-tenants")
+TENANTS, GENEVE = load_lab("two-tenants"), load_lab("geneve")
 
 
 def inroads(fabric: Fabric, vtep: str) -> Mapping[str, Inroad]:
@@ -45,23 +46,21 @@ def forged(fabric: Fabric, vtep: str, node: str) -> dict[str | None, Forgery]:
     return {forgery.kind: forgery for forgery in forgeries(fabric, inroads(fabric, vtep)[node])}
 
 
-def test_the_first_of_each_role_that_reaches_a_vtep_forges() -> None:
-    """In the small lab a leaf, the spine, the other VTEP's switch and a routed customer reach each VTEP."""
-    assert list(inroads(vxlan_lab(), "v1:vx")) == ["l1", "s1", "v2", "c3"]
-    assert all(inroad.through is None for inroad in inroads(vxlan_lab(), "v1:vx").values())
-
-
-def test_bridged_customers_reach_no_vtep() -> None:
-    """Customers without a route to the underlay forge nothing; the leaf and the spine do."""
-    assert list(inroads(TENANTS, "l1:vx-red")) == ["l2", "s1"]
-
-
-def test_a_spine_forges_through_the_tunnel_that_crosses_it() -> None:
-    """In the reference lab spine 2 has no route to a VTEP, but passes itself off as the tunnel's other end."""
-    found = inroads(reference(), "con_ns3:vxlan-cont")
-    assert list(found) == ["lc1", "sc2", "con_ns1", "cs1"]
-    assert found["sc2"].through == reference()["lc1"].gre
-    assert found["cs1"].through is None
+@pytest.mark.parametrize(
+    ("lab", "vtep", "forgers"),
+    [
+        (vxlan_lab(), "v1:vx", ["l1", "s1", "v2", "c3"]),
+        (TENANTS, "l1:vx-red", ["l2", "s1"]),
+        (reference(), "con_ns3:vxlan-cont", ["lc1", "sc2", "con_ns1", "cs1"]),
+    ],
+    ids=["routed customer", "bridged customers", "spine under a tunnel"],
+)
+def test_the_first_of_each_role_that_reaches_a_vtep_forges(lab: Fabric, vtep: str, forgers: list[str]) -> None:
+    """Only a spine without a route to the VTEP goes through the tunnel that crosses it, as its other end."""
+    found = inroads(lab, vtep)
+    assert list(found) == forgers
+    through = {name: inroad.through for name, inroad in found.items() if inroad.through is not None}
+    assert through == ({"sc2": lab["lc1"].gre} if lab == reference() else {})
 
 
 def changed(fabric: Fabric, change: Callable[[Node], Node]) -> Fabric:
@@ -69,7 +68,7 @@ def changed(fabric: Fabric, change: Callable[[Node], Node]) -> Fabric:
     return replace(fabric, nodes=tuple(change(node) for node in fabric.nodes))
 
 
-def test_a_vtep_that_nobody_reaches_is_a_target_without_forgers() -> None:
+def test_a_vtep_out_of_reach_is_a_target_without_forgers() -> None:
     """Without addresses on the spine and routes at the leaves there is no way to it, and it is not left out."""
 
     def cut(node: Node) -> Node:
@@ -84,30 +83,25 @@ def test_a_vtep_that_nobody_reaches_is_a_target_without_forgers() -> None:
 def test_each_forgery_is_wrong_in_one_thing() -> None:
     """VNI, source, I flag or a reserved bit; all else is the peer's."""
     made = forged(TENANTS, "l1:vx-red", "s1")
-    peer, stranger = ip_address("10.2.0.2"), ip_address("10.1.0.1")
+    peer, foreign = ip_address("10.2.0.2"), ip_address("10.1.0.1")
     assert {kind: (f.source, f.vni, f.flags) for kind, f in made.items()} == {
         "undeclared-vni": (peer, 101, I_FLAG),
-        "foreign-source": (stranger, 100, I_FLAG),
+        "foreign-source": (foreign, 100, I_FLAG),
         "clear-i-flag": (peer, 100, 0),
         "reserved-bit": (peer, 100, 0x88),
-        "other-vni": (stranger, 200, I_FLAG),
+        "other-vni": (foreign, 200, I_FLAG),
     }
 
 
-def test_the_peer_itself_takes_a_strangers_address() -> None:
-    """Who is the peer forges from an address that nobody in the fabric has."""
+def test_the_peer_itself_takes_an_address_outside() -> None:
+    """The peer forges from an address that no node has; in a lab with one VNI there is no other tenant's."""
     assert str(forged(TENANTS, "l1:vx-red", "l2")["foreign-source"].source) == "198.51.100.1"
-
-
-def test_a_lab_with_one_vni_has_no_other_tenants() -> None:
-    """There is nothing to forge into."""
     assert "other-vni" not in forged(reference(), "con_ns1:vxlan-cont", "lc1")
-    assert "other-vni" not in forged(vxlan_lab(), "v1:vx", "l1")
 
 
 def test_what_is_accepted_has_its_places_what_is_refused_has_none() -> None:
-    """By Linux's own doing strangers are accepted and reserved bits refused; a lab may declare the opposite."""
-    there, other = (flooded_from(TENANTS, vxlan(TENANTS, name)) for name in ("vx-red", "vx-blue"))
+    """By Linux's own doing foreign sources are accepted and reserved bits refused; a lab may declare the opposite."""
+    there, other = (flooded_from(TENANTS, vtep) for vtep in TENANTS["l1"].all(Vxlan))
     made = forged(TENANTS, "l1:vx-red", "s1")
     assert made["foreign-source"].expected == there
     assert made["other-vni"].expected == other
@@ -119,12 +113,6 @@ def test_what_is_accepted_has_its_places_what_is_refused_has_none() -> None:
     opposite = replace(TENANTS, isolation=Isolation("refused", "accepted"))
     made = forged(opposite, "l1:vx-red", "s1")
     assert {kind for kind, forgery in made.items() if forgery.expected} == {"reserved-bit"}
-
-
-def vxlan(fabric: Fabric, name: str) -> Vxlan:
-    found = fabric["l1"][name]
-    assert isinstance(found, Vxlan)
-    return found
 
 
 def test_another_tenants_vni_at_a_vtep_without_it_is_refused() -> None:
@@ -154,9 +142,11 @@ def test_an_undeclared_vni_is_declared_nowhere() -> None:
 
 def test_the_control_is_the_peers_own() -> None:
     """Nothing is wrong with it, and its frame is expected behind the VTEP."""
-    found = control(TENANTS, inroads(TENANTS, "l2:vx-blue")["s1"])
-    assert (found.kind, str(found.source), found.vni, found.flags) == (None, "10.1.0.2", 200, I_FLAG)
-    assert found.expected == flooded_from(TENANTS, TENANTS["l2"]["vx-blue"])  # type: ignore[arg-type]
+    for fabric, name in ((TENANTS, "l2:vx-blue"), (GENEVE, "l2:red-l1")):
+        inroad = inroads(fabric, name)["s1"]
+        found, vtep = control(fabric, inroad), inroad.vtep
+        assert (found.kind, found.source, found.vni, found.flags) == (None, vtep.remote, vtep.vni, I_FLAG)
+        assert found.expected == flooded_from(fabric, vtep)
 
 
 @pytest.mark.parametrize(("count", "most"), [(0, 3), (3, 3), (4, 3), (100, 8), (7, 1)])
@@ -192,38 +182,37 @@ def test_every_node_probes_outwards_in_each_version_that_it_has() -> None:
 def test_the_way_outwards_ends_inside() -> None:
     """The customer's default route ends at its leaf, which has no route; a node without one does not even send."""
     probes = [probe for name in ("cs5", "con_ns2") for probe in probes_outwards(reference(), reference()[name])]
-    with_way, without = (way_outwards(reference(), probe) for probe in probes)
+    with_way, without = (expected_journey(reference(), probe) for probe in probes)
     assert with_way.dropped == "lc1: no route to 198.51.100.1"
     assert with_way.paths[0].hops[-1].ref == reference()["lc1"]["lc1-bridge1"].ref
     assert without.paths[0].hops == ()
 
 
-GENEVE = load_lab("geneve")
-TUNNEL = next(tunnel for tunnel in GENEVE.all(Geneve) if str(tunnel.ref) == "l2:red-l1")
-
-
 def test_each_forgery_of_geneve_is_wrong_in_one_thing() -> None:
     """VNI, source, protocol type or an option; all else is the peer's, and all of it must be refused."""
     made = forged(GENEVE, "l2:red-l1", "s1")
-    peer, stranger = ip_address("10.1.1.2"), ip_address("10.1.1.1")
+    peer, foreign = ip_address("10.1.1.2"), ip_address("10.1.1.1")
     assert {kind: (f.source, f.port, f.vni, f.protocol, f.critical) for kind, f in made.items()} == {
         "undeclared-vni": (peer, 6081, 8, ETHERNET, False),
-        "foreign-source": (stranger, 6081, 7, ETHERNET, False),
+        "foreign-source": (foreign, 6081, 7, ETHERNET, False),
         "unknown-protocol": (peer, 6081, 7, UNKNOWN_PROTOCOL, False),
         "critical-option": (peer, 6081, 7, ETHERNET, True),
         "other-vni": (peer, 6082, 9, ETHERNET, False),
     }
     assert all(forgery.expected == frozenset() for forgery in made.values())
-    assert control(GENEVE, inroads(GENEVE, "l2:red-l1")["s1"]).expected == flooded_from(GENEVE, TUNNEL)
+    words = {kind: str(forgery) for kind, forgery in made.items()}
+    assert words["undeclared-vni"] == "Geneve from 10.1.1.2 with VNI 8"
+    assert words["unknown-protocol"].endswith("with VNI 7 and protocol type 0x88b5")
+    assert words["critical-option"].endswith("with VNI 7 and a critical option that nobody knows")
 
 
-def test_a_labs_word_on_strangers_is_about_vxlan() -> None:
+def test_declared_foreign_sources_are_about_vxlan() -> None:
     """Whatever it says, a Geneve tunnel takes packets of its far end alone."""
     fabric = replace(GENEVE, isolation=Isolation("accepted", "accepted"))
     assert not any(forgery.expected for forgery in forged(fabric, "l2:red-l1", "s1").values())
 
 
-def test_the_peer_of_another_tunnel_with_that_vni_is_no_stranger() -> None:
+def test_the_peer_of_another_tunnel_with_that_vni_is_no_foreign_source() -> None:
     """Leaf 2 is leaf 1's peer under VNI 7, if not this tunnel's, so it says its other address."""
     assert str(forged(GENEVE, "l1:red-l3", "l2")["foreign-source"].source) == "10.2.2.2"
 
@@ -239,14 +228,6 @@ def test_a_peer_of_two_tenants_reaches_both() -> None:
     assert PortRef("l2", "blue-l1") in made["other-vni"].expected
 
 
-def test_what_is_wrong_with_a_packet_is_said() -> None:
-    """Each forgery's words name its protocol, its source and what is odd about it."""
-    words = {kind: str(forgery) for kind, forgery in forged(GENEVE, "l2:red-l1", "s1").items()}
-    assert words["undeclared-vni"] == "Geneve from 10.1.1.2 with VNI 8"
-    assert words["unknown-protocol"].endswith("with VNI 7 and protocol type 0x88b5")
-    assert words["critical-option"].endswith("with VNI 7 and a critical option that nobody knows")
-
-
 @pytest.mark.parametrize(
     ("lab", "vxlan", "geneve"),
     [
@@ -256,7 +237,7 @@ def test_what_is_wrong_with_a_packet_is_said() -> None:
         ("documented", [], []),
     ],
 )
-def test_bridged_target_is_one_that_somebody_reaches(lab: str, vxlan: list[str], geneve: list[str]) -> None:
+def test_bridged_target_is_one_that_another_node_reaches(lab: str, vxlan: list[str], geneve: list[str]) -> None:
     """A tunnel device that is routed, or of another kind, is none."""
     assert [str(target) for target in bridged(shape(lab), Vxlan)] == vxlan
     assert [str(target) for target in bridged(shape(lab), Geneve)] == geneve

@@ -13,10 +13,9 @@ from topology.expected import expected_journey
 from topology.model import Fabric
 from topology.mtu import device_mtu
 from topology.packet import Probe
-from topology.paths import MAKERS, fabric_of, path
+from topology.paths import PATHS, fabric_of, mtu_of, path
 from topology.plan import make_plan
 
-TUNNELS = {"veth": (), "bridge": (), "vxlan": ("vxlan",), "gre": ("gre",), "vxlan-in-gre": ("gre", "vxlan")}
 MTUS = {"veth": 1500, "bridge": 1500, "vxlan": 1450, "gre": 1476, "vxlan-in-gre": 1426}
 
 
@@ -29,28 +28,22 @@ def probe_of(name: str) -> Probe:
 @pytest.fixture(scope="module")
 def every() -> Fabric:
     """All paths at once."""
-    return fabric_of(MAKERS)
+    return fabric_of(PATHS)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", PATHS)
 def test_path_carries_what_its_name_says(name: str, every: Fabric) -> None:
-    """A packet between the measured addresses arrives, inside exactly the tunnels of the path."""
+    """A packet between the measured addresses arrives, inside exactly the tunnels of the path, at the table's MTU."""
     journey = expected_journey(every, probe_of(name))
     assert not journey.dropped
     widest = max((hop.layers for hop in journey.paths[0].hops), key=len)
-    assert tuple(layer for layer, _ in widest if layer in ("gre", "vxlan")) == TUNNELS[name]
+    assert tuple(layer for layer, _ in widest if layer in ("gre", "vxlan")) == PATHS[name]
+    node = every[path(name).source]
+    device = next(d for d in node.devices if path(name).src in {i.ip for i in d.addresses})
+    assert device_mtu(node, device) == mtu_of(name) == MTUS[name]
 
 
-@pytest.mark.parametrize("name", MAKERS)
-def test_measured_devices_have_the_tables_mtu(name: str, every: Fabric) -> None:
-    """What is measured goes out of a device of the MTU that the module's table states."""
-    known = path(name)
-    node = every[known.source]
-    device = next(d for d in node.devices if known.src in {i.ip for i in d.addresses})
-    assert device_mtu(node, device) == MTUS[name]
-
-
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", PATHS)
 def test_simulated_kernels_agree(name: str, every: Fabric) -> None:
     """What the plan tells a kernel carries the packet as the model expects."""
     probe = replace(probe_of(name), protocol="icmp")

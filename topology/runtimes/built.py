@@ -1,4 +1,7 @@
-"""Nodes that are containers of docker's engine, without a network of the engine's: our links are all they have."""
+"""Nodes that are made for the run: named network namespaces, or containers of docker's engine.
+
+A container has no network of the engine's: our links are all it has.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,21 @@ from topology.wait import wait_for
 BUSYBOX = "/bin/busybox"
 EXEC_TIMEOUT_S = 5.0
 FIX = "on Debian: apt-get install busybox-static"
+
+
+class NetnsRuntime:
+    """Each node is a namespace under /run/netns of the kernel's agent."""
+
+    needs_engine = False
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def bring_up(self, fabric: Fabric) -> Netlink:
+        """Build the whole fabric."""
+        netlink = Netlink(self._kernel.agent)
+        netlink.build(make_plan(fabric))
+        return netlink
 
 
 class DockerRuntime:
@@ -39,7 +57,7 @@ class DockerRuntime:
         return netlink
 
     def _busybox(self) -> bytes:
-        """The static busybox of whichever machine the agent is on: the whole userland of a node."""
+        """The static busybox of the agent's machine: the whole userland of a node."""
         try:
             data = self._kernel.agent.call("read_bytes", path=BUSYBOX).body
         except AgentError as error:
@@ -49,27 +67,24 @@ class DockerRuntime:
         return data
 
     def _check(self, containers: list[Container]) -> None:
-        """An engine in a virtual machine counts processes otherwise: none of them may be taken for one of ours.
-
-        An engine calls a container started while its process may still be about to become the node's program.
-        """
-        strange = containers
+        """Wait until each process has its node's proof; an engine in a virtual machine counts processes otherwise."""
+        unproven = containers
 
         def all_ours() -> bool:
-            nonlocal strange
-            strange = self._without_proof(strange)
-            return not strange
+            nonlocal unproven
+            unproven = self._without_proof(unproven)
+            return not unproven
 
         try:
             wait_for(all_ours, EXEC_TIMEOUT_S, "the containers' programs")
         except DeadlineExceeded:
             raise EngineError(
-                f"container engine - node {strange[0].name} - expected process {strange[0].pid} on this machine"
+                f"container engine - node {unproven[0].name} - expected process {unproven[0].pid} on this machine"
                 " - seen another - is the engine in a virtual machine?"
             ) from None
 
     def _without_proof(self, containers: list[Container]) -> list[Container]:
-        """Those whose process does not have the environment that was given to them."""
+        """The containers whose process does not have the environment that was given to them."""
         files = [[None, f"/proc/{container.pid}/environ"] for container in containers]
         texts = self._kernel.agent.call("read_files", files=files).get("texts", list)
         both = zip(containers, texts, strict=True)
@@ -77,5 +92,5 @@ class DockerRuntime:
 
 
 def is_static(program: bytes) -> bool:
-    """Whether a program is an ELF file that asks for no dynamic loader (elf(5): no PT_INTERP segment)."""
+    """Return whether a program is an ELF file without a dynamic loader (elf(5): no PT_INTERP segment)."""
     return program[:4] == b"\x7fELF" and b"/ld-linux" not in program and b"/ld-musl" not in program

@@ -19,7 +19,7 @@ from tests.lifecycle.kit.suite import SuiteRun
 from tests.lifecycle.kit.watch import watched_network
 from topology.errors import EngineError, KernelUnavailable, NotApplicable
 from topology.formats.lab import load_lab
-from topology.formats.pairs_alone import load_pairs_text
+from topology.formats.pairs_files import load_pairs_text
 from topology.kernels.guest import GuestKernel
 from topology.kernels.here import HereKernel
 from topology.kernels.netlink import Netlink

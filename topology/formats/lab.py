@@ -14,6 +14,7 @@ from topology.errors import LabError, Problem, UnknownName
 from topology.formats.lab_checks import MAX_PROBLEMS, problems_of
 from topology.formats.lab_draft import build
 from topology.formats.lab_refusals import ALL, read_spec
+from topology.formats.lab_schema import LabSpec
 from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import Tree, parse
 from topology.model import Fabric
@@ -25,12 +26,12 @@ LABS = Path(__file__).resolve().parent.parent / "labs"
 
 
 def known_labs() -> tuple[str, ...]:
-    """The names of the labs that come with hopcheck."""
+    """Return the names of the labs that come with hopcheck."""
     return tuple(sorted(path.stem for path in LABS.glob("*.yaml")))
 
 
 def lab_path(source: str | Path) -> Path:
-    """The file that a name or a path means: text without a slash or suffix is the name of a lab.
+    """Return the file of a name or a path: text without a slash or suffix is the name of a lab.
 
     Raises UnknownName for a name that no known lab has.
     """
@@ -42,7 +43,7 @@ def lab_path(source: str | Path) -> Path:
 
 
 def load_lab(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
-    """The fabric that a lab file declares; ``source`` is the name of a known lab or a path.
+    """Return the fabric that a lab file declares; ``source`` is the name of a known lab or a path.
 
     ``extra_checks`` look at a fabric that is otherwise sound; their problems are reported like the others.
     Raises LabError with every problem of the content, UnknownName for an unknown lab, and Misuse for a file
@@ -54,10 +55,10 @@ def load_lab(source: str | Path, *, extra_checks: Sequence[FabricCheck] = ()) ->
 
 
 def load_lab_text(text: str, file: str = "<lab>", *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
-    """The fabric that the text of a lab file declares; ``file`` is its name in messages."""
+    """Return the fabric that the text of a lab file declares; ``file`` is its name in messages."""
     refuse_too_long(len(text), file)
     tree, form = parse(text, file)
-    # What is left out for its form (a key given twice) may be what any other line needs.
+    # A part that is left out for its form (a key given twice) may be what any other line needs.
     return fabric_of(tree, file, form, ALL if form else (), extra_checks)
 
 
@@ -68,16 +69,16 @@ def fabric_of(
     spoiled: Collection[str] = (),
     extra_checks: Sequence[FabricCheck] = (),
 ) -> Fabric:
-    """The fabric that a lab file's tree declares, by every check that what is ``spoiled`` already does not mislead.
+    """Return the fabric that a lab file's tree declares; checks that need a ``spoiled`` section are not run.
 
     Raises LabError with the problems ``found`` before, and all further ones.
     """
-    spec, refused = read_spec(tree)
-    problems = [*found, *refused.problems[:MAX_PROBLEMS]]
+    spec, refused, more = read_spec(tree, LabSpec)
+    problems = [*found, *refused[:MAX_PROBLEMS]]
     if spec is None:
         raise LabError(problems)
     draft = build(spec, tree, file)
-    problems += problems_of(draft, refused.spoiled.union(spoiled))
+    problems += problems_of(draft, more.union(spoiled))
     if not problems:
         problems += [problem for check in extra_checks for problem in check(draft.fabric)]
     if problems:

@@ -1,4 +1,4 @@
-"""What the schema says against a lab file, in the file's own words and places.
+"""Reads a file by its schema; errors become problems in the file's own words and places.
 
 A part that the schema refuses is left out and its section is *spoiled*: checks that would blame other lines
 for the missing part are not run, all others are. So one reading reports every problem, and no echoes.
@@ -6,28 +6,25 @@ for the missing part are not run, all others are. So one reading reports every p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import TypeAlias
+from typing import Annotated, TypeAlias, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from topology.errors import Problem
-from topology.formats import lab_schema as schema
+from topology.formats.lab_schema import LACKS, Spec
 from topology.formats.lab_values import shown, suggest
 from topology.formats.yaml_positions import Plain, Step, Tree, locate
 
 Path: TypeAlias = tuple[Step, ...]
+SpecT = TypeVar("SpecT", bound=Spec)
 
 DEVICES = frozenset({"links", "bridges", "vlan", "vxlan", "geneve", "gre"})
 """The sections that declare devices."""
 ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation"}
-_KEY = "[key]"
-_COMPARED = 20
-_STAND_INS: Mapping[str, str] = {"lab": "lab", "role": "customer"}
-_NEEDED: Mapping[str, str] = {
+NEEDED: Mapping[str, str] = {
     "lab": "lab: NAME",
     "nodes": "nodes: with one mapping for each node's name",
     "role": "role: leaf, spine, switch or customer",
@@ -37,6 +34,7 @@ _NEEDED: Mapping[str, str] = {
     "local": "local: an address of this node",
     "remote": "remote: the address of the tunnel's other end",
     "endpoints": "endpoints: [node:interface, node:interface]",
+    "pairs": "pairs: with lines of '- {source: ..., target: ..., kind: ...}'",
     "source": "source: NODE",
     "target": "target: NODE",
     "kind": "kind: how the traffic is carried",
@@ -44,105 +42,97 @@ _NEEDED: Mapping[str, str] = {
     "at-least": "at-least: a part of the bare path's throughput, as 40 %",
     "over": "over: one-way or all-ways",
 }
+_KEY = "[key]"
+_COMPARED = 20
+_STAND_INS: Mapping[str, str] = {"lab": "lab", "role": "customer"}
+_HARMLESS = frozenset({"role", "lab", "title", "mtu", "mac", "routing"})
 
 
-@dataclass
-class Refused:
-    """What the schema refuses: the problems, the paths to leave out, and the sections that this spoils."""
-
-    problems: list[Problem] = field(default_factory=list)
-    cuts: set[Path] = field(default_factory=set)
-    spoiled: set[str] = field(default_factory=set)
-
-
-def read_spec(tree: Tree) -> tuple[schema.LabSpec | None, Refused]:
-    """The file by its schema, or what is left of it without its refused parts; None where that is nothing."""
+def read_spec(tree: Tree, schema: type[SpecT]) -> tuple[SpecT | None, list[Problem], set[str]]:
+    """Return the file without its refused parts (None if nothing is left), the problems, and the spoiled sections."""
     plain = tree.plain()
-    refused = Refused()
     if not isinstance(plain, dict):
-        refused.problems.append(
-            Problem(tree.where, f"the file holds {shown(plain)}", "a mapping, starting with 'lab: NAME'")
-        )
-        return None, refused
+        right = f"a mapping, starting with '{next(iter(schema.model_fields))}:'"
+        return None, [Problem(tree.where, f"the file holds {shown(plain)}", right)], set()
     try:
-        return schema.LabSpec.model_validate(plain), refused
+        return schema.model_validate(plain), [], set()
     except ValidationError as error:
-        _refuse(error.errors(include_url=False), tree, refused)
-    try:
-        return schema.LabSpec.model_validate(_without(plain, refused.cuts)), refused
-    except ValidationError:
-        return None, refused
-
-
-def _refuse(errors: Sequence[ErrorDetails], tree: Tree, refused: Refused) -> None:
+        errors = error.errors(include_url=False)
     unknown: dict[Path, list[str]] = {}
-    for error in errors:
-        if error["type"] == "extra_forbidden":
-            unknown.setdefault(error["loc"][:-1], []).append(str(error["loc"][-1]))
-    for error in errors:
-        path = error["loc"]
-        beside = unknown.get(path[:-1], [])[:_COMPARED]
-        misspelt = error["type"] == "missing" and get_close_matches(str(path[-1]), beside, n=1)
-        if not misspelt:
-            refused.problems.append(_problem(error, tree))
-        named = path[:-1] if path[-1] == _KEY else path
-        extra = error["type"] == "extra_forbidden"
-        refused.cuts.add(named if extra else named[: 4 if named[0] == "nodes" else 2])
-        refused.spoiled |= _spoiled(named, extra)
+    for one in errors:
+        if one["type"] == "extra_forbidden":
+            unknown.setdefault(one["loc"][:-1], []).append(str(one["loc"][-1]))
+    problems = [_problem(one, tree, schema) for one in errors if not _is_misspelt(one, unknown)]
+    spoiled = {section for one in errors for section in _spoiled(one)}
+    try:
+        rest = schema.model_validate(_without(plain, {_cut(one) for one in errors}))
+    except ValidationError:
+        rest = None
+    return rest, problems, spoiled
 
 
-def _spoiled(path: Path, extra: bool) -> set[str]:
-    section = [str(step) for step in (path[2:3] if path[0] == "nodes" else path[:1])]
-    if extra and len(path) <= 3:
-        return set(get_close_matches(section[0], ALL, n=1))
-    if section in (["role"], ["lab"], ["title"], ["mtu"], ["mac"], ["routing"]):
-        return set()
-    return set(section if section and section != ["nodes"] else ALL)
+def _is_misspelt(error: ErrorDetails, unknown: Mapping[Path, list[str]]) -> bool:
+    """Return whether a needed key is missing because it is misspelt, which its own problem reports."""
+    path = error["loc"]
+    beside = unknown.get(path[:-1], [])[:_COMPARED]
+    return error["type"] == "missing" and bool(get_close_matches(str(path[-1]), beside, n=1))
 
 
-def _problem(error: ErrorDetails, tree: Tree) -> Problem:
+def _named(error: ErrorDetails) -> Path:
+    path = error["loc"]
+    return path[:-1] if path[-1] == _KEY else path
+
+
+def _cut(error: ErrorDetails) -> Path:
+    """Return the path of the part to leave out: an unknown key itself, else the whole entry of its section."""
+    path = _named(error)
+    return path if error["type"] == "extra_forbidden" else path[: 4 if path[0] == "nodes" else 2]
+
+
+def _spoiled(error: ErrorDetails) -> Iterable[str]:
+    path = _named(error)
+    section = str(path[2] if path[0] == "nodes" and len(path) > 2 else path[0])
+    if error["type"] == "extra_forbidden" and len(path) <= 3:
+        return get_close_matches(section, ALL, n=1)
+    if section in _HARMLESS:
+        return ()
+    return ALL if section == "nodes" else (section,)
+
+
+def _problem(error: ErrorDetails, tree: Tree, schema: type[Spec]) -> Problem:
     path, context = error["loc"], error.get("ctx", {})
     if path[-1] == _KEY:
         return Problem(locate(tree, path[:-1], key=True), context["what"], context["right"])
     if error["type"] == "extra_forbidden":
-        where = locate(tree, path, key=True)
-        return Problem(where, f"unknown key {shown(path[-1])}", suggest(str(path[-1]), _fields(path)))
-    if error["type"] in ("missing", schema.LACKS):
-        path = (*path, context["key"]) if error["type"] == schema.LACKS else path
+        known = _model_at(schema, path[:-1]).spelled()
+        return Problem(locate(tree, path, key=True), f"unknown key {shown(path[-1])}", suggest(str(path[-1]), known))
+    if error["type"] in ("missing", LACKS):
+        path = (*path, context["key"]) if error["type"] == LACKS else path
         owner = shown(path[-2]) if len(path) > 1 and isinstance(path[-2], str) else "this"
-        where = locate(tree, path[:-1], key=True)
         what = f"{'the file' if len(path) == 1 else owner} has no {path[-1]!r}"
-        return Problem(where, what, _NEEDED[str(path[-1])])
+        return Problem(locate(tree, path[:-1], key=True), what, NEEDED[str(path[-1])])
     if "what" in context:
         return Problem(locate(tree, path), context["what"], context["right"])
     what = f"{shown(error['input'])} stands where a mapping belongs"
     return Problem(locate(tree, path), what, "lines of 'key: value'")
 
 
-def _fields(path: Path) -> Iterable[str]:
-    part: Mapping[Step, type[schema.Spec]] = {
-        "isolation": schema.IsolationSpec,
-        "vxlan": schema.VxlanSpec,
-        "vlan": schema.VlanSpec,
-        "geneve": schema.GeneveSpec,
-        "gre": schema.GreSpec,
-        "links": schema.LinkSpec,
-        "pairs": schema.PairSpec,
-        "routing": schema.RoutingSpec,
-        "spreads": schema.SpreadSpec,
-        "throughput": schema.ShareSpec,
-    }
-    if len(path) == 1:
-        return schema.LabSpec.spelled()
-    if path[0] == "mtu" or (path[0] == "pairs" and len(path) == 4):
-        return schema.MtuSpec.spelled()
-    if path[0] == "nodes" and len(path) == 3:
-        return schema.NodeSpec.spelled()
-    return part[path[2] if path[0] == "nodes" else path[0]].spelled()
+def _model_at(schema: type[Spec], path: Path) -> type[Spec]:
+    """Return the model of the mapping at a path: of a model its field, of a table or list its items."""
+    found: object = schema
+    for step in path:
+        if isinstance(found, type) and issubclass(found, Spec):
+            fields = found.model_fields.items()
+            found = next(field.annotation for name, field in fields if step == (field.alias or name))
+        else:
+            found = get_args(found)[-1]
+        while get_origin(found) is Annotated:
+            found = get_args(found)[0]
+    return found if isinstance(found, type) and issubclass(found, Spec) else schema
 
 
 def _without(value: Plain, cuts: set[Path], path: Path = ()) -> object:
-    """The value without the parts to cut; where the schema needs such a part, a stand-in takes its place."""
+    """Return the value without the parts to cut; where the schema needs such a part, a stand-in takes its place."""
     if isinstance(value, dict):
         kept = {k: _without(v, cuts, (*path, k)) for k, v in value.items() if (*path, k) not in cuts}
         return kept | {k: v for k, v in _STAND_INS.items() if (*path, k) in cuts}

@@ -1,11 +1,12 @@
-"""Checks of routes, and of the names in pairs."""
+"""Checks of routes, and of the ends of pairs and spreads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
+from topology.formats.lab_schema import PairSpec, SpreadSpec
 from topology.formats.lab_values import suggest
 from topology.model import Network, NextHop, Node, Route
 
@@ -27,68 +28,58 @@ def check_prefixes(draft: Draft) -> Iterator[Problem]:
 def check_next_hops(draft: Draft) -> Iterator[Problem]:
     """A gateway is on a subnet of the node, and on the device that the route names."""
     for node in draft.fabric.nodes:
-        for route, hop in [(one, hop) for one in node.routes for hop in one.next_hops]:
-            if hop.dev is not None and not node.has(hop.dev):
-                right = suggest(hop.dev, (device.name for device in node.devices))
-                yield Problem(route.where, f"the route's dev {hop.dev!r} is no device of {node.name}", right)
-            elif hop.via is not None:
-                yield from _gateway(node, route, hop)
+        for route in node.routes:
+            for hop in route.next_hops:
+                yield from _next_hop(node, route, hop)
 
 
-def _gateway(node: Node, route: Route, hop: NextHop) -> Iterator[Problem]:
-    via = hop.via
-    if via is None or hop.onlink or (via.version == 6 and via.is_link_local and hop.dev is not None):
+def _next_hop(node: Node, route: Route, hop: NextHop) -> Iterator[Problem]:
+    via, dev = hop.via, hop.dev
+    if dev is not None and not node.has(dev):
+        right = suggest(dev, (device.name for device in node.devices))
+        yield Problem(route.where, f"the route's dev {dev!r} is no device of {node.name}", right)
         return
-    if via in node.addresses:
-        yield Problem(route.where, f"the gateway {via} is {node.name} itself", "a neighbour's address")
+    if via is None or hop.onlink or (via.version == 6 and via.is_link_local and dev is not None):
         return
     subnets = [(i.network, device.name) for device in node.devices for i in device.addresses]
     ways = [name for subnet, name in subnets if via.version == subnet.version and via in subnet]
-    if not ways:
-        what = f"the gateway {via} is on no subnet of {node.name}"
+    if via in node.addresses:
+        yield Problem(route.where, f"the gateway {via} is {node.name} itself", "a neighbour's address")
+    elif not ways:
         near = ", ".join(sorted({str(subnet) for subnet, _ in subnets})[:8]) or "none, for it has no address"
+        what = f"the gateway {via} is on no subnet of {node.name}"
         yield Problem(route.where, what, f"an address in one of its subnets: {near}")
-    elif hop.dev is not None and hop.dev not in ways:
-        what = f"the gateway {via} is reached by {ways[0]}, not by {hop.dev}"
+    elif dev is not None and dev not in ways:
+        what = f"the gateway {via} is reached by {ways[0]}, not by {dev}"
         yield Problem(route.where, what, f"dev {ways[0]}")
 
 
-def check_pair_names(draft: Draft) -> Iterator[Problem]:
-    """A pair is two declared nodes, and is promised once."""
-    first: dict[tuple[str, str], Position] = {}
-    for index, pair in draft.spec.pairs.items():
-        for end, name in (("source", pair.source), ("target", pair.target)):
-            if name not in draft.spec.nodes:
-                where = draft.at("pairs", index, end)
-                yield Problem(where, f"unknown node {name!r}", suggest(name, draft.spec.nodes))
-        if pair.source == pair.target:
-            where = draft.at("pairs", index, "target")
-            yield Problem(where, f"{pair.source} is paired with itself", "two nodes")
-        where = draft.at("pairs", index)
-        earlier = first.setdefault((pair.source, pair.target), where)
-        if earlier is not where:
-            what = f"the pair {pair.source}, {pair.target} stands on line {earlier.line} already"
+def _between(draft: Draft, section: str) -> Mapping[int, PairSpec] | Mapping[int, SpreadSpec]:
+    return draft.spec.pairs if section == "pairs" else draft.spec.spreads
+
+
+def check_ends(draft: Draft, section: str) -> Iterator[Problem]:
+    """Each entry of ``pairs`` or ``spreads`` is between two declared nodes; a pair is promised once."""
+    names = [node.name for node in draft.fabric.nodes]
+    known, first = set(names), dict[tuple[str, str], Position]()
+    for index, said in _between(draft, section).items():
+        for end, name in (("source", said.source), ("target", said.target)):
+            if name not in known:
+                yield Problem(draft.at(section, index, end), f"unknown node {name!r}", suggest(name, names))
+        if said.source == said.target:
+            yield Problem(draft.at(section, index, "target"), f"{said.source} is paired with itself", "two nodes")
+        where = draft.at(section, index)
+        earlier = first.setdefault((said.source, said.target), where)
+        if earlier is not where and section == "pairs":
+            what = f"the pair {said.source}, {said.target} stands on line {earlier.line} already"
             yield Problem(where, what, "each pair once, with one kind")
 
 
-def check_spreads(draft: Draft) -> Iterator[Problem]:
-    """A spread is between two declared nodes that have addresses."""
-    for index, spread in draft.spec.spreads.items():
-        for end, name in (("source", spread.source), ("target", spread.target)):
-            where = draft.at("spreads", index, end)
-            if name not in draft.spec.nodes:
-                yield Problem(where, f"unknown node {name!r}", suggest(name, draft.spec.nodes))
-            elif not draft.fabric[name].addresses:
-                yield Problem(where, f"{name} has no address", f"an entry in {name}'s addresses")
-        if spread.source == spread.target:
-            where = draft.at("spreads", index, "target")
-            yield Problem(where, f"{spread.source} is spread towards itself", "two nodes")
-
-
-def check_pair_addresses(draft: Draft) -> Iterator[Problem]:
-    """Both nodes of a pair have an address to send from and to."""
-    for index, pair in draft.spec.pairs.items():
-        for end, name in (("source", pair.source), ("target", pair.target)):
-            if name in draft.spec.nodes and not draft.fabric[name].addresses:
+def check_addresses(draft: Draft, section: str) -> Iterator[Problem]:
+    """Both nodes of each entry of ``pairs`` or ``spreads`` have an address to send from and to."""
+    silent = {node.name for node in draft.fabric.nodes if not node.addresses}
+    for index, said in _between(draft, section).items():
+        for end, name in (("source", said.source), ("target", said.target)):
+            if name in silent:
                 what = f"{name} has no address, so nothing can be sent to or from it"
-                yield Problem(draft.at("pairs", index, end), what, f"an entry in {name}'s addresses")
+                yield Problem(draft.at(section, index, end), what, f"an entry in {name}'s addresses")

@@ -11,14 +11,26 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from topology.formats import lab_values as values
-from topology.model import AGEING, GENEVE_PORT, PORT_MTU, VXLAN_PORT, Address, Interface, Role, Route, Treatment
-from topology.promises import ABOVE, Above, Kind
+from topology.model import (
+    AGEING,
+    GENEVE_PORT,
+    PORT_MTU,
+    ROLES,
+    TREATMENTS,
+    VXLAN_PORT,
+    Address,
+    Interface,
+    Role,
+    Route,
+    Treatment,
+)
+from topology.paths import BARE, MAKERS
+from topology.promises import ABOVE, KINDS, Above, Kind
 from topology.refs import PortRef
 
 MAX_NODES = 10_000
 LACKS = "lacks"
 """The error of a part that has none of several keys, of which it needs one; its context names the first ``key``."""
-
 T = TypeVar("T")
 
 
@@ -64,57 +76,46 @@ def _two_ends(value: object) -> object:
     return value
 
 
+def _choice(noun: str, words: tuple[str, ...]) -> PlainValidator:
+    return PlainValidator(values.choice(noun, {word: word for word in words}))
+
+
+def _number(noun: str, low: int, high: int) -> PlainValidator:
+    return PlainValidator(values.number(noun, low, high))
+
+
 Listed: TypeAlias = Annotated[dict[int, T], BeforeValidator(_numbered)]
-Text: TypeAlias = Annotated[str, PlainValidator(values.text)]
-LabName: TypeAlias = Annotated[str, PlainValidator(values.name("lab", values.LAB_NAME_MAX))]
-NodeName: TypeAlias = Annotated[str, PlainValidator(values.name("node"))]
 InterfaceName: TypeAlias = Annotated[str, PlainValidator(values.name("interface"))]
-"""A device's name where it is spoken of; that the kernel has one of that name is for a check to explain."""
+"""A device's name in a place that refers to it; names that the kernel uses itself are allowed here."""
 DeviceName: TypeAlias = Annotated[str, PlainValidator(values.name("device"))]
-Mtu: TypeAlias = Annotated[int, PlainValidator(values.number("MTU", values.MTU_MIN, values.MTU_MAX))]
+NodeName: TypeAlias = Annotated[str, PlainValidator(values.name("node"))]
+NodeOrAddress: TypeAlias = Annotated[str, PlainValidator(values.node_or_address)]
+Named: TypeAlias = Annotated[dict[InterfaceName, T], BeforeValidator(_table)]
+Declared: TypeAlias = Annotated[dict[DeviceName, T], BeforeValidator(_table)]
+Mtu: TypeAlias = Annotated[int, _number("MTU", values.MTU_MIN, values.MTU_MAX)]
 Mac: TypeAlias = Annotated[str, PlainValidator(values.mac)]
 Vni: TypeAlias = Annotated[int, PlainValidator(values.vni)]
-Vid: TypeAlias = Annotated[int, PlainValidator(values.number("VLAN", 1, 4094))]
-"""802.1Q keeps 0 for a tag without a VLAN and 4095 for itself (table 9-2)."""
-Seconds: TypeAlias = Annotated[int, PlainValidator(values.number("ageing", 0, 1_000_000))]
-Lasting: TypeAlias = Annotated[int, PlainValidator(values.number("ageing", 1, 1_000_000))]
-"""A VXLAN device takes 0 for its default (vxlan_config_apply, drivers/net/vxlan/vxlan_core.c)."""
-UdpPort: TypeAlias = Annotated[int, PlainValidator(values.number("UDP port", 1, 65535))]
-Key: TypeAlias = Annotated[int, PlainValidator(values.number("GRE key", 0, 2**32 - 1))]
-Ttl: TypeAlias = Annotated[int | None, PlainValidator(values.ttl)]
-Tos: TypeAlias = Annotated[bool, PlainValidator(values.tos)]
-HashPolicy: TypeAlias = Annotated[int, PlainValidator(values.hash_policy)]
-Even: TypeAlias = Annotated[bool, PlainValidator(values.even)]
-PathName: TypeAlias = Annotated[str, PlainValidator(values.measured_path)]
-Protocol: TypeAlias = Annotated[Literal["udp", "tcp"], PlainValidator(values.protocol)]
-Payload: TypeAlias = Annotated[int, PlainValidator(values.number("payload", 16, 65507))]
-Part: TypeAlias = Annotated[float, PlainValidator(values.share)]
+UdpPort: TypeAlias = Annotated[int, _number("UDP port", 1, 65535)]
 Flag: TypeAlias = Annotated[bool, PlainValidator(values.flag)]
 Ip: TypeAlias = Annotated[Address, PlainValidator(values.address)]
-IpInterface: TypeAlias = Annotated[Interface, PlainValidator(values.interface)]
-Endpoint: TypeAlias = Annotated[PortRef, PlainValidator(values.endpoint)]
-RouteText: TypeAlias = Annotated[Route, PlainValidator(values.route)]
-RoleName: TypeAlias = Annotated[Role, PlainValidator(values.role)]
-KindName: TypeAlias = Annotated[Kind, PlainValidator(values.kind)]
-Treated: TypeAlias = Annotated[Treatment, PlainValidator(values.treatment)]
-AboveName: TypeAlias = Annotated[Above, PlainValidator(values.above)]
-
-Named: TypeAlias = Annotated[dict[InterfaceName, T], BeforeValidator(_table)]
+Treated: TypeAlias = Annotated[Treatment, _choice("treatment", TREATMENTS)]
+KindName: TypeAlias = Annotated[Kind, _choice("kind", KINDS)]
 
 
 class Spec(BaseModel):
-    """What all parts of a lab file share: strict types, no unknown keys, no change after reading."""
+    """The base of all parts of a lab file: strict types, no unknown keys, no change after reading."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     @classmethod
     def spelled(cls) -> frozenset[str]:
-        """Its keys, as a file spells them."""
+        """Return its keys, as a file spells them."""
         return frozenset(field.alias or name for name, field in cls.model_fields.items())
 
 
 class VxlanSpec(Spec):
-    """One entry of a node's ``vxlan``: with ``remote``, or ``remotes``."""
+    """One entry of a node's ``vxlan``: with ``remote``, or ``remotes``; 0 as ``ageing`` would mean the default to the
+    kernel (vxlan_config_apply, drivers/net/vxlan/vxlan_core.c)."""
 
     vni: Vni
     local: Ip | None = None
@@ -124,7 +125,7 @@ class VxlanSpec(Spec):
     port: UdpPort = VXLAN_PORT
     mtu: Mtu | None = None
     learning: Flag = True
-    ageing: Lasting = AGEING
+    ageing: Annotated[int, _number("ageing", 1, 1_000_000)] = AGEING
     entries: Annotated[dict[Mac, Ip], BeforeValidator(_table)] = {}
 
     @model_validator(mode="after")
@@ -135,17 +136,12 @@ class VxlanSpec(Spec):
             raise values.wrong("the device has both 'remote' and 'remotes'", "one of the two")
         return self
 
-    @property
-    def ends(self) -> tuple[Address, ...]:
-        """Where its tunnels end."""
-        return (self.remote,) if self.remote is not None else tuple(self.remotes.values())
-
 
 class VlanSpec(Spec):
-    """One entry of a node's ``vlan``."""
+    """One entry of a node's ``vlan``; 802.1Q (table 9-2) keeps the ID 0 for tags without a VLAN and 4095 for itself."""
 
-    dev: InterfaceName
-    id: Vid
+    link: Annotated[InterfaceName, Field(alias="dev")]
+    vid: Annotated[int, Field(alias="id"), _number("VLAN", 1, 4094)]
     mtu: Mtu | None = None
 
 
@@ -164,14 +160,18 @@ class GreSpec(Spec):
 
     local: Ip
     remote: Ip
-    key: Key | None = None
-    ttl: Ttl = None
-    tos: Tos = False
+    key: Annotated[int, _number("GRE key", 0, 2**32 - 1)] | None = None
+    ttl: Annotated[int | None, PlainValidator(values.ttl)] = None
+    inherit_tos: Annotated[
+        bool,
+        Field(alias="tos"),
+        PlainValidator(values.choice("tos", {"inherit": True})),
+    ] = False
     mtu: Mtu | None = None
 
 
 class IsolationSpec(Spec):
-    """The mapping ``isolation``: what differs from what Linux does."""
+    """The mapping ``isolation``: the differences from Linux."""
 
     foreign_sources: Annotated[Treated, Field(alias="foreign-sources")] = "accepted"
     reserved_bits: Annotated[Treated, Field(alias="reserved-bits")] = "refused"
@@ -181,23 +181,28 @@ class IsolationSpec(Spec):
 class NodeSpec(Spec):
     """One entry of ``nodes``."""
 
-    role: RoleName
-    addresses: Named[Annotated[Listed[IpInterface], BeforeValidator(_one_or_more)]] = {}
+    role: Annotated[Role, _choice("role", ROLES)]
+    addresses: Named[
+        Annotated[
+            Listed[Annotated[Interface, PlainValidator(values.interface)]],
+            BeforeValidator(_one_or_more),
+        ]
+    ] = {}
     mtu: Named[Mtu] = {}
     mac: Named[Mac] = {}
-    bridges: Annotated[dict[DeviceName, Listed[InterfaceName]], BeforeValidator(_table)] = {}
-    ageing: Named[Seconds] = {}
-    vlan: Annotated[dict[DeviceName, VlanSpec], BeforeValidator(_table)] = {}
-    vxlan: Annotated[dict[DeviceName, VxlanSpec], BeforeValidator(_table)] = {}
-    geneve: Annotated[dict[DeviceName, GeneveSpec], BeforeValidator(_table)] = {}
-    gre: Annotated[dict[DeviceName, GreSpec], BeforeValidator(_table)] = {}
-    routes: Listed[RouteText] = {}
+    bridges: Declared[Listed[InterfaceName]] = {}
+    ageing: Named[Annotated[int, _number("ageing", 0, 1_000_000)]] = {}
+    vlan: Declared[VlanSpec] = {}
+    vxlan: Declared[VxlanSpec] = {}
+    geneve: Declared[GeneveSpec] = {}
+    gre: Declared[GreSpec] = {}
+    routes: Listed[Annotated[Route, PlainValidator(values.route)]] = {}
 
 
 class LinkSpec(Spec):
     """One entry of ``links``, written as a list of two ends or as a mapping."""
 
-    endpoints: Annotated[Listed[Endpoint], BeforeValidator(_two_ends)]
+    endpoints: Annotated[Listed[Annotated[PortRef, PlainValidator(values.endpoint)]], BeforeValidator(_two_ends)]
     mtu: Mtu = PORT_MTU
 
 
@@ -205,7 +210,13 @@ class MtuSpec(Spec):
     """The lab's ``mtu``, or a pair's."""
 
     customers: Mtu | None = None
-    above: Annotated[Listed[AboveName], BeforeValidator(_fates)] | None = None
+    above: (
+        Annotated[
+            Listed[Annotated[Above, _choice("fate of a larger packet", ABOVE)]],
+            BeforeValidator(_fates),
+        ]
+        | None
+    ) = None
 
 
 class PairSpec(Spec):
@@ -220,7 +231,11 @@ class PairSpec(Spec):
 class RoutingSpec(Spec):
     """The section ``routing``."""
 
-    multipath_hash: Annotated[HashPolicy, Field(alias="multipath-hash")] = 0
+    hash_policy: Annotated[
+        int,
+        Field(alias="multipath-hash"),
+        PlainValidator(values.choice("multipath-hash", values.HASH_POLICIES)),
+    ] = 0
     ignore_linkdown: Annotated[Flag, Field(alias="ignore-routes-with-linkdown")] = False
 
 
@@ -229,24 +244,28 @@ class SpreadSpec(Spec):
 
     source: NodeName
     target: NodeName
-    over: Even
+    even: Annotated[
+        bool,
+        Field(alias="over"),
+        PlainValidator(values.choice("spread", {"one-way": False, "all-ways": True})),
+    ]
     survives: Flag = False
 
 
 class ShareSpec(Spec):
-    """One entry of ``throughput``."""
+    """One entry of ``throughput``; ``size`` is the UDP payload in bytes."""
 
-    path: PathName
-    protocol: Protocol = "udp"
-    size: Payload | None = None
-    at_least: Annotated[Part, Field(alias="at-least")]
+    path: Annotated[str, _choice("path", tuple(name for name in MAKERS if name != BARE))]
+    protocol: Annotated[Literal["udp", "tcp"], _choice("protocol", ("udp", "tcp"))] = "udp"
+    size: Annotated[int, _number("payload", 16, 65507)] | None = None
+    at_least: Annotated[float, Field(alias="at-least"), PlainValidator(values.share)]
 
 
 class LabSpec(Spec):
     """A whole lab file."""
 
-    lab: LabName
-    title: Text = ""
+    lab: Annotated[str, PlainValidator(values.name("lab", values.LAB_NAME_MAX))]
+    title: Annotated[str, PlainValidator(values.text)] = ""
     isolation: IsolationSpec = IsolationSpec()
     nodes: Annotated[dict[NodeName, NodeSpec], BeforeValidator(_nodes)]
     links: Listed[Annotated[LinkSpec, BeforeValidator(_link)]] = {}
@@ -255,3 +274,23 @@ class LabSpec(Spec):
     spreads: Listed[SpreadSpec] = {}
     throughput: Listed[ShareSpec] = {}
     mtu: MtuSpec = MtuSpec()
+
+
+class ExpectedPair(Spec):
+    """One entry of ``pairs`` in a file of pairs for a fabric that no lab declares."""
+
+    source: NodeOrAddress
+    target: NodeOrAddress
+    kind: KindName
+
+
+class ExpectSpec(Spec):
+    """A file of pairs for a fabric that no lab declares."""
+
+    pairs: Listed[ExpectedPair]
+
+
+class PairsSpec(Spec):
+    """A file of pairs beside a lab."""
+
+    pairs: Listed[PairSpec]

@@ -1,6 +1,6 @@
-"""The scalars of a lab file: one function each from what YAML read to what the model holds.
+"""The scalars of a lab file: one function for each, from what YAML reads to what the model holds.
 
-Each raises pydantic's custom error with two words of context, ``what`` is wrong and what would be ``right``.
+Each raises pydantic's custom error whose context says ``what`` is wrong and what would be ``right``.
 """
 
 from __future__ import annotations
@@ -9,54 +9,59 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from pydantic_core import PydanticCustomError
 
-from topology.model import ROLES, TREATMENTS, Address, Interface, Network, NextHop, Role, Route, Treatment
-from topology.paths import BARE, PATHS
-from topology.promises import ABOVE, KINDS, Above, Kind
+from topology.model import Address, Interface, Network, NextHop, Route
 from topology.refs import PortRef
 
 T = TypeVar("T")
 LAB_NAME_MAX = 63
 """A lab's name becomes a file name and a host name: one DNS label (RFC 1035, section 2.3.4)."""
+TEXT_NAME_MAX = 255
+"""The length up to which a name is read at all; that nodes and devices have at most 15 characters is a check's part."""
 MTU_MIN, MTU_MAX = 68, 65535
 """The least MTU of IPv4 (RFC 791) and the greatest total length of its header."""
+VNI_MIN, VNI_MAX = 1, 2**24 - 1
+"""24 bits (RFC 7348, section 5); the kernel takes 0 for a VNI that was never given."""
+NEXT_HOPS_MAX = 64
 KERNEL_NAMES = frozenset(
     {"lo", "tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0"}
     | {"all", "default"}
 )
 """Devices that the kernel or a tunnel module puts into every namespace, and the directories ``all`` and
 ``default`` beside the devices' own in ``/proc/sys/net/ipv4/conf`` (Documentation/networking/ip-sysctl)."""
+HASH_POLICIES = {"layer-3": 0, "layer-4": 1, "inner-layer-3": 2}
+"""The values of net.ipv4.fib_multipath_hash_policy (Documentation/networking/ip-sysctl)."""
+WORDS_OF_A_ROUTE = "PREFIX [via ADDRESS] [dev INTERFACE] [onlink], or PREFIX nexthop [via ...] [dev ...] nexthop ..."
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
 _LENGTH = re.compile(r"[^/%\s]+/[0-9]{1,3}", re.ASCII)
+_SHARE = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?) ?%", re.ASCII)
 _LISTED = 12
 _COMPARED = 500
 
 
 def wrong(what: str, right: str) -> PydanticCustomError:
-    """The error that says both halves of a problem."""
+    """Return the error with both halves of a problem."""
     return PydanticCustomError("lab", "{what}; {right}", {"what": what, "right": right})
 
 
 def shown(value: object) -> str:
-    """A value as a message may show it: short, on one line, by its name in YAML."""
+    """Return a value for a message: short, on one line, by its name in YAML."""
     if value is None:
         return "an empty value"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """What would be right instead of an unknown name: the nearest known one, or those there are."""
+    """Return what would be right instead of an unknown name: the nearest known one, or a list of them."""
     names = sorted(set(known))
     close = get_close_matches(name[:60], names, n=1) if len(names) <= _COMPARED else []
     if close:
@@ -66,26 +71,30 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def text(value: object) -> str:
-    """Any text, such as a title."""
+    """Read any text, such as a title."""
     if not isinstance(value, str):
         raise wrong(f"{shown(value)} is not text", "text, in quotes where it looks like a number")
     return value
 
 
-TEXT_NAME_MAX = 255
-"""How long a name may be to be read at all; that one of a node or device has at most 15 characters, a check tells."""
-VNI_MIN, VNI_MAX = 1, 2**24 - 1
-"""24 bits (RFC 7348, section 5); 0 is what the kernel takes for a VNI never given."""
+def choice(noun: str, known: Mapping[str, T]) -> Callable[[object], T]:
+    """Return a reader of one of several words."""
+
+    def check(value: object) -> T:
+        if isinstance(value, str) and value in known:
+            return known[value]
+        raise wrong(f"unknown {noun} {shown(value)}", f"one of: {', '.join(known)}")
+
+    return check
 
 
 def name(noun: str, limit: int = TEXT_NAME_MAX) -> Callable[[object], str]:
-    """A checker of names: what ``dev_valid_name`` (net/core/dev.c) takes, and a shell and a URL too."""
+    """Return a reader of names that ``dev_valid_name`` (net/core/dev.c), a shell and a URL all accept."""
 
     def check(value: object) -> str:
         found = text(value)
         if len(found) > limit:
-            what = f"the {noun} name {shown(found)} has {len(found)} characters"
-            raise wrong(what, f"at most {limit}")
+            raise wrong(f"the {noun} name {shown(found)} has {len(found)} characters", f"at most {limit}")
         if not _NAME.fullmatch(found):
             what = f"the {noun} name {shown(found)} has a character that a name cannot have there"
             raise wrong(what, "letters, digits, '_', '.' and '-', and no '.' or '-' in front")
@@ -97,7 +106,7 @@ def name(noun: str, limit: int = TEXT_NAME_MAX) -> Callable[[object], str]:
 
 
 def number(noun: str, low: int, high: int) -> Callable[[object], int]:
-    """A checker of whole numbers in ``low..high``."""
+    """Return a reader of whole numbers in ``low..high``."""
 
     def check(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -110,19 +119,17 @@ def number(noun: str, low: int, high: int) -> Callable[[object], int]:
 
 
 def vni(value: object) -> int:
-    """A VXLAN network identifier as a whole number; whether it fits 24 bits, a check tells."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    return number("VNI", VNI_MIN, VNI_MAX)(value)
+    """Read a VXLAN network identifier as a whole number; that it fits 24 bits is a check's part."""
+    return value if type(value) is int else number("VNI", VNI_MIN, VNI_MAX)(value)
 
 
 def ttl(value: object) -> int | None:
-    """``inherit`` (None) or 1 to 255; 0 is how the kernel spells inherit, so it is refused."""
+    """Read ``inherit`` (None) or 1 to 255; 0 is how the kernel spells inherit, so it is refused."""
     return None if value == "inherit" else number("ttl", 1, 255)(value)
 
 
 def mac(value: object) -> str:
-    """A unicast MAC address, in lower case."""
+    """Read a unicast MAC address; returns it in lower case."""
     found = text(value).lower()
     if not _MAC.fullmatch(found):
         raise wrong(f"{shown(value)} is not a MAC address", "six bytes such as 02:00:00:00:00:01")
@@ -131,40 +138,8 @@ def mac(value: object) -> str:
     return found
 
 
-def treatment(value: object) -> Treatment:
-    """What is done with something: it is accepted, or refused."""
-    for known in TREATMENTS:
-        if value == known:
-            return known
-    raise wrong(f"unknown treatment {shown(value)}", f"one of: {', '.join(TREATMENTS)}")
-
-
-def role(value: object) -> Role:
-    """One of the model's roles."""
-    for known in ROLES:
-        if value == known:
-            return known
-    raise wrong(f"unknown role {shown(value)}", f"one of: {', '.join(ROLES)}")
-
-
-def kind(value: object) -> Kind:
-    """One of the model's kinds of pair."""
-    for known in KINDS:
-        if value == known:
-            return known
-    raise wrong(f"unknown kind {shown(value)}", f"one of: {', '.join(KINDS)}")
-
-
-def above(value: object) -> Above:
-    """One of the things that may become of a packet larger than the customers' MTU."""
-    for known in ABOVE:
-        if value == known:
-            return known
-    raise wrong(f"unknown fate of a larger packet {shown(value)}", f"one or more of: {', '.join(ABOVE)}")
-
-
 def address(value: object) -> Address:
-    """One IP address without a length."""
+    """Read one IP address without a length."""
     found = text(value)
     try:
         if "%" in found:
@@ -175,19 +150,26 @@ def address(value: object) -> Address:
 
 
 def interface(value: object) -> Interface:
-    """An IP address with the length of its subnet's prefix."""
+    """Read an IP address with the length of its subnet's prefix."""
     found = text(value)
     try:
         if not _LENGTH.fullmatch(found):
             raise ValueError
         return ip_interface(found)
     except ValueError:
-        what = f"{shown(found)} is not an address with a prefix length"
-        raise wrong(what, "such as 10.0.0.1/24") from None
+        raise wrong(f"{shown(found)} is not an address with a prefix length", "such as 10.0.0.1/24") from None
+
+
+def node_or_address(value: object) -> str:
+    """Read a node's name, or an address of a node, in its shortest form."""
+    try:
+        return str(ip_address(text(value)))
+    except ValueError:
+        return name("node")(value)
 
 
 def endpoint(value: object) -> PortRef:
-    """One end of a link, ``node:interface``."""
+    """Read one end of a link, ``node:interface``."""
     if isinstance(value, dict):
         raise wrong("a mapping stands where a link ends", "node:interface, without a space after the colon")
     node, colon, device = text(value).partition(":")
@@ -196,63 +178,23 @@ def endpoint(value: object) -> PortRef:
     return PortRef(name("node")(node), name("device")(device))
 
 
-HASH_POLICIES = {"layer-3": 0, "layer-4": 1, "inner-layer-3": 2}
-"""What net.ipv4.fib_multipath_hash_policy calls them (Documentation/networking/ip-sysctl)."""
-SPREADS = {"one-way": False, "all-ways": True}
-
-
-def _choice(value: object, noun: str, known: Mapping[str, T]) -> T:
-    if isinstance(value, str) and value in known:
-        return known[value]
-    raise wrong(f"unknown {noun} {shown(value)}", f"one of: {', '.join(known)}")
-
-
-def hash_policy(value: object) -> int:
-    """What the choice among equal-cost next hops is made by."""
-    return _choice(value, "multipath-hash", HASH_POLICIES)
-
-
-def even(value: object) -> bool:
-    """Over what many flows are spread."""
-    return _choice(value, "spread", SPREADS)
-
-
-def measured_path(value: object) -> str:
-    """A path whose throughput is measured."""
-    return _choice(value, "path", {name: name for name in PATHS if name != BARE})
-
-
-def protocol(value: object) -> Literal["udp", "tcp"]:
-    """What is sent over it."""
-    found: dict[str, Literal["udp", "tcp"]] = {"udp": "udp", "tcp": "tcp"}
-    return _choice(value, "protocol", found)
-
-
 def share(value: object) -> float:
-    """A part of the bare path's throughput, as a fraction."""
-    found = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,3})?) ?%", value) if isinstance(value, str) else None
+    """Read a part of the bare path's throughput, as a fraction."""
+    found = _SHARE.fullmatch(value) if isinstance(value, str) else None
     if found is None or not float(found[1]) > 0:
         raise wrong(f"{shown(value)} is no part of the bare path's throughput", "a number above 0 with its unit: 40 %")
     return float(found[1]) / 100
 
 
 def flag(value: object) -> bool:
-    """Yes or no."""
+    """Read true or false."""
     if not isinstance(value, bool):
         raise wrong(f"{shown(value)} is neither true nor false", "true or false")
     return value
 
 
-def tos(value: object) -> bool:
-    """A GRE tunnel's TOS: only whether it is inherited can be said."""
-    return _choice(value, "tos", {"inherit": True})
-
-
-WORDS_OF_A_ROUTE = "PREFIX [via ADDRESS] [dev INTERFACE] [onlink], or PREFIX nexthop [via ...] [dev ...] nexthop ..."
-
-
 def route(value: object) -> Route:
-    """A route in the words of ``ip-route(8)``: ``PREFIX [via ADDRESS] [dev INTERFACE]``, or several ``nexthop``."""
+    """Read a route in the words of ``ip-route(8)``."""
     prefix, *words = text(value).split() or [""]
     alone, *listed = _given(words, value)
     if listed and alone:
@@ -267,9 +209,6 @@ def route(value: object) -> Route:
         raise wrong(f"{shown(value)} mixes IPv4 and IPv6", "a prefix and a gateway of one family")
     first, *others = hops
     return Route(prefix=target, via=first.via, dev=first.dev, onlink=first.onlink, others=tuple(others))
-
-
-NEXT_HOPS_MAX = 64
 
 
 def _given(words: list[str], value: object) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from tests.self.adopting.test_match import there
 from tests.self.builders import vxlan_lab
 from tests.self.kernels.agents import Scripted, sandbox
 from topology.errors import NetlinkError, NodeNotFound
-from topology.formats.pairs_alone import load_pairs_text
+from topology.formats.pairs_files import load_pairs_text
 from topology.kernels.host import HostKernel
 from topology.kernels.link import Reply
 from topology.kernels.rtnl.ends import LinkEnd, ends_request, read_ends, read_netnsid, tunnel_ports

@@ -263,7 +263,7 @@ BROKEN: tuple[tuple[Rule, str, str], ...] = (
     (topology_imports_downwards, "topology/state.py", "from topology.runtimes.built import x"),
     (topology_imports_downwards, "topology/formats/x.py", "from topology.expected import check_pairs"),
     (topology_imports_downwards, "topology/export/x.py", "from topology.formats.clab import load_clab"),
-    (topology_imports_downwards, "topology/derived_pairs.py", "from topology.formats.expect import with_pairs"),
+    (topology_imports_downwards, "topology/derived_pairs.py", "from topology.formats.pairs_files import with_pairs"),
     (topology_imports_downwards, "topology/kernels/x.py", "from topology.runtimes.registry import make_runtime"),
     (topology_imports_downwards, "topology/kernels/agent/x.py", "from topology.errors import AgentError"),
     (topology_imports_downwards, "topology/kernels/agent/x.py", "from topology.kernels.link import AgentLink"),

@@ -126,7 +126,7 @@ def test_spread_is_read(lab: Fabric) -> None:
         ("over: one-way", "over: two-ways", "unknown spread 'two-ways'; one of: one-way, all-ways"),
         ("over: one-way", "over: one-way, survives: maybe", "'maybe' is neither true nor false"),
         ("target: cs2, over", "target: cs9, over", "unknown node 'cs9'"),
-        ("target: cs2, over", "target: cs1, over", "cs1 is spread towards itself"),
+        ("target: cs2, over", "target: cs1, over", "cs1 is paired with itself"),
         ("ttl: 64", "ttl: 64, tos: 16", "unknown tos 16; one of: inherit"),
     ],
 )

@@ -95,7 +95,10 @@ def test_local_address_is_the_one_that_the_route_gives() -> None:
 @pytest.mark.parametrize(
     ("edits", "words"),
     [
-        ((("[10.1.1.0/30 via 10.2.1.1, ", "["),), "no one source address can be told of packets from l2 to 10.1.1.2"),
+        (
+            (("[10.1.1.0/30 via 10.2.1.1, ", "["),),
+            "no single source address is certain for packets from l2 to 10.1.1.2",
+        ),
         ((("vni: 9, local: 10.3.2.2", "vni: 8, local: 10.3.2.2"),), "says vni 8, its other end l2:blue-l3 vni 9"),
         ((("10.3.2.2, remote: 10.2.2.2, port: 6082", "10.3.2.2, remote: 10.2.2.2"),), "port 6081"),
         ((("remote: 10.3.2.2", "remote: 10.3.2.9"),), "nobody owns the remote 10.3.2.9: no Geneve device"),

@@ -98,7 +98,7 @@ def test_plan_and_state_say_no_local() -> None:
 def test_source_that_no_route_gives_is_refused() -> None:
     """A remote to which no route leads, or two with different sources do, is refused at its place."""
     away = TWO.replace("remotes: [10.1.0.2, 10.2.0.2]", "remotes: [10.1.0.2, 10.2.0.2], dev: u1")
-    with pytest.raises(LabError, match=r"no one source address can be told of packets from m to 10\.2\.0\.2"):
+    with pytest.raises(LabError, match=r"no single source address is certain for packets from m to 10\.2\.0\.2"):
         load_lab_text(away)
 
 

@@ -124,7 +124,7 @@ def test_vlan_that_the_far_end_has_not_ends_there() -> None:
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (("{dev: trunk, id: 10}", "{dev: trunk, id: 11}"), "nobody takes the VLAN 11 of l1:trunk at sw1:trunk"),
+        (("{dev: trunk, id: 10}", "{dev: trunk, id: 11}"), "no device takes the VLAN 11 of l1:trunk at sw1:trunk"),
         (("trunk.10: {dev: trunk,", "trunk.10: {dev: trunq,"), "'trunq' is no port of l1; did you mean 'trunk'?"),
         (("trunk.10: {dev: trunk,", "trunk.10: {dev: br-red,"), "'br-red' is no port of l1"),
         (("{dev: trunk, id: 20}", "{dev: trunk, id: 10}"), "trunk has the VLAN 10 already, on line"),

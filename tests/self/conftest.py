@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
+HERE = Path(__file__).parent
+QUICK = ("formats", "reports", "topology", "wire")
+"""The folders whose tests are pure: no process, no socket, no kernel."""
+SLOW = ("drawn", "test_fuzz", "test_lookalikes", "test_jumbo")
+"""Parts of paths in them whose tests draw many samples."""
+
+
+def is_quick(path: Path) -> bool:
+    """Return whether the tests of a module are marked ``quick``."""
+    below = path.relative_to(HERE)
+    return below.parts[0] in QUICK and not any(word in str(below) for word in SLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave modules that are not quick unread where nothing else is asked for."""
+    is_test = collection_path.is_relative_to(HERE) and collection_path.suffix == ".py"
+    return True if is_test and config.option.markexpr.strip() == "quick" and not is_quick(collection_path) else None
+
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pycollect_makemodule() -> Generator[None, pytest.Module, pytest.Module]:
+def pytest_pycollect_makemodule(module_path: Path) -> Generator[None, pytest.Module, pytest.Module]:
     """Mark every module here."""
     module = yield
     module.add_marker("hopcheck")
+    if is_quick(module_path):
+        module.add_marker("quick")
     return module

@@ -10,14 +10,17 @@ import pytest
 HERE = Path(__file__).parent
 QUICK = ("formats", "reports", "topology", "wire")
 """The folders whose tests are pure: no process, no socket, no kernel."""
-SLOW = ("drawn", "test_fuzz", "test_lookalikes", "test_jumbo")
-"""Parts of paths in them whose tests draw many samples."""
+SLOW = (
+    *("clab_errors", "clab_field", "clab_hostile", "clab_order", "compare", "fib", "fuzz", "funcgraph_trees", "jumbo"),
+    *("lab_all_at_once", "lab_errors", "lab_hostile", "leafspine", "lookalikes", "oracle", "rates", "robustness"),
+    *("room", "shape", "tenants"),
+)
+"""Modules in them that draw many samples or read many files."""
 
 
 def is_quick(path: Path) -> bool:
     """Return whether the tests of a module are marked ``quick``."""
-    below = path.relative_to(HERE)
-    return below.parts[0] in QUICK and not any(word in str(below) for word in SLOW)
+    return path.relative_to(HERE).parts[0] in QUICK and path.stem.removeprefix("test_") not in SLOW
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

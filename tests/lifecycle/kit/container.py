@@ -21,7 +21,7 @@ def has_image(name: str, address: str = MACHINES_SOCKET) -> bool:
 
 @contextmanager
 def built(checkout: Path, base: str, address: str = MACHINES_SOCKET) -> Iterator[str]:
-    """Build the image on a base that the engine has; it is removed at the end. EnvironmentBroken with the last words."""
+    """Build the image on a base that the engine has, and remove it at the end. Raises EnvironmentBroken."""
     client, tag = APIClient(base_url=address, version="auto", timeout=BUILD_S), "hopcheck-test"
     settings = {"dockerfile": "Containerfile", "buildargs": {"BASE": base}, "pull": False, "rm": True}
     for said in client.build(path=str(checkout), tag=tag, decode=True, **settings):

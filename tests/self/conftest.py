@@ -13,7 +13,7 @@ QUICK = ("formats", "reports", "topology", "wire")
 SLOW = (
     *("clab_errors", "clab_field", "clab_hostile", "clab_order", "compare", "fib", "fuzz", "funcgraph_trees", "jumbo"),
     *("lab_all_at_once", "lab_errors", "lab_hostile", "leafspine", "lookalikes", "oracle", "rates", "robustness"),
-    *("room", "shape", "tenants"),
+    *("clab", "clab_files", "iperf", "kinds", "map", "replication", "room", "shape", "tenants"),
 )
 """Modules in them that draw many samples or read many files."""
 

@@ -17,9 +17,9 @@ import pytest
 
 from topology.errors import ImageError
 from topology.kernels.cache import Shelf
-from topology.kernels.image import cpio
 from topology.kernels.image.__main__ import main
 from topology.kernels.image.archive import SIZE_LIMITS, export_image, import_image
+from topology.kernels.image.build import initrd
 from topology.kernels.image.recipe import RECIPE, Recipe
 from topology.kernels.image.store import FILES, MANIFEST, Manifest, Member, ensure_image, find_image
 from topology.wait import wait_for
@@ -227,7 +227,7 @@ def test_the_command_line_prints_one_line_per_step(
 
 def test_the_initrd_names_each_file_with_its_mode() -> None:
     """Walking the archive by its own lengths meets every entry, aligned, to the trailer."""
-    made = cpio.initrd(("dev",), {"init": b"12345", "empty": b""})
+    made = initrd(("dev",), {"init": b"12345", "empty": b""})
     seen, at = [], 0
     while at < len(made):
         magic, mode, size, name_size = made[at : at + 6], *(int(made[at + o : at + o + 8], 16) for o in (14, 54, 94))

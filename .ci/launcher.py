@@ -1,8 +1,8 @@
-"""pytest, as .venv/bin/pytest: with this checkout's settings, whatever paths its options name.
+"""pytest, as .venv/bin/pytest: inside the checkout with its settings, whatever paths its options name.
 
 pytest looks for its settings above every existing path on the command line before it knows which options there are, so
-`--out /somewhere/else` alone would make it leave the checkout. Naming the settings file settles that. From outside the
-checkout its tests are found by `--rootdir` or by a path; another project's tests are left to plain pytest.
+`--out /somewhere/else` alone would make it leave the checkout. Naming the settings file settles that. Outside the
+checkout this is plain pytest; `hopcheck`, which runs it with `--hopcheck`, is for any folder.
 """
 
 import os
@@ -23,23 +23,10 @@ def is_test_path(argument: str) -> bool:
     return path.exists() and (path.resolve() == ROOT or path.resolve().is_relative_to(TESTS))
 
 
-def rootdir(given: list[str]) -> str:
-    """Return the value of `--rootdir`, empty where it is not given."""
-    following = zip(given, [*given[1:], ""], strict=True)
-    return next((a.partition("=")[2] or b for a, b in following if a.partition("=")[0] == "--rootdir"), "")
-
-
 def arguments(given: list[str]) -> list[str]:
-    """The arguments with the settings file in front, unless they name one, or are not about this checkout."""
-    settings, root = ["-c", str(ROOT / "pyproject.toml")], rootdir(given)
-    if any(argument.startswith(("-c", "--config-file")) for argument in given):
-        return given
-    if root and Path(root).resolve() != ROOT:
-        return given
-    named = (argument for before, argument in zip(["", *given], given, strict=False) if before != "--rootdir")
-    if Path.cwd().is_relative_to(ROOT) or any(map(is_test_path, named)):
-        return [*settings, *given]
-    return [*settings, str(TESTS), *given] if root else given
+    """The arguments with the settings file in front, inside the checkout and unless they name settings."""
+    named = any(argument.startswith(("-c", "--config-file", "--rootdir")) for argument in given)
+    return given if named or not Path.cwd().is_relative_to(ROOT) else ["-c", str(ROOT / "pyproject.toml"), *given]
 
 
 def anywhere(given: list[str]) -> list[str]:
@@ -62,10 +49,10 @@ def hopcheck(given: list[str]) -> int:
 
 
 def main(given: list[str]) -> int:
-    """Run pytest; where it finds nothing to run outside the checkout, say where hopcheck's tests are."""
+    """Run pytest; where it finds nothing to run outside the checkout, name the executable for that."""
     code = pytest.main(arguments(given))
-    if code in NOTHING_RAN and arguments(given) == given and not Path.cwd().is_relative_to(ROOT):
-        sys.stderr.write(f"hopcheck's tests are in {ROOT}: cd there, or name it: pytest --rootdir={ROOT}\n")
+    if code in NOTHING_RAN and not Path.cwd().is_relative_to(ROOT):
+        sys.stderr.write(f"outside its checkout hopcheck is run by {ROOT / 'hopcheck'}\n")
     return code
 
 

@@ -6,9 +6,6 @@ import hashlib
 import io
 import os
 import platform
-import signal
-import subprocess
-import sys
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
@@ -19,10 +16,10 @@ from typing import Any
 import pytest
 
 from topology.errors import ImageError
-from topology.kernels.cache import Shelf, cache_dir
-from topology.kernels.image import build, cpio
+from topology.kernels.cache import Shelf
 from topology.kernels.image.__main__ import main
 from topology.kernels.image.archive import SIZE_LIMITS, export_image, import_image
+from topology.kernels.image.build import initrd
 from topology.kernels.image.recipe import RECIPE, Recipe
 from topology.kernels.image.store import FILES, MANIFEST, Manifest, Member, ensure_image, find_image
 from topology.wait import wait_for
@@ -32,10 +29,6 @@ MINE = replace(RECIPE, machine=platform.machine())
 OTHER = replace(MINE, packages=("another",))
 BUILDER = (
     "mkdir out && echo kernel > out/kernel && echo busybox > out/busybox && echo ko > out/11-a.ko && echo root > rootfs"
-)
-MAKE_ONE = (
-    "import platform, dataclasses, topology.kernels.image as i; from topology.kernels.image.recipe import RECIPE;"
-    "i.ensure_image(print, dataclasses.replace(RECIPE, machine=platform.machine()))"
 )
 
 
@@ -76,18 +69,6 @@ def test_every_part_of_the_recipe_changes_the_key(field: str) -> None:
     assert replace(RECIPE, **{field: changed}).key != RECIPE.key
 
 
-def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """HOPCHECK_CACHE wins over XDG_CACHE_HOME, which wins over the home directory."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("HOPCHECK_CACHE", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert cache_dir() == tmp_path / ".cache/hopcheck"
-    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-    assert cache_dir() == Path("/x/hopcheck")
-    monkeypatch.setenv("HOPCHECK_CACHE", "/y")
-    assert cache_dir() == Path("/y")
-
-
 def test_a_build_is_found_again_and_readable_by_all(tools: Tools) -> None:
     """A built image is found by its recipe alone, and an unprivileged QEMU can read it."""
     lines: list[str] = []
@@ -107,25 +88,6 @@ def test_a_cached_image_with_a_short_file_is_not_found(tools: Tools, name: str) 
     image.rootfs.with_name(name).write_bytes(b"")
     assert find_image(MINE) is None
     assert ensure_image(print, MINE) == image
-
-
-def test_a_killed_build_leaves_nothing_that_looks_finished(tools: Tools, tmp_path: Path) -> None:
-    """After SIGKILL half-way no image is found, and the next build removes the ruin."""
-    os.mkfifo(tmp_path / "gate")
-    tools.add(
-        "mmdebstrap",
-        f"echo half > rootfs; cd {tmp_path}; echo $$ > new; mv new pid; read _ < gate",
-    )
-    victim = subprocess.Popen([sys.executable, "-c", MAKE_ONE], cwd=ROOT)
-    wait_for((tmp_path / "pid").exists, 10, "the build to be half-way")
-    victim.kill()
-    victim.wait()
-    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
-    assert find_image(MINE) is None
-    assert len(list(Shelf("images").path.iterdir())) == 1
-    tools.add("mmdebstrap", BUILDER)
-    image = ensure_image(print, MINE)
-    assert list(Shelf("images").path.iterdir()) == [image.rootfs.parent]
 
 
 def test_two_builds_at_once_build_once(tools: Tools, tmp_path: Path) -> None:
@@ -158,28 +120,10 @@ def test_a_failed_build_quotes_the_end_of_its_log(tools: Tools) -> None:
     assert list(Shelf("images").path.iterdir()) == []
 
 
-def test_missing_tools_are_named_by_package(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message can be pasted into a root shell."""
-    monkeypatch.setenv("PATH", str(tools.path))
-    monkeypatch.setattr(build, "HIDDEN_DIRECTORIES", ())
-    (tools.path / "mmdebstrap").unlink()
-    (tools.path / "mkfs.ext4").unlink()
-    with pytest.raises(ImageError, match=r"apt-get install e2fsprogs mmdebstrap$"):
-        ensure_image(print, MINE)
-
-
 def test_another_machine_is_refused(tools: Tools) -> None:
     """A guest for another processor is not even tried."""
     with pytest.raises(ImageError, match="expected sparc"):
         ensure_image(print, replace(MINE, machine="sparc"))
-
-
-def test_a_cache_that_cannot_be_written_is_named(tools: Tools, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An operating system's error becomes an ImageError with the path."""
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("HOPCHECK_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ImageError, match=str(tmp_path / "file")):
-        ensure_image(print, MINE)
 
 
 def test_only_the_current_image_and_one_before_stay(tools: Tools) -> None:
@@ -197,13 +141,6 @@ def test_an_exported_image_comes_back_the_same(tools: Tools, tmp_path: Path, mon
     come = import_image(tmp_path / "image.tar.zst", recipe=MINE)
     assert [come.rootfs.with_name(name).read_bytes() for name in FILES] == there
     assert come.rootfs.is_relative_to(tmp_path / "elsewhere")
-
-
-def test_export_without_an_image_says_what_to_do(tools: Tools, tmp_path: Path) -> None:
-    """Nothing is written where there is nothing to export."""
-    with pytest.raises(ImageError, match="make overlay"):
-        export_image(tmp_path / "image.tar.zst", recipe=MINE)
-    assert not list(tmp_path.glob("image*"))
 
 
 CONTENT = {name: name.encode() * 100 for name in FILES}
@@ -250,6 +187,7 @@ EVIL = {
     "foreign key": (with_manifest(replace(GOOD, key=OTHER.key).text().encode()), "another version of hopcheck"),
     "foreign machine": (with_manifest(replace(GOOD, machine="sparc").text().encode()), "another version of hopcheck"),
     "not an archive": (b"x" * 2000, "make image-export"),
+    "cut off": (archive(PARTS)[:-1025], "too early"),
     "empty": (b"", "too early"),
 }
 
@@ -263,6 +201,8 @@ def test_a_bad_import_is_refused_and_leaves_nothing(tools: Tools, tmp_path: Path
         import_image(path, recipe=MINE)
     assert list(Shelf("images").path.iterdir()) == []
     assert find_image(MINE) is None
+    if name == "empty":  # the archive that every other one differs from is taken
+        assert import_image(squeeze(tmp_path, archive(PARTS)), recipe=MINE).rootfs.read_bytes() == CONTENT["rootfs"]
 
 
 def squeeze(tmp_path: Path, content: bytes) -> Path:
@@ -270,33 +210,6 @@ def squeeze(tmp_path: Path, content: bytes) -> Path:
     path = tmp_path / "image.tar.zst"
     path.write_bytes(content)
     return path
-
-
-def test_zstd_failing_is_told_in_its_own_words(tools: Tools, tmp_path: Path) -> None:
-    """A damaged file, or a full disk, is not mistaken for an image."""
-    ensure_image(print, MINE)
-    tools.add("zstd", "echo checksum wrong >&2; exit 1")
-    with pytest.raises(ImageError, match="checksum wrong"):
-        export_image(tmp_path / "out.tar.zst", recipe=MINE)
-    with pytest.raises(ImageError, match=r"checksum wrong|too early"):
-        import_image(squeeze(tmp_path, b""), recipe=OTHER)
-    assert not list(tmp_path.glob("out*"))
-
-
-def test_the_good_archive_of_these_tests_is_accepted(tools: Tools, tmp_path: Path) -> None:
-    """The evil archives are refused for their one fault, as without it they are taken."""
-    image = import_image(squeeze(tmp_path, archive(PARTS)), recipe=MINE)
-    assert image.rootfs.read_bytes() == CONTENT["rootfs"]
-
-
-@pytest.mark.parametrize("cut", [1025, 2000])
-def test_a_truncated_import_is_refused(tools: Tools, tmp_path: Path, cut: int) -> None:
-    """A file that was not copied to its end is not taken."""
-    path = squeeze(tmp_path, archive(PARTS))
-    path.write_bytes(path.read_bytes()[:-cut])
-    with pytest.raises(ImageError):
-        import_image(path, recipe=MINE)
-    assert find_image(MINE) is None
 
 
 def test_the_command_line_prints_one_line_per_step(
@@ -314,7 +227,7 @@ def test_the_command_line_prints_one_line_per_step(
 
 def test_the_initrd_names_each_file_with_its_mode() -> None:
     """Walking the archive by its own lengths meets every entry, aligned, to the trailer."""
-    made = cpio.initrd(("dev",), {"init": b"12345", "empty": b""})
+    made = initrd(("dev",), {"init": b"12345", "empty": b""})
     seen, at = [], 0
     while at < len(made):
         magic, mode, size, name_size = made[at : at + 6], *(int(made[at + o : at + o + 8], 16) for o in (14, 54, 94))

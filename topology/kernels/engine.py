@@ -11,15 +11,18 @@ import contextlib
 import hashlib
 import io
 import os
+import subprocess
 import sys
 import tarfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topology.errors import EngineError
+from topology.errors import EngineError, KernelUnavailable
 from topology.kernels.ownership.processes import Owner
+from topology.wait import wait_for
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -35,6 +38,11 @@ PROCESSES_MAX, MEMORY_MAX = 256, 256 << 20
 TIMEOUT_S = 60
 NOT_FOUND, CONFLICT = 404, 409
 """The engine's answers for a container that has gone, and for one whose removal is under way."""
+CHECKOUT = Path(__file__).parents[2]
+AFTER_INPUT = "after-input"
+REAP_S = 15.0
+QUIET_LOOKS, PAUSE_S = 3, 0.3
+"""A container that the engine was just making when the run died appears after the first look."""
 NOWHERE = "127.0.0.1"
 """The only resolver of a container: its own loopback, where nothing answers."""
 
@@ -233,13 +241,49 @@ APPLETS = ("sh", "sleep", "cat", "echo", "ip", "ls", "nc", "ping", "ping6", "ps"
 """The commands inside a node."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Without arguments: exit code 0 if this machine's engine answers. With an address and a session: remove that."""
+def start_reaper(engine: Engine) -> Callable[[], None]:
+    """Have the engine's session removed if this process dies; returns the function that calls this off.
+
+    The reaper waits for the end of a pipe, in a session of its own: what ends the processes of a terminal does not
+    end it.
+    """
+    command = (sys.executable, "-m", "topology.kernels.engine", engine.address, engine.session, AFTER_INPUT)
+    null = subprocess.DEVNULL
     try:
-        if arguments:
-            Engine.at(arguments[0]).remove_session(arguments[1])
-        else:
-            Engine.of_this_machine().close()
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=null, stderr=null, cwd=CHECKOUT, start_new_session=True
+        )
+    except OSError as error:
+        raise KernelUnavailable(f"reaper - expected to start - seen {error}") from error
+
+    def call_off() -> None:
+        process.kill()
+        process.communicate()
+
+    return call_off
+
+
+def _reap(engine: Engine, session: str) -> None:
+    """Remove the containers of a session until no more appear, once standard input has ended."""
+    sys.stdin.buffer.read()
+    quiet = 0
+
+    def none_appeared() -> bool:
+        nonlocal quiet
+        quiet = 0 if engine.remove_session(session) else quiet + 1
+        return quiet >= QUIET_LOOKS
+
+    wait_for(none_appeared, REAP_S, "the containers to go", PAUSE_S)
+
+
+def main(address: str = "", session: str = "", *after_input: str) -> int:
+    """Without arguments: 0 if this machine's engine answers. Else remove a session, perhaps when the input ends."""
+    try:
+        with contextlib.closing(Engine.at(address) if address else Engine.of_this_machine()) as engine:
+            if after_input:
+                _reap(engine, session)
+            elif session:
+                engine.remove_session(session)
     except EngineError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -247,4 +291,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))

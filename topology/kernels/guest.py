@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +27,7 @@ from topology.kernels.bundle import agent_parcel
 from topology.kernels.cache import cache_dir, end_turn
 from topology.kernels.image import ensure_image
 from topology.kernels.link import AgentLink
-from topology.kernels.qemu import DOOR, PROGRAM, MicroVm, Qemu, kvm_refusal
+from topology.kernels.qemu import DOOR, PROGRAM, MicroVm, Qemu, kvm_refusal, qemu_version
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Others, Progress, Wanted
 from topology.kernels.snapshot import (
     Snapshot,
@@ -153,7 +152,7 @@ class GuestKernel(Kernel):
         state_fd: int | None = None,
     ) -> GuestKernel:
         with contextlib.ExitStack() as undo:
-            kept_at = _kept_folder() if machine.wanted.keep else None
+            kept_at = Path(tempfile.mkdtemp(prefix="hopcheck-kept-")) if machine.wanted.keep else None
             if kept_at:
                 undo.callback(shutil.rmtree, kept_at, ignore_errors=True)
             qemu = Qemu.launch(machine, kept_at, state_fd)
@@ -231,11 +230,6 @@ def _gist(message: str) -> str:
     return " - ".join(message.split(" - ")[-2:]).split(" / ")[0][:160]
 
 
-def _kept_folder() -> Path:
-    """A folder for a kept QEMU's socket, which only this user can enter."""
-    return Path(tempfile.mkdtemp(prefix="hopcheck-kept-"))
-
-
 def _connect(path: Path, qemu: Qemu) -> socket.socket:
     stream = socket.socket(socket.AF_UNIX)
 
@@ -257,8 +251,7 @@ def _memory() -> Path:
 
 def _machine_now() -> list[str]:
     """What a trial's result depends on: this boot of this machine, and its QEMU."""
-    version = subprocess.run((PROGRAM, "--version"), capture_output=True, text=True, check=False).stdout
-    return [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), version.split("\n")[0]]
+    return [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), qemu_version()]
 
 
 def _remembered_refusal() -> str:

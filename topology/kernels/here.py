@@ -16,9 +16,8 @@ from typing import ClassVar
 
 from topology.errors import KernelUnavailable
 from topology.kernels.agent.namespaces import NETNS_DIR
-from topology.kernels.engine import Engine
+from topology.kernels.engine import Engine, start_reaper
 from topology.kernels.host import HostKernel
-from topology.kernels.ownership.reaper import start_reaper
 from topology.kernels.registry import ANYTHING, Others, Progress, Wanted
 
 

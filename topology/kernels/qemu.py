@@ -240,6 +240,11 @@ class Qemu:
             end.close()
 
 
+def qemu_version() -> str:
+    """The first line of what the program says of itself."""
+    return subprocess.run((PROGRAM, "--version"), capture_output=True, text=True, check=False).stdout.split("\n")[0]
+
+
 def qemu_arguments(machine: MicroVm, files: Sequence[int], stream: str, monitor_fd: int) -> tuple[str, ...]:
     """QEMU's command line behind its name; ``files`` are the descriptors of kernel, initrd and root file system."""
     kernel, initrd, rootfs = (f"/dev/fd/{descriptor}" for descriptor in files)

@@ -26,7 +26,7 @@ from filelock import FileLock
 from topology.errors import KernelUnavailable, SnapshotUnusable
 from topology.kernels.bundle import agent_source
 from topology.kernels.cache import Shelf, cache_limit
-from topology.kernels.qemu import PROGRAM, MicroVm, Qemu, qemu_arguments
+from topology.kernels.qemu import MicroVm, Qemu, qemu_arguments, qemu_version
 from topology.plan import Plan
 from topology.wait import scaled
 
@@ -65,12 +65,11 @@ class Snapshot:
 
 def snapshot_key(machine: MicroVm, plan: Plan) -> str:
     """What a snapshot depends on, as one name."""
-    version = subprocess.run((PROGRAM, "--version"), capture_output=True, text=True, check=False).stdout
     wire, tap = (None if end is None else 0 for end in (machine.wanted.wire, machine.wanted.tap))
     options = qemu_arguments(replace(machine, wanted=replace(machine.wanted, wire=wire, tap=tap)), (0, 0, 0), "", 0)
     nodes = Path(__file__).with_name("engine.py").read_text() if machine.wanted.engine else ""
     made_of = (FORMAT, machine.image.key, nodes, agent_source(), plan.commands, plan.phases)
-    parts = (*made_of, version, options, _processor())
+    parts = (*made_of, qemu_version(), options, _processor())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
 from tests.self.house.sources import ROOT
-from topology.kernels.cache import MAKING, Shelf
+from topology.errors import Misuse
+from topology.kernels.cache import LIMIT, LIMIT_MIB, MAKING, Shelf, cache_limit, clean, end_turn
+from topology.kernels.snapshot import find_snapshot, write_head
 from topology.wait import wait_for
 
+MIB = 1 << 20
 MAKE = """
 import threading
 from topology.kernels.cache import Shelf
@@ -101,3 +107,148 @@ def test_only_the_newest_stay(shelf: Shelf) -> None:
     shelf.keep_newest(2)
     shelf.remove("nothing")
     assert names(shelf) == {"b", "c"}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of this test's own."""
+    monkeypatch.setenv("HOPCHECK_CACHE", str(tmp_path))
+    monkeypatch.delenv(LIMIT, raising=False)
+    return tmp_path
+
+
+def shelf_with(*entries: tuple[str, int]) -> Shelf:
+    """A shelf with entries of so many KiB, the last one used last."""
+    shelf = Shelf("snapshots")
+    for number, (key, kib) in enumerate(entries):
+        shelf.entry(key).mkdir(parents=True)
+        (shelf.entry(key) / "state").write_bytes(b"x" * (kib << 10))
+        os.utime(shelf.entry(key), (number, number))
+    return shelf
+
+
+def kept(shelf: Shelf) -> list[str]:
+    """What is there, the one used last in front."""
+    return [entry.name for entry in shelf.entries]
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        ("", LIMIT_MIB * MIB),
+        ("0", 0),
+        ("512K", MIB >> 1),
+        ("4G", 4 << 30),
+        ("1.5g", 3 << 29),
+        ("2 GiB", 2 << 30),
+        ("1T", 1 << 40),
+    ],
+)
+def test_limit_is_in_mebibytes_or_has_a_suffix(given: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HOPCHECK_CACHE_MAX says how much snapshots may take; 4 GiB where it says nothing."""
+    monkeypatch.setenv(LIMIT, given)
+    assert cache_limit() == size
+
+
+@pytest.mark.parametrize("given", ["lots", "-1", "4X", "G", "1e9", "0x10", "٤", "1" * 40, "4G 4G"])
+def test_limit_that_is_no_size_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typing error is told with what would be right, and never taken for no limit."""
+    monkeypatch.setenv(LIMIT, given)
+    with pytest.raises(Misuse, match=r"HOPCHECK_CACHE_MAX - expected a size such as 4096 \(MiB\), 512M or 4G - seen"):
+        cache_limit()
+
+
+@pytest.mark.parametrize(
+    ("limit_kib", "left"),
+    [
+        (500, ["new", "d", "c", "b", "a"]),
+        (499, ["new", "d", "c", "b"]),
+        (200, ["new", "d"]),
+        (199, ["new"]),
+        (0, ["new"]),
+    ],
+)
+def test_what_was_not_used_for_longest_goes_first(limit_kib: int, left: list[str]) -> None:
+    """Entries go until the rest fits, the oldest first, and never the one that has just been made."""
+    shelf = shelf_with(("a", 100), ("b", 100), ("c", 100), ("d", 100), ("new", 100))
+    with shelf.locked():
+        shelf.keep_within(limit_kib << 10, spared="new")
+    assert kept(shelf) == left
+
+
+def test_new_entry_stays_though_it_is_too_large_and_old() -> None:
+    """Whoever has just made an entry finds it, whatever its size and its clock."""
+    shelf = shelf_with(("new", 300), ("a", 100), ("b", 100))
+    with shelf.locked():
+        shelf.keep_within(350 << 10, spared="new")
+    assert kept(shelf) == ["new"]
+
+
+def test_finding_a_snapshot_is_using_it() -> None:
+    """A run that is restored from a snapshot notes that it was."""
+    shelf = shelf_with(("b", 1))
+    with shelf.entry("a").open("wb") as file:
+        write_head(file, {"key": "a", "fingerprint": "f", "sha256": hashlib.sha256(b"state").hexdigest()})
+        file.write(b"state")
+    os.utime(shelf.entry("a"), (0, 0))
+    os.utime(shelf.entry("b"), (1, 1))
+    assert kept(shelf) == ["b", "a"]
+    assert find_snapshot("a") is not None
+    assert find_snapshot("c") is None
+    assert kept(shelf) == ["a", "b"]
+
+
+def test_one_at_a_time_has_the_turn() -> None:
+    """A second one waits, is told when that takes too long, and gets it when the first is done; no file is left."""
+    shelf = Shelf("snapshots")
+    first = shelf.wait_turn("k", 0)
+    assert first is not None
+    assert shelf.wait_turn("k", 0.01) is None
+    other = shelf.wait_turn("other", 0)
+    assert other is not None
+    end_turn(first)
+    second = shelf.wait_turn("k", 0)
+    assert second is not None
+    for turn in (second, other):
+        end_turn(turn)
+    assert list(shelf.path.iterdir()) == []
+
+
+def test_turns_never_overlap() -> None:
+    """However often a turn's file comes and goes, nobody has the turn while another has."""
+    shelf, inside, overlaps = Shelf("snapshots"), Lock(), []
+
+    def take(_: int) -> None:
+        turn = shelf.wait_turn("k", 10)
+        assert turn is not None
+        alone = inside.acquire(blocking=False)
+        overlaps.append(not alone)
+        if alone:
+            inside.release()
+        end_turn(turn)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(take, range(40)))
+    assert overlaps == [False] * 40
+    assert list(shelf.path.iterdir()) == []
+
+
+def test_turn_that_nobody_has_is_swept_and_one_in_use_is_not() -> None:
+    """The file of a process that was killed goes with the next change of the shelf; a turn under way stays."""
+    shelf = Shelf("snapshots")
+    turn = shelf.wait_turn("mine", 0)
+    assert turn is not None
+    (shelf.path / ".dead.turn").touch()
+    with shelf.locked():
+        assert [path.name for path in shelf.path.iterdir()] == [".mine.turn"]
+    assert shelf.wait_turn("mine", 0) is None
+    end_turn(turn)
+
+
+def test_clean_removes_everything_but_the_turns_under_way(cache: Path) -> None:
+    """make clean-cache leaves no entry of any kind."""
+    shelf_with(("a", 1), ("b", 1))
+    (cache / "images" / "x").mkdir(parents=True)
+    clean()
+    assert sorted(path.name for path in cache.iterdir()) == ["images", "images.lock", "snapshots", "snapshots.lock"]
+    assert [*(cache / "images").iterdir(), *(cache / "snapshots").iterdir()] == []

@@ -14,13 +14,13 @@ from socketserver import ThreadingUnixStreamServer
 
 import pytest
 
-from topology.kernels.ownership.reaper import CHECKOUT
+from topology.kernels.engine import CHECKOUT
 from topology.wait import wait_for
 
 RUN = """
 import sys
 from types import SimpleNamespace
-from topology.kernels.ownership.reaper import start_reaper
+from topology.kernels.engine import start_reaper
 call_off = start_reaper(SimpleNamespace(address=sys.argv[1], session="ours"))
 print(flush=True)
 input()

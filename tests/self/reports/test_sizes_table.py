@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixtures.record import unique_sizes
+from fixtures.run import unique_sizes
 from reports.judge.attempt import Outcome
 from reports.judge.mtu import PairMtu
 from reports.record.append import figures_of, sizes_of_pair

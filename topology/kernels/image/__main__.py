@@ -6,8 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from topology.errors import HopcheckError
 from topology.kernels.image import ensure_image, export_image, find_image, image_key, import_image
 
@@ -21,32 +19,27 @@ def main(arguments: list[str] | None = None) -> int:
     for name, text in (("export", "write it to a file"), ("import", "take it from a file")):
         commands.add_parser(name, help=text).add_argument("file", type=Path)
     chosen = parser.parse_args(arguments)
-    output = Console(soft_wrap=True, highlight=False)
     try:
-        return _run(chosen, output)
+        match chosen.command:
+            case "where":
+                image = find_image()
+                say(str(image.rootfs.parent) if image else f"no image {image_key()} in the cache")
+                return 0 if image else 1
+            case "build":
+                ensure_image(say)
+            case "export":
+                export_image(chosen.file, say)
+            case _:
+                import_image(chosen.file, say)
     except HopcheckError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - this is the command line
+        sys.stderr.write(f"{error}\n")
         return 1
-
-
-def _run(chosen: argparse.Namespace, output: Console) -> int:
-    if chosen.command == "where":
-        image = find_image()
-        output.print(image.rootfs.parent if image else f"no image {image_key()} in the cache", markup=False)
-        return 0 if image else 1
-    with output.status("guest image") as status:
-
-        def progress(line: str) -> None:
-            status.update(line)
-            output.print(line, markup=False)
-
-        if chosen.command == "build":
-            ensure_image(progress)
-        elif chosen.command == "export":
-            export_image(chosen.file, progress)
-        else:
-            import_image(chosen.file, progress)
     return 0
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)  # noqa: T201 - this is the command line
 
 
 if __name__ == "__main__":

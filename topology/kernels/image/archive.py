@@ -104,17 +104,20 @@ def _unpack(stream: IO[bytes], place: Path, recipe: Recipe) -> None:
     """Read manifest and files in their one legal order; ValueError says what differs."""
     text = io.BytesIO()
     _copy(stream, MANIFEST, text)
-    manifest = Manifest.parse(text.getvalue())
+    try:
+        manifest = Manifest.parse(text.getvalue())
+    except ValueError as error:
+        raise ValueError(f"not a manifest: {' '.join(str(error).split())[:160]}") from error
     if (manifest.key, manifest.machine) != (recipe.key, recipe.machine):
         raise ValueError(
             f"expected image {recipe.key!r} for {recipe.machine!r} - seen {manifest.key[:64]!r} for"
             f" {manifest.machine[:64]!r}, made by another version of hopcheck: check out the version that made it,"
             " or run `make image-export` on a machine with this version"
         )
-    for name, member in manifest.files.items():
+    for name in FILES:
         with (place / name).open("xb") as file:
             seen = _copy(stream, name, file)
-        if seen != member:
+        if seen != (member := manifest.files[name]):
             raise ValueError(f"{name}: damaged: expected {member} - seen {seen}")
     if stream.read(tarfile.RECORDSIZE).strip(b"\0") or stream.read(1):
         raise ValueError("expected the end of the archive - seen more")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from topology.errors import ImageError
 from topology.kernels.cache import cache_dir
-from topology.kernels.image.cpio import initrd
 from topology.kernels.image.recipe import Recipe
 from topology.kernels.ownership.processes import dies_with
 
@@ -29,6 +28,12 @@ HIDDEN_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where mkfs.ext4 lives, and what an ordinary user's PATH on Debian leaves out."""
 
 INITRD_DIRECTORIES = ("bin", "dev", "modules", "proc", "root")
+
+DIRECTORY = 0o040755
+EXECUTABLE = 0o100755
+CHARACTER_DEVICE = 0o020600
+CONSOLE = (5, 1)
+"""Device number of /dev/console (Linux, Documentation/admin-guide/devices.txt); PID 1 prints there."""
 
 
 def search_path() -> str:
@@ -118,3 +123,21 @@ def _run(command: Sequence[str], place: Path, environment: dict[str, str]) -> No
     if done.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
         raise ImageError(f"guest image - mmdebstrap - expected exit code 0 - seen {done.returncode} - {log}\n{tail}")
+
+
+def _entry(number: int, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)) -> bytes:
+    fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(name) + 1, 0)
+    head = b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+
+def initrd(directories: Sequence[str], files: Mapping[str, bytes]) -> bytes:
+    """An initrd with these directories (parents first), ``dev/console`` and these executable files.
+
+    A cpio archive in the format ``newc`` (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
+    """
+    entries = [_entry(number, name, DIRECTORY) for number, name in enumerate(directories, 1)]
+    entries.append(_entry(len(entries) + 1, "dev/console", CHARACTER_DEVICE, device=CONSOLE))
+    for name, data in files.items():
+        entries.append(_entry(len(entries) + 1, name, EXECUTABLE, data))
+    return b"".join(entries) + _entry(0, "TRAILER!!!", 0)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar, Literal, TypeAlias
+
+from pydantic import ConfigDict, PositiveInt, TypeAdapter
 
 from topology.errors import ImageError
 from topology.kernels.cache import Shelf
 from topology.kernels.image.build import build
 from topology.kernels.image.recipe import RECIPE, Recipe
 
-FILES = ("kernel", "initrd", "rootfs")
+File: TypeAlias = Literal["kernel", "initrd", "rootfs"]
+FILES: tuple[File, ...] = ("kernel", "initrd", "rootfs")
 MANIFEST = "manifest.json"
 KEPT_IMAGES = 2
 """The current image and one before it: changing branches back and forth costs no rebuild."""
@@ -33,21 +37,27 @@ class Image:
     machine: str
 
 
+class Strict:
+    """Has pydantic refuse unknown keys and values of another type: an imported manifest is hostile input."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid", "strict": True}
+
+
 @dataclass(frozen=True)
-class Member:
-    """What a manifest says of one file: SHA-256 in hexadecimal, and size in bytes."""
+class Member(Strict):
+    """A file as a manifest has it: SHA-256 in hexadecimal, and size in bytes."""
 
     sha256: str
-    size: int
+    size: PositiveInt
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Strict):
     """What an image's directory, or an exported file, claims to hold."""
 
     key: str
     machine: str
-    files: Mapping[str, Member]
+    files: dict[File, Member]
 
     def text(self) -> str:
         """As JSON."""
@@ -55,18 +65,10 @@ class Manifest:
 
     @classmethod
     def parse(cls, text: str | bytes) -> Manifest:
-        """From JSON; ValueError if it is not exactly a manifest (hostile input: every field is checked)."""
-        try:
-            raw = json.loads(text)
-            members = {name: Member(**raw["files"][name]) for name in FILES}
-            manifest = cls(raw["key"], raw["machine"], members)
-            sound = set(raw["files"]) == set(FILES) and set(raw) == {"key", "machine", "files"}
-        except (KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"not a manifest: {error!r}") from error
-        words = [manifest.key, manifest.machine, *(member.sha256 for member in members.values())]
-        sizes = [member.size for member in members.values()]
-        if not (sound and all(type(w) is str for w in words) and all(type(s) is int and s > 0 for s in sizes)):
-            raise ValueError("not a manifest: a field is missing, too many, or of the wrong type")
+        """From JSON; ValueError if it is not exactly a manifest."""
+        manifest = TypeAdapter(cls).validate_json(text)
+        if len(manifest.files) != len(FILES):
+            raise ValueError("a file is missing")
         return manifest
 
 

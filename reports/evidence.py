@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from reports.record.exhibits import Cause as RecordedCause
 from topology.errors import PromiseBroken
 from topology.wire.headers import Headers, Vlan
-from topology.wire.scapy_bridge import to_scapy
+from topology.wire.scapy_views import to_scapy
 from topology.wire.stack import Stack
 
 Direction: TypeAlias = Literal["in", "out"]

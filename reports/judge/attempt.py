@@ -99,7 +99,7 @@ def _arrived(journey: Journey) -> bool:
 
 def _target(sighting: Sighting) -> str:
     """The address that the customer's packet is for."""
-    ip = sighting.headers.innermost("ipv4")
+    ip = sighting.headers.get("ipv4", -1)
     return str(ip["dst"]) if ip is not None else ""
 
 
@@ -115,7 +115,7 @@ def _errors(seen: Iterable[Sighting]) -> Mapping[_Error, list[Sighting]]:
     """Every "fragmentation needed" among the errors, with all sightings of it."""
     found: dict[_Error, list[Sighting]] = {}
     for sighting in seen:
-        icmp, ip = sighting.headers.innermost("icmp"), sighting.headers.innermost("ipv4")
+        icmp, ip = sighting.headers.get("icmp", -1), sighting.headers.get("ipv4", -1)
         if icmp is None or ip is None or (icmp["type"], icmp["code"]) != (UNREACHABLE, FRAGMENTATION_NEEDED):
             continue
         error = _Error(str(ip["src"]), str(ip["dst"]), int(icmp["nexthopmtu"]))

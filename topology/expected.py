@@ -1,8 +1,8 @@
-"""What a declared fabric must do with a packet: its journey, hop by hop, with the header stack at each. Pure.
+"""The journey of a packet through a declared fabric, hop by hop, with the header stack at each. Pure.
 
 A small model of Linux forwarding walks the declaration: longest-prefix routing, neighbour resolution on a Layer 2
-segment, learned bridging, VXLAN, Geneve and GRE in and out, TTLs, lengths and MAC addresses. It is what a verdict
-compares the seen journey with, and what refuses a lab whose pairs cannot reach each other as declared.
+segment, learned bridging, VXLAN, Geneve and GRE in and out, TTLs, lengths and MAC addresses. Verdicts
+compare the seen journey with it, and a lab whose pairs cannot reach each other as declared is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from topology.errors import Problem
-from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
+from topology.model import Address, Bridge, Device, Fabric, FrameTunnel, Geneve, Gre, Node, Port, Subinterface, Vxlan
+from topology.node import TunnelEnds
 from topology.packet import (
     Layer,
     Layers,
@@ -26,14 +27,16 @@ from topology.packet import (
     tagged,
     tags_of,
     ttl_of,
+    untagged,
 )
 from topology.plan import ROUTERS
-from topology.promises import Kind, Pair, kind_of
+from topology.promises import AROUND_FRAMES, Kind, Pair, kind_of
 from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 from topology.wire.stack import Stack
 
 Direction: TypeAlias = Literal["in", "out"]
+ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD}
 ETHERNET_FRAME = 0x6558
 """Trans Ether Bridging: what Geneve says that it carries (RFC 8926, section 3.4)."""
 HOPS_MAX = 128
@@ -58,27 +61,31 @@ class ExpectedHop:
 
     @property
     def ref(self) -> PortRef:
-        """Where, as ``node:interface``."""
+        """The interface as ``node:interface``."""
         return PortRef(self.node, self.interface)
 
 
 @dataclass(frozen=True)
 class ExpectedPath:
-    """One legal way of a packet; ``dropped`` says where and why it ends early, and is empty when it arrives."""
+    """One legal path of a packet; ``dropped`` says where and why it ends early, and is empty when it arrives."""
 
     hops: tuple[ExpectedHop, ...]
     dropped: str = ""
 
     def __str__(self) -> str:
-        return " ".join(f"{hop.ref}" for hop in self.hops)
+        return " ".join(str(hop.ref) for hop in self.hops)
+
+
+Hops: TypeAlias = tuple[ExpectedHop, ...]
+Paths: TypeAlias = Iterator[ExpectedPath]
 
 
 @dataclass(frozen=True)
 class ExpectedJourney:
     """The set of legal paths of one packet from a node to a node; each starts and ends at an interface of theirs.
 
-    ``copies`` are ways of copies that may be seen besides: where something on a path learns nothing, or soon forgets,
-    and so sends the packet's frame to others too.
+    ``copies`` are the paths of copies that may be seen besides: a device that learns nothing, or soon forgets, sends
+    the packet's frame to others too.
     """
 
     source: str
@@ -88,25 +95,25 @@ class ExpectedJourney:
 
     @property
     def dropped(self) -> str:
-        """Why the packet cannot arrive on some path; empty when it arrives on all."""
+        """The reason why the packet cannot arrive on some path; empty when it arrives on all."""
         return next((path.dropped for path in self.paths if path.dropped), "")
 
     @property
     def kind(self) -> Kind | None:
-        """How the packet is carried, when all paths agree; None where no kind fits."""
+        """The kind in which the packet is carried, when all paths agree; None where no kind fits."""
         kinds = {_kind(path) for path in self.paths}
         return kinds.pop() if len(kinds) == 1 else None
 
 
 def expected_journey(fabric: Fabric, probe: Probe) -> ExpectedJourney:
-    """Every legal journey of a probe through a fabric."""
+    """Return every legal path of a probe through a fabric."""
     walk = _Walk(fabric, probe.target)
     paths = tuple(walk.send(fabric[probe.source], probe.layers, ()))
     return ExpectedJourney(probe.source, probe.target, paths, tuple(walk.copies))
 
 
 def check_pairs(fabric: Fabric) -> Iterator[Problem]:
-    """The pairs whose traffic cannot arrive, or is not carried as the pair declares."""
+    """Yield the pairs whose traffic cannot arrive, or is not carried as the pair declares."""
     for pair in fabric.pairs:
         for probe in probes_of(fabric, pair):
             source, target = probe.source, probe.target
@@ -123,13 +130,13 @@ def check_pairs(fabric: Fabric) -> Iterator[Problem]:
 
 
 def probes_of(fabric: Fabric, pair: Pair) -> tuple[Probe, Probe]:
-    """A plain ICMP echo request between the ends of a pair, and one the other way."""
+    """Return a plain ICMP echo request between the ends of a pair, and one the other way."""
     src, dst = pair.src or fabric[pair.source].address, pair.dst or fabric[pair.target].address
     return Probe(pair.source, pair.target, src, dst), Probe(pair.target, pair.source, dst, src)
 
 
 def probe_between(fabric: Fabric, source: str, target: str) -> Probe:
-    """A plain ICMP echo request between two nodes' first addresses."""
+    """Return a plain ICMP echo request between two nodes' first addresses."""
     return Probe(source, target, fabric[source].address, fabric[target].address)
 
 
@@ -144,66 +151,56 @@ def _kind(path: ExpectedPath) -> Kind | None:
 
 
 class _Walk:
-    """Follows one packet; each method continues from a point and yields the ways it can end."""
+    """Follows one packet; each method continues from a point and yields the paths it can take."""
 
     def __init__(self, fabric: Fabric, target: str) -> None:
         self.fabric, self.target = fabric, target
         self.copies: list[ExpectedPath] = []
         self._copied: set[tuple[PortRef, object]] = set()
 
-    def send(
-        self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...], out: str | None = None
-    ) -> Iterator[ExpectedPath]:
+    def send(self, node: Node, packet: Layers, hops: Hops, out: str | None = None) -> Paths:
         """Route an IP packet out of a node; ``out`` binds it to a device."""
         target = packet[0][1]["dst"]
         if len(packet) > MAX_LAYERS:
             yield ExpectedPath(hops, f"{node.name} wraps it over and over on its way to {target}")
             return
         address = ip_address(str(target))
-        ways = node.fib.lookup(address, out)
-        if not ways:
+        egresses = node.fib.lookup(address, out)
+        if not egresses:
             yield ExpectedPath(hops, f"{node.name} has no route to {target}")
-        for way in ways:
-            yield from self.send_by(node, node[way.dev], way.via or address, packet, hops)
+        for egress in egresses:
+            yield from self.send_by(node, node[egress.dev], egress.via or address, packet, hops)
 
-    def send_by(
-        self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
+    def send_by(self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet out of a device, to a next hop."""
+        ethertype = ETHERTYPES[packet[0][0]]
         if isinstance(device, Gre):
-            yield from self.into_gre(node, device, packet, self.seen(device, "out", packet, hops))
+            hops = _seen(device, "out", packet, hops)
+            header = {"proto": ethertype} if device.key is None else {"proto": ethertype, "key": device.key}
+            for ttl in inherited_ttls(device, packet):
+                outer = ip_layer(device.local, device.remote, ttl, 47)
+                yield from self.send(node, (outer, ("gre", header), *packet), hops)
             return
         owner = self.owner(device, next_hop)
         if owner is None or owner.mac is None or device.mac is None:
-            yield ExpectedPath(hops, f"nobody on the segment of {device.ref} owns {next_hop}")
+            yield ExpectedPath(hops, f"no device on the segment of {device.ref} owns {next_hop}")
             return
-        ethertype = {"ipv4": 0x0800, "ipv6": 0x86DD}[packet[0][0]]
-        frame: Layers = (("ether", {"src": device.mac, "dst": owner.mac, "type": ethertype}), *packet)
-        yield from self.emit(device, frame, hops)
+        ether: Layer = ("ether", {"src": device.mac, "dst": owner.mac, "type": ethertype})
+        yield from self.emit(device, (ether, *packet), hops)
 
     def owner(self, device: Device, address: Address) -> Device | None:
-        """The device that answers for an address on a segment: one that has it there, else for IPv4 a node that has it
-        on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
+        """Return the device that answers for an address on a segment: one that has it there, else for IPv4 a node that
+        has it on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
         others = list(self.fabric.segment(device))
         found = next((d for d in others if address in {i.ip for i in d.addresses}), None)
         if found is None and address.version == 4:
-            found = next(
-                (d for d in others if is_at_ip(self.fabric, d) and address in self.fabric[d.node].addresses), None
-            )
+            at_ip = (d for d in others if d.mac is not None and self.fabric[d.node].bridge_of(d.name) is None)
+            found = next((d for d in at_ip if address in self.fabric[d.node].addresses), None)
         return found
 
-    def into_gre(self, node: Node, gre: Gre, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Wrap an IP packet (RFC 2784); the outer TTL is the tunnel's or the inner packet's."""
-        ethertype = {"ipv4": 0x0800, "ipv6": 0x86DD}[packet[0][0]]
-        header: dict[str, object] = {"proto": ethertype}
-        if gre.key is not None:
-            header["key"] = gre.key
-        for ttl in inherited_ttls(gre, packet):
-            yield from self.send(node, (ip_layer(gre.local, gre.remote, ttl, 47), ("gre", header), *packet), hops)
-
-    def emit(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+    def emit(self, device: Device, frame: Layers, hops: Hops) -> Paths:
         """Let a frame out of a device."""
-        hops = self.seen(device, "out", frame, hops)
+        hops = _seen(device, "out", frame, hops)
         node = self.fabric[device.node]
         if len(hops) > HOPS_MAX:
             yield ExpectedPath(hops, f"it loops through {device.ref}")
@@ -216,22 +213,15 @@ class _Walk:
         elif isinstance(device, Vxlan):
             yield from self.into_vxlan(node, device, frame, hops)
         elif isinstance(device, Geneve):
-            header: Layer = ("geneve", {"version": 0, "optionlen": 0, "vni": device.vni, "proto": ETHERNET_FRAME})
-            outer = ip_layer(device.local, device.remote, DEFAULT_TTL, 17)
-            yield from self.send(node, (outer, ("udp", {"dport": device.port}), header, *frame), hops)
+            yield from self.wrapped(node, device, device.remote, frame, hops)
 
-    def into_vxlan(
-        self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
-        """Wrap a frame (RFC 7348) for the one VTEP behind which its destination is, and copies for those that it is
-        flooded to."""
+    def into_vxlan(self, node: Node, vxlan: Vxlan, frame: Layers, hops: Hops) -> Paths:
+        """Wrap a frame for the one VTEP behind which its destination is, and copies for those it is flooded to."""
         wanted = frame[0][1]["dst"]
         towards = vxlan.towards(wanted)
         behind = [(remote, far) for remote in towards for far in self.fabric.far_vteps(vxlan, remote)]
         if len(behind) > 1 or len(towards) > 1:
-            behind = [
-                (remote, far) for remote, far in behind if any(d.mac == wanted for d in self.fabric.beyond(far, set()))
-            ]
+            behind = [end for end in behind if any(d.mac == wanted for d in self.fabric.beyond(end[1], set()))]
         remote, far = behind[0] if behind else (towards[0], None)
         learned = self.fabric.learned_end(vxlan, far) if far is not None and vxlan.learning else None
         flooded = [other for other in towards if other != remote or not behind]
@@ -243,58 +233,52 @@ class _Walk:
         if flooded and (not behind or vxlan.floods(wanted, may=True)):
             self.copy(vxlan, wanted, [self.wrapped(node, vxlan, other, frame, ()) for other in flooded])
 
-    def wrapped(
-        self, node: Node, vxlan: Vxlan, remote: Address, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
-        """Send a frame to one VTEP."""
-        inside: Layers = (("udp", {"dport": vxlan.port}), ("vxlan", {"vni": vxlan.vni}), *frame)
-        outer = ip_layer(node.outer_source(vxlan, remote), remote, DEFAULT_TTL, 17)
-        yield from self.send(node, (outer, *inside), hops, vxlan.dev)
+    def wrapped(self, node: Node, tunnel: FrameTunnel, remote: Address, frame: Layers, hops: Hops) -> Paths:
+        """Send a frame to one end of its tunnel (RFC 7348, RFC 8926)."""
+        header: Layer = ("vxlan", {"vni": tunnel.vni})
+        if isinstance(tunnel, Geneve):
+            header = ("geneve", {"version": 0, "optionlen": 0, "vni": tunnel.vni, "proto": ETHERNET_FRAME})
+        outer = ip_layer(node.outer_source(tunnel, remote), remote, DEFAULT_TTL, 17)
+        dev = tunnel.dev if isinstance(tunnel, Vxlan) else None
+        yield from self.send(node, (outer, ("udp", {"dport": tunnel.port}), header, *frame), hops, dev)
 
-    def copy(self, device: Device, wanted: object, ways: Sequence[Iterator[ExpectedPath]]) -> None:
+    def copy(self, device: Device, wanted: object, ways: Sequence[Paths]) -> None:
         """Follow copies of a frame out of a device, once for each destination."""
         if (device.ref, wanted) not in self._copied:
             self._copied.add((device.ref, wanted))
             for way in ways:
                 self.copies += way
 
-    def arrive(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Let a frame into a device: to its VLAN, to its bridge, or up to IP."""
-        hops = self.seen(device, "in", frame, hops)
+    def arrive(self, device: Device, frame: Layers, hops: Hops) -> Paths:
+        """Let a frame into a device: to its VLAN (vlan_do_receive, net/8021q), to its bridge, or up to IP."""
+        hops = _seen(device, "in", frame, hops)
         node = self.fabric[device.node]
         tag = tags_of(frame)[:1]
-        if tag and node.subinterface(device.name, tag[0]) is not None:
-            yield from self.out_of_vlan(node, device, frame, hops)
+        if tag and (vlan := node.subinterface(device.name, tag[0])) is not None:
+            yield from self.arrive(vlan, untagged(frame), hops)
         elif (bridge := node.bridge_of(device.name)) is not None:
             yield from self.across(node, bridge, device, frame, hops)
-        elif tag:
-            yield ExpectedPath(hops, f"{device.ref} has no sub-interface for VLAN {tag[0]}")
+        else:
+            yield from self.up(node, device, frame, hops)
+
+    def up(self, node: Node, device: Device, frame: Layers, hops: Hops) -> Paths:
+        """Let a frame up to IP at a device."""
+        if tags := tags_of(frame):
+            yield ExpectedPath(hops, f"{device.ref} has no sub-interface for VLAN {tags[0]}")
         elif frame[0][1]["dst"] == device.mac:
             yield from self.receive(node, frame[1:], hops)
         else:
             yield ExpectedPath(hops, f"{device.ref} is not {frame[0][1]['dst']}")
 
-    def out_of_vlan(
-        self, node: Node, port: Device, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
-        """Take the tag off a frame at the port's sub-interface for its VLAN (vlan_do_receive, net/8021q)."""
-        (name, ether), (_, tag), *rest = frame
-        device = node.subinterface(port.name, int(str(tag["vlan"])))
-        assert device is not None, f"{port.ref} has been asked for its VLAN"
-        yield from self.arrive(device, ((name, {**ether, "type": tag["type"]}), *rest), hops)
-
-    def across(
-        self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
+    def across(self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: Hops) -> Paths:
         """Let a frame cross a bridge that has learned where its destination is, or floods it."""
         wanted, tags = frame[0][1]["dst"], tags_of(frame)
         if wanted == bridge.mac:
-            yield from self.to_bridge(node, bridge, frame, hops)
+            yield from self.up(node, bridge, frame, _seen(bridge, "in", frame, hops))
             return
         others = [node[name] for name in bridge.members if came_by is None or name != came_by.name]
-        found = next(
-            (m for m in others if any(d.mac == wanted for d in self.fabric.behind(m, {bridge.ref}, tags))), None
-        )
+        behind = (m for m in others if any(d.mac == wanted for d in self.fabric.behind(m, {bridge.ref}, tags)))
+        found = next(behind, None)
         if found is None:
             yield ExpectedPath(hops, f"{wanted} is behind no port of {bridge.ref}")
         else:
@@ -302,92 +286,53 @@ class _Walk:
         if bridge.floods(wanted, may=True):
             self.copy(bridge, wanted, [self.emit(member, frame, ()) for member in others if member != found])
 
-    def to_bridge(
-        self, node: Node, bridge: Bridge, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
-        """Let a frame up to IP at the bridge that it is for."""
-        hops = self.seen(bridge, "in", frame, hops)
-        if tags_of(frame):
-            yield ExpectedPath(hops, f"{bridge.ref} has no sub-interface for VLAN {tags_of(frame)[0]}")
-        else:
-            yield from self.receive(node, frame[1:], hops)
-
-    def receive(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+    def receive(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
+        ends, missing = _tunnel_ends(packet)
         if ip_address(str(packet[0][1]["dst"])) not in node.addresses:
             yield from self.forward(node, packet, hops)
-            return
-        names = tuple(name for name, _ in packet[1:3])
-        if names[:1] == ("gre",):
-            yield from self.out_of_gre(node, packet, hops)
-        elif names == ("udp", "vxlan"):
-            yield from self.out_of_vxlan(node, packet, hops)
-        elif names == ("udp", "geneve"):
-            yield from self.out_of_geneve(node, packet, hops)
-        else:
+        elif ends is None:
             there = node.name == self.target
             yield ExpectedPath(hops, "" if there else f"it ends at {node.name} instead of {self.target}")
+        elif (tunnel := node.tunnel_by_ends.get(ends)) is None:
+            yield ExpectedPath(hops, f"{node.name} has no {missing}")
+        elif isinstance(tunnel, Gre):
+            yield from self.receive(node, packet[2:], _seen(tunnel, "in", packet[2:], hops))
+        else:
+            yield from self.arrive(tunnel, packet[3:], hops)
 
-    def forward(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+    def forward(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Route a packet on, its TTL one lower."""
         if node.role not in ROUTERS:
             yield ExpectedPath(hops, f"{node.name} is a {node.role} and forwards nothing (roles that do: {ROUTERS})")
-            return
-        lowered = lower_ttl(packet)
-        if lowered is None:
+        elif (lowered := lower_ttl(packet)) is None:
             yield ExpectedPath(hops, f"its TTL ends at {node.name}")
         else:
             yield from self.send(node, lowered, hops)
 
-    def out_of_gre(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Unwrap at the tunnel whose ends and key are the packet's."""
-        outer, key = packet[0][1], packet[1][1].get("key")
-        ends = (ip_address(str(outer["dst"])), ip_address(str(outer["src"])))
-        gre = node.gre_by_ends.get((*ends, key if isinstance(key, int) else None))
-        if gre is not None:
-            yield from self.receive(node, packet[2:], self.seen(gre, "in", packet[2:], hops))
-            return
+
+def _tunnel_ends(packet: Layers) -> tuple[TunnelEnds | None, str]:
+    """Return the key in ``Node.tunnel_by_ends`` of the tunnel that a packet is in, None for one in no tunnel; and the
+    tunnel in words."""
+    src, dst = (ip_address(str(packet[0][1][end])) for end in ("src", "dst"))
+    (name, header), (inner, inside) = packet[1:3]
+    if name == "gre":
+        key = header.get("key")
         keyed = "" if key is None else f" with the key {key}"
-        yield ExpectedPath(hops, f"{node.name} has no GRE tunnel from {outer['src']} to {outer['dst']}{keyed}")
-
-    def out_of_vxlan(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Unwrap at the VTEP of the packet's port and VNI (RFC 7348)."""
-        port, vni = packet[1][1]["dport"], packet[2][1]["vni"]
-        vxlan = node.vxlan_by_vni.get((int(str(port)), int(str(vni))))
-        if vxlan is not None:
-            yield from self.arrive(vxlan, packet[3:], hops)
-            return
-        yield ExpectedPath(hops, f"{node.name} has no VTEP for VNI {vni} on port {port}")
-
-    def out_of_geneve(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Unwrap at the device of the packet's port, VNI and source (RFC 8926; geneve_lookup, drivers/net/geneve.c)."""
-        source, port, vni = packet[0][1]["src"], packet[1][1]["dport"], packet[2][1]["vni"]
-        geneve = node.geneve_by_ends.get((int(str(port)), int(str(vni)), ip_address(str(source))))
-        if geneve is not None:
-            yield from self.arrive(geneve, packet[3:], hops)
-            return
-        yield ExpectedPath(hops, f"{node.name} has no Geneve tunnel from {source} for VNI {vni} on port {port}")
-
-    @staticmethod
-    def seen(
-        device: Device, direction: Direction, layers: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> tuple[ExpectedHop, ...]:
-        """The hops so far and this one."""
-        return (*hops, ExpectedHop(device.node, device.name, direction, layers))
+        return ("gre", dst, src, key), f"GRE tunnel from {src} to {dst}{keyed}"
+    if name != "udp" or inner not in AROUND_FRAMES:
+        return None, ""
+    port, vni = header["dport"], inside["vni"]
+    if inner == "vxlan":
+        return ("vxlan", port, vni), f"VTEP for VNI {vni} on port {port}"
+    return ("geneve", port, vni, src), f"Geneve tunnel from {src} for VNI {vni} on port {port}"
 
 
-def is_at_ip(fabric: Fabric, device: Device) -> bool:
-    """Return whether frames that come into a device go to its node's IP, not to a bridge that it is in."""
-    return fabric[device.node].bridge_of(device.name) is None and device.mac is not None
+def _seen(device: Device, direction: Direction, layers: Layers, hops: Hops) -> Hops:
+    return (*hops, ExpectedHop(device.node, device.name, direction, layers))
 
 
 def reply_to(probe: Probe) -> Probe:
-    """The answer that a probe must bring."""
-    return replace(
-        probe,
-        source=probe.target,
-        target=probe.source,
-        src=probe.dst,
-        dst=probe.src,
-        is_reply=not probe.is_reply,
-    )
+    """Return the answer that a probe must bring."""
+    source, target, src, dst = probe.target, probe.source, probe.dst, probe.src
+    return replace(probe, source=source, target=target, src=src, dst=dst, is_reply=not probe.is_reply)

@@ -175,5 +175,11 @@ def tagged(frame: Layers, vid: int) -> Layers:
     return ((name, {**ether, "type": ETHERTYPE_VLAN}), tag, *rest)
 
 
+def untagged(frame: Layers) -> Layers:
+    """Return a frame without its outermost tag."""
+    (name, ether), (_, tag), *rest = frame
+    return ((name, {**ether, "type": tag["type"]}), *rest)
+
+
 def _ttl(layers: Layers) -> int:
     return int(str(ttl_of(layers)))

@@ -79,7 +79,7 @@ CASES = {
         "{cs1_br1: 20.0.0.1/24}, routes: [default via 20.0.0.254]",
         "{cs1_br1: 20.0.0.1/24}, routes: [default via 20.0.0.253]",
         ("cs1", "cs4"),
-        ("nobody on the segment of cs1:cs1_br1 owns 20.0.0.253",),
+        ("no device on the segment of cs1:cs1_br1 owns 20.0.0.253",),
     ),
     "a tunnel through itself": Case(
         "      - 28.0.0.0/24 via 26.0.0.1 dev lc1_sc2\n",
@@ -179,7 +179,7 @@ def test_vni_of_the_far_vtep_must_be_the_same() -> None:
     for change in (other_vni, other_port, other_remote):
         fabric = changed(reference(), Vxlan, "con_ns3", change)
         problem = problem_of(fabric, ("cs1", "cs5"))
-        assert "cannot arrive: nobody on the segment of" in problem.what
+        assert "cannot arrive: no device on the segment of" in problem.what
         assert "20.0.0." in problem.what
 
 

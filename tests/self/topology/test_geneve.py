@@ -76,7 +76,7 @@ def test_packet_of_a_stranger_reaches_no_device() -> None:
     moved = replace(device(LAB, "l2", "blue-l3"), local=device(LAB, "l2", "red-l1").local)
     node = replace(LAB["l2"], devices=tuple(moved if d.name == moved.name else d for d in LAB["l2"].devices))
     broken = replace(LAB, nodes=tuple(node if n.name == "l2" else n for n in LAB.nodes))
-    assert "nobody on the segment" in expect(broken, "blue2", "blue3").dropped
+    assert "no device on the segment" in expect(broken, "blue2", "blue3").dropped
 
 
 def test_local_address_is_the_one_that_the_route_gives() -> None:

@@ -116,7 +116,7 @@ def test_vlan_that_the_far_end_has_not_ends_there() -> None:
     vlans = {d.name: replace(d, vid=d.vid + 1) for d in LAB["l1"].all(Subinterface)}
     devices = tuple(vlans.get(d.name, d) for d in LAB["l1"].devices)
     broken = replace(LAB, nodes=tuple(replace(n, devices=devices) if n.name == "l1" else n for n in LAB.nodes))
-    assert "nobody on the segment of red1:eth0 owns" in expect(broken, "red1", "red2").dropped
+    assert "no device on the segment of red1:eth0 owns" in expect(broken, "red1", "red2").dropped
 
 
 @pytest.mark.parametrize(

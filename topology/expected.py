@@ -64,6 +64,11 @@ class ExpectedHop:
         """The interface as ``node:interface``."""
         return PortRef(self.node, self.interface)
 
+    @property
+    def place(self) -> str:
+        """The hop as ``node:interface direction``."""
+        return f"{self.ref} {self.direction}"
+
 
 @dataclass(frozen=True)
 class ExpectedPath:

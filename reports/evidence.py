@@ -1,4 +1,4 @@
-"""What was seen: the words that instruments write, judges read and renderers show. No I/O, no judgement."""
+"""Evidence: the sightings and findings that instruments write, judges read and renderers show. No I/O."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeAlias
 
 from reports.record.exhibits import Cause as RecordedCause
 from topology.errors import PromiseBroken
+from topology.refs import PortRef
 from topology.wire.headers import Headers, Vlan
-from topology.wire.scapy_bridge import to_scapy
+from topology.wire.scapy_views import to_scapy
 from topology.wire.stack import Stack
 
 Direction: TypeAlias = Literal["in", "out"]
@@ -44,11 +45,21 @@ class Sighting:
         return id(self)
 
     def __repr__(self) -> str:
-        return f"{self.node}:{self.interface} {self.direction}: {self.headers.summary()}"
+        return f"{self.place}: {self.headers.summary()}"
+
+    @property
+    def ref(self) -> PortRef:
+        """The interface as ``node:interface``."""
+        return PortRef(self.node, self.interface)
+
+    @property
+    def place(self) -> str:
+        """The interface and direction as ``node:interface direction``."""
+        return f"{self.ref} {self.direction}"
 
     @property
     def has_ethernet(self) -> bool:
-        """Whether the frame starts with an Ethernet header."""
+        """True where the frame starts with an Ethernet header."""
         return self.headers.layers[:1] == ("ether",)
 
     @property
@@ -103,7 +114,7 @@ class Journey:
 
     @property
     def arrived(self) -> bool:
-        """Whether the packet was seen coming in at its target."""
+        """True where the packet was seen coming in at its target."""
         return any(seen.node == self.target and seen.direction == "in" for seen in self.sightings)
 
     def all_at(self, node: str, interface: str | None = None, direction: str | None = None) -> Iterator[Sighting]:

@@ -3,27 +3,12 @@
 ::
 
     HopcheckError
-    ├── PromiseBroken             the network is wrong             -> failed
-    ├── EnvironmentBroken         the result is not established    -> errored
-    │   ├── KernelUnavailable       no kernel can carry the lab
-    │   ├── SnapshotUnusable        a saved fabric is damaged or cannot be restored
-    │   ├── ImageError              the guest image cannot be made, read or moved
-    │   ├── AgentError              the agent failed or refused an operation
-    │   │   └── NetlinkError          the kernel refused a netlink message
-    │   ├── EngineError             the container engine cannot be reached, refused or failed
-    │   ├── NodeNotFound            a node to adopt is missing or ambiguous
-    │   ├── AgentLost               the agent's stream ended or is malformed
-    │   ├── FabricChanged           a test did not restore the shared fabric
-    │   ├── TracerUnavailable       the kernel's function tracer is missing or in use
-    │   ├── EvidenceIncomplete      a tap or a trace lost packets or events
-    │   ├── InstrumentFailed        a measuring tool is missing, failed or printed nonsense
-    │   └── DeadlineExceeded        a condition was not met in time
-    ├── Undecided                 the measurement is inconclusive  -> unstable
-    ├── NotProven                 a precondition of the promise failed -> not proven
-    ├── NotApplicable             the promise does not apply       -> not applicable
-    └── Misuse                    the caller asks for the impossible -> usage error
-        ├── LabError                the lab file is invalid (lists every problem)
-        └── UnknownName             a name that is in no registry or fabric
+    ├── PromiseBroken       the network is wrong                  -> failed
+    ├── EnvironmentBroken   the result is not established         -> errored
+    ├── Undecided           the measurement is inconclusive       -> unstable
+    ├── NotProven           a precondition of the promise failed  -> not proven
+    ├── NotApplicable       the promise does not apply            -> not applicable
+    └── Misuse              the caller asks for the impossible    -> usage error
 """
 
 from __future__ import annotations
@@ -44,15 +29,20 @@ class Undecided(HopcheckError):
     """After the maximum number of rounds the confidence interval still straddles the threshold."""
 
 
+class NotProven(HopcheckError):
+    """A precondition, which the message names, failed; a run with such a result never exits 0."""
+
+
+class NotApplicable(HopcheckError):
+    """The promise does not apply to this fabric or machine; the message is the reason."""
+
+
 class EnvironmentBroken(HopcheckError):
     """The machine, a tool or the agent failed, so nothing was learned about the network."""
 
 
 class KernelUnavailable(EnvironmentBroken):
-    """None of the requested kernels can carry the lab; the message gives the reason for each.
-
-    ``console`` is the console output of a guest that did not boot, for the report.
-    """
+    """No kernel can carry the lab; the message has the reasons, ``console`` the output of a guest that did not boot."""
 
     def __init__(self, message: str, console: str = "") -> None:
         super().__init__(message)
@@ -109,17 +99,6 @@ class InstrumentFailed(EnvironmentBroken):
 
 class DeadlineExceeded(EnvironmentBroken):
     """A condition was not met before its deadline."""
-
-
-class NotProven(HopcheckError):
-    """The promise applies, but a precondition failed, so it was not tested; the message names the precondition.
-
-    A run with such a result never exits 0.
-    """
-
-
-class NotApplicable(HopcheckError):
-    """The promise does not apply to this fabric or machine; the message is the reason."""
 
 
 class Misuse(HopcheckError):

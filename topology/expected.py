@@ -1,8 +1,8 @@
-"""What a declared fabric must do with a packet: its journey, hop by hop, with the header stack at each. Pure.
+"""The journey of a packet through a declared fabric, hop by hop, with the header stack at each. Pure.
 
 A small model of Linux forwarding walks the declaration: longest-prefix routing, neighbour resolution on a Layer 2
-segment, learned bridging, VXLAN, Geneve and GRE in and out, TTLs, lengths and MAC addresses. It is what a verdict
-compares the seen journey with, and what refuses a lab whose pairs cannot reach each other as declared.
+segment, learned bridging, VXLAN, Geneve and GRE in and out, TTLs, lengths and MAC addresses. Verdicts
+compare the seen journey with it, and a lab whose pairs cannot reach each other as declared is refused.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = [
 class ExpectedJourney:
     """The set of legal paths of one packet from a node to a node; each starts and ends at an interface of theirs.
 
-    ``copies`` are ways of copies that may be seen besides: where something on a path learns nothing, or soon forgets,
-    and so sends the packet's frame to others too.
+    ``copies`` are the paths of copies that may be seen besides: a device that learns nothing, or soon forgets, sends
+    the packet's frame to others too.
     """
 
     source: str
@@ -45,25 +45,25 @@ class ExpectedJourney:
 
     @property
     def dropped(self) -> str:
-        """Why the packet cannot arrive on some path; empty when it arrives on all."""
+        """The reason why the packet cannot arrive on some path; empty when it arrives on all."""
         return next((path.dropped for path in self.paths if path.dropped), "")
 
     @property
     def kind(self) -> Kind | None:
-        """How the packet is carried, when all paths agree; None where no kind fits."""
+        """The kind in which the packet is carried, when all paths agree; None where no kind fits."""
         kinds = {_kind(path) for path in self.paths}
         return kinds.pop() if len(kinds) == 1 else None
 
 
 def expected_journey(fabric: Fabric, probe: Probe) -> ExpectedJourney:
-    """Every legal journey of a probe through a fabric."""
+    """Return every legal path of a probe through a fabric."""
     walk = Walk(fabric, probe.target)
     paths = tuple(walk.send(fabric[probe.source], probe.layers, ()))
     return ExpectedJourney(probe.source, probe.target, paths, tuple(walk.copies))
 
 
 def check_pairs(fabric: Fabric) -> Iterator[Problem]:
-    """The pairs whose traffic cannot arrive, or is not carried as the pair declares."""
+    """Yield the pairs whose traffic cannot arrive, or is not carried as the pair declares."""
     for pair in fabric.pairs:
         for probe in probes_of(fabric, pair):
             source, target = probe.source, probe.target
@@ -80,13 +80,13 @@ def check_pairs(fabric: Fabric) -> Iterator[Problem]:
 
 
 def probes_of(fabric: Fabric, pair: Pair) -> tuple[Probe, Probe]:
-    """A plain ICMP echo request between the ends of a pair, and one the other way."""
+    """Return a plain ICMP echo request between the ends of a pair, and one the other way."""
     src, dst = pair.src or fabric[pair.source].address, pair.dst or fabric[pair.target].address
     return Probe(pair.source, pair.target, src, dst), Probe(pair.target, pair.source, dst, src)
 
 
 def probe_between(fabric: Fabric, source: str, target: str) -> Probe:
-    """A plain ICMP echo request between two nodes' first addresses."""
+    """Return a plain ICMP echo request between two nodes' first addresses."""
     return Probe(source, target, fabric[source].address, fabric[target].address)
 
 
@@ -101,12 +101,6 @@ def _kind(path: ExpectedPath) -> Kind | None:
 
 
 def reply_to(probe: Probe) -> Probe:
-    """The answer that a probe must bring."""
-    return replace(
-        probe,
-        source=probe.target,
-        target=probe.source,
-        src=probe.dst,
-        dst=probe.src,
-        is_reply=not probe.is_reply,
-    )
+    """Return the answer that a probe must bring."""
+    source, target, src, dst = probe.target, probe.source, probe.dst, probe.src
+    return replace(probe, source=source, target=target, src=src, dst=dst, is_reply=not probe.is_reply)

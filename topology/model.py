@@ -209,12 +209,12 @@ class Fabric:
     def outer_ends(self, tunnel: Tunnel) -> Iterator[tuple[Address, Address]]:
         """Yield the outer source and destination of a tunnel's packets, in the order of its remotes."""
         for remote in tunnel.remotes:
-            if not isinstance(tunnel, Vxlan):
-                yield tunnel.local, remote
-                continue
-            learned = (self.learned_end(tunnel, far) for far in self.far_vteps(tunnel, remote) if tunnel.learning)
-            for end in dict.fromkeys((remote, *(end for end in learned if end is not None))):
-                yield self[tunnel.node].outer_source(tunnel, end), end
+            learned: list[Address | None] = []
+            if isinstance(tunnel, Vxlan) and tunnel.learning:
+                learned = [self.learned_end(tunnel, far) for far in self.far_vteps(tunnel, remote)]
+            for end in dict.fromkeys((remote, *learned)):
+                if end is not None:
+                    yield self[tunnel.node].outer_source(tunnel, end), end
 
     def far_vteps(self, vxlan: Vxlan, remote: Address) -> tuple[Vxlan, ...]:
         """Return the VXLAN devices that receive a VTEP's packets to one of its remotes."""

@@ -73,6 +73,7 @@ class Route:
 
 
 DeviceT = TypeVar("DeviceT", bound=Device)
+TunnelEnds: TypeAlias = tuple[object, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,9 +222,11 @@ class Node:
             return next((i.ip for d in others for i in d.addresses if i.version == address.version), None)
         return next((i.ip for i in own if (egress.via or address) in i.network), own[0].ip)
 
-    def outer_source(self, vxlan: Vxlan, remote: Address) -> Address:
-        """Return the outer source address of a VXLAN device's packets to a remote."""
-        return (self.source_towards(remote, vxlan.dev) or vxlan.local) if vxlan.by_route else vxlan.local
+    def outer_source(self, tunnel: Tunnel, remote: Address) -> Address:
+        """Return the outer source address of a tunnel's packets to a remote."""
+        if not isinstance(tunnel, Vxlan) or not tunnel.by_route:
+            return tunnel.local
+        return self.source_towards(remote, tunnel.dev) or tunnel.local
 
     def ends_of(self, tunnel: Tunnel) -> tuple[Address, ...]:
         """Return the addresses at which a tunnel device receives packets."""
@@ -232,16 +235,15 @@ class Node:
         return tuple(address for address in self.addresses if address.version == tunnel.remote.version)
 
     @cached_property
-    def geneve_by_ends(self) -> Mapping[tuple[int, int, Address], Geneve]:
-        """The node's Geneve devices by UDP port, VNI and outer source address (``geneve_lookup``)."""
-        return {(geneve.port, geneve.vni, geneve.remote): geneve for geneve in reversed(self.all(Geneve))}
-
-    @cached_property
-    def gre_by_ends(self) -> Mapping[tuple[Address, Address, int | None], Gre]:
-        """The node's GRE devices by local address, remote address and key (``ip_tunnel_lookup``)."""
-        return {(gre.local, gre.remote, gre.key): gre for gre in reversed(self.all(Gre))}
-
-    @cached_property
-    def vxlan_by_vni(self) -> Mapping[tuple[int, int], Vxlan]:
-        """The node's VXLAN devices by UDP port and VNI (``vxlan_vs_find_vni``)."""
-        return {(vxlan.port, vxlan.vni): vxlan for vxlan in reversed(self.all(Vxlan))}
+    def tunnel_by_ends(self) -> Mapping[TunnelEnds, Tunnel]:
+        """The tunnel devices by the kernel's key: ``gre``, local, remote, key (ip_tunnel_lookup); ``vxlan``, UDP port,
+        VNI (vxlan_vs_find_vni); ``geneve``, UDP port, VNI, remote (geneve_lookup)."""
+        found: dict[TunnelEnds, Tunnel] = {}
+        for device in self.devices:
+            if isinstance(device, Gre):
+                found.setdefault(("gre", device.local, device.remote, device.key), device)
+            elif isinstance(device, Vxlan):
+                found.setdefault(("vxlan", device.port, device.vni), device)
+            elif isinstance(device, Geneve):
+                found.setdefault(("geneve", device.port, device.vni, device.remote), device)
+        return found

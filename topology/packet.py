@@ -20,11 +20,10 @@ Protocol: TypeAlias = Literal["icmp", "udp"]
 PROBE_PORT, SOURCE_PORT = 7, 49152
 """The echo service (RFC 862), and the first dynamic port (RFC 6335): neither is VXLAN's anywhere."""
 PAYLOAD_BYTES = 56
-"""What ping(8) sends, so that lengths compare with captures of it."""
+"""As much as ping(8) sends, so that lengths compare with captures of it."""
 PATTERN = bytes(range(256)) * 256
-"""What a probe is filled up with: as much as the largest IP packet holds."""
+"""The padding of a probe: as much as the largest IP packet holds."""
 IP_VERSIONS: Mapping[str, int] = {"ipv4": 4, "ipv6": 6}
-"""The IP version of a header."""
 ETHERTYPE_VLAN = 0x8100
 """IEEE 802.1Q, table 9-1."""
 ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
@@ -34,7 +33,7 @@ HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp
 
 @dataclass(frozen=True)
 class Probe:
-    """A packet that nothing else can be mistaken for: a nonce of 128 bits leads its payload.
+    """A packet to send, told from all others by the nonce of 128 bits that leads its payload.
 
     ``ident`` and ``sequence`` are the ICMP echo's; ``ttl`` is what the sender sets.
     """
@@ -50,12 +49,12 @@ class Probe:
     sequence: int = 1
     is_reply: bool = False
     port: int = SOURCE_PORT
-    """The UDP source port of the request: what tells one flow from another."""
+    """The UDP source port of the request, which differs from flow to flow."""
     payload_bytes: int = PAYLOAD_BYTES
 
     @property
     def payload(self) -> bytes:
-        """The nonce, filled up with a counting pattern; as many bytes as ping sends where nothing else is said."""
+        """The nonce, filled up with a counting pattern to ``payload_bytes``."""
         return (self.nonce + PATTERN[len(self.nonce) :])[: self.payload_bytes]
 
     @property
@@ -85,7 +84,7 @@ class Probe:
 
 
 def internet_checksum(data: bytes) -> int:
-    """The ones' complement sum of RFC 1071."""
+    """Return the ones' complement sum of RFC 1071."""
     if len(data) % 2:
         data += b"\0"
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -95,7 +94,7 @@ def internet_checksum(data: bytes) -> int:
 
 
 def ip_layer(src: Address, dst: Address, ttl: int, protocol: int) -> Layer:
-    """An IP header of either version."""
+    """Return an IP header of either version."""
     ends: dict[str, object] = {"src": str(src), "dst": str(dst)}
     if src.version == 4:
         return ("ipv4", {**ends, "ttl": ttl, "proto": protocol})
@@ -103,7 +102,7 @@ def ip_layer(src: Address, dst: Address, ttl: int, protocol: int) -> Layer:
 
 
 def lower_ttl(packet: Layers) -> Layers | None:
-    """The packet with its outermost TTL or hop limit one lower; None where it ends."""
+    """Return the packet with its outermost TTL or hop limit one lower; None where it ends."""
     name, fields = packet[0]
     key = "ttl" if name == "ipv4" else "hlim"
     ttl = int(str(fields[key])) - 1
@@ -111,13 +110,13 @@ def lower_ttl(packet: Layers) -> Layers | None:
 
 
 def ttl_of(layers: Layers) -> object:
-    """The innermost TTL or hop limit: the customer's."""
+    """Return the innermost TTL or hop limit: the customer's."""
     found = [fields.get("ttl", fields.get("hlim")) for name, fields in layers if name in ("ipv4", "ipv6")]
     return found[-1] if found else None
 
 
 def stack_of(layers: Layers) -> Stack:
-    """The pattern of a packet, with the length that each IP and UDP header must state."""
+    """Return the pattern of a packet, with the length that each IP and UDP header must state."""
     size, out = 0, []
     for name, fields in reversed(layers):
         size += _bytes(name, fields)
@@ -127,7 +126,7 @@ def stack_of(layers: Layers) -> Stack:
 
 
 def size_of(layers: Layers) -> int:
-    """How many bytes the layers have."""
+    """Return the number of bytes of the layers."""
     return sum(_bytes(name, fields) for name, fields in layers)
 
 
@@ -140,12 +139,11 @@ def _bytes(name: str, fields: Mapping[str, object]) -> int:
 
 
 def inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
-    """The TTLs that a GRE header may get.
+    """Return the TTLs that a GRE header may get.
 
     ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
-    That is the wrapped packet's own, except for a VXLAN packet around a datagram whose checksum is left to offload:
-    there VXLAN's mark is still in place, and the customer's header is what is read. Both are legal then. Geneve marks
-    as VXLAN does (udp_tunnel_handle_offloads).
+    That is the wrapped packet's own, except for a VXLAN or Geneve packet around a datagram whose checksum is left to
+    offload: their mark (udp_tunnel_handle_offloads) is still at the customer's header. Both are legal then.
     """
     if gre.ttl is not None:
         return (gre.ttl,)
@@ -155,7 +153,7 @@ def inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
 
 
 def _ttl_at_the_mark(packet: Layers) -> int:
-    """The byte of a customer's header in the place where the wrapped packet has its TTL, whatever it is: of an
+    """Return the byte of a customer's header in the place where the wrapped packet has its TTL, whatever it is: of an
     IPv6 header the first byte of the source, of an IPv4 header the end of the fragment offset, which is 0."""
     wrapped, (name, customers) = packet[0][0], [layer for layer in packet if layer[0] in ("ipv4", "ipv6")][-1]
     if name == wrapped:
@@ -164,15 +162,21 @@ def _ttl_at_the_mark(packet: Layers) -> int:
 
 
 def tags_of(frame: Layers) -> Tags:
-    """The VLANs of a frame's tags, the outermost first."""
+    """Return the VLANs of a frame's tags, the outermost first."""
     return tuple(int(str(tag["vlan"])) for _, tag in takewhile(lambda layer: layer[0] == "dot1q", frame[1:]))
 
 
 def tagged(frame: Layers, vid: int) -> Layers:
-    """A frame with an 802.1Q tag of the lowest priority."""
+    """Return a frame with an 802.1Q tag of the lowest priority."""
     (name, ether), *rest = frame
     tag: Layer = ("dot1q", {"prio": 0, "dei": 0, "vlan": vid, "type": ether["type"]})
     return ((name, {**ether, "type": ETHERTYPE_VLAN}), tag, *rest)
+
+
+def untagged(frame: Layers) -> Layers:
+    """Return a frame without its outermost tag."""
+    (name, ether), (_, tag), *rest = frame
+    return ((name, {**ether, "type": tag["type"]}), *rest)
 
 
 def _ttl(layers: Layers) -> int:

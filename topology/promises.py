@@ -1,4 +1,4 @@
-"""What a fabric promises of the traffic between its nodes: pairs, tenants and spreads. Frozen and pure."""
+"""The promises of a fabric about the traffic between its nodes: pairs, tenants and spreads. Frozen and pure."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ TUNNELS = AROUND_FRAMES | {"gre"}
 
 
 def inside(layers: Sequence[str]) -> Sequence[str]:
-    """The layers inside the innermost tunnel, outermost first; none where there is no tunnel."""
+    """Return the layers inside the innermost tunnel, outermost first; none where there is no tunnel."""
     innermost = max((place for place, layer in enumerate(layers) if layer in TUNNELS), default=len(layers))
     return layers[innermost + 1 :]
 
 
-def kind_of(way: Iterable[tuple[Sequence[str], object]]) -> Kind | None:
-    """The kind of a packet's way, from its layers, outermost first, and its innermost TTL at each hop.
+def kind_of(path: Iterable[tuple[Sequence[str], object]]) -> Kind | None:
+    """Return the kind of a packet's path, from its layers, outermost first, and its innermost TTL at each hop.
 
     None where a packet without a frame is in a tunnel and not routed: then the tunnel is its ends' own. A ``hairpin``
     is routed between two tunnels, one behind the other, at least one of which holds frames.
     """
-    hops = list(way)
+    hops = list(path)
     wrapped = [(held, ttl) for layers, ttl in hops if (held := inside(layers))]
     routed = hops[0][1] != hops[-1][1]
     if not wrapped:
@@ -49,10 +49,10 @@ def kind_of(way: Iterable[tuple[Sequence[str], object]]) -> Kind | None:
 
 @dataclass(frozen=True)
 class MtuPromise:
-    """What sizes a pair's packets may have, in bytes of the customer's IP packet.
+    """The sizes that a pair's packets may have, in bytes of the customer's IP packet.
 
-    Packets up to ``customers`` cross whole (None: as much as the declaration computes). ``above`` is what may become of
-    larger ones with DF: they arrive in fragments of an outer packet, are answered by ICMP, or vanish in silence.
+    Packets up to ``customers`` cross whole (None: as much as the declaration computes). ``above`` are the fates that
+    larger ones with DF may have: fragments of an outer packet, an answer by ICMP, or silence.
     """
 
     customers: int | None = None
@@ -104,7 +104,7 @@ class Tenant:
 
     @property
     def reversed(self) -> Tenant:
-        """The same row as the target sees it: what answers must look like."""
+        """The same row as the target sees it, for answers."""
         pair = replace(
             self.pair, source=self.pair.target, target=self.pair.source, src=self.pair.dst, dst=self.pair.src
         )

@@ -1,4 +1,4 @@
-"""What became of one packet of one size, by its journey and those of the errors that quote it. Pure."""
+"""The fate of one packet of one size, by its journey and those of the errors that quote it. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ UNREACHABLE, FRAGMENTATION_NEEDED = 3, 4
 
 @dataclass(frozen=True)
 class Attempt:
-    """One probe: its size in bytes of IP packet, whether with DF, what was seen of it and of the errors that quote it.
+    """One probe: its size in bytes of IP packet, its DF bit, its journey and that of the errors that quote it.
 
-    ``nonce`` leads its payload. ``refusal`` says why the sender's own kernel did not take it.
+    ``nonce`` leads its payload. ``refusal`` says why the sender's own kernel refused it.
     """
 
     size: int
@@ -32,9 +32,9 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a packet, and ``where``: split there, answered from there, or seen there last.
+    """The fate of a packet, and ``where``: split there, answered from there, or seen there last.
 
-    ``mtu`` is what ICMP told, ``speaker`` in whose name; ``forged`` when a device on the way took the target's.
+    ``mtu`` is ICMP's, ``speaker`` its source; ``forged`` when a device on the way answered in the target's name.
     """
 
     fate: Fate
@@ -65,27 +65,23 @@ class Outcome:
 
 
 def outcome(attempt: Attempt) -> Outcome:
-    """What became of the packet of an attempt."""
+    """Return the fate of the packet of an attempt."""
     seen, source = attempt.journey.sightings, attempt.journey.source
     if attempt.refusal and not seen:
         return Outcome("refused", source)
     split = next((sighting for sighting in seen if fragmented(sighting)), None)
     if _arrived(attempt.journey):
-        return Outcome("whole") if split is None else Outcome("fragments", split.node, place(split))
+        return Outcome("whole") if split is None else Outcome("fragments", split.node, split.place)
     if not seen:
         return Outcome("silence", source)
-    errors = _errors(attempt.errors.sightings)
+    errors, ip = _errors(attempt.errors.sightings), seen[0].headers.get("ipv4", -1)
     for error, its in errors.items():
         if any(sighting.node == source and sighting.direction == "in" for sighting in its):
-            forged = error.src == _target(seen[0]) and all(s.node != attempt.journey.target for s in its)
-            return Outcome("icmp", its[0].node, place(its[0]), error.mtu, error.src, forged)
+            in_its_name = ip is not None and error.src == ip["dst"]
+            forged = in_its_name and all(sighting.node != attempt.journey.target for sighting in its)
+            return Outcome("icmp", its[0].node, its[0].place, error.mtu, error.src, forged)
     note = "; ".join(_unheard(error, its) for error, its in errors.items())
-    return Outcome("silence", seen[-1].node, place(seen[-1]), note=note)
-
-
-def place(sighting: Sighting) -> str:
-    """Where a frame was seen, as ``node:interface direction``."""
-    return f"{sighting.node}:{sighting.interface} {sighting.direction}"
+    return Outcome("silence", seen[-1].node, seen[-1].place, note=note)
 
 
 def _arrived(journey: Journey) -> bool:
@@ -97,14 +93,8 @@ def _arrived(journey: Journey) -> bool:
     return any(is_complete(s for s in there if fragment_key(s) == packet) for packet in packets)
 
 
-def _target(sighting: Sighting) -> str:
-    """The address that the customer's packet is for."""
-    ip = sighting.headers.innermost("ipv4")
-    return str(ip["dst"]) if ip is not None else ""
-
-
 class _Error(NamedTuple):
-    """What one ICMP error says: from whom, to whom, and which MTU."""
+    """The content of one ICMP error: its source, its destination and the MTU."""
 
     src: str
     dst: str
@@ -112,18 +102,16 @@ class _Error(NamedTuple):
 
 
 def _errors(seen: Iterable[Sighting]) -> Mapping[_Error, list[Sighting]]:
-    """Every "fragmentation needed" among the errors, with all sightings of it."""
+    """Return every "fragmentation needed" among the errors, with all sightings of it."""
     found: dict[_Error, list[Sighting]] = {}
     for sighting in seen:
-        icmp, ip = sighting.headers.innermost("icmp"), sighting.headers.innermost("ipv4")
-        if icmp is None or ip is None or (icmp["type"], icmp["code"]) != (UNREACHABLE, FRAGMENTATION_NEEDED):
-            continue
-        error = _Error(str(ip["src"]), str(ip["dst"]), int(icmp["nexthopmtu"]))
-        found.setdefault(error, []).append(sighting)
+        icmp, ip = sighting.headers.get("icmp", -1), sighting.headers.get("ipv4", -1)
+        if icmp and ip and (icmp["type"], icmp["code"]) == (UNREACHABLE, FRAGMENTATION_NEEDED):
+            error = _Error(str(ip["src"]), str(ip["dst"]), int(icmp["nexthopmtu"]))
+            found.setdefault(error, []).append(sighting)
     return found
 
 
 def _unheard(error: _Error, its: Sequence[Sighting]) -> str:
-    """What is known of an error that the sender never got: it was told to somebody else, or lost."""
-    last = place(its[-1])
-    return f"{its[0].node} told {error.dst} that fragmentation is needed, MTU {error.mtu}, seen last at {last}"
+    """Describe an error that the sender never got: it went to another address, or was lost."""
+    return f"{its[0].node} told {error.dst} that fragmentation is needed, MTU {error.mtu}, seen last at {its[-1].place}"

@@ -1,27 +1,28 @@
-"""Return whether what must be kept apart was kept apart: tenants' frames, forged packets, the world outside. Pure.
+"""Judge that tenants' frames, forged packets and the outside are kept apart. Pure.
 
-A frame is *bare* where no VXLAN or Geneve header is around it: there somebody has it. What was seen is held against the
-exact set of interfaces that the declaration derives, so that a leak and a loss are both named with node and interface.
+A frame is *bare* where no VXLAN or Geneve header is around it. The sightings are compared with the exact set of
+interfaces that the declaration derives, so that a leak and a loss are both named with node and interface.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reports.evidence import Finding, Sighting, first_broken
-from reports.judge.journey import in_order
+from reports.judge.journey import NOTHING, in_order
 from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
 from topology.isolation.domains import Domain, FrameKind
 from topology.isolation.forgery import Forgery, ForgeryKind, Target
 from topology.model import Vxlan
-from topology.packet import Probe
+from topology.packet import IP_VERSIONS, Probe
 from topology.promises import AROUND_FRAMES
 from topology.refs import PortRef
 from topology.wire.headers import quoted
 
-TOLD_MAX = 20
+NAMED_MAX = 20
 """Places that a message names; the rest is counted."""
 SOURCE_KEY, BITS_KEY = "foreign-sources", "reserved-bits"
 DECLARED_BY = {"foreign-source": SOURCE_KEY, "other-vni": SOURCE_KEY, "reserved-bit": BITS_KEY}
@@ -50,7 +51,7 @@ class FrameSeen:
     def suspects(self) -> tuple[str, ...]:
         """The nodes at which something is wrong, those with too much first."""
         seen = bare(self.sightings)
-        strayed = [stray.place.node for stray in _strays(self)]
+        strayed = [stray.seen.node for stray in _strays(self)]
         return (*strayed, *(place.node for place in sorted(seen.keys() ^ self.expected)))
 
 
@@ -104,11 +105,11 @@ class MachineSeen:
 
 
 def bare(sightings: Iterable[Sighting]) -> dict[PortRef, Sighting]:
-    """The first sighting at each interface where no tunnel is around the frame, in the order of time."""
+    """Return the first sighting at each interface where no tunnel is around the frame, in the order of time."""
     found: dict[PortRef, Sighting] = {}
     for seen in in_order(sightings):
         if AROUND_FRAMES.isdisjoint(seen.layers):
-            found.setdefault(PortRef(seen.node, seen.interface), seen)
+            found.setdefault(seen.ref, seen)
     return found
 
 
@@ -119,73 +120,62 @@ def judge_frame(frame: FrameSeen) -> Finding:
     return _difference(frame.what, list(_strays(frame)), missing, held)
 
 
-def _strays(frame: FrameSeen) -> Iterator[_Stray]:
-    """Where a frame must not be, or not under that VNI, in the order of time."""
-    told: set[PortRef] = set()
-    for seen in in_order(frame.sightings):
-        place = PortRef(seen.node, seen.interface)
-        tunnel = _innermost_tunnel(seen)
-        if place in told or (_may_be_bare(frame, place, seen) if tunnel is None else _may_pass(frame, place, tunnel)):
-            continue
-        told.add(place)
-        right = _vnis(frame.domain.tunnels) if tunnel is not None and place in frame.transit else "nothing"
-        if tunnel is None and place in frame.expected:
-            right = " or ".join(f"VLAN {vid}" for vid in sorted(_vids(frame, place))) or "no VLAN tag"
-        yield _Stray(place, right, seen, f" in VNI {tunnel[1]}" if tunnel else "")
+class _Stray(NamedTuple):
+    """A sighting where nothing, or something else (``right``), must be; ``how`` says in which VNI."""
 
-
-@dataclass(frozen=True)
-class _Stray:
-    """A place where something must not be, what is right there, and what was seen."""
-
-    place: PortRef
-    right: str
     seen: Sighting
+    right: str = NOTHING
     how: str = ""
 
 
+def _strays(frame: FrameSeen) -> Iterator[_Stray]:
+    """Yield the first sighting at each place where a frame must not be, or not so, in the order of time."""
+    reported: set[PortRef] = set()
+    for seen in in_order(frame.sightings):
+        stray = None if seen.ref in reported else _stray(frame, seen)
+        if stray is not None:
+            reported.add(seen.ref)
+            yield stray
+
+
+def _stray(frame: FrameSeen, seen: Sighting) -> _Stray | None:
+    """Return what is wrong with a sighting: the wrong place, VNI or VLAN tag; None where nothing is."""
+    tunnel = _innermost_tunnel(seen)
+    if tunnel is not None:
+        here = seen.ref in frame.transit
+        if here and tunnel in frame.domain.tunnels:
+            return None
+        vnis = " or ".join(f"VNI {vni} on port {port}" for port, vni in sorted(frame.domain.tunnels))
+        return _Stray(seen, vnis if here else NOTHING, f" in VNI {tunnel[1]}")
+    tag = next((int(header["vlan"]) for header in seen.headers if header.layer == "dot1q"), None)
+    vids: set[int | None] = {vid for port, vid in frame.domain.tags if port == seen.ref} or {None}
+    if seen.ref in frame.expected | frame.possible and tag in vids:
+        return None
+    tags = " or ".join(f"VLAN {vid}" for vid in sorted(vid for vid in vids if vid is not None)) or "no VLAN tag"
+    return _Stray(seen, tags if seen.ref in frame.expected else NOTHING)
+
+
 def _difference(what: str, strays: Sequence[_Stray], missing: Sequence[PortRef], held: str) -> Finding:
-    """The first difference in full, the others by their places."""
+    """Name the first difference in full, the others by their places."""
     if not strays and not missing:
         return Finding(True, held)
     if strays:
         first, *more = strays
-        text = f"{first.place} - {what} - expected {first.right} - seen {first.seen.headers.summary()}"
-        text += f"; too much at {_listed([f'{other.place}{other.how}' for other in more])}" if more else ""
-        text += f"; missing at {_listed([str(place) for place in missing])}" if missing else ""
+        text = f"{first.seen.ref} - {what} - expected {first.right} - seen {first.seen.headers.summary()}"
+        text += f"; too much at {_listed([f'{other.seen.ref}{other.how}' for other in more])}" if more else ""
     else:
         text = f"{missing[0]} - {what} - expected it - seen nothing"
-        text += f"; missing at {_listed([str(place) for place in missing[1:]])}" if missing[1:] else ""
-    return Finding(False, text)
-
-
-def _may_pass(frame: FrameSeen, place: PortRef, tunnel: tuple[int, int]) -> bool:
-    return place in frame.transit and tunnel in frame.domain.tunnels
-
-
-def _may_be_bare(frame: FrameSeen, place: PortRef, seen: Sighting) -> bool:
-    """Return whether a frame is for this place, and under the tag that its domain has there, if any."""
-    tag = next((int(header.fields["vlan"]) for header in seen.headers if header.layer == "dot1q"), None)
-    vids = _vids(frame, place)
-    return place in frame.expected | frame.possible and (tag in vids if vids else tag is None)
-
-
-def _vids(frame: FrameSeen, place: PortRef) -> frozenset[int]:
-    return frozenset(vid for port, vid in frame.domain.tags if port == place)
-
-
-def _vnis(tunnels: Collection[tuple[int, int]]) -> str:
-    return " or ".join(f"VNI {vni} on port {port}" for port, vni in sorted(tunnels))
+        missing = missing[1:]
+    return Finding(False, text + (f"; missing at {_listed([str(place) for place in missing])}" if missing else ""))
 
 
 def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
-    """UDP port and VNI of the VXLAN or Geneve header next to the frame; None for a frame that is bare."""
-    headers = seen.headers.headers
-    places = [number for number, header in enumerate(headers) if header.layer in AROUND_FRAMES]
-    if not places:
+    """Return UDP port and VNI of the VXLAN or Geneve header next to the frame; None for a frame that is bare."""
+    found = [number for number, header in enumerate(seen.headers) if header.layer in AROUND_FRAMES]
+    if not found:
         return None
-    udp, tunnel = headers[places[-1] - 1], headers[places[-1]]
-    return int(udp.fields["dport"]), int(tunnel.fields["vni"])
+    udp, tunnel = seen.headers[found[-1] - 1], seen.headers[found[-1]]
+    return int(udp["dport"]), int(tunnel["vni"])
 
 
 def arrives(seen: ForgerySeen) -> bool:
@@ -194,7 +184,7 @@ def arrives(seen: ForgerySeen) -> bool:
 
 
 def judge_forgery(seen: ForgerySeen) -> Finding:
-    """Return whether a forged packet was refused, or accepted, as the lab declares; a frame that came in is told."""
+    """Return whether a forged packet was refused, or accepted, as the lab declares."""
     forgery, delivered = seen.forgery, seen.delivered
     at = forgery.inroad.vtep.ref
     what = f"{forgery} sent by {forgery.inroad.role} {forgery.inroad.node}"
@@ -206,7 +196,7 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
     if forgery.expected and not delivered:
         why = f" (isolation: {key}: accepted)" if key else ""
         return Finding(False, f"{at} - {what} - expected accepted{why} - seen it refused")
-    strays = [_Stray(place, "nothing", seen) for place, seen in delivered.items() if place not in forgery.expected]
+    strays = [_Stray(seen) for place, seen in delivered.items() if place not in forgery.expected]
     missing = sorted(forgery.expected - delivered.keys())
     declared = f"as the lab declares ({key}: accepted)" if key else "as its peer is that tenant's, too"
     outcome = f"accepts {what}, {declared}" if delivered else f"refuses {what}"
@@ -242,25 +232,23 @@ def judge_agents_namespace(kernel: str, devices: Sequence[str]) -> Finding:
 def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Finding:
     """Return whether a probe to the outside stayed on its declared path, which ends inside, without an answer."""
     probe, what = seen.probe, f"{seen.probe.source} -> {seen.probe.dst}"
-    ways = (*seen.expected.paths, *seen.expected.copies)
-    legal = {(hop.node, hop.interface, hop.direction) for path in ways for hop in path.hops}
+    legal = {hop.place for path in (*seen.expected.paths, *seen.expected.copies) for hop in path.hops}
     complaints = []
     for sighting in in_order(seen.sightings):
-        place = f"{sighting.node}:{sighting.interface}"
-        sender = _sender(sighting)
+        place, sender = sighting.ref, _sender(sighting)
         if quoted(sighting.headers) is not None:
             if sender not in fabric_addresses:
                 complaints.append(f"{place} - error about {what} - expected from inside - seen from {sender}")
         elif sender == str(probe.dst):
             complaints.append(f"{place} - {what} - expected no answer - seen {sighting.headers.summary()}")
-        elif (sighting.node, sighting.interface, sighting.direction) not in legal:
+        elif sighting.place not in legal:
             complaints.append(f"{place} - {what} - expected it to end inside - seen {sighting.headers.summary()}")
     return _finding(dict.fromkeys(complaints), f"{what} ends inside: {seen.refusal or seen.expected.dropped}")
 
 
 def _sender(sighting: Sighting) -> str:
-    """The source of the innermost IP header."""
-    found = [str(header.fields["src"]) for header in sighting.headers if header.layer in ("ipv4", "ipv6")]
+    """Return the source of the innermost IP header."""
+    found = [str(header["src"]) for header in sighting.headers if header.layer in IP_VERSIONS]
     return found[-1] if found else ""
 
 
@@ -268,7 +256,7 @@ def judge_surroundings(seen: Surroundings, declared: Collection[str]) -> Finding
     """Return whether a node has no device, rule, route or resolver but those that are declared or lead nowhere."""
     node = seen.node
     strange = [name for name in seen.up if name != "lo" and name not in declared]
-    complaints = [f"{node}:{name} - device - expected down, as nobody declares it - seen up" for name in strange]
+    complaints = [f"{node}:{name} - device - expected down, as it is not declared - seen up" for name in strange]
     complaints += [f"{node} - rule - expected only the kernel's own - seen {rule}" for rule in seen.rules]
     complaints += [f"{node} - route - expected in no table but main - seen {route}" for route in seen.routes]
     abroad = [address for address in seen.resolvers if not _is_own(address)]
@@ -290,10 +278,10 @@ def judge_machine(seen: MachineSeen) -> Finding:
 
 
 def _finding(complaints: Iterable[str], otherwise: str) -> Finding:
-    told = list(complaints)
-    return Finding(not told, _listed(told, "; ") if told else otherwise)
+    found = list(complaints)
+    return Finding(not found, _listed(found, "; ") if found else otherwise)
 
 
 def _listed(items: Sequence[str], between: str = ", ") -> str:
-    more = len(items) - TOLD_MAX
-    return between.join(items[:TOLD_MAX]) + (f"{between}and {more} more" if more > 0 else "")
+    more = len(items) - NAMED_MAX
+    return between.join(items[:NAMED_MAX]) + (f"{between}and {more} more" if more > 0 else "")

@@ -1,7 +1,7 @@
 """The verdict on a journey: the first divergence between the expected hops and the seen ones. Pure.
 
-Expected and seen hops are laid side by side as the rungs of a ladder. Hops are compared in the expected order: a hop
-that was not seen, shows other headers, comes before its predecessor or is nowhere expected is a divergence. Equal
+Expected and seen hops are the rungs of a ladder, in the expected order: a hop that was not seen, shows other headers,
+comes before its predecessor or is nowhere expected is a divergence. Equal
 timestamps are in order: a decapsulated packet keeps its frame's (``__netif_receive_skb_core``, net/core/dev.c).
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from reports.evidence import Cause, Journey, Sighting
 from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath
 
-NOT_SEEN = "nothing"
-NOT_EXPECTED = "nothing"
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A judged journey: its ladder, the first divergence in it, and the cause once somebody has looked."""
+    """A judged journey: its ladder, the first divergence in it, and the cause once it has been looked for."""
 
     source: str
     target: str
@@ -56,13 +56,9 @@ class Verdict:
 
     @property
     def last_good(self) -> Rung | None:
-        """The rung before the first divergence: how far the packet came as declared."""
-        before = None
-        for rung in self.rungs:
-            if rung.wrong:
-                return before
-            before = rung
-        return before
+        """The rung before the first divergence: the last place that the packet reached as declared."""
+        good = _good_prefix(self.rungs)
+        return self.rungs[good - 1] if good else None
 
     @property
     def message(self) -> str:
@@ -70,8 +66,8 @@ class Verdict:
         rung = self.divergence
         if rung is None:
             return f"{self.source} -> {self.target} as declared" if self.rungs else "no hops to judge"
-        expected = rung.expected.stack.summary() if rung.expected else NOT_EXPECTED
-        seen = rung.seen.headers.summary() if rung.seen else NOT_SEEN
+        expected = rung.expected.stack.summary() if rung.expected else NOTHING
+        seen = rung.seen.headers.summary() if rung.seen else NOTHING
         place = f"{rung.node} - {self.source} -> {self.target} at {rung.interface} {rung.direction}"
         reason = f" - {rung.wrong}" if rung.seen and rung.expected else ""
         note = f" - {self.note}" if self.note else ""
@@ -102,8 +98,7 @@ def without_copies(journey: Journey, expected: ExpectedJourney) -> Journey:
 
 
 def _shows(hop: ExpectedHop, seen: Sighting) -> bool:
-    place = (hop.node, hop.interface, hop.direction)
-    return place == (seen.node, seen.interface, seen.direction) and hop.stack.mismatch(seen.headers) is None
+    return hop.place == seen.place and seen == hop.stack
 
 
 def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...]:
@@ -112,10 +107,7 @@ def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...
     rungs: list[Rung] = []
     latest = 0
     for hop in path.hops:
-        seen = next(
-            (s for s in left if (s.node, s.interface, s.direction) == (hop.node, hop.interface, hop.direction)),
-            None,
-        )
+        seen = next((sighting for sighting in left if sighting.place == hop.place), None)
         if seen is not None:
             left.remove(seen)
         rungs.append(_rung(hop, seen, latest))
@@ -132,7 +124,7 @@ def in_order(sightings: Iterable[Sighting]) -> list[Sighting]:
 
 def _rung(hop: ExpectedHop, seen: Sighting | None, latest_ns: int) -> Rung:
     if seen is None:
-        wrong = NOT_SEEN
+        wrong = NOTHING
     elif (mismatch := hop.stack.mismatch(seen.headers)) is not None:
         wrong = str(mismatch)
     elif seen.time_ns < latest_ns:
@@ -149,8 +141,5 @@ def _insert(rungs: list[Rung], extra: Sighting) -> None:
     rungs.insert(at, Rung(extra.node, extra.interface, extra.direction, None, extra, wrong))
 
 
-def _good_prefix(rungs: Sequence[Rung]) -> int:
-    for number, rung in enumerate(rungs):
-        if rung.wrong:
-            return number
-    return len(rungs)
+def _good_prefix(rungs: Iterable[Rung]) -> int:
+    return sum(1 for _ in takewhile(lambda rung: not rung.wrong, rungs))

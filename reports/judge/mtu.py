@@ -1,31 +1,69 @@
-"""Which sizes cross between two nodes, as seen, against what the declaration computes and promises. Pure.
+"""The sizes that cross between two nodes, as seen, against what the declaration computes and promises. Pure.
 
 Three results, apart: the largest packet whose journey has no fragment, which the declaration computes; the largest with
-DF that arrives at all; and what becomes of larger ones.
+DF that arrives at all; and the fate of larger ones. The search for them tries computed sizes first. Between two
+neighbouring sizes of one fate nothing else is looked for; between others it goes on until they differ by one byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise, takewhile
+from typing import Generic, TypeVar
 
 from reports.evidence import Cause, Finding, first_broken
 from reports.judge.attempt import Outcome
-from reports.judge.sizes import Zone, zones
 from reports.judge.trip import Leg
 from topology.limits import Limit
 from topology.promises import MtuPromise
 
+T = TypeVar("T")
 AS_IT_MUST = frozenset(("whole", "refused"))
-"""What may become of any packet: to arrive whole, or not to be sent."""
+"""The fates that every packet may have: to arrive whole, or not to be sent."""
+
+
+@dataclass(frozen=True)
+class Zone(Generic[T]):
+    """Neighbouring sizes of one fate."""
+
+    first: int
+    last: int
+    what: T
+
+
+def first_sizes(limits: Iterable[int], floor: int, ceiling: int) -> list[int]:
+    """Return what to try first: both ends, and of each limit the size that passes and the next one."""
+    around = {size for limit in limits for size in (limit, limit + 1)}
+    return sorted({floor, ceiling} | {size for size in around if floor <= size <= ceiling})
+
+
+def next_sizes(known: Mapping[int, object]) -> list[int]:
+    """Return what to try next: the quarters between each two neighbours that differ; empty where everything is known.
+
+    A round costs more than a probe, and quarters need half as many rounds as halves.
+    """
+    apart = [(low, high) for low, high in pairwise(sorted(known)) if high - low > 1 and known[low] != known[high]]
+    return sorted({low + (high - low) * part // 4 for low, high in apart for part in (1, 2, 3)} - set(known))
+
+
+def zones(known: Mapping[int, T]) -> tuple[Zone[T], ...]:
+    """Return the sizes that were tried as zones, from the smallest to the largest."""
+    found: list[Zone[T]] = []
+    for size in sorted(known):
+        if found and found[-1].what == known[size]:
+            found[-1] = Zone(found[-1].first, size, known[size])
+        else:
+            found.append(Zone(size, size, known[size]))
+    return tuple(found)
 
 
 @dataclass(frozen=True, eq=False)
-class WayMtu:
-    """One way between two nodes: what became of each size that was tried, with DF and without (``plain``).
+class LegMtu:
+    """One direction between two nodes: the fate of each size that was tried, with DF and without (``plain``).
 
-    ``computed`` is what decides on each legal path, narrowest first. ``leg`` is the journey of the smallest packet that
-    did not cross as computed, ``cause`` why. ``reached`` is False where not even a small packet arrived.
+    ``computed`` are the deciding limits of each legal path, narrowest first. ``leg`` is the journey of the smallest
+    packet that did not cross as computed, ``cause`` why. ``reached`` is False where not even a small packet arrived.
     """
 
     source: str
@@ -40,7 +78,7 @@ class WayMtu:
 
     @property
     def name(self) -> str:
-        """The way in words."""
+        """The direction in words."""
         return f"{self.source} -> {self.target}"
 
     @property
@@ -50,18 +88,18 @@ class WayMtu:
 
     @property
     def zones(self) -> tuple[Zone[Outcome], ...]:
-        """What becomes of packets with DF, from the smallest size that was tried to the sender's own MTU."""
+        """The fates of packets with DF, from the smallest size that was tried to the sender's own MTU."""
         return zones(self.with_df)
 
     @property
     def largest_whole(self) -> int | None:
-        """Up to which size packets cross without a fragment, without DF; None where the smallest does not."""
-        return _up_to(self.plain, frozenset(("whole",)))
+        """The size up to which packets cross without a fragment, without DF; None where the smallest does not."""
+        return _up_to(self.plain)
 
     @property
     def largest_whole_with_df(self) -> int | None:
         """The same with DF."""
-        return _up_to(self.with_df, frozenset(("whole",)))
+        return _up_to(self.with_df)
 
     @property
     def largest_with_df(self) -> int | None:
@@ -108,28 +146,25 @@ class WayMtu:
         return (min(lost), self.with_df[min(lost)]) if lost else None
 
     def _all(self) -> Iterator[tuple[bool, int, Outcome]]:
-        """Every outcome, small sizes first."""
-        both = [
-            (size, df, what)
-            for df, known in ((False, self.plain), (True, self.with_df))
-            for size, what in known.items()
-        ]
-        for size, df, what in sorted(both, key=lambda entry: entry[:2]):
-            yield df, size, what
+        """Yield every outcome, small sizes first."""
+        for size in sorted({*self.plain, *self.with_df}):
+            yield from ((df, size, known[size]) for df, known in self._known if size in known)
+
+    @property
+    def _known(self) -> tuple[tuple[bool, Mapping[int, Outcome]], ...]:
+        return (False, self.plain), (True, self.with_df)
 
     def _as_computed(self) -> Iterator[Finding]:
         sizes = {limit.largest for limit in self.computed}
         limit = self.computed[0]
-        for df, seen, known in (
-            (False, self.largest_whole, self.plain),
-            (True, self.largest_whole_with_df, self.with_df),
-        ):
+        for df, known in self._known:
+            seen = _up_to(known)
             if seen in sizes:
                 continue
             beyond = known.get((seen or 0) + 1) or known[min(known)]
             guilty = limit.node if seen is not None and seen > limit.largest else beyond.node
             expected = f"{limit.largest} ({limit})"
-            evidence = f"{_or_none(seen)}; the next size {beyond}"
+            evidence = f"{seen or 'none'}; the next size {beyond}"
             yield self._fails(guilty, f"largest packet without a fragment, {_df(df)}", expected, evidence)
 
     def _fails(self, node: str, what: str, expected: str, seen: object) -> Finding:
@@ -139,58 +174,51 @@ class WayMtu:
 
 @dataclass(frozen=True, eq=False)
 class PairMtu:
-    """Both ways of a pair."""
+    """Both directions of a pair."""
 
-    out: WayMtu
-    back: WayMtu
+    out: LegMtu
+    back: LegMtu
 
     def __repr__(self) -> str:
         return f"the sizes between {self.out.source} and {self.out.target}"
 
     @property
-    def ways(self) -> tuple[WayMtu, WayMtu]:
+    def legs(self) -> tuple[LegMtu, LegMtu]:
         """Out and back."""
         return (self.out, self.back)
 
     @property
     def reached(self) -> Finding:
         """Return whether small packets arrive on both ways; without that, sizes say nothing."""
-        lost = (way for way in self.ways if not way.reached)
-        words = (f"{way.source} does not reach {way.target}, not even with small packets" for way in lost)
-        return first_broken(Finding(False, why) for why in words)
+        words = "not even with small packets"
+        return first_broken(
+            Finding(leg.reached, f"{leg.source} does not reach {leg.target}, {words}") for leg in self.legs
+        )
 
     @property
     def whole_as_computed(self) -> Finding:
         """Return whether on both ways the largest packet that crosses without a fragment is the computed one."""
-        return first_broken(way.whole_as_computed for way in self.ways)
+        return first_broken(leg.whole_as_computed for leg in self.legs)
 
     @property
     def promise_kept(self) -> Finding:
         """Return whether on both ways every packet that customers may send crosses whole."""
-        return first_broken(way.promise_kept for way in self.ways)
+        return first_broken(leg.promise_kept for leg in self.legs)
 
     @property
     def above_as_allowed(self) -> Finding:
         """Return whether on both ways nothing becomes of larger packets but what the lab allows."""
-        return first_broken(way.above_as_allowed for way in self.ways)
+        return first_broken(leg.above_as_allowed for leg in self.legs)
 
 
-def _up_to(known: Mapping[int, Outcome], fates: frozenset[str]) -> int | None:
-    """The end of the zone that starts with the smallest size, as far as its fates are these."""
-    last = None
-    for size in sorted(known):
-        if known[size].fate not in fates:
-            break
-        last = size
-    return last
+def _up_to(known: Mapping[int, Outcome]) -> int | None:
+    """Return the largest size up to which all packets arrive whole, None where the smallest does not."""
+    whole = list(takewhile(lambda size: known[size].fate == "whole", sorted(known)))
+    return whole[-1] if whole else None
 
 
 def _df(df: bool) -> str:
     return "with DF" if df else "without DF"
-
-
-def _or_none(size: int | None) -> str:
-    return "none" if size is None else str(size)
 
 
 def _span(zone: Zone[Outcome]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.evidence import Finding
-from reports.judge.mtu import PairMtu, WayMtu
+from reports.judge.mtu import LegMtu, PairMtu
 from reports.words import counted
 
 
@@ -32,11 +32,11 @@ class Exchange:
         for number, message in enumerate(self.sent):
             for got, ends in ((self.there, (self.source, self.target)), (self.back, (self.target, self.source))):
                 if wrong := _wrong(message, got[number : number + 1]):
-                    way = next((way for way in sizes.ways if way.source == ends[0]), None) if sizes else None
+                    way = next((way for way in sizes.legs if way.source == ends[0]), None) if sizes else None
                     return self._fails(f"{wrong} of message {number + 1}", ends, way)
         return Finding(True, f"{counted(len(self.sent), 'message')} came there and back unchanged")
 
-    def _fails(self, wrong: str, ends: tuple[str, str], way: WayMtu | None) -> Finding:
+    def _fails(self, wrong: str, ends: tuple[str, str], way: LegMtu | None) -> Finding:
         expected = f"{counted(len(self.sent), 'message')} of up to {max(map(len, self.sent))} bytes, unchanged"
         error = f" - {self.error}" if self.error else ""
         explained = explain(way, self.largest) if way else Finding(False, "")
@@ -45,7 +45,7 @@ class Exchange:
         return Finding(False, f"{words}{explained.message}", explained.cause)
 
 
-def explain(way: WayMtu, largest: int) -> Finding:
+def explain(way: LegMtu, largest: int) -> Finding:
     """What of sizes stands against packets of up to a size on a way; a message that others continue."""
     small = min(way.with_df, default=0)
     lost = way.crosses(largest)

@@ -1,7 +1,6 @@
-"""How a packet was carried, from what was seen of it alone: the counterpart of an expected journey's kind. Pure.
+"""The kind in which a packet was carried, from its sightings alone: for a fabric that promises only pairs. Pure.
 
-No declaration is asked. What does not fit a kind in every respect is none, with the reason: that is how a fabric of
-which only pairs are promised is judged.
+A journey that contradicts a kind in any respect has none, with the reason.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
-from reports.judge.attempt import place
 from reports.judge.trip import TUNNEL_LAYERS, is_tunnelled
 from topology.promises import TUNNELS, Kind, inside, kind_of
 
@@ -20,7 +18,7 @@ MACS = 12
 
 @dataclass(frozen=True)
 class Carried:
-    """The kind, or None with what speaks against every kind."""
+    """The kind, or None with the reason against every kind."""
 
     kind: Kind | None
     why: str = ""
@@ -30,7 +28,7 @@ class Carried:
 
 
 def carried(journey: Journey) -> Carried:
-    """How a packet that arrived was carried."""
+    """Return the kind in which a packet that arrived was carried."""
     first, last = (journey.sightings[0], journey.sightings[-1]) if journey.sightings else (None, None)
     if first is None or last is None or not journey.arrived:
         return Carried(None, f"it did not arrive: {last_seen(journey)}")
@@ -59,16 +57,16 @@ def _against(kind: Kind | None, journey: Journey, wrapped: set[str]) -> str:
         return f"a packet inside {', '.join(sorted(wrapped)).upper()}, its TTL not lowered"
     if kind == "l2-overlay":
         changed = next((seen for seen in journey.sightings if _frame(seen) not in (None, _frame(first))), None)
-        return f"another frame at {place(changed)}" if changed else ""
+        return f"another frame at {changed.place}" if changed else ""
     if kind == "bridge":
         changed = next((seen for seen in journey.sightings if _macs(seen) not in ((), _macs(first))), None)
-        return f"its TTL kept, other MACs at {place(changed)}" if changed else ""
+        return f"its TTL kept, other MACs at {changed.place}" if changed else ""
     same = kind == "routed" and bool(_macs(first)) and _macs(first) == _macs(last)
     return "its TTL lowered, its MACs not rewritten" if same else ""
 
 
 def is_wrapped(seen: Sighting) -> bool:
-    """Return whether a packet was inside a tunnel there, of whatever kind."""
+    """Return whether a packet was inside a tunnel of any kind there."""
     return is_tunnelled(seen.layers) or sum(layer in IP for layer in seen.layers) > 1
 
 
@@ -90,14 +88,14 @@ def _macs(seen: Sighting) -> tuple[str, ...]:
 
 
 def last_seen(journey: Journey) -> str:
-    """Where a packet was last seen, or that it was not; with what else is known."""
-    where = f"seen last at {place(journey.sightings[-1])}" if journey.sightings else "seen nowhere"
+    """Return where a packet was last seen, or that it was not; with its journey's note."""
+    where = f"seen last at {journey.sightings[-1].place}" if journey.sightings else "seen nowhere"
     return f"{where} - {journey.note}" if journey.note else where
 
 
 @dataclass(frozen=True)
 class SeenTrip:
-    """A probe and its answer, as they were seen; nothing is expected but that they arrive, and how."""
+    """A probe and its answer, as they were seen: they must arrive, carried as one kind."""
 
     out: Journey
     back: Journey
@@ -121,22 +119,22 @@ class SeenTrip:
 
 
 def _arrived(leg: Journey, errors: tuple[Journey, ...]) -> Finding:
-    told = "".join(f" - {e.sightings[0].node} sent {e.sightings[0].headers.summary()}" for e in errors if e.sightings)
-    words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to arrive - {last_seen(leg)}{told}"
-    return Finding(leg.arrived, f"{words} - evidence: {way(leg)}" if leg.sightings else words)
+    quoted = "".join(f" - {e.sightings[0].node} sent {e.sightings[0].headers.summary()}" for e in errors if e.sightings)
+    words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to arrive - {last_seen(leg)}{quoted}"
+    return Finding(leg.arrived, f"{words} - evidence: {_evidence(leg)}" if leg.sightings else words)
 
 
 def _as(leg: Journey, kind: Kind) -> Finding:
     found = carried(leg)
     words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected carried as {kind} - seen {found}"
-    return Finding(found.kind == kind, f"{words} - evidence: {way(leg)}")
+    return Finding(found.kind == kind, f"{words} - evidence: {_evidence(leg)}")
 
 
-def way(journey: Journey) -> str:
-    """Every sighting in a few words, in order: where, and which headers."""
-    return "; ".join(f"{place(seen)} {shape(seen)}" for seen in journey.sightings) or "none"
+def _evidence(journey: Journey) -> str:
+    """Return every sighting in order: its place and headers."""
+    return "; ".join(f"{seen.place} {shape(seen)}" for seen in journey.sightings) or "none"
 
 
 def shape(seen: Sighting) -> str:
-    """Which headers a packet had, outermost first, without what they say."""
+    """Return the names of a packet's headers, outermost first."""
     return "/".join(layer for layer in seen.layers if layer != "payload")

@@ -1,4 +1,4 @@
-"""A round trip, seen and judged: what a test asks its questions of. Pure."""
+"""A round trip, seen and judged, with the properties that tests assert. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.judge.journey import Verdict
 from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
 from topology.model import Link
-from topology.packet import ttl_of
+from topology.packet import IP_VERSIONS, ttl_of
 from topology.promises import TUNNELS
 from topology.refs import PortRef
 
@@ -44,19 +44,17 @@ class Leg:
         return self.verdict.message
 
     def at(self, node: str, interface: str | None = None, direction: str | None = None) -> Sighting | None:
-        """The first sighting at a node, at one interface or in one direction where asked."""
+        """Return the first sighting at a node, at one interface or in one direction where asked."""
         return self.journey.at(node, interface, direction)
 
     def sighting(self, node: str, interface: str, direction: str | None = None) -> Sighting:
-        """The first sighting there; PromiseBroken where the packet was not seen."""
+        """Return the first sighting there; PromiseBroken where the packet was not seen."""
         return self.journey.sighting(node, interface, direction)
 
     @property
     def arrived(self) -> Finding:
         """Return whether the packet reached its target; the message names the hop where it was lost, and the cause."""
-        if self.journey.arrived:
-            return Finding(True)
-        return self.fails("did not arrive")
+        return Finding(True) if self.journey.arrived else self.fails("did not arrive")
 
     @property
     def as_declared(self) -> Finding:
@@ -64,35 +62,35 @@ class Leg:
         return Finding(True) if self.verdict.passed else self.fails("diverges")
 
     def fails(self, what: str) -> Finding:
-        """A finding against this leg, with the verdict's message and cause."""
+        """Return a finding against this leg, with the verdict's message and cause."""
         cause = f" - cause: {self.verdict.cause}" if self.verdict.cause else ""
         words = f"{self.journey.source} -> {self.journey.target} {what}: {self.verdict.message}{cause}"
         return Finding(False, words, self.verdict.cause)
 
     def never_bare(self, on: Iterable[Link]) -> Finding:
-        """Judge that the packet was inside a tunnel on each of the links where the declared way has it in one.
+        """Judge that the packet was inside a tunnel on each of the links where the declared path has it in one.
 
-        A link that the way crosses once more, before encapsulation or after decapsulation, may show it bare as often.
+        A link that the path crosses once more, before encapsulation or after decapsulation, may show it bare as often.
         Raises NotApplicable where none of the links lies between encapsulation and decapsulation.
         """
         inside, bare = self._declared_on({end for link in on for end in link.ends})
         ends = f"{self.expected.source} -> {self.expected.target}"
         if not inside:
-            raise NotApplicable(f"{ends}: no link of its declared way lies between encapsulation and decapsulation")
-        seen = [(PortRef(s.node, s.interface), s) for s in self.journey.sightings]
-        seen = [(ref, s) for ref, s in seen if ref in inside]
-        too_many = Counter(ref for ref, s in seen if not is_tunnelled(s.layers)) - bare
-        for ref, s in seen:
-            if ref in too_many and not is_tunnelled(s.layers):
-                return Finding(
-                    False, f"{s.node} - {s.interface} - expected inside a tunnel - seen {s.headers.summary()}"
-                )
+            raise NotApplicable(f"{ends}: no link of its declared path lies between encapsulation and decapsulation")
+        there = [seen for seen in self.journey.sightings if seen.ref in inside]
+        bare_there = [seen for seen in there if not is_tunnelled(seen.layers)]
+        too_many = Counter(seen.ref for seen in bare_there) - bare
+        for seen in bare_there:
+            if seen.ref in too_many:
+                where = f"{seen.node} - {seen.interface}"
+                return Finding(False, f"{where} - expected inside a tunnel - seen {seen.headers.summary()}")
         where = ", ".join(map(str, inside))
-        crossed = any(is_tunnelled(s.layers) for _, s in seen)
-        return Finding(crossed, f"{ends} - expected inside a tunnel at {where} - seen at none of them")
+        return Finding(
+            len(there) > len(bare_there), f"{ends} - expected inside a tunnel at {where} - seen at none of them"
+        )
 
     def _declared_on(self, ports: Collection[PortRef]) -> tuple[Sequence[PortRef], Counter[PortRef]]:
-        """Those of the ports at which a legal path has the packet in a tunnel; how often one has it bare at each."""
+        """Return those of the ports at which a legal path has the packet in a tunnel, and how often one has it bare."""
         inside: dict[PortRef, None] = {}
         bare = Counter[PortRef]()
         for path in self.expected.paths:
@@ -108,20 +106,15 @@ class Leg:
 
     @property
     def lowered_by(self) -> int | None:
-        """By how much the customer's TTL was lowered from the first sighting to the last; None if it had none."""
+        """The difference of the customer's TTL between the first and the last sighting; None if it had none."""
         ttls = [seen.ttl for seen in self.journey.sightings]
-        if not ttls or ttls[0] is None or ttls[-1] is None:
-            return None
-        return ttls[0] - ttls[-1]
+        return None if not ttls or ttls[0] is None or ttls[-1] is None else ttls[0] - ttls[-1]
 
     @property
     def outer_ends(self) -> frozenset[frozenset[str]]:
         """The two addresses of every IP header that wraps another one, at any hop."""
-        found = set()
-        for seen in self.journey.sightings:
-            wrapped = [h.fields for h in seen.headers if h.layer in ("ipv4", "ipv6")][:-1]
-            found |= {frozenset((str(fields["src"]), str(fields["dst"]))) for fields in wrapped}
-        return frozenset(found)
+        headers = ([h for h in seen.headers if h.layer in IP_VERSIONS] for seen in self.journey.sightings)
+        return frozenset(frozenset((str(h["src"]), str(h["dst"]))) for found in headers for h in found[:-1])
 
     @property
     def bare_on_arrival(self) -> Finding:
@@ -139,14 +132,14 @@ class Leg:
 
     @property
     def declared_lowering(self) -> int:
-        """By how much the declaration lowers the customer's TTL: the number of routed hops outside tunnels."""
+        """The number of routed hops outside tunnels: by so much the declaration lowers the customer's TTL."""
         hops = self.expected.paths[0].hops
         return int(str(ttl_of(hops[0].layers))) - int(str(ttl_of(hops[-1].layers)))
 
 
 @dataclass(frozen=True, eq=False)
 class Trip:
-    """A probe, what it brought back, and the errors that quote it."""
+    """A probe, its answer, and the errors that quote it."""
 
     out: Leg
     back: Leg
@@ -161,11 +154,11 @@ class Trip:
         return (self.out, self.back)
 
     def at(self, node: str, interface: str | None = None, direction: str | None = None) -> Sighting | None:
-        """The request's first sighting there."""
+        """Return the request's first sighting there."""
         return self.out.at(node, interface, direction)
 
     def sighting(self, node: str, interface: str, direction: str | None = None) -> Sighting:
-        """The request's first sighting there; PromiseBroken where it was not seen."""
+        """Return the request's first sighting there; PromiseBroken where it was not seen."""
         return self.out.sighting(node, interface, direction)
 
     @property
@@ -181,10 +174,9 @@ class Trip:
 
     @property
     def payload(self) -> bytes:
-        """What the request carries, behind its transport header; empty if it was never seen."""
+        """The request's payload, behind its transport header; empty if it was never seen."""
         sent = self.out.journey.sightings
-        load = sent[0].headers.headers[-1].fields.get("load") if sent else None
-        return load if isinstance(load, bytes) else b""
+        return sent[0].headers.payload if sent else b""
 
     @property
     def arrived(self) -> Finding:
@@ -207,5 +199,5 @@ class Trip:
 
     @property
     def cause(self) -> Cause | None:
-        """Why the first leg that failed did."""
+        """The cause of the first leg that failed."""
         return next((leg.verdict.cause for leg in self.legs if not leg.verdict.passed), None)

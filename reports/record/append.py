@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from reports import evidence
     from reports.judge import journey as judged
     from reports.judge.attempt import Outcome
-    from reports.judge.mtu import PairMtu, WayMtu
-    from reports.judge.sizes import Zone as FoundZone
+    from reports.judge.mtu import LegMtu, PairMtu
+    from reports.judge.mtu import Zone as FoundZone
     from reports.judge.trip import Leg
     from reports.render.measurements import Measurement
 
@@ -69,10 +69,10 @@ def _sides(rung: judged.Rung) -> tuple[str | None, str | None]:
 
 def sizes_of_pair(pair: PairMtu, test: str = "") -> tuple[Sizes, ...]:
     """The sizes of both ways of a pair, as far as anything arrived there."""
-    return tuple(_way(way, test) for way in pair.ways if way.reached)
+    return tuple(_way(way, test) for way in pair.legs if way.reached)
 
 
-def _way(way: WayMtu, test: str) -> Sizes:
+def _way(way: LegMtu, test: str) -> Sizes:
     decides = way.computed[0]
     return Sizes(
         source=way.source,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reports.evidence import Cause
 from reports.judge.attempt import Outcome, outcome
-from reports.judge.mtu import WayMtu
+from reports.judge.mtu import LegMtu
 from tests.self.builders import expect, reference
 from tests.self.recorded import recorded
 from topology.limits import carried
@@ -27,11 +27,11 @@ def way(
     customers: int | None = None,
     above: tuple[Above, ...] = ("fragments", "icmp", "silence"),
     cause: Cause | None = None,
-) -> WayMtu:
+) -> LegMtu:
     """What was found from cs1 to cs5."""
     computed = carried(reference(), expect(reference(), "cs1", "cs5"))
     promise = MtuPromise(customers, above)
-    return WayMtu("cs1", "cs5", computed, promise, dict(with_df), dict(plain), cause=cause)
+    return LegMtu("cs1", "cs5", computed, promise, dict(with_df), dict(plain), cause=cause)
 
 
 def changed(zones: Zones, changes: Mapping[int, Outcome]) -> Zones:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
+from topology.model import Device
 from topology.packet import Layers, stack_of
 from topology.refs import PortRef
 from topology.wire.stack import Stack
@@ -29,16 +31,30 @@ class ExpectedHop:
 
     @property
     def ref(self) -> PortRef:
-        """Where, as ``node:interface``."""
+        """The interface as ``node:interface``."""
         return PortRef(self.node, self.interface)
+
+    @property
+    def place(self) -> str:
+        """The hop as ``node:interface direction``."""
+        return f"{self.ref} {self.direction}"
 
 
 @dataclass(frozen=True)
 class ExpectedPath:
-    """One legal way of a packet; ``dropped`` says where and why it ends early, and is empty when it arrives."""
+    """One legal path of a packet; ``dropped`` says where and why it ends early, and is empty when it arrives."""
 
     hops: tuple[ExpectedHop, ...]
     dropped: str = ""
 
     def __str__(self) -> str:
-        return " ".join(f"{hop.ref}" for hop in self.hops)
+        return " ".join(str(hop.ref) for hop in self.hops)
+
+
+Hops: TypeAlias = tuple[ExpectedHop, ...]
+Paths: TypeAlias = Iterator[ExpectedPath]
+
+
+def seen(device: Device, direction: Direction, layers: Layers, hops: Hops) -> Hops:
+    """Return the hops so far and one more."""
+    return (*hops, ExpectedHop(device.node, device.name, direction, layers))

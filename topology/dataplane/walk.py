@@ -2,25 +2,28 @@
 
 Longest-prefix routing, neighbour resolution on a Layer 2 segment, learned bridging, VXLAN, Geneve and GRE in and out,
 TTLs and MAC addresses. The state is that of a declaration, or read from live nodes (``topology.dataplane.live``).
+A walk that ends early says ``place: what is missing there``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, no_broadcast
-from topology.dataplane.paths import Direction, ExpectedHop, ExpectedPath
-from topology.model import Address, Bridge, Device, Fabric, Geneve, Gre, Node, Port, Subinterface, Vxlan
-from topology.packet import Layer, Layers, inherited_ttls, ip_layer, lower_ttl, tagged, tags_of
+from topology.dataplane.paths import ExpectedPath, Hops, Paths, seen
+from topology.model import Address, Bridge, Device, Fabric, FrameTunnel, Geneve, Gre, Node, Port, Subinterface, Vxlan
+from topology.node import TunnelEnds
+from topology.packet import Layer, Layers, inherited_ttls, ip_layer, lower_ttl, tagged, tags_of, untagged
+from topology.promises import AROUND_FRAMES
 from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 
-ETHERNET_FRAME = 0x6558
-"""Trans Ether Bridging: the protocol type of Geneve's payload (RFC 8926, section 3.4)."""
 NOT_FOLLOWED = "is not followed"
 """The words of a walk that ends where its knowledge ends: nothing is known of the packet from there on."""
-ETHERTYPE_ARP = 0x0806
+ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806}
+ETHERNET_FRAME = 0x6558
+"""Trans Ether Bridging: the protocol type of Geneve's payload (RFC 8926, section 3.4)."""
 REASONS_MAX = 3
 """Branches of a request that a message names."""
 HOPS_MAX = 128
@@ -30,7 +33,7 @@ DEFAULT_TTL = 64
 
 
 class Walk:
-    """Follows one packet; each method continues from a point and yields the ways it can end."""
+    """Follows one packet; each method continues from a point and yields the paths it can take."""
 
     def __init__(self, fabric: Fabric, target: str, asked: frozenset[tuple[PortRef, Address]] = frozenset()) -> None:
         self.fabric, self.target = fabric, target
@@ -39,42 +42,50 @@ class Walk:
         self.copies: list[ExpectedPath] = []
         self._copied: set[tuple[PortRef, object]] = set()
 
-    def send(
-        self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...], out: str | None = None
-    ) -> Iterator[ExpectedPath]:
+    def send(self, node: Node, packet: Layers, hops: Hops, out: str | None = None) -> Paths:
         """Route an IP packet out of a node; ``out`` binds it to a device."""
         target = packet[0][1]["dst"]
         if len(packet) > MAX_LAYERS:
             yield ExpectedPath(hops, f"{node.name}: encapsulates the packet again and again on its way to {target}")
             return
         address = ip_address(str(target))
-        ways = node.fib.lookup(address, out)
-        if not ways:
-            yield self.no(node, f"{node.refusal(address) or 'no route'} to {target}", hops)
-        for way in ways:
-            yield from self.send_by(node, node[way.dev], way.via or address, packet, hops)
+        egresses = node.fib.lookup(address, out)
+        if not egresses:
+            yield missing(node, f"{node.refusal(address) or 'no route'} to {target}", hops)
+        for egress in egresses:
+            yield from self.send_by(node, node[egress.dev], egress.via or address, packet, hops)
 
-    def send_by(
-        self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
+    def send_by(self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet out of a device, to a next hop."""
+        ethertype = ETHERTYPES[packet[0][0]]
         if not device.up:
             yield ExpectedPath(hops, f"{device.ref}: down")
-            return
-        if isinstance(device, Gre):
-            yield from self.into_gre(node, device, packet, self.seen(device, "out", packet, hops))
-            return
-        if not device.arp:
+        elif isinstance(device, Gre):
+            hops = seen(device, "out", packet, hops)
+            header = {"proto": ethertype} if device.key is None else {"proto": ethertype, "key": device.key}
+            for ttl in inherited_ttls(device, packet):
+                outer = ip_layer(device.local, device.remote, ttl, 47)
+                yield from self.send(node, (outer, ("gre", header), *packet), hops)
+        elif not device.arp:
             yield ExpectedPath(hops, f"{device.ref}: resolves no addresses (arp off)")
-            return
-        owner = self.owner(device, next_hop)
-        mac = node.neighbours.get((device.name, next_hop)) or (owner.mac if owner else None)
-        if mac is None or device.mac is None:
-            yield ExpectedPath(hops, self.unanswered(device, next_hop))
-            return
-        ethertype = {"ipv4": 0x0800, "ipv6": 0x86DD}[packet[0][0]]
-        frame: Layers = (("ether", {"src": device.mac, "dst": mac, "type": ethertype}), *packet)
-        yield from self.emit(device, frame, hops)
+        else:
+            owner = self.owner(device, next_hop)
+            mac = node.neighbours.get((device.name, next_hop)) or (owner.mac if owner else None)
+            if mac is None or device.mac is None:
+                yield ExpectedPath(hops, self.unanswered(device, next_hop))
+                return
+            ether: Layer = ("ether", {"src": device.mac, "dst": mac, "type": ethertype})
+            yield from self.emit(device, (ether, *packet), hops)
+
+    def owner(self, device: Device, address: Address) -> Device | None:
+        """Return the device that answers for an address on a segment: one that has it there, else for IPv4 a node that
+        has it on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
+        others = [other for other in self.fabric.segment(device) if other.up and other.arp]
+        found = next((d for d in others if address in {i.ip for i in d.addresses}), None)
+        if found is None and address.version == 4:
+            at_ip = (d for d in others if d.mac is not None and self.fabric[d.node].bridge_of(d.name) is None)
+            found = next((d for d in at_ip if address in self.fabric[d.node].addresses), None)
+        return found
 
     def unanswered(self, device: Device, address: Address) -> str:
         """Return why a device gets no answer for an address: where the request for it ends on its way, else where one
@@ -94,36 +105,15 @@ class Walk:
         if device.mac is None or (device.ref, address) in self.asked:
             return []
         request = Request(self.fabric, address, self.asked | {(device.ref, address)})
-        frame: Layers = (("ether", {"src": device.mac, "dst": BROADCAST, "type": ETHERTYPE_ARP}), ("arp", {}))
+        frame: Layers = (("ether", {"src": device.mac, "dst": BROADCAST, "type": ETHERTYPES["arp"]}), ("arp", {}))
         return list(dict.fromkeys(path.dropped for path in request.emit(device, frame, ()) if path.dropped))
 
-    def owner(self, device: Device, address: Address) -> Device | None:
-        """The device that answers for an address on a segment: one that has it there, else for IPv4 a node that has it
-        on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
-        others = list(self.fabric.segment(device))
-        others = [other for other in others if other.up and other.arp]
-        found = next((d for d in others if address in {i.ip for i in d.addresses}), None)
-        if found is None and address.version == 4:
-            found = next(
-                (d for d in others if is_at_ip(self.fabric, d) and address in self.fabric[d.node].addresses), None
-            )
-        return found
-
-    def into_gre(self, node: Node, gre: Gre, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Wrap an IP packet (RFC 2784); the outer TTL is the tunnel's or the inner packet's."""
-        ethertype = {"ipv4": 0x0800, "ipv6": 0x86DD}[packet[0][0]]
-        header: dict[str, object] = {"proto": ethertype}
-        if gre.key is not None:
-            header["key"] = gre.key
-        for ttl in inherited_ttls(gre, packet):
-            yield from self.send(node, (ip_layer(gre.local, gre.remote, ttl, 47), ("gre", header), *packet), hops)
-
-    def emit(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+    def emit(self, device: Device, frame: Layers, hops: Hops) -> Paths:
         """Let a frame out of a device."""
         if not device.up:
             yield ExpectedPath(hops, f"{device.ref}: down")
             return
-        hops = self.seen(device, "out", frame, hops)
+        hops = seen(device, "out", frame, hops)
         node = self.fabric[device.node]
         if len(hops) > HOPS_MAX:
             yield ExpectedPath(hops, f"{device.ref}: the packet loops")
@@ -136,24 +126,17 @@ class Walk:
         elif isinstance(device, Vxlan):
             yield from self.into_vxlan(node, device, frame, hops)
         elif isinstance(device, Geneve):
-            header: Layer = ("geneve", {"version": 0, "optionlen": 0, "vni": device.vni, "proto": ETHERNET_FRAME})
-            outer = ip_layer(device.local, device.remote, DEFAULT_TTL, 17)
-            yield from self.send(node, (outer, ("udp", {"dport": device.port}), header, *frame), hops)
+            yield from self.wrapped(node, device, device.remote, frame, hops)
         else:
             yield ExpectedPath(hops, f"{device.ref}: what it is joined to {NOT_FOLLOWED}")
 
-    def into_vxlan(
-        self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
-        """Wrap a frame (RFC 7348) for the one VTEP behind which its destination is, and copies for those that it is
-        flooded to."""
+    def into_vxlan(self, node: Node, vxlan: Vxlan, frame: Layers, hops: Hops) -> Paths:
+        """Wrap a frame for the one VTEP behind which its destination is, and copies for those it is flooded to."""
         wanted = frame[0][1]["dst"]
         towards = vxlan.towards(wanted)
         behind = [(remote, far) for remote in towards for far in self.fabric.far_vteps(vxlan, remote)]
         if len(behind) > 1 or len(towards) > 1:
-            behind = [
-                (remote, far) for remote, far in behind if any(d.mac == wanted for d in self.fabric.beyond(far, set()))
-            ]
+            behind = [end for end in behind if any(d.mac == wanted for d in self.fabric.beyond(end[1], set()))]
         remote, far = behind[0] if behind else (towards[0], None)
         learned = self.fabric.learned_end(vxlan, far) if far is not None and vxlan.learning else None
         flooded = [other for other in towards if other != remote or not behind]
@@ -165,37 +148,39 @@ class Walk:
         if flooded and (not behind or vxlan.floods(wanted, may=True)):
             self.copy(vxlan, wanted, [self.wrapped(node, vxlan, other, frame, ()) for other in flooded])
 
-    def wrapped(
-        self, node: Node, vxlan: Vxlan, remote: Address, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
-        """Send a frame to one VTEP."""
-        if remote.is_multicast or (remote.is_unspecified and not vxlan.learning):
-            yield ExpectedPath(hops, f"{vxlan.ref}: what sends frames to {remote} {NOT_FOLLOWED}")
+    def wrapped(self, node: Node, tunnel: FrameTunnel, remote: Address, frame: Layers, hops: Hops) -> Paths:
+        """Send a frame to one end of its tunnel (RFC 7348, RFC 8926)."""
+        learns = isinstance(tunnel, Vxlan) and tunnel.learning
+        if remote.is_multicast or (remote.is_unspecified and not learns):
+            yield ExpectedPath(hops, f"{tunnel.ref}: what sends frames to {remote} {NOT_FOLLOWED}")
             return
         if remote.is_unspecified:
-            yield ExpectedPath(hops, f"{vxlan.ref}: no remote for frames to {frame[0][1]['dst']}")
+            yield ExpectedPath(hops, f"{tunnel.ref}: no remote for frames to {frame[0][1]['dst']}")
             return
-        inside: Layers = (("udp", {"dport": vxlan.port}), ("vxlan", {"vni": vxlan.vni}), *frame)
-        outer = ip_layer(node.outer_source(vxlan, remote), remote, DEFAULT_TTL, 17)
-        yield from self.send(node, (outer, *inside), hops, vxlan.dev)
+        header: Layer = ("vxlan", {"vni": tunnel.vni})
+        if isinstance(tunnel, Geneve):
+            header = ("geneve", {"version": 0, "optionlen": 0, "vni": tunnel.vni, "proto": ETHERNET_FRAME})
+        outer = ip_layer(node.outer_source(tunnel, remote), remote, DEFAULT_TTL, 17)
+        dev = tunnel.dev if isinstance(tunnel, Vxlan) else None
+        yield from self.send(node, (outer, ("udp", {"dport": tunnel.port}), header, *frame), hops, dev)
 
-    def copy(self, device: Device, wanted: object, ways: Sequence[Iterator[ExpectedPath]]) -> None:
+    def copy(self, device: Device, wanted: object, ways: Sequence[Paths]) -> None:
         """Follow copies of a frame out of a device, once for each destination."""
         if (device.ref, wanted) not in self._copied:
             self._copied.add((device.ref, wanted))
             for way in ways:
                 self.copies += way
 
-    def arrive(self, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Let a frame into a device: to its VLAN, to its bridge, or up to IP."""
+    def arrive(self, device: Device, frame: Layers, hops: Hops) -> Paths:
+        """Let a frame into a device: to its VLAN (vlan_do_receive, net/8021q), to its bridge, or up to IP."""
         if not device.up:
             yield ExpectedPath(hops, f"{device.ref}: down")
             return
-        hops = self.seen(device, "in", frame, hops)
+        hops = seen(device, "in", frame, hops)
         node = self.fabric[device.node]
         tag = tags_of(frame)[:1]
-        if tag and node.subinterface(device.name, tag[0]) is not None:
-            yield from self.out_of_vlan(node, device, frame, hops)
+        if tag and (vlan := node.subinterface(device.name, tag[0])) is not None:
+            yield from self.arrive(vlan, untagged(frame), hops)
         elif (bridge := node.bridge_of(device.name)) is not None:
             yield from self.across(node, bridge, device, frame, hops)
         elif tag:
@@ -203,37 +188,29 @@ class Walk:
         else:
             yield from self.up(node, device, frame, hops)
 
-    def up(self, node: Node, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Let a frame up to IP."""
+    def up(self, node: Node, device: Device, frame: Layers, hops: Hops) -> Paths:
+        """Let a frame up to IP at a device."""
         if frame[0][1]["dst"] == device.mac:
             yield from self.receive(node, frame[1:], hops)
         else:
             yield ExpectedPath(hops, f"{device.ref}: a frame for {frame[0][1]['dst']}, which is not its MAC")
 
-    def out_of_vlan(
-        self, node: Node, port: Device, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
-        """Take the tag off a frame at the port's sub-interface for its VLAN (vlan_do_receive, net/8021q)."""
-        (name, ether), (_, tag), *rest = frame
-        device = node.subinterface(port.name, int(str(tag["vlan"])))
-        assert device is not None, f"{port.ref} has been asked for its VLAN"
-        yield from self.arrive(device, ((name, {**ether, "type": tag["type"]}), *rest), hops)
-
-    def across(
-        self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
+    def across(self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: Hops) -> Paths:
         """Let a frame cross a bridge that has learned where its destination is, or floods it."""
         wanted, tags = frame[0][1]["dst"], tags_of(frame)
         if refusal := bridge_refusal(bridge, came_by):
             yield ExpectedPath(hops, refusal)
             return
         if wanted == bridge.mac:
-            yield from self.to_bridge(node, bridge, frame, hops)
+            hops = seen(bridge, "in", frame, hops)
+            if tags:
+                yield ExpectedPath(hops, f"{bridge.ref}: no sub-interface for VLAN {tags[0]}")
+            else:
+                yield from self.up(node, bridge, frame, hops)
             return
         others = [node[name] for name in bridge.members if came_by is None or name != came_by.name]
-        found = next(
-            (m for m in others if any(d.mac == wanted for d in self.fabric.behind(m, {bridge.ref}, tags))), None
-        )
+        behind = (m for m in others if any(d.mac == wanted for d in self.fabric.behind(m, {bridge.ref}, tags)))
+        found = next(behind, None)
         if found is None:
             yield ExpectedPath(hops, f"{bridge.ref}: no port leads to {wanted}")
         elif refusal := bridge_refusal(bridge, came_by, found):
@@ -243,85 +220,30 @@ class Walk:
         if bridge.floods(wanted, may=True):
             self.copy(bridge, wanted, [self.emit(member, frame, ()) for member in others if member != found])
 
-    def to_bridge(
-        self, node: Node, bridge: Bridge, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
-        """Let a frame up to IP at the bridge that it is for."""
-        hops = self.seen(bridge, "in", frame, hops)
-        if tags_of(frame):
-            yield ExpectedPath(hops, f"{bridge.ref}: no sub-interface for VLAN {tags_of(frame)[0]}")
-        else:
-            yield from self.receive(node, frame[1:], hops)
-
-    def receive(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+    def receive(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
+        ends, words = _tunnel_ends(packet)
         if ip_address(str(packet[0][1]["dst"])) not in node.addresses:
             yield from self.forward(node, packet, hops)
-            return
-        names = tuple(name for name, _ in packet[1:3])
-        if names[:1] == ("gre",):
-            yield from self.out_of_gre(node, packet, hops)
-        elif names == ("udp", "vxlan"):
-            yield from self.out_of_vxlan(node, packet, hops)
-        elif names == ("udp", "geneve"):
-            yield from self.out_of_geneve(node, packet, hops)
-        else:
+        elif ends is None:
             there = node.name == self.target
             yield ExpectedPath(hops, "" if there else f"{node.name}: receives the packet in place of {self.target}")
+        elif (tunnel := node.tunnel_by_ends.get(ends)) is None:
+            yield missing(node, f"no {words}", hops)
+        elif isinstance(tunnel, Gre):
+            yield from self.receive(node, packet[2:], seen(tunnel, "in", packet[2:], hops))
+        else:
+            yield from self.arrive(tunnel, packet[3:], hops)
 
-    def forward(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+    def forward(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Route a packet on, its TTL one lower."""
         version = 4 if packet[0][0] == "ipv4" else 6
         if refusal := node.refuses_to_forward(version, hops[-1].interface):
             yield ExpectedPath(hops, f"{node.name}: {refusal}")
-            return
-        lowered = lower_ttl(packet)
-        if lowered is None:
+        elif (lowered := lower_ttl(packet)) is None:
             yield ExpectedPath(hops, f"{node.name}: the TTL expires")
         else:
             yield from self.send(node, lowered, hops)
-
-    def out_of_gre(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Unwrap at the tunnel whose ends and key are the packet's."""
-        outer, key = packet[0][1], packet[1][1].get("key")
-        ends = (ip_address(str(outer["dst"])), ip_address(str(outer["src"])))
-        gre = node.gre_by_ends.get((*ends, key if isinstance(key, int) else None))
-        if gre is not None:
-            yield from self.receive(node, packet[2:], self.seen(gre, "in", packet[2:], hops))
-            return
-        keyed = "" if key is None else f" with the key {key}"
-        yield self.no(node, f"no GRE device for packets from {outer['src']} to {outer['dst']}{keyed}", hops)
-
-    def out_of_vxlan(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Unwrap at the VTEP of the packet's port and VNI (RFC 7348)."""
-        port, vni = packet[1][1]["dport"], packet[2][1]["vni"]
-        vxlan = node.vxlan_by_vni.get((int(str(port)), int(str(vni))))
-        if vxlan is not None:
-            yield from self.arrive(vxlan, packet[3:], hops)
-            return
-        yield self.no(node, f"no VXLAN device for VNI {vni} on UDP port {port}", hops)
-
-    def out_of_geneve(self, node: Node, packet: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
-        """Unwrap at the device of the packet's port, VNI and source (RFC 8926; geneve_lookup, drivers/net/geneve.c)."""
-        source, port, vni = packet[0][1]["src"], packet[1][1]["dport"], packet[2][1]["vni"]
-        geneve = node.geneve_by_ends.get((int(str(port)), int(str(vni)), ip_address(str(source))))
-        if geneve is not None:
-            yield from self.arrive(geneve, packet[3:], hops)
-            return
-        yield self.no(node, f"no Geneve device for VNI {vni} from {source} on UDP port {port}", hops)
-
-    @staticmethod
-    def no(node: Node, missing: str, hops: tuple[ExpectedHop, ...]) -> ExpectedPath:
-        """End a path at a node that lacks something, unless something that is not followed may make up for it."""
-        unfollowed = f" ({node.unfollowed} {NOT_FOLLOWED})" if node.unfollowed else ""
-        return ExpectedPath(hops, f"{node.name}: {missing}{unfollowed}")
-
-    @staticmethod
-    def seen(
-        device: Device, direction: Direction, layers: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> tuple[ExpectedHop, ...]:
-        """The hops so far and this one."""
-        return (*hops, ExpectedHop(device.node, device.name, direction, layers))
 
 
 class Request(Walk):
@@ -335,9 +257,7 @@ class Request(Walk):
         self.address = address
         self._crossed: set[tuple[PortRef, PortRef | None]] = set()
 
-    def across(
-        self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
+    def across(self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: Hops) -> Paths:
         """Let the request out of all other ports, once for each port by which it comes in."""
         if not is_broadcast(frame):
             yield from super().across(node, bridge, came_by, frame, hops)
@@ -356,9 +276,7 @@ class Request(Walk):
                 refusal = bridge_refusal(bridge, came_by, member) or no_broadcast(bridge, member)
                 yield from (ExpectedPath(hops, refusal),) if refusal else self.emit(member, frame, hops)
 
-    def into_vxlan(
-        self, node: Node, vxlan: Vxlan, frame: Layers, hops: tuple[ExpectedHop, ...]
-    ) -> Iterator[ExpectedPath]:
+    def into_vxlan(self, node: Node, vxlan: Vxlan, frame: Layers, hops: Hops) -> Paths:
         """Send the request to every remote."""
         if is_broadcast(frame):
             for remote in vxlan.remotes:
@@ -366,7 +284,7 @@ class Request(Walk):
         else:
             yield from super().into_vxlan(node, vxlan, frame, hops)
 
-    def up(self, node: Node, device: Device, frame: Layers, hops: tuple[ExpectedHop, ...]) -> Iterator[ExpectedPath]:
+    def up(self, node: Node, device: Device, frame: Layers, hops: Hops) -> Paths:
         """Answer, or not: only a device that could have no part in the segment is worth a word."""
         if not is_broadcast(frame):
             yield from super().up(node, device, frame, hops)
@@ -376,6 +294,24 @@ class Request(Walk):
             yield ExpectedPath(hops, f"{device.ref}: has no address and is in no bridge")
 
 
-def is_at_ip(fabric: Fabric, device: Device) -> bool:
-    """Return whether frames that come into a device go to its node's IP, not to a bridge that it is in."""
-    return fabric[device.node].bridge_of(device.name) is None and device.mac is not None
+def missing(node: Node, what: str, hops: Hops) -> ExpectedPath:
+    """End a path at a node that lacks something, unless something that is not followed may make up for it."""
+    unfollowed = f" ({node.unfollowed} {NOT_FOLLOWED})" if node.unfollowed else ""
+    return ExpectedPath(hops, f"{node.name}: {what}{unfollowed}")
+
+
+def _tunnel_ends(packet: Layers) -> tuple[TunnelEnds | None, str]:
+    """Return the key in ``Node.tunnel_by_ends`` of the tunnel that a packet is in, None for one in no tunnel; and the
+    device in words."""
+    src, dst = (ip_address(str(packet[0][1][end])) for end in ("src", "dst"))
+    (name, header), (inner, inside) = packet[1:3]
+    if name == "gre":
+        key = header.get("key")
+        keyed = "" if key is None else f" with the key {key}"
+        return ("gre", dst, src, key), f"GRE device for packets from {src} to {dst}{keyed}"
+    if name != "udp" or inner not in AROUND_FRAMES:
+        return None, ""
+    port, vni = header["dport"], inside["vni"]
+    if inner == "vxlan":
+        return ("vxlan", port, vni), f"VXLAN device for VNI {vni} on UDP port {port}"
+    return ("geneve", port, vni, src), f"Geneve device for VNI {vni} from {src} on UDP port {port}"

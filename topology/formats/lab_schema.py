@@ -24,7 +24,7 @@ from topology.model import (
     Route,
     Treatment,
 )
-from topology.paths import BARE, MAKERS
+from topology.paths import BARE, PATHS
 from topology.promises import ABOVE, KINDS, Above, Kind
 from topology.refs import PortRef
 
@@ -255,7 +255,7 @@ class SpreadSpec(Spec):
 class ShareSpec(Spec):
     """One entry of ``throughput``; ``size`` is the UDP payload in bytes."""
 
-    path: Annotated[str, _choice("path", tuple(name for name in MAKERS if name != BARE))]
+    path: Annotated[str, _choice("path", tuple(name for name in PATHS if name != BARE))]
     protocol: Annotated[Literal["udp", "tcp"], _choice("protocol", ("udp", "tcp"))] = "udp"
     size: Annotated[int, _number("payload", 16, 65507)] | None = None
     at_least: Annotated[float, Field(alias="at-least"), PlainValidator(values.share)]

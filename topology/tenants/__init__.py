@@ -88,6 +88,6 @@ class _Plan:
         """The lab's own tunnel that the kernel could not tell from a row's: it would answer EEXIST."""
         for near, far in ((way.source, way.target), (way.target, way.source)) if way else ():
             ends = (near.leaf_address.ip, far.leaf_address.ip, key)
-            if twin := self.grow.base[near.leaf.node].gre_by_ends.get(ends):
+            if twin := self.grow.base[near.leaf.node].tunnel_by_ends.get(("gre", *ends)):
                 return twin.ref
         return None

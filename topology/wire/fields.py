@@ -1,54 +1,98 @@
-"""The fields that `decode` reads, layer by layer, and the one form in which their values are compared."""
+"""The fields of every layer: where they lie in a header, and the form in which their values are compared."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 from topology.errors import Misuse, UnknownName
-from topology.wire.walk import Value
 
+Value = int | str | bytes
 Kind = int | str
-"""What a field holds: the width of an integer in bits, or ``mac``, ``ip4``, ``ip6``, ``bytes``, ``text``."""
+"""The width of an integer in bits, or ``mac``, ``ip4``, ``ip6``, ``bytes``, ``text``."""
+
+LAYOUTS: Mapping[str, str] = {
+    "ether": "dst:mac src:mac type:16",
+    "dot1q": "prio:3 dei:1 vlan:12 type:16",
+    "arp": "hwtype:16 ptype:16 hwlen:8 plen:8 op:16",
+    "ipv4": "version:4 ihl:4 tos:8 len:16 id:16 flags:3 frag:13 ttl:8 proto:8 chksum:16 src:ip4 dst:ip4",
+    "ipv6": "version:4 tc:8 fl:20 plen:16 nh:8 hlim:8 src:ip6 dst:ip6",
+    "icmp": "type:8 code:8 chksum:16",
+    "udp": "sport:16 dport:16 len:16 chksum:16",
+    "tcp": "sport:16 dport:16 seq:32 ack:32 dataofs:4 reserved:3 flags:9 window:16 chksum:16 urgptr:16",
+    "gre": "chksum_present:1 routing_present:1 key_present:1 seqnum_present:1 strict_route_source:1"
+    " recursion_control:3 flags:5 version:3 proto:16",
+    "vxlan": "flags:8 reserved1:24 vni:24 reserved2:8",
+    "geneve": "version:2 optionlen:6 oam:1 critical:1 reserved:6 proto:16 vni:24 reserved2:8",
+    "ipip": "",
+    "payload": "",
+}
+"""The fields that every header of a layer starts with, in the order of their bits."""
+
+_FURTHER: Mapping[str, str] = {
+    "arp": "hwsrc:mac psrc:ip4 hwdst:mac pdst:ip4",
+    "ipv4": "options:bytes",
+    "ipv6": "ext:text jumbo:32",
+    "icmp": "version:4 id:16 seq:16 nexthopmtu:16 gw:ip4 mtu:32 ptr:32",
+    "gre": "chksum:16 offset:16 key:32 sequence_number:32 payload_len:16 call_id:16 ack_number:32",
+    "geneve": "options:bytes",
+    "payload": "load:bytes",
+}
+"""The fields that only some headers of a layer have."""
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_FAMILIES = {"ip4": AF_INET, "ip6": AF_INET6}
+_BITS = {"mac": 48, "ip4": 32, "ip6": 128}
 
 
-def _kinds(spec: str) -> dict[str, Kind]:
+def _kinds(layout: str) -> dict[str, Kind]:
     """``"ttl:8 src:ip4"`` as ``{"ttl": 8, "src": "ip4"}``."""
-    pairs = (word.split(":") for word in spec.split())
+    pairs = (word.split(":") for word in layout.split())
     return {name: int(kind) if kind.isdigit() else kind for name, kind in pairs}
 
 
 FIELDS: Mapping[str, Mapping[str, Kind]] = {
-    "ether": _kinds("dst:mac src:mac type:16"),
-    "dot1q": _kinds("prio:3 dei:1 vlan:12 type:16"),
-    "arp": _kinds("hwtype:16 ptype:16 hwlen:8 plen:8 op:16 hwsrc:mac psrc:ip4 hwdst:mac pdst:ip4"),
-    "ipv4": _kinds(
-        "version:4 ihl:4 tos:8 len:16 id:16 flags:3 frag:13 ttl:8 proto:8 chksum:16 src:ip4 dst:ip4 options:bytes"
-    ),
-    "ipv6": _kinds("version:4 tc:8 fl:20 plen:16 nh:8 hlim:8 src:ip6 dst:ip6 ext:text jumbo:32"),
-    "icmp": _kinds("version:4 type:8 code:8 chksum:16 id:16 seq:16 nexthopmtu:16 gw:ip4 mtu:32 ptr:32"),
-    "udp": _kinds("sport:16 dport:16 len:16 chksum:16"),
-    "tcp": _kinds("sport:16 dport:16 seq:32 ack:32 dataofs:4 reserved:3 flags:9 window:16 chksum:16 urgptr:16"),
-    "gre": _kinds(
-        "chksum_present:1 routing_present:1 key_present:1 seqnum_present:1 strict_route_source:1"
-        " recursion_control:3 flags:5 version:3 proto:16 chksum:16 offset:16 key:32 sequence_number:32"
-        " payload_len:16 call_id:16 ack_number:32"
-    ),
-    "vxlan": _kinds("flags:8 reserved1:24 vni:24 reserved2:8"),
-    "geneve": _kinds("version:2 optionlen:6 oam:1 critical:1 reserved:6 proto:16 vni:24 reserved2:8 options:bytes"),
-    "ipip": {},
-    "payload": _kinds("load:bytes"),
+    layer: _kinds(f"{layout} {_FURTHER.get(layer, '')}") for layer, layout in LAYOUTS.items()
 }
 """Every layer with every field that a header of it can have."""
 
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_FAMILIES = {"ip4": AF_INET, "ip6": AF_INET6}
+
+@cache
+def _slices(layout: str) -> tuple[tuple[str, Kind, int, int], ...]:
+    """Name, kind, width and shift of each field."""
+    widths = {name: kind if isinstance(kind, int) else _BITS[kind] for name, kind in _kinds(layout).items()}
+    ends, left = [], sum(widths.values())
+    for name, kind in _kinds(layout).items():
+        left -= widths[name]
+        ends.append((name, kind, widths[name], left))
+    return tuple(ends)
+
+
+@cache
+def size_of(layout: str) -> int:
+    """Return the bytes that the fields of a layout fill."""
+    return sum(width for _, _, width, _ in _slices(layout)) // 8
+
+
+def unpack(layout: str, raw: bytes) -> dict[str, Value]:
+    """Read the fields of a layout from exactly its bytes; fields named ``_…`` are left out."""
+    number = int.from_bytes(raw)
+    found = ((name, kind, width, number >> shift) for name, kind, width, shift in _slices(layout))
+    return {name: _read(kind, bits & (1 << width) - 1) for name, kind, width, bits in found if name[0] != "_"}
+
+
+def _read(kind: Kind, bits: int) -> Value:
+    if isinstance(kind, int):
+        return bits
+    raw = bits.to_bytes(_BITS[kind] // 8)
+    return raw.hex(":") if kind == "mac" else inet_ntop(_FAMILIES[kind], raw)
 
 
 def normal(layer: str, name: str, value: object) -> Value:
-    """`value` in the form in which `decode` gives the field `name` of `layer`.
+    """Return `value` in the form in which `decode` gives the field `name` of `layer`.
 
     Takes ints, bytes, MAC and IP addresses as text, `ipaddress` objects, scapy's flag values and single-host
     nets. Raises `UnknownName` for a layer or field that is not decoded, `Misuse` for a value that is none or
@@ -94,10 +138,7 @@ def _address(value: object, kind: str) -> Value | None:
 def _text(value: object, kind: str) -> Value | None:
     if kind == "bytes":
         return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else None
-    if kind == "mac" and isinstance(value, bytes) and len(value) == 6:
-        return value.hex(":")
-    if not isinstance(value, str):
-        return None
     if kind == "mac":
-        return value.lower() if _MAC.fullmatch(value.lower()) else None
-    return value
+        value = value.hex(":") if isinstance(value, bytes) else str(value).lower()
+        return value if _MAC.fullmatch(value) else None
+    return value if isinstance(value, str) else None

@@ -7,34 +7,13 @@ quoted in an ICMP error is payload. Any bytes give a `Headers`; what is wrong wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from topology.wire.layers_ip import ipip4, ipip6, ipv4, ipv6
-from topology.wire.layers_l2 import arp, dot1q, dot1q_fields, ether
-from topology.wire.layers_transport import ICMP_ERRORS, ICMPV6_ERRORS, icmp4, icmp6, tcp, udp
-from topology.wire.layers_tunnel import geneve, gre, vxlan
+from topology.wire.fields import LAYOUTS, Value, unpack
+from topology.wire.layers import ICMP_ERRORS, ICMPV6_ERRORS, PARSERS, dot1q, ether
 from topology.wire.summary import describe
-from topology.wire.walk import ETHERTYPES, Header, Parser, Step, Value, Walk
-
-__all__ = ["LAYERS", "MAX_LAYERS", "Header", "Headers", "Value", "Vlan", "decode", "quoted"]
-
-LAYERS = (
-    "ether",
-    "dot1q",
-    "arp",
-    "ipv4",
-    "ipv6",
-    "icmp",
-    "udp",
-    "tcp",
-    "gre",
-    "vxlan",
-    "geneve",
-    "ipip",
-    "payload",
-)
-"""Every name that a header's `layer` can have."""
+from topology.wire.walk import ETHERTYPES, Header, Step, Walk
 
 MAX_LAYERS = 16
 """Headers that are walked in one frame, payload not counted. VLAN in VXLAN in GRE with ICMP inside has 11."""
@@ -44,24 +23,6 @@ VXLAN_PORTS = frozenset({4789})
 
 GENEVE_PORTS = frozenset({6081})
 """RFC 8926 section 3.3."""
-
-PARSERS: Mapping[str, Parser] = {
-    "ether": ether,
-    "dot1q": dot1q,
-    "arp": arp,
-    "ipv4": ipv4,
-    "ipv6": ipv6,
-    "icmp4": icmp4,
-    "icmp6": icmp6,
-    "udp": udp,
-    "tcp": tcp,
-    "gre": gre,
-    "vxlan": vxlan,
-    "geneve": geneve,
-    "ipip4": ipip4,
-    "ipip6": ipip6,
-}
-"""The layer functions by the name that a `Step` uses."""
 
 
 @dataclass(frozen=True)
@@ -103,31 +64,26 @@ class Headers:
     @property
     def payload(self) -> bytes:
         """The bytes behind the last header; empty if there are none."""
-        last = self.headers[-1] if self.headers else None
-        load = last.fields["load"] if last is not None and last.layer == "payload" else b""
+        load = self.headers[-1].fields.get("load") if self.headers else None
         return load if isinstance(load, bytes) else b""
 
     def get(self, layer: str, nth: int = 0) -> Header | None:
-        """The `nth` header of that layer from outside (negative: from inside), or None."""
+        """Return the `nth` header of that layer from outside (negative: from inside), or None."""
         found = [header for header in self.headers if header.layer == layer]
         return found[nth] if -len(found) <= nth < len(found) else None
 
-    def innermost(self, layer: str) -> Header | None:
-        """The first header of that layer from inside, or None."""
-        return self.get(layer, -1)
-
     def summary(self) -> str:
-        """One line for people: ``ether / ipv4 26.0.0.2>28.0.0.2 ttl 63 / gre / … / 56 bytes (problems)``."""
+        """Return one line for people: ``ether / ipv4 26.0.0.2>28.0.0.2 ttl 63 / gre / … / 56 bytes (problems)``."""
         chain = describe((header.layer, header.fields) for header in self.headers) or "no header"
         return f"{chain} ({'; '.join(self.problems)})" if self.problems else chain
 
     def as_json(self) -> list[dict[str, object]]:
-        """The headers as ``{"layer": …, "fields": {…}}``, bytes as lower-case hex."""
-        return [{"layer": header.layer, "fields": _plain(header.fields)} for header in self.headers]
+        """Return the headers as ``{"layer": …, "fields": {…}}``, bytes as lower-case hex."""
+        return [{"layer": h.layer, "fields": {name: _plain(value) for name, value in h.fields.items()}} for h in self]
 
 
-def _plain(fields: Mapping[str, Value]) -> dict[str, object]:
-    return {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
+def _plain(value: Value) -> object:
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def decode(
@@ -140,18 +96,15 @@ def decode(
     vxlan_ports: frozenset[int] = VXLAN_PORTS,
     geneve_ports: frozenset[int] = GENEVE_PORTS,
 ) -> Headers:
-    """The header stack of `frame`; never raises, whatever the bytes and numbers are.
+    """Return the header stack of `frame`; never raises, whatever the bytes and numbers are.
 
-    `link`: the device has Ethernet headers, and the frame starts with one. Otherwise (a GRE device, hatype
-    778) the first header is at `start` and `ethertype` says what it is; bytes before `start` are not looked
-    at.
-    `start` is PACKET_AUXDATA's ``tp_net``. On an Ethernet device it is 14 or, where the kernel has already
-    looked behind tags that are in the frame (an injected frame) more; 0 where it did not know. Tags in the
-    frame are walked in any case, so `start` matters only if it is further on than they reach: then it wins,
-    and the bytes that were skipped are a problem.
-    `vlan` becomes a ``dot1q`` header right behind the Ethernet header: its `type` is the frame's type, and
-    the Ethernet header's `type` becomes the TPID, as the frame is on the wire. UDP to a port in `vxlan_ports`
-    or `geneve_ports` is that tunnel; the source port never counts.
+    `link`: the frame starts with an Ethernet header. Otherwise (a GRE device, hatype 778) the first header is
+    at `start` and `ethertype` says what it is.
+    `start` is PACKET_AUXDATA's ``tp_net``. On an Ethernet device it is 14, more where the kernel has looked behind
+    tags that are in the frame, or 0 where it did not know. It counts only if it lies behind the tags: the bytes
+    skipped are then a problem.
+    `vlan` becomes a ``dot1q`` header right behind the Ethernet header, as the frame is on the wire. UDP to a port in
+    `vxlan_ports` or `geneve_ports` is that tunnel; the source port never counts.
     """
     walk = Walk(frame, vxlan_ports, geneve_ports)
     name, at = _link(walk, start, vlan) if link else _bare(walk, start, ethertype, vlan)
@@ -161,15 +114,17 @@ def decode(
             break
         name, at = PARSERS[name](walk, at)
     if at < walk.end:
-        walk.headers.append(Header("payload", {"load": walk.frame[at : walk.end]}, at, walk.end - at))
+        walk.add("payload", {"load": walk.frame[at : walk.end]}, at, walk.end - at)
     return Headers(tuple(walk.headers), tuple(walk.problems), max(0, len(walk.frame) - max(at, walk.end)))
 
 
 def _link(walk: Walk, start: int, vlan: Vlan | None) -> Step:
-    """The Ethernet header and its tags, held against where the kernel says the network header starts."""
+    """Read the Ethernet header and its tags, and compare with where the kernel says the network header starts."""
     name, at = ether(walk, 0)
     if vlan is not None and walk.headers:
-        _untagged_by_kernel(walk, vlan)
+        fields = walk.headers.pop().fields
+        walk.add("ether", {**fields, "type": vlan.tpid & 0xFFFF}, 0, at)
+        _add_tag(walk, vlan, at, fields["type"])
     while name == "dot1q" and len(walk.headers) < MAX_LAYERS:
         name, at = dot1q(walk, at)
     if walk.headers and at < start <= walk.end:
@@ -180,22 +135,20 @@ def _link(walk: Walk, start: int, vlan: Vlan | None) -> Step:
     return name, at
 
 
-def _untagged_by_kernel(walk: Walk, vlan: Vlan) -> None:
-    """Put the tag back behind the Ethernet header that was just read."""
-    outer = walk.headers[0]
-    kind = outer.fields["type"]
-    walk.headers[0] = Header("ether", {**outer.fields, "type": vlan.tpid & 0xFFFF}, outer.offset, outer.length)
-    walk.headers.append(Header("dot1q", dot1q_fields(vlan.tci & 0xFFFF, kind), outer.length, 0))
-
-
 def _bare(walk: Walk, start: int, ethertype: int, vlan: Vlan | None) -> Step:
-    """The first step on a device that has no link header."""
+    """Return the first step on a device that has no link header."""
     if not 0 <= start <= walk.end:
         walk.problem("frame", 0, f"the network header starts at offset {start}, {walk.end} bytes are there")
         return "payload", 0
     if vlan is not None:
-        walk.headers.append(Header("dot1q", dot1q_fields(vlan.tci & 0xFFFF, ethertype), start, 0))
+        _add_tag(walk, vlan, start, ethertype)
     return ETHERTYPES.get(ethertype, "payload"), start
+
+
+def _add_tag(walk: Walk, vlan: Vlan, at: int, ethertype: Value) -> None:
+    """Put a tag back that the kernel moved out; `ethertype` is the type of what it stands before."""
+    tag = unpack(LAYOUTS["dot1q"], (vlan.tci & 0xFFFF).to_bytes(2) + bytes(2))
+    walk.add("dot1q", {**tag, "type": ethertype}, at, 0)
 
 
 def quoted(
@@ -204,16 +157,16 @@ def quoted(
     vxlan_ports: frozenset[int] = VXLAN_PORTS,
     geneve_ports: frozenset[int] = GENEVE_PORTS,
 ) -> Headers | None:
-    """The packet that an ICMP or ICMPv6 error quotes, from its IP header on; None if `headers` is none.
+    """Return the packet that an ICMP or ICMPv6 error quotes, from its IP header on; None if `headers` is none.
 
     Offsets count from the start of the quote. A quote is cut short as a rule (RFC 792: the IP header and 8
     bytes, RFC 1812 section 4.3.2.3: up to 576 bytes of error), so truncation among its problems is normal.
     """
-    icmp = headers.innermost("icmp")
+    icmp = headers.get("icmp", -1)
     if icmp is None or not headers.payload:
         return None
-    six = icmp.fields["version"] == 6
-    if icmp.fields["type"] not in (ICMPV6_ERRORS if six else ICMP_ERRORS):
+    six = icmp["version"] == 6
+    if icmp["type"] not in (ICMPV6_ERRORS if six else ICMP_ERRORS):
         return None
     ethertype = 0x86DD if six else 0x0800
     return decode(headers.payload, link=False, ethertype=ethertype, vxlan_ports=vxlan_ports, geneve_ports=geneve_ports)

@@ -1,109 +1,79 @@
-"""Internet-layer headers: IPv4, IPv6 with its extension headers, and the marker of IP in IP.
+"""IPv4, and IPv6 with its extension headers.
 
-Checksums are fields like any other and are not verified: with checksum offload a captured one can be
-unfinished.
-
-A length of 0 is no error where 16 bits cannot hold it: of a jumbogram (RFC 2675), and of a packet captured before a
+Checksums are fields like any other and are not verified: with checksum offload a captured one can be unfinished.
+A length of 0 is right where 16 bits cannot hold it: in a jumbogram (RFC 2675), and in a packet captured before a
 device has segmented it (BIG TCP: ``iph_set_totlen`` in net/ip.h, ``ip6_xmit`` in net/ipv6/ip6_output.c).
 """
 
 from __future__ import annotations
 
-from socket import AF_INET6, inet_ntoa, inet_ntop
-from struct import Struct
-
-from topology.wire.walk import IPV4_PROTOCOLS, IPV6_PROTOCOLS, SEGMENTED, Header, Step, Value, Walk
+from topology.wire.fields import Value
+from topology.wire.walk import IPV4_PROTOCOLS, IPV6_PROTOCOLS, SEGMENTED, Step, Walk
 
 MAX_EXTENSIONS = 8
 """IPv6 extension headers that are walked in one packet; RFC 8200 section 4.1 recommends at most seven."""
 
-_IPV4 = Struct("!BBHHHBBH4s4s")
-_IPV6 = Struct("!IHBB16s16s")
 _HOP_BY_HOP, _FRAGMENT, _NOTHING = 0, 44, 59
+_EXTENSIONS = {_HOP_BY_HOP: "hop-by-hop", 43: "routing", _FRAGMENT: "fragment", 60: "destination"}
 _JUMBO, _JUMBO_MIN = 0xC2, 0x10000
 """The option of a jumbogram, and the least payload that one has (RFC 2675, sections 2 and 3)."""
-_EXTENSIONS = {_HOP_BY_HOP: "hop-by-hop", 43: "routing", _FRAGMENT: "fragment", 60: "destination"}
-_MF, _OFFSET = 0x2000, 0x1FFF
 
 
 def ipv4(walk: Walk, at: int) -> Step:
-    """IPv4 (RFC 791). A first fragment has what its packet starts with; behind a later one's header is payload."""
-    if walk.lacks("ipv4", at, 20):
+    """IPv4 (RFC 791). Behind a later fragment's header is payload."""
+    fields = walk.read("ipv4", at)
+    if fields is None:
         return "payload", at
-    first, tos, total, ident, word, ttl, proto, chksum, src, dst = _IPV4.unpack_from(walk.frame, at)
-    size = (first & 15) * 4
-    if first >> 4 != 4 or size < 20:
-        walk.problem("ipv4", at, f"version {first >> 4} and header length {size}, not 4 and at least 20")
+    version, size, total = int(fields["version"]), int(fields["ihl"]) * 4, int(fields["len"])
+    if version != 4 or size < 20:
+        walk.problem("ipv4", at, f"version {version} and header length {size}, not 4 and at least 20")
         return "payload", at
     if walk.lacks("ipv4", at, size):
         return "payload", at
-    fields: dict[str, Value] = {
-        "version": 4,
-        "ihl": size >> 2,
-        "tos": tos,
-        "len": total,
-        "id": ident,
-        "flags": word >> 13,
-        "frag": word & 0x1FFF,
-        "ttl": ttl,
-        "proto": proto,
-        "chksum": chksum,
-        "src": inet_ntoa(src),
-        "dst": inet_ntoa(dst),
-    }
     if size > 20:
         fields["options"] = walk.frame[at + 20 : at + size]
-    walk.headers.append(Header("ipv4", fields, at, size))
-    upper = "payload" if word & _OFFSET else IPV4_PROTOCOLS.get(proto, "payload")
-    walk.jumbo = not total and upper in SEGMENTED and not word & _MF and not walk.only_padding
+    after = walk.add("ipv4", fields, at, size)
+    more = bool(int(fields["flags"]) & 1)
+    upper = "payload" if fields["frag"] else IPV4_PROTOCOLS.get(int(fields["proto"]), "payload")
+    walk.jumbo = not total and upper in SEGMENTED and not more and not walk.only_padding
     if not walk.jumbo:
         walk.bound("ipv4", at, total, size)
-    walk.cut = walk.cut or bool(word & _MF)
-    return upper, at + size
+    walk.cut = walk.cut or more
+    return upper, after
 
 
 def ipv6(walk: Walk, at: int) -> Step:
     """IPv6 (RFC 8200) with its extension headers: its field `ext` names them, its length counts them."""
-    if walk.lacks("ipv6", at, 40):
+    fields = walk.read("ipv6", at)
+    if fields is None:
         return "payload", at
-    word, plen, nh, hlim, src, dst = _IPV6.unpack_from(walk.frame, at)
-    if word >> 28 != 6:
-        walk.problem("ipv6", at, f"version {word >> 28}, not 6")
+    version, plen, following = (int(fields[name]) for name in ("version", "plen", "nh"))
+    if version != 6:
+        walk.problem("ipv6", at, f"version {version}, not 6")
         return "payload", at
-    jumbo = _jumbo(walk, at + 40) if nh == _HOP_BY_HOP else None
-    walk.jumbo = not plen and nh != _NOTHING and not walk.only_padding
+    jumbo = _jumbo(walk, at + 40) if following == _HOP_BY_HOP else None
+    walk.jumbo = not plen and following != _NOTHING and not walk.only_padding
     if not walk.jumbo:
         walk.bound("ipv6", at, 40 + plen, 40)
     elif jumbo is not None and jumbo >= _JUMBO_MIN:
         walk.bound("ipv6", at, 40 + jumbo, 40, "jumbo option")
-    extensions, upper, after = _extensions(walk, nh, at + 40)
+    extensions, upper, after = _extensions(walk, following, at + 40)
     if wrong := _contradiction(walk, at, plen, jumbo, upper, "fragment" in extensions):
         walk.problem("ipv6", at, wrong)
-    fields: dict[str, Value] = {
-        "version": 6,
-        "tc": word >> 20 & 0xFF,
-        "fl": word & 0xFFFFF,
-        "plen": plen,
-        "nh": nh,
-        "hlim": hlim,
-        "src": inet_ntop(AF_INET6, src),
-        "dst": inet_ntop(AF_INET6, dst),
-    }
-    if extensions:
-        fields["ext"] = ",".join(extensions)
+    further: dict[str, Value] = {"ext": ",".join(extensions)} if extensions else {}
     if jumbo is not None:
-        fields["jumbo"] = jumbo
-    walk.headers.append(Header("ipv6", fields, at, after - at))
+        further["jumbo"] = jumbo
+    walk.add("ipv6", fields | further, at, after - at)
     return upper, after
 
 
 def _jumbo(walk: Walk, at: int) -> int | None:
-    """The payload length in a hop-by-hop header's jumbo option; None where it has none, or none that is whole."""
-    end = at + 8 * (walk.frame[at + 1] + 1) if at + 8 <= walk.end else at
+    """Return the payload length in a hop-by-hop header's jumbo option, None without a whole one."""
+    end = min(walk.end, at + 8 * (walk.frame[at + 1] + 1)) if at + 8 <= walk.end else at
     at += 2
-    while at + 2 <= min(end, walk.end):
+    while at + 2 <= end:
         kind, size = walk.frame[at : at + 2]
-        if kind == _JUMBO and size == 4 and at + 6 <= min(end, walk.end):
+        if kind == _JUMBO and size == 4 and at + 6 <= end:
             return int.from_bytes(walk.frame[at + 2 : at + 6])
         at += 2 + size if kind else 1
     return None
@@ -136,8 +106,7 @@ def _extensions(walk: Walk, following: int, at: int) -> tuple[list[str], str, in
         if walk.lacks(name, at, size):
             return names, "payload", at
         names.append(name)
-        # RFC 8200 section 4.5: 13 bits of offset, two reserved, M. An atomic fragment (RFC 6946) is a whole
-        # packet.
+        # RFC 8200 section 4.5: 13 bits of offset, two reserved, M. An atomic fragment (RFC 6946) is a whole packet.
         word = int.from_bytes(walk.frame[at + 2 : at + 4]) if following == _FRAGMENT else 0
         walk.cut = walk.cut or bool(word & 1)
         following = walk.frame[at]
@@ -145,15 +114,3 @@ def _extensions(walk: Walk, following: int, at: int) -> tuple[list[str], str, in
         if word & 0xFFF8:
             return names, "payload", at
     return names, IPV6_PROTOCOLS.get(following, "payload"), at
-
-
-def ipip4(walk: Walk, at: int) -> Step:
-    """The marker before an IPv4 header directly in an IP header (protocol 4, RFC 2003 and RFC 2473)."""
-    walk.headers.append(Header("ipip", {}, at, 0))
-    return "ipv4", at
-
-
-def ipip6(walk: Walk, at: int) -> Step:
-    """The marker before an IPv6 header directly in an IP header (protocol 41, RFC 4213 and RFC 2473)."""
-    walk.headers.append(Header("ipip", {}, at, 0))
-    return "ipv6", at

@@ -1,12 +1,12 @@
-"""What a pattern asks of a header: the values it gives, and what it implies where it gives none."""
+"""The rules of a pattern: the values it gives for a header, and those it implies where it gives none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from topology.wire.layers_transport import ICMP_ERRORS, ICMPV6_ERRORS
-from topology.wire.walk import Value
+from topology.wire.fields import Value
+from topology.wire.layers import ICMP_ERRORS, ICMPV6_ERRORS
 
 _OVER_LINK = frozenset({"dot1q", "arp", "ipv4", "ipv6", "payload"})
 _OVER_IP = frozenset({"icmp", "udp", "tcp", "gre", "ipip", "payload"})
@@ -42,9 +42,11 @@ class Want:
     mask: int | None = None
     unlike: frozenset[int] = frozenset()
     why: str = ""
+    unless: str = ""
+    """Another field that, where a pattern gives it, makes this one free."""
 
     def holds(self, fields: Mapping[str, Value]) -> bool:
-        """Whether a header with these fields satisfies it."""
+        """Return whether a header with these fields satisfies it."""
         seen = fields.get(self.field)
         if self.unlike:
             return seen not in self.unlike
@@ -53,7 +55,7 @@ class Want:
         return seen == self.value
 
     def words(self, fields: Mapping[str, Value]) -> tuple[str, str]:
-        """What was expected and what was seen, for a message."""
+        """Return what was expected and what was seen, for a message."""
         seen = fields.get(self.field)
         if isinstance(self.value, bytes) and isinstance(seen, bytes):
             return _apart(self.value, seen)
@@ -83,35 +85,20 @@ def _apart(expected: bytes, seen: bytes) -> tuple[str, str]:
 
 
 def implied(chain: Chain, index: int) -> Iterator[Want]:
-    """What layer `index` of a pattern must satisfy beyond what is given; the rules are listed in `stack`."""
+    """Yield what layer `index` of a pattern must satisfy beyond what is given; the rules are listed in `stack`."""
     name, given = chain[index]
+    wants = _IMPLIED.get(name, ())
     if name in ("ether", "dot1q") and index + 1 < len(chain) and chain[index + 1][0] == "dot1q":
-        yield from _unless(given, Want("type", 0x8100, why="0x8100 (802.1Q)"))
-    elif name == "ipv4":
-        yield from _unless(given, Want("flags", 0, mask=1, why="no MF flag (no fragment)"))
-        yield from _unless(given, Want("frag", 0, why="0 (no fragment)"))
-        if "options" not in given:
-            yield from _unless(given, Want("ihl", 5, why="5 (no options)"))
-    elif name == "ipv6":
-        yield from _unless(given, Want("ext", None, why="no extension headers"))
+        wants = (Want("type", 0x8100, why="0x8100 (802.1Q)"),)
     elif name == "icmp":
-        yield from _unless(given, Want("type", unlike=_errors(chain, index), why="no error"))
-    elif name == "gre":
-        yield from _gre(given)
-    elif name == "vxlan":
-        yield from _unless(given, Want("flags", 8, mask=8, why="the I flag (0x08)"))
-    elif name == "geneve":
-        yield from _unless(given, Want("version", 0), Want("oam", 0, why="0 (no control message)"))
-        if "options" not in given:
-            yield from _unless(given, Want("optionlen", 0, why="0 (no options)"))
-
-
-def _unless(given: Mapping[str, Value], *wants: Want) -> Iterator[Want]:
-    return (want for want in wants if want.field not in given)
+        wants = (Want("type", unlike=_errors(chain, index), why="no error"),)
+    elif name == "gre" and not given.get("version"):
+        wants = (*wants, *_gre(given))
+    yield from (want for want in wants if want.field not in given and want.unless not in given)
 
 
 def _errors(chain: Chain, index: int) -> frozenset[int]:
-    """The ICMP types that are errors under the IP version around layer `index`; both versions' if none is."""
+    """Return the ICMP types that are errors under the IP version around layer `index`; both versions' if none is."""
     version = chain[index][1].get("version")
     around = [name for name, _ in chain[:index] if name in ("ipv4", "ipv6")]
     if version == 6 or (around and around[-1] == "ipv6"):
@@ -119,22 +106,33 @@ def _errors(chain: Chain, index: int) -> frozenset[int]:
     return ICMP_ERRORS if version == 4 or around else ICMP_ERRORS | ICMPV6_ERRORS
 
 
-_GRE_PRESENCE: Mapping[str, tuple[str, ...]] = {
-    "key_present": ("key",),
-    "seqnum_present": ("sequence_number",),
-    "chksum_present": ("chksum", "offset"),
-    "routing_present": (),
-}
-
-
 def _gre(given: Mapping[str, Value]) -> Iterator[Want]:
-    """GRE version 0, and exactly the optional fields that are given (RFC 2784, RFC 2890)."""
-    yield from _unless(given, Want("version", 0))
-    if given.get("version", 0) != 0:
-        return
-    if "key" not in given and "key_present" not in given:
+    """Yield that exactly the optional fields are there that are given (RFC 2784, RFC 2890)."""
+    if "key_present" not in given:
         yield Want("key", why="none (no key)")  # which key it is says more than that there is one
-    for bit, fields in _GRE_PRESENCE.items():
+    for word, fields in _GRE_OPTIONS.items():
         value = int(any(field in given for field in fields))
-        word = bit.partition("_")[0]
-        yield from _unless(given, Want(bit, value, why=f"{value} ({'a' if value else 'no'} {word})"))
+        yield Want(f"{word}_present", value, why=f"{value} ({'a' if value else 'no'} {word})")
+
+
+_IMPLIED: Mapping[str, tuple[Want, ...]] = {
+    "ipv4": (
+        Want("flags", 0, mask=1, why="no MF flag (no fragment)"),
+        Want("frag", 0, why="0 (no fragment)"),
+        Want("ihl", 5, why="5 (no options)", unless="options"),
+    ),
+    "ipv6": (Want("ext", why="no extension headers"),),
+    "gre": (Want("version", 0),),
+    "vxlan": (Want("flags", 8, mask=8, why="the I flag (0x08)"),),
+    "geneve": (
+        Want("version", 0),
+        Want("oam", 0, why="0 (no control message)"),
+        Want("optionlen", 0, why="0 (no options)", unless="options"),
+    ),
+}
+_GRE_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "key": ("key",),
+    "seqnum": ("sequence_number",),
+    "chksum": ("chksum", "offset"),
+    "routing": (),
+}

@@ -1,8 +1,7 @@
-"""`Stack`: what the headers of a frame must be, as an ordered and exhaustive pattern.
+"""`Stack`: an ordered and exhaustive pattern of the headers of a frame.
 
 A frame matches if its chain has exactly the pattern's layers, from the outermost header to the last byte of
-payload, and every field that the pattern gives has that value. Never does a pattern look for a layer
-somewhere in a frame.
+payload, and every field that the pattern gives has that value.
 
 What a pattern does not say is not free altogether. Unless the pattern gives the field itself:
 
@@ -11,7 +10,7 @@ What a pattern does not say is not free altogether. Unless the pattern gives the
   byte;
 - an 802.1Q tag has TPID 0x8100 (Dot1AD: 0x88A8);
 - IPv4 is no fragment and has no options (MF 0, fragment offset 0, ihl 5); IPv6 has no extension headers;
-- ICMP is no error, as an error carries somebody else's packet;
+- ICMP is no error, as an error quotes another packet;
 - GRE has version 0 and neither key, sequence number, checksum nor routing; a key that is given implies its
   bit;
 - VXLAN has the I flag; its reserved bits are ignored, as RFC 7348 section 5 has it;
@@ -24,16 +23,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from topology.errors import Misuse, UnknownName
-from topology.wire.fields import FIELDS, normal
+from topology.wire.fields import FIELDS, Value, normal
 from topology.wire.headers import Headers
-from topology.wire.rules import FOLLOWS, Want, implied
-from topology.wire.scapy_pattern import declared
+from topology.wire.rules import FOLLOWS, Chain, Want, implied
+from topology.wire.scapy_views import declared
 from topology.wire.summary import describe
-from topology.wire.walk import Header, Value
+from topology.wire.walk import Header
 
 _ENDS = ("src", "dst", "psrc", "pdst")
 _LENGTHS = frozenset((("ipv4", "len"), ("ipv6", "plen"), ("udp", "len")))
-"""What a header says of all that is inside it: where that is wrong, something inside says why."""
+"""The lengths that a header states of all that is inside it: where one is wrong, something inside says why."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class _Layer:
-    """One layer of a pattern: its name, what was given, and all that a header of it must satisfy, lengths apart."""
+    """One layer of a pattern: its name, the fields given, and all that a header of it must satisfy, lengths apart."""
 
     name: str
     given: tuple[tuple[str, Value], ...]
@@ -69,6 +68,15 @@ class _Layer:
 
     def __str__(self) -> str:
         return describe([(self.name, dict(self.given))])
+
+    def mismatch(self, index: int, header: Header, wants: Iterable[Want]) -> Mismatch | None:
+        """Return the first of these wants that a header does not satisfy."""
+        if header.layer != self.name:
+            return Mismatch(index, self.name, None, "another header", str(self), _line(header))
+        broken = next((want for want in wants if not want.holds(header.fields)), None)
+        if broken is None:
+            return None
+        return Mismatch(index, self.name, broken.field, "another value", *broken.words(header.fields))
 
 
 class Stack:
@@ -111,12 +119,13 @@ class Stack:
         for index, layer in enumerate(self._layers):
             if index >= len(headers):
                 return Mismatch(index, layer.name, None, "the frame ends early", str(layer), "the end")
-            if found := _divergence(index, layer, headers[index]):
+            if found := layer.mismatch(index, headers[index], layer.wants):
                 return found
         if len(headers) > len(self._layers):
             index, extra = len(self._layers), headers[len(self._layers)]
             return Mismatch(index, extra.layer, None, "the frame goes on", "the end", _line(extra))
-        wrong = (_unmet(n, layer.name, layer.lengths, headers[n]) for n, layer in enumerate(self._layers))
+        pairs = enumerate(zip(self._layers, headers, strict=True))
+        wrong = (layer.mismatch(index, header, layer.lengths) for index, (layer, header) in pairs)
         return next(filter(None, wrong), None)
 
     def summary(self) -> str:
@@ -139,10 +148,8 @@ class Stack:
 
 
 def _compiled(layers: Iterable[tuple[str, Mapping[str, object]]]) -> tuple[_Layer, ...]:
-    """The layers with normalised values and the implied rules; refuses chains that no frame can have."""
-    compiled: list[_Layer] = []
+    """Return the layers with normalised values and the implied rules; refuses chains that no frame can have."""
     chain: list[tuple[str, Mapping[str, Value]]] = []
-    layers = list(layers)
     for index, (name, fields) in enumerate(layers):
         if name not in FIELDS:
             raise UnknownName("layer", name, FIELDS)
@@ -151,35 +158,22 @@ def _compiled(layers: Iterable[tuple[str, Mapping[str, object]]]) -> tuple[_Laye
         chain.append((name, {field: normal(name, field, value) for field, value in fields.items()}))
     if not chain:
         raise Misuse("stack - no layers - expected at least one - seen none")
-    for index, (name, given) in enumerate(chain):
-        # Who is meant comes first: a wrong address says more than the TTL that is wrong with it.
-        explicit = sorted((Want(*item) for item in given.items()), key=lambda want: want.field not in _ENDS)
-        wants = [want for want in (*explicit, *implied(chain, index)) if (name, want.field) not in _LENGTHS]
-        lengths = [want for want in explicit if (name, want.field) in _LENGTHS]
-        compiled.append(_Layer(name, tuple(sorted(given.items())), tuple(wants), tuple(lengths)))
-    return tuple(compiled)
+    return tuple(_layer(chain, index) for index in range(len(chain)))
+
+
+def _layer(chain: Chain, index: int) -> _Layer:
+    name, given = chain[index]
+    # Addresses come first: a wrong one says more than the TTL that is wrong with it.
+    explicit = sorted((Want(*item) for item in given.items()), key=lambda want: want.field not in _ENDS)
+    wants = [want for want in (*explicit, *implied(chain, index)) if (name, want.field) not in _LENGTHS]
+    lengths = [want for want in explicit if (name, want.field) in _LENGTHS]
+    return _Layer(name, tuple(sorted(given.items())), tuple(wants), tuple(lengths))
 
 
 def _refuse(index: int, before: str, name: str) -> None:
     known = ", ".join(sorted(FOLLOWS[before])) or "nothing"
     hint = " (a quoted packet is payload, see headers.quoted)" if before == "icmp" else ""
     raise Misuse(f"stack, layer {index} - cannot follow {before} - expected {known}{hint} - seen {name}")
-
-
-def _divergence(index: int, layer: _Layer, header: Header) -> Mismatch | None:
-    """How one header departs from one layer of the pattern."""
-    if header.layer != layer.name:
-        return Mismatch(index, layer.name, None, "another header", str(layer), _line(header))
-    return _unmet(index, layer.name, layer.wants, header)
-
-
-def _unmet(index: int, name: str, wants: Iterable[Want], header: Header) -> Mismatch | None:
-    """The first of these that a header does not satisfy."""
-    for want in wants:
-        if not want.holds(header.fields):
-            expected, seen = want.words(header.fields)
-            return Mismatch(index, name, want.field, "another value", expected, seen)
-    return None
 
 
 def _line(header: Header) -> str:

@@ -2,135 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from topology.wire.walk import Value
+from topology.wire.fields import Value
 
 Fields = Mapping[str, Value]
 
-_ICMP_NAMES: Mapping[Value, str] = {
-    0: "echo-reply",
-    3: "unreachable",
-    5: "redirect",
-    8: "echo-request",
-    11: "time-exceeded",
-    12: "parameter-problem",
-}
-_ICMPV6_NAMES: Mapping[Value, str] = {
+_ERRORS: Mapping[Value | None, str] = {3: "unreachable", 5: "redirect", 11: "time-exceeded", 12: "parameter-problem"}
+_ERRORS6: Mapping[Value | None, str] = {
     1: "unreachable",
     2: "packet-too-big",
     3: "time-exceeded",
     4: "parameter-problem",
-    128: "echo-request",
-    129: "echo-reply",
-    135: "neighbour-solicitation",
-    136: "neighbour-advertisement",
+}
+_ICMP_NAMES: Mapping[bool, Mapping[Value | None, str]] = {
+    False: {0: "echo-reply", 8: "echo-request", **_ERRORS},
+    True: {
+        128: "echo-request",
+        129: "echo-reply",
+        135: "neighbour-solicitation",
+        136: "neighbour-advertisement",
+        **_ERRORS6,
+    },
 }
 _TCP_FLAGS = "FSRPAUECN"
+_FIELD = re.compile(r"{(\w+)}")
 
 
 def describe(chain: Iterable[tuple[str, Fields]]) -> str:
-    """The chain as ``ether / ipv4 26.0.0.2>28.0.0.2 ttl 63 / gre / …``, without fields that are not given."""
-    return " / ".join(_WORDS[layer](fields) if layer in _WORDS else layer for layer, fields in chain)
+    """Return the chain as ``ether / ipv4 26.0.0.2>28.0.0.2 ttl 63 / gre / …``, without fields that are not given."""
+    return " / ".join(_words(layer, fields) for layer, fields in chain)
 
 
-def _value(fields: Fields, name: str, before: str = "") -> str:
-    return f" {before}{_text(fields[name])}" if name in fields else ""
+def _words(layer: str, fields: Fields) -> str:
+    if layer == "payload":
+        load = fields.get("load")
+        if not isinstance(load, bytes):
+            return "any bytes"
+        return "1 byte" if len(load) == 1 else f"{len(load)} bytes"
+    special = _SPECIAL.get(layer)
+    words = [layer, *(special(fields) if special else _pieces(fields, *_PIECES.get(layer, ())))]
+    return " ".join(words).replace("icmp v6", "icmpv6")
+
+
+def _pieces(fields: Fields, *pieces: str) -> Iterator[str]:
+    """Fill in the pieces of which a field is given, ``*`` for one that is not.
+
+    A piece ``name?words`` is shown where the field ``name`` is given and not 0.
+    """
+    for piece in pieces:
+        needed, _, text = piece.rpartition("?")
+        names = _FIELD.findall(text)
+        if fields.get(needed) if needed else not names or any(name in fields for name in names):
+            yield _FIELD.sub(lambda found: _text(fields.get(found[1], "*")), text)
 
 
 def _text(value: Value) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _flag(fields: Fields, name: str, word: str) -> str:
-    return f" {word}" if fields.get(name) else ""
+def _number(fields: Fields, name: str, default: int = 0) -> int:
+    value = fields.get(name)
+    return value if isinstance(value, int) else default
 
 
-def _ends(fields: Fields, source: str = "src", target: str = "dst") -> str:
-    if source not in fields and target not in fields:
-        return ""
-    return f" {_text(fields.get(source, '*'))}>{_text(fields.get(target, '*'))}"
+def _ipv4(fields: Fields) -> Iterator[str]:
+    more = ["MF"] if _number(fields, "flags") & 1 else []
+    return _pieces(fields, "{src}>{dst}", "ttl {ttl}", *more, "frag?frag {frag}")
 
 
-def _ipv4(fields: Fields) -> str:
-    flags = fields.get("flags", 0)
-    more = " MF" if isinstance(flags, int) and flags & 1 else ""
-    return (
-        "ipv4"
-        + _ends(fields)
-        + _value(fields, "ttl", "ttl ")
-        + more
-        + (_value(fields, "frag", "frag ") if fields.get("frag") else "")
-    )
-
-
-def _ipv6(fields: Fields) -> str:
-    return "ipv6" + _ends(fields) + _value(fields, "hlim", "hlim ") + _value(fields, "ext", "with ")
-
-
-def _arp(fields: Fields) -> str:
+def _arp(fields: Fields) -> Iterator[str]:
     if fields.get("op") == 1:
-        return "arp who-has" + _value(fields, "pdst") + _value(fields, "psrc", "tell ")
+        return _pieces(fields, "who-has", "{pdst}", "tell {psrc}")
     if fields.get("op") == 2:
-        return "arp" + _value(fields, "psrc") + " is-at" + _value(fields, "hwsrc")
-    return "arp" + _value(fields, "op", "op ") + _ends(fields, "psrc", "pdst")
+        return _pieces(fields, "{psrc}", "is-at", "{hwsrc}")
+    return _pieces(fields, "op {op}", "{psrc}>{pdst}")
 
 
-def _icmp(fields: Fields) -> str:
+def _icmp(fields: Fields) -> Iterator[str]:
     six = fields.get("version") == 6
-    kind = fields.get("type")
-    named = (_ICMPV6_NAMES if six else _ICMP_NAMES).get(kind) if kind is not None else None
-    code = _value(fields, "code", "code ") if fields.get("code") else ""
-    return ("icmpv6" if six else "icmp") + (f" {named}" if named else _value(fields, "type", "type ")) + code
+    name = _ICMP_NAMES[six].get(fields.get("type"), "type {type}")
+    return _pieces(fields, *(["v6"] if six else []), name, "code?code {code}")
 
 
-def _tcp(fields: Fields) -> str:
-    flags = fields.get("flags")
-    letters = "".join(c for bit, c in enumerate(_TCP_FLAGS) if flags >> bit & 1) if isinstance(flags, int) else ""
-    return "tcp" + _ends(fields, "sport", "dport") + (f" {letters}" if letters else "")
+def _tcp(fields: Fields) -> Iterator[str]:
+    letters = "".join(letter for bit, letter in enumerate(_TCP_FLAGS) if _number(fields, "flags") >> bit & 1)
+    return _pieces(fields, "{sport}>{dport}", *filter(None, [letters]))
 
 
-def _gre(fields: Fields) -> str:
-    version = _value(fields, "version", "version ") if fields.get("version") else ""
-    key = _value(fields, "key", "key ") or _flag(fields, "key_present", "key")
-    return (
-        "gre"
-        + version
-        + key
-        + _flag(fields, "chksum_present", "checksum")
-        + _flag(fields, "seqnum_present", "sequence")
-        + _flag(fields, "routing_present", "routing")
-    )
+def _gre(fields: Fields) -> Iterator[str]:
+    key = "key {key}" if "key" in fields else "key_present?key"
+    flags = ("chksum_present?checksum", "seqnum_present?sequence", "routing_present?routing")
+    return _pieces(fields, "version?version {version}", key, *flags)
 
 
-def _geneve(fields: Fields) -> str:
-    options = fields.get("options")
-    found = f" options {options.hex()}" if isinstance(options, bytes) and options else ""
-    return "geneve" + _value(fields, "vni") + found
+def _vxlan(fields: Fields) -> Iterator[str]:
+    return _pieces(fields, "{vni}", *(() if _number(fields, "flags", 8) & 8 else ("without I flag",)))
 
 
-def _vxlan(fields: Fields) -> str:
-    flags = fields.get("flags", 8)
-    return "vxlan" + _value(fields, "vni") + (" without I flag" if isinstance(flags, int) and not flags & 8 else "")
-
-
-def _payload(fields: Fields) -> str:
-    load = fields.get("load")
-    if not isinstance(load, bytes):
-        return "any bytes"
-    return "1 byte" if len(load) == 1 else f"{len(load)} bytes"
-
-
-_WORDS: Mapping[str, Callable[[Fields], str]] = {
-    "dot1q": lambda fields: "dot1q" + _value(fields, "vlan"),
+_PIECES: Mapping[str, tuple[str, ...]] = {
+    "dot1q": ("{vlan}",),
+    "ipv6": ("{src}>{dst}", "hlim {hlim}", "with {ext}"),
+    "udp": ("{dport}",),
+    "geneve": ("{vni}", "options?options {options}"),
+}
+_SPECIAL: Mapping[str, Callable[[Fields], Iterator[str]]] = {
     "arp": _arp,
     "ipv4": _ipv4,
-    "ipv6": _ipv6,
     "icmp": _icmp,
-    "udp": lambda fields: "udp" + _value(fields, "dport"),
     "tcp": _tcp,
     "gre": _gre,
     "vxlan": _vxlan,
-    "geneve": _geneve,
-    "payload": _payload,
 }

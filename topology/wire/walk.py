@@ -1,8 +1,7 @@
-"""What the layer functions share: `Header`, the state of one pass over a frame, and the protocol numbers.
+"""One pass over a frame: its headers and problems so far, and the protocol numbers that lead from layer to layer.
 
-A layer function takes a `Walk` and an offset, appends at most one header, and answers with the name of the
-layer that follows and where it starts. ``"payload"`` ends the walk. No layer function raises on any bytes:
-what cannot be read becomes payload, and a problem says why.
+A layer function takes a `Walk` and an offset, adds at most one header, and returns the layer that follows and its
+offset; ``"payload"`` ends the walk. None raises on any bytes: what cannot be read is payload, and a problem says why.
 """
 
 from __future__ import annotations
@@ -10,27 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-Value = int | str | bytes
-Step = tuple[str, int]
-"""The layer that follows (a key of ``headers.PARSERS``, or ``"payload"``), and its offset in the frame."""
+from topology.wire.fields import LAYOUTS, Value, size_of, unpack
 
-ETHERTYPES: Mapping[int, str] = {
-    0x0800: "ipv4",
-    0x86DD: "ipv6",
-    0x0806: "arp",
-    0x8100: "dot1q",
-    0x88A8: "dot1q",
-}
+Step = tuple[str, int]
+"""The layer that follows (a key of ``layers.PARSERS``, or ``"payload"``), and its offset in the frame."""
+
+ETHERTYPES: Mapping[int, str] = {0x0800: "ipv4", 0x86DD: "ipv6", 0x0806: "arp", 0x8100: "dot1q", 0x88A8: "dot1q"}
 """EtherTypes (IEEE 802) that are walked; 0x8100 and 0x88A8 are the tags Linux knows (``eth_type_vlan``)."""
 
 TUNNELLED: Mapping[int, str] = {0x0800: "ipv4", 0x86DD: "ipv6", 0x6558: "ether"}
 """Protocol types that are walked inside GRE (RFC 2784, RFC 1701) and GENEVE (RFC 8926)."""
 
 IPV4_PROTOCOLS: Mapping[int, str] = {1: "icmp4", 4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6", 47: "gre"}
-"""IP protocol numbers (IANA) that are walked under IPv4."""
-
 IPV6_PROTOCOLS: Mapping[int, str] = {4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6", 47: "gre", 58: "icmp6"}
-"""IP protocol numbers (IANA) that are walked under IPv6."""
+"""IP protocol numbers (IANA) that are walked under each version."""
 
 SEGMENTED = frozenset({"tcp", "udp", "gre", "ipip4", "ipip6"})
 """Contents of an IP packet that a device still has to segment; its length may then be 0 in a capture."""
@@ -57,37 +49,49 @@ class Header:
         return self.fields[name]
 
 
+@dataclass
 class Walk:
-    """What one pass over a frame has found so far; `end` moves inwards as length fields are read.
+    """The state of one pass over a frame; `end` moves inwards as length fields are read.
 
-    Behind a first fragment's header `cut` is set: what is in there goes on in other frames, so that lengths that
-    lead beyond the end, and headers that the end cuts, are as they must be.
-    Behind an IP header whose 16 bits of length are 0 on purpose `jumbo` is set: it reaches to the end.
+    `cut` is set behind a first fragment's header: lengths may lead beyond the end, and the end may cut a header.
+    `jumbo` is set behind an IP header whose length is 0 on purpose: the packet reaches to the end.
     """
 
-    __slots__ = ("cut", "end", "frame", "geneve_ports", "headers", "jumbo", "problems", "vxlan_ports")
+    frame: bytes
+    vxlan_ports: frozenset[int]
+    geneve_ports: frozenset[int]
+    headers: list[Header] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    cut: bool = False
+    jumbo: bool = False
 
-    def __init__(self, frame: bytes, vxlan_ports: frozenset[int], geneve_ports: frozenset[int]) -> None:
-        self.frame = frame
-        self.end = len(frame)
-        self.vxlan_ports = vxlan_ports
-        self.geneve_ports = geneve_ports
-        self.headers: list[Header] = []
-        self.problems: list[str] = []
-        self.cut = False
-        self.jumbo = False
+    def __post_init__(self) -> None:
+        self.end = len(self.frame)
 
     def problem(self, layer: str, at: int, what: str) -> None:
         """Note what is wrong with the `layer` that starts at offset `at`."""
         self.problems.append(f"{layer} at offset {at}: {what}")
 
     def lacks(self, layer: str, at: int, need: int) -> bool:
-        """Whether fewer than `need` bytes are there for a header at `at`; notes the problem if so."""
+        """Return whether fewer than `need` bytes are there for a header at `at`; notes the problem if so."""
         if self.end - at >= need:
             return False
         if not self.cut:
             self.problem(layer, at, f"its header needs {need} bytes, {max(0, self.end - at)} are there")
         return True
+
+    def read(self, layer: str, at: int, need: int = 0) -> dict[str, Value] | None:
+        """Read the fixed fields of a header at `at` that has at least `need` bytes; None where it is cut."""
+        layout = LAYOUTS[layer]
+        size = size_of(layout)
+        if self.lacks(layer, at, max(size, need)):
+            return None
+        return unpack(layout, self.frame[at : at + size])
+
+    def add(self, layer: str, fields: Mapping[str, Value], at: int, size: int) -> int:
+        """Add a header, and return the offset behind it."""
+        self.headers.append(Header(layer, fields, at, size))
+        return at + size
 
     @property
     def only_padding(self) -> bool:

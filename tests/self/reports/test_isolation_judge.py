@@ -14,7 +14,7 @@ import pytest
 
 from reports.evidence import Finding, Sighting
 from reports.judge.isolation import (
-    TOLD_MAX,
+    NAMED_MAX,
     ForgerySeen,
     FrameSeen,
     MachineSeen,
@@ -206,8 +206,8 @@ def test_own_tunnel_is_no_stray_but_only_between_the_vteps() -> None:
 def test_long_lists_are_cut() -> None:
     """A message names so many places, and counts the others."""
     seen = frame(kind="broadcast")
-    strays = tuple(replace(seen.sightings[0], interface=f"x{n}") for n in range(TOLD_MAX + 4))
-    told(judge_frame(replace(seen, sightings=(*seen.sightings, *strays))), f"x{TOLD_MAX}", "and 3 more")
+    strays = tuple(replace(seen.sightings[0], interface=f"x{n}") for n in range(NAMED_MAX + 4))
+    told(judge_frame(replace(seen, sightings=(*seen.sightings, *strays))), f"x{NAMED_MAX}", "and 3 more")
 
 
 @pytest.mark.parametrize("kind", ["undeclared-vni", "clear-i-flag", "reserved-bit"])
@@ -353,7 +353,7 @@ def test_node_with_nothing_but_its_own_is_closed() -> None:
 @pytest.mark.parametrize(
     ("seen", "words"),
     [
-        (Surroundings("l1", up=("lo", "gre0")), "l1:gre0 - device - expected down, as nobody declares it - seen up"),
+        (Surroundings("l1", up=("lo", "gre0")), "l1:gre0 - device - expected down, as it is not declared - seen up"),
         (Surroundings("l1", rules=("9: from all",)), "l1 - rule - expected only the kernel's own - seen 9: from all"),
         (
             Surroundings("l1", routes=("default dev x table 9",)),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.judge.mtu import PairMtu, WayMtu
+from reports.judge.mtu import LegMtu, PairMtu
 from tests.self.found import AS_MEASURED, CAUSE, FRAGMENTS, ICMP, PLAIN, REFUSED, SILENCE, WHOLE, Zones, changed, way
 from topology.promises import Above
 
@@ -30,7 +30,7 @@ def test_what_was_measured_is_as_computed_promised_and_allowed() -> None:
         assert all((found.whole_as_computed, found.promise_kept, found.above_as_allowed)), customers
 
 
-COMPUTED: dict[str, tuple[WayMtu, str]] = {
+COMPUTED: dict[str, tuple[LegMtu, str]] = {
     "one byte less with DF": (
         way(changed(AS_MEASURED, {1425: WHOLE, 1426: SILENCE})),
         "con_ns1 - cs1 -> cs5, largest packet without a fragment, with DF - expected 1426 (lc1:gretun-cont out carries "
@@ -72,7 +72,7 @@ def test_any_of_the_legal_paths_may_decide() -> None:
     assert not replace(way(between), computed=both).whole_as_computed
 
 
-BROKEN: dict[str, tuple[WayMtu, str]] = {
+BROKEN: dict[str, tuple[LegMtu, str]] = {
     "split with DF": (way(changed(AS_MEASURED, {1400: FRAGMENTS})), "1400 bytes with DF"),
     "split without DF": (way(plain=changed(PLAIN, {1400: FRAGMENTS})), "1400 bytes without DF"),
     "lost": (way(changed(AS_MEASURED, {1426: SILENCE})), "expected it arrives whole up to 1426 - seen vanishes behind"),
@@ -131,7 +131,7 @@ def test_single_size_is_told_as_one() -> None:
     assert "1427 bytes with DF" in repr(found.above_as_allowed)
 
 
-CLAIMS: tuple[Callable[[WayMtu | PairMtu], object], ...] = (
+CLAIMS: tuple[Callable[[LegMtu | PairMtu], object], ...] = (
     lambda found: found.whole_as_computed,
     lambda found: found.promise_kept,
     lambda found: found.above_as_allowed,
@@ -139,7 +139,7 @@ CLAIMS: tuple[Callable[[WayMtu | PairMtu], object], ...] = (
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_guilty_node_comes_first_and_its_mend_last(claim: Callable[[WayMtu | PairMtu], object]) -> None:
+def test_guilty_node_comes_first_and_its_mend_last(claim: Callable[[LegMtu | PairMtu], object]) -> None:
     """Where the live state says why, the message starts with the guilty node, and the finding carries the cause."""
     zones = changed(AS_MEASURED, {1000: SILENCE, 1426: SILENCE})
     found = claim(way(zones, above=("icmp",), cause=CAUSE))
@@ -149,7 +149,7 @@ def test_guilty_node_comes_first_and_its_mend_last(claim: Callable[[WayMtu | Pai
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_both_ways_count(claim: Callable[[WayMtu | PairMtu], object]) -> None:
+def test_both_ways_count(claim: Callable[[LegMtu | PairMtu], object]) -> None:
     """A pair fails when either of its ways does."""
     bad = way(changed(AS_MEASURED, {1000: SILENCE, 1426: SILENCE}), above=("icmp",))
     for pair in (PairMtu(bad, way()), PairMtu(way(), bad)):

@@ -130,7 +130,7 @@ def test_bare_packet_on_one_link_is_noticed() -> None:
 def test_way_without_a_tunnel_makes_no_such_promise() -> None:
     """A pair that is routed or bridged without an overlay is bare on its links: the promise does not apply."""
     for good in (good_leg(vxlan_lab(), "c3", "c4"), good_leg(reference(), "cs1", "cs2")):
-        with pytest.raises(NotApplicable, match="no link of its declared way lies between encapsulation and dec"):
+        with pytest.raises(NotApplicable, match="no link of its declared path lies between encapsulation and dec"):
             good.never_bare(reference().links + vxlan_lab().links)
 
 

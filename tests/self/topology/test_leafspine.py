@@ -205,7 +205,7 @@ WORK: dict[str, tuple[Callable[[Fabric], object], Callable[[Fabric], Sized]]] = 
 
 def tables(fabric: Fabric) -> list[object]:
     """What is looked up in for each pair, made once for a fabric."""
-    return [(node.fib, node.gre_by_ends, node.vxlan_by_vni, node.bridge_of("")) for node in fabric.nodes]
+    return [(node.fib, node.tunnel_by_ends, node.bridge_of("")) for node in fabric.nodes]
 
 
 def growth(what: str) -> float:

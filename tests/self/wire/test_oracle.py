@@ -13,10 +13,9 @@ from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
-from topology.wire.fields import normal
-from topology.wire.headers import Headers, Value, decode
-from topology.wire.scapy_bridge import to_scapy
-from topology.wire.scapy_pattern import declared
+from topology.wire.fields import Value, normal
+from topology.wire.headers import Headers, decode
+from topology.wire.scapy_views import declared, to_scapy
 from topology.wire.stack import Stack
 
 FREE_PORT = st.integers(40000, 48000)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.self.wire.frames import PORTS, reference, samples
 from topology.wire.headers import MAX_LAYERS, Headers, Vlan, decode, quoted
-from topology.wire.scapy_bridge import to_scapy
+from topology.wire.scapy_views import to_scapy
 from topology.wire.stack import Mismatch, Stack
 
 PATTERN = Stack(reference())

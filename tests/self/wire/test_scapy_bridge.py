@@ -13,7 +13,7 @@ from scapy.packet import Padding, Raw
 
 from tests.self.wire.frames import NONCE, ether, inner, outer, ping, reference, samples, seen, udp
 from topology.wire.headers import Vlan
-from topology.wire.scapy_bridge import to_scapy
+from topology.wire.scapy_views import to_scapy
 
 
 def view(packet: Any, **how: Any) -> Any:

@@ -56,7 +56,7 @@ def test_a_pattern_needs_no_scapy() -> None:
 
 def test_importing_stack_does_not_import_scapy() -> None:
     """Patterns, like the decoder, cost no import of scapy."""
-    code = "import sys, topology.wire.stack, topology.wire.scapy_bridge; sys.exit('scapy' in sys.modules)"
+    code = "import sys, topology.wire.stack, topology.wire.scapy_views; sys.exit('scapy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -1,0 +1,163 @@
+"""scapy packets in and out: one as a pattern (`declared`), and a frame as one (`to_scapy`).
+
+scapy guesses: UDP from or to 4789 is VXLAN for it, 4900 is not, whatever the fabric says. So for `to_scapy` each
+header is dissected by the scapy class of the layer that `decode` found, from its own bytes, and the layers are
+stacked in our order. scapy is imported on first use, which takes some 0.3 s.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from pkgutil import resolve_name
+from typing import Any
+
+from topology.errors import Misuse, UnknownName
+from topology.wire.headers import Headers
+from topology.wire.walk import Header
+
+Declared = list[tuple[str, dict[str, object]]]
+"""A chain as it was written: layer names and the fields that were set, values not yet normalised."""
+
+_CLASSES: Mapping[str, str] = {
+    "ether": "scapy.layers.l2:Ether",
+    "dot1q": "scapy.layers.l2:Dot1Q",
+    "arp": "scapy.layers.l2:ARP",
+    "ipv4": "scapy.layers.inet:IP",
+    "ipv6": "scapy.layers.inet6:IPv6",
+    "icmp": "scapy.layers.inet:ICMP",
+    "udp": "scapy.layers.inet:UDP",
+    "tcp": "scapy.layers.inet:TCP",
+    "gre": "scapy.layers.l2:GRE",
+    "vxlan": "scapy.layers.vxlan:VXLAN",
+    "geneve": "scapy.contrib.geneve:GENEVE",
+    "payload": "scapy.packet:Raw",
+}
+"""scapy's class for each layer, as pkgutil.resolve_name takes it."""
+_ICMPV6: Mapping[int, str] = {
+    1: "ICMPv6DestUnreach",
+    2: "ICMPv6PacketTooBig",
+    3: "ICMPv6TimeExceeded",
+    4: "ICMPv6ParamProblem",
+    128: "ICMPv6EchoRequest",
+    129: "ICMPv6EchoReply",
+}
+"""scapy's class for each ICMPv6 type (RFC 4443)."""
+_LAYERS: Mapping[str, str] = {name.partition(":")[2]: layer for layer, name in _CLASSES.items()} | {"Dot1AD": "dot1q"}
+_ICMPV6_TYPES: Mapping[str, int] = {name: number for number, name in _ICMPV6.items()}
+
+
+def to_scapy(frame: bytes, headers: Headers) -> Any:
+    """Return `frame` as a scapy packet with the layers of ``headers = decode(frame, …)``, in order.
+
+    Payload is Raw, also a packet quoted in an ICMP error; IPv6 extension headers and what scapy cannot
+    dissect are Raw in their place; bytes behind the last header are Padding. ``bytes()`` of it is the frame
+    from the first header on, with a VLAN tag that the kernel had moved out of the frame put back.
+    """
+    layers = [layer for header in headers for layer in _layers(frame, header)]
+    if headers.padding:
+        layers.append(resolve_name("scapy.packet:Padding")(frame[-headers.padding :]))
+    if not layers:
+        return _raw(b"")
+    # From the inside out: add_payload walks to the innermost layer.
+    for outer, inner in zip(layers[-2::-1], layers[:0:-1], strict=True):
+        outer.add_payload(inner)
+    return layers[0]
+
+
+def _class(header: Header) -> Any:
+    """Return the scapy class for a header."""
+    name = _CLASSES[header.layer]
+    if header.layer == "icmp" and header["version"] == 6:
+        kind = int(header["type"])
+        name = f"scapy.layers.inet6:{_ICMPV6[kind] if kind >= 128 and kind in _ICMPV6 else 'ICMPv6Unknown'}"
+    elif header.layer == "gre" and header["version"] != 0:
+        name = "scapy.layers.l2:GRE_PPTP" if header["version"] == 1 else _CLASSES["payload"]
+    return resolve_name(name)
+
+
+def _layers(frame: bytes, header: Header) -> list[Any]:
+    """Return one header as scapy layers: none for the ``ipip`` marker, two where scapy leaves bytes over."""
+    if header.layer == "ipip":
+        return []
+    kind, raw = _class(header), frame[header.offset : header.offset + header.length]
+    if header.layer == "dot1q" and header.length == 0:
+        return [kind(**header.fields)]
+    layer = kind()
+    try:
+        rest = layer.do_dissect(raw)
+    except struct.error:  # out of a TCP option that is shorter than its kind says
+        return [_raw(raw)]
+    if header.layer == "ether" and layer.type != header["type"]:
+        layer = kind(**header.fields)
+    return [layer, _raw(rest)] if rest else [layer]
+
+
+def _raw(data: bytes) -> Any:
+    return resolve_name(_CLASSES["payload"])(data)
+
+
+def declared(packet: object) -> Declared:
+    """Return the chain of a scapy `packet`, outermost first, with the fields that were set explicitly.
+
+    Two IP headers in a row get the ``ipip`` marker between them; scapy's Padding is left out; the `data` of
+    an ICMPv6 echo becomes payload. Raises `UnknownName` for a scapy layer that is not decoded and `Misuse`
+    for what is no scapy packet, or has a Raw layer without bytes (scapy does not tell ``Raw()`` from
+    ``Raw(b"")``). Does not import scapy.
+    """
+    chain: Declared = []
+    for layer in _scapy_layers(packet):
+        kind = type(layer).__name__
+        fields = {name: value for name, value in layer.fields.items() if _is_set(value)}
+        if kind in _ICMPV6_TYPES:
+            chain.extend(_icmpv6(_ICMPV6_TYPES[kind], fields))
+            continue
+        if kind not in _LAYERS:
+            raise UnknownName("scapy layer", kind, [*_LAYERS, *_ICMPV6_TYPES])
+        name = _LAYERS[kind]
+        if name == "payload" and not fields:
+            right = "Raw(bytes), no Raw for no payload, or Stack.of(…, ('payload', {})) for any payload"
+            raise Misuse(f"stack, layer {len(chain)} Raw - has no bytes - expected {right} - seen Raw()")
+        if name in ("ipv4", "ipv6") and chain and chain[-1][0] in ("ipv4", "ipv6"):
+            chain.append(("ipip", {}))
+        if kind == "Dot1AD" and chain:
+            chain[-1][1].setdefault("type", 0x88A8)
+        chain.append((name, _fields(kind, fields)))
+    return chain
+
+
+def _scapy_layers(packet: object) -> Iterator[Any]:
+    """Yield the packet's own layers, without Padding and the NoPayload at the end."""
+    layer: Any = packet
+    while type(layer).__name__ != "NoPayload":
+        if not isinstance(getattr(layer, "fields", None), dict) or not hasattr(layer, "payload"):
+            seen = type(layer).__name__
+            raise Misuse(f"stack - not a pattern - expected a scapy packet, or Stack.of(…) - seen {seen}")
+        if type(layer).__name__ != "Padding":
+            yield layer
+        layer = layer.payload
+
+
+def _is_set(value: object) -> bool:
+    """Return whether a field was given: scapy keeps an empty list or b"" where none was, None means "fill in"."""
+    return value is not None and not (isinstance(value, list | bytes | str) and not value)
+
+
+def _fields(kind: str, fields: dict[str, object]) -> dict[str, object]:
+    """Return the fields under our names; options, which scapy holds as a list of packets, as the bytes they make."""
+    options = fields.get("options")
+    if kind in ("IP", "GENEVE") and isinstance(options, list):
+        raw = b"".join(bytes(option) for option in options)
+        fields["options"] = raw + bytes(-len(raw) % 4)
+    if kind == "ICMP":
+        fields["version"] = 4
+    return fields
+
+
+def _icmpv6(kind: int, fields: dict[str, object]) -> Declared:
+    """Return an ICMPv6 header of that type, and what scapy keeps in its `data` as the payload it is on the wire."""
+    data = fields.pop("data", None)
+    if "cksum" in fields:
+        fields["chksum"] = fields.pop("cksum")
+    chain: Declared = [("icmp", {"version": 6, "type": kind} | fields)]
+    return chain if data is None else [*chain, ("payload", {"load": data})]

@@ -86,6 +86,8 @@ OTHERS = (
 HTML_HOOKS = "reports/render/pytest_html_hooks.py"
 AGENT = "topology/kernels/agent"
 MAY_SLEEP = ("topology/wait.py", "topology/kernels/image/bootstrap.py", AGENT)
+PLAIN = ("topology.wire", "topology.errors", "topology.refs", "reports.record.exhibits")
+"""What the words of evidence may import."""
 SYSTEM_TOOLS = ("subprocess", "pyroute2", "docker")
 
 Rule = Callable[[Source], Iterator[str]]
@@ -222,8 +224,8 @@ def evidence_is_plain(source: Source) -> Iterator[str]:
         return
     for node, module in imports(source):
         known = module.split(".")[0] in sys.stdlib_module_names
-        if not known and not within(module, "topology.wire", "topology.errors", "reports.record.exhibits"):
-            yield f"{source.at(node)} - imports {module} - expected stdlib, topology.wire, topology.errors, the record"
+        if not known and not within(module, *PLAIN):
+            yield f"{source.at(node)} - imports {module} - expected stdlib or {', '.join(PLAIN)}"
 
 
 def judges_are_pure(source: Source) -> Iterator[str]:

@@ -14,7 +14,7 @@ from topology.kernels.netlink import Netlink
 from topology.kernels.others import Found, Identity, find_others, identities
 from topology.kernels.registry import Kernel, Others
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
-from topology.kernels.rtnl.ends import LinkEnd, ends_request, netnsid_request, read_ends, read_netnsid, tunnel_ports
+from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
 from topology.model import Address, Fabric, stable_mac
 from topology.packet import Probe
 from topology.plan import Operation, Plan
@@ -62,19 +62,13 @@ class Onlooker(Netlink):
         """Refused."""
         raise NotApplicable(ONLY_LOOKED_AT)
 
-    def ends(self, nodes: Sequence[str]) -> dict[str, Sequence[LinkEnd]]:
-        """Every device of each node."""
-        request = ends_request()
-        answers = self._relay([(node, request, NETLINK_ROUTE) for node in nodes])
-        return {node: read_ends(node, answer) for node, answer in zip(nodes, answers, strict=True)}
-
     def joined(self, nodes: Mapping[str, Found], fds: Mapping[str, int]) -> list[tuple[Identity, LinkEnd, Identity]]:
         """Which of the namespaces veth pairs join, by which end of the first, as their kernel numbers them."""
         names = {one.identity: name for name, one in nodes.items()}
         ends = {nodes[name].identity: known for name, known in self.ends(list(nodes)).items()}
         maybe = maybe_joined(ends)
         asked = [(names[identity], netnsid_request(fds[names[other]]), NETLINK_ROUTE) for identity, _, other in maybe]
-        numbers = [read_netnsid(answer) for answer in self._relay(asked)] if asked else []
+        numbers = [read_netnsid(answer) for answer in self._relay(asked)]
         return [
             (identity, end, other)
             for (identity, end, other), number in zip(maybe, numbers, strict=True)

@@ -1,14 +1,57 @@
-"""What a buffer of netlink messages holds (netlink(7)): their headers, and the kernel's words in an acknowledgement."""
+"""Netlink messages and their attributes, taken apart by tables (netlink(7), rtnetlink(7)).
+
+Only what a node's state is read from is decoded: neither counters nor ages. Numbers and structures are those of
+linux/netlink.h, rtnetlink.h, if_link.h, if_tunnel.h, if_addr.h, fib_rules.h, neighbour.h, net_namespace.h,
+netfilter/nfnetlink.h and nf_tables.h.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any, NamedTuple, TypeAlias
 
 from topology.errors import NetlinkError
 
 NLMSG_ERROR, NLMSG_DONE, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 2, 3, 0x200, 1
-"""linux/netlink.h"""
+ACK_FLAGS, DUMP_FLAGS = 0x5, 0x301
+"""NLM_F_REQUEST with NLM_F_ACK or NLM_F_DUMP."""
+ATTRIBUTE_TYPE = 0x3FFF
+"""Without NLA_F_NESTED and NLA_F_NET_BYTEORDER."""
+
+Message: TypeAlias = Mapping[str, Any]
+Table: TypeAlias = Mapping[int, tuple[str, Callable[[bytes], Any]]]
+"""By an attribute's number its name and what reads its value."""
+
+
+class Layout(NamedTuple):
+    """The messages of one kind: their number, the fixed head with its fields, and the attributes."""
+
+    kind: int
+    head: str
+    fields: tuple[str, ...]
+    attributes: Table
+
+    def read(self, payload: bytes) -> Message:
+        """The head's fields and the attributes; an attribute takes the place of a field of its name."""
+        head = dict(zip(self.fields, struct.unpack_from(self.head, payload), strict=True))
+        return {**head, **nested(self.attributes, payload[struct.calcsize(self.head) :])}
+
+    def request(self, kind: int, more: bytes = b"", flags: int = DUMP_FLAGS, family: int = 0) -> bytes:
+        """A request with an empty head but for its address family, and ``more`` attributes."""
+        return packed_message(kind, flags, bytes([family]) + bytes(struct.calcsize(self.head) - 1) + more)
+
+
+def packed_message(kind: int, flags: int, payload: bytes, sequence: int = 0) -> bytes:
+    """A message with its header (struct nlmsghdr)."""
+    return struct.pack("=IHHII", 16 + len(payload), kind, flags, sequence, 0) + payload
+
+
+def packed_attribute(kind: int, value: bytes) -> bytes:
+    """An attribute with its header (struct nlattr)."""
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
@@ -22,14 +65,227 @@ def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         at += (size + 3) & ~3
 
 
-def kernel_words(attributes: bytes) -> str:
-    """The extended acknowledgement's message."""
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The type and value of each attribute; ValueError where one is broken off."""
     at = 0
-    while at + 4 <= len(attributes):
-        size, kind = struct.unpack_from("=HH", attributes, at)
-        if size < 4:
-            break
-        if kind == NLMSGERR_ATTR_MSG:
-            return attributes[at + 4 : at + size].rstrip(b"\0").decode(errors="replace")
+    while at + 4 <= len(data):
+        size, kind = struct.unpack_from("=HH", data, at)
+        if size < 4 or at + size > len(data):
+            raise ValueError(f"an attribute of {size} bytes, {len(data) - at} left")
+        yield kind & ATTRIBUTE_TYPE, data[at + 4 : at + size]
         at += (size + 3) & ~3
-    return ""
+
+
+def nested(table: Table, data: bytes) -> dict[str, Any]:
+    """The attributes that a table lists, by name."""
+    return {table[kind][0]: table[kind][1](value) for kind, value in attributes(data) if kind in table}
+
+
+@contextlib.contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Raise NetlinkError where an answer is not what a kernel says: an agent can be hostile."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, ArithmeticError, struct.error) as error:
+        seen = f"{type(error).__name__}: {str(error)[:200]}"
+        raise NetlinkError(f"{where} - netlink dump - expected a kernel's words - seen {seen}") from error
+
+
+def kernel_words(data: bytes) -> str:
+    """The text of an extended acknowledgement, from its attributes; blank where there is none."""
+    try:
+        return str(nested({NLMSGERR_ATTR_MSG: ("text", text)}, data).get("text", ""))
+    except ValueError:
+        return ""
+
+
+def parsed(layout: Layout, answer: bytes) -> Iterator[Message]:
+    """The messages of one kind in an answer; each is read when it is asked for."""
+    return (layout.read(payload) for kind, _, _, payload in messages(answer) if kind == layout.kind)
+
+
+def number(layout: str) -> Callable[[bytes], int]:
+    """Return a reader of a number."""
+    return lambda data: int(struct.unpack_from(layout, data)[0])
+
+
+def span(layout: str) -> Callable[[bytes], str]:
+    """Return a reader of a first and a last number."""
+    return lambda data: "-".join(map(str, struct.unpack_from(layout, data)))
+
+
+def text(data: bytes) -> str:
+    """Text that a zero ends."""
+    return data.split(b"\0")[0].decode(errors="replace")
+
+
+def address(data: bytes) -> str:
+    """An IP address, its version known by its size."""
+    return str(ip_address(data)) if len(data) in (4, 16) else data.hex(":")
+
+
+def mac(data: bytes) -> str:
+    """A link-layer address."""
+    return data.hex(":")
+
+
+def numbers(data: bytes) -> tuple[int, ...]:
+    """An array of numbers."""
+    return struct.unpack(f"={len(data) // 4}I", data)
+
+
+def hops(data: bytes) -> list[Message]:
+    """A route's next hops (struct rtnexthop)."""
+    found: list[Message] = []
+    at = 0
+    while at + 8 <= len(data):
+        size, index = struct.unpack_from("=HxxI", data, at)
+        if size < 8 or at + size > len(data):
+            raise ValueError(f"a next hop of {size} bytes")
+        found.append({"oif": index, **nested({5: ("gateway", address)}, data[at + 8 : at + size])})
+        at += (size + 3) & ~3
+    return found
+
+
+def link_info(data: bytes) -> Message:
+    """A device's kind and parameters; those of its role as a port are left out."""
+    parts = dict(attributes(data))
+    kind = text(parts.get(1, b""))
+    return {"kind": kind, "data": nested(PARAMETERS[kind], parts[2]) if kind in PARAMETERS and 2 in parts else {}}
+
+
+def per_device(data: bytes) -> Mapping[int, tuple[int, ...]]:
+    """The settings of a device by IP version (IFLA_INET_CONF, IFLA_INET6_CONF)."""
+    conf = ((4, 2, 1), (6, 10, 2))
+    families = dict(attributes(data))
+    parts = ((version, dict(attributes(families.get(family, b""))).get(kind)) for version, family, kind in conf)
+    return {version: numbers(values) for version, values in parts if values}
+
+
+U8, U16, U32, BE16, BE32 = (number(layout) for layout in ("=B", "=H", "=I", "!H", "!I"))
+GRE: Table = {
+    2: ("iflags", BE16),
+    3: ("oflags", BE16),
+    4: ("ikey", BE32),
+    5: ("okey", BE32),
+    6: ("local", address),
+    7: ("remote", address),
+    8: ("ttl", U8),
+    9: ("tos", U8),
+    12: ("flowinfo", BE32),
+    13: ("flags", U32),
+}
+PARAMETERS: Mapping[str, Table] = {
+    "vlan": {1: ("id", U16), 5: ("protocol", BE16)},
+    "bridge": {4: ("ageing_time", U32)},
+    "vxlan": {
+        1: ("id", U32),
+        2: ("group", address),
+        3: ("link", U32),
+        4: ("local", address),
+        5: ("ttl", U8),
+        7: ("learning", U8),
+        8: ("ageing", U32),
+        15: ("port", BE16),
+        16: ("group6", address),
+        17: ("local6", address),
+    },
+    "geneve": {
+        1: ("id", U32),
+        2: ("remote", address),
+        3: ("ttl", U8),
+        4: ("tos", U8),
+        5: ("port", BE16),
+        7: ("remote6", address),
+    },
+    "gre": GRE,
+    "ip6gre": GRE,
+}
+"""By kind of device, what is read of IFLA_INFO_DATA."""
+LINK = Layout(
+    16,
+    "=BxHiII",
+    ("family", "type", "index", "flags", "change"),
+    {
+        1: ("mac", mac),
+        3: ("name", text),
+        4: ("mtu", U32),
+        5: ("link", U32),
+        10: ("master", U32),
+        18: ("info", link_info),
+        26: ("settings", per_device),
+        37: ("netnsid", number("=i")),
+    },
+)
+ADDRESS = Layout(
+    20, "=BBBBI", ("family", "prefixlen", "flags", "scope", "index"), {1: ("peer", address), 2: ("local", address)}
+)
+ROUTE = Layout(
+    24,
+    "=BBBBBBBBI",
+    ("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags"),
+    {
+        1: ("dst", address),
+        4: ("oif", U32),
+        5: ("gateway", address),
+        6: ("priority", U32),
+        9: ("hops", hops),
+        15: ("table", U32),
+    },
+)
+NEIGHBOUR = Layout(
+    28,
+    "=BxxxiHBB",
+    ("family", "index", "state", "flags", "type"),
+    {
+        1: ("dst", address),
+        2: ("mac", mac),
+        5: ("vlan", U16),
+        6: ("port", BE16),
+        7: ("vni", U32),
+        8: ("via", U32),
+        9: ("master", U32),
+    },
+)
+RULE = Layout(
+    32,
+    "=BBBBBxxBI",
+    ("family", "dst_len", "src_len", "tos", "table", "action", "flags"),
+    {
+        1: ("to", address),
+        2: ("from", address),
+        3: ("iif", text),
+        4: ("goto", U32),
+        6: ("priority", U32),
+        10: ("mark", U32),
+        12: ("tun_id", number("!Q")),
+        14: ("suppress_prefixlength", U32),
+        15: ("table", U32),
+        16: ("mask", U32),
+        17: ("oif", text),
+        19: ("l3mdev", U8),
+        20: ("uidrange", span("=II")),
+        22: ("ipproto", U8),
+        23: ("sport", span("=HH")),
+        24: ("dport", span("=HH")),
+    },
+)
+QDISC = Layout(
+    36, "=BxxxiIII", ("family", "index", "handle", "parent", "info"), {1: ("kind", text), 2: ("options", bytes)}
+)
+FILTER = QDISC._replace(kind=44)
+NEIGHBOUR_TABLE = Layout(
+    64,
+    "=Bxxx",
+    ("family",),
+    {
+        1: ("name", text),
+        4: ("most", U32),
+        5: ("entries", lambda data: int(struct.unpack_from("=I", data, 4)[0])),  # ndtc_entries in struct ndt_config
+        7: ("overflows", lambda data: int(struct.unpack_from("=Q", data, 80)[0])),  # ndts_table_fulls in ndt_stats
+    },
+)
+NAMESPACE = Layout(88, "=Bxxx", ("family",), {1: ("number", number("=i"))})
+NFT_TABLE = Layout(0xA00, "=BBH", ("family", "version", "id"), {1: ("name", text)})
+NFT_CHAIN = Layout(0xA03, "=BBH", NFT_TABLE.fields, {1: ("name", text), 5: ("policy", BE32)})
+NFT_RULE = Layout(0xA06, "=BBH", NFT_TABLE.fields, {1: ("name", text)})

@@ -21,7 +21,8 @@ from tests.self.builders import vxlan_lab
 from tests.self.kernels.agents import Scripted
 from tests.self.kernels.dumps import DONE, END, ERROR, dumps, message, packed
 from topology.errors import AgentLost, EnvironmentBroken, NetlinkError
-from topology.kernels.link import HEADER_MAX, Reply
+from topology.kernels.agent.frames import HEADER_MAX
+from topology.kernels.link import Reply
 from topology.kernels.netlink import CHUNKS_MAX, Netlink, proc_path
 from topology.kernels.rtnl.dumps import FIREWALL_REQUESTS, STATE_REQUESTS
 from topology.plan import Operation, make_plan

@@ -14,10 +14,8 @@ from topology.kernels.link import Agent
 from topology.kernels.rtnl.messages import NEIGHBOUR_TABLE, Message, parsed, readable
 from topology.plan import NO_ROOM, Room
 
-RTM_GETNEIGHTBL = 66
-"""linux/rtnetlink.h"""
 TABLES: Mapping[str, int] = {"arp_cache": 4, "ndisc_cache": 6}
-REQUEST = NEIGHBOUR_TABLE.request(RTM_GETNEIGHTBL)
+REQUEST = NEIGHBOUR_TABLE.request()
 LIMITS = "/proc/self/limits"
 
 

@@ -10,19 +10,8 @@ import hashlib
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 
-from topology.kernels.rtnl.dumps import NUD_NOARP, NUD_PERMANENT, Request, filter_request
-from topology.kernels.rtnl.messages import (
-    FILTER,
-    NEIGHBOUR,
-    NFT_CHAIN,
-    NFT_RULE,
-    NFT_TABLE,
-    QDISC,
-    RULE,
-    Message,
-    messages,
-    parsed,
-)
+from topology.kernels.rtnl import messages as nl
+from topology.kernels.rtnl.dumps import NUD_NOARP, NUD_PERMANENT, Request
 from topology.state import DEFAULT_RULES, Entry
 
 NTF_SELF, NTF_STICKY = 0x02, 0x40
@@ -49,7 +38,7 @@ DOCKERS_RESOLVER = bytes((127, 0, 0, 11))
 def rules(dump: bytes) -> Iterator[Entry]:
     """Every policy rule; where a kernel has none of a version, it does what the default ones say."""
     found: dict[int, list[Entry]] = {4: [], 6: []}
-    for rule in parsed(RULE, dump):
+    for rule in nl.parsed(nl.RULE, dump):
         if (version := VERSIONS.get(rule["family"])) is not None:
             words = f"pref {rule.get('priority', 0)} {' '.join(_rule(rule))}"
             found[version].append(Entry("ip -6 rule" if version == 6 else "ip rule", None, words, words))
@@ -57,7 +46,7 @@ def rules(dump: bytes) -> Iterator[Entry]:
         yield from entries or DEFAULT_RULES[version]
 
 
-def _rule(rule: Message) -> Iterator[str]:
+def _rule(rule: nl.Message) -> Iterator[str]:
     """What follows the preference, in the order of ip-rule(8)."""
     if rule["flags"] & FIB_RULE_INVERT:
         yield "not"
@@ -76,7 +65,7 @@ def _rule(rule: Message) -> Iterator[str]:
         yield f"suppress_prefixlength {shortest}"
 
 
-def _action(rule: Message) -> str:
+def _action(rule: nl.Message) -> str:
     if rule.get("l3mdev"):
         return "l3mdev"
     if rule["action"] == GOTO:
@@ -86,7 +75,7 @@ def _action(rule: Message) -> str:
 
 def neighbours(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
     """Every permanent neighbour (ip-neighbour(8))."""
-    for known in parsed(NEIGHBOUR, dump):
+    for known in nl.parsed(nl.NEIGHBOUR, dump):
         device = names.get(known["index"])
         if known["state"] & NUD_PERMANENT and known["family"] in VERSIONS and device:
             place = f"{known.get('dst')} dev {device}"
@@ -100,7 +89,7 @@ def forwarding(dump: bytes, names: Mapping[int, str], own: Set[str]) -> Iterator
     The kernel's own are left out: groups that a device listens to, and ``own``, the MACs of the node's devices.
     """
     found = {}
-    for known in parsed(NEIGHBOUR, dump):
+    for known in nl.parsed(nl.NEIGHBOUR, dump):
         mac, device = known.get("mac", ""), names.get(known["index"])
         kept = known["state"] & (NUD_PERMANENT | NUD_NOARP) and mac and device
         if kept and mac not in own and not int(mac[:2], 16) & 1:
@@ -114,25 +103,25 @@ def forwarding(dump: bytes, names: Mapping[int, str], own: Set[str]) -> Iterator
             yield Entry("bridge fdb", entry.device, f"{entry.words} vlan {vlan}", f"{place} vlan {vlan}")
 
 
-def _ends(known: Message, names: Mapping[int, str]) -> str:
+def _ends(known: nl.Message, names: Mapping[int, str]) -> str:
     ends = {word: known.get(word) for word in ("dst", "port", "vni")} | {"via": names.get(known.get("via", 0))}
     return "".join(f" {word} {value}" for word, value in ends.items() if value is not None)
 
 
-def _owner(known: Message) -> str:
+def _owner(known: nl.Message) -> str:
     """Whose table it is in: the device's own, or that of the bridge that the device is a port of."""
     of_bridge = known.get("master", known["index"]) != known["index"]
     return " master" if of_bridge and not known["flags"] & NTF_SELF else " self"
 
 
-def _kept_as(known: Message) -> str:
+def _kept_as(known: nl.Message) -> str:
     sticky = " sticky" if known["flags"] & NTF_STICKY else ""
     return ("permanent" if known["state"] & NUD_PERMANENT else "static") + sticky
 
 
-def _made(dump: bytes) -> Iterator[Message]:
+def _made(dump: bytes) -> Iterator[nl.Message]:
     """The qdiscs that were added: what a kernel attaches by itself has no handle (qdisc_create_dflt)."""
-    return (qdisc for qdisc in parsed(QDISC, dump) if qdisc["handle"])
+    return (qdisc for qdisc in nl.parsed(nl.QDISC, dump) if qdisc["handle"])
 
 
 def qdiscs(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
@@ -156,16 +145,20 @@ def filter_requests(dump: bytes) -> Iterator[Request]:
     """The requests to a node with these qdiscs for its filters, wherever some may be."""
     for qdisc in _made(dump):
         if qdisc["parent"] == TC_H_INGRESS:
-            yield filter_request(qdisc["index"], INGRESS)
+            yield _filter_request(qdisc["index"], INGRESS)
             if qdisc["kind"] == "clsact":
-                yield filter_request(qdisc["index"], EGRESS)
+                yield _filter_request(qdisc["index"], EGRESS)
         elif qdisc["kind"] not in WITHOUT_FILTERS:
-            yield filter_request(qdisc["index"], qdisc["handle"])
+            yield _filter_request(qdisc["index"], qdisc["handle"])
+
+
+def _filter_request(index: int, parent: int) -> Request:
+    return Request("filters", nl.FILTER.request(index=index, parent=parent))
 
 
 def filters(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
     """Every filter, once for all that it matches: the kernel reports its counters together with those matches."""
-    for known in parsed(FILTER, dump):
+    for known in nl.parsed(nl.FILTER, dump):
         device, parent = names.get(known["index"]), known["parent"]
         (protocol,) = struct.unpack("!H", struct.pack("=H", known["info"] & 0xFFFF))
         at = {INGRESS: "ingress", EGRESS: "egress"}.get(parent, f"parent {_handle(parent)}")
@@ -176,7 +169,7 @@ def filters(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
 
 def firewall(dump: bytes, acting: Collection[tuple[int, str]]) -> Iterator[Entry]:
     """Every table of nftables; ``acting`` are the families and names of those that can do something to a packet."""
-    for table in parsed(NFT_TABLE, dump):
+    for table in nl.parsed(nl.NFT_TABLE, dump):
         family, name = table["family"], table["name"]
         words = f"table {FAMILIES.get(family, family)} {name}"
         yield Entry("nft", None, words, words, idle=(family, name) not in acting)
@@ -187,10 +180,10 @@ def acting_tables(chains: Iterable[bytes], rules: Iterable[bytes]) -> Iterator[t
 
     Rules of a table ``nat`` for 127.0.0.11 are left out: docker's resolver in a container, which nothing else meets.
     """
-    for chain in (chain for dump in chains for chain in parsed(NFT_CHAIN, dump)):
+    for chain in (chain for dump in chains for chain in nl.parsed(nl.NFT_CHAIN, dump)):
         if chain.get("policy") == NF_DROP:
             yield chain["family"], chain["name"]
-    for kind, _, _, payload in (message for dump in rules for message in messages(dump)):
-        rule = NFT_RULE.read(payload) if kind == NFT_RULE.kind else {}
+    for kind, _, _, payload in (message for dump in rules for message in nl.messages(dump)):
+        rule = nl.NFT_RULE.read(payload) if kind == nl.NFT_RULE.kind else {}
         if rule and not (rule["name"] == "nat" and DOCKERS_RESOLVER in payload):
             yield rule["family"], rule["name"]

@@ -6,16 +6,8 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from topology.kernels.rtnl import messages as nl
 from topology.kernels.rtnl.dumps import check_whole
-from topology.kernels.rtnl.messages import (
-    ACK_FLAGS,
-    LINK,
-    NAMESPACE,
-    Message,
-    packed_attribute,
-    parsed,
-    readable,
-)
 from topology.state import LinkState, parameters, sysctl_of
 
 IFF_UP = 1
@@ -42,13 +34,13 @@ SETTINGS: Mapping[int, Mapping[str, int]] = {
     },
 }
 """The sysctls that a link's message holds, by IP version, with their places in its array (linux/ip.h, ipv6.h)."""
-RTM_GETNSID, NETNSA_FD = 90, 3
-"""linux/rtnetlink.h, net_namespace.h"""
+NETNSA_FD = 3
+"""linux/net_namespace.h"""
 TUNNELS = ("vxlan", "geneve")
 """The kinds of links that listen at a UDP port."""
 
 
-def link_state(link: Message, names: Mapping[int, str]) -> LinkState:
+def link_state(link: nl.Message, names: Mapping[int, str]) -> LinkState:
     """A device's state, without what is not part of it."""
     info = link.get("info", {})
     kind, known = info.get("kind", ""), dict(info.get("data", {}))
@@ -65,7 +57,7 @@ def link_state(link: Message, names: Mapping[int, str]) -> LinkState:
     )
 
 
-def settings(link: Message) -> Iterator[tuple[str, str]]:
+def settings(link: nl.Message) -> Iterator[tuple[str, str]]:
     """The sysctls of a device, which come with its link."""
     for version, values in link.get("settings", {}).items():
         for name, place in SETTINGS[version].items():
@@ -99,11 +91,11 @@ def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozense
 def read_ends(node: str, dump: bytes) -> Sequence[LinkEnd]:
     """Every device of a namespace; NetlinkError where the dump is broken off or is not what a kernel says."""
     check_whole(node, "links", dump)
-    with readable(node):
-        return [_end(link) for link in parsed(LINK, dump)]
+    with nl.readable(node):
+        return [_end(link) for link in nl.parsed(nl.LINK, dump)]
 
 
-def _end(link: Message) -> LinkEnd:
+def _end(link: nl.Message) -> LinkEnd:
     info = link.get("info", {})
     kind = info.get("kind", "")
     netnsid = link.get("netnsid") if kind == "veth" else None
@@ -120,11 +112,11 @@ def _end(link: Message) -> LinkEnd:
 
 def netnsid_request(descriptor: int) -> bytes:
     """Asks a namespace for its own number of another, whose descriptor the agent holds."""
-    return NAMESPACE.request(RTM_GETNSID, packed_attribute(NETNSA_FD, struct.pack("=I", descriptor)), ACK_FLAGS)
+    return nl.NAMESPACE.request(nl.packed_attribute(NETNSA_FD, struct.pack("=I", descriptor)), nl.ACK_FLAGS)
 
 
 def read_netnsid(dump: bytes) -> int | None:
     """The number; None where the namespace has none for that other (NETNSA_NSID_NOT_ASSIGNED, -1), or does not say."""
-    with readable("agent"):
-        found = [message.get("number", -1) for message in parsed(NAMESPACE, dump)]
+    with nl.readable("agent"):
+        found = [message.get("number", -1) for message in nl.parsed(nl.NAMESPACE, dump)]
     return int(found[0]) if found and found[0] >= 0 else None

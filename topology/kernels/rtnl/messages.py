@@ -39,9 +39,13 @@ class Layout(NamedTuple):
         head = dict(zip(self.fields, struct.unpack_from(self.head, payload), strict=True))
         return {**head, **nested(self.attributes, payload[struct.calcsize(self.head) :])}
 
-    def request(self, kind: int, more: bytes = b"", flags: int = DUMP_FLAGS, family: int = 0) -> bytes:
-        """A request with an empty head but for its address family, and ``more`` attributes."""
-        return packed_message(kind, flags, bytes([family]) + bytes(struct.calcsize(self.head) - 1) + more)
+    def request(self, more: bytes = b"", flags: int = DUMP_FLAGS, **fields: int) -> bytes:
+        """The request for such messages, with these fields in its head and ``more`` attributes.
+
+        Its number is that of the message and 2 in rtnetlink, and 1 in nftables.
+        """
+        head = struct.pack(self.head, *(fields.get(name, 0) for name in self.fields))
+        return packed_message(self.kind + (1 if self.kind >= NFT_TABLES else 2), flags, head + more)
 
 
 def packed_message(kind: int, flags: int, payload: bytes, sequence: int = 0) -> bytes:
@@ -162,42 +166,47 @@ def per_device(data: bytes) -> Mapping[int, tuple[int, ...]]:
     return {version: numbers(values) for version, values in parts if values}
 
 
-U8, U16, U32, BE16, BE32 = (number(layout) for layout in ("=B", "=H", "=I", "!H", "!I"))
-GRE: Table = {
-    2: ("iflags", BE16),
-    3: ("oflags", BE16),
-    4: ("ikey", BE32),
-    5: ("okey", BE32),
-    6: ("local", address),
-    7: ("remote", address),
-    8: ("ttl", U8),
-    9: ("tos", U8),
-    12: ("flowinfo", BE32),
-    13: ("flags", U32),
+READERS: Mapping[str, Callable[[bytes], Any]] = {
+    "u8": number("=B"),
+    "u16": number("=H"),
+    "u32": number("=I"),
+    "i32": number("=i"),
+    "be16": number("!H"),
+    "be32": number("!I"),
+    "be64": number("!Q"),
+    "u16s": span("=HH"),
+    "u32s": span("=II"),
+    "text": text,
+    "ip": address,
+    "mac": mac,
+    "bytes": bytes,
+    "hops": hops,
+    "info": link_info,
+    "settings": per_device,
+    "entries": lambda data: int(struct.unpack_from("=I", data, 4)[0]),  # ndtc_entries in struct ndt_config
+    "overflows": lambda data: int(struct.unpack_from("=Q", data, 80)[0]),  # ndts_table_fulls in struct ndt_stats
 }
+
+
+def table(listed: str) -> Table:
+    """Return the table of a list such as ``1 mac mac, 4 mtu u32``: number, name and reader of each attribute."""
+    rows = (row.split() for row in listed.split(","))
+    return {int(number): (name, READERS[reader]) for number, name, reader in rows}
+
+
+NFT_TABLES = 0xA00
+GRE = table(
+    "2 iflags be16, 3 oflags be16, 4 ikey be32, 5 okey be32, 6 local ip, 7 remote ip, 8 ttl u8, 9 tos u8,"
+    "12 flowinfo be32, 13 flags u32"
+)
 PARAMETERS: Mapping[str, Table] = {
-    "vlan": {1: ("id", U16), 5: ("protocol", BE16)},
-    "bridge": {4: ("ageing_time", U32)},
-    "vxlan": {
-        1: ("id", U32),
-        2: ("group", address),
-        3: ("link", U32),
-        4: ("local", address),
-        5: ("ttl", U8),
-        7: ("learning", U8),
-        8: ("ageing", U32),
-        15: ("port", BE16),
-        16: ("group6", address),
-        17: ("local6", address),
-    },
-    "geneve": {
-        1: ("id", U32),
-        2: ("remote", address),
-        3: ("ttl", U8),
-        4: ("tos", U8),
-        5: ("port", BE16),
-        7: ("remote6", address),
-    },
+    "vlan": table("1 id u16, 5 protocol be16"),
+    "bridge": table("4 ageing_time u32"),
+    "vxlan": table(
+        "1 id u32, 2 group ip, 3 link u32, 4 local ip, 5 ttl u8, 7 learning u8, 8 ageing u32, 15 port be16,"
+        "16 group6 ip, 17 local6 ip"
+    ),
+    "geneve": table("1 id u32, 2 remote ip, 3 ttl u8, 4 tos u8, 5 port be16, 7 remote6 ip"),
     "gre": GRE,
     "ip6gre": GRE,
 }
@@ -206,86 +215,40 @@ LINK = Layout(
     16,
     "=BxHiII",
     ("family", "type", "index", "flags", "change"),
-    {
-        1: ("mac", mac),
-        3: ("name", text),
-        4: ("mtu", U32),
-        5: ("link", U32),
-        10: ("master", U32),
-        18: ("info", link_info),
-        26: ("settings", per_device),
-        37: ("netnsid", number("=i")),
-    },
+    table(
+        "1 mac mac, 3 name text, 4 mtu u32, 5 link u32, 10 master u32, 18 info info, 26 settings settings,"
+        "37 netnsid i32"
+    ),
 )
-ADDRESS = Layout(
-    20, "=BBBBI", ("family", "prefixlen", "flags", "scope", "index"), {1: ("peer", address), 2: ("local", address)}
-)
+ADDRESS = Layout(20, "=BBBBI", ("family", "prefixlen", "flags", "scope", "index"), table("1 peer ip, 2 local ip"))
 ROUTE = Layout(
     24,
     "=BBBBBBBBI",
     ("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags"),
-    {
-        1: ("dst", address),
-        4: ("oif", U32),
-        5: ("gateway", address),
-        6: ("priority", U32),
-        9: ("hops", hops),
-        15: ("table", U32),
-    },
+    table("1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 9 hops hops, 15 table u32"),
 )
 NEIGHBOUR = Layout(
     28,
     "=BxxxiHBB",
     ("family", "index", "state", "flags", "type"),
-    {
-        1: ("dst", address),
-        2: ("mac", mac),
-        5: ("vlan", U16),
-        6: ("port", BE16),
-        7: ("vni", U32),
-        8: ("via", U32),
-        9: ("master", U32),
-    },
+    table("1 dst ip, 2 mac mac, 5 vlan u16, 6 port be16, 7 vni u32, 8 via u32, 9 master u32"),
 )
 RULE = Layout(
     32,
     "=BBBBBxxBI",
     ("family", "dst_len", "src_len", "tos", "table", "action", "flags"),
-    {
-        1: ("to", address),
-        2: ("from", address),
-        3: ("iif", text),
-        4: ("goto", U32),
-        6: ("priority", U32),
-        10: ("mark", U32),
-        12: ("tun_id", number("!Q")),
-        14: ("suppress_prefixlength", U32),
-        15: ("table", U32),
-        16: ("mask", U32),
-        17: ("oif", text),
-        19: ("l3mdev", U8),
-        20: ("uidrange", span("=II")),
-        22: ("ipproto", U8),
-        23: ("sport", span("=HH")),
-        24: ("dport", span("=HH")),
-    },
+    table(
+        "1 to ip, 2 from ip, 3 iif text, 4 goto u32, 6 priority u32, 10 mark u32, 12 tun_id be64,"
+        "14 suppress_prefixlength u32, 15 table u32, 16 mask u32, 17 oif text, 19 l3mdev u8, 20 uidrange u32s,"
+        "22 ipproto u8, 23 sport u16s, 24 dport u16s"
+    ),
 )
-QDISC = Layout(
-    36, "=BxxxiIII", ("family", "index", "handle", "parent", "info"), {1: ("kind", text), 2: ("options", bytes)}
-)
+QDISC = Layout(36, "=BxxxiIII", ("family", "index", "handle", "parent", "info"), table("1 kind text, 2 options bytes"))
 FILTER = QDISC._replace(kind=44)
 NEIGHBOUR_TABLE = Layout(
-    64,
-    "=Bxxx",
-    ("family",),
-    {
-        1: ("name", text),
-        4: ("most", U32),
-        5: ("entries", lambda data: int(struct.unpack_from("=I", data, 4)[0])),  # ndtc_entries in struct ndt_config
-        7: ("overflows", lambda data: int(struct.unpack_from("=Q", data, 80)[0])),  # ndts_table_fulls in ndt_stats
-    },
+    64, "=Bxxx", ("family",), table("1 name text, 4 most u32, 5 entries entries, 7 overflows overflows")
 )
-NAMESPACE = Layout(88, "=Bxxx", ("family",), {1: ("number", number("=i"))})
-NFT_TABLE = Layout(0xA00, "=BBH", ("family", "version", "id"), {1: ("name", text)})
-NFT_CHAIN = Layout(0xA03, "=BBH", NFT_TABLE.fields, {1: ("name", text), 5: ("policy", BE32)})
-NFT_RULE = Layout(0xA06, "=BBH", NFT_TABLE.fields, {1: ("name", text)})
+NAMESPACE = Layout(88, "=Bxxx", ("family",), table("1 number i32"))
+NFT_TABLE = Layout(NFT_TABLES, "=BBH", ("family", "version", "id"), table("1 name text"))
+NFT_CHAIN = NFT_TABLE._replace(kind=0xA03, attributes=table("1 name text, 5 policy be32"))
+NFT_RULE = NFT_TABLE._replace(kind=0xA06)

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_interface, ip_network
 
+from topology.kernels.rtnl import messages as nl
 from topology.kernels.rtnl.dumps import Request, check_whole
 from topology.kernels.rtnl.entries import (
     TABLES,
@@ -19,7 +20,6 @@ from topology.kernels.rtnl.entries import (
     rules,
 )
 from topology.kernels.rtnl.links import link_state, settings
-from topology.kernels.rtnl.messages import ADDRESS, LINK, ROUTE, Message, parsed, readable
 from topology.model import Interface
 from topology.state import FALLBACK_DEVICES, Entry, NodeState, RouteState
 
@@ -31,7 +31,7 @@ ROUTE_KINDS = {**FORWARDING_KINDS, 2: "local", 3: "broadcast", 4: "anycast", 5: 
 
 def further_requests(node: str, answers: Mapping[str, Sequence[bytes]]) -> list[Request]:
     """The requests for a node's filters, where there may be any; ``answers`` are those to ``STATE_REQUESTS``."""
-    with readable(node):
+    with nl.readable(node):
         return list(filter_requests(answers["qdiscs"][0]))
 
 
@@ -40,17 +40,17 @@ def read_state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mappi
     for what, dumps in answers.items():
         for dump in dumps:
             check_whole(node, what, dump)
-    with readable(node):
+    with nl.readable(node):
         return _state(node, answers, sysctls)
 
 
 def _state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
-    links = [link for dump in answers["links"] for link in parsed(LINK, dump)]
+    links = [link for dump in answers["links"] for link in nl.parsed(nl.LINK, dump)]
     names: Mapping[int, str] = {link["index"]: link["name"] for link in links}
     own = [link for link in links if link["name"] not in FALLBACK_DEVICES]
     states = {link["name"]: link_state(link, names) for link in own}
     routes, other_routes = set[RouteState](), set[Entry]()
-    for route in (route for dump in answers["routes"] for route in parsed(ROUTE, dump)):
+    for route in (route for dump in answers["routes"] for route in nl.parsed(nl.ROUTE, dump)):
         routes.update(_main_route(route, names))
         other_routes.update(_other_route(route, names))
     return NodeState(
@@ -79,7 +79,7 @@ def _entries(answers: Mapping[str, Sequence[bytes]], names: Mapping[int, str], m
 
 
 def _addresses(dump: bytes, names: Mapping[int, str]) -> Iterator[tuple[str, Interface]]:
-    for known in parsed(ADDRESS, dump):
+    for known in nl.parsed(nl.ADDRESS, dump):
         name = names.get(known["index"])
         interface = ip_interface(f"{known.get('local') or known.get('peer')}/{known['prefixlen']}")
         shown = name and name not in FALLBACK_DEVICES - {"lo"}
@@ -87,13 +87,13 @@ def _addresses(dump: bytes, names: Mapping[int, str]) -> Iterator[tuple[str, Int
             yield name, interface
 
 
-def _main_route(route: Message, names: Mapping[int, str]) -> Iterator[RouteState]:
+def _main_route(route: nl.Message, names: Mapping[int, str]) -> Iterator[RouteState]:
     """A route of the main table, as far as it forwards or refuses."""
     if route["table"] == RT_TABLE_MAIN and route["type"] in FORWARDING_KINDS:
         yield from _route_states(route, names)
 
 
-def _other_route(route: Message, names: Mapping[int, str]) -> Iterator[Entry]:
+def _other_route(route: nl.Message, names: Mapping[int, str]) -> Iterator[Entry]:
     """A route added to any other table; the kernel's own, such as the node's addresses, say so."""
     table = route["table"]
     if table != RT_TABLE_MAIN and route["proto"] != RTPROT_KERNEL and route["type"] in ROUTE_KINDS:
@@ -103,7 +103,7 @@ def _other_route(route: Message, names: Mapping[int, str]) -> Iterator[Entry]:
             yield Entry(tool, state.dev, words, words)
 
 
-def _route_states(route: Message, names: Mapping[int, str]) -> Iterator[RouteState]:
+def _route_states(route: nl.Message, names: Mapping[int, str]) -> Iterator[RouteState]:
     """A route's next hops; none for what is only the cache of a dump, and for link-local prefixes."""
     anywhere = "::" if route["family"] == socket.AF_INET6 else "0.0.0.0"
     prefix = ip_network(f"{route.get('dst', anywhere)}/{route['dst_len']}")

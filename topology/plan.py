@@ -7,7 +7,6 @@ kernel has acknowledged all of the one before, because a veth's far end is creat
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
@@ -51,7 +50,7 @@ INHERIT_TOS = 1
 FLOOD_MAC = "00:00:00:00:00:00"
 """The MAC of a VXLAN device's FDB entries for unknown and broadcast frames (ip-link(8), ``remote``)."""
 GRE_KEY = 0x2000
-"""The header has a key (GRE_KEY of linux/if_tunnel.h, in network order)."""
+"""The header has a key (GRE_KEY of linux/if_tunnel.h)."""
 IGNORE_ENCAP_LIMIT = 1
 """IP6_TNL_F_IGN_ENCAP_LIMIT of linux/ip6_tunnel.h: without it each packet gets a Destination Options header (RFC 2473,
 section 4.1.1)."""
@@ -216,7 +215,7 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
         if isinstance(device, Port):
             yield from _address_and_up(op, device, index[device.name])
     for device in _virtual_devices(node):
-        arguments, words = _virtual(device, index)
+        arguments, words = virtual_device(device, index)
         arguments |= _own(device, index[device.name])
         link = device.link if isinstance(device, Subinterface) else None
         options = _words(address=device.mac, mtu=device.mtu, link=link)
@@ -271,7 +270,8 @@ def address_arguments(interface: Interface, index: int) -> dict[str, Any]:
     return arguments
 
 
-def _virtual(device: Device, index: Mapping[str, int]) -> tuple[dict[str, Any], str]:
+def virtual_device(device: Device, index: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return pyroute2's arguments for a device of a kind other than veth, and the words of ip-link(8)."""
     if isinstance(device, Bridge):
         if device.ageing == AGEING:
             return {"kind": "bridge"}, "bridge"
@@ -289,7 +289,7 @@ def _virtual(device: Device, index: Mapping[str, int]) -> tuple[dict[str, Any], 
     raise TypeError(f"no plan for a {type(device).__name__}")
 
 
-def _vxlan(device: Vxlan, index: Mapping[str, int]) -> tuple[dict[str, Any], str]:
+def _vxlan(device: Vxlan, index: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     six = "6" if isinstance(device.local, IPv6Address) else ""
     remote = None if device.others else str(device.remote)
     arguments: dict[str, Any] = {
@@ -340,9 +340,7 @@ def _gre(device: Gre) -> tuple[dict[str, Any], str]:
     elif device.inherit_tos:
         options["tos"] = INHERIT_TOS
     if device.key is not None:
-        # pyroute2 puts these flags into network order for GRE over IPv4 only.
-        flags = socket.htons(GRE_KEY) if six else GRE_KEY
-        options |= {"ikey": device.key, "okey": device.key, "iflags": flags, "oflags": flags}
+        options |= {"ikey": device.key, "okey": device.key, "iflags": GRE_KEY, "oflags": GRE_KEY}
     ends = f"local {device.local} remote {device.remote}"
     tos = "inherit" if device.inherit_tos else None
     more = f"{_words(tos=tos, key=device.key)}{' encaplimit none' if six else ''}"

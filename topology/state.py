@@ -8,27 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
+from typing import Any
 
 from topology.model import (
     AGEING,
+    USER_HZ,
     Address,
     Bridge,
     Device,
-    Geneve,
-    Gre,
     Interface,
     Loopback,
     Network,
     Node,
     Port,
     Routing,
-    Subinterface,
     Vxlan,
 )
 from topology.mtu import device_mtu
 from topology.node import ROUTERS
-from topology.plan import DEFAULT_ROUTING, FLOOD_MAC, written_sysctls
+from topology.plan import (
+    DEFAULT_ROUTING,
+    FLOOD_MAC,
+    GRE_KEY,
+    INHERIT_TOS,
+    INNER_TCLASS,
+    virtual_device,
+    written_sysctls,
+)
 
 FALLBACK_DEVICES = frozenset(
     ("lo", "gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6gre0", "ip6_vti0")
@@ -51,7 +57,12 @@ WATCHED_SYSCTLS = (
 )
 """The keys that are read of every node, beside those of its devices."""
 
-
+VLAN_PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
+"""EtherTypes of tags, in the words of ip-link(8)."""
+GRE_CSUM, GRE_SEQ = 0x8000, 0x1000
+"""Of the flags of a GRE header, as GRE_KEY (linux/if_tunnel.h)."""
+AGEING_TICKS = {"bridge": ("ageing_time", USER_HZ), "vxlan": ("ageing", 1)}
+"""The attribute for how long a device knows a MAC, and its ticks in a second."""
 READ: Mapping[str, str] = {
     "device": "kind, up or down, MAC, MTU, the bridge or VRF it is in, whether it resolves addresses",
     "port of a bridge": "state, hairpin, guard, learning, floods, neigh_suppress, isolated, locked",
@@ -240,36 +251,59 @@ def _declared_sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[tupl
 def declared_link(node: Node, device: Device) -> LinkState:
     """What one device must look like; the MTU of a bridge for which none is declared follows its members'."""
     bridge = node.bridge_of(device.name)
-    kind, parameters = _kind(device)
     master = bridge.name if bridge else None
     mtu = device.mtu if isinstance(device, Bridge) else device_mtu(node, device)
-    return LinkState(device.name, kind, True, device.mac, mtu, master, parameters)
-
-
-def _kind(device: Device) -> tuple[str, tuple[tuple[str, str], ...]]:
     if isinstance(device, Port):
-        return "veth", ()
-    if isinstance(device, Bridge):
-        return "bridge", () if device.ageing == AGEING else _sorted(ageing=device.ageing)
-    if isinstance(device, Vxlan):
-        local = "none" if device.by_route else device.local
-        ends: dict[str, object] = {"local": local, "remote": "none" if device.others else device.remote}
-        more: dict[str, object] = {"ageing": device.ageing} if device.ageing != AGEING else {}
-        more |= {} if device.learning else {"learning": "off"}
-        always = {"vni": device.vni, "dstport": device.port, "dev": device.dev or "none", "ttl": "auto"}
-        return "vxlan", _sorted(**always, **ends, **more)
-    if isinstance(device, Subinterface):
-        return "vlan", _sorted(id=device.vid, protocol="802.1q", dev=device.link)
-    if isinstance(device, Geneve):
-        ends = {"remote": device.remote, "ttl": "auto", "tos": "0"}
-        return "geneve", _sorted(vni=device.vni, dstport=device.port, **ends)
-    if isinstance(device, Gre):
-        kind = "ip6gre" if isinstance(device.local, IPv6Address) else "gre"
-        key = "none" if device.key is None else device.key
-        more = {"csum": "none", "seq": "none", "tos": "inherit" if device.inherit_tos else "0"}
-        return kind, _sorted(**more, local=device.local, remote=device.remote, ttl=device.ttl or "inherit", key=key)
-    raise TypeError(f"no state for a {type(device).__name__}")
+        return LinkState(device.name, "veth", True, device.mac, mtu, master)
+    arguments, _ = virtual_device(device, {other.name: other.name for other in node.devices})
+    kind = arguments.pop("kind")
+    prefix = "br_" if kind == "bridge" else f"{kind}_"
+    known = {name.removeprefix(prefix): value for name, value in arguments.items()}
+    return LinkState(device.name, kind, True, device.mac, mtu, master, parameters(kind, known))
 
 
-def _sorted(**parameters: object) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, str(value)) for name, value in parameters.items()))
+def parameters(kind: str, known: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """A device's parameters in the words of ip-link(8), by its netlink attributes, ``link`` as a device's name.
+
+    The names are pyroute2's without the kind in front; a parameter at the kernel's default may be missing from both.
+    """
+    return tuple(sorted((word, str(value)) for word, value in _parameters(kind, known)))
+
+
+def _parameters(kind: str, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    if kind == "vlan":
+        protocol = known.get("protocol", 0x8100)
+        yield from (("id", known["id"]), ("protocol", VLAN_PROTOCOLS.get(protocol, protocol)))
+    if kind in ("vlan", "vxlan"):
+        yield "dev", known.get("link") or "none"
+    if kind in ("vxlan", "geneve"):
+        remotes = (known.get(name) for name in ("group", "group6", "remote", "remote6"))
+        yield "remote", next(filter(None, remotes), "none")
+        yield from (("vni", known.get("id")), ("dstport", known.get("port")), ("ttl", known.get("ttl") or "auto"))
+    if kind == "bridge":
+        yield from ((word, "on") for word in ("stp", "vlan_filtering") if known.get(word))
+    if kind == "vxlan":
+        yield "local", known.get("local") or known.get("local6") or "none"
+        if known.get("learning") == 0:
+            yield "learning", "off"
+    if kind == "geneve":
+        yield "tos", known.get("tos", 0)
+    ticks, per_second = AGEING_TICKS.get(kind, ("", 1))
+    if (age := known.get(ticks, AGEING * per_second)) != AGEING * per_second:
+        yield "ageing", f"{age / per_second:g}"
+    if kind in ("gre", "ip6gre"):
+        yield from _gre(kind == "ip6gre", known)
+
+
+def _gre(six: bool, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """A GRE device's parameters; IPv6's TOS is part of the flow label."""
+    yield from (("local", known.get("local")), ("remote", known.get("remote")), ("ttl", known.get("ttl") or "inherit"))
+    tos = known.get("flowinfo", 0) >> 20 & 0xFF if six else known.get("tos", 0)
+    inherits = known.get("flags", 0) & INNER_TCLASS if six else tos == INHERIT_TOS
+    yield "tos", "inherit" if inherits else tos
+    for word, bit in (("key", GRE_KEY), ("csum", GRE_CSUM), ("seq", GRE_SEQ)):
+        received, sent = (
+            (known.get(f"{side}key") if word == "key" else "yes") if known.get(f"{side}flags", 0) & bit else "none"
+            for side in "io"
+        )
+        yield word, received if received == sent else f"{received} in, {sent} out"

@@ -139,7 +139,7 @@ class GuestKernel(Kernel):
     @classmethod
     def _boot(cls, machine: MicroVm) -> GuestKernel:
         def greet(_: Qemu, agent: AgentLink) -> None:
-            agent.send_parcel(agent_parcel())
+            agent.send(agent_parcel())
             agent.wait_hello(BOOT_TIMEOUT_S[machine.accelerator])
 
         return cls._launch(machine, greet)

@@ -96,7 +96,7 @@ class HostKernel(Kernel):
             words = os.fdopen(os.dup(errors.fileno()), "rb")
         link = AgentLink(ours, why_lost=lambda: _tail(words))
         try:
-            link.send_parcel(agent_parcel())
+            link.send(agent_parcel())
             link.wait_hello(HELLO_TIMEOUT_S)
         except AgentLost:
             link.close()

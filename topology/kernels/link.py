@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import select
 import socket
-import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from topology.errors import AgentError, AgentLost
+from topology.kernels.agent.frames import Frames, frame
 from topology.wait import scaled
 
-HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
 OUTPUT_MAX = 1 << 24
 """Bytes that one command may print before the link gives up on it."""
 OUTPUTS = ("stdout", "stderr")
@@ -103,24 +102,16 @@ class AgentLink:
         why_lost: Callable[[], str] = lambda: "the stream ended",
         health: Callable[[], str] = lambda: "",
     ) -> None:
-        self._stream = stream
-        self._why_lost = why_lost
-        self._health = health
-        self._buffer = bytearray()
+        self._stream, self._why_lost, self._health = stream, why_lost, health
+        self._frames = Frames()
         self._pending: dict[int, _Pending] = {}
-        self._number = 0
-        self._acts = 0
+        self._number = self._acts = 0
         self._lost = ""
         self.hello: Mapping[str, Any] = {}
 
-    def send_parcel(self, parcel: bytes) -> None:
-        """Give a waiting loader the agent's source."""
-        self._send_bytes(parcel)
-
     def ask_hello(self) -> None:
         """Ask a restored agent for its hello, which comes as an event and not as an answer."""
-        text = json.dumps({"id": 0, "op": "hello"}).encode()
-        self._send_bytes(struct.pack("!II", len(text), 0) + text)
+        self.send(frame({"id": 0, "op": "hello"}))
 
     def wait_hello(self, timeout_s: float) -> Mapping[str, Any]:
         """Wait for the agent's first word: its version, the kernel's release, Python's version."""
@@ -133,13 +124,7 @@ class AgentLink:
         """Ask and wait for the answer; AgentError carries the agent's own words."""
         return self._wait(self._ask(op, body, fields), timeout_s)
 
-    def start(
-        self,
-        argv: Sequence[str],
-        ns: str | None,
-        listener: Listener,
-        terminal: bool = False,
-    ) -> int:
+    def start(self, argv: Sequence[str], ns: str | None, listener: Listener, terminal: bool = False) -> int:
         """Start a command whose output goes to ``listener(stream, bytes)``; gives the request's number."""
         fields = {"argv": list(argv), "ns": ns, "terminal": terminal}
         return self._ask("exec", b"", fields, listener)
@@ -188,15 +173,16 @@ class AgentLink:
     def _ask(self, op: str, body: bytes, fields: Mapping[str, Any], listener: Listener | None = None) -> int:
         """Send a request; its output can arrive before this returns, so the listener is known before it is sent."""
         self._number += 1
-        text = json.dumps({"id": self._number, "op": op, **fields}, separators=(",", ":")).encode()
-        if len(text) > HEADER_MAX or len(body) > BODY_MAX:
-            raise AgentError(f"agent - request {op} - expected at most {BODY_MAX} bytes - seen {len(body)}")
+        try:
+            data = frame({"id": self._number, "op": op, **fields}, body)
+        except ValueError as error:
+            raise AgentError(f"agent - request {op} - {error}") from error
         self._pending[self._number] = _Pending(op, listener)
         self._acts += op in ACTS
-        self._send_bytes(struct.pack("!II", len(text), len(body)) + text + body)
+        self.send(data)
         return self._number
 
-    def _send_bytes(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         """Send all of it, and take in what arrives meanwhile: an agent that cannot speak does not listen."""
         what, rest = "a request's end", memoryview(data)
         deadline = time.monotonic() + scaled(CALL_TIMEOUT_S)
@@ -263,26 +249,19 @@ class AgentLink:
             raise self._lose(f"{what} - expected - seen {error} - {self._why_lost()}") from error
         if not data:
             raise self._lose(f"{what} - expected - seen the stream's end - {self._why_lost()}")
-        self._buffer += data
-        while self._next_frame():
-            pass
+        self._frames.buffer += data
+        try:
+            while taken := self._frames.take():
+                self._act_on(*taken)
+        except ValueError as error:
+            raise self._lose(f"frame - {error}") from error
 
     def _lose(self, words: str) -> AgentLost:
         """The link's end: whatever is asked of it from now on gets the same words at once."""
         self._lost = f"agent - {words}"
         return AgentLost(self._lost)
 
-    def _next_frame(self) -> bool:
-        """Act on the first frame of the buffer; False where there is no whole one."""
-        if len(self._buffer) < 8:
-            return False
-        head, size = struct.unpack_from("!II", self._buffer)
-        if head > HEADER_MAX or size > BODY_MAX:
-            raise self._lose(f"frame - expected at most {BODY_MAX} bytes - seen {head} and {size}")
-        if len(self._buffer) < 8 + head + size:
-            return False
-        text, body = bytes(self._buffer[8 : 8 + head]), bytes(self._buffer[8 + head : 8 + head + size])
-        del self._buffer[: 8 + head + size]
+    def _act_on(self, text: bytes, body: bytes) -> None:
         try:
             header = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -291,7 +270,6 @@ class AgentLink:
             raise self._lose(f"frame - expected an object - seen {text[:80]!r}")
         if wrong := self._dispatch(header, body):
             raise self._lose(f"{wrong} in {text[:80]!r}")
-        return True
 
     def _dispatch(self, header: dict[str, Any], body: bytes) -> str:
         """Put a frame where it belongs; gives what is wrong with it, where something is."""

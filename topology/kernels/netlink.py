@@ -7,36 +7,52 @@ so that a refusal names the operation and the line of the lab file it comes from
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
-from topology.kernels.rtnl.dumps import NETLINK_NETFILTER, NETLINK_ROUTE, Request, firewall_requests, state_requests
-from topology.kernels.rtnl.encode import Encode, by_pyroute2
-from topology.kernels.rtnl.exits import Exits, exit_requests, read_exits
-from topology.kernels.rtnl.forget import check_forgotten, deletions, neighbours_request
+from topology.kernels.rtnl.dumps import (
+    FIREWALL_REQUESTS,
+    LINKS,
+    NEIGHBOURS,
+    NETLINK_NETFILTER,
+    NETLINK_ROUTE,
+    STATE_REQUESTS,
+    Request,
+    check_forgotten,
+    forget_requests,
+)
+from topology.kernels.rtnl.links import LinkEnd, read_ends
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
-from topology.kernels.rtnl.readout import Readout
-from topology.kernels.rtnl.templates import SEQUENCE, Templates
+from topology.kernels.rtnl.readout import further_requests, read_state
+from topology.kernels.rtnl.templates import SEQUENCE, Encode, Templates, by_pyroute2
 from topology.plan import NamespaceOf, Operation, Plan
 from topology.state import WATCHED_SYSCTLS, NodeState
 
+T = TypeVar("T")
+Name = TypeVar("Name", bound="str | None")
 CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
 CHUNKS_MAX = 512
 """Chunks in one request: neither it nor its answer comes near a frame's bound, and a deadline is for one."""
-FIRST_SEQUENCE = 1
 BELOW = 100
 """The index of the device on which a VLAN is tried."""
-NODES_MAX = 256
-"""Nodes that are read at a time: their dumps must fit a frame."""
 FILES_MAX = 8000
 """Files in one request: with their paths they must fit a frame's header (1 MiB)."""
 SOCKETS = "/proc/net/netlink"
 """The netlink sockets of a namespace, the kernel's own under port 0 (netlink_native_seq_show)."""
+TRIED: Mapping[str, Mapping[str, object]] = {
+    "vxlan": {"vxlan_id": 1, "vxlan_port": 4789},
+    "geneve": {"geneve_id": 1, "geneve_remote": "192.0.2.2", "geneve_port": 6081},
+    "vlan": {"vlan_id": 1, "link": BELOW},
+    "gre": {"gre_local": "192.0.2.1", "gre_remote": "192.0.2.2"},
+    "ip6gre": {"ip6gre_local": "2001:db8::1", "ip6gre_remote": "2001:db8::2"},
+}
+"""What the devices are made with by which a kernel shows that it has their kind."""
 
 
 class Netlink:
@@ -81,54 +97,38 @@ class Netlink:
         by_node: dict[str, list[Operation]] = {}
         for operation in operations:
             by_node.setdefault(operation.node, []).append(operation)
-        parts = [
-            (node, whole[n : n + CHUNK_MAX]) for node, whole in by_node.items() for n in range(0, len(whole), CHUNK_MAX)
-        ]
+        chunks = [(node, part) for node, whole in by_node.items() for part in _parts(whole, CHUNK_MAX)]
         with by_pyroute2() as encode:
-            for n in range(0, len(parts), CHUNKS_MAX):
-                self._carry_out([(node, *self._encode(part, encode)) for node, part in parts[n : n + CHUNKS_MAX]])
-
-    def _carry_out(self, chunks: Sequence[tuple[str, bytes, Mapping[int, Operation]]]) -> None:
-        answers = self.relay([(node, data, NETLINK_ROUTE) for node, data, _ in chunks])
-        for (_, _, by_sequence), answer in zip(chunks, answers, strict=True):
-            _check(answer, by_sequence)
+            encoded = ((node, self._encode(part, encode), NETLINK_ROUTE) for node, part in chunks)
+            for (_, part), answer in zip(chunks, self.relay(encoded), strict=True):
+                _check(answer, part)
 
     def states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
-        """What the kernel says of each node, counters, ages and what it has learned left out."""
-        groups = [nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)]
-        return {node: state for group in groups for node, state in self._states(group).items()}
+        """What the kernel says of each node, counters, ages and what it has learned left out.
 
-    def _states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
-        """All of them in two calls, and a third where some node may have filters or nftables."""
-        asked = state_requests()
-        answers = iter(self._ask([(node, request) for node in nodes for request in asked]))
-        readouts = {node: Readout(node, [next(answers) for _ in asked]) for node in nodes}
+        What the first answers show decides what else is asked: filters and nftables may be nowhere.
+        """
+        if not nodes:
+            return {}
+        answers: dict[str, dict[str, list[bytes]]] = {node: {} for node in nodes}
+        self._ask([(node, request) for node in nodes for request in STATE_REQUESTS], answers)
         sysctls, has_nftables = self._read_sysctls(dict.fromkeys(nodes, WATCHED_SYSCTLS))
-        tables = firewall_requests() if has_nftables else ()
-        more = [(node, one) for node, readout in readouts.items() for one in (*readout.further_requests(), *tables)]
-        further: dict[str, dict[str, list[bytes]]] = {node: {} for node in nodes}
-        for (node, request), answer in zip(more, self._ask(more), strict=True):
-            further[node].setdefault(request.what, []).append(answer)
-        return {node: readout.state(further[node], sysctls[node]) for node, readout in readouts.items()}
+        tables = FIREWALL_REQUESTS if has_nftables else ()
+        self._ask([(n, one) for n, known in answers.items() for one in (*further_requests(n, known), *tables)], answers)
+        return {node: read_state(node, known, sysctls[node]) for node, known in answers.items()}
+
+    def ends(self, nodes: Sequence[Name]) -> dict[Name, Sequence[LinkEnd]]:
+        """Every device of each node; None is the namespace that the agent came from."""
+        answers = self.relay((node, LINKS.data, NETLINK_ROUTE) for node in nodes)
+        return {node: read_ends(str(node or "agent"), answer) for node, answer in zip(nodes, answers, strict=True)}
 
     def forget_neighbours(self, nodes: Sequence[str]) -> None:
         """Delete the IP neighbours that nodes have learned; one that has gone by itself meanwhile is no matter."""
-        for group in (nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)):
-            dumps = self.relay([(node, neighbours_request(), NETLINK_ROUTE) for node in group])
-            asked = [(node, deletions(dump)) for node, dump in zip(group, dumps, strict=True)]
-            parts = [(node, whole[n : n + CHUNK_MAX]) for node, whole in asked for n in range(0, len(whole), CHUNK_MAX)]
-            for n in range(0, len(parts), CHUNKS_MAX):
-                chunks = [(node, b"".join(part), NETLINK_ROUTE) for node, part in parts[n : n + CHUNKS_MAX]]
-                for (node, _, _), answer in zip(chunks, self.relay(chunks), strict=True):
-                    check_forgotten(node, answer)
-
-    def exits(self, nodes: Sequence[str | None]) -> list[Exits]:
-        """What could lead out of each node beside its state; None is the namespace that the agent came from."""
-        asked, found = exit_requests(), list[Exits]()
-        for group in (nodes[n : n + NODES_MAX] for n in range(0, len(nodes), NODES_MAX)):
-            answers = iter(self.relay([(node, request, NETLINK_ROUTE) for node in group for request in asked]))
-            found += [read_exits(node or "agent", [next(answers) for _ in asked]) for node in group]
-        return found
+        dumps = self.relay((node, NEIGHBOURS.data, NETLINK_ROUTE) for node in nodes)
+        asked = [(node, forget_requests(dump)) for node, dump in zip(nodes, dumps, strict=True)]
+        chunks = [(n, b"".join(part), NETLINK_ROUTE) for n, whole in asked for part in _parts(whole, CHUNK_MAX)]
+        for (node, _, _), answer in zip(chunks, self.relay(chunks), strict=True):
+            check_forgotten(node, answer)
 
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """The link kinds that this kernel refuses in a scratch namespace, each with the kernel's own words."""
@@ -141,17 +141,9 @@ class Netlink:
 
     def _try_kind(self, scratch: str, kind: str) -> str:
         below = Operation(scratch, "link", "add", {"ifname": "below", "kind": "veth", "index": BELOW}, "link add below")
-        extra: dict[str, dict[str, object]] = {
-            "vxlan": {"vxlan_id": 1, "vxlan_port": 4789},
-            "geneve": {"geneve_id": 1, "geneve_remote": "192.0.2.2", "geneve_port": 6081},
-            "vlan": {"vlan_id": 1, "link": BELOW},
-            "gre": {"gre_local": "192.0.2.1", "gre_remote": "192.0.2.2"},
-            "ip6gre": {"ip6gre_local": "2001:db8::1", "ip6gre_remote": "2001:db8::2"},
-        }
-        name = f"try-{kind}"
-        arguments = {"ifname": name, "kind": kind, **extra.get(kind, {})}
+        arguments = {"ifname": f"try-{kind}", "kind": kind, **TRIED.get(kind, {})}
+        tried = Operation(scratch, "link", "add", arguments, f"link add try-{kind} type {kind}")
         try:
-            tried = Operation(scratch, "link", "add", arguments, f"link add {name} type {kind}")
             self.apply([below, tried] if kind == "vlan" else [tried])
         except NetlinkError as error:
             return str(error)
@@ -167,14 +159,14 @@ class Netlink:
             alike.setdefault(tuple(files), []).append(node)
         self._agent.call("write_files", files=[[nodes, files] for files, nodes in alike.items()], optional=True)
 
-    def _encode(self, operations: Sequence[Operation], by_pyroute2: Encode) -> tuple[bytes, dict[int, Operation]]:
-        """The operations' messages, and which operation has which sequence number."""
+    def _encode(self, operations: Sequence[Operation], by_pyroute2: Encode) -> bytes:
+        """The operations' messages; their sequence numbers are their places."""
         chunk = bytearray()
-        for sequence, operation in enumerate(operations, FIRST_SEQUENCE):
+        for sequence, operation in enumerate(operations):
             start, arguments = len(chunk), self._resolved(operation.arguments)
             chunk += self._templates.encode(operation.api, operation.verb, arguments, by_pyroute2)
             struct.pack_into("=I", chunk, start + SEQUENCE.start, sequence)
-        return bytes(chunk), dict(enumerate(operations, FIRST_SEQUENCE))
+        return bytes(chunk)
 
     def with_other_sysctls(self, before: Mapping[str, NodeState]) -> list[str]:
         """The nodes of which a sysctl is not as it was; all of them where there is nftables, which is not looked at."""
@@ -199,8 +191,7 @@ class Netlink:
     def _read(self, files: Sequence[tuple[str | None, str]]) -> list[str | None]:
         """The texts of files in namespaces; None for one that is not there."""
         found: list[str | None] = []
-        for start in range(0, len(files), FILES_MAX):
-            part = [list(file) for file in files[start : start + FILES_MAX]]
+        for part in _parts(files, FILES_MAX):
             texts = self._agent.call("read_files", files=part).get("texts", list)
             if len(texts) != len(part) or not all(text is None or type(text) is str for text in texts):
                 raise AgentLost(f"agent - files - expected {len(part)} texts - seen others")
@@ -216,24 +207,28 @@ class Netlink:
             return self._resolved(value)
         return self._fds[value.node] if isinstance(value, NamespaceOf) else value
 
-    def _ask(self, requests: Sequence[tuple[str, Request]]) -> list[bytes]:
-        """The answers to dumps' requests; nothing is sent where none is asked."""
-        chunks = [(node, request.data, request.protocol) for node, request in requests]
-        return self.relay(chunks) if chunks else []
+    def _ask(self, requests: Sequence[tuple[str, Request]], answers: Mapping[str, dict[str, list[bytes]]]) -> None:
+        """Add each answer to those of its node and kind."""
+        asked = ((node, request.data, request.protocol) for node, request in requests)
+        for (node, request), answer in zip(requests, self.relay(asked), strict=True):
+            answers[node].setdefault(request.what, []).append(answer)
 
-    def relay(self, chunks: Sequence[tuple[str | None, bytes, int]]) -> list[bytes]:
-        """Return the kernel's answers to requests, each for a namespace and a netlink protocol."""
-        sizes = [[node, len(data), protocol] for node, data, protocol in chunks]
-        reply = self._agent.call("netlink", b"".join(data for _, data, _ in chunks), chunks=sizes)
-        lengths = reply.get("sizes", list)
-        sound = len(lengths) == len(chunks) and all(type(size) is int and size >= 0 for size in lengths)
-        if not sound or sum(lengths) != len(reply.body):
-            raise AgentLost(f"agent - netlink - expected {len(chunks)} answers - seen other sizes")
-        answers, at = [], 0
-        for size in lengths:
-            answers.append(reply.body[at : at + size])
-            at += size
-        return answers
+    def relay(self, chunks: Iterable[tuple[str | None, bytes, int]]) -> Iterator[bytes]:
+        """The answer to each chunk, as the answers come in."""
+        waiting = iter(chunks)
+        while part := list(itertools.islice(waiting, CHUNKS_MAX)):
+            sizes = [[node, len(data), protocol] for node, data, protocol in part]
+            reply = self._agent.call("netlink", b"".join(data for _, data, _ in part), chunks=sizes)
+            lengths = reply.get("sizes", list)
+            sound = len(lengths) == len(part) and all(type(size) is int and size >= 0 for size in lengths)
+            if not sound or sum(lengths) != len(reply.body):
+                raise AgentLost(f"agent - netlink - expected {len(part)} answers - seen other sizes")
+            ends = list(itertools.accumulate(lengths))
+            yield from (reply.body[end - size : end] for end, size in zip(ends, lengths, strict=True))
+
+
+def _parts(whole: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    return (whole[start : start + most] for start in range(0, len(whole), most))
 
 
 def proc_path(key: str) -> str:
@@ -241,19 +236,18 @@ def proc_path(key: str) -> str:
     return "/proc/sys/" + (key if "/" in key else key.replace(".", "/"))
 
 
-def _check(answer: bytes, by_sequence: Mapping[int, Operation]) -> None:
-    unanswered = dict(by_sequence)
+def _check(answer: bytes, operations: Sequence[Operation]) -> None:
+    """Raise NetlinkError at the first operation that was refused or not acknowledged."""
+    unanswered = dict(enumerate(operations))
     for kind, flags, sequence, payload in messages(answer):
         if kind != NLMSG_ERROR or sequence not in unanswered or len(payload) < 4:
             continue
         operation = unanswered.pop(sequence)
-        code = -struct.unpack_from("=i", payload)[0]
-        if code:
+        if code := -struct.unpack_from("=i", payload)[0]:
             words = kernel_words(payload[20:]) if flags & NLM_F_ACK_TLVS else ""
             known = os.strerror(code) if code in errno.errorcode else f"error {code}"
             reason = f"{known}{': ' + words if words else ''}"
             message = f"{operation.where}: {operation.node} - {operation.command} - refused: {reason}"
             raise NetlinkError(message, code)
-    if unanswered:
-        missing = next(iter(unanswered.values()))
+    for missing in unanswered.values():
         raise NetlinkError(f"{missing.where}: {missing.node} - {missing.command} - expected an answer - seen none")

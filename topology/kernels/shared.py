@@ -6,24 +6,16 @@ one only, and so is the way to set their limits.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from topology.errors import EvidenceIncomplete, NetlinkError
+from topology.errors import EvidenceIncomplete
 from topology.kernels.link import Agent
-from topology.kernels.rtnl.lean import attributes
-from topology.kernels.rtnl.messages import messages
+from topology.kernels.rtnl.messages import NEIGHBOUR_TABLE, Message, parsed, readable
 from topology.plan import NO_ROOM, Room
 
-RTM_NEWNEIGHTBL, RTM_GETNEIGHTBL, DUMP_FLAGS = 64, 66, 0x301
-"""linux/rtnetlink.h; NLM_F_REQUEST | NLM_F_DUMP"""
-NDTA_NAME, NDTA_THRESH3, NDTA_CONFIG, NDTA_STATS = 1, 4, 5, 7
-"""linux/neighbour.h"""
-ENTRIES_AT, OVERFLOWS_AT = 4, 80
-"""ndtc_entries in struct ndt_config, ndts_table_fulls in struct ndt_stats (linux/neighbour.h)."""
 TABLES: Mapping[str, int] = {"arp_cache": 4, "ndisc_cache": 6}
-REQUEST = struct.pack("=IHHIIB3x", 20, RTM_GETNEIGHTBL, DUMP_FLAGS, 0, 0, 0)
+REQUEST = NEIGHBOUR_TABLE.request()
 LIMITS = "/proc/self/limits"
 
 
@@ -52,22 +44,15 @@ def neighbour_tables(agent: Agent) -> list[NeighbourTable]:
     A dump in several parts repeats a table at the start of each part (neightbl_dump_info, net/core/neighbour.c).
     """
     answer = agent.call("netlink", REQUEST, chunks=[[None, len(REQUEST), 0]]).body
-    try:
-        said = (said for kind, _, _, said in messages(answer) if kind == RTM_NEWNEIGHTBL)
-        return list({table.version: table for one in said for table in _tables(one)}.values())
-    except struct.error as error:
-        raise NetlinkError(f"agent - neighbour tables - expected a dump - seen {error}") from error
+    with readable("agent"):
+        tables = [
+            _table(said) for said in parsed(NEIGHBOUR_TABLE, answer) if said.get("name") in TABLES and "most" in said
+        ]
+    return list({table.version: table for table in tables}.values())
 
 
-def _tables(said: bytes) -> Iterator[NeighbourTable]:
-    """The table of a message; none where it is about one device's parameters, or a table that no IP version has."""
-    found = {kind: attribute[4:] for kind, attribute in attributes(said, 4)}
-    version = TABLES.get(found.get(NDTA_NAME, b"").rstrip(b"\0").decode(errors="replace"))
-    if version and NDTA_THRESH3 in found:
-        (most,) = struct.unpack("=I", found[NDTA_THRESH3])
-        (entries,) = struct.unpack_from("=I", found.get(NDTA_CONFIG, b""), ENTRIES_AT)
-        (overflows,) = struct.unpack_from("=Q", found.get(NDTA_STATS, b""), OVERFLOWS_AT)
-        yield NeighbourTable(version, most, entries, overflows)
+def _table(said: Message) -> NeighbourTable:
+    return NeighbourTable(TABLES[said["name"]], said["most"], said["entries"], said["overflows"])
 
 
 def check_no_overflow(before: Sequence[NeighbourTable], after: Sequence[NeighbourTable]) -> None:

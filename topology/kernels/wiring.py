@@ -8,7 +8,7 @@ from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.link import Agent
 from topology.kernels.netlink import Netlink
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
-from topology.kernels.rtnl.ends import ends_request, netnsid_request, read_ends, read_netnsid
+from topology.kernels.rtnl.links import netnsid_request, read_netnsid
 from topology.model import Link
 from topology.refs import PortRef
 
@@ -23,11 +23,10 @@ def veth_links(netlink: Netlink, agent: Agent, nodes: Sequence[str]) -> tuple[Li
     paths = {name: f"{NETNS_DIR}/{node}" for node, name in second.items()}
     fds = agent.call("netns_adopt", paths=paths, never=[]).get("fds", dict)
     try:
-        dumps = netlink.relay([(node, ends_request(), NETLINK_ROUTE) for node in nodes])
         ends = {
             (node, end.index): end
-            for node, dump in zip(nodes, dumps, strict=True)
-            for end in read_ends(node, dump)
+            for node, known in netlink.ends(nodes).items()
+            for end in known
             if end.peer is not None
         }
         maybe = [
@@ -37,7 +36,7 @@ def veth_links(netlink: Netlink, agent: Agent, nodes: Sequence[str]) -> tuple[Li
             if here < there and (end.peer, far.peer) == (there[1], here[1])
         ]
         asked = [(here[0], netnsid_request(fds[second[there[0]]]), NETLINK_ROUTE) for here, there in maybe]
-        numbers = [read_netnsid(answer) for answer in netlink.relay(asked)] if asked else []
+        numbers = [read_netnsid(answer) for answer in netlink.relay(asked)]
     finally:
         agent.call("netns_del", names=list(second.values()))
     return tuple(

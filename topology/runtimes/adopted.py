@@ -14,7 +14,7 @@ from topology.kernels.netlink import Netlink
 from topology.kernels.others import Found, Identity, find_others, identities
 from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
-from topology.kernels.rtnl.ends import LinkEnd, ends_request, netnsid_request, read_ends, read_netnsid, tunnel_ports
+from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
 from topology.model import LOOPBACK, Address, Device, Fabric, Node, stable_mac
 from topology.packet import Probe
 from topology.plan import Operation, Plan
@@ -64,12 +64,6 @@ class Onlooker(Netlink):
         """Raise NotApplicable."""
         raise NotApplicable(ONLY_LOOKED_AT)
 
-    def ends(self, nodes: Sequence[str]) -> dict[str, Sequence[LinkEnd]]:
-        """Every device of each node."""
-        request = ends_request()
-        answers = self.relay([(node, request, NETLINK_ROUTE) for node in nodes])
-        return {node: read_ends(node, answer) for node, answer in zip(nodes, answers, strict=True)}
-
     def joined(
         self, nodes: Mapping[str, Found], fds: Mapping[str, int], ends: Mapping[str, Sequence[LinkEnd]]
     ) -> list[tuple[Identity, LinkEnd, Identity]]:
@@ -77,7 +71,7 @@ class Onlooker(Netlink):
         names = {one.identity: name for name, one in nodes.items()}
         maybe = maybe_joined({nodes[name].identity: known for name, known in ends.items()})
         asked = [(names[identity], netnsid_request(fds[names[other]]), NETLINK_ROUTE) for identity, _, other in maybe]
-        numbers = [read_netnsid(answer) for answer in self.relay(asked)] if asked else []
+        numbers = [read_netnsid(answer) for answer in self.relay(asked)]
         return [
             (identity, end, other)
             for (identity, end, other), number in zip(maybe, numbers, strict=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from topology.kernels.rtnl.ends import LinkEnd
+from topology.kernels.rtnl.links import LinkEnd
 from topology.model import Address
 from topology.state import NodeState, RouteState, best_routes
 

@@ -12,7 +12,7 @@ from itertools import count
 
 from topology.errors import NodeNotFound
 from topology.kernels.others import Found, Identity
-from topology.kernels.rtnl.ends import LinkEnd
+from topology.kernels.rtnl.links import LinkEnd
 from topology.model import NAME_MAX, Address, Node
 
 LISTED = 30

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from topology.kernels.rtnl.ends import LinkEnd
+from topology.kernels.rtnl.links import LinkEnd
 from topology.runtimes.leaving import Outlets, outlets_of, way_out
 from topology.state import LinkState, NodeState, RouteState
 

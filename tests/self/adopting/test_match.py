@@ -7,7 +7,7 @@ import pytest
 
 from topology.errors import NodeNotFound
 from topology.kernels.others import Found, Identity
-from topology.kernels.rtnl.ends import LinkEnd
+from topology.kernels.rtnl.links import LinkEnd
 from topology.model import NAME_MAX, Address, Device, Node
 from topology.runtimes.match import find_end, match_nodes, maybe_joined, named_and_right, node_names, reachable
 

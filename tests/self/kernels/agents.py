@@ -17,6 +17,7 @@ from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.agent.serve import PATH
 from topology.kernels.host import HostKernel
 from topology.kernels.link import AgentLink, Completed, Reply
+from topology.wait import wait_for
 
 PROGRAMS = {"ip": "iproute2", "sysctl": "procps"}
 """What the tests run in a sandbox, with the Debian package of each; .ci/setup installs them."""
@@ -91,6 +92,20 @@ def sandboxed_agent(*namespaces: str) -> Iterator[AgentLink]:
         yield kernel.agent
     finally:
         kernel.close()
+
+
+def code_of(agent: AgentLink, number: int) -> int:
+    """The exit code of a started command, once it has ended."""
+    codes: list[int | None] = []
+
+    def ended() -> bool:
+        agent.pump(0.1)
+        codes.append(agent.ended(number))
+        return codes[-1] is not None
+
+    wait_for(ended, 10, "the command's end")
+    assert codes[-1] is not None
+    return codes[-1]
 
 
 def namespaces(agent: AgentLink) -> list[str]:

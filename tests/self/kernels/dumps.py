@@ -18,8 +18,8 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
-from topology.kernels.rtnl.dumps import state_requests
-from topology.kernels.rtnl.readout import Readout
+from topology.kernels.rtnl.dumps import STATE_REQUESTS
+from topology.kernels.rtnl.readout import read_state
 from topology.state import NodeState
 
 NEWLINK, NEWADDR, NEWROUTE, NEWNEIGH, NEWRULE, NEWQDISC, NEWTFILTER = 16, 20, 24, 28, 32, 36, 44
@@ -109,8 +109,8 @@ def dumps() -> tuple[bytes, ...]:
 
 def state_of(*changed: tuple[str, bytes], further: Mapping[str, list[bytes]] | None = None) -> NodeState:
     """The state of that node with some of its dumps replaced, by what they tell."""
-    answers = dict(zip((request.what for request in state_requests()), dumps(), strict=True))
-    return Readout("n", list((answers | dict(changed)).values())).state(further or {}, {})
+    first = dict(zip((request.what for request in STATE_REQUESTS), dumps(), strict=True)) | dict(changed)
+    return read_state("n", {**{what: [answer] for what, answer in first.items()}, **(further or {})}, {})
 
 
 @cache
@@ -122,20 +122,9 @@ def _records() -> Mapping[str, Any]:
 def recorded(name: str) -> NodeState:
     """A recorded node's state, such as ``6.1.0 as built``."""
     known = _records()[name]
-    readout = Readout(known["node"], list(answers(name).values()))
-    further = {what: [unpacked(text) for text in texts] for what, texts in known["further"].items()}
-    return readout.state(further, known["sysctls"])
-
-
-def answers(name: str) -> dict[str, bytes]:
-    """The recorded answers themselves, by what they tell."""
-    known = _records()[name]["answers"]
-    return {request.what: unpacked(known[request.what]) for request in state_requests()}
-
-
-def unpacked(text: str) -> bytes:
-    """An answer as it was recorded."""
-    return zlib.decompress(base64.b64decode(text))
+    texts = {**{what: [text] for what, text in known["answers"].items()}, **known["further"]}
+    answers = {what: [zlib.decompress(base64.b64decode(one)) for one in all_] for what, all_ in texts.items()}
+    return read_state(known["node"], answers, known["sysctls"])
 
 
 def table_dump(version: int = 4, most: int = 1024, entries: int = 7, overflows: int = 0) -> bytes:

@@ -25,7 +25,7 @@ def test_loader_turns_the_parcel_into_an_agent() -> None:
     link = AgentLink(near)
     parcel = agent_parcel()
     for start in range(0, len(parcel), 10_000):
-        link.send_parcel(parcel[start : start + 10_000])
+        link.send(parcel[start : start + 10_000])
     assert link.wait_hello(10)["version"] == 1
     assert link.call("clock").get("time_ns", int) > 0
     link.close()

@@ -6,9 +6,9 @@ import struct
 
 import pytest
 
+from tests.self.kernels.dumps import state_of
 from topology.formats.lab import load_lab_text
-from topology.kernels.rtnl.encode import by_pyroute2
-from topology.kernels.rtnl.links import devices
+from topology.kernels.rtnl.templates import by_pyroute2
 from topology.plan import make_plan
 from topology.state import declared_link
 
@@ -44,5 +44,5 @@ def test_kernel_is_told_what_is_declared(ends: dict[str, str], options: str) -> 
     assert keyed == ["key" in options] * 2
     inherits = attribute(FLAGS, struct.pack("=I", 3)) if ends == SIX else attribute(TOS, b"\x01")
     assert (inherits in message) == ("tos" in options)
-    (link,) = devices(message[:4] + struct.pack("=H", 16) + message[6:] + DONE).links
+    link = state_of(("links", message[:4] + struct.pack("=H", 16) + message[6:] + DONE)).links["t"]
     assert link.parameters == declared_link(fabric["a"], fabric["a"]["t"]).parameters

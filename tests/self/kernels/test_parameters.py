@@ -1,4 +1,4 @@
-"""A tunnel's parameters in a dump of links: each in the words of ip-link(8), said where it is not the usual one."""
+"""A device's parameters in a dump of links, in the words of ip-link(8)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 
-from topology.kernels.rtnl.links import _parameters
+from tests.self.kernels.dumps import END, link, state_of
 
 ENDS = {"IFLA_GRE_LOCAL": "10.0.0.1", "IFLA_GRE_REMOTE": "10.0.0.2", "IFLA_GRE_TTL": 0}
-"""IFLAGS and OFLAGS below are those of linux/if_tunnel.h: checksum 0x8000, key 0x2000, sequence number 0x1000.
-
-pyroute2 leaves those of IPv6 in network byte order.
-"""
+""""""
 CASES: dict[str, tuple[str, Mapping[str, Any], dict[str, str]]] = {
     "bare": ("gre", {}, {"key": "none", "csum": "none", "seq": "none", "ttl": "inherit", "tos": "0"}),
     "checksum": ("gre", {"IFLA_GRE_IFLAGS": 0x8000, "IFLA_GRE_OFLAGS": 0x8000}, {"csum": "yes", "seq": "none"}),
@@ -37,6 +34,13 @@ CASES: dict[str, tuple[str, Mapping[str, Any], dict[str, str]]] = {
     ),
     "TOS": ("gre", {"IFLA_GRE_TOS": 16}, {"tos": "16"}),
     "TOS of the packet": ("gre", {"IFLA_GRE_TOS": 1}, {"tos": "inherit"}),
+    "no ageing of a bridge": ("bridge", {"IFLA_BR_AGEING_TIME": 0}, {"ageing": "0"}),
+    "ageing of a bridge": ("bridge", {"IFLA_BR_AGEING_TIME": 1550}, {"ageing": "15.5"}),
+    "no learning": (
+        "vxlan",
+        {"IFLA_VXLAN_ID": 7, "IFLA_VXLAN_LEARNING": 0, "IFLA_VXLAN_AGEING": 0},
+        {"learning": "off", "ageing": "0", "local": "none", "remote": "none", "dev": "none"},
+    ),
     "hop limit": ("vxlan", {"IFLA_VXLAN_ID": 5, "IFLA_VXLAN_TTL": 1}, {"ttl": "1", "vni": "5"}),
     "usual hop limit": ("vxlan", {"IFLA_VXLAN_ID": 5, "IFLA_VXLAN_TTL": 0}, {"ttl": "auto"}),
 }
@@ -46,5 +50,18 @@ CASES: dict[str, tuple[str, Mapping[str, Any], dict[str, str]]] = {
 def test_parameter_is_read_in_the_words_of_ip(name: str) -> None:
     """Flags, keys, TTL and TOS are read, and where the two directions differ, both are said."""
     kind, data, words = CASES[name]
-    found = dict(_parameters(kind, {**ENDS, **data}, {}, 0))
+    found = parameters(kind, {**ENDS, **data} if kind == "gre" else data)
     assert words.items() <= found.items()
+
+
+def parameters(kind: str, data: Mapping[str, Any]) -> dict[str, str]:
+    """What is read of a device of a kind with these attributes."""
+    info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": list(data.items())})]}
+    return dict(state_of(("links", link(3, "d", [("IFLA_LINKINFO", info)]) + END)).links["d"].parameters)
+
+
+def test_defaults_of_learning_and_ageing_are_left_out() -> None:
+    """A device at the kernel's defaults says nothing of them, as its declaration does not."""
+    assert parameters("bridge", {"IFLA_BR_AGEING_TIME": 30000, "IFLA_BR_FORWARD_DELAY": 1500}) == {}
+    usual = parameters("vxlan", {"IFLA_VXLAN_ID": 7, "IFLA_VXLAN_LEARNING": 1, "IFLA_VXLAN_AGEING": 300})
+    assert not usual.keys() & {"learning", "ageing"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Any
 
 import pytest
 from pyroute2.netlink.nfnetlink.nftsocket import nft_chain_msg, nft_table_msg
@@ -26,8 +25,8 @@ from tests.self.kernels.dumps import (
     traffic,
 )
 from topology.errors import NetlinkError
-from topology.kernels.rtnl.dumps import state_requests
-from topology.kernels.rtnl.readout import Readout
+from topology.kernels.rtnl.dumps import STATE_REQUESTS
+from topology.kernels.rtnl.readout import further_requests
 from topology.state import DEFAULT_RULES, declared_state
 
 DECLARED = {"6.1.0": declared_state(reference()["con_ns1"]), "6.18.44": declared_state(vxlan_lab()["v1"])}
@@ -84,64 +83,41 @@ def test_each_change_is_told_once(release: str) -> None:
 
 def test_every_family_is_asked_for() -> None:
     """A dump asks for both versions of IP, that of forwarding entries for bridges: pyroute2 has other defaults."""
-    families = {request.what: request.data[16] for request in state_requests()}
+    families = {request.what: request.data[16] for request in STATE_REQUESTS}
     assert families == {**dict.fromkeys(families, 0), "forwarding": 7}
 
 
-RULES: dict[str, tuple[bytes, str]] = {
-    "from": (rule(2, [("FRA_SRC", "10.0.0.0"), ("FRA_PRIORITY", 5)], src_len=8), "pref 5 from 10.0.0.0/8 lookup main"),
-    "to": (rule(2, [("FRA_DST", "10.0.0.0")], dst_len=8), "pref 0 from all to 10.0.0.0/8 lookup main"),
-    "not": (rule(2, [("FRA_SRC", "10.0.0.1")], src_len=32, flags=2), "pref 0 not from 10.0.0.1/32 lookup main"),
-    "table": (rule(2, [("FRA_TABLE", 1000)]), "pref 0 from all lookup 1000"),
-    "mark": (rule(2, [("FRA_FWMARK", 5), ("FRA_FWMASK", 255)]), "pref 0 from all fwmark 0x5/0xff lookup main"),
-    "devices": (rule(2, [("FRA_IIFNAME", "a"), ("FRA_OIFNAME", "b")]), "pref 0 from all iif a oif b lookup main"),
+RULES: dict[str, tuple[bytes, set[str]]] = {
+    "from": (
+        rule(2, [("FRA_SRC", "10.0.0.0"), ("FRA_PRIORITY", 5)], src_len=8),
+        {"pref 5 from 10.0.0.0/8 lookup main"},
+    ),
+    "to": (rule(2, [("FRA_DST", "10.0.0.0")], dst_len=8), {"pref 0 from all to 10.0.0.0/8 lookup main"}),
+    "not": (rule(2, [("FRA_SRC", "10.0.0.1")], src_len=32, flags=2), {"pref 0 not from 10.0.0.1/32 lookup main"}),
+    "table": (rule(2, [("FRA_TABLE", 1000)]), {"pref 0 from all lookup 1000"}),
+    "mark": (rule(2, [("FRA_FWMARK", 5), ("FRA_FWMASK", 255)]), {"pref 0 from all fwmark 0x5/0xff lookup main"}),
+    "devices": (rule(2, [("FRA_IIFNAME", "a"), ("FRA_OIFNAME", "b")]), {"pref 0 from all iif a oif b lookup main"}),
     "ports": (
         rule(2, [("FRA_IP_PROTO", 17), ("FRA_DPORT_RANGE", "53:60")]),
-        "pref 0 from all ipproto 17 dport 53-60 lookup main",
+        {"pref 0 from all ipproto 17 dport 53-60 lookup main"},
     ),
-    "tos": (rule(2, [], tos=16), "pref 0 from all tos 0x10 lookup main"),
-    "blackhole": (rule(2, [], action=6), "pref 0 from all blackhole"),
-    "prohibit": (rule(2, [], action=8), "pref 0 from all prohibit"),
-    "goto": (rule(2, [("FRA_GOTO", 32766)], action=2), "pref 0 from all goto 32766"),
-    "l3mdev": (rule(2, [("FRA_L3MDEV", 1)], table=0), "pref 0 from all l3mdev"),
-    "suppress": (rule(2, [("FRA_SUPPRESS_PREFIXLEN", 0)]), "pref 0 from all lookup main suppress_prefixlength 0"),
+    "tos": (rule(2, [], tos=16), {"pref 0 from all tos 0x10 lookup main"}),
+    "blackhole": (rule(2, [], action=6), {"pref 0 from all blackhole"}),
+    "prohibit": (rule(2, [], action=8), {"pref 0 from all prohibit"}),
+    "goto": (rule(2, [("FRA_GOTO", 32766)], action=2), {"pref 0 from all goto 32766"}),
+    "l3mdev": (rule(2, [("FRA_L3MDEV", 1)], table=0), {"pref 0 from all l3mdev"}),
+    "suppress": (rule(2, [("FRA_SUPPRESS_PREFIXLEN", 0)]), {"pref 0 from all lookup main suppress_prefixlength 0"}),
 }
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_rule_reads_as_it_is_typed(name: str) -> None:
-    """Every part of a policy rule is told in the words that delete it."""
-    data, words = RULES[name]
-    assert told("ip rule", ("rules", data + END)) == {words}
-
-
-def test_rules_of_both_versions_stay_apart() -> None:
-    """An IPv6 rule is one of ``ip -6 rule``; those of multicast routing (families 128 and 129) are nobody's."""
-    data = rule(10, [("FRA_SRC", "fd00::")], src_len=64) + rule(128, []) + rule(129, [])
-    assert told("ip -6 rule", ("rules", data + END)) == {"pref 0 from fd00::/64 lookup main"}
-    assert told("ip rule", ("rules", data + END)) == {entry.words for entry in DEFAULT_RULES[4]}
-
-
-@pytest.mark.parametrize("answer", [END, UNKNOWN], ids=["none", "unknown"])
-def test_kernel_without_policy_rules_does_what_the_default_ones_say(answer: bytes) -> None:
-    """Where a kernel was built without them nothing is missing."""
-    assert DEFAULT_RULES[4] | DEFAULT_RULES[6] <= state_of(("rules", answer)).entries
-
-
-@pytest.mark.parametrize("state", [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40], ids=hex)
-def test_learned_neighbour_is_left_out(state: int) -> None:
-    """Only a permanent neighbour is part of a state, whatever else one can be (linux/neighbour.h)."""
-    data = neighbour(2, 2, state, [("NDA_DST", "10.0.0.9"), ("NDA_LLADDR", MAC)])
-    assert told("ip neigh", ("neighbours", data + END)) == set()
-
-
-def test_permanent_neighbour_of_either_version_is_read() -> None:
-    """With its device, its MAC, and the words that delete it."""
-    data = neighbour(10, 2, 0x80, [("NDA_DST", "fd00::9"), ("NDA_LLADDR", MAC)])
-    (entry,) = (e for e in state_of(("neighbours", data + END)).entries if e.tool == "ip neigh")
-    assert (entry.words, entry.place) == (f"fd00::9 lladdr {MAC} dev eth nud permanent", "fd00::9 dev eth")
-
-
+NEIGHBOURS: dict[str, tuple[bytes, set[str]]] = {
+    **{
+        f"in state {state:#x}": (neighbour(2, 2, state, [("NDA_DST", "10.0.0.9"), ("NDA_LLADDR", MAC)]), set())
+        for state in (0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40)
+    },
+    "permanent": (
+        neighbour(10, 2, 0x80, [("NDA_DST", "fd00::9"), ("NDA_LLADDR", MAC)]),
+        {f"fd00::9 lladdr {MAC} dev eth nud permanent"},
+    ),
+}
 FORWARDING: dict[str, tuple[bytes, set[str]]] = {
     "static": (neighbour(7, 2, 0x40, [("NDA_LLADDR", MAC), MASTER_3]), {f"{MAC} dev eth master static"}),
     "sticky": (neighbour(7, 2, 0x40, [("NDA_LLADDR", MAC), MASTER_3], 0x40), {f"{MAC} dev eth master static sticky"}),
@@ -169,15 +145,6 @@ FORWARDING: dict[str, tuple[bytes, set[str]]] = {
     "own MAC": (neighbour(7, 2, 0x80, [("NDA_LLADDR", "02:00:00:00:00:01"), MASTER_3]), set()),
     "own MAC elsewhere": (neighbour(7, 4, 0x80, [("NDA_LLADDR", "02:00:00:00:00:01")], SELF), set()),
 }
-
-
-@pytest.mark.parametrize("name", FORWARDING)
-def test_forwarding_entry_is_read_if_somebody_made_it(name: str) -> None:
-    """Static and permanent entries are read, each once; learned ones, groups and the node's own MACs are not."""
-    data, words = FORWARDING[name]
-    assert told("bridge fdb", ("forwarding", data + END)) == words
-
-
 QDISCS: dict[str, tuple[bytes, set[str]]] = {
     "default": (traffic(NEWQDISC, "noqueue", 2, 0, 0xFFFFFFFF), set()),
     "default of a card": (
@@ -191,11 +158,50 @@ QDISCS: dict[str, tuple[bytes, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", QDISCS)
-def test_qdisc_is_read_if_somebody_made_it(name: str) -> None:
-    """What a kernel attaches by itself has no handle, and is left out whatever its kind."""
-    data, words = QDISCS[name]
-    assert told("tc qdisc", ("qdiscs", data + END)) == words
+def route(**fields: int) -> bytes:
+    """A route to one network."""
+    return packed(NEWROUTE, rtmsg(), {"family": 2, "dst_len": 24} | fields, [("RTA_DST", "10.1.0.0"), ("RTA_OIF", 2)])
+
+
+OTHER_ROUTES: dict[str, tuple[bytes, set[str]]] = {
+    "a table of its own": (route(table=100, type=1, proto=3), {"10.1.0.0/24 dev eth table 100"}),
+    "default": (route(table=253, type=6, proto=3), {"blackhole 10.1.0.0/24 table default"}),
+    "hijacked": (route(table=255, type=2, proto=4), {"local 10.1.0.0/24 dev eth table local"}),
+    "the node's address": (route(table=255, type=2, proto=2), set()),
+    "its broadcast": (route(table=255, type=3, proto=2), set()),
+    "cached": (route(table=100, type=1, proto=3, flags=0x200), set()),
+    "main": (route(table=254, type=1, proto=3), set()),
+}
+ENTRIES = [
+    pytest.param(tool, what, *case, id=f"{tool} {name}")
+    for tool, what, cases in (
+        ("ip rule", "rules", RULES),
+        ("ip neigh", "neighbours", NEIGHBOURS),
+        ("bridge fdb", "forwarding", FORWARDING),
+        ("tc qdisc", "qdiscs", QDISCS),
+        ("ip route", "routes", OTHER_ROUTES),
+    )
+    for name, case in cases.items()
+]
+
+
+@pytest.mark.parametrize(("tool", "what", "data", "words"), ENTRIES)
+def test_entry_is_read_as_it_is_typed_if_a_person_made_it(tool: str, what: str, data: bytes, words: set[str]) -> None:
+    """An entry reads in the words that delete it; what the kernel learns, ages or makes by itself is left out."""
+    assert told(tool, (what, data + END)) == words
+
+
+def test_rules_of_both_versions_stay_apart() -> None:
+    """An IPv6 rule is one of ``ip -6 rule``; those of multicast routing (families 128 and 129) are nobody's."""
+    data = rule(10, [("FRA_SRC", "fd00::")], src_len=64) + rule(128, []) + rule(129, [])
+    assert told("ip -6 rule", ("rules", data + END)) == {"pref 0 from fd00::/64 lookup main"}
+    assert told("ip rule", ("rules", data + END)) == {entry.words for entry in DEFAULT_RULES[4]}
+
+
+@pytest.mark.parametrize("answer", [END, UNKNOWN], ids=["none", "unknown"])
+def test_kernel_without_policy_rules_does_what_the_default_ones_say(answer: bytes) -> None:
+    """Where a kernel was built without them nothing is missing."""
+    assert DEFAULT_RULES[4] | DEFAULT_RULES[6] <= state_of(("rules", answer)).entries
 
 
 @pytest.mark.parametrize(
@@ -213,8 +219,8 @@ def test_filters_are_asked_for_where_there_may_be_some(
     kind: str, handle: int, parent: int, places: list[tuple[int, int]]
 ) -> None:
     """A node without qdiscs of its own costs no further question."""
-    answers = [END] * 6 + [traffic(NEWQDISC, kind, 2, handle, parent) + END]
-    asked = [struct.unpack_from("=4xiII", request.data, 16) for request in Readout("n", answers).further_requests()]
+    answers = {"qdiscs": [traffic(NEWQDISC, kind, 2, handle, parent) + END]}
+    asked = [struct.unpack_from("=4xiII", request.data, 16) for request in further_requests("n", answers)]
     assert [(index, where) for index, _, where in asked] == places
 
 
@@ -279,28 +285,8 @@ def test_table_that_does_nothing_is_told_from_one_that_does(
 @pytest.mark.parametrize(("number", "kind"), [(6, "blackhole"), (7, "unreachable"), (8, "prohibit"), (9, "throw")])
 def test_route_that_refuses_is_a_route(number: int, kind: str) -> None:
     """A route of another type than unicast is told with its type, and no device."""
-    fields: dict[str, Any] = {"family": 2, "dst_len": 24, "table": 254, "type": number}
-    data = packed(NEWROUTE, rtmsg(), fields, [("RTA_DST", "10.1.0.0"), ("RTA_OIF", 2)])
-    assert {str(route) for route in state_of(("routes", data + END)).routes} == {f"{kind} 10.1.0.0/24"}
-
-
-OTHER_ROUTES: dict[str, tuple[dict[str, Any], set[str]]] = {
-    "a table of its own": ({"table": 100, "type": 1, "proto": 3}, {"10.1.0.0/24 dev eth table 100"}),
-    "default": ({"table": 253, "type": 6, "proto": 3}, {"blackhole 10.1.0.0/24 table default"}),
-    "hijacked": ({"table": 255, "type": 2, "proto": 4}, {"local 10.1.0.0/24 dev eth table local"}),
-    "the node's address": ({"table": 255, "type": 2, "proto": 2}, set()),
-    "its broadcast": ({"table": 255, "type": 3, "proto": 2}, set()),
-    "cached": ({"table": 100, "type": 1, "proto": 3, "flags": 0x200}, set()),
-    "main": ({"table": 254, "type": 1, "proto": 3}, set()),
-}
-
-
-@pytest.mark.parametrize("name", OTHER_ROUTES)
-def test_route_of_another_table_is_read_if_somebody_made_it(name: str) -> None:
-    """What is in another table than main is told with it, unless the kernel says that it is its own."""
-    fields, words = OTHER_ROUTES[name]
-    data = packed(NEWROUTE, rtmsg(), {"family": 2, "dst_len": 24} | fields, [("RTA_DST", "10.1.0.0"), ("RTA_OIF", 2)])
-    assert told("ip route", ("routes", data + END)) == words
+    routes = state_of(("routes", route(table=254, type=number) + END)).routes
+    assert {str(found) for found in routes} == {f"{kind} 10.1.0.0/24"}
 
 
 @pytest.mark.parametrize("what", ["links", "addresses", "routes"])

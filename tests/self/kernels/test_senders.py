@@ -165,13 +165,6 @@ def test_taps_along_the_way_do_not_hear_messages(agent: AgentLink) -> None:
     agent.call("close", handle=handle)
 
 
-def test_a_long_message_passes_the_sockets_buffers(agent: AgentLink) -> None:
-    """A stream's message may be larger than what a socket holds."""
-    long = bytes(range(256)) * 8192
-    reply = messages(agent, TCP, long, deadline_s=20)
-    assert reply.body == long * 2
-
-
 def test_a_message_that_is_lost_ends_the_exchange(agent: AgentLink) -> None:
     """What does not come in time is told as what came, and nothing is sent after it."""
     reply = messages(agent, UDP, b"x", bytes(1400), b"y", deadline_s=0.3, options=DF)

@@ -17,10 +17,9 @@ from tests.self.kernels.agents import Scripted
 from topology.errors import NetlinkError, Position
 from topology.formats.lab import load_lab
 from topology.kernels.link import Reply
-from topology.kernels.netlink import CHUNKS_MAX, FIRST_SEQUENCE, Netlink
-from topology.kernels.rtnl.encode import Encode, by_pyroute2
+from topology.kernels.netlink import CHUNKS_MAX, Netlink
 from topology.kernels.rtnl.messages import NLMSG_ERROR, messages
-from topology.kernels.rtnl.templates import SEQUENCE, SLOTS, Templates, make_template
+from topology.kernels.rtnl.templates import SEQUENCE, SLOTS, Encode, Templates, by_pyroute2, make_template
 from topology.leafspine import leafspine
 from topology.model import Bridge, Device, Fabric, Geneve, Gre, Node, Port, Route, Subinterface, Vxlan
 from topology.plan import NamespaceOf, Operation, make_plan
@@ -94,14 +93,14 @@ def unnumbered(data: bytes) -> bytes:
     return bytes(message)
 
 
-@settings(max_examples=12, deadline=None, database=None)
+@settings(max_examples=4, deadline=None, database=None)
 @given(st.lists(fabrics(), min_size=1, max_size=3))
 def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> None:
     """Whatever a plan holds, names, numbers and addresses, each of its messages is byte for byte pyroute2's."""
     templates = Templates()
     with by_pyroute2() as encode:
         wanted = [(each, unnumbered(encode(*each))) for fabric in made for each in operations(fabric)]
-        for operation, message in wanted * 3:
+        for operation, message in wanted * 2:
             assert unnumbered(templates.encode(*operation, encode)) == message, operation
 
 
@@ -135,18 +134,6 @@ def test_a_large_fabric_asks_pyroute2_for_few_messages() -> None:
             for operation in operations(leafspine(name)):
                 templates.encode(*operation, counted)
     assert counted.count < 100
-
-
-def test_a_shape_met_once_costs_one_message() -> None:
-    """What occurs once is not worth a template, what occurs twice is."""
-    templates, arguments = Templates(), {"index": 7, "state": "up"}
-    with by_pyroute2() as encode:
-        counted = Counted(encode)
-        templates.encode("link", "set", arguments, counted)
-        assert counted.count == 1
-        for index in range(50):
-            templates.encode("link", "set", {**arguments, "index": 1 + index}, counted)
-    assert counted.count == 3
 
 
 def plain(index: int, name: bytes = b"") -> bytes:
@@ -247,7 +234,7 @@ def test_each_refusal_is_told_of_its_own_operation() -> None:
 
     def reply(op: str, body: bytes, fields: Mapping[str, Any]) -> Reply:
         codes = {sequence: 0 for _, _, sequence, _ in messages(body)}
-        codes[FIRST_SEQUENCE + 1] = -17
+        codes[1] = -17
         answers = [struct.pack("=IHHIIi16x", 36, NLMSG_ERROR, 0, number, 0, code) for number, code in codes.items()]
         return Reply({"sizes": [36 * len(answers)]}, b"".join(reversed(answers)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 
 import pytest
@@ -297,7 +296,7 @@ def test_routers_forward_and_others_do_not() -> None:
                 "ip6gre_remote": "fd00:1::2",
                 "ip6gre_ttl": 0,
                 "ip6gre_ikey": 0,
-                "ip6gre_oflags": socket.htons(0x2000),
+                "ip6gre_oflags": 0x2000,
                 "ip6gre_flags": 1,
             },
         ),

@@ -122,7 +122,7 @@ def test_kernels_own_devices_are_no_part_of_a_fabric() -> None:
 
 def test_unknown_kind_of_device_is_refused() -> None:
     """A device that has no words here is an error, not an empty state."""
-    with pytest.raises(TypeError, match="no state for a Device"):
+    with pytest.raises(TypeError, match="no plan for a Device"):
         declared_link(Node(name="n", role="leaf"), Device(node="n", name="x"))
 
 

@@ -12,7 +12,6 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from topology.kernels.agent.namespaces import Namespaces
 
@@ -22,16 +21,14 @@ DRAIN_READS = 64
 """More than a pipe or a terminal can still hold when the command behind it has ended (pipe(7): 64 kB)."""
 
 
-@dataclass
 class Child:
-    """A running command: its process group, its output streams, its terminal with what waits for it, its deadline."""
+    """A running command: its output streams, its terminal with what waits for it, its deadline."""
 
-    process: subprocess.Popen[bytes]
-    outputs: dict[int, str]
-    terminal: int | None = None
-    typed: bytearray = field(default_factory=bytearray)
-    deadline: float | None = None
-    timed_out: bool = field(default=False)
+    def __init__(self, process: subprocess.Popen[bytes], outputs: dict[int, str], terminal: int | None = None) -> None:
+        self.process, self.outputs, self.terminal = process, outputs, terminal
+        self.typed = bytearray()
+        self.deadline: float | None = None
+        self.timed_out = False
 
     def kill(self) -> None:
         """End the command and all that it started."""
@@ -69,13 +66,7 @@ class Commands:
         selector.register(wake_in, selectors.EVENT_READ, self.reap)
 
     def start(
-        self,
-        number: int,
-        name: str | None,
-        argv: Sequence[str],
-        stdin: bytes,
-        timeout_s: float | None,
-        terminal: bool,
+        self, number: int, name: str | None, argv: Sequence[str], stdin: bytes, timeout_s: float | None, terminal: bool
     ) -> None:
         """Start a command; the answer to the request follows when it has ended."""
         with self.namespaces.inside(name):
@@ -95,29 +86,27 @@ class Commands:
         if len(child.typed) + len(data) > TYPED_MAX:
             raise ValueError(f"command {number} does not read what is typed: {len(child.typed)} bytes wait")
         child.typed += data
-        self.type_on(child)
+        self.type_on(child.terminal, child.typed)
 
-    def type_on(self, child: Child) -> None:
+    def type_on(self, terminal: int, typed: bytearray) -> None:
         """Type as much as the terminal takes; wait for it to take more."""
-        assert child.terminal is not None
         try:
-            del child.typed[: os.write(child.terminal, child.typed)]
+            del typed[: os.write(terminal, typed)]
         except BlockingIOError:
             pass
         except OSError:  # no process reads it any more
-            child.typed.clear()
-        if child.terminal in self.selector.get_map():
-            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.typed else 0)
-            known = self.selector.get_key(child.terminal)
-            self.selector.modify(child.terminal, wanted, known.data)
+            typed.clear()
+        if terminal in self.selector.get_map():
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if typed else 0)
+            self.selector.modify(terminal, wanted, self.selector.get_key(terminal).data)
 
     def attend(self, number: int, fd: int) -> None:
-        """A command has printed, or its terminal takes more of what was typed; it may have ended just now."""
+        """Act on a command that has printed, or whose terminal takes more; it may have ended just now."""
         child = self.children.get(number)
         if child is None:
             return
         if fd == child.terminal and child.typed:
-            self.type_on(child)
+            self.type_on(fd, child.typed)
         self.pass_on(number, fd)
 
     def pass_on(self, number: int, fd: int) -> bool:
@@ -139,16 +128,14 @@ class Commands:
         """Collect every ended child, also those that ended children left to us as PID 1."""
         with contextlib.suppress(BlockingIOError):
             os.read(wake_fd, 512)
-        while True:
-            try:
+        with contextlib.suppress(ChildProcessError):
+            while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            for number, child in list(self.children.items()):
-                if child.process.pid == pid:
-                    self.finish(number, child, exit_code(status))
+                if pid == 0:
+                    return
+                for number, child in list(self.children.items()):
+                    if child.process.pid == pid:
+                        self.finish(number, child, exit_code(status))
 
     def finish(self, number: int, child: Child, code: int) -> None:
         """Pass on the rest, close everything, answer; a process that it left behind may write on for ever."""
@@ -175,13 +162,6 @@ class Commands:
                 child.timed_out = True
                 child.kill()
 
-    def end(self, number: int) -> bool:
-        """Kill one command; False where it has ended."""
-        child = self.children.get(number)
-        if child is not None:
-            child.kill()
-        return child is not None
-
     def end_all(self) -> None:
         """Kill every command."""
         for child in self.children.values():
@@ -195,15 +175,11 @@ def exit_code(status: int) -> int:
 
 def in_pipes(argv: Sequence[str], stdin: bytes) -> Child:
     """A command with its input in memory and its outputs on pipes of their own."""
-    source = os.memfd_create("stdin")
-    try:
-        with os.fdopen(os.dup(source), "wb") as file:
-            file.write(stdin)
-        os.lseek(source, 0, os.SEEK_SET)
-        pipe = subprocess.PIPE
+    pipe = subprocess.PIPE
+    with os.fdopen(os.memfd_create("stdin"), "w+b") as source:
+        source.write(stdin)
+        source.seek(0)
         process = subprocess.Popen(argv, stdin=source, stdout=pipe, stderr=pipe, start_new_session=True, cwd="/")
-    finally:
-        os.close(source)
     outputs = {}
     for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
         assert stream

@@ -1,11 +1,4 @@
-"""The agent's loop: reads requests, acts, answers.
-
-::
-
-    frame    = header size (4 bytes, big endian), body size (4 bytes), header (JSON object), body (bytes)
-    request  = {"id": n, "op": name, ...}
-    answer   = {"id": n, "ok": {...}} or {"id": n, "error": {"type": ..., "errno": ..., "message": ...}}
-    event    = {"id": n, "event": name, ...}        output of a running command, before its answer
+"""The agent's loop: reads requests (``frames`` has their form), acts, answers.
 
 It dies with its stream and takes its children along; behind a virtio-serial port, which can be connected again, it
 forgets what was under way and waits.
@@ -31,15 +24,14 @@ import time
 from typing import Any
 
 from topology.kernels.agent.commands import Commands, reset_signals
-from topology.kernels.agent.files import read_text, write_text
+from topology.kernels.agent.frames import BODY_MAX, Frames, frame
 from topology.kernels.agent.namespaces import Namespaces
-from topology.kernels.agent.relay import Relay
+from topology.kernels.agent.netlink import Relay, Watch
 from topology.kernels.agent.senders import exchange, opened, send_many
 from topology.kernels.agent.tap import Tap
-from topology.kernels.agent.watch import Watch
 
 VERSION = 1
-HEADER_MAX, BODY_MAX = 1 << 20, 1 << 24
+FILE_MAX, READ_SIZE = 1 << 18, 1 << 9
 EMPTY_READS, EMPTY_READ_MS = 15, 20
 RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207
 """linux/random.h"""
@@ -47,6 +39,39 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ROOM = {f"/proc/sys/net/ipv{version}/neigh/default/gc_thresh{n}": "1048576" for version in (4, 6) for n in (2, 3)}
 """Settings of a guest's kernel: more neighbours than fit into its memory."""
 EXPECTED_ERRORS = (OSError, ValueError, LookupError, AttributeError, TypeError, OverflowError, struct.error)
+
+
+def write_text(path: str, text: str, optional: bool) -> None:
+    """Write a file in one piece; it must be there, unless that is optional."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    except FileNotFoundError:
+        if optional:
+            return
+        raise
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def read_text(path: str) -> str | None:
+    """A file's text up to 256 kB, None where there is none.
+
+    A sysctl's reader clears as much memory as it is asked for, so little is asked for until there proves to be more.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    data, size = b"", READ_SIZE
+    try:
+        while len(data) < FILE_MAX and (part := os.read(descriptor, size)):
+            data += part
+            size = min(size * 8 if len(part) == size else size, FILE_MAX - len(data))
+    finally:
+        os.close(descriptor)
+    return data.decode(errors="replace")
 
 
 def make_room(stream: int) -> None:
@@ -65,16 +90,14 @@ class Agent:
     def __init__(self, stream_in: int, stream_out: int) -> None:
         self.stream_out = stream_out
         self.can_come_back = stat.S_ISCHR(os.fstat(stream_in).st_mode)
-        self.buffer = bytearray()
+        self.frames = Frames()
         self.selector = selectors.DefaultSelector()
         self.selector.register(stream_in, selectors.EVENT_READ, self.on_stream)
         self.namespaces = Namespaces()
         self.relay = Relay(self.namespaces)
         self.commands = Commands(self.namespaces, self.selector, self.send)
-        self.taps: dict[int, Tap] = {}
-        self.watches: dict[int, Watch] = {}
-        self.echoes: dict[int, socket.socket] = {}
-        self.senders: dict[int, socket.socket] = {}
+        self.opened: dict[int, Any] = {}
+        """What was opened by its handle, and can be closed: taps, watches, sockets."""
         self.handles = 0
         self.empty_reads = 0
 
@@ -88,8 +111,7 @@ class Agent:
 
     def send(self, header: dict[str, object], body: bytes) -> None:
         """Write one frame."""
-        text = json.dumps(header, separators=(",", ":")).encode()
-        view = memoryview(struct.pack("!II", len(text), len(body)) + text + body)
+        view = memoryview(frame(header, body))
         while view:
             view = view[os.write(self.stream_out, view) :]
 
@@ -100,17 +122,9 @@ class Agent:
             self.on_silence()
             return
         self.empty_reads = 0
-        self.buffer += data
-        while len(self.buffer) >= 8:
-            head, body = struct.unpack_from("!II", self.buffer)
-            if head > HEADER_MAX or body > BODY_MAX:
-                raise SystemExit("the stream does not carry frames")
-            end = 8 + head + body
-            if len(self.buffer) < end:
-                return
-            header, payload = bytes(self.buffer[8 : 8 + head]), bytes(self.buffer[8 + head : end])
-            del self.buffer[:end]
-            self.answer(json.loads(header), payload)
+        self.frames.buffer += data
+        while taken := self.frames.take():
+            self.answer(json.loads(taken[0]), taken[1])
 
     def on_silence(self) -> None:
         """Nothing to read: the other side is gone, or, behind a port, may be just coming.
@@ -125,9 +139,9 @@ class Agent:
         self.commands.end_all()
         if not self.can_come_back:
             raise SystemExit(0)
-        for handle in [*self.taps, *self.watches, *self.echoes, *self.senders]:
+        for handle in [*self.opened]:
             self.op_close({"handle": handle}, b"")
-        self.buffer.clear()
+        self.frames.buffer.clear()
 
     def answer(self, header: dict[str, Any], body: bytes) -> None:
         """Act on one request; an expected error becomes the answer."""
@@ -135,21 +149,25 @@ class Agent:
         try:
             result = getattr(self, "op_" + str(header.get("op")))(header, body)
         except EXPECTED_ERRORS as error:
-            detail = {
-                "type": type(error).__name__,
-                "errno": getattr(error, "errno", None),
-                "message": str(error),
-            }
+            detail = {"type": type(error).__name__, "errno": getattr(error, "errno", None), "message": str(error)}
             self.send({"id": number, "error": detail}, b"")
             return
         if result is not None:
             reply, payload = result if isinstance(result, tuple) else (result, b"")
             self.send({"id": number, "ok": reply}, payload)
 
-    def new_handle(self) -> int:
-        """A number never given before."""
+    def open(self, closable: Any) -> dict[str, Any]:
+        """Give a handle, never given before, to what a later request can use and close."""
         self.handles += 1
-        return self.handles
+        self.opened[self.handles] = closable
+        return {"handle": self.handles}
+
+    def handle(self, header: dict[str, Any], kind: type[Any]) -> Any:
+        """What a handle of a kind was given to."""
+        found = self.opened.get(header["handle"])
+        if found is None or not isinstance(found, kind):
+            raise KeyError(f"no such handle: {header['handle']!r}")
+        return found
 
     def op_hello(self, header: dict[str, Any], body: bytes) -> None:
         """Say what runs here."""
@@ -157,13 +175,11 @@ class Agent:
         self.send({"event": "hello", **known}, b"")
 
     def op_clock(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Read CLOCK_REALTIME, after setting it where ``set_ns`` says to."""
-        if "set_ns" in header:
-            time.clock_settime_ns(time.CLOCK_REALTIME, header["set_ns"])
+        """Read CLOCK_REALTIME."""
         return {"time_ns": time.time_ns()}
 
     def op_restored(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Back from a snapshot: set the clock, and reseed the random pool with the body.
+        """Set the clock and reseed the random pool with the body, after a return from a snapshot.
 
         Two copies of one snapshot would draw the same bytes; random(4) has the two requests.
         """
@@ -175,7 +191,7 @@ class Agent:
             fcntl.ioctl(pool, RNDRESEEDCRNG)
         finally:
             os.close(pool)
-        return {"time_ns": time.time_ns()}
+        return {}
 
     def op_affinity(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Keep to these ``cpus``, None for any one of those allowed; gives those allowed before (sched_setaffinity(2)).
@@ -267,9 +283,7 @@ class Agent:
             if not header.get("hold"):
                 return {}
             undo.pop_all()
-        handle = self.new_handle()
-        self.senders[handle] = sender
-        return {"handle": handle}
+        return self.open(sender)
 
     def op_send_many(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Send packets as ``sends`` describes them; then the namespaces of ``flush`` forget learned path MTUs."""
@@ -278,8 +292,9 @@ class Agent:
     def op_exchange_messages(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """Have messages go there and come back between two sockets of the fabric, unseen by the taps of ``along``."""
         with contextlib.ExitStack() as undo:
-            for tap in self.taps.values():
-                undo.enter_context(tap.paused(header["along"]))
+            for tap in self.opened.values():
+                if isinstance(tap, Tap):
+                    undo.enter_context(tap.paused(header["along"]))
             return exchange(self.namespaces, header, body)
 
     def op_echo_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
@@ -288,56 +303,44 @@ class Agent:
             echo = socket.socket(header["family"], socket.SOCK_DGRAM)
         echo.bind(tuple(header["bind"]))
         echo.setblocking(False)
-        handle = self.new_handle()
-        self.echoes[handle] = echo
         take = take_once if header.get("mute") else echo_once
         self.selector.register(echo, selectors.EVENT_READ, lambda _: take(echo))
-        return {"handle": handle}
+        undo = contextlib.ExitStack()
+        undo.callback(echo.close)
+        undo.callback(self.selector.unregister, echo)
+        return self.open(undo)
 
     def op_tap_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Tap ``namespaces`` with ``buffer_bytes`` for each."""
-        handle = self.new_handle()
-        self.taps[handle] = Tap(self.namespaces, header["namespaces"], header["buffer_bytes"])
-        return {"handle": handle}
+        return self.open(Tap(self.namespaces, header["namespaces"], header["buffer_bytes"]))
 
     def op_tap_mark(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """Give what a tap has seen; when that is all, send the body as a sentinel in every tapped namespace.
 
         Where not all fits into the answer, none is ``sent``, and the caller asks again.
         """
-        tap = self.taps[header["handle"]]
+        tap = self.handle(header, Tap)
         records, more, sent = tap.mark(body)
         return {"more": more, "sent": sent, "drops": tap.drops, "unmarked": sorted(tap.unmarked)}, records
 
     def op_tap_read(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """Give what a tap has seen, the drops of each namespace so far, and where the sentinel has not been seen."""
-        tap = self.taps[header["handle"]]
+        tap = self.handle(header, Tap)
         records, more = tap.read()
         return {"more": more, "drops": tap.drops, "unmarked": sorted(tap.unmarked)}, records
 
     def op_watch_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Watch ``namespaces`` for changes of what a node's state is made of."""
-        handle = self.new_handle()
-        self.watches[handle] = Watch(self.namespaces, header["namespaces"])
-        return {"handle": handle}
+        return self.open(Watch(self.namespaces, header["namespaces"]))
 
     def op_watch_read(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Give the places, in the list of namespaces, of those with news since the last time, by their kind."""
-        return {**self.watches[header["handle"]].news()}
+        return {**self.handle(header, Watch).news()}
 
     def op_close(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Close a tap, a watch, an echo or a sender."""
-        handle = header["handle"]
-        closable: tuple[dict[int, Any], ...] = (self.senders, self.taps, self.watches)
-        for kind in closable:
-            if handle in kind:
-                kind.pop(handle).close()
-                return {}
-        if handle in self.echoes:
-            self.selector.unregister(self.echoes[handle])
-            self.echoes.pop(handle).close()
-        else:
-            raise KeyError(f"no such handle: {handle!r}")
+        """Close what a handle was given to."""
+        self.handle(header, object).close()
+        del self.opened[header["handle"]]
         return {}
 
     def op_exec(self, header: dict[str, Any], body: bytes) -> None:
@@ -346,8 +349,10 @@ class Agent:
         self.commands.start(header["id"], ns, header["argv"], body, timeout_s, terminal)
 
     def op_end(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Kill the command of request ``to`` with all that it started; False where it has ended before."""
-        return {"killed": self.commands.end(header["to"])}
+        """Kill the command of request ``to`` with all that it started, where it has not ended before."""
+        if child := self.commands.children.get(header["to"]):
+            child.kill()
+        return {}
 
     def op_input(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Type the body into the command of request ``to``."""

@@ -1,88 +1,86 @@
-"""Policy rules, permanent neighbours and forwarding entries in a kernel's dumps, in the words of ip and bridge.
+"""What decides about packets beside links, addresses and main routes, read from a kernel's dumps.
 
-What the kernel learns and ages is left out, and so is what it makes by itself for the devices that are there.
+Policy rules, permanent neighbours, forwarding entries, queueing disciplines, filters and nftables' tables, in the words
+of ip, bridge, tc and nft. What the kernel learns and ages is left out, and so is what it makes by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
-from typing import Any
+import hashlib
+import struct
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 
-from topology.kernels.rtnl.dumps import parsed
+from topology.kernels.rtnl import messages as nl
+from topology.kernels.rtnl.dumps import NUD_NOARP, NUD_PERMANENT, Request
 from topology.state import DEFAULT_RULES, Entry
 
-NUD_NOARP, NUD_PERMANENT, NTF_SELF = 0x40, 0x80, 0x02
+NTF_SELF, NTF_STICKY = 0x02, 0x40
 """linux/neighbour.h; a bridge says NOARP of a static entry, PERMANENT of one that is the node's own (br_fdb.c)."""
-NTF_STICKY = 0x40
-FIB_RULE_INVERT = 2
-NOT_SUPPRESSED = 0xFFFFFFFF
+FIB_RULE_INVERT, GOTO, NOT_SUPPRESSED = 2, 2, 0xFFFFFFFF
 ACTIONS = {3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 TABLES = {253: "default", 254: "main", 255: "local"}
 """linux/fib_rules.h and rtnetlink.h, in the words of ip-rule(8)."""
-GOTO = 2
 VERSIONS = {2: 4, 10: 6}
 """AF_INET and AF_INET6; multicast routing has rules under families of its own."""
+TC_H_ROOT, TC_H_INGRESS, INGRESS, EGRESS = 0xFFFFFFFF, 0xFFFFFFF1, 0xFFFFFFF2, 0xFFFFFFF3
+"""linux/pkt_sched.h: where qdiscs hang, and the two places for filters at ingress and clsact."""
+WITHOUT_FILTERS = frozenset(("noqueue", "pfifo_fast", "pfifo", "bfifo", "mq", "netem", "tbf"))
+WITHOUT_COUNTERS = frozenset(("netem", "tbf"))
+"""Only their options are compared: htb, for one, counts packets in its own (htb_dump, net/sched/sch_htb.c)."""
+PROTOCOLS = {0x0003: "all", 0x0800: "ip", 0x0806: "arp", 0x86DD: "ipv6", 0x8100: "802.1q"}
+"""EtherTypes as tc(8) writes them (linux/if_ether.h)."""
+FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
+"""linux/netfilter.h, as nft(8) writes them."""
+NF_DROP = 0
+DOCKERS_RESOLVER = bytes((127, 0, 0, 11))
 
 
-def rules(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
+def rules(dump: bytes) -> Iterator[Entry]:
     """Every policy rule; where a kernel has none of a version, it does what the default ones say."""
     found: dict[int, list[Entry]] = {4: [], 6: []}
-    for message in parsed(dump, "RTM_NEWRULE"):
-        if (version := VERSIONS.get(message["family"])) is not None:
-            words = f"pref {message.get('FRA_PRIORITY') or 0} {' '.join(_rule(message))}"
+    for rule in nl.parsed(nl.RULE, dump):
+        if (version := VERSIONS.get(rule["family"])) is not None:
+            words = f"pref {rule.get('priority', 0)} {' '.join(_rule(rule))}"
             found[version].append(Entry("ip -6 rule" if version == 6 else "ip rule", None, words, words))
     for version, entries in found.items():
         yield from entries or DEFAULT_RULES[version]
 
 
-def _rule(message: Any) -> Iterator[str]:
+def _rule(rule: nl.Message) -> Iterator[str]:
     """What follows the preference, in the order of ip-rule(8)."""
-    if message["flags"] & FIB_RULE_INVERT:
+    if rule["flags"] & FIB_RULE_INVERT:
         yield "not"
-    source, target = message.get("FRA_SRC"), message.get("FRA_DST")
-    yield f"from {source}/{message['src_len']}" if source else "from all"
-    if target:
-        yield f"to {target}/{message['dst_len']}"
-    if message["tos"]:
-        yield f"tos {message['tos']:#x}"
-    if mark := message.get("FRA_FWMARK"):
-        yield f"fwmark {mark:#x}/{message.get('FRA_FWMASK') or 0xFFFFFFFF:#x}"
-    for word, name in _RULE_WORDS.items():
-        if (value := message.get(name)) not in (None, ""):
-            yield f"{word} {str(value).replace(':', '-')}"
-    yield _action(message)
-    if (shortest := message.get("FRA_SUPPRESS_PREFIXLEN")) not in (None, NOT_SUPPRESSED):
+    yield f"from {rule['from']}/{rule['src_len']}" if "from" in rule else "from all"
+    if "to" in rule:
+        yield f"to {rule['to']}/{rule['dst_len']}"
+    if rule["tos"]:
+        yield f"tos {rule['tos']:#x}"
+    if mark := rule.get("mark"):
+        yield f"fwmark {mark:#x}/{rule.get('mask') or 0xFFFFFFFF:#x}"
+    for word in ("iif", "oif", "uidrange", "ipproto", "sport", "dport", "tun_id"):
+        if word in rule:
+            yield f"{word} {rule[word]}"
+    yield _action(rule)
+    if (shortest := rule.get("suppress_prefixlength", NOT_SUPPRESSED)) != NOT_SUPPRESSED:
         yield f"suppress_prefixlength {shortest}"
 
 
-_RULE_WORDS: Mapping[str, str] = {
-    "iif": "FRA_IIFNAME",
-    "oif": "FRA_OIFNAME",
-    "uidrange": "FRA_UID_RANGE",
-    "ipproto": "FRA_IP_PROTO",
-    "sport": "FRA_SPORT_RANGE",
-    "dport": "FRA_DPORT_RANGE",
-    "tun_id": "FRA_TUN_ID",
-}
-
-
-def _action(message: Any) -> str:
-    table = message.get("FRA_TABLE") or message["table"]
-    if message.get("FRA_L3MDEV"):
+def _action(rule: nl.Message) -> str:
+    if rule.get("l3mdev"):
         return "l3mdev"
-    if message["action"] == GOTO:
-        return f"goto {message.get('FRA_GOTO')}"
-    return str(ACTIONS.get(message["action"], f"lookup {TABLES.get(table, table)}"))
+    if rule["action"] == GOTO:
+        return f"goto {rule.get('goto')}"
+    return ACTIONS.get(rule["action"]) or f"lookup {TABLES.get(rule['table'], rule['table'])}"
 
 
 def neighbours(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
     """Every permanent neighbour (ip-neighbour(8))."""
-    for message in parsed(dump, "RTM_NEWNEIGH"):
-        device = names.get(message["ifindex"])
-        if message["state"] & NUD_PERMANENT and message["family"] in VERSIONS and device:
-            address, mac = message.get("NDA_DST"), message.get("NDA_LLADDR")
-            words = f"{address} lladdr {mac} dev {device} nud permanent"
-            yield Entry("ip neigh", device, words, f"{address} dev {device}")
+    for known in nl.parsed(nl.NEIGHBOUR, dump):
+        device = names.get(known["index"])
+        if known["state"] & NUD_PERMANENT and known["family"] in VERSIONS and device:
+            place = f"{known.get('dst')} dev {device}"
+            words = f"{known.get('dst')} lladdr {known.get('mac')} dev {device} nud permanent"
+            yield Entry("ip neigh", device, words, place)
 
 
 def forwarding(dump: bytes, names: Mapping[int, str], own: Set[str]) -> Iterator[Entry]:
@@ -91,12 +89,12 @@ def forwarding(dump: bytes, names: Mapping[int, str], own: Set[str]) -> Iterator
     The kernel's own are left out: groups that a device listens to, and ``own``, the MACs of the node's devices.
     """
     found = {}
-    for message in parsed(dump, "RTM_NEWNEIGH"):
-        mac, device = message.get("NDA_LLADDR"), names.get(message["ifindex"])
-        kept = message["state"] & (NUD_PERMANENT | NUD_NOARP) and mac and device
+    for known in nl.parsed(nl.NEIGHBOUR, dump):
+        mac, device = known.get("mac", ""), names.get(known["index"])
+        kept = known["state"] & (NUD_PERMANENT | NUD_NOARP) and mac and device
         if kept and mac not in own and not int(mac[:2], 16) & 1:
-            place = f"{mac} dev {device}{_ends(message, names)}{_owner(message)}"
-            found[place, message.get("NDA_VLAN")] = Entry("bridge fdb", device, f"{place} {_state(message)}", place)
+            place = f"{mac} dev {device}{_ends(known, names)}{_owner(known)}"
+            found[place, known.get("vlan")] = Entry("bridge fdb", device, f"{place} {_kept_as(known)}", place)
     for (place, vlan), entry in found.items():
         # A bridge keeps a copy in each of a port's VLANs of what was added to no VLAN in particular.
         if vlan is None:
@@ -105,19 +103,87 @@ def forwarding(dump: bytes, names: Mapping[int, str], own: Set[str]) -> Iterator
             yield Entry("bridge fdb", entry.device, f"{entry.words} vlan {vlan}", f"{place} vlan {vlan}")
 
 
-def _ends(message: Any, names: Mapping[int, str]) -> str:
-    """Where a VXLAN device sends to."""
-    ends = {word: message.get(name) for word, name in (("dst", "NDA_DST"), ("port", "NDA_PORT"), ("vni", "NDA_VNI"))}
-    ends["via"] = names.get(message.get("NDA_IFINDEX"))
+def _ends(known: nl.Message, names: Mapping[int, str]) -> str:
+    ends = {word: known.get(word) for word in ("dst", "port", "vni")} | {"via": names.get(known.get("via", 0))}
     return "".join(f" {word} {value}" for word, value in ends.items() if value is not None)
 
 
-def _owner(message: Any) -> str:
+def _owner(known: nl.Message) -> str:
     """Whose table it is in: the device's own, or that of the bridge that the device is a port of."""
-    of_bridge = message.get("NDA_MASTER") not in (None, message["ifindex"])
-    return " master" if of_bridge and not message["flags"] & NTF_SELF else " self"
+    of_bridge = known.get("master", known["index"]) != known["index"]
+    return " master" if of_bridge and not known["flags"] & NTF_SELF else " self"
 
 
-def _state(message: Any) -> str:
-    sticky = " sticky" if message["flags"] & NTF_STICKY else ""
-    return ("permanent" if message["state"] & NUD_PERMANENT else "static") + sticky
+def _kept_as(known: nl.Message) -> str:
+    sticky = " sticky" if known["flags"] & NTF_STICKY else ""
+    return ("permanent" if known["state"] & NUD_PERMANENT else "static") + sticky
+
+
+def _made(dump: bytes) -> Iterator[nl.Message]:
+    """The qdiscs that were added: what a kernel attaches by itself has no handle (qdisc_create_dflt)."""
+    return (qdisc for qdisc in nl.parsed(nl.QDISC, dump) if qdisc["handle"])
+
+
+def qdiscs(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
+    """Every queueing discipline that is not the kernel's default."""
+    for qdisc in _made(dump):
+        device, kind, parent = names.get(qdisc["index"]), qdisc["kind"], qdisc["parent"]
+        at = {TC_H_INGRESS: kind, TC_H_ROOT: "root"}.get(parent, f"parent {_handle(parent)}")
+        place = f"dev {device} {at}"
+        words = place if at == kind else f"{place} {kind}"
+        if kind in WITHOUT_COUNTERS:
+            words += f" options {hashlib.sha256(qdisc.get('options', b'')).hexdigest()[:8]}"
+        yield Entry("tc qdisc", device, words, place)
+
+
+def _handle(number: int) -> str:
+    minor = number & 0xFFFF
+    return f"{number >> 16:x}:{minor:x}" if minor else f"{number >> 16:x}:"
+
+
+def filter_requests(dump: bytes) -> Iterator[Request]:
+    """The requests to a node with these qdiscs for its filters, wherever some may be."""
+    for qdisc in _made(dump):
+        if qdisc["parent"] == TC_H_INGRESS:
+            yield _filter_request(qdisc["index"], INGRESS)
+            if qdisc["kind"] == "clsact":
+                yield _filter_request(qdisc["index"], EGRESS)
+        elif qdisc["kind"] not in WITHOUT_FILTERS:
+            yield _filter_request(qdisc["index"], qdisc["handle"])
+
+
+def _filter_request(index: int, parent: int) -> Request:
+    return Request("filters", nl.FILTER.request(index=index, parent=parent))
+
+
+def filters(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
+    """Every filter, once for all that it matches: the kernel reports its counters together with those matches."""
+    for known in nl.parsed(nl.FILTER, dump):
+        device, parent = names.get(known["index"]), known["parent"]
+        (protocol,) = struct.unpack("!H", struct.pack("=H", known["info"] & 0xFFFF))
+        at = {INGRESS: "ingress", EGRESS: "egress"}.get(parent, f"parent {_handle(parent)}")
+        match = f"protocol {PROTOCOLS.get(protocol, hex(protocol))} pref {known['info'] >> 16}"
+        place = f"dev {device} {at} {match}"
+        yield Entry("tc filter", device, f"{place} {known['kind']}", place)
+
+
+def firewall(dump: bytes, acting: Collection[tuple[int, str]]) -> Iterator[Entry]:
+    """Every table of nftables; ``acting`` are the families and names of those that can do something to a packet."""
+    for table in nl.parsed(nl.NFT_TABLE, dump):
+        family, name = table["family"], table["name"]
+        words = f"table {FAMILIES.get(family, family)} {name}"
+        yield Entry("nft", None, words, words, idle=(family, name) not in acting)
+
+
+def acting_tables(chains: Iterable[bytes], rules: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """The family and name of every table with a chain whose policy is to drop, or with a rule.
+
+    Rules of a table ``nat`` for 127.0.0.11 are left out: docker's resolver in a container, which nothing else meets.
+    """
+    for chain in (chain for dump in chains for chain in nl.parsed(nl.NFT_CHAIN, dump)):
+        if chain.get("policy") == NF_DROP:
+            yield chain["family"], chain["name"]
+    for kind, _, _, payload in (message for dump in rules for message in nl.messages(dump)):
+        rule = nl.NFT_RULE.read(payload) if kind == nl.NFT_RULE.kind else {}
+        if rule and not (rule["name"] == "nat" and DOCKERS_RESOLVER in payload):
+            yield rule["family"], rule["name"]

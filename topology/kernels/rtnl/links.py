@@ -1,187 +1,145 @@
-"""What a dump of links says: devices with their kinds and parameters, and the sysctls that come with them."""
+"""Devices in a dump of links: a node's own with their parameters and sysctls, and the ends of veth pairs."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Mapping
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, TypeAlias
 
-from topology.kernels.rtnl.dumps import parsed
-from topology.model import AGEING, USER_HZ
-from topology.plan import GRE_KEY, INHERIT_TOS, INNER_TCLASS
-from topology.state import FALLBACK_DEVICES, LinkState, sysctl_of
+from topology.kernels.rtnl import messages as nl
+from topology.kernels.rtnl.dumps import check_whole
+from topology.state import LinkState, parameters, sysctl_of
 
-IFF_UP = 1
-VLAN_PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
-"""EtherTypes of tags, in the words of ip-link(8)."""
-IFF_NOARP = 0x80
-"""linux/if.h: the device resolves no addresses."""
+IFF_UP, IFF_RUNNING, IFF_NOARP = 1, 0x40, 0x80
+"""linux/if.h; a running device is up and has a carrier, and one with NOARP resolves no addresses."""
 RESOLVES = frozenset(("veth", "bridge", "vlan", "vxlan", "geneve", "gretap", "ip6gretap"))
 """The kinds of links that resolve addresses unless that is switched off."""
-IFF_RUNNING = 0x40
-"""linux/if.h: the device is up and has a carrier."""
-DISABLED = 0
+DISABLED, FORWARDING = 0, 3
 PORT_STATES = {DISABLED: "disabled", 1: "listening", 2: "learning", 4: "blocking"}
 """The states in which a port forwards nothing (linux/if_bridge.h)."""
-PORT_FLAGS: Mapping[str, tuple[str, bool]] = {
-    "hairpin": ("IFLA_BRPORT_MODE", False),
-    "guard": ("IFLA_BRPORT_GUARD", False),
-    "learning": ("IFLA_BRPORT_LEARNING", True),
-    "flood": ("IFLA_BRPORT_UNICAST_FLOOD", True),
-    "mcast_flood": ("IFLA_BRPORT_MCAST_FLOOD", True),
-    "bcast_flood": ("IFLA_BRPORT_BCAST_FLOOD", True),
-    "neigh_suppress": ("IFLA_BRPORT_NEIGH_SUPPRESS", False),
-    "isolated": ("IFLA_BRPORT_ISOLATED", False),
-    "locked": ("IFLA_BRPORT_LOCKED", False),
+ON_BY_DEFAULT = frozenset(("learning", "flood", "mcast_flood", "bcast_flood"))
+"""The settings that are on for a new port of a bridge (new_nbp, net/bridge/br_if.c)."""
+SETTINGS: Mapping[int, Mapping[str, int]] = {
+    4: {
+        "forwarding": 0,
+        "rp_filter": 7,
+        "proxy_arp": 2,
+        "accept_local": 22,
+        "accept_redirects": 3,
+        "send_redirects": 5,
+        "route_localnet": 25,
+        "arp_announce": 17,
+        "arp_ignore": 18,
+        "promote_secondaries": 19,
+    },
+    6: {
+        "forwarding": 0,
+        "disable_ipv6": 26,
+        "hop_limit": 1,
+        "accept_ra": 3,
+        "accept_redirects": 4,
+        "proxy_ndp": 22,
+    },
 }
-"""The flags of a bridge's port, by bridge(8)'s words: the attribute (linux/if_link.h) and the value of a new port."""
-GRE_CSUM, GRE_SEQ = 0x8000, 0x1000
-"""Of the flags of a GRE header, as GRE_KEY (linux/if_tunnel.h)."""
-READ_BEFORE = 4096
-"""Answers that are remembered with what they say: nothing is decoded again that has not changed."""
-SETTINGS: Mapping[int, tuple[str, ...]] = {
-    4: (
-        "forwarding",
-        "rp_filter",
-        "proxy_arp",
-        "accept_local",
-        "accept_redirects",
-        "send_redirects",
-        "route_localnet",
-        "arp_announce",
-        "arp_ignore",
-        "promote_secondaries",
-    ),
-    6: ("forwarding", "disable_ipv6", "hop_limit", "accept_ra", "accept_redirects", "proxy_ndp"),
-}
-"""The sysctls that a link's message holds, by IP version (IFLA_INET_CONF and IFLA_INET6_CONF, linux/if_link.h)."""
-Names: TypeAlias = tuple[tuple[int, str], ...]
-"""A node's devices: index and name of each."""
+"""The sysctls that a link's message holds, by IP version, with their places in its array (linux/ip.h, ipv6.h)."""
+NETNSA_FD = 3
+"""linux/net_namespace.h"""
+TUNNELS = ("vxlan", "geneve")
+"""The kinds of links that listen at a UDP port."""
 
 
-@dataclass(frozen=True)
-class Devices:
-    """The contents of a dump of links: every device's name, and of the fabric's own their MACs, state and sysctls."""
-
-    names: Names
-    macs: frozenset[str]
-    links: tuple[LinkState, ...]
-    sysctls: tuple[tuple[str, str], ...]
-
-
-@lru_cache(maxsize=READ_BEFORE)
-def devices(answer: bytes) -> Devices:
-    """What a dump of links says; the one before said the same, more often than not."""
-    found = list(parsed(answer, "RTM_NEWLINK"))
-    names = {m["index"]: m.get("IFLA_IFNAME") for m in found}
-    own = [m for m in found if names[m["index"]] not in FALLBACK_DEVICES]
-    links = [_link_state(m, names) for m in own]
-    return Devices(
-        tuple(names.items()),
-        frozenset(link.mac for link in links if link.mac),
-        tuple(links),
-        tuple(setting for m in own for setting in _settings(m)),
-    )
-
-
-def _link_state(message: Any, names: Mapping[int, str]) -> LinkState:
-    info = message.get("IFLA_LINKINFO")
-    kind = info.get("IFLA_INFO_KIND") if info else None
-    data = info.get("IFLA_INFO_DATA") if info else None
+def link_state(link: nl.Message, names: Mapping[int, str]) -> LinkState:
+    """A device's state, without what is not part of it."""
+    info = link.get("info", {})
+    kind, known = info.get("kind", ""), dict(info.get("data", {}))
+    if "link" in known or kind == "vlan":
+        known["link"] = names.get(known.get("link") or link.get("link", 0))
     return LinkState(
-        name=message.get("IFLA_IFNAME"),
+        name=link["name"],
         kind=kind or "physical",
-        up=bool(message["flags"] & IFF_UP),
-        mac=message.get("IFLA_ADDRESS"),
-        mtu=message.get("IFLA_MTU"),
-        master=names.get(message.get("IFLA_MASTER")),
-        parameters=tuple(sorted(_parameters(kind, data, names, message.get("IFLA_LINK")))) if data else (),
-        arp=kind not in RESOLVES or not message["flags"] & IFF_NOARP,
-        port=tuple(_port(info.get("IFLA_INFO_SLAVE_DATA"), message["flags"])) if _is_bridge_port(info) else (),
+        up=bool(link["flags"] & IFF_UP),
+        mac=link.get("mac"),
+        mtu=link.get("mtu"),
+        master=names.get(link.get("master", 0)),
+        parameters=parameters(kind, known) if known else (),
+        arp=kind not in RESOLVES or not link["flags"] & IFF_NOARP,
+        port=tuple(_port(info.get("port", {}), link["flags"])),
     )
 
 
-def _is_bridge_port(info: Any) -> bool:
-    return bool(info) and info.get("IFLA_INFO_SLAVE_KIND") == "bridge"
-
-
-def _port(data: Any, flags: int) -> Iterator[tuple[str, str]]:
+def _port(known: Mapping[str, int], flags: int) -> Iterator[tuple[str, str]]:
     """Yield what differs from a new port of a bridge, in the words of bridge(8).
 
     A port whose link is down is disabled by itself (br_port_carrier_check), which its link shows.
     """
-    state = data.get("IFLA_BRPORT_STATE") if data else None
+    state = known.get("state", FORWARDING)
     if state in PORT_STATES and (state != DISABLED or flags & IFF_RUNNING):
         yield "state", PORT_STATES[state]
-    for word, (attribute, default) in PORT_FLAGS.items():
-        value = data.get(attribute) if data else None
-        if value is not None and bool(value) != default:
+    for word, value in known.items():
+        if word != "state" and bool(value) != (word in ON_BY_DEFAULT):
             yield word, "on" if value else "off"
 
 
-def _parameters(kind: str | None, data: Any, names: Mapping[int, str], link: int) -> Iterator[tuple[str, str]]:
-    if kind == "vlan":
-        yield "id", str(data.get("IFLA_VLAN_ID"))
-        protocol = data.get("IFLA_VLAN_PROTOCOL")
-        yield "protocol", VLAN_PROTOCOLS.get(protocol, str(protocol))
-        yield "dev", names.get(link, "none")
-    if kind == "vxlan":
-        yield "vni", str(data.get("IFLA_VXLAN_ID"))
-        yield "local", str(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6") or "none")
-        yield "remote", str(data.get("IFLA_VXLAN_GROUP") or data.get("IFLA_VXLAN_GROUP6") or "none")
-        yield "dstport", str(data.get("IFLA_VXLAN_PORT"))
-        yield "dev", names.get(data.get("IFLA_VXLAN_LINK"), "none")
-        yield "ttl", str(data.get("IFLA_VXLAN_TTL") or "auto")
-        if data.get("IFLA_VXLAN_LEARNING") == 0:
-            yield "learning", "off"
-        yield from _ageing(data.get("IFLA_VXLAN_AGEING"), 1)
-    if kind == "bridge":
-        yield from _ageing(data.get("IFLA_BR_AGEING_TIME"), USER_HZ)
-        for word, attribute in (("stp", "IFLA_BR_STP_STATE"), ("vlan_filtering", "IFLA_BR_VLAN_FILTERING")):
-            if data.get(attribute):
-                yield word, "on"
-    if kind == "geneve":
-        yield "vni", str(data.get("IFLA_GENEVE_ID"))
-        yield "remote", str(data.get("IFLA_GENEVE_REMOTE") or data.get("IFLA_GENEVE_REMOTE6") or "none")
-        yield "dstport", str(data.get("IFLA_GENEVE_PORT"))
-        yield "ttl", str(data.get("IFLA_GENEVE_TTL") or "auto")
-        yield "tos", str(data.get("IFLA_GENEVE_TOS") or 0)
-    if kind in ("gre", "ip6gre"):
-        yield from _gre(kind == "ip6gre", data)
-
-
-def _gre(six: bool, data: Any) -> Iterator[tuple[str, str]]:
-    """A GRE device's parameters; IPv6's flags are in network byte order, and its TOS is part of the flow label."""
-    prefix = "IFLA_IP6GRE_" if six else "IFLA_GRE_"
-    flags, sent = (int(data.get(prefix + name) or 0) for name in ("IFLAGS", "OFLAGS"))
-    flags, sent = (socket.ntohs(flags), socket.ntohs(sent)) if six else (flags, sent)
-    yield "local", str(data.get(prefix + "LOCAL"))
-    yield "remote", str(data.get(prefix + "REMOTE"))
-    yield "ttl", str(data.get(prefix + "TTL") or "inherit")
-    tos = int(data.get(prefix + "FLOWINFO") or 0) >> 20 & 0xFF if six else data.get(prefix + "TOS") or 0
-    inherits = int(data.get(prefix + "FLAGS") or 0) & INNER_TCLASS if six else tos == INHERIT_TOS
-    yield "tos", "inherit" if inherits else str(tos)
-    for word, bit, value in (("key", GRE_KEY, "KEY"), ("csum", GRE_CSUM, ""), ("seq", GRE_SEQ, "")):
-        received, told = (
-            str(data.get(f"{prefix}{side}{value}")) if set_ & bit and value else "yes" if set_ & bit else "none"
-            for side, set_ in (("I", flags), ("O", sent))
-        )
-        yield word, received if received == told else f"{received} in, {told} out"
-
-
-def _ageing(ticks: int | None, per_second: int) -> Iterator[tuple[str, str]]:
-    """For how many seconds a device knows a MAC, where that is not the kernel's default."""
-    if ticks is not None and ticks != AGEING * per_second:
-        yield "ageing", f"{ticks / per_second:g}"
-
-
-def _settings(message: Any) -> Iterator[tuple[str, str]]:
+def settings(link: nl.Message) -> Iterator[tuple[str, str]]:
     """The sysctls of a device, which come with its link."""
-    families = message.get("IFLA_AF_SPEC")
-    four, six = (families.get("AF_INET"), families.get("AF_INET6")) if families else (None, None)
-    for version, values in ((4, four), (6, six.get("IFLA_INET6_CONF") if six else None)):
-        for name in SETTINGS[version]:
-            if values and name in values:
-                yield sysctl_of(version, message.get("IFLA_IFNAME"), name), str(values[name])
+    for version, values in link.get("settings", {}).items():
+        for name, place in SETTINGS[version].items():
+            if place < len(values):
+                yield sysctl_of(version, link["name"], name), str(values[place])
+
+
+@dataclass(frozen=True)
+class LinkEnd:
+    """One device: its index, and of a veth whose peer is in another namespace the peer's index there.
+
+    ``netnsid`` is this namespace's own number for that other one.
+    """
+
+    name: str
+    index: int
+    up: bool
+    kind: str = ""
+    peer: int | None = None
+    netnsid: int | None = None
+    port: int | None = None
+    """Of a VXLAN or Geneve device the UDP port at which it listens."""
+
+
+def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozenset[int]]:
+    """The UDP ports at which the devices of all nodes listen, by their kind."""
+    devices = [end for known in ends.values() for end in known]
+    return {kind: frozenset(end.port for end in devices if end.kind == kind and end.port) for kind in TUNNELS}
+
+
+def read_ends(node: str, dump: bytes) -> Sequence[LinkEnd]:
+    """Every device of a namespace; NetlinkError where the dump is broken off or is not what a kernel says."""
+    check_whole(node, "links", dump)
+    with nl.readable(node):
+        return [_end(link) for link in nl.parsed(nl.LINK, dump)]
+
+
+def _end(link: nl.Message) -> LinkEnd:
+    info = link.get("info", {})
+    kind = info.get("kind", "")
+    netnsid = link.get("netnsid") if kind == "veth" else None
+    return LinkEnd(
+        name=link["name"],
+        index=link["index"],
+        up=bool(link["flags"] & IFF_UP),
+        kind=kind,
+        peer=None if netnsid is None else link["link"],
+        netnsid=netnsid,
+        port=info["data"].get("port") if kind in TUNNELS else None,
+    )
+
+
+def netnsid_request(descriptor: int) -> bytes:
+    """Asks a namespace for its own number of another, whose descriptor the agent holds."""
+    return nl.NAMESPACE.request(nl.packed_attribute(NETNSA_FD, struct.pack("=I", descriptor)), nl.ACK_FLAGS)
+
+
+def read_netnsid(dump: bytes) -> int | None:
+    """The number; None where the namespace has none for that other (NETNSA_NSID_NOT_ASSIGNED, -1), or does not say."""
+    with nl.readable("agent"):
+        found = [message.get("number", -1) for message in nl.parsed(nl.NAMESPACE, dump)]
+    return int(found[0]) if found and found[0] >= 0 else None

@@ -1,19 +1,25 @@
-"""What the kernel's dumps say of a node, as a NodeState (rtnetlink(7))."""
+"""A node's state, read from the kernel's dumps (rtnetlink(7))."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from ipaddress import ip_address, ip_interface, ip_network
-from typing import Any
 
-from topology.errors import NetlinkError
-from topology.kernels.rtnl.dumps import MUST_ANSWER, UNREADABLE, Request, check_whole, parsed, state_requests
-from topology.kernels.rtnl.entries import TABLES, forwarding, neighbours, rules
-from topology.kernels.rtnl.lean import lean
-from topology.kernels.rtnl.links import READ_BEFORE, Names, devices
-from topology.kernels.rtnl.traffic import acting_tables, filter_requests, filters, firewall, qdiscs
+from topology.kernels.rtnl import messages as nl
+from topology.kernels.rtnl.dumps import Request, check_whole
+from topology.kernels.rtnl.entries import (
+    TABLES,
+    acting_tables,
+    filter_requests,
+    filters,
+    firewall,
+    forwarding,
+    neighbours,
+    qdiscs,
+    rules,
+)
+from topology.kernels.rtnl.links import link_state, settings
 from topology.model import Interface
 from topology.state import FALLBACK_DEVICES, Entry, NodeState, RouteState
 
@@ -23,132 +29,89 @@ ROUTE_KINDS = {**FORWARDING_KINDS, 2: "local", 3: "broadcast", 4: "anycast", 5: 
 """linux/rtnetlink.h; cloned routes are the cache of a dump, not the table."""
 
 
-class Readout:
-    """One node's answers to ``state_requests``; what they show decides what else is to be asked."""
-
-    def __init__(self, node: str, answers: Sequence[bytes]) -> None:
-        """NetlinkError where an answer was refused or broken off."""
-        self.node = node
-        whole = dict(zip((request.what for request in state_requests()), answers, strict=True))
-        for what, answer in whole.items():
-            check_whole(node, what, answer, what not in MUST_ANSWER)
-        self._answers = {what: lean(what, answer) for what, answer in whole.items()}
-
-    def further_requests(self) -> list[Request]:
-        """The filters, where there may be any; NetlinkError where that cannot be read."""
-        try:
-            return filter_requests(self._answers["qdiscs"])
-        except UNREADABLE as error:
-            raise self._unreadable(error) from error
-
-    def state(self, further: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
-        """The node's state, with the answers to what else was asked, by what; NetlinkError where it is unreadable."""
-        for what, answers in further.items():
-            for answer in answers:
-                check_whole(self.node, what, answer, what not in MUST_ANSWER)
-        try:
-            return self._state(further, sysctls)
-        except UNREADABLE as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> NetlinkError:
-        seen = f"{type(error).__name__}: {str(error)[:200]}"
-        return NetlinkError(f"{self.node} - netlink dump - expected a kernel's words - seen {seen}")
-
-    def _state(self, further: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
-        first = self._answers
-        acting = frozenset(acting_tables((*further.get("chains", ()), *further.get("nft rules", ()))))
-        found = devices(first["links"])
-        entries = frozenset[Entry]().union(
-            *(_read(kind, first[what], found.names) for what, kind in ENTRIES),
-            _kept_forwarding(first["forwarding"], found.names, found.macs),
-            *(_read("filters", answer, found.names) for answer in further.get("filters", ())),
-            frozenset(entry for answer in further.get("tables", ()) for entry in firewall(answer, acting)),
-        )
-        return NodeState(
-            self.node,
-            {link.name: link for link in found.links},
-            _read("addresses", first["addresses"], found.names),
-            _read("routes", first["routes"], found.names),
-            entries,
-            {**sysctls, **dict(found.sysctls)},
-        )
+def further_requests(node: str, answers: Mapping[str, Sequence[bytes]]) -> list[Request]:
+    """The requests for a node's filters, where there may be any; ``answers`` are those to ``STATE_REQUESTS``."""
+    with nl.readable(node):
+        return list(filter_requests(answers["qdiscs"][0]))
 
 
-@lru_cache(maxsize=READ_BEFORE)
-def _read(kind: str, answer: bytes, names: Names) -> frozenset[Any]:
-    """What an answer says; most of them are those of the reading before, and of other nodes, to the byte."""
-    return frozenset(READERS[kind](answer, dict(names)))
+def read_state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
+    """The state of a node by all answers to each kind of request; NetlinkError where one cannot be read."""
+    for what, dumps in answers.items():
+        for dump in dumps:
+            check_whole(node, what, dump)
+    with nl.readable(node):
+        return _state(node, answers, sysctls)
 
 
-@lru_cache(maxsize=READ_BEFORE)
-def _kept_forwarding(answer: bytes, names: Names, own: frozenset[str]) -> frozenset[Entry]:
-    """What an answer says of forwarding entries, for the same reason."""
-    return frozenset(forwarding(answer, dict(names), own))
+def _state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
+    links = [link for dump in answers["links"] for link in nl.parsed(nl.LINK, dump)]
+    names: Mapping[int, str] = {link["index"]: link["name"] for link in links}
+    own = [link for link in links if link["name"] not in FALLBACK_DEVICES]
+    states = {link["name"]: link_state(link, names) for link in own}
+    routes, other_routes = set[RouteState](), set[Entry]()
+    for route in (route for dump in answers["routes"] for route in nl.parsed(nl.ROUTE, dump)):
+        routes.update(_main_route(route, names))
+        other_routes.update(_other_route(route, names))
+    return NodeState(
+        node,
+        states,
+        frozenset(found for dump in answers["addresses"] for found in _addresses(dump, names)),
+        frozenset(routes),
+        frozenset(other_routes | set(_entries(answers, names, {link.mac for link in states.values() if link.mac}))),
+        {**sysctls, **{key: value for link in own for key, value in settings(link)}},
+    )
 
 
-def _addresses(data: bytes, names: Mapping[int, str]) -> Iterator[tuple[str, Interface]]:
-    for message in parsed(data, "RTM_NEWADDR"):
-        if message["index"] not in names:
-            continue
-        address = message.get("IFA_LOCAL") or message.get("IFA_ADDRESS")
-        interface = ip_interface(f"{address}/{message['prefixlen']}")
-        own = names[message["index"]] not in FALLBACK_DEVICES - {"lo"}
-        if own and not (interface.ip.is_link_local or interface.ip.is_loopback):
-            yield names[message["index"]], interface
+def _entries(answers: Mapping[str, Sequence[bytes]], names: Mapping[int, str], macs: set[str]) -> Iterator[Entry]:
+    acting = set(acting_tables(answers.get("chains", ()), answers.get("nft rules", ())))
+    readers: Mapping[str, Callable[[bytes], Iterable[Entry]]] = {
+        "rules": rules,
+        "neighbours": lambda dump: neighbours(dump, names),
+        "forwarding": lambda dump: forwarding(dump, names, macs),
+        "qdiscs": lambda dump: qdiscs(dump, names),
+        "filters": lambda dump: filters(dump, names),
+        "tables": lambda dump: firewall(dump, acting),
+    }
+    for what, read in readers.items():
+        for dump in answers.get(what, ()):
+            yield from read(dump)
 
 
-def _routes(data: bytes, names: Mapping[int, str]) -> Iterator[RouteState]:
-    """The main table, as far as it forwards or refuses."""
-    for message in parsed(data, "RTM_NEWROUTE"):
-        if _table(message) == RT_TABLE_MAIN and message["type"] in FORWARDING_KINDS:
-            yield from _route_states(message, names)
+def _addresses(dump: bytes, names: Mapping[int, str]) -> Iterator[tuple[str, Interface]]:
+    for known in nl.parsed(nl.ADDRESS, dump):
+        name = names.get(known["index"])
+        interface = ip_interface(f"{known.get('local') or known.get('peer')}/{known['prefixlen']}")
+        shown = name and name not in FALLBACK_DEVICES - {"lo"}
+        if name and shown and not (interface.ip.is_link_local or interface.ip.is_loopback):
+            yield name, interface
 
 
-def _other_routes(data: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
-    """Routes added to any other table; the kernel's own, such as the node's addresses, say so."""
-    for message in parsed(data, "RTM_NEWROUTE"):
-        table = _table(message)
-        if table != RT_TABLE_MAIN and message["proto"] != RTPROT_KERNEL and message["type"] in ROUTE_KINDS:
-            tool = "ip -6 route" if message["family"] == socket.AF_INET6 else "ip route"
-            for state in _route_states(message, names):
-                words = f"{state} table {TABLES.get(table, table)}"
-                yield Entry(tool, state.dev, words, words)
+def _main_route(route: nl.Message, names: Mapping[int, str]) -> Iterator[RouteState]:
+    """A route of the main table, as far as it forwards or refuses."""
+    if route["table"] == RT_TABLE_MAIN and route["type"] in FORWARDING_KINDS:
+        yield from _route_states(route, names)
 
 
-def _table(message: Any) -> int:
-    return int(message.get("RTA_TABLE") or message["table"])
+def _other_route(route: nl.Message, names: Mapping[int, str]) -> Iterator[Entry]:
+    """A route added to any other table; the kernel's own, such as the node's addresses, say so."""
+    table = route["table"]
+    if table != RT_TABLE_MAIN and route["proto"] != RTPROT_KERNEL and route["type"] in ROUTE_KINDS:
+        tool = "ip -6 route" if route["family"] == socket.AF_INET6 else "ip route"
+        for state in _route_states(route, names):
+            words = f"{state} table {TABLES.get(table, table)}"
+            yield Entry(tool, state.dev, words, words)
 
 
-def _route_states(message: Any, names: Mapping[int, str]) -> Iterator[RouteState]:
-    """A route's ways; none for what is only the cache of a dump, and for link-local prefixes."""
-    anywhere = "::" if message["family"] == socket.AF_INET6 else "0.0.0.0"
-    prefix = ip_network(f"{message.get('RTA_DST') or anywhere}/{message['dst_len']}")
-    if prefix.is_link_local or message["flags"] & RTM_F_CLONED:
+def _route_states(route: nl.Message, names: Mapping[int, str]) -> Iterator[RouteState]:
+    """A route's next hops; none for what is only the cache of a dump, and for link-local prefixes."""
+    anywhere = "::" if route["family"] == socket.AF_INET6 else "0.0.0.0"
+    prefix = ip_network(f"{route.get('dst', anywhere)}/{route['dst_len']}")
+    if prefix.is_link_local or route["flags"] & RTM_F_CLONED:
         return
-    kind = ROUTE_KINDS[message["type"]]
-    for hop in message.get("RTA_MULTIPATH") or (message,):
-        via = hop.get("RTA_GATEWAY")
-        dev = names.get(hop.get("oif") or message.get("RTA_OIF"))
-        refuses = message["type"] in FORWARDING_KINDS and kind != "unicast"
-        metric = int(message.get("RTA_PRIORITY") or 0)
+    kind = ROUTE_KINDS[route["type"]]
+    refuses = route["type"] in FORWARDING_KINDS and kind != "unicast"
+    for hop in route.get("hops") or (route,):
+        via, dev = hop.get("gateway"), names.get(hop.get("oif", 0))
+        metric = route.get("priority", 0)
         yield RouteState(prefix, ip_address(via) if via else None, None if refuses else dev, kind, metric=metric)
-
-
-READERS: Mapping[str, Callable[[bytes, Mapping[int, str]], Iterable[Any]]] = {
-    "addresses": _addresses,
-    "routes": _routes,
-    "other routes": _other_routes,
-    "rules": rules,
-    "neighbours": neighbours,
-    "qdiscs": qdiscs,
-    "filters": filters,
-}
-"""How each kind of thing is read."""
-ENTRIES = (
-    ("routes", "other routes"),
-    ("rules", "rules"),
-    ("neighbours", "neighbours"),
-    ("qdiscs", "qdiscs"),
-)
-"""The answers that hold entries, and the reader of each."""

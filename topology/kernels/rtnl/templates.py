@@ -9,6 +9,7 @@ pyroute2 goes on encoding every message of that shape: nothing about its output 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import re
@@ -16,14 +17,44 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from socket import htons
+from typing import Any, TypeAlias
 
-from topology.kernels.rtnl.encode import Encode
+from pyroute2 import IPBatch
 
+Encode: TypeAlias = Callable[[str, str, Mapping[str, Any]], bytes]
+"""From an operation's api, verb and arguments to its message."""
+GRE6_FLAGS = ("ip6gre_iflags", "ip6gre_oflags")
 SEQUENCE = slice(8, 12)
 """Where the sequence number is in struct nlmsghdr; whoever sends the message sets it."""
 REFUSALS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError, struct.error)
 """What pyroute2 may raise when it does not like a made-up value."""
+
+
+@contextlib.contextmanager
+def by_pyroute2() -> Iterator[Encode]:
+    """What has pyroute2 encode one message at a time; a namespace is its descriptor's number."""
+    with contextlib.closing(IPBatch()) as batch:
+
+        def encode(api: str, verb: str, arguments: Mapping[str, Any]) -> bytes:
+            batch.reset()
+            getattr(batch, api)(verb, **_spelled_out(arguments))
+            return bytes(batch.batch)
+
+        yield encode
+
+
+def _spelled_out(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Correct what pyroute2 does not do: a veth's far end with an index, flags of GRE over IPv6 in network order."""
+    near: dict[str, Any] = {name: htons(value) if name in GRE6_FLAGS else value for name, value in arguments.items()}
+    if "peer" not in near:
+        return near
+    far = dict(near.pop("peer"))
+    index = far.pop("index")
+    attributes = [(f"IFLA_{name.upper()}", value) for name, value in far.items()]
+    info = [("VETH_INFO_PEER", {"index": index, "attrs": attributes})]
+    kind = [("IFLA_INFO_KIND", near.pop("kind")), ("IFLA_INFO_DATA", {"attrs": info})]
+    return {**near, "IFLA_LINKINFO": {"attrs": kind}}
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def _address_remove(node: ExecNode, words: Words, six: bool) -> None:
     else:
         texts.clear()
     if not any("." in text for text in texts):
-        node.drop_unborne(node.routes, words.where)
+        node.drop_unborne(node.every_route, words.where)
 
 
 def _route(node: ExecNode, words: Words, six: bool) -> tuple[ExecRoute, int | None]:
@@ -136,7 +136,7 @@ def _route_add(node: ExecNode, words: Words, six: bool) -> None:
         node.findings.note(
             words.where, what, "here it holds; 'network-mode: none' or 'ip route replace' holds there too"
         )
-    node.routes.append(route)
+    node.routes.setdefault(route.network, []).append(route)
     node.drop_unborne([route], words.where)
 
 
@@ -144,14 +144,14 @@ def _route_replace(node: ExecNode, words: Words, six: bool) -> None:
     route, _ = _route(node, words, six)
     if route.network == EVERYWHERE and not route.metric:
         node.has_managed_default = False
-    key = (route.network, route.metric)
-    node.routes = [*(other for other in node.routes if (other.network, other.metric) != key), route]
+    others = (other for other in node.routes.get(route.network, ()) if other.metric != route.metric)
+    node.routes[route.network] = [*others, route]
     node.drop_unborne([route], words.where)
 
 
 def _route_remove(node: ExecNode, words: Words, six: bool) -> None:
     route, metric = _route(node, words, six)
-    several = any(other.network == route.network and other.hops[1:] for other in node.routes)
+    several = any(other.hops[1:] for other in node.routes.get(route.network, ()))
     if ":" in route.prefix and several and {"via", "dev"} & set(route.hops[0]):
         what = f"{shown(str(words))} removes one next hop of several"
         raise refusal(words.where, what, "the whole route removed, or 'ip -6 route replace'")

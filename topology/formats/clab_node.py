@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Literal, TypeAlias
 
@@ -40,10 +41,13 @@ class ExecRoute:
     metric: int
     dropped_at: Position | None = None
 
-    @property
+    @cached_property
     def network(self) -> str:
-        """The prefix as ip_network() writes it."""
-        return network_of(self.prefix)
+        """The prefix as ip_network() writes it; text that is none as it is."""
+        try:
+            return str(ip_network({"default": EVERYWHERE}.get(self.prefix, self.prefix), strict=False))
+        except ValueError:
+            return self.prefix
 
     @property
     def ways(self) -> Sequence[Mapping[str, str]]:
@@ -119,7 +123,7 @@ class ExecNode:
     is_managed: bool = True
     has_managed_default: bool = True
     devices: dict[str, ExecDevice] = field(default_factory=dict)
-    routes: list[ExecRoute] = field(default_factory=list)
+    routes: dict[str, list[ExecRoute]] = field(default_factory=dict)
     forwarding: dict[int, tuple[bool, Position]] = field(default_factory=dict)
     routing: dict[str, tuple[str, Position]] = field(default_factory=dict)
     without_ipv6: dict[str, Position] = field(default_factory=dict)
@@ -174,17 +178,14 @@ class ExecNode:
             del device.addresses[text]
             self.findings.note(where, f"the kernel drops {text} of {name} with this line", "it is dropped here too")
         device.down = where
-        self.drop_unborne(self.routes, where)
+        self.drop_unborne(self.every_route, where)
 
     def remove_route(self, wanted: ExecRoute, metric: int | None) -> bool:
         """Remove the routes of least metric that a deletion's prefix, next hops and metric match; False for none."""
-        found = [
-            route
-            for route in self.routes
-            if route.network == wanted.network and metric in (None, route.metric) and self._matches(route, wanted)
-        ]
+        there = self.routes.get(wanted.network, [])
+        found = [route for route in there if metric in (None, route.metric) and self._matches(route, wanted)]
         least = min((route.metric for route in found), default=0)
-        self.routes = [route for route in self.routes if route not in found or route.metric != least]
+        self.routes[wanted.network] = [route for route in there if route not in found or route.metric != least]
         return bool(found)
 
     def _matches(self, route: ExecRoute, wanted: ExecRoute) -> bool:
@@ -192,17 +193,18 @@ class ExecNode:
         hops = zip(route.ways, wanted.ways, strict=False)
         return len(wanted.ways) in (1, len(route.ways)) and all(
             ("via" not in said or _normal(said["via"]) == _normal(hop.get("via", "")))
-            and ("dev" not in said or said["dev"] in (hop.get("dev") or self._devices_to(hop.get("via", ""))))
+            and ("dev" not in said or self._goes_by(said["dev"], hop))
             for hop, said in hops
         )
 
-    def _devices_to(self, gateway: str) -> list[str]:
-        """The devices with a subnet that a gateway is in."""
-        return [
-            name
-            for name, device in self.devices.items()
-            if any(_contains(interface.network, gateway) for interface in device.interfaces)
-        ]
+    def _goes_by(self, name: str, hop: Mapping[str, str]) -> bool:
+        """Return whether a next hop uses a device, which the kernel finds by the gateway where none is given."""
+        try:
+            gateway = ip_address(hop.get("via", ""))
+        except ValueError:
+            return hop.get("dev") == name
+        nets = (interface.network for interface in self.device(name).interfaces)
+        return hop["dev"] == name if "dev" in hop else any(gateway in net for net in nets)
 
     def drop_unborne(self, routes: Iterable[ExecRoute], where: Position) -> None:
         """Remember which routes the kernel does not take, or drops, at a line: their way is not there now."""
@@ -224,18 +226,21 @@ class ExecNode:
         return [interface for device in self.devices.values() for interface in device.interfaces]
 
     @property
+    def every_route(self) -> list[ExecRoute]:
+        """Its routes, also those that packets never take."""
+        return [route for routes in self.routes.values() for route in routes]
+
+    @property
     def taken(self) -> list[ExecRoute]:
         """The routes that packets take: to each prefix those of least metric, and none that a subnet of the node is
         before."""
-        least: dict[str, int] = {}
-        for route in self.routes:
-            least[route.network] = min(route.metric, least.get(route.network, route.metric))
         near = {str(interface.network) for interface in self.interfaces}
+        least = {network: min(route.metric for route in routes) for network, routes in self.routes.items() if routes}
         return [
             route
-            for route in self.routes
-            if route.metric == least[route.network]
-            and not (route.network in near and route.metric > CONNECTED[_version(route.network)])
+            for network, metric in least.items()
+            for route in self.routes[network]
+            if route.metric == metric and not (network in near and metric > CONNECTED[6 if ":" in network else 4])
         ]
 
     def far_end(self, device: str) -> str:
@@ -248,14 +253,12 @@ class ExecNode:
         for name, device in self.devices.items():
             self._check_device(name, device)
         up, subnets = self._up()
-        for route in self.routes:
+        for route in self.every_route:
             if route.dropped_at is not None and _is_borne(route, up, subnets):
                 self._refuse_dropped(route, route.dropped_at)
-        for route in {*self.routes} - {*self.taken}:
-            outcome = "one to the same prefix with a smaller metric is always up here"
-            self.findings.note(
-                route.where, f"the route {shown(route.text)} of metric {route.metric} is left out", outcome
-            )
+        for route in {*self.every_route} - {*self.taken}:
+            what = f"the route {shown(route.text)} of metric {route.metric} is left out"
+            self.findings.note(route.where, what, "one to the same prefix with a smaller metric is always up here")
         six = {name for name, device in self.devices.items() if any(":" in text for text in device.addresses)}
         for name, where in self.without_ipv6.items():
             whole = "node" if name in ("all", "default") else "device"
@@ -318,17 +321,6 @@ def _is_way(hop: Mapping[str, str], up: set[str], subnets: Sequence[Network]) ->
     return gateway is None or gateway.is_link_local or any(gateway in net for net in subnets)
 
 
-def _contains(network: Network, address: str) -> bool:
-    try:
-        return ip_address(address) in network
-    except ValueError:
-        return False
-
-
-def _version(text: str) -> int:
-    return 6 if ":" in text else 4
-
-
 def _items(texts: Iterable[Scalar]) -> Items:
     found: list[Tree] = [*texts]
     return Items(found[0].where, found)
@@ -338,6 +330,7 @@ def _table(where: Position, entries: Mapping[str, Tree]) -> Table:
     return Table(where, {key: (value.where, value) for key, value in entries.items()})
 
 
+@lru_cache(maxsize=1 << 16)
 def _interface(text: str) -> Interface | None:
     try:
         return ip_interface(text)
@@ -351,11 +344,3 @@ def _normal(text: str) -> str:
         return str(ip_address(text))
     except ValueError:
         return text
-
-
-def network_of(prefix: str) -> str:
-    """A prefix as ip_network() writes it; text that is none as it is."""
-    try:
-        return str(ip_network({"default": EVERYWHERE}.get(prefix, prefix), strict=False))
-    except ValueError:
-        return prefix

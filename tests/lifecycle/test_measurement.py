@@ -13,7 +13,7 @@ import pytest
 from fixtures.instruments.background import in_background
 from fixtures.instruments.iperf import Iperf, Load, listens
 from fixtures.instruments.live import LiveFabric
-from fixtures.verdicts import note_key
+from fixtures.verdicts import evidence_of
 from reports.perf.compare import Judged, Threshold, in_rounds, measure
 from reports.perf.iperf import read_throughput
 from tests.lifecycle.kit.fixtures import COMPARISONS, SEED
@@ -131,7 +131,7 @@ def test_unchanged_link_raises_no_alarm_and_a_slow_one_is_found(
         order = in_rounds(lambda name: rate(links[name]), "slowed", "first", f"{SEED} slow {number}")
         slow[measure(order, SAME).verdict] += 1
     counted = f"seed {SEED}; unchanged {dict(same)}, slowed {dict(slow)}"
-    request.node.stash[note_key] = counted
+    evidence_of(request.node).note = counted
     assert len(alarms) <= allowed(ALARMS, COMPARISONS), "\n".join((counted, *alarms))
     assert COMPARISONS - slow["failed"] <= allowed(MISSES, COMPARISONS), counted
 

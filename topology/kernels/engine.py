@@ -32,7 +32,7 @@ IMAGE = "hopcheck-node"
 LABELS = SESSION, OWNER, NODE = ("hopcheck.session", "hopcheck.owner", "hopcheck.node")
 """The labels: which run's, made by which process, which node of the fabric."""
 PROOF = "HOPCHECK_NODE"
-"""The environment variable by which a container's process is told from one of another machine."""
+"""The environment variable by which a container's process is distinguished from one of another machine."""
 CAPABILITIES = ("NET_ADMIN", "NET_RAW")
 PROCESSES_MAX, MEMORY_MAX = 256, 256 << 20
 TIMEOUT_S = 60

@@ -1,7 +1,7 @@
 """Network namespaces that others have made: which there are, and whose each is. Nothing of theirs is changed.
 
 A namespace may have several names (a name under /run/netns, a container, a process in it); it is one all the same,
-told from all others by the device and inode number of its file (namespaces(7)).
+distinguished from all others by the device and inode number of its file (namespaces(7)).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Processes: told apart from all others that ever had their number, and ended with the process that started them."""
+"""Processes: distinguished from all others that ever had their number, and ended with the process that started them."""
 
 from __future__ import annotations
 

@@ -225,9 +225,9 @@ def evidence_is_plain(source: Source) -> Iterator[str]:
     if source.path != "reports/evidence.py":
         return
     for node, module in imports(source):
-        known = module.split(".")[0] in sys.stdlib_module_names
-        if not known and not within(module, "topology.wire", "topology.errors", "reports.record.exhibits"):
-            yield f"{source.at(node)} - imports {module} - expected stdlib, topology.wire, topology.errors, the record"
+        plain = within(module, "topology.wire", "topology.errors", "topology.refs", "reports.record.exhibits")
+        if not plain and module.split(".")[0] not in sys.stdlib_module_names:
+            yield f"{source.at(node)} - imports {module} - expected stdlib, topology.wire, errors, refs, the record"
 
 
 def judges_are_pure(source: Source) -> Iterator[str]:

@@ -33,11 +33,6 @@ RECORDED: dict[tuple[str, str, int, bool], str] = {
 """The last three from a fabric whose leaf or spine had a link of 1400 bytes."""
 
 
-def test_every_recorded_attempt_is_told() -> None:
-    """No recorded attempt is left out of the table."""
-    assert set(RECORDED) == set(recorded())
-
-
 @pytest.mark.parametrize(("key", "words"), RECORDED.items(), ids=lambda value: str(value)[:40])
 def test_recorded_packet_is_told_as_it_went(key: tuple[str, str, int, bool], words: str) -> None:
     """Whole, split, answered, vanished or refused: what became of it, where, and by whom."""
@@ -64,12 +59,6 @@ def test_packet_that_is_not_seen_at_its_target_has_vanished(size: int) -> None:
     lost = without(recorded()["cs1", "cs5", size, True], at_target)
     assert (lost.fate, lost.node, lost.where) == ("silence", "con_ns3", "con_ns3:bridge3_cs5 out")
     assert not lost.arrives
-
-
-def test_packet_that_only_left_has_not_arrived() -> None:
-    """A frame that goes out to the target is none that came in there."""
-    lost = without(recorded()["cs1", "cs5", 1426, True], lambda s: s.node == "cs5" and s.direction == "in")
-    assert lost.fate == "silence"
 
 
 def test_packet_of_which_a_part_is_missing_has_vanished() -> None:
@@ -112,12 +101,6 @@ def test_error_in_the_targets_name_is_forged_only_when_the_target_was_not_asked(
     own = replace(attempt.errors.sightings[0], node="cs5", interface="cs5_br3", direction="out")
     errors = replace(attempt.errors, sightings=(own, *attempt.errors.sightings))
     assert not outcome(replace(attempt, errors=errors)).forged
-
-
-def test_arrival_counts_more_than_an_error() -> None:
-    """A packet that arrives has arrived, whatever else was said of it."""
-    whole, told = recorded()["cs1", "cs5", 1426, True], recorded()["cs1", "cs5", 1451, True]
-    assert outcome(replace(whole, errors=told.errors)).fate == "whole"
 
 
 def test_refused_packet_that_was_seen_was_not_refused() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reports.evidence import Sighting
-from reports.judge.fragments import fragment_key, fragmented, is_complete, sorted_out
+from reports.judge.fragments import is_complete, sorted_out
 from tests.self.recorded import recorded
 from topology.wire.headers import decode
 
@@ -29,21 +29,6 @@ def changed(sighting: Sighting, offset: int, *octets: int) -> Sighting:
     frame = sighting.frame[:offset] + bytes(octets) + sighting.frame[offset + len(octets) :]
     link = sighting.hardware == 1
     return replace(sighting, frame=frame, headers=decode(frame, link=link, ethertype=0x0800))
-
-
-def test_fragments_lack_the_nonce_but_for_the_first() -> None:
-    """At every hop between the split and the far VTEP there is one frame with the nonce, and one without."""
-    split = [s for s in SPLIT.journey.sightings if fragmented(s)]
-    assert {s.node for s in split} == {"lc1", "sc2", "lc2", "con_ns3"}
-    with_nonce = {(s.node, s.interface, s.direction) for s in split if SPLIT.nonce in s.frame}
-    without = {(s.node, s.interface, s.direction) for s in split if SPLIT.nonce not in s.frame}
-    assert with_nonce == without
-    assert len(split) == 2 * len(with_nonce)
-
-
-def test_a_whole_packet_has_no_fragments() -> None:
-    """At its limit a packet crosses without one, though its own header comes last of many."""
-    assert [s for s in WHOLE.journey.sightings if fragmented(s) or fragment_key(s)] == []
 
 
 def test_each_fragment_finds_its_packet_among_others() -> None:

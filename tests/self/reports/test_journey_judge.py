@@ -24,7 +24,7 @@ from tests.self.builders import (
 )
 from topology.expected import ExpectedJourney
 from topology.packet import Protocol
-from topology.wire.headers import Vlan, decode
+from topology.wire.headers import Vlan
 
 GRAMMAR = re.compile(r"\S+ - \S+ -> \S+ at \S+ (in|out) - expected .+ - seen .+")
 L2 = expect(reference(), "cs1", "cs5")
@@ -88,14 +88,6 @@ def test_each_missing_hop_fails_there(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", HOPS)
-def test_packet_lost_at_a_hop_fails_at_the_next(number: int) -> None:
-    """A packet that is seen nowhere from a hop on was lost before it."""
-    verdict = judged(seen()[:number])
-    assert place(verdict.divergence) == hop_place(number)
-    assert sum(1 for rung in verdict.rungs if rung.wrong) == len(HOPS) - number
-
-
-@pytest.mark.parametrize("number", HOPS)
 def test_each_hop_seen_twice_fails(number: int) -> None:
     """A packet that is there twice was duplicated: nothing expects the second one."""
     sightings = seen()
@@ -123,33 +115,15 @@ def test_equal_timestamps_are_in_order() -> None:
     assert judged(tied).passed
 
 
-def test_one_nanosecond_is_disorder() -> None:
-    """A tie is equality, not nearness."""
-    sightings = seen()
-    sightings[SPINE] = replace(sightings[SPINE], time_ns=sightings[SPINE - 1].time_ns - 1)
-    assert divergence(sightings).wrong == "seen 1 ns before the hop that must precede it"
-
-
 CHANGES: dict[str, tuple[Change, str]] = {
     "outer ttl": (with_field("ipv4", ttl=64), "layer 1 ipv4.ttl - another value - expected 63 - seen 64"),
     "middle ttl": (with_field("ipv4", 1, ttl=62), "layer 3 ipv4.ttl - another value - expected 63 - seen 62"),
-    "customer's ttl": (with_field("ipv4", -1, ttl=63), "layer 7 ipv4.ttl - another value - expected 64 - seen 63"),
     "outer source": (with_field("ipv4", src="25.0.0.2"), "layer 1 ipv4.src - another value - expected 26.0.0.2"),
-    "outer destination": (with_field("ipv4", dst="27.0.0.2"), "layer 1 ipv4.dst - another value - expected 28.0.0.2"),
-    "vtep": (
-        with_field("ipv4", 1, dst="23.0.0.9"),
-        "layer 3 ipv4.dst - another value - expected 23.0.0.1 - seen 23.0.0.9",
-    ),
     "vni": (with_field("vxlan", vni=31), "layer 5 vxlan.vni - another value - expected 30 - seen 31"),
-    "vxlan without its flag": (with_field("vxlan", flags=0), "layer 5 vxlan.flags"),
     "vxlan's port": (with_field("udp", dport=4789), "layer 4 udp.dport - another value - expected 4900 - seen 4789"),
-    "link's mac": (with_field("ether", dst=OTHER_MAC), "layer 0 ether.dst - another value"),
     "customer's mac": (with_field("ether", 1, src=OTHER_MAC), "layer 6 ether.src - another value"),
     "gre key": (with_field("gre", key=7), "layer 2 gre.key - another value - expected none (no key) - seen 7"),
     "payload": (with_field("payload", load=bytes(56)), "layer 9 payload.load - another value"),
-    "shorter": (with_field("payload", load=bytes(40)), "layer 9 payload.load - another value - expected 56 bytes"),
-    "request for reply": (with_field("icmp", type=0), "layer 8 icmp.type - another value - expected 8 - seen 0"),
-    "sequence": (with_field("icmp", seq=2), "layer 8 icmp.seq - another value - expected 1 - seen 2"),
     "missing gre": (without_gre, "layer 1 ipv4.src - another value - expected 26.0.0.2 - seen 21.0.0.1"),
     "malformed": (with_field("ipv4", len=9000), "frame - malformed - expected whole, well-formed headers"),
 }
@@ -198,14 +172,6 @@ def test_sighting_elsewhere_fails_though_all_else_is_good() -> None:
     assert len(verdict.rungs) == len(HOPS) + 1
 
 
-def test_sighting_before_everything_comes_first() -> None:
-    """What was seen before the sender sent stands at the top, with nothing good before it."""
-    stray = later(sighting(reference(), "sc1", "sc1_lc1", "in", L2.paths[0].hops[SPINE].layers), -1)
-    verdict = judged([*seen(), stray])
-    assert verdict.divergence is verdict.rungs[0]
-    assert verdict.last_good is None
-
-
 def test_wrong_way_is_told_where_it_was_taken() -> None:
     """A packet that goes over the other spine diverges where it turns off, before the hop that missed it."""
     sightings = seen()
@@ -223,17 +189,6 @@ def test_no_evidence_is_no_pass() -> None:
     assert not nothing.passed
     assert nothing.message == "no hops to judge"
     assert nothing.last_good is None
-
-
-def test_undecodable_frame_is_no_pass() -> None:
-    """A frame without a readable header is told as such."""
-    sightings = seen()
-    broken = sightings[SPINE]
-    cut = broken.frame[:20]
-    sightings[SPINE] = replace(broken, frame=cut, headers=decode(cut))
-    rung = divergence(sightings)
-    assert "malformed" in rung.wrong
-    assert "its header needs 20 bytes, 6 are there" in rung.wrong
 
 
 def test_second_legal_path_is_legal() -> None:

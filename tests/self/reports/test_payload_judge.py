@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reports.judge.mtu import PairMtu
-from reports.judge.payloads import Exchange, explain
+from reports.judge.payloads import Exchange
 from tests.self.found import AS_MEASURED, CAUSE, SILENCE, changed, way
 
 SENT = (b"a", bytes(range(200)), bytes(1374))
@@ -25,14 +25,10 @@ def test_unchanged_messages_are_fine() -> None:
 
 
 WRONG: dict[str, tuple[Exchange, str]] = {
-    "nothing came": (replace(GOOD, there=(), back=()), "cs1 -> cs5 (tcp) - expected 3 messages of up to 1374 bytes"),
     "nothing at all": (replace(GOOD, there=(), back=()), "seen none of the 1 bytes of message 1"),
     "stalled": (STALLED, "seen 0 of the 1374 bytes of message 3"),
-    "cut": (replace(GOOD, there=(SENT[0], SENT[1][:99]), back=SENT[:1]), "99 of the 200 bytes of message 2"),
     "changed": (replace(GOOD, there=(SENT[0], bytes(200), SENT[2])), "seen another byte 1 of message 2"),
-    "longer": (replace(GOOD, there=(SENT[0] + b"x", *SENT[1:])), "seen 2 of the 1 bytes of message 1"),
     "lost on the way back": (replace(GOOD, back=(SENT[0], b"")), "cs5 -> cs1 (tcp) - expected"),
-    "changed on the way back": (replace(GOOD, back=(SENT[0], bytes(200))), "cs5 -> cs1"),
     "refused": (replace(GOOD, there=(), back=(), error="[Errno 90] Message too long"), "Message too long"),
 }
 
@@ -66,9 +62,3 @@ def test_stall_that_sizes_do_not_explain_is_said_to_be_so() -> None:
     """Where all packets of the stream's sizes cross, sizes are not why."""
     assert "packets of 84 to 1426 bytes with DF arrive" in repr(STALLED.unchanged(SOUND))
     assert STALLED.unchanged(SOUND).cause is None
-
-
-def test_only_sizes_that_the_stream_has_explain_it() -> None:
-    """What becomes of larger packets is no reason."""
-    assert explain(way(), 1450)
-    assert not explain(way(), 1451)

@@ -53,18 +53,7 @@ def test_boundaries_are_found_where_each_zone_has_a_size_that_was_tried(ends: li
     assert [zone.last for zone in seen] == [*ends, CEILING]
 
 
-def test_limits_beyond_the_range_are_not_tried() -> None:
-    """Neither what is smaller than the smallest packet nor what no sender can send is tried."""
-    assert first_sizes([20, 84, 1500, 9000], FLOOR, CEILING) == [84, 85, 1500]
-    assert first_sizes([], FLOOR, CEILING) == [84, 1500]
-
-
 @pytest.mark.parametrize("known", [{}, {84: "a"}, {84: "a", 85: "b"}, {84: "a", 1500: "a"}])
 def test_nothing_is_left_to_try(known: dict[int, str]) -> None:
     """Neighbours that are the same, or one byte apart, need no more."""
     assert next_sizes(known) == []
-
-
-def test_zones_may_come_again() -> None:
-    """The same outcome on both sides of another one is two zones."""
-    assert zones({1: "a", 2: "b", 3: "a", 4: "a"}) == (Zone(1, 1, "a"), Zone(2, 2, "b"), Zone(3, 4, "a"))

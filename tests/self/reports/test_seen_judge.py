@@ -19,7 +19,6 @@ from tests.self.builders import (
     seen_path,
     vxlan_lab,
     with_field,
-    without_gre,
 )
 from topology.expected import check_pairs
 from topology.formats.lab import known_labs, load_lab
@@ -65,12 +64,6 @@ def changed(source: str, target: str, place: int, change: Change, fabric: Fabric
     at = range(len(hops))[place]
     sightings = [seen_hop(fabric, hop, n, change if n == at else None) for n, hop in enumerate(hops)]
     return journey(expected, sightings)
-
-
-def bare_everywhere(source: str, target: str) -> Journey:
-    """A journey of the reference lab of which every tunnel was stripped."""
-    whole = seen(reference(), source, target)
-    return replace(whole, sightings=tuple(s for s in whole.sightings if s.layers[0] == "ether" and len(s.layers) <= 4))
 
 
 def cut(whole: Journey, *kept: Callable[[int, Sighting], bool]) -> Journey:
@@ -132,23 +125,6 @@ def test_what_fits_no_kind_is_none_with_the_reason(name: str) -> None:
     found = carried(case)
     assert found.kind is None, found
     assert words in found.why
-
-
-def test_overlay_that_leaks_out_of_its_tunnel_is_another_kind() -> None:
-    """A packet whose every wrapped sighting turned bare is no overlay any more."""
-    found = carried(bare_everywhere("cs1", "cs5"))
-    assert found.kind != "l2-overlay"
-
-
-def test_overlay_without_its_outer_tunnel_is_still_one() -> None:
-    """VXLAN alone carries a Layer 2 overlay; where GRE belongs around it, a lab has to say."""
-    fabric, expected = reference(), expect(reference(), "cs1", "cs5")
-    hops = expected.paths[0].hops
-    change = [
-        without_gre if "gre" in [n for n, _ in hop.layers] and hop.layers[0][0] == "ether" else None for hop in hops
-    ]
-    bare = [seen_hop(fabric, hop, n, c) for n, (hop, c) in enumerate(zip(hops, change, strict=True))]
-    assert str(carried(journey(expected, bare))) == "l2-overlay"
 
 
 def test_trip_holds_only_if_both_ways_do() -> None:

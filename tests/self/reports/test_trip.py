@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.evidence import Cause, Finding, Sighting, first_broken
+from reports.evidence import Cause, Sighting
 from reports.judge.trip import Leg, Trip, is_tunnelled
 from tests.self.builders import (
     expect,
@@ -19,7 +19,6 @@ from tests.self.builders import (
     sighting,
     vxlan_lab,
     with_field,
-    without_gre,
 )
 from tests.self.shapes import SHAPES, shape
 from topology.errors import NotApplicable, PromiseBroken
@@ -113,20 +112,6 @@ def test_arrival_alone_is_not_as_declared() -> None:
     assert good_leg(reference(), "cs1", "cs5").as_declared
 
 
-def test_tunnelled_packet_is_never_bare() -> None:
-    """A packet inside GRE, or VXLAN, on every leaf-spine link is never bare there."""
-    for target in ("cs5", "cs4"):
-        assert good_leg(reference(), "cs1", target).never_bare(LINKS)
-    assert good_leg(vxlan_lab(), "c1", "c5").never_bare(vxlan_lab().spine_links)
-
-
-def test_bare_packet_on_one_link_is_noticed() -> None:
-    """One bare sighting among seven wrapped ones is one too many."""
-    finding = bare_at_the_spine().never_bare(LINKS)
-    assert not finding
-    assert repr(finding).startswith("sc2 - sc2_lc1 - expected inside a tunnel - seen ether / ipv4 20.0.0.1>20.0.0.3")
-
-
 def test_way_without_a_tunnel_makes_no_such_promise() -> None:
     """A pair that is routed or bridged without an overlay is bare on its links: the promise does not apply."""
     for good in (good_leg(vxlan_lab(), "c3", "c4"), good_leg(reference(), "cs1", "cs2")):
@@ -171,14 +156,6 @@ def test_link_that_the_way_crosses_twice_may_show_the_packet_bare_once() -> None
     sightings[again] = replace(sightings[again], headers=sightings[0].headers)
     finding = leg(good.expected, sightings).never_bare(lab.links)
     assert repr(finding).startswith("a - ab - expected inside a tunnel - seen ether / ipv4 192.168.1.1>192.168.2.1")
-
-
-def test_gre_without_its_vxlan_still_is_a_tunnel_but_not_as_declared() -> None:
-    """Bareness asks for some tunnel; which one is what the hop's stack says."""
-    hop = expect(reference(), "cs1", "cs5").paths[0].hops[7]
-    stripped = changed_leg("cs1", "cs5", 7, seen_hop(reference(), hop, 7, without_gre))
-    assert stripped.never_bare(LINKS)
-    assert not stripped.as_declared
 
 
 def test_node_that_saw_something_is_not_silent() -> None:
@@ -278,11 +255,3 @@ def test_lengths_of_a_sighting_are_those_of_tcpdump() -> None:
     assert (at.udp_length, at.gre_length, at.ttl) == (106, 138, 64)
     assert l3.sighting("sc2", "sc2_lc1").gre_length == 88
     assert (l2.sighting("cs1", "cs1_br1").udp_length, l2.sighting("cs1", "cs1_br1").gre_length) == (None, None)
-
-
-def test_first_broken_finding_is_the_one_told() -> None:
-    """Of several claims the first that does not hold speaks."""
-    held, first, second = Finding(True), Finding(False, "one"), Finding(False, "two")
-    assert first_broken([held, first, second]) is first
-    assert first_broken([held, held])
-    assert repr(first_broken([])) == "as declared"

@@ -13,7 +13,6 @@ from topology.formats.lab import load_lab_text
 from topology.model import Bridge, Device, Gre, Node, Port, Vxlan
 from topology.mtu import check_device_mtus, device_mtu
 from topology.refs import PortRef
-from topology.state import declared_link
 
 
 def port(name: str = "eth", mtu: int | None = 9000, *addresses: str) -> Port:
@@ -43,14 +42,10 @@ CHOICES: dict[str, tuple[Device, int]] = {
     "vxlan-over-a-port": (vxlan("eth"), 8950),
     "vxlan-over-ipv6": (vxlan("eth", "fd00::2"), 8930),
     "vxlan-by-route": (vxlan(None), 1500),
-    "vxlan-declared": (vxlan("eth", mtu=1450), 1450),
     "gre-to-a-neighbour": (gre("9.0.0.2"), 8976),
     "gre-with-key-to-a-neighbour": (gre("9.0.0.2", key=0), 8972),
     "gre-through-a-router": (gre("99.0.0.2"), 1476),
-    "gre-with-key-through-a-router": (gre("99.0.0.2", key=4), 1472),
-    "gre-declared": (gre("99.0.0.2", mtu=1600), 1600),
     "ip6gre-to-a-neighbour": (gre("fd00::2"), 8956),
-    "ip6gre-with-key": (gre("fd00::2", key=5), 8952),
     "ip6gre-through-a-router": (gre("fd01::2"), 1456),
     "empty-bridge": (Bridge(node="n", name="br", members=()), 1500),
 }
@@ -105,14 +100,6 @@ def test_reference_lab_has_the_mtus_that_were_measured() -> None:
         "con_ns3:bridge3": 1450,
         "con_ns3:vxlan-cont": 1450,
     }
-
-
-def test_state_states_the_kernels_own_choice_but_a_bridges() -> None:
-    """A tunnel whose MTU somebody changed is a difference; a bridge's is its members' to answer for."""
-    lab = reference()
-    states = {name: declared_link(lab["con_ns1"], lab["con_ns1"][name]) for name in ("bridge1", "vxlan-cont")}
-    assert {name: state.mtu for name, state in states.items()} == {"bridge1": None, "vxlan-cont": 1450}
-    assert declared_link(lab["lc1"], lab["lc1"].gre).mtu == 1476
 
 
 def test_vxlan_larger_than_the_device_below_is_refused() -> None:

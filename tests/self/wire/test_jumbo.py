@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scapy.contrib.geneve import GENEVE
-from scapy.layers.inet import ICMP, TCP, UDP
+from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import GRE, Dot1Q
 from scapy.packet import Raw
@@ -44,15 +42,12 @@ def jumbogram(load: bytes, length: int | None = None, **fields: Any) -> Any:
 
 OFFLOADED = {
     "IPv6 without the option": (ether() / six(nh=6) / tcp(SMALL), ("ether", "ipv6", "tcp")),
-    "IPv6 of more than 64 KiB": (ether() / six(nh=6) / tcp(BIG), ("ether", "ipv6", "tcp")),
     "IPv6 behind a tag": (ether() / Dot1Q(vlan=5) / six(nh=6) / tcp(SMALL), ("ether", "dot1q", "ipv6", "tcp")),
     "IPv6 with another extension": (
         ether() / six(nh=60) / Raw(b"\x06\x00" + bytes(6) + bytes(tcp(SMALL))),
         ("ether", "ipv6", "tcp"),
     ),
     "IPv4": (ether() / inner(len=0) / tcp(SMALL), ("ether", "ipv4", "tcp")),
-    "IPv4 of more than 64 KiB": (ether() / inner(len=0) / tcp(BIG), ("ether", "ipv4", "tcp")),
-    "IPv4, UDP": (ether() / inner(len=0) / UDP(dport=7) / Raw(SMALL), ("ether", "ipv4", "udp")),
     "a jumbogram": (ether() / jumbogram(BIG), ("ether", "ipv6", "tcp")),
     "inside VXLAN": (
         ether() / middle(len=0) / udp(len=0) / vxlan() / ether() / jumbogram(BIG),
@@ -66,11 +61,6 @@ OFFLOADED = {
         ether() / six(nh=17) / UDP(dport=6081, len=0) / GENEVE(vni=9, proto=0x6558) / ether() / inner(len=0) / tcp(BIG),
         ("ether", "ipv6", "udp", "geneve", "ether", "ipv4", "tcp"),
     ),
-    "inside GRE": (
-        ether() / outer(len=0) / GRE(proto=0x86DD) / six(nh=6) / tcp(BIG),
-        ("ether", "ipv4", "gre", "ipv6", "tcp"),
-    ),
-    "inside IPv6": (ether() / six(nh=41) / six(nh=6) / tcp(SMALL), ("ether", "ipv6", "ipip", "ipv6", "tcp")),
 }
 
 
@@ -132,10 +122,6 @@ WRONG = {
         ether() / six(nh=44) / Raw(fragment() + bytes(tcp(bytes(99)))),
         "ipv6 at offset 14: its length field says 0 bytes behind its header, 127 are there",
     ),
-    "IPv4 fragment without a length": (
-        ether() / inner(len=0, flags="MF") / tcp(SMALL),
-        "ipv4 at offset 14: its length field says 0 bytes, its header alone has 20",
-    ),
     "later IPv4 fragment without a length": (
         ether() / inner(len=0, frag=9, proto=6) / Raw(SMALL),
         "ipv4 at offset 14: its length field says 0 bytes, its header alone has 20",
@@ -143,10 +129,6 @@ WRONG = {
     "what nothing segments": (
         ether() / six() / ICMPv6EchoRequest(data=bytes(99)),
         "ipv6 at offset 14: its length field says 0 bytes behind its header, 107 are there",
-    ),
-    "what nothing segments, IPv4": (
-        ether() / inner(len=0) / ICMP() / Raw(bytes(99)),
-        "ipv4 at offset 14: its length field says 0 bytes, its header alone has 20",
     ),
     "UDP of 0 bytes": (
         ether() / inner() / UDP(dport=7, len=0) / Raw(bytes(99)),
@@ -174,22 +156,10 @@ def test_lengths_that_contradict_are_a_problem(name: str) -> None:
     assert seen(packet).problems == (problem,)
 
 
-def test_reading_goes_on_behind_a_wrong_length() -> None:
-    """What is behind a length of 0 is read also where it is wrong."""
-    for name in ("jumbo option that is too small", "what nothing segments", "what nothing segments, IPv4"):
-        assert seen(WRONG[name][0]).layers[-2:] in (("tcp", "payload"), ("icmp", "payload"))
-
-
 PADDED = {
     "no next header": (ether() / six(nh=59) / Raw(bytes(6)), ("ether", "ipv6"), 6),
-    "no next header, a longer trailer": (ether() / six(nh=59) / Raw(bytes(600)), ("ether", "ipv6"), 600),
     "unknown next header": (ether() / six(nh=89) / Raw(bytes(6)), ("ether", "ipv6"), 6),
     "behind a tag": (ether() / Dot1Q(vlan=5) / six(nh=59) / Raw(bytes(6)), ("ether", "dot1q", "ipv6"), 6),
-    "a customer's frame in VXLAN": (
-        ether() / middle() / udp() / vxlan() / ether() / six(nh=89) / Raw(bytes(6)),
-        ("ether", "ipv4", "udp", "vxlan", "ether", "ipv6"),
-        6,
-    ),
     "a short IPv4 packet": (ether() / inner() / UDP(dport=7) / Raw(b"ab" + bytes(16)), ("ether", "ipv4", "udp"), 0),
 }
 
@@ -214,19 +184,3 @@ def test_sighting_without_a_length_states_none() -> None:
     sighting = Sighting("a", "a0", "in", 0, 0, len(frame), frame, seen(frame))
     assert sighting.headers.problems == ()
     assert (sighting.udp_length, sighting.gre_length) == (None, None)
-
-
-@settings(max_examples=150, database=None, deadline=None, derandomize=True)
-@given(
-    st.sampled_from([bytes(packet) for packet, _ in OFFLOADED.values()] + [bytes(p) for p, _ in WRONG.values()]),
-    st.integers(0, 160),
-    st.dictionaries(st.integers(0, 160), st.integers(0, 255), max_size=4),
-)
-def test_damaged_jumbograms_are_decoded(frame: bytes, size: int, changes: dict[int, int]) -> None:
-    """Cut anywhere and with any bytes changed, such a frame gives an answer whose parts lie within it."""
-    damaged = bytearray(frame[:size] if size % 2 else frame[:2000])
-    for at, value in changes.items():
-        damaged[at : at + 1] = bytes([value]) if at < len(damaged) else b""
-    headers = seen(bytes(damaged))
-    assert all(0 <= h.offset <= h.offset + h.length <= len(damaged) for h in headers)
-    assert 0 <= headers.padding <= len(damaged)

@@ -11,7 +11,7 @@ import pytest
 from scapy.contrib.geneve import GENEVE
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
-from scapy.layers.l2 import ARP, GRE, Dot1AD, Dot1Q, Ether
+from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Padding, Raw
 
@@ -77,7 +77,6 @@ OPTIONS = [b"\x07\x03\x04\x00"]
 WRONG_CHAIN = [
     Lookalike("gre-inside-vxlan", ether() / outer() / GRE_IN_VXLAN, "layer 2 gre"),
     Lookalike("quoted-in-an-icmp-error", ether() / outer() / ICMP(type=3, code=4) / QUOTE, "layer 2 gre"),
-    Lookalike("quoted-in-a-redirect", ether() / outer() / ICMP(type=5) / QUOTE, "layer 2 gre"),
     Lookalike("error-in-the-tunnels", reference(message=ICMP(type=3) / Raw(NONCE)), "layer 8 icmp.type"),
     Lookalike("bare", ether() / inner() / ping(), "layer 1 ipv4.src"),
     Lookalike("bare-between-the-leaves", ether() / outer() / ping(), "layer 2 gre"),
@@ -86,25 +85,19 @@ WRONG_CHAIN = [
     Lookalike("gre-only", ether() / outer() / GRE() / inner() / ping(), "layer 3 ipv4.src"),
     Lookalike("udp-without-vxlan", ether() / outer() / GRE() / middle() / UDP(dport=7), "layer 4 udp.dport"),
     Lookalike("ipip-instead-of-gre", ether() / outer(proto=4) / TUNNELLED, "layer 2 gre"),
-    Lookalike("ipip-inside-gre", ether() / outer() / GRE() / middle(proto=4) / TUNNELLED, "layer 4 udp"),
-    Lookalike("gre-twice", ether() / outer() / GRE() / middle() / GRE() / TUNNELLED, "layer 4 udp"),
     Lookalike("ethernet-in-gre", ether() / outer() / GRE() / ether() / TUNNELLED, "layer 3 ipv4"),
     Lookalike("arp-in-vxlan", ether() / outer() / GRE() / middle() / udp() / vxlan() / ARP_FRAME, "layer 7 ipv4"),
     Lookalike("vxlan-nested-in-vxlan", reference(message=udp() / CARRIED), "layer 8 icmp"),
     Lookalike("udp-instead-of-icmp", reference(message=UDP(sport=1, dport=7) / Raw(NONCE)), "layer 8 icmp"),
     Lookalike("geneve-instead-of-vxlan", reference(**TO_GENEVE), "layer 4 udp.dport"),
     Lookalike("vlan-outside", ether() / Dot1Q(vlan=1) / outer() / GRE() / TUNNELLED, "layer 1 ipv4"),
-    Lookalike("vlan-0-outside", ether() / Dot1Q(vlan=0) / outer() / GRE() / TUNNELLED, "layer 1 ipv4"),
-    Lookalike("service-tag-outside", ether() / Dot1AD(vlan=1) / outer() / GRE() / TUNNELLED, "layer 1 ipv4"),
     Lookalike("vlan-that-the-kernel-moved-out", FRAME, "layer 1 ipv4", {"vlan": Vlan(5)}),
     Lookalike("vlan-inside", reference(ether=ether() / Dot1Q(vlan=1)), "layer 7 ipv4"),
     Lookalike("ipv6-inside", reference(inner=SIX, message=ICMPv6EchoRequest(data=NONCE)), "layer 7 ipv4"),
-    Lookalike("ipv6-outside", reference(outer=SIX), "layer 1 ipv4"),
     Lookalike("ipv6-vteps", reference(middle=SIX), "layer 3 ipv4"),
     Lookalike("another-ethertype", patched(12, 0x88, 0xB5), "layer 1 ipv4"),
     Lookalike("an-802.3-length", patched(12, 0x00, 0x9E), "layer 1 ipv4"),
     Lookalike("another-protocol-type-in-gre", patched(GRE_AT + 2, 0x88, 0xB5), "layer 3 ipv4"),
-    Lookalike("another-ip-protocol", patched(23, 99), "layer 2 gre"),
     Lookalike("no-ethernet", FRAME[14:], "layer 0 ether", {"link": False, "ethertype": 0x0800}),
     Lookalike("no-payload", reference(message=ICMP(type=8)), "layer 9 payload"),
     Lookalike("nonce-in-the-padding", reference(inner=inner(len=28)), "layer 9 payload"),
@@ -114,32 +107,24 @@ WRONG_CHAIN = [
 WRONG_VALUE = [
     Lookalike("wrong-vni", reference(vxlan=vxlan(vni=31)), "layer 5 vxlan.vni"),
     Lookalike("vni-in-the-high-bytes", patched(VXLAN_AT + 4, 0, 30, 0, 0), "layer 5 vxlan.vni"),
-    Lookalike("vni-in-the-reserved-byte", patched(VXLAN_AT + 4, 0, 0, 0, 30), "layer 5 vxlan.vni"),
     Lookalike("i-flag-clear", patched(VXLAN_AT, 0x00), "layer 5 vxlan.flags"),
-    Lookalike("all-flags-but-the-i-flag", patched(VXLAN_AT, 0xF7), "layer 5 vxlan.flags"),
     Lookalike("source-port-4789", reference(udp=udp(sport=4789, dport=7)), "layer 4 udp.dport"),
-    Lookalike("source-port-4900", reference(udp=udp(sport=4900, dport=7)), "layer 4 udp.dport"),
     Lookalike("another-vxlan-port", reference(udp=udp(dport=4789)), "layer 4 udp.dport"),
     Lookalike("outer-first-fragment", reference(outer=outer(flags="MF")), "layer 1 ipv4.flags"),
-    Lookalike("outer-later-fragment", reference(outer=outer(frag=4)), "layer 1 ipv4.frag"),
     Lookalike("vxlan-first-fragment", ether() / outer() / GRE() / FIRST, "layer 3 ipv4.flags"),
     Lookalike("vxlan-later-fragment", reference(middle=middle(frag=8)), "layer 3 ipv4.frag"),
-    Lookalike("inner-first-fragment", patched(INNER_AT + 6, 0x20), "layer 7 ipv4.flags"),
     Lookalike("inner-later-fragment", patched(INNER_AT + 7, 1), "layer 7 ipv4.frag"),
     Lookalike("gre-with-key", reference(gre=GRE(key_present=1, key=7)), "layer 2 gre.key"),
-    Lookalike("gre-with-key-0", reference(gre=GRE(key_present=1, key=0)), "layer 2 gre.key"),
     Lookalike("gre-with-checksum", reference(gre=GRE(chksum_present=1)), "layer 2 gre.chksum_present"),
     Lookalike("gre-with-sequence", reference(gre=GRE(seqnum_present=1)), "layer 2 gre.seqnum_present"),
     Lookalike("gre-with-routing", reference(gre=GRE(routing_present=1)), "layer 2 gre.routing_present"),
     Lookalike("gre-version-1", patched(GRE_AT, 0x20, 0x01), "layer 2 gre.version"),
     Lookalike("outer-swapped", reference(outer=outer(src="28.0.0.2", dst="26.0.0.2")), "layer 1 ipv4.src"),
-    Lookalike("vteps-swapped", reference(middle=middle(src="23.0.0.1", dst="21.0.0.1")), "layer 3 ipv4.src"),
     Lookalike("customers-swapped", reference(inner=inner(src="20.0.0.3", dst="20.0.0.1")), "layer 7 ipv4.src"),
     Lookalike("another-leaf", patched(33, 3), "layer 1 ipv4.dst"),
     Lookalike("outer-ttl-one-lower", patched(22, 62), "layer 1 ipv4.ttl"),
     Lookalike("inner-ttl-one-lower", patched(INNER_AT + 8, 63), "layer 7 ipv4.ttl"),
     Lookalike("outer-ip-options", reference(outer=outer(options=OPTIONS)), "layer 1 ipv4.ihl"),
-    Lookalike("inner-ip-options", reference(inner=inner(options=OPTIONS)), "layer 7 ipv4.ihl"),
     Lookalike("another-nonce", patched(len(FRAME) - 1, 0), "layer 9 payload.load"),
     Lookalike("payload-one-byte-short", reference(message=ping(NONCE[:-1])), "layer 9 payload.load"),
     Lookalike("payload-one-byte-long", reference(message=ping(NONCE + b"\0")), "layer 9 payload.load"),
@@ -153,10 +138,8 @@ MALFORMED = [
     Lookalike("inner-length-too-long", patched(INNER_AT + 2, 0, 85), "frame"),
     Lookalike("udp-length-too-long", patched(UDP_AT + 4, 0, 200), "frame"),
     Lookalike("udp-length-too-short", patched(UDP_AT + 4, 0, 60), "frame"),
-    Lookalike("udp-length-0", patched(UDP_AT + 4, 0, 0), "frame"),
     Lookalike("ip-version-5", patched(14, 0x55), "frame"),
     Lookalike("ip-version-6-under-ipv4's-ethertype", patched(14, 0x65), "frame"),
-    Lookalike("ihl-4", patched(14, 0x44), "frame"),
     Lookalike("ihl-15-inside", reference(message=Raw(b""), inner=inner(ihl=15)), "frame"),
     Lookalike("gre-version-2", patched(GRE_AT, 0, 2), "frame"),
     Lookalike("network-header-further-on", FRAME, "frame", {"start": 18}),
@@ -179,12 +162,6 @@ def test_a_lookalike_is_refused_where_it_departs(lookalike: Lookalike) -> None:
     assert where == lookalike.where
     assert " - expected " in rest
     assert " - seen " in rest
-
-
-def test_the_table_holds_no_frame_twice() -> None:
-    """Every lookalike is a frame of its own (or is tapped in another way), under a name of its own."""
-    assert len({(bytes(case.frame), str(case.how)) for case in LOOKALIKES}) == len(LOOKALIKES)
-    assert len({case.name for case in LOOKALIKES}) == len(LOOKALIKES)
 
 
 SAME = {

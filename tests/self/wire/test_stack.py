@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
 import pytest
-from scapy.base_classes import Net
 from scapy.contrib.geneve import GENEVE
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
-    ICMPv6DestUnreach,
-    ICMPv6EchoReply,
     ICMPv6EchoRequest,
-    ICMPv6ND_NS,
     IPv6,
 )
 from scapy.layers.l2 import ARP, GRE, STP, Dot1AD, Dot1Q, Ether
-from scapy.layers.vxlan import VXLAN
-from scapy.packet import Padding, Raw
-from scapy.volatile import RandNum
+from scapy.packet import Raw
 
-from tests.self.wire.frames import NONCE, ether, inner, outer, ping, reference, seen, udp, vxlan
+from tests.self.wire.frames import NONCE, ether, inner, outer, ping, seen, udp
 from topology.errors import Misuse, UnknownName
 from topology.wire.stack import Stack
 
@@ -54,12 +46,6 @@ def test_a_pattern_needs_no_scapy() -> None:
     assert Stack.of(("ether", {}), ("ipv4", {"ttl": 3}), load) == Stack(Ether() / IP(ttl=3) / Raw(b"x"))
 
 
-def test_importing_stack_does_not_import_scapy() -> None:
-    """Patterns, like the decoder, cost no import of scapy."""
-    code = "import sys, topology.wire.stack, topology.wire.scapy_views; sys.exit('scapy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 def test_stacks_compare_and_hash_by_what_was_given() -> None:
     """Two patterns with the same layers and values are one, and differ from any other thing."""
     one, two = Stack(Ether() / IP(ttl=1)), Stack(Ether(src=None) / IP(ttl=1))
@@ -70,46 +56,12 @@ def test_stacks_compare_and_hash_by_what_was_given() -> None:
 
 MATCHES: dict[str, tuple[Any, Any]] = {
     "mac-in-capitals": (Ether(src="02:00:00:00:00:0A") / ARP(), ether(src="02:00:00:00:00:0a") / ARP()),
-    "net-of-one-host": (Ether() / IP(dst=Net("20.0.0.3")) / UDP(), ether() / inner() / UDP()),
-    "ipv6-in-long-form": (
-        Ether() / IPv6(dst="2001:DB8:0:0::2") / UDP(),
-        ether() / SIX / UDP(sport=1, dport=2),
-    ),
     "icmp-by-name": (Ether() / IP() / ICMP(type="echo-request") / Raw(NONCE), ether() / inner() / ping()),
-    "icmp-error-by-type": (
-        Ether() / IP() / ICMP(type=3, code=4, nexthopmtu=1426) / Raw(b"quote"),
-        ether() / inner() / ICMP(type=3, code=4, nexthopmtu=1426) / Raw(b"quote"),
-    ),
     "icmpv6-echo": (
         Ether() / IPv6() / ICMPv6EchoRequest(id=3, data=NONCE),
         ether() / SIX / ICMPv6EchoRequest(id=3, seq=9, data=NONCE),
     ),
-    "icmpv6-error": (
-        Ether() / IPv6() / ICMPv6DestUnreach(code=4) / Raw(b"quote"),
-        ether() / SIX / ICMPv6DestUnreach(code=4) / Raw(b"quote"),
-    ),
-    "ip-in-ip": (Ether() / IP() / IP(src="20.0.0.1") / UDP(), ether() / outer() / inner() / UDP(dport=2)),
     "gre-key": (Ether() / IP() / GRE(key=7) / IP(), ether() / outer() / GRE(key_present=1, key=7) / inner()),
-    "gre-checksum": (
-        Ether() / IP() / GRE(chksum_present=1) / IP(),
-        ether() / outer() / GRE(chksum_present=1) / inner(),
-    ),
-    "gre-version-1": (
-        Ether() / IP() / GRE(version=1) / Raw(b"\0" * 4),
-        ether() / outer() / GRE(version=1, proto=0x880B) / Raw(bytes(8)),
-    ),
-    "vxlan-without-i-flag": (
-        Ether() / IP() / UDP() / VXLAN(flags=0) / Ether() / IP() / ICMP() / Raw(NONCE),
-        ether() / outer() / udp() / vxlan(flags=0) / ether() / inner() / ping(),
-    ),
-    "geneve": (
-        Ether() / IP() / UDP() / GENEVE(vni=5) / Ether() / IP() / UDP(),
-        ether() / outer() / UDP(dport=6081) / GENEVE(vni=5, proto=0x6558) / ether() / inner() / UDP(dport=2),
-    ),
-    "vlan": (
-        Ether() / Dot1Q(vlan=5) / IP() / UDP(),
-        ether() / Dot1Q(vlan=5, prio=3) / inner() / UDP(dport=2),
-    ),
     "service-vlan": (
         Ether() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / IP() / UDP(),
         ether() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / inner() / UDP(dport=2),
@@ -126,11 +78,6 @@ MATCHES: dict[str, tuple[Any, Any]] = {
         Ether() / IP(frag=4) / Raw(b"x" * 8),
         ether() / inner(frag=4, proto=17) / Raw(b"x" * 8),
     ),
-    "tcp-flags": (
-        Ether() / IP() / TCP(flags="SA"),
-        ether() / inner() / TCP(flags="SA", options=[("MSS", 1460)]),
-    ),
-    "scapy-padding": (Ether() / ARP() / Padding(b"\0" * 18), bytes(ether() / ARP()) + bytes(18)),
 }
 
 
@@ -158,35 +105,10 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
         ether() / IPv6(nh=60) / Raw(b"\x11\0" + bytes(6)) / UDP(dport=2),
         "layer 1 ipv6.ext",
     ),
-    "no-gre-key": (
-        Ether() / IP() / GRE(key=7) / IP(),
-        ether() / outer() / GRE() / inner(),
-        "layer 2 gre.key",
-    ),
-    "another-gre-key": (
-        Ether() / IP() / GRE(key=7) / IP(),
-        ether() / outer() / GRE(key_present=1, key=8) / inner(),
-        "layer 2 gre.key",
-    ),
-    "a-key-that-no-one-promised": (
-        Ether() / IP() / GRE() / IP(),
-        ether() / outer() / GRE(key_present=1, key=7) / inner(),
-        "layer 2 gre.key",
-    ),
-    "a-key-of-zero": (
-        Ether() / IP() / GRE() / IP(),
-        ether() / outer() / GRE(key_present=1, key=0) / inner(),
-        "layer 2 gre.key",
-    ),
     "a-key-whichever": (
         Ether() / IP() / GRE(key_present=1) / IP(),
         ether() / outer() / GRE() / inner(),
         "layer 2 gre.key_present",
-    ),
-    "key-and-sequence": (
-        Ether() / IP() / GRE(key=7) / IP(),
-        ether() / outer() / GRE(key_present=1, key=7, seqnum_present=1, sequence_number=1) / inner(),
-        "layer 2 gre.seqnum_present",
     ),
     "geneve-options": (
         Ether() / IP() / UDP() / GENEVE() / Ether() / ARP(),
@@ -198,25 +120,9 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
         ether() / outer() / UDP(dport=6081) / GENEVE(proto=0x6558, oam=1) / ether() / ARP(),
         "layer 3 geneve.oam",
     ),
-    "icmpv6-error": (
-        Stack.of(("ether", {}), ("ipv6", {}), ("icmp", {}), ANY),
-        ether() / SIX / ICMPv6DestUnreach() / Raw(NONCE),
-        "layer 2 icmp.type",
-    ),
-    "icmpv6-reply-for-request": (
-        Ether() / IPv6() / ICMPv6EchoRequest(),
-        ether() / SIX / ICMPv6EchoReply(),
-        "layer 2 icmp.type",
-    ),
-    "arp-reply-for-request": (Ether() / ARP(op=1), ether() / ARP(op=2), "layer 1 arp.op"),
     "any-payload-needs-one": (
         Stack.of(("ether", {}), ("ipv4", {}), ("udp", {}), ANY),
         ether() / inner() / UDP(dport=2),
-        "layer 3 payload",
-    ),
-    "payload-that-no-one-promised": (
-        Ether() / IP() / UDP(),
-        ether() / inner() / UDP(dport=2) / Raw(b"x"),
         "layer 3 payload",
     ),
 }
@@ -227,19 +133,6 @@ def test_a_pattern_refuses_what_it_does_not_describe(pattern: Any, packet: Any, 
     """What a pattern implies without saying so is checked, and the place is named."""
     stack = pattern if isinstance(pattern, Stack) else Stack(pattern)
     assert str(stack.mismatch(seen(packet))).partition(" - ")[0] == where
-
-
-MESSAGES: dict[str, tuple[Any, str]] = {
-    "value": (vxlan(vni=31), "layer 5 vxlan.vni - another value - expected 30 - seen 31"),
-    "implied": (vxlan(flags=0), "layer 5 vxlan.flags - another value - expected the I flag (0x08) - seen 0"),
-}
-
-
-@pytest.mark.parametrize(("header", "message"), MESSAGES.values(), ids=MESSAGES.keys())
-def test_a_mismatch_is_one_line_in_the_common_grammar(header: Any, message: str) -> None:
-    """A wrong value is told as where, what, expected and seen."""
-    promised = Stack(Ether() / IP() / GRE() / IP() / UDP() / VXLAN(vni=30) / Ether() / IP() / ICMP() / Raw(NONCE))
-    assert str(promised.mismatch(seen(reference(vxlan=header)))) == message
 
 
 def test_a_wrong_chain_is_told_in_the_summary_s_words() -> None:
@@ -309,18 +202,11 @@ def test_addresses_are_told_before_other_values() -> None:
 
 MISUSED: dict[str, tuple[Any, str]] = {
     "list-of-values": (Ether() / IP(ttl=[1, 2]), "ipv4.ttl"),
-    "range": (Ether() / IP(ttl=(1, 5)), "ipv4.ttl"),
     "net-of-many-hosts": (Ether() / IP(dst="20.0.0.0/24"), "ipv4.dst"),
-    "random-value": (Ether() / IP(id=RandNum(1, 5)), "ipv4.id"),
-    "text-for-a-number": (Ether() / IP(tos="high"), "ipv4.tos"),
-    "mac-that-is-none": (Ether(src="leaf"), "ether.src"),
     "raw-without-bytes": (Ether() / IP() / Raw(), "Raw"),
     "no-packet": ("Ether()", "expected a scapy packet"),
-    "no-packet-but-bytes": (b"\x00" * 60, "expected a scapy packet"),
     "quote-as-layers": (Ether() / IP() / ICMP(type=3) / IP(), "quoted"),
     "gre-in-ether": (Ether() / GRE(), "cannot follow ether"),
-    "payload-twice": (Ether() / IP() / Raw(b"a") / Raw(b"b"), "cannot follow payload"),
-    "udp-in-vxlan": (VXLAN() / UDP(), "cannot follow vxlan"),
 }
 
 
@@ -333,9 +219,7 @@ def test_a_pattern_that_cannot_be_compared_is_refused(packet: Any, named: str) -
 
 UNKNOWN: dict[str, tuple[Any, str]] = {
     "layer": (Ether() / STP(), "unknown scapy layer 'STP'; known: ARP"),
-    "icmpv6-type": (Ether() / IPv6() / ICMPv6ND_NS(), "unknown scapy layer 'ICMPv6ND_NS'"),
     "field": (Ether() / IP() / TCP(options=[("MSS", 1)]), "unknown field of layer tcp 'options'; known: ack"),
-    "field-of-another-type": (VXLAN(flags=0x88, gpid=5), "unknown field of layer vxlan 'gpid'; known: flags"),
 }
 
 
@@ -376,8 +260,3 @@ def test_addresses_can_be_objects() -> None:
     ends = {"src": ip_address("20.0.0.1"), "dst": ip_interface("20.0.0.3/24")}
     assert Stack.of(("ipv4", ends), ("udp", {})) == headers
     assert Stack.of(("ipv4", {"src": ip_address("20.0.0.9")}), ("udp", {})) != headers
-
-
-def test_macs_can_be_bytes() -> None:
-    """Six bytes stand for a MAC address."""
-    assert Stack.of(("ether", {"src": b"\x02\0\0\0\0\x01"}), ("arp", {})) == seen(ether() / ARP())

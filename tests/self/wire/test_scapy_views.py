@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
-from scapy.layers.l2 import GRE, GRE_PPTP, Dot1Q, Ether
+from scapy.layers.l2 import GRE, GRE_PPTP, Ether
 from scapy.layers.vxlan import VXLAN
-from scapy.packet import Padding, Raw
+from scapy.packet import Raw
 
-from tests.self.wire.frames import NONCE, ether, inner, outer, ping, reference, samples, seen, udp
-from topology.wire.headers import Vlan
+from tests.self.wire.frames import NONCE, ether, inner, outer, reference, seen, udp
 from topology.wire.scapy_views import to_scapy
 
 
@@ -50,24 +48,6 @@ def test_a_quote_stays_payload() -> None:
     assert view(packet)[ICMP].nexthopmtu == 1400
 
 
-def test_padding_is_padding() -> None:
-    """Bytes behind the IP length are Padding in the view."""
-    assert classes(view(bytes(ether() / inner() / ping()) + b"\0\0"))[-2:] == [Raw, Padding]
-
-
-def test_ip_in_ip_has_no_layer_of_its_own() -> None:
-    """The ipip marker is ours: scapy shows two IP layers."""
-    assert classes(view(ether() / outer() / inner() / udp(dport=7))) == [Ether, IP, IP, UDP]
-
-
-def test_a_tag_from_auxdata_is_in_the_view() -> None:
-    """A VLAN tag that the kernel moved out is a Dot1Q layer in the view, and in its bytes."""
-    packet = ether() / Dot1Q(vlan=5, prio=2) / inner() / ping()
-    moved = view(ether() / inner() / ping(), vlan=Vlan(2 << 13 | 5))
-    assert classes(moved) == [Ether, Dot1Q, IP, ICMP, Raw]
-    assert bytes(moved) == bytes(packet)
-
-
 def test_ipv6_and_pptp_have_their_classes() -> None:
     """ICMPv6 echo and GRE version 1 appear as scapy's own classes for them."""
     assert classes(view(ether() / IPv6(dst="::1") / ICMPv6EchoRequest(data=b"x")))[2:] == [
@@ -82,9 +62,3 @@ def test_what_scapy_cannot_dissect_is_raw() -> None:
     packet = ether() / inner(proto=6) / Raw(bytes(12) + b"\x60" + bytes(7) + b"\x1d\x03\x01\x00")
     assert TCP not in classes(view(packet))
     assert bytes(view(packet)) == bytes(packet)
-
-
-@pytest.mark.parametrize("frame", [*samples(), b"", b"x"])
-def test_the_view_has_the_frame_s_bytes(frame: bytes) -> None:
-    """Whatever is shown, no byte is lost."""
-    assert bytes(to_scapy(frame, seen(frame))) == frame

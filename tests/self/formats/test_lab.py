@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from topology import formats
-from topology.errors import Misuse, Position, UnknownName
+from topology.errors import LabError, Misuse, Position, UnknownName
 from topology.formats.lab import LABS, known_labs, load_lab, load_lab_text
 from topology.formats.lab_values import route
 from topology.model import Bridge, Fabric, Gre, NextHop, Port, Vxlan, stable_mac
@@ -222,3 +222,22 @@ def test_throughput_is_a_part_of_the_bare_paths() -> None:
     said += "  - {path: gre, protocol: tcp, size: 800, at-least: 12.5%}\n"
     assert load_lab_text(SMALL + said).throughput == (Share("vxlan", "udp", 0.4), Share("gre", "tcp", 0.125, 800))
     assert load_lab_text(SMALL).throughput == ()
+
+
+LINK_LOCAL = """
+lab: local
+nodes:
+  a: {role: leaf, addresses: {x: ["10.0.0.1/30", "fe80::1/64"], y: ["10.0.1.1/30", "fe80::1/64"]}}
+  b: {role: leaf, addresses: {x: ["10.0.0.2/30", "fe80::2/64"]}}
+  c: {role: leaf, addresses: {y: ["10.0.1.2/30", "fe80::2/64"]}}
+links: [[a:x, b:x], [a:y, c:y]]
+"""
+
+
+def test_link_local_address_is_one_of_its_link_alone() -> None:
+    """IPv6 link-local addresses and their subnet may be on several links (RFC 4291), but an address once on each."""
+    assert len(load_lab_text(LINK_LOCAL).nodes) == 3
+    with pytest.raises(LabError, match=r"fe80::1 is the address of a:x already"):
+        load_lab_text(LINK_LOCAL.replace("fe80::2", "fe80::1", 1))
+    with pytest.raises(LabError, match=r"is the address of a:x already"):
+        load_lab_text(LINK_LOCAL.replace("fe80::", "fd80::"))

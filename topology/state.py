@@ -183,13 +183,14 @@ DEFAULT_RULES: Mapping[int, frozenset[Entry]] = {
 def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_ROUTING) -> NodeState:
     """What a node must look like once it is built, the routes that its addresses bring included.
 
+    Link-local addresses are left out, as they are when a node is read: the kernel makes its own.
     IPv6 has such a route for a host's prefix too (addrconf_prefix_route, net/ipv6/addrconf.c), IPv4 has not.
     ``ipv6`` says whether the fabric uses it (``topology.plan.uses_ipv6``).
     """
+    own = [(device.name, i) for device in node.devices for i in device.addresses if not i.ip.is_link_local]
     connected = {
-        RouteState(interface.network, None, device.name)
-        for device in node.devices
-        for interface in device.addresses
+        RouteState(interface.network, None, device)
+        for device, interface in own
         if interface.version == 6 or interface.network.prefixlen < interface.max_prefixlen
     }
     explicit = {
@@ -197,13 +198,12 @@ def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_RO
         for route in node.routes
         for egress in node.egresses(route)
     }
-    addresses = frozenset((device.name, interface) for device in node.devices for interface in device.addresses)
     links = {d.name: declared_link(node, d) for d in node.devices if not isinstance(d, Loopback)}
     entries = (
         DEFAULT_RULES[4] | DEFAULT_RULES[6] | {entry for vxlan in node.all(Vxlan) for entry in flood_entries(vxlan)}
     )
     sysctls = dict(_declared_sysctls(node, ipv6, routing))
-    return NodeState(node.name, links, addresses, frozenset(connected | explicit), entries, sysctls)
+    return NodeState(node.name, links, frozenset(own), frozenset(connected | explicit), entries, sysctls)
 
 
 def flood_entries(vxlan: Vxlan) -> Iterator[Entry]:

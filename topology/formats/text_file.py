@@ -11,7 +11,7 @@ MAX_BYTES = 2**20
 
 
 def displayed(path: Path) -> str:
-    """The path as messages show it: from the working directory where it lies below that, else as given."""
+    """Return the path for messages: relative to the working directory if it lies below that, else as given."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError, RuntimeError):
@@ -19,13 +19,20 @@ def displayed(path: Path) -> str:
 
 
 def read_text(path: Path, right: str) -> str:
-    """The file's text, without a byte order mark.
+    """Return the file's text, without a byte order mark.
 
     Raises Misuse for a file that cannot be read, with ``right`` for what would be right, and LabError for one that is
     too long or not UTF-8.
     """
+    try:
+        if not path.is_file():
+            raise Misuse(f"{path}: {'not a file' if path.exists() else 'no such file'}; {right}")
+        with path.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Misuse(f"{path}: cannot be read: {reason}; {right}") from None
     file = displayed(path)
-    content = _read(path, right)
     refuse_too_long(len(content), file)
     try:
         return content.decode("utf-8-sig")
@@ -38,17 +45,6 @@ def read_text(path: Path, right: str) -> str:
 
 
 def refuse_too_long(size: int, file: str) -> None:
-    """Raise LabError for what is longer than any sound file."""
+    """Raise LabError for a text that is longer than any sound file."""
     if size > MAX_BYTES:
         raise LabError([Problem(Position(file), "the file is longer than 1 MiB", f"at most {MAX_BYTES} bytes")])
-
-
-def _read(path: Path, right: str) -> bytes:
-    try:
-        if not path.is_file():
-            raise Misuse(f"{path}: {'not a file' if path.exists() else 'no such file'}; {right}")
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise Misuse(f"{path}: cannot be read: {reason}; {right}") from None

@@ -30,6 +30,7 @@ def outside(fabric: Fabric, version: int = 4) -> Address:
 
 def probes_outwards(fabric: Fabric, node: Node) -> tuple[Probe, ...]:
     """A probe to the outside from the node's first address of each IP version; one from nowhere where it has none."""
-    firsts = {address.version: address for address in reversed([*node.addresses])} or {4: NO_ADDRESS}
+    own = [address for address in reversed([*node.addresses]) if not address.is_link_local]
+    firsts = {address.version: address for address in own} or {4: NO_ADDRESS}
     targets = {version: outside(fabric, version) for version in firsts}
     return tuple(Probe(node.name, str(targets[v]), firsts[v], targets[v]) for v in sorted(firsts))

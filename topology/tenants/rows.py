@@ -1,4 +1,4 @@
-"""The rows of a tenants file as they were written: what a format reads, and what the plan starts from."""
+"""The rows of a tenants file as they were written: the result of the reader, and the start of the plan."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class TenantRow:
 
     @property
     def where(self) -> Position:
-        """Where the row starts."""
+        """The start of the row."""
         return self.source_at
 
 
 @dataclass(frozen=True)
 class TenantRows:
-    """A file's sound rows, what is wrong with the others, and the names in those.
+    """A file's sound rows, the problems of the others, and the names in those.
 
-    ``doubtful`` are in one case (``str.casefold``): where such a node hangs is known once its rows are fixed.
+    ``doubtful`` are in one case (``str.casefold``): the leaf of such a node is known once its rows are fixed.
     """
 
     file: str

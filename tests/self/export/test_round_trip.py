@@ -163,7 +163,7 @@ def fabrics(draw: st.DrawFn) -> Fabric:
     return replace(fabric, title=draw(st.text(max_size=20)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(fabrics())
 def test_drawn_fabric_survives_the_round_trip(fabric: Fabric) -> None:
     """Whatever names, titles and settings a fabric has, it comes back equal."""

@@ -60,8 +60,8 @@ def tidy(rows: list[Row]) -> str:
     return "".join(f"{row.source},{row.target},{row.type}\n" for row in rows)
 
 
-ROWS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 3)), min_size=1, max_size=90).map(
-    lambda draws: sensible_rows(draws)[:60]
+ROWS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 3)), min_size=1, max_size=45).map(
+    lambda draws: sensible_rows(draws)[:30]
 )
 SPACE = st.sampled_from(["", " ", "  ", "\t", "\u00a0"])
 NOISE = st.sampled_from(["", "", "", "# a comment", "  ", "   # Bridge, cs1, cs2"])

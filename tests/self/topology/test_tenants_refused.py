@@ -10,7 +10,7 @@ from topology.errors import LabError
 from topology.formats.lab import load_lab_text
 from topology.formats.tenants_csv import read_tenants_text
 from topology.model import Fabric, Vxlan
-from topology.tenants import add_tenants, growth, pools
+from topology.tenants import add_tenants, parts, pools
 
 Said = list[tuple[int, int, str]]
 NO_SPINE = """
@@ -132,7 +132,7 @@ def test_subnets_and_numbers_of_the_lab_are_left_out() -> None:
 
 def test_macs_that_would_be_equal_are_made_different(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should two interfaces' digests be equal, the later one gets another."""
-    monkeypatch.setattr(growth, "stable_mac", lambda lab, node, name: f"02:00:00:00:00:{len(name):02x}")
+    monkeypatch.setattr(parts, "stable_mac", lambda lab, node, name: f"02:00:00:00:00:{len(name):02x}")
     macs = [d.mac for d in add_tenants(reference(), read_tenants_text("a,b,VXLAN")).devices if d.mac]
     assert len(macs) == len(set(macs))
 

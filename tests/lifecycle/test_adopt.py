@@ -21,7 +21,7 @@ from topology.errors import EngineError, KernelUnavailable, NotApplicable
 from topology.formats.lab import load_lab
 from topology.formats.pairs_files import load_pairs_text
 from topology.kernels.guest import GuestKernel
-from topology.kernels.here import HereKernel
+from topology.kernels.host import HereKernel
 from topology.kernels.netlink import Netlink
 from topology.plan import make_plan
 from topology.runtimes.registry import ADOPTED

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from topology.errors import HopcheckError, KernelUnavailable, SnapshotUnusable
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.bundle import agent_parcel
 from topology.kernels.cache import cache_dir, end_turn
+from topology.kernels.enter import command_for
 from topology.kernels.image import ensure_image
 from topology.kernels.link import AgentLink
 from topology.kernels.qemu import DOOR, PROGRAM, MicroVm, Qemu, kvm_refusal, qemu_version
@@ -196,7 +196,7 @@ class GuestKernel(Kernel):
 
     def enter(self, node: str) -> str:
         """The command that opens a shell in a node of a kept fabric."""
-        return f"{sys.executable} -m topology.kernels.enter {self._kept_at}/{DOOR} {node}"
+        return command_for(f"{self._kept_at}/{DOOR}", node)
 
     def end_command(self) -> str:
         """The command that ends a kept guest."""

@@ -1,7 +1,11 @@
-"""The kernel ``host``: this machine's own, with the agent in fresh namespaces where nothing of the machine is seen.
+"""The kernels ``host`` and ``here``: this machine's own, with the agent in fresh namespaces.
 
-``unshare(1)`` gives the agent user, network, mount, IPC and PID namespaces of its own. It sees a fresh ``/proc``,
-``/sys``, an empty ``/run`` and no resolver; it is PID 1 there, so that when it dies the kernel ends everything it made.
+``host``: ``unshare(1)`` gives the agent user, network, mount, IPC and PID namespaces of its own. It sees a fresh
+``/proc``, ``/sys``, an empty ``/run`` and no resolver; it is PID 1 there, so that when it dies the kernel ends
+everything it made.
+
+``here`` has no user namespace of its own and sees the machine's processes, so that it can enter the namespaces of this
+machine's containers, by ``netns_adopt`` only, which refuses the machine's first network namespace and the agent's.
 """
 
 from __future__ import annotations
@@ -12,27 +16,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, ClassVar
 
 from topology.errors import AgentLost, KernelUnavailable
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.bundle import LOADER, agent_parcel
+from topology.kernels.engine import Engine, start_reaper
 from topology.kernels.link import AgentLink
 from topology.kernels.ownership.keeper import KEEP, keeper_command
-from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Progress, Wanted
 
-NEW_NAMESPACES = (
-    "--net",
-    "--mount",
-    "--ipc",
-    "--uts",
-    "--pid",
-    "--fork",
-    "--mount-proc",
-    "--kill-child=KILL",
-)
+BOTH = ("--net", "--mount", "--pid", "--fork", "--kill-child=KILL")
 AS_ROOT_INSIDE = ("--user", "--map-root-user")
 NO_RESOLVER = "{ : >/run/resolv.conf; [ ! -e /etc/resolv.conf ] || mount --bind /run/resolv.conf /etc/resolv.conf; }"
 PREPARE = f'mount -t tmpfs tmpfs /run && mkdir /run/netns && {NO_RESOLVER} && mount -t sysfs sysfs /sys && exec "$@"'
@@ -45,7 +40,7 @@ class HostKernel(Kernel):
     """A sandbox on this machine's kernel."""
 
     kind = "host"
-    new_namespaces: ClassVar[tuple[str, ...]] = NEW_NAMESPACES
+    new_namespaces: ClassVar[tuple[str, ...]] = (*BOTH, "--ipc", "--uts", "--mount-proc")
 
     def __init__(self, process: subprocess.Popen[bytes], agent: AgentLink, words: IO[bytes], own_user: bool) -> None:
         self._process, self._words, self._own_user = process, words, own_user
@@ -111,14 +106,9 @@ class HostKernel(Kernel):
         null = subprocess.DEVNULL
         self._keeper_stream, far = socket.socketpair()
         with far:
+            fds, command = (far.fileno(), self.agent.fileno()), keeper_command(far.fileno())
             self._keeper = subprocess.Popen(
-                keeper_command(far.fileno()),
-                stdin=null,
-                stdout=null,
-                stderr=null,
-                pass_fds=(far.fileno(), self.agent.fileno()),
-                start_new_session=True,
-                cwd="/",
+                command, stdin=null, stdout=null, stderr=null, pass_fds=fds, start_new_session=True, cwd="/"
             )
 
     def outlive(self) -> None:
@@ -153,6 +143,60 @@ class HostKernel(Kernel):
             self._process.kill()
             self._process.wait()
         self._words.close()
+
+
+class HereKernel(HostKernel):
+    """A sandbox on this machine's kernel that can reach what runs beside it."""
+
+    kind = "here"
+    new_namespaces: ClassVar[tuple[str, ...]] = BOTH
+    _engine: Engine | None = None
+    _call_off_reaper: Callable[[], None] = staticmethod(lambda: None)
+
+    @classmethod
+    def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> HereKernel:
+        """Start the sandbox; KernelUnavailable without root."""
+        if os.geteuid() != 0:
+            raise KernelUnavailable("it enters namespaces of this machine, which takes root")
+        kernel = super().start(progress, wanted)
+        assert isinstance(kernel, cls)
+        return kernel
+
+    @classmethod
+    def _users(cls) -> Sequence[tuple[str, ...]]:
+        return ((),)
+
+    def engine(self) -> Engine:
+        """This machine's container engine; its containers go when this kernel is closed or this process dies."""
+        if self._engine is None:
+            self._engine = Engine.of_this_machine()
+            self._engine.remove_of_dead_owners()
+            self._call_off_reaper = start_reaper(self._engine)
+        return self._engine
+
+    def others(self) -> Others:
+        """This machine's: the agent's own /run is another, so the machine's is reached through this process."""
+        own = Path("/proc/self/ns/net").stat()
+        return Others(f"/proc/{os.getpid()}/root{NETNS_DIR}", ((own.st_dev, own.st_ino),), has_engine=True)
+
+    def outlive(self) -> None:
+        """Let the sandbox and its containers outlive this process."""
+        super().outlive()
+        self._call_off_reaper()
+
+    def end_command(self) -> str:
+        """The command that ends a kept sandbox, and removes its containers."""
+        ends = super().end_command()
+        return f"{ends} && {self._engine.end_command()}" if self._engine else ends
+
+    def close(self) -> None:
+        """End the sandbox, and remove its containers."""
+        super().close()
+        if self._engine is not None:
+            self._engine.remove_own()
+            self._engine.close()
+            self._call_off_reaper()
+            self._engine = None
 
 
 def _tail(printed: IO[bytes]) -> str:

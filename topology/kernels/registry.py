@@ -140,7 +140,7 @@ class Kernel(abc.ABC):
 
 KERNELS: Mapping[str, str] = {
     "host": "topology.kernels.host:HostKernel",
-    "here": "topology.kernels.here:HereKernel",
+    "here": "topology.kernels.host:HereKernel",
     "guest": "topology.kernels.guest:GuestKernel",
 }
 """Every kind, the cheapest first."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 
 from topology.errors import Position, Problem
-from topology.model import Device, Fabric, Port
+from topology.model import Device, Fabric, Gre, Port
 from topology.node import ROUTERS
 from topology.refs import PortRef
 from topology.tenants.rows import TenantRow

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import socket
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from topology.kernels import bundle
 from topology.kernels.bundle import LOADER, MODULES, agent_parcel
+from topology.kernels.enter import command_for
 from topology.kernels.link import AgentLink
 
 FOLDER = Path(bundle.__file__).parent / "agent"
@@ -38,3 +40,11 @@ def test_loader_ends_quietly_when_nothing_comes() -> None:
         (sys.executable, "-I", "-S", "-c", LOADER), input=b"\0\0\1\0x", capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_kept_guest_is_entered_from_any_folder(tmp_path: Path) -> None:
+    """The printed command finds this checkout wherever it is typed, also beside modules of the same names."""
+    (tmp_path / "topology.py").touch()
+    command = shlex.split(command_for(str(tmp_path / "no-door"), "n"))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert (done.returncode, done.stderr) == (1, "cannot enter: [Errno 2] No such file or directory\n")

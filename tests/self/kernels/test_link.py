@@ -239,7 +239,7 @@ hostile = (
 )
 
 
-@settings(max_examples=120, deadline=None, database=None)
+@settings(max_examples=50, deadline=None, database=None)
 @given(hostile, st.sampled_from(ASKS))
 def test_hostile_bytes_only_lose_the_agent(data: bytes, ask: Callable[[AgentLink], object]) -> None:
     """Random bytes, frames of wrong types, mutated or cut ones raise nothing but the environment family."""

@@ -93,7 +93,7 @@ def unnumbered(data: bytes) -> bytes:
     return bytes(message)
 
 
-@settings(max_examples=4, deadline=None, database=None)
+@settings(max_examples=3, deadline=None, database=None)
 @given(st.lists(fabrics(), min_size=1, max_size=3))
 def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> None:
     """Whatever a plan holds, names, numbers and addresses, each of its messages is byte for byte pyroute2's."""
@@ -104,7 +104,7 @@ def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> No
             assert unnumbered(templates.encode(*operation, encode)) == message, operation
 
 
-KNOWN = (reference(), leafspine("leafspine-3x2-gre"), *map(load_lab, ("vxlan-only", "geneve", "vlan-trunk")))
+KNOWN = (reference(), *map(load_lab, ("geneve", "vlan-trunk")))
 
 
 @pytest.mark.parametrize("lab", KNOWN, ids=lambda lab: lab.name)

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.instruments.live import LiveFabric
-from fixtures.instruments.onlook import Spotter
 from fixtures.instruments.probe import Prober
-from fixtures.instruments.survey import Surveyor
+from fixtures.instruments.spot import Spotter
 from tests.lifecycle.kit.foreign import Foreign, foreign_containers, foreign_fabric, renamed, run_as_owner
 from tests.lifecycle.kit.suite import SuiteRun
 from tests.lifecycle.kit.watch import watched_network
@@ -231,10 +230,10 @@ def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None
             assert trip.cause is not None
             assert (trip.cause.node, trip.cause.live) == (pair.source, route)
             assert [seen for seen in adopted.seen if seen.interface == "out"] == []
-            drawn = Surveyor(adopted).survey()
+            drawn = Spotter(adopted).survey()
         finally:
             kernel.close()
-        assert [words for words in drawn.left_out if "would leave" in words] != []
+        assert [words for words in drawn.left_out if "no route in the fabric" in words] != []
         assert not {(pair.source, pair.target), (pair.target, pair.source)} & {(w.source, w.target) for w in drawn.ways}
         assert drawn.found != ()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.containers import Containers, Ping
+from tests.lifecycle.kit.containers import Containers, Ping
 from tests.lifecycle.kit.fixtures import LABS_TO_PROVE
 from topology.errors import KernelUnavailable, NotApplicable
 from topology.expected import expected_journey, reply_to

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.instruments.machine_tap import machine_tap
+from fixtures.instruments.outwards import machine_tap
 from tests.lifecycle.kit.suite import SuiteRun
 from tests.lifecycle.kit.watch import watched_network
 from topology.errors import EngineError, NotApplicable

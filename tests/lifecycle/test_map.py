@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures.instruments.live import LiveFabric
-from fixtures.instruments.survey import Surveyor
+from fixtures.instruments.spot import Spotter
 from reports.judge.map import declared_links
 
 pytestmark = pytest.mark.lifecycle
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.lifecycle
 
 def test_map_shows_the_declared_links_that_carry_traffic(fabric: LiveFabric) -> None:
     """Probes between all nodes are seen to cross exactly the declared links that such probes must cross."""
-    drawn = Surveyor(fabric).survey()
+    drawn = Spotter(fabric).survey()
     must, may = declared_links(fabric.declared)
     assert must <= drawn.links <= may
     assert {frozenset(link.ends) for link in fabric.declared.links} >= drawn.links

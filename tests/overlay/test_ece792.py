@@ -10,7 +10,7 @@ from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
-from fixtures.instruments.arp import ArpTrip
+from fixtures.instruments.frames import ArpTrip
 from fixtures.instruments.live import LiveFabric
 from fixtures.underlay import Underlay
 from reports.judge.trip import Trip

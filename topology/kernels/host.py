@@ -26,6 +26,7 @@ from topology.kernels.bundle import LOADER, agent_parcel
 from topology.kernels.engine import Engine, start_reaper
 from topology.kernels.link import AgentLink
 from topology.kernels.ownership.keeper import KEEP, keeper_command
+from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Others, Progress, Wanted
 
 BOTH = ("--net", "--mount", "--pid", "--fork", "--kill-child=KILL")
 AS_ROOT_INSIDE = ("--user", "--map-root-user")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.instruments.news import News
+from fixtures.instruments.live import News
 from tests.self.kernels.agents import sandboxed_agent
 from topology.kernels.link import AgentLink
 from topology.wait import wait_for
@@ -116,7 +116,7 @@ CHANGES = (
 
 def told(news: News) -> list[str]:
     """Who has news."""
-    return news.take().nodes
+    return news.take()[0]
 
 
 def test_a_watch_tells_who_has_changed(agent: AgentLink) -> None:

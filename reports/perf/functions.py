@@ -1,4 +1,4 @@
-"""What packets cost in the kernel's functions by the size of a datagram, and hop by hop: tables, ranks, claims. Pure."""
+"""Cost of packets in the kernel's functions, by the size of a datagram and hop by hop: tables, ranks, claims. Pure."""
 
 from __future__ import annotations
 
@@ -196,7 +196,9 @@ def latency_table(title: str, hops: Sequence[HopTime], graph: FuncGraph | None) 
     for hop in hops:
         p90 = sorted(hop.since_before_ns)[-(-len(hop.since_before_ns) * 9 // 10) - 1]
         under = _functions_by(hop.device, graph) if graph is not None and hop.place.endswith(" in") else ""
-        rows.append((hop.place, f"{hop.median_ns / 1e3:.1f}", f"{p90 / 1e3:.1f}", f"{hop.median_ns / whole:.0%}", under))
+        rows.append(
+            (hop.place, f"{hop.median_ns / 1e3:.1f}", f"{p90 / 1e3:.1f}", f"{hop.median_ns / whole:.0%}", under)
+        )
     most = max(hops, key=lambda hop: hop.median_ns)
     words = (
         f"Of {whole / 1000:.0f} us in all, most pass before {most.place}: {most.median_ns / 1000:.0f} us.",

@@ -112,7 +112,9 @@ def scaling(sizes: Sequence[float], rates: Sequence[float]) -> Scaling:
         left, right = [p for p in points if p[0] <= bend], [p for p in points if p[0] >= bend]
         if min(len(left), len(right)) < FEWEST:
             continue
-        before, beyond = (slope(*zip(*part, strict=True), ERROR / len(bends)) for part in (left, right))
+        before, beyond = (
+            slope([x for x, _ in part], [y for _, y in part], ERROR / len(bends)) for part in (left, right)
+        )
         if before.low > beyond.high or beyond.low > before.high:
             misfit = _misfit(left, before.value) + _misfit([p for p in right if p[0] > bend], beyond.value)
             found.append((misfit, Scaling(whole, bend, before, beyond)))

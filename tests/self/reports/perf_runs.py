@@ -9,7 +9,6 @@ from reports.perf.funcgraph import CallStats, FuncGraph
 from reports.perf.functions import Recording
 from reports.perf.iperf import Throughput, Volume
 
-
 NOISE = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0)
 
 

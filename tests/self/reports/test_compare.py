@@ -53,11 +53,13 @@ def unchanged(shape: str, first: int = LOOKS[0]) -> list[Judged]:
     return [simulated(shape, seed, first=first) for seed in range(SAMPLES)]
 
 
+@pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("first", LOOKS[:2], ids=["tcp", "udp"])
-def test_equal_paths_differ_in_one_of_a_hundred_comparisons_at_most(first: int) -> None:
+def test_equal_paths_differ_in_one_of_a_hundred_comparisons_at_most(first: int, half: int) -> None:
     """False alarms, up or down, stay below 1 % over all noises, and below 2 % for the worst of them."""
-    alarms = {shape: sum(each.verdict != "unstable" for each in unchanged(shape, first)) for shape in SHAPES}
-    assert sum(alarms.values()) <= 0.01 * SAMPLES * len(SHAPES), alarms
+    shapes = list(SHAPES)[half::2]
+    alarms = {shape: sum(each.verdict != "unstable" for each in unchanged(shape, first)) for shape in shapes}
+    assert sum(alarms.values()) <= 0.01 * SAMPLES * len(shapes), alarms
     assert max(alarms.values()) <= 0.02 * SAMPLES, alarms
     assert sum(alarms.values()) > 0, "a rule that never decides keeps this promise, too"
 

@@ -6,59 +6,51 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from reports.perf.compare import Comparison, Judged, compare
-from reports.perf.environment import Environment, entry
 from reports.perf.iperf import Throughput
 from reports.perf.shape import Scaling, claim_holds, scaling
-from reports.render.measurements import Measurement
+from reports.record.exhibits import Figures
 
-TOLERANCE = 0.15
-"""By how much "twice" may be off: a part of it."""
+TWICE, TOLERANCE = 2.0, 0.15
+"""The claim "twice the size, twice the throughput", and by how much it may be off: a part of it."""
 UDP_HEADERS = 28
 """UDP's 8 bytes and IPv4's 20: what a payload needs beside itself in a packet."""
-TWICE = 2.0
 Runs = Sequence[Throughput]
 
 
-def rate(run: Throughput) -> float:
-    """What a run is judged by: bits of payload that were received, per second."""
-    return run.received.bits_per_second
+def rates_of(runs: Runs) -> list[float]:
+    """What runs are judged by: bits of payload that were received, per second."""
+    return [run.received.bits_per_second for run in runs]
 
 
-def median_rate(runs: Runs) -> float:
-    """The median of some runs' rates, in bits per second."""
-    return statistics.median(rate(run) for run in runs)
-
-
-def rates_table(title: str, runs: Mapping[str, Runs], bare: str, judged: Mapping[str, Judged]) -> Measurement:
+def rates_table(title: str, runs: Mapping[str, Runs], bare: str, judged: Mapping[str, Judged]) -> Figures:
     """One line for each path of one size, with its ratio to the bare one."""
     figures = ("Mbit/s", "packets/s", "lost", "jitter ms", "sent again", "CPU % sender, receiver")
     head = ("path", *figures, "ratio to bare", "verdict")
     rows = []
     for name, each in runs.items():
-        ratio = compare([rate(run) for run in each], [rate(run) for run in runs[bare]]) if name != bare else None
+        ratio = str(compare(rates_of(each), rates_of(runs[bare]))) if name != bare else "1"
         verdict = f"{judged[name].threshold}: {judged[name].verdict}" if name in judged else "-"
-        rows.append((name, *_figures(each), str(ratio) if ratio else "1", verdict))
-    return Measurement(
-        title, head, tuple(rows), data={name: [_data(run) for run in each] for name, each in runs.items()}
-    )
+        rows.append((name, *_figures(each), ratio, verdict))
+    return Figures.table(title, head, rows, data={name: [_data(run) for run in each] for name, each in runs.items()})
 
 
 def _figures(runs: Runs) -> tuple[str, ...]:
     """The medians of some runs, in words."""
     packets = [run.received_datagrams / run.received.seconds for run in runs if run.received_datagrams is not None]
-    losses = [run.loss for run in runs if run.loss is not None]
-    jitters = [run.jitter_ms for run in runs if run.jitter_ms is not None]
-    again = [run.retransmits for run in runs if run.retransmits is not None]
-    ours = [run.cpu_sender_percent for run in runs if run.cpu_sender_percent is not None]
-    theirs = [run.cpu_receiver_percent for run in runs if run.cpu_receiver_percent is not None]
+    cpus = [_median([getattr(run, f"cpu_{side}_percent") for run in runs], ".0f") for side in ("sender", "receiver")]
     return (
-        f"{median_rate(runs) / 1e6:.1f}",
-        f"{statistics.median(packets):.0f}" if packets else "-",
-        f"{statistics.median(losses):.1%}" if losses else "-",
-        f"{statistics.median(jitters):.3f}" if jitters else "-",
-        f"{statistics.median(again):.0f}" if again else "-",
-        f"{statistics.median(ours):.0f}, {statistics.median(theirs):.0f}" if ours and theirs else "-",
+        f"{statistics.median(rates_of(runs)) / 1e6:.1f}",
+        _median(packets, ".0f"),
+        _median([run.loss for run in runs], ".1%"),
+        _median([run.jitter_ms for run in runs], ".3f"),
+        _median([run.retransmits for run in runs], ".0f"),
+        "-" if "-" in cpus else ", ".join(cpus),
     )
+
+
+def _median(values: Sequence[float | None], form: str) -> str:
+    known = [value for value in values if value is not None]
+    return format(statistics.median(known), form) if known else "-"
 
 
 def _data(run: Throughput) -> dict[str, object]:
@@ -71,19 +63,19 @@ def _data(run: Throughput) -> dict[str, object]:
         "loss": run.loss,
         "jitter_ms": run.jitter_ms,
         "retransmits": run.retransmits,
-        "series_bits_per_second": [each.volume.bits_per_second for each in run.sent_series],
+        "series_bits_per_second": [each.bits_per_second for each in run.sent_series],
         "iperf3": run.version,
     }
 
 
-def over_sizes(title: str, by_size: Mapping[int, Runs], mtu: int) -> Measurement:
+def over_sizes(title: str, by_size: Mapping[int, Runs], mtu: int) -> Figures:
     """How the throughput of one path depends on the payload's size, and what becomes of the claim "twice, twice"."""
-    points = [(size, rate(run)) for size, runs in by_size.items() for run in runs]
+    points = [(size, value) for size, runs in by_size.items() for value in rates_of(runs)]
     found = scaling([size for size, _ in points], [value for _, value in points])
     rows = [(str(size), *_figures(runs)[:3]) for size, runs in by_size.items()]
     words = [_slope_words(found, mtu), *_doubling_words(by_size)]
     data = {"slope": found.slope.value, "low": found.slope.low, "high": found.slope.high, "until": found.linear_until}
-    return Measurement(title, ("payload bytes", "Mbit/s", "packets/s", "lost"), tuple(rows), tuple(words), data)
+    return Figures.table(title, ("payload bytes", "Mbit/s", "packets/s", "lost"), rows, words, data)
 
 
 def _slope_words(found: Scaling, mtu: int) -> str:
@@ -94,7 +86,7 @@ def _slope_words(found: Scaling, mtu: int) -> str:
     why = (
         f"larger payloads than {largest} bytes do not fit into one packet of {mtu} bytes, and are sent in fragments"
         if found.linear_until <= largest * 1.2
-        else "not at the size where packets are split, which is " + str(largest)
+        else f"not at the size where packets are split, which is {largest}"
     )
     return f"{text}; it bends at {found.linear_until:g} bytes, from {found.before} to {found.beyond}: {why}."
 
@@ -104,7 +96,7 @@ def _doubling_words(by_size: Mapping[int, Runs]) -> list[str]:
     out = []
     for size, runs in by_size.items():
         if (twice := by_size.get(2 * size)) is not None and len(runs) == len(twice):
-            found = compare([rate(run) for run in twice], [rate(run) for run in runs])
+            found = compare(rates_of(twice), rates_of(runs))
             holds = claim_holds(TWICE, TOLERANCE, found.low, found.high)
             out.append(f'"Twice the size, twice the throughput" from {size} to {2 * size} bytes: {holds}; {found}.')
     return out
@@ -126,25 +118,25 @@ def vm_against(
     doubts: Sequence[str],
     fabric: str = "",
     why_not_containers: str = "",
-) -> Measurement:
-    """How much less is carried between virtual machines than between two others (``container``, ``namespace``).
+) -> Figures:
+    """How much less virtual machines carry than ``other`` nodes (``container``, ``namespace``), one line for each size.
 
-    Each size has a line, and the reason follows; ``fabric`` is the lab whose customers both were, empty where they had
-    a wire of their own. ``why_not_containers`` says why namespaces were measured where containers were asked for.
+    ``fabric`` is the lab whose customers both were, empty where they had a wire of their own; ``why_not_containers``
+    says why namespaces were measured where containers were asked for.
     """
     rows, words = [], []
     for size, (vm, others) in by_size.items():
-        found = compare([rate(run) for run in vm], [rate(run) for run in others])
+        found = compare(rates_of(vm), rates_of(others))
         rows.append((str(size), *_figures(vm)[:3], *_figures(others)[:3], str(found)))
         words.append(f"{size} bytes: {_effect(found)}.")
     words.append((WHY_SLOWER_IN_A_FABRIC if fabric else WHY_SLOWER).format(other=other))
     if why_not_containers:
         words.append(f"Namespaces were measured, for there are no containers here: {why_not_containers}.")
     words += [f"Against taking this for other machines: {doubt}." for doubt in doubts]
-    ours = ("VM Mbit/s", "VM packets/s", "VM lost")
-    head = ("payload bytes", *ours, f"{other} Mbit/s", f"{other} packets/s", f"{other} lost", "ratio")
+    columns = (f"{kind} {figure}" for kind in ("VM", other) for figure in ("Mbit/s", "packets/s", "lost"))
     where = f", as customers of {fabric}" if fabric else ""
-    return Measurement(f"two virtual machines against two {other}s{where}", head, tuple(rows), tuple(words))
+    title = f"two virtual machines against two {other}s{where}"
+    return Figures.table(title, ("payload bytes", *columns, "ratio"), rows, words)
 
 
 def _effect(found: Comparison) -> str:
@@ -155,16 +147,7 @@ def _effect(found: Comparison) -> str:
     return f"no difference is proven: {found}"
 
 
-def in_words(measured: Sequence[Measurement]) -> Measurement:
+def in_words(measured: Sequence[Figures]) -> Figures:
     """Return one paragraph with the findings of these measurements; empty without any."""
     words = " ".join(f"{found.title[0].upper()}{found.title[1:]}: {' '.join(found.words)}" for found in measured)
-    return Measurement("in words", (), (), (words,) if words else (), of_the_run=True)
-
-
-def environment_table(environments: Mapping[str, Environment]) -> Measurement:
-    """What was measured on, and what speaks against absolute figures."""
-    rows = [(where, name, value) for where, found in environments.items() for name, value in found.lines()]
-    words = [f"{where}: {doubt}." for where, found in environments.items() for doubt in found.doubts]
-    why = "Figures are believed as ratios to the bare path of the same kernel in the same run."
-    data = {where: entry(found) for where, found in environments.items()}
-    return Measurement("environment", ("where", "what", "value"), tuple(rows), (*words, why), data, of_the_run=True)
+    return Figures.table("in words", (), (), (words,) if words else (), of_the_run=True)

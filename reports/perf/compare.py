@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import random
 import statistics
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import cache
+from itertools import accumulate, chain, combinations_with_replacement
 from typing import Literal, TypeAlias
 
 from reports.evidence import Finding
-from reports.perf.stats import centre_interval
 from topology.errors import Misuse, Undecided
 
 LOOKS = (6, 12, 20)
@@ -60,10 +61,9 @@ class Comparison:
 
     @property
     def smallest_effect(self) -> float:
-        """The smallest relative change that these rounds could have detected, from 0 to 1.
+        """The smallest relative change that these rounds could have detected, from 0 to 1: the interval's width.
 
-        It is the interval's width: an effect of this size moves the interval off the threshold even if the estimate is
-        wrong by half of it. Below about 0.1 a slow-down and a speed-up are equally easy to detect.
+        An effect of this size moves the interval off the threshold even if the estimate is wrong by half of it.
         """
         return 1 - self.low / self.high
 
@@ -115,8 +115,7 @@ def compare(figures: Sequence[float], reference: Sequence[float]) -> Comparison:
     logs = [math.log(ours) - math.log(theirs) for ours, theirs in zip(figures, reference, strict=True)]
     median = statistics.median(logs)
     low, high = _interval(logs)
-    ratios = tuple(map(_ratio, logs))
-    return Comparison(ratios, _ratio(median), _ratio(min(low, median)), _ratio(max(high, median)))
+    return Comparison(tuple(map(_ratio, logs)), *map(_ratio, (median, min(low, median), max(high, median))))
 
 
 def _ratio(log: float) -> float:
@@ -133,18 +132,35 @@ def _interval(logs: Sequence[float]) -> tuple[float, float]:
     return low - STRETCH * (high - low), high + STRETCH * (high - low)
 
 
+def centre_interval(values: Sequence[float], error: float) -> tuple[float, float] | None:
+    """Bounds of the centre of a symmetric distribution, wrong in at most ``error`` of all samples.
+
+    The bounds are averages of two values (Tukey's interval: M. Hollander, D. Wolfe, E. Chicken, Nonparametric
+    Statistical Methods, 3rd edition, 3.1 to 3.3). None where there are too few values for so small an error.
+    """
+    inside = bisect_right(signed_rank_tail(len(values)), error / 2)
+    if not inside:
+        return None
+    averages = sorted((a + b) / 2 for a, b in combinations_with_replacement(values, 2))
+    return averages[inside - 1], averages[len(averages) - inside]
+
+
+@cache
+def signed_rank_tail(n: int) -> tuple[float, ...]:
+    """P(T <= t) for t = 0, 1, ...: T is the sum of the ranks of 1 to n that got a plus by the toss of a fair coin."""
+    ways = [1]
+    for rank in range(1, n + 1):
+        zeros = [0] * rank
+        ways = [without + using for without, using in zip(ways + zeros, zeros + ways, strict=True)]
+    return tuple(below / 2**n for below in accumulate(ways))
+
+
 def decide(comparison: Comparison, threshold: Threshold) -> Answer:
     """Return the verdict of an interval: unstable if it contains or touches the threshold."""
     above, below = comparison.low > threshold.value, comparison.high < threshold.value
     if not above and not below:
         return "unstable"
     return "passed" if above == (threshold.bound == "at least") else "failed"
-
-
-def judge(figures: Sequence[float], reference: Sequence[float], threshold: Threshold) -> Judged:
-    """Compare a path's figures with the reference's and judge the ratio."""
-    found = compare(figures, reference)
-    return Judged(found, threshold, decide(found, threshold))
 
 
 def measure(
@@ -159,7 +175,8 @@ def measure(
         if len(figures) < look:
             ours, theirs = more(len(figures), look)
             figures, reference = [*figures, *ours], [*reference, *theirs]
-        judged = judge(figures, reference, threshold)
+        found = compare(figures, reference)
+        judged = Judged(found, threshold, decide(found, threshold))
         if judged.verdict != "unstable":
             break
     return judged

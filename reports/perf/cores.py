@@ -10,9 +10,9 @@ from reports.words import counted
 CORES_MIN = 3
 """One for the client, one for the server, and one for all the rest."""
 OFTEN = 0.1
-"""Of the looks: who was at work in fewer is not told."""
+"""Part of the looks: processes that worked in fewer are not shown."""
 SHARE_MIN = 0.01
-"""Of what was seen of somebody: who was on a core more rarely is not told there."""
+"""Part of a process's work: a core with less of it does not show it."""
 CPUS_MAX = 1 << 16
 Cpus = frozenset[int]
 
@@ -48,7 +48,7 @@ class Pinning:
 
 
 def cpus_of(text: str) -> Cpus:
-    """The CPUs of a list as the kernel writes it, ``0-3,8`` (cpuset(7), "List format"); what is none counts nothing."""
+    """The CPUs of a list as the kernel writes it, ``0-3,8`` (cpuset(7), "List format"); other words count nothing."""
     found: set[int] = set()
     for part in text.strip().split(","):
         first, _, last = part.partition("-")
@@ -61,7 +61,7 @@ def cores_of(siblings: Mapping[int, str], allowed: Collection[int]) -> tuple[Cor
     """The cores that we may use, in the order of their CPUs.
 
     ``siblings`` are the texts of thread_siblings_list by CPU (Documentation/admin-guide/cputopology.rst); a CPU
-    without one is taken for a core of its own.
+    without one counts as a core of its own.
     """
     of_each = {cpus_of(siblings.get(cpu, "")) | {cpu} for cpu in allowed}
     cores = {Core(cpus & frozenset(allowed), cpus <= set(allowed)) for cpus in of_each}
@@ -69,10 +69,10 @@ def cores_of(siblings: Mapping[int, str], allowed: Collection[int]) -> tuple[Cor
 
 
 def choose(cores: Sequence[Core], time_for: int) -> Pinning | None:
-    """Who keeps to which core; None where there are too few, or processor time (``time_for`` so many) is rationed.
+    """Cores for client, server and the rest; None where there are too few, or the processor time of too few.
 
-    Client and server have the last two cores that are wholly ours: the first has most interrupts, and on a part of a
-    core one shares it with strangers.
+    Client and server have the last two cores that are wholly ours: the first has most interrupts, and part of a core
+    is shared with foreign processes.
     """
     whole = [core for core in cores if core.whole]
     if len(cores) < CORES_MIN or time_for < CORES_MIN or len(whole) < 2:
@@ -83,14 +83,15 @@ def choose(cores: Sequence[Core], time_for: int) -> Pinning | None:
 
 
 def sharing(cores: Sequence[Core], pinning: Pinning | None, seen: Mapping[str, Mapping[int, int]], looks: int) -> str:
-    """What was pinned, and who was seen at work on which core: ``seen`` has how often each was on each CPU."""
+    """What was pinned, and which process was seen at work on which core: ``seen`` counts it for each CPU."""
     how = str(pinning) if pinning else f"nothing pinned: {counted(len(cores), 'core')}, and {CORES_MIN} are needed"
-    often = {who: at for who, at in seen.items() if sum(at.values()) >= OFTEN * looks}
-    told = (f"{core}: {', '.join(who)}" for core in cores if (who := _on(core, often)))
-    return "; ".join((how, *told))
-
-
-def _on(core: Core, seen: Mapping[str, Mapping[int, int]]) -> list[str]:
-    """Who was on a core, and what part of what was seen of him."""
-    parts = {who: sum(at.get(cpu, 0) for cpu in core.cpus) / max(1, sum(at.values())) for who, at in seen.items()}
-    return [f"{who} {part * 100:.0f} %" for who, part in sorted(parts.items()) if part >= SHARE_MIN]
+    parts = [how]
+    for core in cores:
+        here = []
+        for name, at in sorted(seen.items()):
+            total = sum(at.values())
+            share = sum(at.get(cpu, 0) for cpu in core.cpus) / max(1, total)
+            if total >= OFTEN * looks and share >= SHARE_MIN:
+                here.append(f"{name} {share * 100:.0f} %")
+        parts += [f"{core}: {', '.join(here)}"] if here else []
+    return "; ".join(parts)

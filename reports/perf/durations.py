@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 
 SUB_BITS = 6
 """Buckets have 2**6 steps for each power of two, so a bucket's middle is at most 1/128 from any value in it."""
-LONGEST_NS = (1 << 44) - 1
-"""Almost five hours; a longer duration is counted as this long, but the maximum and the sum stay exact."""
 RELATIVE_ERROR = 1 / (1 << (SUB_BITS + 1))
 
 
@@ -27,49 +25,36 @@ class Distribution:
 
 @dataclass
 class Durations:
-    """A histogram of durations in nanoseconds; its size is bounded by the number of buckets (2 496)."""
+    """A histogram of durations in nanoseconds: how many there are, by the middle of their bucket."""
 
-    buckets: Counter[int] = field(default_factory=Counter)
+    buckets: Counter[float] = field(default_factory=Counter)
     max_ns: int = 0
     sum_ns: int = 0
 
     def add(self, ns: int) -> None:
-        """Count one duration."""
-        self.buckets[bucket_of(ns)] += 1
+        """Count one duration: up to 127 ns in a bucket of its own, above that in one of 64 for each power of two."""
+        shift = max(ns.bit_length() - 1 - SUB_BITS, 0)
+        self.buckets[(ns >> shift << shift) + ((1 << shift) - 1) / 2] += 1
         self.sum_ns += ns
         self.max_ns = max(self.max_ns, ns)
 
 
 def distribution(parts: Iterable[Durations]) -> Distribution:
     """Sum up several histograms as one."""
-    merged: Counter[int] = Counter()
+    merged: Counter[float] = Counter()
     most = total = 0
     for part in parts:
         merged.update(part.buckets)
         most, total = max(most, part.max_ns), total + part.sum_ns
-    count = merged.total()
-    p50, p90, p99 = (min(_percentile(merged, count, percent), float(most)) for percent in (50, 90, 99))
-    return Distribution(count, p50, p90, p99, most, total)
+    p50, p90, p99 = (min(_percentile(merged, percent), float(most)) for percent in (50, 90, 99))
+    return Distribution(merged.total(), p50, p90, p99, most, total)
 
 
-def _percentile(buckets: Counter[int], count: int, percent: int) -> float:
+def _percentile(buckets: Counter[float], percent: int) -> float:
     """Return the middle of the bucket that holds the nearest rank; 0 where nothing was counted."""
-    rank = -(-count * percent // 100)
-    for bucket in sorted(buckets):
-        rank -= buckets[bucket]
+    rank = -(-buckets.total() * percent // 100)
+    for middle in sorted(buckets):
+        rank -= buckets[middle]
         if rank <= 0:
-            return middle_of(bucket)
+            return middle
     return 0.0
-
-
-def bucket_of(ns: int) -> int:
-    """Return a duration's bucket: its own up to 127 ns, above that one of 64 for each power of two."""
-    clipped = min(ns, LONGEST_NS)
-    shift = max(clipped.bit_length() - 1 - SUB_BITS, 0)
-    return (shift << SUB_BITS) + (clipped >> shift)
-
-
-def middle_of(bucket: int) -> float:
-    """Return the duration in nanoseconds that stands for a bucket."""
-    shift = max((bucket >> SUB_BITS) - 1, 0)
-    return float((bucket - (shift << SUB_BITS)) << shift) + ((1 << shift) - 1) / 2

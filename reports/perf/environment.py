@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from reports.record.exhibits import Figures
 from reports.words import counted
 
 STEAL_MAX_PERCENT = 5.0
-"""Of the time, taken by a hypervisor for somebody else: more than that shows in medians."""
+"""Of the time, taken by a hypervisor for other machines: more than that shows in medians."""
 DEBUG_OPTIONS = (
-    "CONFIG_KASAN",
-    "CONFIG_KCSAN",
-    "CONFIG_PROVE_LOCKING",
-    "CONFIG_LOCKDEP",
-    "CONFIG_DEBUG_PAGEALLOC_ENABLE_DEFAULT",
-    "CONFIG_DEBUG_KMEMLEAK",
-    "CONFIG_SLUB_DEBUG_ON",
-    "CONFIG_DEBUG_OBJECTS",
+    *("CONFIG_KASAN", "CONFIG_KCSAN", "CONFIG_PROVE_LOCKING", "CONFIG_LOCKDEP", "CONFIG_DEBUG_KMEMLEAK"),
+    *("CONFIG_DEBUG_PAGEALLOC_ENABLE_DEFAULT", "CONFIG_SLUB_DEBUG_ON", "CONFIG_DEBUG_OBJECTS"),
 )
 """Options that make a kernel slower in every function (Documentation/dev-tools)."""
-NATIVE = "native"
 STEAL_FIELD, FIELDS_OF_TIME = 7, 8
 """Of the first line of /proc/stat, behind ``cpu``: user nice system idle iowait irq softirq steal (proc(5))."""
 
@@ -47,20 +41,20 @@ class Environment:
     shared: str = ""
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """Why absolute figures say little about other machines; thresholds on them are then left out."""
-        return tuple(self._doubts())
-
-    def _doubts(self) -> Iterator[str]:
-        if self.accelerator == "tcg":
-            yield "software emulation (TCG): every instruction is translated, and memory costs as much as arithmetic"
-        if self.steal_percent is not None and self.steal_percent > STEAL_MAX_PERCENT:
-            stolen = f"{self.steal_percent:.1f} % of the time was stolen by the hypervisor"
-            yield f"{stolen} (more than {STEAL_MAX_PERCENT:g} %)"
-        if self.debug:
-            yield f"the kernel checks itself: {', '.join(self.debug)}"
-        if self.governor not in ("performance", ""):
-            yield f"the processor's frequency is governed by {self.governor}"
+    def doubts(self) -> list[str]:
+        """The reasons why absolute figures say little about other machines."""
+        steal = self.steal_percent or 0.0
+        reasons = {
+            "software emulation (TCG): every instruction is translated, and memory costs as much as arithmetic": (
+                self.accelerator == "tcg"
+            ),
+            f"{steal:.1f} % of the time was stolen by the hypervisor (more than {STEAL_MAX_PERCENT:g} %)": (
+                steal > STEAL_MAX_PERCENT
+            ),
+            f"the kernel checks itself: {', '.join(self.debug or ())}": bool(self.debug),
+            f"the processor's frequency is governed by {self.governor}": self.governor not in ("performance", ""),
+        }
+        return [reason for reason, holds in reasons.items() if holds]
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Name and value of each line for the report."""
@@ -75,6 +69,15 @@ class Environment:
             yield "cores", self.shared
 
 
+def environment_table(environments: Mapping[str, Environment]) -> Figures:
+    """The environment of everything measured, and what speaks against absolute figures."""
+    rows = [(where, name, value) for where, found in environments.items() for name, value in found.lines()]
+    words = [f"{where}: {doubt}." for where, found in environments.items() for doubt in found.doubts]
+    words.append("Figures are believed as ratios to the bare path of the same kernel in the same run.")
+    data = {where: {**dict(found.lines()), "doubts": found.doubts} for where, found in environments.items()}
+    return Figures.table("environment", ("where", "what", "value"), rows, words, data, of_the_run=True)
+
+
 def steal_percent(before: str, after: str) -> float | None:
     """The stolen share of the time between two readings of /proc/stat; None where it is not counted."""
     first, second = _times(before), _times(after)
@@ -83,7 +86,7 @@ def steal_percent(before: str, after: str) -> float | None:
     return 100 * (second[STEAL_FIELD] - first[STEAL_FIELD]) / total
 
 
-def _times(stat: str) -> Sequence[int] | None:
+def _times(stat: str) -> list[int] | None:
     words = stat.split("\n", 1)[0].split()
     if len(words) <= FIELDS_OF_TIME or words[0] != "cpu" or not all(word.isdecimal() for word in words[1:]):
         return None
@@ -91,20 +94,15 @@ def _times(stat: str) -> Sequence[int] | None:
 
 
 def debug_options(config: str | None) -> tuple[str, ...] | None:
-    """The options of a kernel's configuration that slow it down; None for none at all."""
+    """The options of a kernel's configuration that slow it down; None without a configuration."""
     if config is None:
         return None
-    on = {line.removesuffix("=y") for line in config.splitlines() if line.endswith("=y")}
-    return tuple(option for option in DEBUG_OPTIONS if option in on)
+    on = set(config.splitlines())
+    return tuple(option for option in DEBUG_OPTIONS if f"{option}=y" in on)
 
 
 def processor_of(cpuinfo: str) -> tuple[str, int]:
     """The processor's name, and how many cores there are, of /proc/cpuinfo."""
-    fields = [line.partition(":") for line in cpuinfo.splitlines()]
-    names = [value.strip() for key, _, value in fields if key.strip() == "model name"]
-    return (names[0] if names else "unknown"), max(1, sum(key.strip() == "processor" for key, _, _ in fields))
-
-
-def entry(environment: Environment) -> Mapping[str, object]:
-    """The environment as results.json has it."""
-    return {**dict(environment.lines()), "doubts": list(environment.doubts)}
+    fields = [[part.strip() for part in line.partition(":")] for line in cpuinfo.splitlines()]
+    names = [value for key, _, value in fields if key == "model name"]
+    return (names[0] if names else "unknown"), max(1, sum(key == "processor" for key, _, _ in fields))

@@ -1,4 +1,4 @@
-"""Read a function_graph trace of ftrace line by line: how often each function ran, how long, for which packets.
+"""Reads a function_graph trace of ftrace line by line: how often each function ran, how long, for which packets.
 
 The text is that of kernel/trace/trace_functions_graph.c, Linux 4.x to 6.16, with any of its options. Functions are
 keyed with their module and without compiler suffixes (``gre_rcv [ip_gre]``) and grouped by the device that the packet
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from reports.perf.durations import Distribution, Durations, distribution
-from topology.errors import EvidenceIncomplete, Misuse
+from topology.errors import EvidenceIncomplete
 
 DEPTH_MAX = 64
 """The kernel follows at most 50 nested calls (FTRACE_RETFUNC_DEPTH, include/linux/ftrace.h)."""
@@ -98,11 +98,10 @@ class FuncGraph:
 
     def pid_filter(self, pids: Iterable[int]) -> Mapping[str, int]:
         """Count the calls of each function that tracing these tasks alone would have shown (set_ftrace_pid)."""
-        wanted = frozenset(pids)
-        counted: Counter[str] = Counter(dict.fromkeys(self.functions, 0))
+        wanted, counted = frozenset(pids), dict.fromkeys(self.functions, 0)
         for (name, pid), calls in self.by_pid.items():
             counted[name] += calls if pid in wanted else 0
-        return dict(counted)
+        return counted
 
 
 @dataclass
@@ -151,12 +150,9 @@ class FuncGraphParser:
         self._lines = self._lost = 0
         self._loss_seen = False
         self._unreadable = ""
-        self._result: FuncGraph | None = None
 
     def feed(self, data: bytes) -> None:
         """Take the next piece. Never raises for its content: the result says what could not be read."""
-        if self._result is not None:
-            raise Misuse("function graph - feed - expected before finish - seen after it")
         *lines, rest = (self._rest + data).split(b"\n")
         self._rest = rest[: LINE_MAX + 1]
         for line in lines:
@@ -164,12 +160,10 @@ class FuncGraphParser:
 
     def finish(self) -> FuncGraph:
         """End the trace and sum it up."""
-        if self._result is None:
-            cut_short = bool(self._rest)
-            if cut_short:
-                self._read(self._rest)
-            self._result = self._summary(tuple(self._problems(cut_short)))
-        return self._result
+        cut_short = bool(self._rest)
+        if cut_short:
+            self._read(self._rest)
+        return self._summary(tuple(self._problems(cut_short)))
 
     def _read(self, raw: bytes) -> None:
         self._lines += 1
@@ -302,25 +296,21 @@ class FuncGraphParser:
         )
 
     def _problems(self, cut_short: bool) -> Iterator[str]:
-        pending = sum(map(len, self._stacks.values()))
-        lost = f"{self._lost or 'some'} lost - a larger buffer helps" if self._lost or self._loss_seen else ""
-        strange = f"{self._faults['unreadable']} others - {self._unreadable}" if self._unreadable else ""
-        found = (
-            ("events", "all", lost),
-            ("lines", "ftrace's", strange),
-            ("end", "a whole line", "part of one" if cut_short else ""),
-            ("end", "every call to have ended", f"{pending} that have not" if pending else ""),
-            ("calls", "each inside its caller", self._fault("unopened", "without a begin")),
-            ("calls", "an end of each", self._fault("unclosed", "without")),
-            ("calls", "each to end inside its caller", self._fault("crossed", "that do not")),
-            ("names", f"at most {GROUPS_MAX} functions and {TASKS_MAX} tasks", self._fault("crowded", "more")),
+        pending, faults = sum(map(len, self._stacks.values())), self._faults
+        lost = self._lost or self._loss_seen
+        found: tuple[tuple[object, str, str, str], ...] = (
+            (lost, "events", "all", f"{self._lost or 'some'} lost - a larger buffer helps"),
+            (faults["unreadable"], "lines", "ftrace's", f"{faults['unreadable']} others - {self._unreadable}"),
+            (cut_short, "end", "a whole line", "part of one"),
+            (pending, "end", "every call to have ended", f"{pending} that have not"),
+            (faults["unopened"], "calls", "each inside its caller", f"{faults['unopened']} without a begin"),
+            (faults["unclosed"], "calls", "an end of each", f"{faults['unclosed']} without"),
+            (faults["crossed"], "calls", "each to end inside its caller", f"{faults['crossed']} that do not"),
+            (faults["crowded"], "names", f"at most {GROUPS_MAX} functions and {TASKS_MAX} tasks", "more"),
         )
-        for what, wanted, seen in found:
-            if seen:
+        for holds, what, wanted, seen in found:
+            if holds:
                 yield f"function graph - {what} - expected {wanted} - seen {seen}"
-
-    def _fault(self, kind: str, words: str) -> str:
-        return f"{self._faults[kind]} {words}" if self._faults[kind] else ""
 
 
 def parse(pieces: Iterable[bytes]) -> FuncGraph:

@@ -1,7 +1,7 @@
 """The highest rates at which no more than stated parts are lost, searched by halving (RFC 2544, section 26.1). Pure.
 
 The searches for several losses share their trials, and every rate is found from all of them: a rate that passes with
-less lost passes with more lost too, so what is found never falls as the allowed loss rises, whatever the noise.
+less lost passes with more lost too, so the rates never fall as the allowed loss rises, whatever the noise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ RESOLUTION = 0.05
 TRIALS_MAX = 12
 """For each allowed loss."""
 LEAST = 1 / 64
-"""Of the rate that the search starts from: below that nothing is looked for."""
+"""Part of the rate that the search starts from below which it gives up."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ class RateFound:
 def next_rate(trials: Sequence[Trial], start: float, *losses: float) -> float | None:
     """Return the next rate to offer in the searches for each allowed loss; None when all are over.
 
-    The first is ``start``, the rate that is sent without a limit. A rate that passes raises the lower bound, one that
-    loses more the upper; a later trial that contradicts an earlier, as under noise, narrows all the same.
+    The first is ``start``, the rate that is sent without a limit; the next ones halve the distance between the bounds.
     """
     if not trials:
         return start
@@ -66,7 +65,7 @@ def next_rate(trials: Sequence[Trial], start: float, *losses: float) -> float | 
 
 
 def rate_found(trials: Sequence[Trial], loss_max: float) -> RateFound:
-    """What the trials so far say; a rate that passed counts only below every one that lost more."""
+    """The result of the trials so far; a rate that passed counts only below every one that lost more."""
     over = min((trial.offered for trial in trials if trial.loss > loss_max), default=None)
     passed = [trial.offered for trial in trials if trial.loss <= loss_max]
     below = [rate for rate in passed if over is None or rate < over]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from reports.perf.stats import correlation, ranks
 from topology.errors import Misuse
 
 ERROR = 0.01
@@ -50,11 +49,14 @@ class Scaling:
 def rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> Estimate:
     """Spearman's rank correlation; the interval is by D. Bonett and T. Wright, Psychometrika 65 (2000), 23-28.
 
-    Where one of both does not vary it is 0. A perfect order is taken for half a step less than that, a step being the
-    least by which it can change: the interval would have no width. Raises Misuse for fewer than 4 points.
+    It is 0 where one side does not vary. The interval of a perfect order is that of half a step less, a step being the
+    smallest possible change: it would have no width. Raises Misuse for fewer than 4 points.
     """
     n = _points(xs, ys)
-    value = correlation(ranks(xs), ranks(ys))
+    try:
+        value = max(-1.0, min(1.0, statistics.correlation(_ranks(xs), _ranks(ys))))
+    except statistics.StatisticsError:
+        value = 0.0
     edge = 1 - 6 / (n * (n * n - 1))
     inner = max(-edge, min(edge, value))
     half = _quantile(ERROR) * math.sqrt((1 + inner * inner / 2) / (n - 3))
@@ -62,12 +64,16 @@ def rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> Estimate:
     return Estimate(value, min(low, value), max(high, value))
 
 
+def _ranks(values: Sequence[float]) -> list[float]:
+    """Each value's rank from 1; equal values share the middle of theirs."""
+    return [(sum(one < value for one in values) + sum(one <= value for one in values) + 1) / 2 for value in values]
+
+
 def slope(sizes: Sequence[float], rates: Sequence[float], error: float = ERROR) -> Estimate:
-    """The slope of log(rate) over log(size): the median of all pairs' slopes.
+    """The slope of log(rate) over log(size): the median of all pairs' slopes; several runs of one size are as many.
 
     The interval is P. Sen's (Journal of the American Statistical Association 63, 1968, 1379-1389); ``error`` is how
-    often it may miss. Several runs of one size are as many points. Raises Misuse for fewer than 4 points, fewer than
-    two sizes, and for what has no logarithm.
+    often it may miss. Raises Misuse for fewer than 4 points, fewer than two sizes, and for what has no logarithm.
     """
     _points(sizes, rates)
     if not all(0 < each < math.inf for each in (*sizes, *rates)):
@@ -101,7 +107,7 @@ def scaling(sizes: Sequence[float], rates: Sequence[float]) -> Scaling:
     whole = slope(sizes, rates)
     bends = sorted(set(sizes))[1:-1]
     points = sorted(zip(sizes, rates, strict=True))
-    best: tuple[float, Scaling] | None = None
+    found: list[tuple[float, Scaling]] = []
     for bend in bends:
         left, right = [p for p in points if p[0] <= bend], [p for p in points if p[0] >= bend]
         if min(len(left), len(right)) < FEWEST:
@@ -109,12 +115,10 @@ def scaling(sizes: Sequence[float], rates: Sequence[float]) -> Scaling:
         before, beyond = (
             slope([x for x, _ in part], [y for _, y in part], ERROR / len(bends)) for part in (left, right)
         )
-        if before.low <= beyond.high and beyond.low <= before.high:
-            continue
-        misfit = _misfit(left, before.value) + _misfit([p for p in right if p[0] > bend], beyond.value)
-        if best is None or misfit < best[0]:
-            best = misfit, Scaling(whole, bend, before, beyond)
-    return best[1] if best else Scaling(whole, None, whole, None)
+        if before.low > beyond.high or beyond.low > before.high:
+            misfit = _misfit(left, before.value) + _misfit([p for p in right if p[0] > bend], beyond.value)
+            found.append((misfit, Scaling(whole, bend, before, beyond)))
+    return min(found, key=lambda one: one[0])[1] if found else Scaling(whole, None, whole, None)
 
 
 def _misfit(points: Sequence[tuple[float, float]], steepness: float) -> float:
@@ -125,7 +129,10 @@ def _misfit(points: Sequence[tuple[float, float]], steepness: float) -> float:
 
 
 def claim_holds(claimed: float, tolerance: float, low: float, high: float) -> Holds:
-    """Whether a ratio is as claimed, give or take a part of it: by an interval that lies within, outside, or across."""
+    """Return whether a ratio is as claimed within a relative tolerance: its interval lies within, outside, or across.
+
+    Raises Misuse for a claim or an interval that is none.
+    """
     if not (claimed > 0 and tolerance >= 0 and low <= high):
         raise Misuse(
             f"claim - expected a ratio, a tolerance, an interval - seen {claimed}, {tolerance}, {low} to {high}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
-from reports.record.exhibits import Cause, Divergence, Figures, Header, Hop, Journey, Rung, Sizes, Zone
+from reports.record.exhibits import Cause, Divergence, Header, Hop, Journey, Rung, Sizes, Zone
 
 if TYPE_CHECKING:
     from reports import evidence
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from reports.judge.mtu import LegMtu, PairMtu
     from reports.judge.mtu import Zone as FoundZone
     from reports.judge.trip import Leg
-    from reports.render.measurements import Measurement
 
 
 def cause_of(found: evidence.Cause) -> Cause:
@@ -91,9 +90,3 @@ def _zone(zone: FoundZone[Outcome]) -> Zone:
     what = zone.what
     where = what.where or what.node
     return Zone(zone.first, zone.last, what.fate, where, what.mtu, what.forged, what.speaker, str(what))
-
-
-def figures_of(found: Measurement, test: str = "") -> Figures:
-    """A table of a measurement."""
-    rows = [dict(zip(found.head, row, strict=True)) for row in found.rows]
-    return Figures(test, found.title, found.of_the_run, rows, list(found.words), dict(found.data))

@@ -5,7 +5,7 @@ Bounds keep a damaged or hostile file from costing more than a refusal; ``report
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
 from typing import Annotated, Any, ClassVar, Literal
@@ -168,6 +168,20 @@ class Figures(Strict):
     rows: list[dict[str, str]]
     words: list[str]
     data: dict[str, Any]
+
+    @classmethod
+    def table(
+        cls,
+        title: str,
+        head: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        words: Sequence[str] = (),
+        data: Mapping[str, Any] | None = None,
+        of_the_run: bool = False,
+    ) -> Figures:
+        """A table that no test has appended yet; words ``of_the_run`` stand in the page's head, too."""
+        lines = [dict(zip(head, row, strict=True)) for row in rows]
+        return cls("", title, of_the_run, lines, list(words), dict(data or {}))
 
     @property
     def head(self) -> list[str]:

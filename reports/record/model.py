@@ -1,7 +1,8 @@
-"""The record of a run: written as results.json and read back; everything that is shown is made of it."""
+"""The record of a run, written as results.json and read back; its exit code. Everything shown is made of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -13,6 +14,10 @@ from reports.record.exhibits import Cause, Count, Figures, Journey, Sizes, State
 SCHEMA = 2
 Seconds = Annotated[float, Interval(ge=0, le=1e9)]
 About = Literal["network", "measurement", "hopcheck"]
+
+
+NOTHING_APPLIES = 7
+"""The exit code of a run in which nothing failed or errored, and something was not proven or nothing applies."""
 
 
 class Verdict(StrEnum):
@@ -117,3 +122,28 @@ class Record(Strict):
     without_pairs: bool = False
     warnings: list[str] = field(default_factory=list)
     table: str | None = None
+
+
+def exit_code(tests: Iterable[Test], pytest_code: int, without_pairs: bool = False) -> int:
+    """The run's exit code: pytest's own for anything but passed and failed tests, else by the network's verdicts.
+
+    0 when at least one check of the network passed, and nothing speaks against it; 1 something failed; 6 something
+    errored or is unstable, nothing failed; 7 something was not proven, nothing applied, or pairs were to be proven
+    (``without_pairs``) and none is declared.
+    """
+    if pytest_code not in (0, 1):
+        return pytest_code
+    known = list(tests)
+    verdicts = {test.verdict for test in known}
+    if Verdict.FAILED in verdicts:
+        return 1
+    if verdicts & {Verdict.ERRORED, Verdict.UNSTABLE}:
+        return 6
+    network = {test.verdict for test in known if test.counts}
+    unproven = without_pairs or Verdict.NOT_PROVEN in network or network == {Verdict.NOT_APPLICABLE}
+    return NOTHING_APPLIES if unproven and pytest_code == 0 else pytest_code
+
+
+def is_good(record: Record) -> bool:
+    """Whether nothing speaks against the network, and something for it."""
+    return record.complete and bool(record.tests) and exit_code(record.tests, 0, record.without_pairs) == 0

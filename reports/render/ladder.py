@@ -1,20 +1,25 @@
-"""The ladder as text: every hop of a journey, expected beside seen, the first divergence marked, the cause, its fix."""
+"""Failures as text: the ladder of a journey, expected beside seen, the first divergence marked; the cause, its fix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator, Sequence
 from itertools import groupby
+from textwrap import dedent
 
 from reports.record.exhibits import Cause, Journey, Rung
 
 GOOD, BAD, AFTER = "  ok", ">>>>", "    "
 NO_CAUSE = "not found: of what is read (docs/adopting.md lists it), nothing that could explain it differs"
+WHERE = re.compile(r"\n *\+ +(?:where|and) .*", re.DOTALL)
+"""pytest's explanation of the values in a failed assertion."""
+ECHO = re.compile("(an earlier test errored|the fabric broke|the underlay is broken): ")
+"""Prefixes of the messages that repeat another test's reason."""
 
 
 def ladder_lines(journey: Journey) -> list[str]:
     """A journey as lines of text for a terminal."""
-    width = max((len(rung.where) for rung in journey.ladder), default=0)
-    return [headline_of(journey), *_rungs(journey, width), *_ending(journey)]
+    return [headline_of(journey), *_rungs(journey), *_ending(journey)]
 
 
 def headline_of(journey: Journey) -> str:
@@ -26,24 +31,19 @@ def headline_of(journey: Journey) -> str:
     return f"{journey.source} -> {journey.target} ({journey.protocol}): {words}"
 
 
-def _rungs(journey: Journey, width: int) -> Iterator[str]:
-    first = journey.first_wrong
+def _rungs(journey: Journey) -> Iterator[str]:
+    """The lines of all rungs; hops behind a loss are counted in one line."""
+    first, width = journey.first_wrong, max((len(rung.where) for rung in journey.ladder), default=0)
     for silent, group in groupby(journey.ladder, lambda rung: rung.seen is None and rung is not first):
         rungs = list(group)
         if silent and len(rungs) > 1:
             yield f"{AFTER} {'-':>12}  seen at none of the {len(rungs)} hops from {rungs[0].where} to {rungs[-1].where}"
             continue
-        yield from _each(rungs, first, width)
-
-
-def _each(rungs: Iterable[Rung], first: Rung | None, width: int) -> Iterator[str]:
-    for rung in rungs:
-        mark = GOOD if not rung.wrong else BAD if rung is first else AFTER
-        lines = rung_lines(rung)
-        head = f"{mark} {microseconds(rung) or '-':>12}  {rung.where:<{width}}  "
-        yield head + _line(*lines[0], only=len(lines) == 1 and not rung.wrong)
-        for word, text in lines[1:]:
-            yield " " * len(head) + _line(word, text)
+        for rung in rungs:
+            mark = GOOD if not rung.wrong else BAD if rung is first else AFTER
+            head = f"{mark} {microseconds(rung) or '-':>12}  {rung.where:<{width}}  "
+            for number, (word, text) in enumerate(rung_lines(rung)):
+                yield (" " * len(head) if number else head) + (f"{word:<8} {text}" if rung.wrong else text)
 
 
 def rung_lines(rung: Rung) -> list[tuple[str, str]]:
@@ -55,23 +55,14 @@ def rung_lines(rung: Rung) -> list[tuple[str, str]]:
     return [*lines, ("why", rung.wrong)] if rung.expected and rung.seen else lines
 
 
-def _line(word: str, text: str, only: bool = False) -> str:
-    return text if only else f"{word:<8} {text}"
-
-
 def microseconds(rung: Rung) -> str:
     """The time since the first sighting; empty where the packet was not seen."""
     return "" if rung.time_ns is None else f"{rung.time_ns / 1000:+.1f} us"
 
 
-def cause_line(cause: Cause) -> str:
-    """A cause on one line, without its fix."""
-    return f"{cause.where}: {cause.kind} - expected {cause.declared} - seen {cause.live}"
-
-
 def ending_lines(cause: Cause) -> Iterator[str]:
     """A cause and its fix, where there is one."""
-    yield f"cause: {cause_line(cause)}"
+    yield f"cause: {cause.where}: {cause.kind} - expected {cause.declared} - seen {cause.live}"
     if cause.fix:
         yield f"fix:   {cause.fix}"
 
@@ -83,3 +74,34 @@ def _ending(journey: Journey) -> Iterator[str]:
         yield from ending_lines(journey.cause)
     elif not journey.passed:
         yield f"cause: {NO_CAUSE}"
+
+
+def said(error: BaseException | str | None) -> str:
+    """The words of a failed assertion, without those that pytest puts around them."""
+    first, newline, rest = WHERE.sub("", str(error).strip()).removeprefix("assert ").partition("\n")
+    return f"{first}{newline}{dedent(rest)}"
+
+
+def headline(text: str) -> str:
+    """The first line of an assertion's message, without the cause, which stands beside it."""
+    return text.partition("\n")[0].partition(" - cause: ")[0]
+
+
+def common_words(text: str) -> str:
+    """The words that tests with one reason share: the headline, without the prefix of an echo."""
+    return ECHO.sub("", headline(text))
+
+
+def failure_text(promise: str, text: str, ladders: Sequence[str], cause: Cause | None) -> str:
+    """All of a failure, the cause once: at the end of a ladder where there is one."""
+    first, newline, rest = text.partition("\n")
+    words = f"{headline(first)}{newline}{rest}" if ladders else text
+    parts = [f"promise: {promise}", words, *ladders]
+    if cause is not None and not any("\ncause: " in part for part in parts):
+        parts += ending_lines(cause)
+    return "\n".join(parts) + "\n"
+
+
+def failure_line(text: str, cause: Cause | None) -> str:
+    """A failure on one line, as for JUnit: the headline and the cause."""
+    return headline(text) if cause is None else f"{headline(text)} - cause: {cause}"

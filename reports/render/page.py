@@ -10,14 +10,11 @@ from typing import TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
-from reports.record.model import Record, Test, Verdict
-from reports.record.outcome import is_good
+from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.drawing import draw
-from reports.render.failure import headline, said
-from reports.render.ladder import NO_CAUSE, headline_of, microseconds, rung_lines
-from reports.render.measurements import words_of_the_run
-from reports.render.sizes import HEAD, sizes_row
+from reports.render.ladder import NO_CAUSE, headline, headline_of, microseconds, rung_lines, said
 from reports.render.summary import AGAINST, NO_PAIRS, causes, outcome, pairs_not_proven, remark_lines
+from reports.render.tables import SIZES_HEAD, sizes_row
 
 PAGE = "report.html"
 ORDER = (*AGAINST, Verdict.PASSED, Verdict.NOT_APPLICABLE)
@@ -58,12 +55,12 @@ def page(record: Record) -> str:
         outcome=outcome(record.tests, record.complete),
         not_proven=[NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
         causes=list(causes(record.tests)),
-        conclusions=words_of_the_run(record.measurements),
+        conclusions=[line for figures in record.measurements if figures.of_the_run for line in figures.words],
         remarks=list(remark_lines(record)),
         sections=_sections(record),
         against=AGAINST,
         drawing=draw(record),
-        sizes_head=HEAD,
+        sizes_head=SIZES_HEAD,
         rung_lines=rung_lines,
         microseconds=microseconds,
         headline=headline,

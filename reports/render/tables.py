@@ -1,11 +1,14 @@
-"""Tables for a terminal, by rich."""
+"""Tables of measurements and of sizes, for the terminal by rich."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from reports.record.exhibits import Figures, Sizes, Zone
 
 WIDTH = 10_000
 """Columns are as wide as their text: the terminal wraps what is wider, and nothing is cut."""
+SIZES_HEAD = ("way", "whole", "computed", "with DF", "larger packets with DF")
 
 
 def table_lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -21,3 +24,34 @@ def table_lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]
     with console.capture() as caught:
         console.print(made)
     return [line.rstrip() for line in caught.get().splitlines()]
+
+
+def measurement_lines(found: Iterable[Figures]) -> Iterator[str]:
+    """Measurements as lines of text."""
+    for figures in found:
+        yield ""
+        yield figures.title
+        if figures.rows:
+            yield from (f"  {line}" for line in table_lines(figures.head, figures.lines))
+        yield from (f"  {line}" for line in figures.words)
+
+
+def sizes_table(found: Iterable[Sizes]) -> list[str]:
+    """The table of all ways as lines of text; empty where there are none."""
+    rows = [sizes_row(sizes) for sizes in found]
+    return table_lines(SIZES_HEAD, rows) if rows else []
+
+
+def sizes_row(sizes: Sizes) -> tuple[str, ...]:
+    """One way's row, with the fate of larger packets except those that the sender does not send."""
+    numbers = ("-" if size is None else str(size) for size in (sizes.whole, sizes.computed, sizes.with_df))
+    larger = "; ".join(_in_short(zone) for zone in sizes.zones if zone.fate not in ("whole", "refused"))
+    return (f"{sizes.source} -> {sizes.target}", *numbers, larger or "-")
+
+
+def _in_short(zone: Zone) -> str:
+    span = str(zone.first) if zone.first == zone.last else f"{zone.first}-{zone.last}"
+    if zone.fate == "icmp":
+        name = f"{'in the name of' if zone.forged else 'by'} {zone.speaker}"
+        return f"{span} ICMP, MTU {zone.mtu}, {name} at {zone.where}"
+    return f"{span} {zone.fate} {'from' if zone.fate == 'fragments' else 'behind'} {zone.where}"

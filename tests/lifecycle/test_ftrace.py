@@ -73,18 +73,18 @@ def test_datagrams_are_counted_at_every_hop(
     with function_trace(fabric.kernel.agent) as trace:
         with trace.recording():
             sent = fabric.run(way.source, "python3", "-c", SENDING, str(fabric[way.target].address), str(DATAGRAMS))
-        reading = trace.read()
+        graph, empty = trace.graph(), trace.empty_cost()
     assert tracing_state(fabric) == tracing
-    calls = {device: stats.calls for (name, device), stats in reading.graph.groups.items() if name == "ip_rcv"}
+    calls = {device: stats.calls for (name, device), stats in graph.groups.items() if name == "ip_rcv"}
     hops = {device: (calls[device], DATAGRAMS * seen[device]) for device in calls if device in seen}
     assert len(hops) >= 4
     # The target has nobody at the port, and its answers pass the same devices.
     assert all(out <= counted <= 2 * out + DATAGRAMS // 10 for counted, out in hops.values()), hops
     assert hops[last_of(way)][0] == DATAGRAMS
-    assert reading.graph.functions["udp_sendmsg"].calls >= DATAGRAMS
-    assert reading.graph.pid_filter([int(sent.stdout)])["ip_rcv"] <= reading.graph.functions["ip_rcv"].calls
-    assert reading.empty is not None
-    assert reading.empty.p50_ns < reading.graph.functions["udp_sendmsg"].total.p50_ns
+    assert graph.functions["udp_sendmsg"].calls >= DATAGRAMS
+    assert graph.pid_filter([int(sent.stdout)])["ip_rcv"] <= graph.functions["ip_rcv"].calls
+    assert empty is not None
+    assert empty.p50_ns < graph.functions["udp_sendmsg"].total.p50_ns
 
 
 def test_read_only_tracefs_is_told_and_left_as_it_is(fabric: LiveFabric, tracing: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.probe import Prober
 from fixtures.instruments.stage import End
 from fixtures.perf import Show
-from reports.perf.latency import hop_times, latency_table
+from reports.perf.functions import hop_times, latency_table
 from topology.expected import probes_of
 from topology.promises import Pair
 

@@ -10,7 +10,7 @@ from fixtures.instruments.bench import TCP_BLOCK, Cell
 from fixtures.perf import PerfBook, Show, Thresholds
 from reports.perf.answers import rates_table
 from reports.perf.compare import Judged, Threshold
-from reports.render.measurements import Measurement
+from reports.record.exhibits import Figures
 from topology.model import Fabric
 from topology.paths import BARE, PATHS
 
@@ -70,7 +70,7 @@ def test_highest_rate_without_loss_is_found(path: str, perf: PerfBook, show: Sho
     """Some rate passes with nothing lost, and one at least as high with a part in a thousand (RFC 2544)."""
     found = perf.highest_rates(path, LOSSES)
     rows = tuple((f"{one.loss_max * 100:g} %", str(one), str(one.trials)) for one in found)
-    show(Measurement(f"{path}: highest rate, {perf.size} bytes", ("loss at most", "rate", "trials"), rows))
+    show(Figures.table(f"{path}: highest rate, {perf.size} bytes", ("loss at most", "rate", "trials"), rows))
     passed = [one.passed or 0.0 for one in found]
     assert 0 < passed[0] <= passed[1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures.perf import PerfBook, Show
-from reports.perf.answers import environment_table
+from reports.perf.environment import environment_table
 
 pytestmark = pytest.mark.perf
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from reports.evidence import Cause
 from reports.judge.mtu import PairMtu
-from reports.record.append import cause_of, figures_of, journey_of, sizes_of_pair
-from reports.record.exhibits import State
+from reports.record.append import cause_of, journey_of, sizes_of_pair
+from reports.record.exhibits import Figures, State
 from reports.record.model import Kernel, Lab, Map, Place, Record, Test, Verdict
-from reports.render.measurements import Measurement
 from tests.self.builders import expect, good_leg, leg, reference, seen_path
 from tests.self.found import way
 
@@ -26,7 +25,7 @@ def record(name: str = "ece792") -> Record:
         Test(good, f"A promise of {name}.", Verdict.PASSED, 0.5),
         Test(bad, name, Verdict.FAILED, 1.0, name, cause_of(replace(CAUSE, node=name, fix=name)), pair=name),
     ]
-    table = Measurement(name, ("path", name), (("veth", name),), (name,), {"n": 6}, of_the_run=True)
+    table = Figures.table(name, ("path", name), (("veth", name),), (name,), {"n": 6}, of_the_run=True)
     return Record(
         schema=2,
         complete=True,
@@ -36,7 +35,7 @@ def record(name: str = "ece792") -> Record:
         tests=tests,
         journeys=[journey_of(good_leg(reference(), "cs1", "cs5"), good), journey_of(lost, bad)],
         sizes=list(sizes_of_pair(PairMtu(replace(way(), source=name), way()), bad)),
-        measurements=[figures_of(table, good)],
+        measurements=[replace(table, test=good)],
         states=[State(bad, name, [cause_of(CAUSE)])],
         map=Map([Place(name, "leaf"), Place("s1", "spine")], [(name, "s1")]),
         summary={verdict: sum(test.verdict is verdict for test in tests) for verdict in Verdict},

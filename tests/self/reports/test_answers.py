@@ -1,39 +1,36 @@
-"""What the figures of a run say."""
+"""What the figures of a run and its environment say."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from reports.perf.answers import environment_table, in_words, over_sizes, rates_table, vm_against
+from reports.perf.answers import in_words, over_sizes, rates_table, vm_against
 from reports.perf.compare import Judged, Threshold, compare, decide
-from reports.perf.environment import Environment
-from reports.render.measurements import Measurement
-from tests.self.reports.perf_runs import run, stream
+from reports.perf.environment import Environment, debug_options, environment_table, processor_of, steal_percent
+from reports.record.exhibits import Figures
+from tests.self.reports.perf_runs import NOISE, run, stream
 from topology.errors import Undecided
 
 SIZES = (200, 400, 800, 1600)
-NOISE = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0)
-HOST = Environment("host", "6.1", "native", 2, "AMD EPYC", "tsc", "", 0.5, 0.0, ())
+FINE = Environment("host", "6.1", "native", 2, "AMD EPYC", "tsc", "performance", 0.5, 0.0, ())
+STAT = "cpu  100 0 50 800 0 0 0 {} 0 0\ncpu0 1 2 3\n"
 
 
 def test_ratio_stands_beside_the_figures() -> None:
     """A path at half the bare one's rate has that ratio, medians in the usual units, and every run in the data."""
     runs = {"veth": [run(100 * n) for n in NOISE], "vxlan": [run(50 * n, lost=0.2) for n in NOISE]}
     table = rates_table("title", runs, "veth", {})
-    bare, vxlan = (dict(zip(table.head, row, strict=True)) for row in table.rows)
+    bare, vxlan = table.rows
     assert (bare["path"], bare["Mbit/s"], bare["ratio to bare"]) == ("veth", "100.0", "1")
     assert (vxlan["Mbit/s"], vxlan["packets/s"], vxlan["lost"], vxlan["verdict"]) == ("50.0", "7812", "20.0%", "-")
     assert vxlan["ratio to bare"].startswith("0.5 (")
     assert [each["received_bits_per_second"] for each in table.data["veth"]] == [
         each.received.bits_per_second for each in runs["veth"]
     ]
-
-
-def test_streams_have_no_datagrams() -> None:
-    """What TCP does not have is a dash, and what it sent again is there."""
-    table = rates_table("title", {"veth": [stream(9000 * n) for n in NOISE]}, "veth", {})
-    row = dict(zip(table.head, table.rows[0], strict=True))
-    assert (row["packets/s"], row["lost"], row["jitter ms"], row["sent again"]) == ("-", "-", "-", "3")
+    (tcp,) = rates_table("title", {"veth": [stream(9000 * n) for n in NOISE]}, "veth", {}).rows
+    assert (tcp["packets/s"], tcp["lost"], tcp["jitter ms"], tcp["sent again"]) == ("-", "-", "-", "3")
 
 
 @pytest.mark.parametrize(("asked", "verdict"), [(0.3, "passed"), (0.9, "failed"), (0.5, "unstable")])
@@ -50,25 +47,20 @@ def test_threshold_is_judged_by_the_interval(asked: float, verdict: str) -> None
         assert "vxlan - throughput - expected at least" in repr(judged.holds("vxlan"))
 
 
-def test_constant_cost_per_packet_supports_twice_for_twice() -> None:
-    """Where rates grow as sizes do the slope is 1, one line fits, and each doubling is supported."""
-    table = over_sizes("title", {size: [run(size / 8 * n, size) for n in NOISE] for size in SIZES}, 1500)
-    assert table.words[0].startswith("Throughput grows as size to the power of 1 (")
-    assert "one line fits all sizes" in table.words[0]
-    assert [": supported;" in words for words in table.words[1:]] == [True] * 3
+WILD = (0.3, 3.0, 1.0, 0.4, 2.5, 1.0)
 
 
-def test_constant_rate_contradicts_twice_for_twice() -> None:
-    """Where the rate does not grow at all the claim is contradicted."""
-    table = over_sizes("title", {size: [run(500 * n, size) for n in NOISE] for size in SIZES}, 1500)
-    assert [": contradicted;" in words for words in table.words[1:]] == [True] * 3
-
-
-def test_noise_decides_nothing() -> None:
-    """Where runs differ tenfold nothing is claimed."""
-    wild = (0.3, 3.0, 1.0, 0.4, 2.5, 1.0)
-    rates = {size: [run(size / 8 * n, size) for n in (wild if at % 2 else wild[::-1])] for at, size in enumerate(SIZES)}
-    assert [": not decidable;" in words for words in over_sizes("title", rates, 1500).words[1:]] == [True] * 3
+@pytest.mark.parametrize(
+    ("power", "noises", "holds"),
+    [(1, (NOISE, NOISE), "supported"), (0, (NOISE, NOISE), "contradicted"), (1, (WILD, WILD[::-1]), "not decidable")],
+)
+def test_twice_for_twice_is_answered(power: int, noises: tuple[tuple[float, ...], ...], holds: str) -> None:
+    """Rates that grow as sizes do support the claim, constant ones contradict it, tenfold noise decides nothing."""
+    rates = {size: [run(size**power * n, size) for n in noises[at % 2]] for at, size in enumerate(SIZES)}
+    first, *claims = over_sizes("title", rates, 1500).words
+    assert [f": {holds};" in words for words in claims] == [True] * 3
+    assert first.startswith(f"Throughput grows as size to the power of {power} (") or noises[0] is WILD
+    assert "one line fits all sizes" in first
 
 
 def test_bend_is_explained_by_the_mtu() -> None:
@@ -84,26 +76,57 @@ def test_bend_is_explained_by_the_mtu() -> None:
     ("vm", "words"), [(10.0, "are slower, "), (1000.0, "are faster, "), (100.0, "no difference is proven")]
 )
 def test_virtual_machines_are_compared_with_their_interval(vm: float, words: str) -> None:
-    """Slower, faster or not to be told: each is said, with what speaks against the figures."""
+    """Slower, faster or undecided: each is said, with what speaks against the figures."""
     found = vm_against("container", {800: ([run(vm * n) for n in NOISE], [run(100.0) for _ in NOISE])}, ["a doubt"])
     assert words in found.words[0]
     assert found.words[-1] == "Against taking this for other machines: a doubt."
 
 
-def test_environment_has_every_line() -> None:
-    """What was measured on is told for each place."""
-    found = environment_table({"host": HOST, "vm": HOST})
-    assert {row[0] for row in found.rows} == {"host", "vm"}
-    assert len(found.rows) == 2 * len(list(HOST.lines()))
-
-
 def test_paragraph_has_every_finding_in_its_order() -> None:
     """Each measurement is named before its sentences; without measurements there is no paragraph."""
-    measured = [
-        Measurement("two virtual machines against two containers", (), (), ("They are slower.",)),
-        Measurement("veth over sizes, kernel host", (), (), ("It grows.", "It bends.")),
-    ]
-    (words,) = in_words(measured).words
-    machines = "Two virtual machines against two containers: They are slower."
-    assert words == f"{machines} Veth over sizes, kernel host: It grows. It bends."
-    assert in_words(()).words == ()
+    found = [Figures.table(title, (), (), ("It grows.", "It bends.")) for title in ("veth over sizes", "vxlan")]
+    assert in_words(found).words == ["Veth over sizes: It grows. It bends. Vxlan: It grows. It bends."]
+    assert in_words(()).words == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, ""),
+        ({"accelerator": "tcg"}, "software emulation"),
+        ({"steal_percent": 12.34}, "12.3 % of the time was stolen"),
+        ({"debug": ("CONFIG_KASAN",)}, "the kernel checks itself: CONFIG_KASAN"),
+        ({"governor": "powersave"}, "governed by powersave"),
+    ],
+)
+def test_environment_says_what_speaks_against_figures(changed: dict[str, object], words: str) -> None:
+    """Each reason alone is named, in the results too; a quiet machine has none."""
+    found = replace(FINE, **changed)  # type: ignore[arg-type]
+    table = environment_table({"host": found, "vm": FINE})
+    assert [words in doubt for doubt in table.data["host"]["doubts"]] == [True] * bool(words)
+    assert len(table.rows) == 2 * len(list(FINE.lines()))
+    assert all(value for row in table.rows for value in row.values())
+
+
+def test_unknown_environment_is_no_doubt() -> None:
+    """A machine that counts no steal, has no governor and hides its configuration says so."""
+    unknown = replace(FINE, steal_percent=None, debug=None, governor="", shared="both ends on core 0")
+    assert unknown.doubts == []
+    lines = dict(unknown.lines())
+    assert (lines["stolen time"], lines["debug options"]) == ("not counted", "unknown")
+    assert (lines["frequency governor"], lines["cores"]) == ("none to be seen", "both ends on core 0")
+
+
+@pytest.mark.parametrize("broken", ["", "cpu 1 2", "intr 1 2 3 4 5 6 7 8 9", "cpu a b c d e f g h i", STAT.format(0)])
+def test_stolen_time_is_a_share_of_all_time(broken: str) -> None:
+    """Ten ticks stolen of a hundred that passed are 10 %; without two readings it is unknown, not zero."""
+    assert steal_percent(STAT.format(0), "cpu  140 0 60 840 0 0 0 10 0 0\n") == pytest.approx(10)
+    assert steal_percent(STAT.format(0), broken) is None
+
+
+def test_files_of_a_kernel_are_read() -> None:
+    """Debug options that are on, and the processors; what is missing is unknown, and one core."""
+    assert debug_options("CONFIG_KASAN=y\n# CONFIG_KCSAN is not set\nCONFIG_NET=y\n") == ("CONFIG_KASAN",)
+    assert (debug_options("CONFIG_NET=y\n"), debug_options(None)) == ((), None)
+    text = "processor\t: 0\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel name\t: AMD EPYC\n"
+    assert (processor_of(text), processor_of("")) == (("AMD EPYC", 2), ("unknown", 1))

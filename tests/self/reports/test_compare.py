@@ -12,12 +12,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.perf.compare import LOOKS, Comparison, Judged, Threshold, compare, decide, in_rounds, measure, rounds
-from reports.perf.stats import centre_interval, signed_rank_tail
+from reports.perf.compare import (
+    LOOKS,
+    Comparison,
+    Judged,
+    Threshold,
+    centre_interval,
+    compare,
+    decide,
+    in_rounds,
+    measure,
+    rounds,
+    signed_rank_tail,
+)
 from tests.self.reports.noises import SHAPES
 from topology.errors import Misuse
 
-SAMPLES = 500
+SAMPLES = 250
 SAME = Threshold(1.0)
 """The hardest threshold: the truth of two equal paths lies on it, so that any decision is a false alarm."""
 FIGURES = st.lists(st.floats(1e-3, 1e12), min_size=6, max_size=20)
@@ -42,11 +53,13 @@ def unchanged(shape: str, first: int = LOOKS[0]) -> list[Judged]:
     return [simulated(shape, seed, first=first) for seed in range(SAMPLES)]
 
 
+@pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("first", LOOKS[:2], ids=["tcp", "udp"])
-def test_equal_paths_differ_in_one_of_a_hundred_comparisons_at_most(first: int) -> None:
+def test_equal_paths_differ_in_one_of_a_hundred_comparisons_at_most(first: int, half: int) -> None:
     """False alarms, up or down, stay below 1 % over all noises, and below 2 % for the worst of them."""
-    alarms = {shape: sum(each.verdict != "unstable" for each in unchanged(shape, first)) for shape in SHAPES}
-    assert sum(alarms.values()) <= 0.01 * SAMPLES * len(SHAPES), alarms
+    shapes = list(SHAPES)[half::2]
+    alarms = {shape: sum(each.verdict != "unstable" for each in unchanged(shape, first)) for shape in shapes}
+    assert sum(alarms.values()) <= 0.01 * SAMPLES * len(shapes), alarms
     assert max(alarms.values()) <= 0.02 * SAMPLES, alarms
     assert sum(alarms.values()) > 0, "a rule that never decides keeps this promise, too"
 
@@ -69,15 +82,8 @@ def test_twice_the_smallest_detectable_effect_is_found(shape: str) -> None:
     assert verdicts["passed"] == 0
 
 
-def test_clear_difference_needs_six_rounds_only() -> None:
-    """Where noise is small beside the distance to the threshold, the first look decides."""
-    for effect, verdict in ((0.5, "failed"), (2.0, "passed")):
-        judged = simulated("normal", 1, effect)
-        assert (judged.verdict, len(judged.comparison.ratios)) == (verdict, LOOKS[0])
-
-
-def test_who_straddles_the_threshold_is_unstable_after_twenty_rounds() -> None:
-    """Nobody is judged by a coin: an interval on both sides stays undecided, with all its rounds told."""
+def test_comparison_on_the_threshold_is_unstable_after_twenty_rounds() -> None:
+    """An interval on both sides stays undecided, with all its rounds."""
     judged = simulated("normal", 3)
     assert (judged.verdict, len(judged.comparison.ratios)) == ("unstable", LOOKS[-1])
     message = judged.message("bridge, 800 bytes")
@@ -112,30 +118,19 @@ def test_orders_are_balanced_and_repeatable(seed: int, paths: int, stage: tuple[
     counted = Counter(drawn)
     assert all(counted[order] == counted[order[::-1]] for order in drawn)
     assert drawn == rounds(names, str(seed), *stage)
-
-
-def test_orders_are_not_the_same_for_every_seed() -> None:
-    """The order is chance's: it cannot keep step with what a machine does by itself."""
-    assert len({tuple(rounds("ab", str(seed))) for seed in range(50)}) > 10
+    assert len({tuple(rounds("ab", str(other))) for other in range(50)}) > 10
 
 
 @given(FIGURES, st.data())
 def test_ratio_does_not_depend_on_the_unit(figures: list[float], data: st.DataObject) -> None:
-    """In bits or in bytes, a comparison is the same; against the other side it is the inverse."""
+    """In bits or in bytes it is the same; against the other side it is the inverse; the median is in the interval."""
     others = data.draw(st.lists(st.floats(1e-3, 1e12), min_size=len(figures), max_size=len(figures)))
     one, scaled = compare(figures, others), compare([8 * x for x in figures], [8 * x for x in others])
     assert one.ratios == pytest.approx(scaled.ratios)
     inverse = compare(others, figures)
     assert (1 / one.median, 1 / one.high, 1 / one.low) == pytest.approx((inverse.median, inverse.low, inverse.high))
-
-
-@given(FIGURES, st.data())
-def test_interval_holds_the_median_and_lies_within_reach(figures: list[float], data: st.DataObject) -> None:
-    """The median is in the interval, and the effect that could be detected is a part of the whole."""
-    others = data.draw(st.lists(st.floats(1e-3, 1e12), min_size=len(figures), max_size=len(figures)))
-    found = compare(figures, others)
-    assert found.low <= found.median <= found.high
-    assert 0 <= found.smallest_effect <= 1
+    assert one.low <= one.median <= one.high
+    assert 0 <= one.smallest_effect <= 1
 
 
 @pytest.mark.parametrize(
@@ -165,14 +160,10 @@ def test_verdict_follows_the_interval(low: float, high: float, threshold: Thresh
         ([1.0] * 6, [1.0] * 5 + [math.inf]),
     ],
 )
-def test_what_has_no_ratio_is_refused(figures: list[float], others: list[float]) -> None:
-    """Too few rounds and figures that are none are the caller's mistake."""
+def test_figures_without_a_ratio_are_refused(figures: list[float], others: list[float]) -> None:
+    """Too few rounds, figures and thresholds that are none are the caller's mistake."""
     with pytest.raises(Misuse, match="ratios - expected"):
         compare(figures, others)
-
-
-def test_threshold_is_a_ratio_above_0() -> None:
-    """Any other threshold is the caller's mistake."""
     with pytest.raises(Misuse, match="threshold - expected"):
         Threshold(0)
 

@@ -108,9 +108,8 @@ RECEIVING = ("br_handle_frame [bridge]", "ip_rcv", "gre_rcv [ip_gre]")
 Figures = dict[tuple[str, str], tuple[int, int, int]]
 
 
-def figures(tree: tuple[Call, ...]) -> Figures:
-    """What one CPU's calls come to by (function, device): calls, total and own nanoseconds."""
-    found: Figures = {}
+def count(found: Figures, tree: tuple[Call, ...]) -> None:
+    """Add one CPU's calls by (function, device): calls, total and own nanoseconds."""
     device = ""
 
     def visit(call: Call, receives: bool, sends: bool) -> tuple[int, bool]:
@@ -129,32 +128,25 @@ def figures(tree: tuple[Call, ...]) -> Figures:
 
     for call in tree:
         visit(call, receives=False, sends=call.name == "udp_sendmsg")
-    return found
 
 
-def together(parts: list[Figures]) -> Figures:
-    """The figures of all CPUs."""
-    found: Figures = {}
-    for key in {key for part in parts for key in part}:
-        rows = [part[key] for part in parts if key in part]
-        found[key] = (sum(row[0] for row in rows), sum(row[1] for row in rows), sum(row[2] for row in rows))
-    return found
-
-
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(TREES, min_size=1, max_size=3), STYLES, st.integers(0, 1000))
 def test_drawn_trees_come_back(trees: list[tuple[Call, ...]], style: Style, seed: int) -> None:
     """Whatever the calls, the CPUs' interleaving and the columns: every call is counted once, with its times."""
     graph = parse([interleaved(trees, style, seed).encode()])
     assert graph.problems == ()
     seen = {key: (found.calls, found.total.sum_ns, found.own.sum_ns) for key, found in graph.groups.items()}
-    assert seen == together([figures(tree) for tree in trees])
+    wanted: Figures = {}
+    for tree in trees:
+        count(wanted, tree)
+    assert seen == wanted
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.binary(max_size=60), max_size=8), st.integers(0, 1 << 30))
-def test_rubbish_is_told_and_raises_nothing(pieces: list[bytes], seed: int) -> None:
-    """Rubbish in a trace, whatever it is, ends in a result that says so or is right."""
+def test_rubbish_raises_nothing(pieces: list[bytes], seed: int) -> None:
+    """Rubbish in a trace, of any kind, ends in a result that says so."""
     recorded = gzip.decompress((DATA / "6.1" / "proc.txt.gz").read_bytes())[:4000]
     chance = random.Random(seed)
     for piece in pieces:
@@ -168,22 +160,20 @@ def test_rubbish_is_told_and_raises_nothing(pieces: list[bytes], seed: int) -> N
 @pytest.mark.parametrize(
     "rubbish",
     [
+        b"9" * 50_000 + b") -" + b" " * 50_000,
         b"\0" * 100_000,
-        b" " * 100_000,
-        b"\n" * 100_000,
-        b"(" * 100_000,
+        b"\n" * 10_000,
         b"{}();|=/*" * 20_000,
         b" 0)   1.000 us    |  " + b"  " * 50_000 + b"}\n",
         b" 0)               |  f() {\n" * 5_000,
-        b" 0)   1.000 us    |  " + b"f" * 100_000 + b"();\n",
-        b"9" * 50_000 + b") -" + b" " * 50_000,
         b"".join(b" 0)   1.000 us    |  f%d();\n" % number for number in range(5_000)),
-        b"".join(b" 0)   t-%d   |   1.000 us    |  f();\n" % number for number in range(70_000)),
+        b"".join(b" 0)   t-%d   |   1.000 us    |  f();\n" % number for number in range(2_000)),
     ],
 )
-def test_hostile_text_is_told(rubbish: bytes) -> None:
-    """Endless lines, depths, names, tasks: each is told or passed over, and the counts stay bounded."""
+def test_hostile_text_is_refused(rubbish: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endless lines, depths, names, tasks: each is a problem or passed over, and the counts stay bounded."""
+    monkeypatch.setattr("reports.perf.funcgraph.TASKS_MAX", 1_000)
     graph = parse([rubbish])
     assert graph.problems or not graph.functions
     assert len(graph.functions) <= 4096
-    assert len(graph.by_pid) <= 70_000
+    assert len(graph.by_pid) <= 1_001

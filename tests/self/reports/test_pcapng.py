@@ -1,4 +1,4 @@
-"""The capture file, read back by other people's readers: scapy's, and tshark where it is installed."""
+"""The capture file, read back by independent readers: scapy's, and tshark where it is installed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 from scapy.utils import RawPcapNgReader
 
 from reports.evidence import Sighting
-from reports.render.pcapng import pcapng
-from tests.self.builders import NONCE, START_NS, STEP_NS, expect, reference, seen_path, sighting
+from reports.render.pcapng import pcapng, with_frames
+from tests.self.builders import NONCE, START_NS, STEP_NS, expect, good_leg, reference, seen_path, sighting
+from tests.self.reports.records import record
 from topology.wire.headers import Vlan
 
 ETHERNET, RAW_IP = 1, 101
@@ -34,26 +35,19 @@ def read(data: bytes, folder: Path) -> list[tuple[bytes, Any]]:
         return list(reader)
 
 
-def time_ns(about: Any) -> int:
-    """scapy gives the two halves of a timestamp and the ticks in a second."""
-    assert about.tsresol == 1_000_000_000
-    return int(about.tshigh << 32 | about.tslow)
-
-
-def test_every_frame_is_there_with_its_interface_and_time(seen: list[Sighting], tmp_path: Path) -> None:
-    """Frames, interface names and times come back whole, to the nanosecond."""
+def test_every_frame_comes_back(seen: list[Sighting], tmp_path: Path) -> None:
+    """Frames, interfaces, directions (1 in, 2 out), lengths, and times to the nanosecond."""
     odd = [replace(s, time_ns=s.time_ns + 7 * s.order + 1) for s in seen]
     packets = read(pcapng(odd), tmp_path)
     assert [data for data, _ in packets] == [s.frame for s in odd]
-    assert [about.ifname.decode() for _, about in packets] == [f"{s.node}:{s.interface}" for s in odd]
-    assert [time_ns(about) for _, about in packets] == [START_NS + n * (STEP_NS + 7) + 1 for n in range(len(odd))]
-    assert [about.wirelen for _, about in packets] == [s.length for s in odd]
-
-
-def test_direction_is_kept(seen: list[Sighting], tmp_path: Path) -> None:
-    """Each packet says whether it came in (1) or went out (2)."""
-    ways = [about.direction for _, about in read(pcapng(seen), tmp_path)]
-    assert ways == [{"in": 1, "out": 2}[s.direction] for s in seen]
+    about = [each for _, each in packets]
+    assert [each.ifname.decode() for each in about] == [f"{s.node}:{s.interface}" for s in odd]
+    assert {each.tsresol for each in about} == {1_000_000_000}
+    times = [each.tshigh << 32 | each.tslow for each in about]
+    assert times == [START_NS + n * (STEP_NS + 7) + 1 for n in range(len(odd))]
+    assert [(each.wirelen, each.direction) for each in about] == [
+        (s.length, {"in": 1, "out": 2}[s.direction]) for s in odd
+    ]
 
 
 def test_frames_are_in_the_order_of_time(seen: list[Sighting], tmp_path: Path) -> None:
@@ -65,17 +59,12 @@ def test_frames_are_in_the_order_of_time(seen: list[Sighting], tmp_path: Path) -
 
 
 def test_gre_device_shows_bare_ip(seen: list[Sighting], tmp_path: Path) -> None:
-    """A GRE device has no Ethernet header: its frames are IP packets, the others Ethernet frames."""
+    """Frames of a GRE device are IP packets, without bytes that a tap shows before them; the others Ethernet frames."""
     types = {about.ifname.decode(): about.linktype for _, about in read(pcapng(seen), tmp_path)}
     assert types.pop("lc1:gretun-cont") == types.pop("lc2:gretun-cont") == RAW_IP
     assert set(types.values()) == {ETHERNET}
-
-
-def test_what_is_not_the_gre_devices_own_is_left_out(seen: list[Sighting], tmp_path: Path) -> None:
-    """Where a tap shows bytes before the packet, as on a device without a remote, the file's starts behind them."""
     bare = next(s for s in seen if s.interface == "gretun-cont")
-    header = bare.headers[0]
-    shifted = replace(bare.headers, headers=(replace(header, offset=24), *bare.headers.headers[1:]))
+    shifted = replace(bare.headers, headers=(replace(bare.headers[0], offset=24), *bare.headers.headers[1:]))
     behind = replace(bare, frame=bytes(24) + bare.frame, headers=shifted)
     assert read(pcapng([behind]), tmp_path)[0][0] == bare.frame
 
@@ -89,17 +78,10 @@ def test_vlan_tag_is_put_back(tmp_path: Path) -> None:
     assert about.wirelen == tagged.length + 4
 
 
-def test_cut_frame_keeps_its_length_on_the_wire(seen: list[Sighting], tmp_path: Path) -> None:
-    """A frame of which the tap kept less says how long it was."""
-    cut = replace(seen[0], frame=seen[0].frame[:60], length=1514)
-    [(data, about)] = read(pcapng([cut]), tmp_path)
-    assert (len(data), about.wirelen) == (60, 1514)
-
-
 @pytest.mark.parametrize("size", range(34, 39))
 def test_any_length_is_padded_to_words(size: int, seen: list[Sighting], tmp_path: Path) -> None:
-    """Blocks are multiples of four bytes, whatever a frame's or a name's length, and state their length twice."""
-    short = replace(seen[0], frame=seen[0].frame[:size], interface="x" * (size - 30))
+    """A cut frame keeps its length on the wire; blocks are multiples of four bytes and state their length twice."""
+    short = replace(seen[0], frame=seen[0].frame[:size], length=1514, interface="x" * (size - 30))
     data, at = pcapng([short, seen[1]]), 0
     while at < len(data):
         length = struct.unpack_from("=I", data, at + 4)[0]
@@ -107,13 +89,19 @@ def test_any_length_is_padded_to_words(size: int, seen: list[Sighting], tmp_path
         assert struct.unpack_from("=I", data, at + length - 4)[0] == length
         at += length
     assert at == len(data)
-    assert read(data, tmp_path)[0][0] == short.frame
+    found, about = read(data, tmp_path)[0]
+    assert (found, about.wirelen) == (short.frame, 1514)
 
 
-def test_empty_capture_is_a_capture(tmp_path: Path) -> None:
-    """Nothing seen is a file without packets, not a broken one."""
-    assert len(pcapng([])) == 28
-    assert pcapng([])[:4] == b"\x0a\x0d\x0d\x0a"
+def test_hops_refer_to_the_frames_of_the_capture() -> None:
+    """By number, counted from 1 over all sections, as workers write them, and by digest."""
+    capture = pcapng(good_leg(reference(), "cs1", "cs5").journey.sightings)
+    other = pcapng([sighting(reference(), "cs2", "x", "in", expect(reference(), "cs1", "cs2").paths[0].hops[0].layers)])
+    (journey,) = with_frames(record().journeys[:1], other + capture + capture)
+    assert [hop.frame.number for hop in journey.hops if hop.frame] == list(range(2, 18))
+    assert len({hop.frame.digest for hop in journey.hops if hop.frame}) > 1
+    (unknown,) = with_frames(record().journeys[:1], pcapng([]))
+    assert {hop.frame for hop in unknown.hops} == {None}
 
 
 def test_tshark_reads_it_as_it_was_seen(seen: list[Sighting], tmp_path: Path) -> None:

@@ -12,26 +12,19 @@ import pytest
 
 from reports.__main__ import main
 from reports.record.files import write_atomically
-from reports.record.frames import with_frames
-from reports.record.model import About, Record, Test, Verdict
-from reports.record.outcome import exit_code
+from reports.record.model import About, Record, Test, Verdict, exit_code
 from reports.record.store import RecordRefused, parse_record, record_bytes
-from reports.render.pcapng import pcapng
-from tests.self.builders import good_leg, reference
 from tests.self.reports.records import record
 
 SCHEMA_FILE = Path(__file__).parents[3] / "reports" / "results.schema.json"
 
 
-@pytest.mark.parametrize("name", ["ece792", "<b>&\"'\x00\n", "\U0001f500"])
+@pytest.mark.parametrize("name", ["ece792", "<b>&\"'\x00\n", "\U0001f500", "a\udcff"])
 def test_what_is_written_comes_back(name: str) -> None:
-    """Every kind of exhibit, with any name."""
-    assert parse_record(record_bytes(record(name)), "x") == record(name)
-
-
-def test_name_that_has_no_form_in_utf_8_is_still_read() -> None:
-    """A lone surrogate, as of a file name that cannot be decoded, becomes a question mark."""
-    assert parse_record(record_bytes(record("a\udcff")), "x") == record("a?")
+    """Every kind of exhibit, with any name; a lone surrogate, which UTF-8 cannot encode, becomes a question mark."""
+    stopped = replace(record(), complete=False, kernel=None, lab=None, tests=[], map=None)
+    assert parse_record(record_bytes(stopped), "x") == stopped
+    assert parse_record(record_bytes(record(name)), "x") == record(name.replace("\udcff", "?"))
 
 
 def test_results_keep_their_names() -> None:
@@ -55,30 +48,15 @@ def test_schema_is_that_of_the_record() -> None:
     assert json.loads(SCHEMA_FILE.read_text()) == TypeAdapter(Record).json_schema()
 
 
-def test_hops_refer_to_the_frames_of_the_capture() -> None:
-    """By number, counted from 1 over all sections, and by digest."""
-    seen = good_leg(reference(), "cs1", "cs5").journey.sightings
-    capture = pcapng(seen)
-    (journey,) = with_frames(record().journeys[:1], capture + capture)
-    assert [hop.frame.number for hop in journey.hops if hop.frame] == list(range(1, 17))
-    assert len({hop.frame.digest for hop in journey.hops if hop.frame}) > 1
-    (unknown,) = with_frames(record().journeys[:1], b"")
-    assert {hop.frame for hop in unknown.hops} == {None}
-
-
 Change = Callable[[dict[str, Any]], object]
 CHANGES: dict[str, Change] = {
     "unknown key": lambda made: made["tests"][0].update(more=1),
     "missing key": lambda made: made["tests"][0].pop("promise"),
     "unknown verdict": lambda made: made["tests"][0].update(verdict="green"),
     "text for a number": lambda made: made["tests"][0].update(seconds="1"),
-    "negative time": lambda made: made["tests"][0].update(seconds=-1),
     "number without end": lambda made: made["journeys"][0]["hops"][0].update(time_ns=10**30),
     "list for an object": lambda made: made.update(kernel=[]),
     "cause without its fix": lambda made: made["tests"][1]["cause"].pop("fix"),
-    "a field of a header that is no plain value": lambda made: made["journeys"][0]["hops"][0]["stack"][0].update(
-        fields={"src": []}
-    ),
     "summary by another verdict": lambda made: made["summary"].update(green=1),
 }
 
@@ -188,9 +166,3 @@ def test_write_that_fails_leaves_what_was_there(step: str, tmp_path: Path, monke
     monkeypatch.undo()
     assert path.read_text() == "before …"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_record_of_a_run_that_was_stopped_is_incomplete() -> None:
-    """Without kernel, lab and tests there is still a record."""
-    made = replace(record(), complete=False, kernel=None, lab=None, tests=[], map=None)
-    assert parse_record(record_bytes(made), "x") == made

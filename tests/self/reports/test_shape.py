@@ -56,25 +56,19 @@ def test_bend_is_found_where_it_is(sizes: tuple[int, ...], bend: int) -> None:
         assert found.beyond.value == pytest.approx(0.1, abs=0.1)
 
 
-def test_step_at_the_mtu_is_found() -> None:
-    """Where fragments begin the rate falls at once: the last size that is whole is named."""
-    rate = {size: size * (0.4 if size > 1472 else 1.0) for size in (200, 400, 800, 1400, 1600)}
-    assert scaling(*swept(tuple(rate), rate, 1)).linear_until == 1400
-
-
-@pytest.mark.parametrize("truth", [0.0, 0.6, 0.95])
+@pytest.mark.parametrize("truth", [0.0, 0.95])
 def test_rank_correlation_is_found(truth: float) -> None:
     """The interval holds the true correlation of ranks in 97 of 100 samples at least, also near 1."""
     spearman = 6 / math.pi * math.asin(truth / 2)
     hits = 0
-    for seed in range(300):
+    for seed in range(200):
         chance = random.Random(seed)
         xs = [chance.gauss(0, 1) for _ in range(24)]
         ys = [truth * x + math.sqrt(1 - truth**2) * chance.gauss(0, 1) for x in xs]
         found = rank_correlation(xs, ys)
         assert -1 <= found.low <= found.value <= found.high <= 1
         hits += found.low <= spearman <= found.high
-    assert hits >= 0.97 * 300
+    assert hits >= 0.97 * 200
 
 
 def test_rank_correlation_sees_order_only() -> None:
@@ -87,33 +81,24 @@ def test_rank_correlation_sees_order_only() -> None:
 
 
 @given(XS, st.data())
-def test_rank_correlation_is_bounded_and_symmetric(xs: list[float], data: st.DataObject) -> None:
-    """It lies in its interval, between -1 and 1, and does not ask which is first."""
+def test_estimates_lie_in_their_intervals(xs: list[float], data: st.DataObject) -> None:
+    """A rank correlation is also between -1 and 1, and symmetric."""
     ys = data.draw(st.lists(st.floats(1, 1e6), min_size=len(xs), max_size=len(xs)))
     found, turned = rank_correlation(xs, ys), rank_correlation(ys, xs)
     assert -1 <= found.low <= found.value <= found.high <= 1
     assert found.value == pytest.approx(turned.value)
-
-
-@given(XS, st.data())
-def test_slope_lies_in_its_interval(xs: list[float], data: st.DataObject) -> None:
-    """And does not depend on the unit of the rate."""
-    ys = data.draw(st.lists(st.floats(1, 1e6), min_size=len(xs), max_size=len(xs)))
-    if len({math.log(x) for x in xs}) < 2:
-        return
-    found = slope(xs, ys)
-    assert found.low <= found.value <= found.high
+    if len({math.log(x) for x in xs}) > 1:
+        steepness = slope(xs, ys)
+        assert steepness.low <= steepness.value <= steepness.high
 
 
 @pytest.mark.parametrize(
     ("low", "high", "answer"),
     [
         (1.9, 2.1, "supported"),
-        (1.8, 2.2, "supported"),
         (1.5, 1.7, "contradicted"),
         (2.3, 9.0, "contradicted"),
         (1.7, 1.9, "not decidable"),
-        (0.1, 9.0, "not decidable"),
     ],
 )
 def test_claim_is_answered_by_its_interval(low: float, high: float, answer: str) -> None:

@@ -7,13 +7,12 @@ from dataclasses import replace
 from fixtures.run import unique_sizes
 from reports.judge.attempt import Outcome
 from reports.judge.mtu import PairMtu
-from reports.record.append import figures_of, sizes_of_pair
-from reports.render.measurements import Measurement, measurement_lines, words_of_the_run
-from reports.render.sizes import sizes_table
+from reports.record.append import sizes_of_pair
+from reports.record.exhibits import Figures
+from reports.render.tables import measurement_lines, sizes_table
 from tests.self.found import AS_MEASURED, WHOLE, changed, way
 
 PAIR = PairMtu(way(), replace(way([(84, WHOLE), (1426, WHOLE)]), source="cs5", target="cs1"))
-FOUND = Measurement("rates [bold]of paths", ("path", "Mbit/s"), (("veth", "100.0"), ("vxlan", "9.5")), ("so & so",))
 
 
 def test_table_has_a_line_for_each_way() -> None:
@@ -44,18 +43,7 @@ def test_sizes_seen_by_two_workers_are_recorded_once() -> None:
 
 def test_measurements_have_aligned_columns() -> None:
     """Title, head, rows under each other, then the words; what looks like markup is text."""
-    assert list(measurement_lines([figures_of(FOUND)])) == [
-        "",
-        "rates [bold]of paths",
-        "  path   Mbit/s",
-        "  veth   100.0",
-        "  vxlan  9.5",
-        "  so & so",
-    ]
-    assert list(measurement_lines([figures_of(Measurement("t", ("a",), ()))])) == ["", "t"]
-
-
-def test_head_of_the_page_says_what_is_of_the_whole_run() -> None:
-    """Only conclusions about the run stand there, in the order of the tests."""
-    found = [figures_of(each) for each in (FOUND, replace(FOUND, words=("slow", "why"), of_the_run=True))]
-    assert words_of_the_run(found) == ["slow", "why"]
+    rows = (("veth", "100.0"), ("vxlan", "9.5"))
+    found = [Figures.table("rates [bold]", ("path", "Mbit/s"), rows, ("so & so",)), Figures.table("t", ("a",), ())]
+    rates = ["", "rates [bold]", "  path   Mbit/s", "  veth   100.0", "  vxlan  9.5", "  so & so"]
+    assert list(measurement_lines(found)) == [*rates, "", "t"]

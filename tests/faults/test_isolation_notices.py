@@ -247,7 +247,7 @@ def test_rule_and_table_are_noticed(lab: Fabric, book: IsolationBook, do: Do) ->
     node = lab.nodes[0].name
     do(node, "ip rule add pref 100 lookup 100; ip route add default dev lo table 100")
     message = book.surroundings(node).message
-    assert f"{node} - rule - expected only the kernel's own - seen 100: from all to all lookup 100" in message
+    assert f"{node} - rule - expected only the kernel's own - seen pref 100 from all lookup 100" in message
     assert f"{node} - route - expected in no table but main - seen default dev lo table 100" in message
 
 

@@ -210,7 +210,9 @@ def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None
         finally:
             kernel.close()
         assert [words for words in drawn.left_out if "would leave" in words] != []
-        assert not {(pair.source, pair.target), (pair.target, pair.source)} & {(w.source, w.target) for w in drawn.ways}
+        assert not {(pair.source, pair.target), (pair.target, pair.source)} & {
+            (w.source, w.target) for w in drawn.paths
+        }
         assert drawn.found != ()
 
 

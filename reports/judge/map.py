@@ -1,11 +1,11 @@
-"""What a fabric looks like from the journeys of probes alone: the links they crossed, the ways they took. Pure."""
+"""The map of a fabric that the journeys of probes alone draw: the links they crossed, the paths they took. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, permutations
+from itertools import groupby, pairwise, permutations
 
 from reports.evidence import Journey, Sighting
 from reports.judge.seen import SeenTrip, carried, last_seen, shape
@@ -16,8 +16,6 @@ from topology.refs import PortRef
 
 PROBES_MAX = 2048
 """Probes, one for each pair and direction: all of 45 nodes', and under two minutes where none of them is answered."""
-
-
 LOST, DIRECT = "lost", "direct"
 """Outcomes beside the kinds: not arrived; over one link to a neighbour, with no bridge and no router between."""
 
@@ -37,7 +35,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class SeenPath:
-    """What one probe did: the nodes it passed, in order, and how it was carried, or where it was lost."""
+    """One probe's path: the nodes it passed, in order, and how it was carried, or where it was lost."""
 
     source: str
     target: str
@@ -47,12 +45,12 @@ class SeenPath:
 
 @dataclass(frozen=True)
 class FabricMap:
-    """The links seen, each way with the stacks that crossed it and how often; the ways; who was never reached."""
+    """The links seen, each way with the stacks that crossed it and how often; the paths; the nodes never reached."""
 
     name: str
     nodes: tuple[str, ...]
     crossings: Mapping[Crossing, Mapping[str, int]]
-    ways: tuple[SeenPath, ...]
+    paths: tuple[SeenPath, ...]
     unreached: tuple[str, ...]
     """Nodes with an address at which no probe ever arrived."""
     unseen: tuple[str, ...]
@@ -61,8 +59,8 @@ class FabricMap:
 
     @property
     def found(self) -> tuple[SeenPath, ...]:
-        """The ways that led to their targets."""
-        return tuple(way for way in self.ways if not way.outcome.startswith(LOST))
+        """The paths that led to their targets."""
+        return tuple(path for path in self.paths if not path.outcome.startswith(LOST))
 
     @property
     def links(self) -> frozenset[frozenset[PortRef]]:
@@ -71,7 +69,7 @@ class FabricMap:
 
 
 def pairs_to_probe(nodes: Sequence[Node]) -> tuple[list[tuple[Node, Node]], list[str]]:
-    """Every two nodes with an address, both ways, by their names, within the bound; and what is left out."""
+    """All pairs of nodes with an address, both ways, by their names, within the bound; and what is left out."""
     by_name = sorted(nodes, key=lambda node: node.name)
     addressed = [node for node in by_name if node.addresses]
     every = list(permutations(addressed, 2))
@@ -97,7 +95,7 @@ def map_of(fabric: Fabric, trips: Iterable[SeenTrip], left_out: Sequence[str] = 
         fabric.name,
         nodes,
         _likely(journeys),
-        tuple(_way(trip.out) for trip in in_order),
+        tuple(_path(trip.out) for trip in in_order),
         tuple(name for name in nodes if name in addressed - reached),
         tuple(name for name in nodes if name not in seen),
         tuple(left_out),
@@ -113,7 +111,7 @@ def _likely(journeys: Iterable[Journey]) -> dict[Crossing, Mapping[str, int]]:
     for journey in journeys:
         for crossing, stack in crossings(journey.sightings):
             found.setdefault(crossing.out, {}).setdefault(crossing, Counter())[stack] += 1
-    best = [min(ways.items(), key=lambda item: (-item[1].total(), item[0])) for ways in found.values()]
+    best = [min(peers.items(), key=lambda item: (-item[1].total(), item[0])) for peers in found.values()]
     return {crossing: dict(sorted(stacks.items())) for crossing, stacks in sorted(best, key=lambda item: item[0])}
 
 
@@ -124,25 +122,19 @@ def crossings(sightings: Sequence[Sighting]) -> Iterator[tuple[Crossing, str]]:
             yield Crossing(PortRef(out.node, out.interface), PortRef(into.node, into.interface)), shape(out)
 
 
-def _way(journey: Journey) -> SeenPath:
-    nodes: list[str] = []
-    for seen in journey.sightings:
-        if nodes[-1:] != [seen.node]:
-            nodes.append(seen.node)
-    return SeenPath(journey.source, journey.target, tuple(nodes), _outcome(journey, nodes))
-
-
-def _outcome(journey: Journey, nodes: Sequence[str]) -> str:
-    if not journey.arrived:
-        return f"{LOST}: {last_seen(journey)}"
-    found = carried(journey)
-    return DIRECT if found.kind == "bridge" and len(nodes) == 2 else str(found)
+def _path(journey: Journey) -> SeenPath:
+    nodes = tuple(node for node, _ in groupby(seen.node for seen in journey.sightings))
+    outcome = f"{LOST}: {last_seen(journey)}"
+    if journey.arrived:
+        found = carried(journey)
+        outcome = DIRECT if found.kind == "bridge" and len(nodes) == 2 else str(found)
+    return SeenPath(journey.source, journey.target, nodes, outcome)
 
 
 def declared_links(fabric: Fabric) -> tuple[frozenset[frozenset[PortRef]], frozenset[frozenset[PortRef]]]:
     """The links that a map of a declared fabric must show, and those that it may show, by its expected journeys.
 
-    What has several legal ways takes one of them; what does not arrive may be lost before any link.
+    A probe with several legal paths takes one of them; one that does not arrive may be lost before any link.
     """
     must: set[frozenset[PortRef]] = set()
     may: set[frozenset[PortRef]] = set()

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from reports.evidence import Cause
 from reports.judge.traffic import Traffic
 from reports.judge.weight import DEFAULT, MAY, weigh
 from reports.words import MISSING, NOTHING
-from topology.state import Entry, LinkState, NodeState, RouteState, parts_of_sysctl
+from topology.state import Entry, LinkState, NodeState, parts_of_sysctl
 
 KINDS = ("rule", "route", "neigh", "fdb", "filter", "qdisc", "nft")
-"""The further entries, in the order in which they are told: a filter says more than the qdisc that it hangs at."""
+"""The further entries, in the order in which they are reported: a filter says more than the qdisc that it hangs at."""
 PASSED_ON: Mapping[tuple[str, str], str] = {
     ("ipv4", "forwarding"): "net.ipv4.ip_forward",
     ("ipv6", "forwarding"): "net.ipv6.conf.all.forwarding",
     ("ipv6", "disable_ipv6"): "net.ipv6.conf.all.disable_ipv6",
 }
-"""What writes itself to every device when it is written (Documentation/networking/ip-sysctl.rst)."""
+"""Settings that write themselves to every device when they are written (Documentation/networking/ip-sysctl.rst)."""
 ADD = {"ip neigh": "replace", "bridge fdb": "append"}
 """The verb by which each tool brings an entry back, where it is not ``add``."""
 SWITCHED_OFF = {"stp": "stp_state 0", "vlan_filtering": "vlan_filtering 0"}
@@ -59,13 +59,12 @@ def find_cause(
 
 def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:
     """Those of one kind after another, of one kind the lower devices first: a VLAN's MTU follows its port's."""
-    node = declared.node
-    found = []
+    node, found = declared.node, list[Cause]()
     for name, wanted in declared.links.items():
         seen = live.links.get(name)
         if seen is None:
-            words = f"ip -n {node} link add name {name} …"
-            found.append(Cause("link", node, name, f"a {wanted.kind}", MISSING, words, wanted))
+            fix = f"ip -n {node} link add name {name} …"
+            found.append(Cause("link", node, name, f"a {wanted.kind}", MISSING, fix, wanted))
         else:
             found += _link(node, wanted, seen)
     yield from sorted(found, key=lambda cause: (_follows_what(cause.kind), _height(declared, cause.interface)))
@@ -79,7 +78,7 @@ def _follows_what(kind: str) -> int:
 
 
 def _height(state: NodeState, name: str | None, bound: int = 8) -> int:
-    """How many declared devices are below one: a tunnel's or a VLAN's ``dev``, a bridge's members."""
+    """The number of declared devices below one: a tunnel's or a VLAN's ``dev``, a bridge's members."""
     link = state.links.get(name or "")
     if link is None or bound == 0:
         return 0
@@ -88,74 +87,45 @@ def _height(state: NodeState, name: str | None, bound: int = 8) -> int:
 
 
 def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
-    name, ip = wanted.name, f"ip -n {node} link set dev {wanted.name}"
-    if wanted.kind != seen.kind:
-        yield Cause(
-            "link",
-            node,
-            name,
-            wanted.kind,
-            seen.kind,
-            f"ip -n {node} link del dev {name}; add it as {wanted.kind}",
-            seen,
-        )
-    if wanted.up != seen.up:
-        yield Cause("link", node, name, _up(wanted.up), _up(seen.up), f"{ip} {_up(wanted.up)}", seen)
-    if wanted.master != seen.master:
-        fix = f"{ip} master {wanted.master}" if wanted.master else f"{ip} nomaster"
-        yield Cause("bridge", node, name, wanted.master or "no bridge", seen.master or "no bridge", fix, seen)
-    yield from _parameters(node, wanted, seen)
-    if wanted.arp != seen.arp:
-        on, off = ("on", "off") if wanted.arp else ("off", "on")
-        yield Cause("arp", node, name, f"arp {on}", f"arp {off}", f"{ip} arp {on}", seen)
-    for key, value in sorted(set(seen.port) - set(wanted.port)):
-        was = dict(wanted.port).get(key) or OPPOSITE.get(value, "forwarding")
-        fix = f"bridge -n {node} link set dev {name} {key} {was}"
-        yield Cause("port", node, name, f"{key} {was}", f"{key} {value}", fix, seen)
-    if wanted.mtu is not None and wanted.mtu != seen.mtu:
-        yield Cause("mtu", node, name, str(wanted.mtu), str(seen.mtu), f"{ip} mtu {wanted.mtu}", seen)
-    if wanted.mac is not None and wanted.mac != seen.mac:
-        yield Cause("mac", node, name, wanted.mac, str(seen.mac), f"{ip} address {wanted.mac}", seen)
-
-
-def _parameters(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
-    live = dict(seen.parameters)
+    """The differences of one link; a MAC or an MTU that is not declared is the kernel's choice."""
+    ip, again = f"ip -n {node} link set dev {wanted.name}", f"ip -n {node} link del dev {wanted.name}; add it"
+    up, master, live = _up(wanted.up), wanted.master, dict(seen.parameters)
+    rows: list[tuple[str, object, object, str]] = [
+        ("link", wanted.kind, seen.kind, f"{again} as {wanted.kind}"),
+        ("link", up, _up(seen.up), f"{ip} {up}"),
+        (
+            "bridge",
+            master or "no bridge",
+            seen.master or "no bridge",
+            f"{ip} {f'master {master}' if master else 'nomaster'}",
+        ),
+    ]
     for key, value in wanted.parameters:
-        if live.get(key) != value:
-            fix = f"ip -n {node} link del dev {wanted.name}; add it with {key} {value}"
-            yield Cause(wanted.kind, node, wanted.name, f"{key} {value}", f"{key} {live.get(key, MISSING)}", fix, seen)
-    for key in sorted(live.keys() - dict(wanted.parameters).keys()) if wanted.kind == seen.kind else ():
-        fix = f"ip -n {node} link del dev {wanted.name}; add it without {key}"
-        if key in SWITCHED_OFF:
-            fix = f"ip -n {node} link set dev {wanted.name} type bridge {SWITCHED_OFF[key]}"
-        yield Cause(wanted.kind, node, wanted.name, f"{key} {DEFAULT}", f"{key} {live[key]}", fix, seen)
+        rows.append((wanted.kind, f"{key} {value}", f"{key} {live.pop(key, MISSING)}", f"{again} with {key} {value}"))
+    for key in sorted(live) if wanted.kind == seen.kind else ():
+        off = f"{ip} type bridge {SWITCHED_OFF[key]}" if key in SWITCHED_OFF else f"{again} without {key}"
+        rows.append((wanted.kind, f"{key} {DEFAULT}", f"{key} {live[key]}", off))
+    rows.append(("arp", _arp(wanted.arp), _arp(seen.arp), f"{ip} {_arp(wanted.arp)}"))
+    for key, value in sorted(set(seen.port) - set(wanted.port)):
+        right = f"{key} {dict(wanted.port).get(key) or OPPOSITE.get(value, 'forwarding')}"
+        rows.append(("port", right, f"{key} {value}", f"bridge -n {node} link set dev {wanted.name} {right}"))
+    rows.append(("mtu", wanted.mtu, seen.mtu, f"{ip} mtu {wanted.mtu}"))
+    rows.append(("mac", wanted.mac, seen.mac, f"{ip} address {wanted.mac}"))
+    for kind, expected, found, fix in rows:
+        if expected is not None and expected != found:
+            yield Cause(kind, node, wanted.name, str(expected), str(found), fix, seen)
 
 
-def _addresses(declared: NodeState, live: NodeState) -> Iterator[Cause]:
-    node = declared.node
-    for device, interface in _in_order(declared.addresses - live.addresses):
-        fix = f"ip -n {node} addr add {interface} dev {device}"
-        yield Cause("address", node, device, str(interface), MISSING, fix, (device, interface))
-    for device, interface in _in_order(live.addresses - declared.addresses):
-        fix = f"ip -n {node} addr del {interface} dev {device}"
-        yield Cause("address", node, device, NOTHING, str(interface), fix, (device, interface))
+def _arp(resolves: bool) -> str:
+    return "arp on" if resolves else "arp off"
 
 
-def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
-    node = declared.node
-    extra = _in_order(live.routes - declared.routes)
-    for route in _in_order(declared.routes - live.routes):
-        instead = next((other for other in extra if other.prefix == route.prefix), None)
-        if instead is not None:
-            extra.remove(instead)
-        fix = f"{_ip(node, route)} route replace {route.whole or route}"
-        yield Cause("route", node, route.dev, str(route), str(instead or MISSING), fix, route)
-    for route in extra:
-        yield Cause("route", node, route.dev, NOTHING, str(route), f"{_ip(node, route)} route del {route}", route)
+def _up(is_up: bool) -> str:
+    return "up" if is_up else "down"
 
 
 def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
-    """Where this kernel has the key at all; a device that follows what was set for all devices is not told again."""
+    """Those that this kernel has at all, without devices that only follow what was set for all devices."""
     node = declared.node
     for key, value in declared.sysctls.items():
         seen = live.sysctls.get(key)
@@ -175,51 +145,63 @@ def _follows(key: str, declared: NodeState, live: NodeState) -> bool:
     return changed and live.sysctls[key] == live.sysctls.get(for_all)
 
 
+def _addresses(declared: NodeState, live: NodeState) -> Iterator[Cause]:
+    pairs = _paired(declared.addresses - live.addresses, live.addresses - declared.addresses, str)
+    for (device, interface), missing, _ in pairs:
+        fix = f"ip -n {declared.node} addr {'add' if missing else 'del'} {interface} dev {device}"
+        sides = (str(interface), MISSING) if missing else (NOTHING, str(interface))
+        yield Cause("address", declared.node, device, *sides, fix, (device, interface))
+
+
+def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
+    pairs = _paired(declared.routes - live.routes, live.routes - declared.routes, lambda route: str(route.prefix))
+    for route, missing, instead in pairs:
+        ip = f"ip -n {declared.node}{' -6' if route.prefix.version == 6 else ''}"
+        fix = f"{ip} route replace {route.whole or route}" if missing else f"{ip} route del {route}"
+        sides = (str(route), str(instead or MISSING)) if missing else (NOTHING, str(route))
+        yield Cause("route", declared.node, route.dev, *sides, fix, route)
+
+
 def _entries(declared: NodeState, live: NodeState) -> Iterator[Cause]:
     """Rules, neighbours, forwarding entries, filters, qdiscs, tables of nftables."""
-    node = declared.node
-    extra = _told(live.entries - declared.entries, declared, live)
-    for entry in _told(declared.entries - live.entries, declared, live):
-        instead = next((other for other in extra if (other.tool, other.place) == (entry.tool, entry.place)), None)
+    missing, extra = (
+        [entry for entry in entries if not _follows_device(entry, declared, live)]
+        for entries in (declared.entries - live.entries, live.entries - declared.entries)
+    )
+    pairs = _paired(missing, extra, lambda entry: f"{entry.tool} {entry.place}", lambda entry: KINDS.index(entry.kind))
+    for entry, gone, instead in pairs:
+        verb = ADD.get(entry.tool, "add") if gone else "del"
+        words = f"{entry.words}{' …' if entry.tool.startswith('tc') else ''}" if gone else entry.place
+        sides = (entry.words, instead.words if instead else MISSING) if gone else (NOTHING, entry.words)
+        fix = _command(declared.node, entry.tool, verb, words)
+        yield Cause(entry.kind, declared.node, entry.device, *sides, fix, entry)
+
+
+def _paired(
+    missing: Iterable[T], extra: Iterable[T], place: Callable[[T], str], rank: Callable[[T], int] = lambda _: 0
+) -> Iterator[tuple[T, bool, T | None]]:
+    """Each missing item with the extra one that is there in its place, then the other extra ones; all in order."""
+    wanted, left = (sorted(items, key=lambda item: (rank(item), str(item))) for items in (missing, extra))
+    for item in wanted:
+        instead = next((other for other in left if place(other) == place(item)), None)
         if instead is not None:
-            extra.remove(instead)
-        more = " …" if entry.tool.startswith("tc") else ""
-        fix = _command(node, entry, ADD.get(entry.tool, "add"), f"{entry.words}{more}")
-        yield Cause(entry.kind, node, entry.device, entry.words, instead.words if instead else MISSING, fix, entry)
-    for entry in extra:
-        fix = _command(node, entry, "del", entry.place)
-        yield Cause(entry.kind, node, entry.device, NOTHING, entry.words, fix, entry)
+            left.remove(instead)
+        yield item, True, instead
+    for other in left:
+        yield other, False, None
 
 
-def _told(entries: Iterable[Entry], declared: NodeState, live: NodeState) -> list[Entry]:
-    """In order, without those that only follow from their device's own difference."""
-
-    def follows(entry: Entry) -> bool:
-        one, other = (state.links.get(entry.device or "") for state in (declared, live))
-        if one is None or other is None:
-            return one is not other
-        return entry.kind == "fdb" and one.parameters != other.parameters
-
-    kept = (entry for entry in entries if not follows(entry))
-    return sorted(kept, key=lambda entry: (KINDS.index(entry.kind), str(entry)))
+def _follows_device(entry: Entry, declared: NodeState, live: NodeState) -> bool:
+    """Return whether an entry only follows from its device's own difference."""
+    one, other = (state.links.get(entry.device or "") for state in (declared, live))
+    if one is None or other is None:
+        return one is not other
+    return entry.kind == "fdb" and one.parameters != other.parameters
 
 
-def _command(node: str, entry: Entry, verb: str, words: str) -> str:
+def _command(node: str, tool: str, verb: str, words: str) -> str:
     """The tool's command inside a node."""
-    program, *rest = entry.tool.split()
+    program, *rest = tool.split()
     if program == "nft":
         return f"ip netns exec {node} nft {'delete' if verb == 'del' else verb} {words}"
     return " ".join([program, "-n", node, *rest, verb, words])
-
-
-def _ip(node: str, route: RouteState) -> str:
-    """The command up to its object: ``default`` alone does not say which version is meant."""
-    return f"ip -n {node}{' -6' if route.prefix.version == 6 else ''}"
-
-
-def _in_order(items: Iterable[T]) -> list[T]:
-    return sorted(items, key=str)
-
-
-def _up(is_up: bool) -> str:
-    return "up" if is_up else "down"

@@ -7,7 +7,7 @@ decides which undeclared state counts (``is_judged``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from itertools import pairwise
 
@@ -22,7 +22,6 @@ CHANGES, MAY, NEVER = 0, 1, 2
 """A difference changes what becomes of the packets, may do so, or cannot."""
 DEFAULT = "the default"
 """The declared value of a parameter that is left to the kernel."""
-"""The declared value of something that is there and should not be."""
 IPV6_MTU_MIN = 1280
 """RFC 8200, section 5: a device with less has no IPv6 (addrconf_notify, net/ipv6/addrconf.c)."""
 QUEUES_ONLY = frozenset(("bfifo", "clsact", "fq", "fq_codel", "ingress", "mq", "noqueue", "pfifo", "pfifo_fast", "sfq"))
@@ -83,14 +82,23 @@ def is_judged(
     if isinstance(about, str):
         said = _said(about, cause, live, fabric)
     else:
-        said = cause.declared != NOTHING and not (isinstance(about, Entry) and about.kind != "fdb")
+        undeclared = cause.kind in ("port", "arp") or (isinstance(about, Entry) and about.kind != "fdb")
+        said = cause.declared != NOTHING and not undeclared
     return said or weigh(cause, declared, live, traffic()) == CHANGES
 
 
+LEFT_OPEN = frozenset(("dev none", "local none", f"ageing {DEFAULT}", "stp on", "vlan_filtering on"))
+
+
 def _left_open(cause: Cause) -> bool:
-    """Return whether node or lab leaves a tunnel's setting to routes or defaults: then the journeys show its effect."""
+    """Return whether node or lab leaves a setting to routes or defaults: then the journeys show its effect.
+
+    A lab cannot declare how a bridge and its ports flood, learn and filter; a port that forwards nothing is no setting.
+    """
     said = {cause.declared, cause.live}
-    return said == {"ttl auto", "ttl 64"} or bool(said & {"dev none", "local none", f"ageing {DEFAULT}"})
+    if cause.kind == "port" and not cause.live.startswith("state "):
+        return True
+    return said == {"ttl auto", "ttl 64"} or bool(said & LEFT_OPEN)
 
 
 def _said(key: str, cause: Cause, live: NodeState, fabric: Fabric) -> bool:
@@ -98,15 +106,14 @@ def _said(key: str, cause: Cause, live: NodeState, fabric: Fabric) -> bool:
     version, device, name = parts_of_sysctl(key)
     if version == 6 and not uses_ipv6(fabric):
         return False
-    routing = {
-        "fib_multipath_hash_policy": bool(fabric.routing.hash_policy),
-        "ignore_routes_with_linkdown": fabric.routing.ignore_linkdown and device == "all",
-    }
-    if name == "forwarding" and version == 4 and device:
-        return cause.live.endswith("=0")
+    off = cause.live.endswith("=0")
+    if name == "forwarding":
+        return off and (device == "all" or (version == 4 and device != ""))
     if name == "ip_forward":
-        return cause.live.endswith("=0") and any(_is_off(live, device.name) for device in fabric[cause.node].devices)
-    return routing.get(name, name == "forwarding" and device == "all" and cause.live.endswith("=0"))
+        return off and any(_is_off(live, device.name) for device in fabric[cause.node].devices)
+    if name == "fib_multipath_hash_policy":
+        return bool(fabric.routing.hash_policy)
+    return name == "ignore_routes_with_linkdown" and fabric.routing.ignore_linkdown and device == "all"
 
 
 def _is_off(live: NodeState, device: str) -> bool:
@@ -122,9 +129,8 @@ def _link(cause: Cause, link: LinkState, traffic: Traffic, handled: Handled) -> 
     if cause.kind == "mtu":
         too_small = (link.mtu or 0) < max(handled.size, IPV6_MTU_MIN if 6 in handled.versions else 0)
         return CHANGES if passed and (too_small or traffic.sized) else NEVER
-    if cause.declared == NOTHING and not passed:
-        return CHANGES if link.master in handled.devices else NEVER
-    return CHANGES if passed else NEVER
+    joins = cause.declared == NOTHING and link.master in handled.devices
+    return CHANGES if passed or joins else NEVER
 
 
 def _address(cause: Cause, about: object, traffic: Traffic, handled: Handled) -> int:
@@ -154,7 +160,7 @@ def _route(cause: Cause, route: RouteState, declared: NodeState, live: NodeState
 def _sysctl(cause: Cause, key: str, live: NodeState, traffic: Traffic, handled: Handled) -> int:
     version, device, name = parts_of_sysctl(key)
     off = cause.live.endswith("=0")
-    if name in ERRORS_ONLY or device == "default" or (device and not _used(device, handled)):
+    if name in ERRORS_ONLY or device not in ("", "all", *handled.devices):
         return NEVER
     if name in BRIDGE_CALLS:
         return _bridge_call(name, off, live, handled)
@@ -176,21 +182,13 @@ def _sysctl(cause: Cause, key: str, live: NodeState, traffic: Traffic, handled: 
     return MAY if version in handled.versions else NEVER
 
 
-def _used(device: str, handled: Handled) -> bool:
-    return device == "all" or device in handled.devices
-
-
 def _bridge_call(name: str, off: bool, live: NodeState, handled: Handled) -> int:
     """Bridged packets meet a firewall's tables where there are any; those of iptables-legacy are not read."""
     version, families = BRIDGE_CALLS[name]
     if off or version not in handled.bridged:
         return NEVER
     acting = (entry for entry in live.entries if entry.kind == "nft" and not entry.idle)
-    return CHANGES if any(_family(entry) in families for entry in acting) else MAY
-
-
-def _family(entry: Entry) -> str:
-    return entry.words.split()[1]
+    return CHANGES if any(entry.words.split()[1] in families for entry in acting) else MAY
 
 
 def _filtered(device: str, src: Address, live: NodeState) -> bool:
@@ -204,7 +202,7 @@ def _filtered(device: str, src: Address, live: NodeState) -> bool:
 
 
 def _entry(cause: Cause, entry: Entry, declared: NodeState, live: NodeState, traffic: Traffic) -> int:
-    """Rules, routes of other tables, neighbours, forwarding entries, filters, qdiscs, tables of nftables."""
+    """Entries of a device count where packets pass it, or the bridge whose port it is."""
     handled = traffic.at(cause.node)
     if entry.kind == "rule":
         return _rule(cause, entry, live, handled)
@@ -267,7 +265,7 @@ def _firewall(entry: Entry, live: NodeState, handled: Handled) -> int:
     """A table whose family meets a packet: bridged ones meet those of IP only where ``bridge-nf-call-*`` is on."""
     if entry.idle:
         return NEVER
-    family = _family(entry)
+    family = entry.words.split()[1]
     seen = handled.versions if family not in ("bridge", "netdev") else handled.versions | handled.bridged
     for name, (version, families) in BRIDGE_CALLS.items():
         if family in families and live.sysctls.get(f"net.bridge.{name}", "0") != "0":
@@ -285,18 +283,16 @@ def _neighbour(entry: Entry, traffic: Traffic) -> int:
 
 def _forwarding(entry: Entry, node: str, traffic: Traffic) -> int:
     """A forwarding entry of a MAC that a packet has, or of all, unless it leads where that MAC is."""
-    mac, said = entry.words.split()[0], entry.words.split()
+    mac, *said = entry.words.split()
     here, name = traffic.fabric[node], entry.device or ""
-    device = here[name] if here.has(name) else None
     if mac == FLOOD_MAC:
         return CHANGES
-    if mac not in traffic.macs or device is None:
+    if mac not in traffic.macs or not here.has(name):
         return NEVER
-    if isinstance(device, Vxlan) and {"port", "vni"}.isdisjoint(said) and "dst" in said:
-        return NEVER if _leads_to(traffic.fabric, device, mac, ip_address(said[said.index("dst") + 1])) else CHANGES
-    if "master" in said:
-        return NEVER if _leads_to(traffic.fabric, device, mac) else CHANGES
-    return CHANGES
+    if isinstance(here[name], Vxlan) and {"port", "vni"}.isdisjoint(said) and "dst" in said:
+        remote = ip_address(said[said.index("dst") + 1])
+        return NEVER if _leads_to(traffic.fabric, here[name], mac, remote) else CHANGES
+    return NEVER if "master" in said and _leads_to(traffic.fabric, here[name], mac) else CHANGES
 
 
 def _leads_to(fabric: Fabric, device: Device, mac: str, remote: Address | None = None) -> bool:
@@ -315,7 +311,7 @@ def _floods_alike(cause: Cause, declared: NodeState, live: NodeState) -> bool:
     return _floods(declared, cause.interface) == _floods(live, cause.interface)
 
 
-def _floods(state: NodeState, device: str | None) -> Mapping[str, None]:
+def _floods(state: NodeState, device: str | None) -> set[str]:
     """The remotes to which a device floods."""
     said = (entry.words.split() for entry in state.entries if entry.kind == "fdb" and entry.device == device)
-    return {words[words.index("dst") + 1]: None for words in said if words[0] == FLOOD_MAC and "dst" in words}
+    return {words[words.index("dst") + 1] for words in said if words[0] == FLOOD_MAC and "dst" in words}

@@ -9,16 +9,16 @@ from reports.words import counted
 
 
 def map_lines(drawn: FabricMap) -> Iterator[str]:
-    """The links that carried probes, the ways that probes took, and what is not on the map."""
+    """The links that carried probes, the paths that probes took, and what is not on the map."""
     yield f"map of {drawn.name}: {counted(len(drawn.nodes), 'node')}, {counted(len(drawn.links), 'link')} seen"
-    yield f"{counted(len(drawn.ways), 'probe')}, {len(drawn.found)} of them arrived"
+    yield f"{counted(len(drawn.paths), 'probe')}, {len(drawn.found)} of them arrived"
     width = max((len(str(crossing.out)) for crossing in drawn.crossings), default=0)
     for crossing, stacks in drawn.crossings.items():
         often = ", ".join(f"{stack} ({count})" for stack, count in stacks.items())
         yield f"  {crossing.out!s:<{width}} -> {crossing.into}  {often}"
     yield "ways"
-    for way in drawn.found:
-        yield f"  {way.source} -> {way.target}  {way.outcome}  {' '.join(way.nodes)}"
+    for path in drawn.found:
+        yield f"  {path.source} -> {path.target}  {path.outcome}  {' '.join(path.nodes)}"
     for (source, outcome), targets in _lost(drawn).items():
         yield f"  {source} -> {', '.join(targets)}  {outcome}"
     for words, names in (("never reached", drawn.unreached), ("nothing seen at", drawn.unseen)):
@@ -31,24 +31,20 @@ def map_lines(drawn: FabricMap) -> Iterator[str]:
 def _lost(drawn: FabricMap) -> dict[tuple[str, str], list[str]]:
     """The targets that each node does not reach, together where the outcome is the same."""
     found: dict[tuple[str, str], list[str]] = {}
-    for way in drawn.ways:
-        if way not in drawn.found:
-            found.setdefault((way.source, way.outcome), []).append(way.target)
+    for path in drawn.paths:
+        if path not in drawn.found:
+            found.setdefault((path.source, path.outcome), []).append(path.target)
     return found
 
 
 def map_dot(drawn: FabricMap) -> str:
-    """The nodes, and an arrow for each way over a link; what was never reached is dashed."""
+    """The nodes, and an arrow for each direction of a link; nodes that were never reached are dashed."""
     lines = [f"digraph {_quoted(drawn.name)} {{", "  node [shape=box];"]
     for node in drawn.nodes:
         lost = " [style=dashed]" if node in drawn.unreached or node in drawn.unseen else ""
         lines.append(f"  {_quoted(node)}{lost};")
     for crossing, stacks in drawn.crossings.items():
-        labels = {
-            "taillabel": crossing.out.interface,
-            "headlabel": crossing.into.interface,
-            "label": "\n".join(stacks),
-        }
+        labels = {"taillabel": crossing.out.interface, "headlabel": crossing.into.interface, "label": "\n".join(stacks)}
         words = ", ".join(f"{name}={_quoted(text)}" for name, text in labels.items())
         lines.append(f"  {_quoted(crossing.out.node)} -> {_quoted(crossing.into.node)} [{words}];")
     return "\n".join([*lines, "}", ""])

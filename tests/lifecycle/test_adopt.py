@@ -234,7 +234,8 @@ def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None
         finally:
             kernel.close()
         assert [words for words in drawn.left_out if "no route in the fabric" in words] != []
-        assert not {(pair.source, pair.target), (pair.target, pair.source)} & {(w.source, w.target) for w in drawn.ways}
+        kept_out = {(pair.source, pair.target), (pair.target, pair.source)}
+        assert not kept_out & {(path.source, path.target) for path in drawn.paths}
         assert drawn.found != ()
 
 

@@ -319,6 +319,16 @@ def test_defaults_that_nobody_declared_do_not_count(lab: str) -> None:
 
 FLOOD_WITHOUT = fdb(FLOOD.replace(" via br1_lc1", ""))
 COUNTS: dict[str, tuple[NodeState, list[str]]] = {
+    "a disabled port on the way": (
+        links(at("con_ns1"), "vxlan-cont", port=(("state", "disabled"),)),
+        ["state disabled"],
+    ),
+    "a port whose settings a fabric chooses": (
+        links(at("con_ns1"), "vxlan-cont", port=(("learning", "off"), ("neigh_suppress", "on"))),
+        [],
+    ),
+    "ARP off on the way": (links(at("con_ns1"), "vxlan-cont", arp=False), ["arp off"]),
+    "a bridge that filters VLANs": (links(at("con_ns1"), "bridge1", parameters=(("vlan_filtering", "on"),)), []),
     "a router that does not forward": (
         replace(
             at("lc1"),

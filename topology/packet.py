@@ -33,7 +33,7 @@ HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp
 
 @dataclass(frozen=True)
 class Probe:
-    """A packet to send, told from all others by the nonce of 128 bits that leads its payload.
+    """A packet to send, identified by the nonce of 128 bits that leads its payload.
 
     ``ident`` and ``sequence`` are the ICMP echo's; ``ttl`` is what the sender sets.
     """

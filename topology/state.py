@@ -49,7 +49,7 @@ UNWRITTEN_SYSCTLS: Mapping[str, int] = {
 INHERITED_SYSCTLS = tuple(
     f"net.ipv4.conf.all.{name}" for name in ("proxy_arp", "accept_local", "arp_ignore", "arp_filter", "send_redirects")
 )
-"""What nobody declares, because the machine's settings decide it; a test may not change it all the same."""
+"""Undeclared, because the machine's settings decide them; a test may not change them all the same."""
 WATCHED_SYSCTLS = (
     *written_sysctls(Node(name="any", role="switch"), ipv6=False),
     *UNWRITTEN_SYSCTLS,

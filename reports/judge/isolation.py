@@ -180,15 +180,15 @@ def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
 
 def arrives(seen: ForgerySeen) -> bool:
     """Return whether a forger's packet got through its VTEP."""
-    return seen.forgery.inroad.vtep.ref in seen.delivered
+    return seen.forgery.attack_path.vtep.ref in seen.delivered
 
 
 def judge_forgery(seen: ForgerySeen) -> Finding:
     """Return whether a forged packet was refused, or accepted, as the lab declares."""
     forgery, delivered = seen.forgery, seen.delivered
-    at = forgery.inroad.vtep.ref
-    what = f"{forgery} sent by {forgery.inroad.role} {forgery.inroad.node}"
-    key = DECLARED_BY.get(forgery.kind or "", "") if isinstance(forgery.inroad.vtep, Vxlan) else ""
+    at = forgery.attack_path.vtep.ref
+    what = f"{forgery} sent by {forgery.attack_path.role} {forgery.attack_path.node}"
+    key = DECLARED_BY.get(forgery.kind or "", "") if isinstance(forgery.attack_path.vtep, Vxlan) else ""
     if not forgery.expected and delivered:
         why = f" (isolation: {key}: refused)" if key else ""
         places = _listed([str(place) for place in delivered])
@@ -216,7 +216,7 @@ def judge_forgeries(target: Target, kind: ForgeryKind, attempts: Sequence[Forger
         if seen.forgery.kind == kind and (seen.delivered or arrives(attempt.control))
     ]
     if not proven:
-        senders = ", ".join(attempt.control.forgery.inroad.node for attempt in attempts)
+        senders = ", ".join(attempt.control.forgery.attack_path.node for attempt in attempts)
         raise NotApplicable(f"{target} takes no packet of {senders or 'any node'}, not even one like its peer's own")
     findings = [judge_forgery(seen) for seen in proven]
     held = "; ".join(finding.message for finding in findings)

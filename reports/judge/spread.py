@@ -21,7 +21,7 @@ DIRECT = "the direct way"
 
 @dataclass(frozen=True)
 class FlowSeen:
-    """One flow, told from the others by its source port: the way of each of its packets, None for one that was lost.
+    """One flow, identified by its source port: the way of each of its packets, None for one that was lost.
 
     A way is named by what it passes and others do not (``forks``); ``strayed`` says where a packet left all legal ways.
     """

@@ -153,7 +153,7 @@ def _remote(
         others = [other for other in tunnels if other.local not in tunnel.remotes]
         back = {str(other.local) for other in others if tunnel.local in other.remotes}
         known = sorted(back or {str(other.local) for other in others if other.node != tunnel.node})
-        what = f"nobody owns the remote {remote}: no {_NOUN[type(tunnel)]} device has it as its local"
+        what = f"unknown remote {remote}: no {_NOUN[type(tunnel)]} device has it as its local"
         return what, f"such as {known[0]}" if known else "a device at the other end"
     return None
 

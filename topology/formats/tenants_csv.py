@@ -22,7 +22,7 @@ from topology.promises import TENANT_TYPES, TenantType
 from topology.tenants.rows import TenantRow, TenantRows
 
 MAX_ROWS = 10_000
-"""More pairs than anybody proves; a row's number then has five digits at most, and what is named by it fits."""
+"""More pairs than a run proves; a row's number has five digits at most, and the names made of it fit."""
 COLUMNS = ("source", "destination", "type")
 _RIGHT = f"{', '.join(COLUMNS)}, as in: cs1, cs5, VXLAN"
 _LINE_END = re.compile(r"\r\n|\n|\r")

@@ -180,7 +180,7 @@ EDITS = (
         "- ^ip link add vxlan10 type",
         "vxlan10 is left down",
     ),
-    (("dst 10.0.0.1", f"dst 10.0.0.1\n        - {FDB}7"), f"- ^{FDB}7", "nobody owns the remote 10.0.0.17"),
+    (("dst 10.0.0.1", f"dst 10.0.0.1\n        - {FDB}7"), f"- ^{FDB}7", "unknown remote 10.0.0.17"),
     (("dst 10.0.0.1", "dst 10.0.0.1 via eth1"), "- ^bridge fdb append", "which is not its dev"),
     ((f"        - {FDB}\n", ""), "- ^ip link add name vxlan10", "no 'remote'"),
     (("./leaf2:/srv/leaf2:ro", "./leaf2/frr.conf:/etc/frr/frr.conf"), '[^"./leaf2', "is not read"),

@@ -101,7 +101,7 @@ def test_local_address_is_the_one_that_the_route_gives() -> None:
         ),
         ((("vni: 9, local: 10.3.2.2", "vni: 8, local: 10.3.2.2"),), "says vni 8, its other end l2:blue-l3 vni 9"),
         ((("10.3.2.2, remote: 10.2.2.2, port: 6082", "10.3.2.2, remote: 10.2.2.2"),), "port 6081"),
-        ((("remote: 10.3.2.2", "remote: 10.3.2.9"),), "nobody owns the remote 10.3.2.9: no Geneve device"),
+        ((("remote: 10.3.2.2", "remote: 10.3.2.9"),), "unknown remote 10.3.2.9: no Geneve device"),
         ((("10.2.1.0/30 via 10.1.1.1", "10.2.1.0/30 dev nowhere"),), "the route's dev 'nowhere' is no device of l1"),
         ((("vni: 9", "vni: 0"),), "the VNI 0 is what the kernel takes for a VNI never given"),
         ((("remote: 10.3.1.2", "remote: 10.2.1.2"),), "the kernel cannot tell red-l3 from red-l2"),

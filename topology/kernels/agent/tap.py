@@ -162,13 +162,13 @@ class Tap:
     @contextlib.contextmanager
     def paused(self, names: Collection[str]) -> Iterator[None]:
         """Pause the taps of these namespaces: frames that no test looks at would fill the kernel's memory."""
-        deaf = [self.sockets[place] for place, name in enumerate(self.names) if name in names]
+        paused = [self.sockets[place] for place, name in enumerate(self.names) if name in names]
         try:
-            for tap in deaf:
+            for tap in paused:
                 attach_filter(tap, NOTHING)
             yield
         finally:
-            for tap in deaf:
+            for tap in paused:
                 attach_filter(tap, ONCE_ON_LOOPBACK)
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ class ForgerySeen:
 
     @property
     def delivered(self) -> Mapping[PortRef, Sighting]:
-        """Where its frame was bare; an ICMP error that quotes the packet delivers nothing."""
+        """Places of its bare frame; an ICMP error that quotes the packet delivers nothing."""
         return bare(seen for seen in self.sightings if quoted(seen.headers) is None)
 
 
@@ -88,7 +88,7 @@ class OutwardSeen:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a node has beside its declared state: devices that are up, rules, routes of other tables, resolvers."""
+    """A node's state beside the declared: devices that are up, rules, routes of other tables, resolvers."""
 
     node: str
     up: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class MachineSeen:
-    """What the machine's own interfaces showed of a fabric's packets: the interface, and whose packet it was."""
+    """A fabric's packets on the machine's own interfaces: the interface, and the packet's sender."""
 
     strays: tuple[tuple[str, str], ...] = field(default=())
 

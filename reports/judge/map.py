@@ -116,7 +116,7 @@ def _likely(journeys: Iterable[Journey]) -> dict[Crossing, Mapping[str, int]]:
 
 
 def crossings(sightings: Sequence[Sighting]) -> Iterator[tuple[Crossing, str]]:
-    """Where a packet went out of a node and came, the same bytes, straight into another."""
+    """Hops of a packet out of a node and, with the same bytes, straight into another."""
     for out, into in pairwise(sightings):
         if (out.direction, into.direction) == ("out", "in") and out.node != into.node and out.wire == into.wire:
             yield Crossing(PortRef(out.node, out.interface), PortRef(into.node, into.interface)), shape(out)

@@ -108,7 +108,7 @@ class LegMtu:
 
     @property
     def above(self) -> tuple[Zone[Outcome], ...]:
-        """What becomes of packets with DF that are larger than those that arrive, where the sender can send them."""
+        """Fates of packets with DF that are larger than those that arrive, where the sender can send them."""
         found = zones({size: what for size, what in self.with_df.items() if size > (self.largest_with_df or 0)})
         return tuple(zone for zone in found if zone.what.fate != "refused")
 

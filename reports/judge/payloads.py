@@ -46,7 +46,7 @@ class Exchange:
 
 
 def explain(way: LegMtu, largest: int) -> Finding:
-    """What of sizes stands against packets of up to a size on a way; a message that others continue."""
+    """Judge packets of up to a size on a way by the sizes found; the message continues another."""
     small = min(way.with_df, default=0)
     lost = way.crosses(largest)
     if lost is None:
@@ -57,7 +57,7 @@ def explain(way: LegMtu, largest: int) -> Finding:
 
 
 def _wrong(message: bytes, got: Sequence[bytes]) -> str:
-    """What is wrong with a message as it came; empty where nothing is."""
+    """Describe the fault of a received message; empty if none."""
     if not got:
         return f"none of the {len(message)} bytes"
     seen = got[0]

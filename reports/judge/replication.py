@@ -28,7 +28,7 @@ def judge_replication(node: Node, vxlan: Vxlan, frame: FrameSeen) -> Finding:
 
 
 def copies(vxlan: Vxlan, frame: FrameSeen) -> dict[tuple[str, str], int]:
-    """How many packets left the VTEP's node by one of its interfaces, by their outer source and destination."""
+    """Packets that left the VTEP's node by one of its interfaces, by their outer source and destination."""
     by_interface: dict[tuple[str, str], Counter[str]] = {}
     for seen in frame.sightings:
         if seen.node == vxlan.node and seen.direction == "out":

@@ -101,7 +101,7 @@ class SeenTrip:
     back: Journey
     errors: tuple[Journey, ...] = ()
     cause: Cause | None = None
-    """Where the state of the nodes ends the way, where a packet did not arrive."""
+    """The place where the nodes' state ends the way of a lost packet."""
 
     @property
     def legs(self) -> tuple[Journey, Journey]:

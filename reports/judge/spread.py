@@ -107,7 +107,7 @@ def spread_evenly(flows: Sequence[FlowSeen], ways: Sequence[str]) -> Finding:
 
 
 def shares(flows: Sequence[FlowSeen]) -> Mapping[str, int]:
-    """How many flows took each way, by their first packet that arrived."""
+    """Count flows by way, each by its first packet that arrived."""
     firsts = (next((way for way in flow.ways if way is not None), None) for flow in flows)
     return Counter(way for way in firsts if way is not None)
 

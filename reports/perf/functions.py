@@ -43,7 +43,7 @@ Recordings = Mapping[int, Sequence[Recording]]
 
 @dataclass(frozen=True)
 class Effect:
-    """How a function's cost depends on the size: rank correlation of its time per packet and per byte with it."""
+    """Dependence of a function's cost on size: rank correlation of its time per packet and per byte with it."""
 
     name: str
     per_packet: Estimate

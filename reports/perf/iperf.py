@@ -28,7 +28,7 @@ NOT_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|-?\b(?:nan|inf(?:inity)?)\b', re.IGNOR
 QUOTED = 300
 """Characters of what iperf3 printed that a message quotes."""
 BIDIR = '_bidir_reverse"'
-"""How the keys of the second direction end (``iperf_api.c`` from 3.11 on)."""
+"""Suffix of the second direction's keys (``iperf_api.c`` from 3.11 on)."""
 Count = Annotated[int, Interval(ge=0, lt=2**63)]
 Number = Annotated[float, Interval(ge=0, le=1e300)]
 Flag = Literal[0, 1, False, True]
@@ -147,12 +147,12 @@ class Throughput:
 
     @property
     def sent_datagrams(self) -> int | None:
-        """How many datagrams the sender counted; None of TCP."""
+        """Datagrams that the sender counted; None for TCP."""
         return self.sent.packets
 
     @property
     def received_datagrams(self) -> int | None:
-        """How many datagrams arrived, each with ``size`` bytes; the receiver's own count includes those it missed."""
+        """Datagrams that arrived, each with ``size`` bytes; the receiver's own count includes those it missed."""
         return self.received.bytes // self.size if self.protocol == "udp" else None
 
     @property
@@ -169,7 +169,7 @@ class Throughput:
 
     @property
     def retransmits(self) -> int | None:
-        """How often TCP sent a segment again; None of UDP."""
+        """Segments that TCP sent again; None for UDP."""
         return self.sent.retransmits
 
     @property

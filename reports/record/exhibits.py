@@ -205,7 +205,7 @@ class State(Strict):
 
 @dataclass(frozen=True)
 class Exhibits:
-    """What one test appends to the record."""
+    """One test's part of the record."""
 
     journeys: tuple[Journey, ...] = ()
     sizes: tuple[Sizes, ...] = ()

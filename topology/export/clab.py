@@ -95,7 +95,7 @@ def _pair(pair: Pair) -> str:
 
 
 def _isolation(isolation: Isolation) -> str:
-    """What differs from what Linux does."""
+    """Treatments other than Linux's."""
     usual = asdict(Isolation())
     return " ".join(f"{key.replace('_', '-')}={how}" for key, how in asdict(isolation).items() if how != usual[key])
 

@@ -36,7 +36,7 @@ CLAB_KEY = "topology"
 GENERATORS: Mapping[str, tuple[str, Callable[[str], Fabric]]] = {
     leafspine.PREFIX: (leafspine.FORM, leafspine.leafspine)
 }
-"""What a name starts with, its form, and what makes the fabric."""
+"""A name's prefix, its form, and the fabric's generator."""
 
 
 def load(

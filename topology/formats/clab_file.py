@@ -24,7 +24,7 @@ NODE_UNSEEN = """image image-pull-policy env env-files ports publish user licens
     mgmt_ipv4 mgmt_ipv6 startup-delay auto-remove restart-policy cpu cpu-set memory shm-size cap-add devices runtime
     sandbox kernel dns certificate healthcheck aliases extras components config wait-for credentials
     enforce-startup-config suppress-startup-config"""
-"""What a container is made of and how it is managed: no packet of the fabric shows it."""
+"""Image and management of a container: no packet of the fabric shows them."""
 NODE_UNRUN = "binds cmd entrypoint startup-config"
 """Keys that may bring configuration that is not read here."""
 CONFIGURES = re.compile(

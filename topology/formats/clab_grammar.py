@@ -119,7 +119,7 @@ OPTIONS: Mapping[Kind, Grammar] = {
         fixed={"flowlabel": "0 inherit", "encaplimit": "none"},
     ),
 }
-"""What may follow the type. An option that the model has no word for has the value of hopcheck's own devices."""
+"""Options behind the type. An option that the model has no word for has the value of hopcheck's own devices."""
 NO_NAMES = beginnings(
     "address alias broadcast dynamic index link master mode nomaster numtxqueues state txqueuelen type vrf"
 )
@@ -160,7 +160,7 @@ ROUTE = Grammar(
     never=("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast", "multicast", "nat"),
 )
 NEXT_HOP = Grammar(ROUTE.right, settings="via dev", flags="nexthop onlink", fixed={"weight": "1"})
-"""What follows each ``nexthop``; all of them have the same weight in hopcheck's fabrics."""
+"""Words after each ``nexthop``; all next hops have the same weight in hopcheck's fabrics."""
 FLOOD = "00:00:00:00:00:00"
 """The entry of a VXLAN device's forwarding database for frames to unknown and to all (bridge(8))."""
 ENTRY = Grammar(

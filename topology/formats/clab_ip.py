@@ -43,14 +43,14 @@ SPOILS: Mapping[str, Sequence[str]] = {
     "address": ["addresses"],
     "route": ["routes"],
 }
-"""What is not known any more when a command about these is refused."""
+"""Parts that are unknown once a command about these is refused."""
 READING = frozenset({"show", "lst", "list", "get", "help", "monitor", "stats"})
 """Verbs and objects that change nothing."""
 NOTHING = "the line does nothing here"
 VXLAN_PORT = "8472"
 """Linux's own default (drivers/net/vxlan, ``vxlan_port``), not IANA's 4789."""
 IP6GRE_TTL = "64"
-"""What iproute2 sets for ip6gre where nothing is said (DEFAULT_TNL_HOP_LIMIT, ip/link_gre6.c)."""
+"""iproute2's value for ip6gre where none is given (DEFAULT_TNL_HOP_LIMIT, ip/link_gre6.c)."""
 
 
 def _meant(word: str, known: str) -> str:

@@ -17,15 +17,15 @@ from topology.model import LOOPBACK, Interface, Network
 Kind: TypeAlias = Literal["port", "bridges", "vlan", "vxlan", "geneve", "gre"]
 TUNNELS: Sequence[Kind] = ("vlan", "vxlan", "geneve", "gre")
 DEVICES = ("links", "bridges", *TUNNELS)
-"""What a device that is refused spoils."""
+"""Parts that a refused device spoils."""
 MANAGEMENT = "eth0"
 """The interface by which containerlab manages a node; hopcheck's fabrics are closed and have none."""
 EVERYWHERE = "0.0.0.0/0"
 """The prefix of IPv4's default route, as ip_network() writes it."""
 METRICS: Mapping[int, int] = {4: 0, 6: 1024}
-"""Of a route that states none, by IP version (IP6_RT_PRIO_USER)."""
+"""Default of a route, by IP version (IP6_RT_PRIO_USER)."""
 CONNECTED: Mapping[int, int] = {4: 0, 6: 256}
-"""Of the route to the subnet of an address (IP6_RT_PRIO_ADDRCONF)."""
+"""Metric of an address's subnet route (IP6_RT_PRIO_ADDRCONF)."""
 
 
 @dataclass(eq=False)

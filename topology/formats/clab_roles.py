@@ -26,7 +26,7 @@ GROUPS: Mapping[str, str] = {
     **dict.fromkeys(("switch", "switches", "bridge", "bridges"), "switch"),
     **dict.fromkeys(("customer", "customers", "client", "clients", "host", "hosts", "server", "servers"), "customer"),
 }
-"""What the names of groups mean; others say nothing about a role."""
+"""Roles by name of a group; other names say nothing about a role."""
 ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
 INHERITED: Mapping[int, bool] = {4: True, 6: False}

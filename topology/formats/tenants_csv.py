@@ -86,14 +86,14 @@ def _cells(line: str, file: str, number: int) -> Iterator[Cell]:
 
 
 def _is_header(cells: list[Cell]) -> bool:
-    """Whether a row names the columns, as ``source container, destination container, type`` does."""
+    """True if a row names the columns, as ``source container, destination container, type`` does."""
     words = [cell.text.casefold().split() for cell in cells]
     return len(words) == len(COLUMNS) and all(said[:1] == [column] for said, column in zip(words, COLUMNS, strict=True))
 
 
 @dataclass
 class _Reading:
-    """What has been read so far."""
+    """The rows read so far."""
 
     number: int = 0
     rows: list[TenantRow] = field(default_factory=list)

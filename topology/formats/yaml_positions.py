@@ -89,7 +89,7 @@ Tree: TypeAlias = Scalar | Items | Table
 
 
 def locate(tree: Tree, path: Sequence[Step], *, key: bool = False) -> Position:
-    """Where the value at ``path`` stands, or with ``key`` the key that names it.
+    """Locate the value at ``path``, or with ``key`` the key that names it.
 
     A path that the file does not follow to its end (a default) ends at the deepest key or item that it does
     name; a step into a list that the file writes without brackets, or into a mapping that it writes as a
@@ -230,7 +230,7 @@ class _Builder:
 
 
 def _syntax_problem(error: Exception, text: str, last: Position) -> Problem:
-    """What the parser says, where it says it; without a place of its own, behind the last event."""
+    """The parser's error at its place, or where it has none, behind the last event."""
     file = last.file
     if isinstance(error, ReaderError):
         before = text[: error.position]

@@ -32,7 +32,7 @@ ForgeryKind: TypeAlias = Literal[
 FORGERY_KINDS: tuple[ForgeryKind, ...] = get_args(ForgeryKind)
 
 I_FLAG, RESERVED_FLAG = 0x08, 0x80
-"""Of the first byte of a VXLAN header (RFC 7348, section 5); the reserved one is the G bit of the Group Policy draft,
+"""Bits of a VXLAN header's first byte (RFC 7348, section 5); the reserved one is the G bit of the Group Policy draft,
 which a device made with ``gbp`` takes."""
 ETHERNET, UNKNOWN_PROTOCOL = 0x6558, 0x88B5
 """Protocol types of a Geneve header (RFC 8926, section 3.4): Trans Ether Bridging, and IEEE 802's local experimental

@@ -39,7 +39,7 @@ def cache_dir() -> Path:
 
 
 def cache_limit() -> int:
-    """How many bytes snapshots may take: $HOPCHECK_CACHE_MAX, in MiB or with a suffix; Misuse for anything else."""
+    """Limit of snapshots in bytes: $HOPCHECK_CACHE_MAX, in MiB or with a suffix; Misuse for anything else."""
     given = os.environ.get(LIMIT, "").strip() or str(LIMIT_MIB)
     found = _SIZE.fullmatch(given)
     if found is None:

@@ -176,7 +176,7 @@ class GuestKernel(Kernel):
         return self._engine
 
     def others(self) -> Others:
-        """Whatever is in the guest besides."""
+        """Other namespaces in the guest."""
         return Others(NETNS_DIR)
 
     def save(self, fingerprint: str, progress: Progress) -> None:
@@ -186,7 +186,7 @@ class GuestKernel(Kernel):
         self._end_turn()
 
     def is_as_saved(self, fingerprint: str) -> bool:
-        """Whether the fabric's fingerprint is the one that was saved with it."""
+        """True if the fabric's fingerprint is the saved one."""
         return fingerprint == self._saved_fingerprint
 
     def discard_saved(self) -> None:
@@ -250,7 +250,7 @@ def _memory() -> Path:
 
 
 def _machine_now() -> list[str]:
-    """What a trial's result depends on: this boot of this machine, and its QEMU."""
+    """Conditions of a trial's result: this boot of this machine, and its QEMU."""
     return [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), qemu_version()]
 
 

@@ -74,7 +74,7 @@ class _Pending:
 
 
 class Agent(Protocol):
-    """What the layers above need of an agent, so that a test can stand in for it."""
+    """Interface of an agent to the layers above, which a test can implement."""
 
     def call(self, op: str, body: bytes = b"", timeout_s: float = CALL_TIMEOUT_S, **fields: Any) -> Reply:
         """Ask and wait for the answer."""
@@ -85,7 +85,7 @@ class Agent(Protocol):
         ...
 
     def take_acts(self) -> int:
-        """How many commands ran and how many times files were written since this was last asked."""
+        """Counts of commands run and of files written since the last call."""
         ...
 
 
@@ -154,7 +154,7 @@ class AgentLink:
         return Completed(tuple(argv), reply.get("code", int), out, err, reply.get("timed_out", bool))
 
     def take_acts(self) -> int:
-        """How many commands ran and how many times files were written since this was last asked.
+        """Counts of commands run and of files written since the last call.
 
         A command that still runs counts each time.
         """
@@ -226,7 +226,7 @@ class AgentLink:
         return remaining
 
     def _ready(self, events: int, timeout_s: float, what: str) -> int:
-        """Which of the events can be acted on now; 0 after a silence that ``health`` has no objection to."""
+        """Events that can be acted on now; 0 after a silence that ``health`` has no objection to."""
         if self._lost:
             raise AgentLost(self._lost)
         poll = select.poll()

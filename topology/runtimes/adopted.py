@@ -46,7 +46,7 @@ class Onlooker(Netlink):
         self.tunnel_ports: Mapping[str, frozenset[int]] = {}
         """The UDP ports of the nodes' tunnels, by the kind of link."""
         self.named_ends: Mapping[str, tuple[str, Address]] = {}
-        """What each end of a pair means, where pairs are all that is declared: a node and an address of it."""
+        """Node and address of each end of a pair, where pairs are all that is declared."""
         self.outlets: Outlets = {}
         self.as_seen: Mapping[str, NodeState] = {}
         """The nodes as last read: what probes are held against before they are sent."""
@@ -79,7 +79,7 @@ class Onlooker(Netlink):
         ]
 
     def way_out(self, probe: Probe) -> str:
-        """Where a probe or its answer would leave the fabric; blank where both stay inside."""
+        """Exit of a probe or its answer from the fabric; blank where both stay inside."""
         ways = ((probe.source, probe.dst), (probe.target, probe.src))
         return next(filter(None, (way_out(self.as_seen, self.outlets, node, dst) for node, dst in ways)), "")
 

@@ -49,7 +49,7 @@ def match_nodes(nodes: Sequence[Node], found: Sequence[Found], addresses: Addres
 
 
 def _candidates(node: Node, found: Sequence[Found], addresses: Addresses) -> list[Found]:
-    """Those with the name and the addresses, else those with either: a name may be another fabric's."""
+    """Namespaces with name and addresses, else with either: a name may be another fabric's."""
     named = by_name(node.name, found)
     owners = [one for one in found if node.addresses and _carries(one, node, addresses)]
     return [one for one in named if one in owners] or [*named, *owners]

@@ -28,7 +28,7 @@ FOLLOWS: Mapping[str, frozenset[str]] = {
     "ipip": frozenset({"ipv4", "ipv6"}),
     "payload": frozenset(),
 }
-"""Which layer can come behind which, as `decode` reads frames."""
+"""Layers that can follow each, as `decode` reads frames."""
 
 Chain = Sequence[tuple[str, Mapping[str, Value]]]
 

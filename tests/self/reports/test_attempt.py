@@ -84,7 +84,7 @@ def test_error_that_does_not_reach_the_sender_is_silence() -> None:
     """An ICMP error that was lost leaves the sender without a word; who spoke, and where it was lost, is told."""
     lost = without(recorded()["cs1", "cs4", 1477, True], lambda s: s.node == "cs1" and s.direction == "in")
     assert (lost.fate, lost.where) == ("silence", "lc1:lc1-bridge1 in")
-    assert "lc1 told 20.0.0.1" in lost.note
+    assert "lc1 sent fragmentation needed to 20.0.0.1" in lost.note
     assert "seen last at con_ns1:bridge1_cs1 out" in lost.note
 
 

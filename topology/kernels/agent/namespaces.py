@@ -50,7 +50,7 @@ class Namespaces:
 
     @staticmethod
     def path(name: str) -> str:
-        """Where a namespace of that name is mounted; ValueError for what cannot be a name."""
+        """The mount point of a namespace of that name; ValueError for an invalid name."""
         if not NAME.fullmatch(name):
             raise ValueError(f"not a namespace's name: {name!r}")
         return os.path.join(NETNS_DIR, name)
@@ -95,7 +95,7 @@ class Namespaces:
         return self.fd(name)
 
     def forbidden(self, never: list[list[int]]) -> set[tuple[int, ...]]:
-        """What is never entered: the first namespace of this machine, the agent's own, and each of ``never``."""
+        """Closed namespaces: the first of this machine, the agent's own, and each of ``never``."""
         found = {identity(os.fstat(self.home)), *map(tuple, never)}
         with contextlib.suppress(PermissionError):  # who may not look at process 1 cannot enter its namespace
             found.add(identity(os.stat("/proc/1/ns/net")))

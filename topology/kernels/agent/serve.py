@@ -97,7 +97,7 @@ class Agent:
         self.relay = Relay(self.namespaces)
         self.commands = Commands(self.namespaces, self.selector, self.send)
         self.opened: dict[int, Any] = {}
-        """What was opened by its handle, and can be closed: taps, watches, sockets."""
+        """Objects by handle, which can be closed: taps, watches, sockets."""
         self.handles = 0
         self.empty_reads = 0
 
@@ -163,7 +163,7 @@ class Agent:
         return {"handle": self.handles}
 
     def handle(self, header: dict[str, Any], kind: type[Any]) -> Any:
-        """What a handle of a kind was given to."""
+        """The object of a kind behind a handle."""
         found = self.opened.get(header["handle"])
         if found is None or not isinstance(found, kind):
             raise KeyError(f"no such handle: {header['handle']!r}")

@@ -46,7 +46,7 @@ NOTHING = ((0x06, 0, 0, 0),)
 MARK_ETHERTYPE = 0x88B5
 """IEEE 802 local experimental EtherType 1: nothing answers it."""
 RECORD = struct.Struct("!HHHHHHHHIIQIB")
-"""What ``Tap.read`` gives for each frame: namespace index, packet type, hardware type, protocol, tp_mac, tp_net,
+"""A frame's header from ``Tap.read``: namespace index, packet type, hardware type, protocol, tp_mac, tp_net,
 VLAN TCI, VLAN TPID, status, length on the wire, time (ns since the epoch), captured length, length of the
 interface name; then the name, then the captured bytes."""
 READ_MAX = 1 << 20
@@ -67,7 +67,7 @@ class Tap:
         self.unmarked: set[int] = set()
         """The sockets that the latest sentinel has not passed yet."""
         self.without: set[int] = set()
-        """Those whose namespace carried none, as its lo is down; the one in our own namespace stands for theirs."""
+        """Sockets whose namespace carried none, as its lo is down; our own namespace's stands for theirs."""
         self.passed = False
         self.poll = select.epoll()
         self.index: dict[int, int] = {}

@@ -102,7 +102,7 @@ class LinkEnd:
     peer: int | None = None
     netnsid: int | None = None
     port: int | None = None
-    """Of a VXLAN or Geneve device the UDP port at which it listens."""
+    """UDP port at which a VXLAN or Geneve device listens."""
 
 
 def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozenset[int]]:

@@ -217,7 +217,7 @@ PORT = table(
     "1 state u8, 4 hairpin u8, 5 guard u8, 8 learning u8, 9 flood u8, 27 mcast_flood u8, 30 bcast_flood u8,"
     "32 neigh_suppress u8, 33 isolated u8, 39 locked u8"
 )
-"""What is read of a bridge's port (IFLA_BRPORT_…), by the words of bridge(8)."""
+"""Fields of a bridge's port (IFLA_BRPORT_…), by the words of bridge(8)."""
 LINK = Layout(
     16,
     "=BxHiII",

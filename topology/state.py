@@ -111,7 +111,7 @@ class RouteState:
     dev: str | None
     kind: str = "unicast"
     whole: str = field(default="", compare=False)
-    """The route with all its next hops, where it has several: what puts it back."""
+    """The route with all its next hops, where it has several, to restore it."""
     metric: int = field(default=0, compare=False)
     """Preference among routes to one prefix: the lower metric is taken."""
 
@@ -125,7 +125,7 @@ class RouteState:
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """One thing beside links, addresses and routes that decides what becomes of packets.
+    """One entry beside links, addresses and routes that decides the fate of packets.
 
     ``tool`` is the command that shows it (``ip rule``, ``ip -6 rule``, ``ip route``, ``ip neigh``, ``bridge fdb``,
     ``tc filter``, ``tc qdisc``, ``nft``), ``words`` describe it as the tool does, ``place`` is enough to delete it.

@@ -1,4 +1,4 @@
-"""Applies a node's exec lines to its state: which program each is for, and what becomes of it.
+"""Applies a node's exec lines to its state: the program of each, and its effect.
 
 What configures the network in a way that is not understood is refused; what only looks changes nothing; any other
 program is left out, and noted.
@@ -211,7 +211,7 @@ def sysctl(node: ExecNode, words: Words) -> None:
 
 
 def write(node: ExecNode, key: str, value: str, where: Position) -> None:
-    """One sysctl; raises LabError where it is not what hopcheck makes."""
+    """One sysctl; raises LabError where hopcheck cannot set it."""
     key, value = key.strip().replace("/", "."), value.strip()
     text = next((values for form, values in SYSCTLS.items() if re.fullmatch(form, key)), None)
     allowed = (text or "").split()

@@ -1,4 +1,4 @@
-"""``ip`` commands of a containerlab file's exec lines: what each does to its node."""
+"""``ip`` commands of a containerlab file's exec lines: their effects on its node."""
 
 from __future__ import annotations
 

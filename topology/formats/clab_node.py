@@ -51,7 +51,7 @@ class ExecRoute:
 
     @property
     def ways(self) -> Sequence[Mapping[str, str]]:
-        """The next hops without what stands before the first ``nexthop``."""
+        """The next hops without the words before the first ``nexthop``."""
         return self.hops[1:] or self.hops
 
     @property
@@ -249,7 +249,7 @@ class ExecNode:
         return remote.text if remote is not None else ""
 
     def finish(self) -> None:
-        """Refuse what is wrong only in view of all lines, and note the routes that are never taken."""
+        """Refuse errors visible only over all lines, and note the routes that are never taken."""
         for name, device in self.devices.items():
             self._check_device(name, device)
         up, subnets = self._up()

@@ -52,7 +52,7 @@ class Findings:
         self.spoiled.update(spoils)
 
     def note(self, where: Position, what: str, outcome: str) -> None:
-        """Note what is left out or done otherwise, and what comes of it."""
+        """Note an omission or a substitute, and its effect."""
         self.noted.add(Problem(where, what, outcome))
 
     @contextmanager

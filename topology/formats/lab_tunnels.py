@@ -141,7 +141,7 @@ def check_peers(draft: Draft, kind: type[Tunnel]) -> Iterator[Problem]:
 def _remote(
     tunnel: Tunnel, index: int, remote: Address, owners: Mapping[Address, Sequence[Tunnel]], tunnels: Sequence[Tunnel]
 ) -> tuple[str, str] | None:
-    """Return what is wrong with a remote and what would be right."""
+    """Return the fault of a remote and the right value."""
     if tunnel.local.version != remote.version:
         what = f"the local {tunnel.local} and the remote {remote} are of two IP versions"
         return what, "two addresses of one version"

@@ -1,4 +1,4 @@
-"""Forged packets: the nodes that can send them to a VTEP, what is wrong with each, and where its frame must be. Pure.
+"""Forged packets: the nodes that can send them to a VTEP, the fault of each, and where its frame must be. Pure.
 
 VXLAN has no authentication (RFC 7348, section 7): any node that reaches a VTEP by IP can put frames into a tenant's
 network under a VNI that is there, so a lab declares what becomes of packets from foreign sources. Geneve has none

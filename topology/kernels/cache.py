@@ -143,7 +143,7 @@ class Shelf:
     def keep_within(self, limit: int, spared: str) -> None:
         """Remove those not used for longest until the rest takes no more than ``limit`` bytes. Needs ``locked``.
 
-        The entry ``spared`` stays whatever its size.
+        The entry ``spared`` stays at any size.
         """
         room = limit - disk_usage(self.entry(spared))
         for entry in self.entries:

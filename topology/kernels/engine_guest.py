@@ -79,7 +79,7 @@ class _Answer:
 
 
 def response(request: PreparedRequest, data: bytes) -> Response:
-    """An answer's bytes as the client library wants them; what is no answer is a broken connection."""
+    """An answer's bytes as the client library wants them; anything else is a broken connection."""
     parsed = HTTPResponse(cast(Any, _Answer(data)), method=request.method)
     try:
         parsed.begin()

@@ -1,6 +1,6 @@
 """Our end of the agent's stream: requests out, answers in, every frame bounded and validated.
 
-What comes from an agent is hostile input: a student's submission may have root beside it. A frame that is too
+Answers of an agent are hostile input: a student's submission may have root beside it. A frame that is too
 large, not JSON, or answers nothing that was asked ends the link.
 """
 
@@ -25,7 +25,7 @@ WORDS_MAX = 1000
 """Characters of an agent's error that a message quotes."""
 CALL_TIMEOUT_S = 60.0
 ACTS = ("exec", "input", "write_files")
-"""The requests that can change what no kernel notification reports, such as a sysctl."""
+"""Requests whose changes no kernel notification reports, such as a sysctl."""
 SILENCE_S = 1.0
 T = TypeVar("T")
 Listener = Callable[[str, bytes], None]
@@ -183,7 +183,7 @@ class AgentLink:
         return self._number
 
     def send(self, data: bytes) -> None:
-        """Send all of it, and take in what arrives meanwhile: an agent that cannot speak does not listen."""
+        """Send all of it, and receive meanwhile: an agent that cannot speak does not listen."""
         what, rest = "a request's end", memoryview(data)
         deadline = time.monotonic() + scaled(CALL_TIMEOUT_S)
         while rest:
@@ -272,7 +272,7 @@ class AgentLink:
             raise self._lose(f"{wrong} in {text[:80]!r}")
 
     def _dispatch(self, header: dict[str, Any], body: bytes) -> str:
-        """Put a frame where it belongs; gives what is wrong with it, where something is."""
+        """Put a frame where it belongs; returns its fault, if any."""
         event, number, ok, error = (header.get(name) for name in ("event", "id", "ok", "error"))
         if event == "hello":
             if type(header.get("release")) is not str:

@@ -41,7 +41,7 @@ class Wanted:
     that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine. With
     ``wire`` it has a network card, whose peer is the other end of that connected stream socket (its
     descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
-    ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is what it must have enough of.
+    ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is the limits it must meet.
     """
 
     keep: bool = False
@@ -108,7 +108,7 @@ class Kernel(abc.ABC):
         return True
 
     def discard_saved(self) -> None:
-        """Forget what ``save`` has kept for this plan."""
+        """Discard the snapshot of this plan."""
         return
 
     @abc.abstractmethod

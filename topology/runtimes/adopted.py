@@ -37,7 +37,7 @@ ONLY_LOOKED_AT = "an adopted fabric is only looked at, never changed"
 
 
 class Onlooker(Netlink):
-    """Reads adopted nodes; whatever would change one is refused, and so does not apply."""
+    """Reads adopted nodes; any change to one is refused, and so does not apply."""
 
     def __init__(self, agent: Agent) -> None:
         super().__init__(agent)
@@ -156,7 +156,7 @@ class AdoptedRuntime:
         return chosen, visit
 
     def _discovered(self, fabric: Fabric, found: Sequence[Found], never: Never) -> tuple[dict[str, Found], Visit]:
-        """The nodes of the pairs, or all that have a name, and whatever veth pairs join to them."""
+        """The nodes of the pairs, or all that have a name, and all that veth pairs join to them."""
         visit = self._visit(found, never)
         wired = [one for one in found if any(end.name != "lo" and end.up for end in visit.ends.get(one.identity, ()))]
         named = node_names(wired)

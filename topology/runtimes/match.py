@@ -81,7 +81,7 @@ def _twice(matched: Mapping[str, Found]) -> list[str]:
 
 
 def there_is(found: Iterable[Found]) -> str:
-    """One line: what could have been adopted."""
+    """One line: the candidates for adoption."""
     there = [str(one) for one in found if not one.forbidden]
     more = f" and {len(there) - LISTED} more" if len(there) > LISTED else ""
     return f"there is: {'; '.join(there[:LISTED]) or 'no foreign namespace'}{more}"

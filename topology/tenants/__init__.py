@@ -66,7 +66,7 @@ def _plan(grow: Growth, rows: TenantRows) -> Iterator[Problem]:
 
 
 def _missing(base: Fabric, site: Site, pools: tuple[str, ...]) -> Problem | None:
-    """Return what a row does not get."""
+    """Return a row's missing parts."""
     row = site.row
     if site.path is None and row.type != "Bridge":
         ends = " and ".join(site.leaves)

@@ -71,7 +71,7 @@ class Relay:
 
 
 class Watch:
-    """One NETLINK_ROUTE socket per namespace, subscribed to what a node's state is made of."""
+    """One NETLINK_ROUTE socket per namespace, subscribed to changes of a node's state."""
 
     def __init__(self, namespaces: Namespaces, names: Sequence[str | None]) -> None:
         self.sockets: list[socket.socket] = []

@@ -42,7 +42,7 @@ ONCE_ON_LOOPBACK = (
 """A filter (linux/filter.h): what goes out of the interface with index 1, lo in every namespace, is left out, for it
 comes in as well."""
 NOTHING = ((0x06, 0, 0, 0),)
-"""A filter that leaves out everything; what it refuses is no drop."""
+"""A filter that leaves out everything; a refused frame is no drop."""
 MARK_ETHERTYPE = 0x88B5
 """IEEE 802 local experimental EtherType 1: nothing answers it."""
 RECORD = struct.Struct("!HHHHHHHHIIQIB")
@@ -56,7 +56,7 @@ FRAME_MAX = 1 << 17
 
 
 class Tap:
-    """One socket per namespace; what arrives waits in the kernel until it is read."""
+    """One socket per namespace; frames wait in the kernel until they are read."""
 
     def __init__(self, namespaces: Namespaces, names: Sequence[str | None], buffer_bytes: int) -> None:
         self.names = list(names)
@@ -88,10 +88,10 @@ class Tap:
                 tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer_bytes)
 
     def mark(self, payload: bytes) -> tuple[bytes, bool, bool]:
-        """Take what has arrived, and when that is all, send a sentinel over each namespace's loopback.
+        """Take the frames received, and after the last, send a sentinel over each namespace's loopback.
 
         Only its own tap sees it there; one that is full would drop it, so each is emptied before.
-        A namespace whose lo is down carries none. What a sentinel proves there is that the kernel has handed over all
+        A namespace whose lo is down carries none. A sentinel there proves that the kernel has handed over all
         that was under way when it was sent, and one in our own namespace proves that as well: frames of all namespaces
         wait in the same queues (enqueue_to_backlog, net/core/dev.c). Behind it the namespace's socket is emptied.
         Gives the records, whether there is more, and whether the sentinels are sent.
@@ -124,7 +124,7 @@ class Tap:
         return self.passed
 
     def read(self) -> tuple[bytes, bool]:
-        """Take what has arrived, as records; and whether there is more. Only who has something is asked."""
+        """Take received frames as records, and whether there are more. Only readable sockets are read."""
         out = bytearray()
         passed = bool(self.without) and self.own_passes()
         for index in sorted(self.index[fd] for fd, _ in self.poll.poll(0, len(self.sockets))):
@@ -139,7 +139,7 @@ class Tap:
     def read_one(self, index: int, out: bytearray) -> None:
         """Empty one socket as far as an answer has room, then ask for its drops.
 
-        A sentinel ends it: what came after it is read the next time. A socket can only drop while it is full, so one
+        A sentinel ends it: later frames are read the next time. A socket can only drop while it is full, so one
         that has nothing to read has dropped nothing since.
         """
         tap = self.sockets[index]

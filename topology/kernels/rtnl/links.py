@@ -68,7 +68,7 @@ def link_state(link: nl.Message, names: Mapping[int, str]) -> LinkState:
 
 
 def _port(known: Mapping[str, int], flags: int) -> Iterator[tuple[str, str]]:
-    """Yield what differs from a new port of a bridge, in the words of bridge(8).
+    """Yield the changes from a new port of a bridge, in the words of bridge(8).
 
     A port whose link is down is disabled by itself (br_port_carrier_check), which its link shows.
     """

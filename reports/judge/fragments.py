@@ -1,6 +1,6 @@
 """Fragments in a journey: which frames are fragments, and which packet each is a part of. Pure.
 
-Only a packet's first fragment holds what tells the packet apart. The others are tied to it by what a receiver puts
+Only a packet's first fragment holds the packet's mark. The others are tied to it by what a receiver puts
 them together by (RFC 791, section 3.2): source, destination, protocol and identification, seen at the same node.
 """
 

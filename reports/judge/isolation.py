@@ -26,7 +26,7 @@ NAMED_MAX = 20
 """Places that a message names; the rest is counted."""
 SOURCE_KEY, BITS_KEY = "foreign-sources", "reserved-bits"
 DECLARED_BY = {"foreign-source": SOURCE_KEY, "other-vni": SOURCE_KEY, "reserved-bit": BITS_KEY}
-"""The lab's key that says what comes of a forgery."""
+"""The lab's key for the treatment of a forgery."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _strays(frame: FrameSeen) -> Iterator[_Stray]:
 
 
 def _stray(frame: FrameSeen, seen: Sighting) -> _Stray | None:
-    """Return what is wrong with a sighting: the wrong place, VNI or VLAN tag; None where nothing is."""
+    """Return the fault of a sighting: the wrong place, VNI or VLAN tag; None where nothing is."""
     tunnel = _innermost_tunnel(seen)
     if tunnel is not None:
         here = seen.ref in frame.transit

@@ -69,7 +69,7 @@ class FabricMap:
 
 
 def pairs_to_probe(nodes: Sequence[Node]) -> tuple[list[tuple[Node, Node]], list[str]]:
-    """All pairs of nodes with an address, both ways, by their names, within the bound; and what is left out."""
+    """All pairs of nodes with an address, both ways, by their names, within the bound; and those left out."""
     by_name = sorted(nodes, key=lambda node: node.name)
     addressed = [node for node in by_name if node.addresses]
     every = list(permutations(addressed, 2))

@@ -51,7 +51,7 @@ def carried(journey: Journey) -> Carried:
 
 
 def _against(kind: Kind | None, journey: Journey, wrapped: set[str]) -> str:
-    """Return what contradicts the kind that layers and TTLs show; empty where nothing does."""
+    """Return the contradiction to the kind that layers and TTLs show; empty if none."""
     first, last = journey.sightings[0], journey.sightings[-1]
     if kind is None:
         return f"a packet inside {', '.join(sorted(wrapped)).upper()}, its TTL not lowered"

@@ -21,7 +21,7 @@ DIRECT = "the direct way"
 
 @dataclass(frozen=True)
 class FlowSeen:
-    """One flow, identified by its source port: the way of each of its packets, None for one that was lost.
+    """A flow, identified by its source port: the way of each of its packets, None for one that was lost.
 
     A way is named by what it passes and others do not (``forks``); ``strayed`` says where a packet left all legal ways.
     """
@@ -79,7 +79,7 @@ def all_arrive(flows: Sequence[FlowSeen]) -> Finding:
 
 
 def each_stays(flows: Sequence[FlowSeen]) -> Finding:
-    """Return whether every flow keeps to one way; what is lost goes none."""
+    """Return whether every flow keeps to one way; a lost packet has none."""
     restless = next((flow for flow in flows if len(set(flow.ways) - {None}) > 1), None)
     if restless is not None:
         ways = " then ".join(str(way) for way in dict.fromkeys(restless.ways))

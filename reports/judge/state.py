@@ -45,7 +45,7 @@ def find_cause(
     traffic: Traffic | None = None,
     worst: int = MAY,
 ) -> Cause | None:
-    """The first difference that explains what became of the packets, at the first suspect that has one.
+    """The first difference that explains the packets' fate, at the first suspect that has one.
 
     ``worst`` is the weakest weight that counts (``reports.judge.weight``). Nodes beside the suspects come last.
     """
@@ -138,7 +138,7 @@ def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
 
 
 def _follows(key: str, declared: NodeState, live: NodeState) -> bool:
-    """Return whether a device's setting only shows what was set for all devices."""
+    """Return whether a device's setting only follows that of all devices."""
     parts = key.split("/" if "/" in key else ".")
     for_all = PASSED_ON.get((parts[1], parts[-1]), key)
     changed = for_all != key and declared.sysctls.get(for_all) != live.sysctls.get(for_all)

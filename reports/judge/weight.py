@@ -19,7 +19,7 @@ from topology.plan import FLOOD_MAC, uses_ipv6
 from topology.state import Entry, LinkState, NodeState, RouteState, best_routes, parts_of_sysctl, sysctl_of
 
 CHANGES, MAY, NEVER = 0, 1, 2
-"""A difference changes what becomes of the packets, may do so, or cannot."""
+"""A difference changes the packets' fate, may do so, or cannot."""
 DEFAULT = "the default"
 """The declared value of a parameter that is left to the kernel."""
 IPV6_MTU_MIN = 1280

@@ -13,7 +13,7 @@ from reports.record.exhibits import Figures
 TWICE, TOLERANCE = 2.0, 0.15
 """The claim "twice the size, twice the throughput", and by how much it may be off: a part of it."""
 UDP_HEADERS = 28
-"""UDP's 8 bytes and IPv4's 20: what a payload needs beside itself in a packet."""
+"""UDP's 8 bytes and IPv4's 20: the overhead of a payload in a packet."""
 Runs = Sequence[Throughput]
 
 

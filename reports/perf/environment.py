@@ -70,7 +70,7 @@ class Environment:
 
 
 def environment_table(environments: Mapping[str, Environment]) -> Figures:
-    """The environment of everything measured, and what speaks against absolute figures."""
+    """The environment of everything measured, and doubts about absolute figures."""
     rows = [(where, name, value) for where, found in environments.items() for name, value in found.lines()]
     words = [f"{where}: {doubt}." for where, found in environments.items() for doubt in found.doubts]
     words.append("Figures are believed as ratios to the bare path of the same kernel in the same run.")

@@ -1,10 +1,10 @@
-"""Reads what iperf3 printed of a run: its own figures, or InstrumentFailed with the reason why there are none.
+"""Reads iperf3's output of a run: its own figures, or InstrumentFailed with the reason why there are none.
 
 iperf3 ends with code 0 and an ``error`` in its JSON, prints two objects, one behind the other, prints ``-nan``, which
 no JSON has, or is killed in the middle. With ``--reverse`` the server sends. A run in both directions at once
 (``--bidir``) is refused, as is a figure whose key stands twice in one object (its form before 3.11).
 
-Loss is counted here, as what was sent minus what was received: into a black hole the receiver, which counts gaps
+Loss is counted here, as packets sent minus packets received: into a black hole the receiver, which counts gaps
 between the datagrams that it has seen, reports 0 of 0, and the sender 0 % (``iperf_udp_recv`` in ``iperf_udp.c``).
 """
 
@@ -26,7 +26,7 @@ from topology.errors import InstrumentFailed, PromiseBroken
 NOT_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|-?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE)
 """A string, which stays as it is, or a number that printf writes and JSON does not know."""
 QUOTED = 300
-"""Characters of what iperf3 printed that a message quotes."""
+"""Characters of iperf3's output that a message quotes."""
 BIDIR = '_bidir_reverse"'
 """Suffix of the second direction's keys (``iperf_api.c`` from 3.11 on)."""
 Count = Annotated[int, Interval(ge=0, lt=2**63)]
@@ -36,7 +36,7 @@ Document = TypeVar("Document", bound="Printed")
 
 
 class Part:
-    """A part of what iperf3 prints, read by pydantic: each figure has a type and bounds, other keys are ignored."""
+    """A part of iperf3's output, read by pydantic: each figure has a type and bounds, other keys are ignored."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"strict": True}
 
@@ -125,7 +125,7 @@ class PrintedByClient(Printed):
 
 @dataclass(frozen=True)
 class Throughput:
-    """One run: what was sent and what was received, in all and second by second.
+    """One run: traffic sent and received, in all and second by second.
 
     ``size`` is iperf3's block size: of UDP the payload of each datagram, in bytes. The server's series, what it
     received or with ``--reverse`` sent, is empty where its document is missing. ``cpu_sender_percent`` and
@@ -178,7 +178,7 @@ class Throughput:
         return self.received.bytes > 0
 
     def must_arrive(self, where: str) -> None:
-        """Raise PromiseBroken where nothing came of what was sent, whatever iperf3 says of loss."""
+        """Raise PromiseBroken where no traffic arrived, whatever iperf3 says of loss."""
         if self.sent.bytes and not self.arrived:
             udp = self.protocol == "udp"
             sent = counted(self.sent.packets or 0, "datagram") if udp else counted(self.sent.bytes, "byte")
@@ -186,7 +186,7 @@ class Throughput:
 
 
 def read_throughput(client: str, server: str = "", words: str = "") -> Throughput:
-    """A run from what client and server printed; ``words`` is what stderr had.
+    """A run from the output of client and server; ``words`` is stderr's.
 
     Where ``server`` is empty, what ``--get-server-output`` brought to the client is taken.
     Raises InstrumentFailed with iperf3's own words, where there are some, and where the figures are not whole.
@@ -245,7 +245,7 @@ def _result(side: str, text: str, words: str, kind: type[Document]) -> Document:
 
 
 def _objects(side: str, text: str, words: str) -> Iterator[Mapping[str, Any]]:
-    """Every JSON object printed, whatever stands before, between and behind them."""
+    """Every JSON object printed, with any text before, between and behind them."""
     text = NOT_JSON.sub(lambda match: match[0] if match[0].startswith('"') else "null", text)
     decoder, at = json.JSONDecoder(object_pairs_hook=_members), text.find("{")
     while at >= 0:

@@ -49,7 +49,7 @@ UNWRITTEN_SYSCTLS: Mapping[str, int] = {
 INHERITED_SYSCTLS = tuple(
     f"net.ipv4.conf.all.{name}" for name in ("proxy_arp", "accept_local", "arp_ignore", "arp_filter", "send_redirects")
 )
-"""Undeclared, because the machine's settings decide them; a test may not change them all the same."""
+"""Undeclared keys: the machine's settings decide them; still no test may change them."""
 WATCHED_SYSCTLS = (
     *written_sysctls(Node(name="any", role="switch"), ipv6=False),
     *UNWRITTEN_SYSCTLS,
@@ -73,11 +73,11 @@ READ: Mapping[str, str] = {
     "ip6gre": "local, remote, ttl, tos, key, csum, seq",
     "vlan": "id, protocol, dev",
     "address": "all but link-local and loopback ones",
-    "route": "of the main table: prefix, next hops, type; of other tables: what is not the kernel's own",
+    "route": "of the main table: prefix, next hops, type; of other tables: all but the kernel's own",
     "rule": "every policy rule",
     "neighbour": "permanent ones",
     "forwarding entry": "static and permanent ones, of bridges and VXLAN devices",
-    "qdisc": "what is not a device's default; the options of netem and tbf",
+    "qdisc": "all but a device's default; the options of netem and tbf",
     "filter": "place, kind and preference",
     "nftables": "names of tables, and whether one acts: by a chain that drops, or a rule not of docker's resolver",
 }

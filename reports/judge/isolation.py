@@ -261,7 +261,7 @@ def judge_surroundings(seen: Surroundings, declared: Collection[str]) -> Finding
     complaints += [f"{node} - route - expected in no table but main - seen {route}" for route in seen.routes]
     abroad = [address for address in seen.resolvers if not _is_own(address)]
     complaints += [f"{node} - resolver - expected none but its own loopback - seen {address}" for address in abroad]
-    return _finding(complaints, f"{node} has nothing that is not declared")
+    return _finding(complaints, f"{node} has nothing undeclared")
 
 
 def _is_own(address: str) -> bool:

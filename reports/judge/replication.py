@@ -1,4 +1,4 @@
-"""Return whether a VTEP with several remotes sends flooded frames to each, once (head-end replication). Pure.
+"""Judges whether a VTEP with several remotes sends flooded frames to each, once (head-end replication). Pure.
 
 RFC 7348 floods to a multicast group; where the underlay has none, the VTEP makes a copy for each remote.
 """

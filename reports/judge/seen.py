@@ -101,7 +101,7 @@ class SeenTrip:
     back: Journey
     errors: tuple[Journey, ...] = ()
     cause: Cause | None = None
-    """The place where the nodes' state ends the way of a lost packet."""
+    """Cause in the nodes' state that ends the way of a lost packet."""
 
     @property
     def legs(self) -> tuple[Journey, Journey]:

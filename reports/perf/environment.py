@@ -25,7 +25,7 @@ class Environment:
 
     ``load`` is the machine's load average of a minute when it began; ``steal_percent`` the share of the time meanwhile
     that a hypervisor gave to others, None where that is not counted; ``debug`` the options of DEBUG_OPTIONS that the
-    kernel has, None where its configuration cannot be read; ``shared`` the pinning, and the sharers of each core.
+    kernel has, None where its configuration cannot be read; ``shared`` the pinning, and the processes per core.
     """
 
     kernel: str

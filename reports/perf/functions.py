@@ -207,7 +207,7 @@ def latency_table(title: str, hops: Sequence[HopTime], graph: FuncGraph | None) 
         if graph is not None
         else "This kernel's functions cannot be traced.",
     )
-    head = ("place", "p50 us since before", "p90 us", "share", "functions of what comes in here, p50 us")
+    head = ("place", "p50 us since before", "p90 us", "share", "functions on receipt here, p50 us")
     return Figures.table(title, head, rows, words)
 
 

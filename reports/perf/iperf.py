@@ -201,11 +201,11 @@ def read_throughput(client: str, server: str = "", words: str = "") -> Throughpu
         raise _failed("client", right, "both at once (--bidir)")
     received = ours.end.sum_received or (None if test.reverse else theirs.end.sum_received)
     if received is None:
-        right = "what the receiver counted (before 3.11 iperf3 does not say it of UDP)"
+        right = "the receiver's count (before 3.11 iperf3 has none for UDP)"
         raise _failed("end.sum_received", right, "nothing")
     sent = ours.end.sum_sent
     if sent is None or (test.protocol == "UDP" and sent.packets is None):
-        raise _failed("end.sum_sent", "what the sender counted, of UDP its packets", sent or "nothing")
+        raise _failed("end.sum_sent", "the sender's count, for UDP of packets", sent or "nothing")
     cpu = ours.end.cpu_utilization_percent
     series, loads = (ours.series, theirs.series), (cpu.host_total, cpu.remote_total)
     sender, receiver = (1, 0) if test.reverse else (0, 1)

@@ -122,7 +122,7 @@ def scaling(sizes: Sequence[float], rates: Sequence[float]) -> Scaling:
 
 
 def _misfit(points: Sequence[tuple[float, float]], steepness: float) -> float:
-    """Sum of the points' distances to the best line of this slope."""
+    """Sum of the residuals from the best line of this slope."""
     rests = [math.log(rate) - steepness * math.log(size) for size, rate in points]
     middle = statistics.median(rests)
     return sum(abs(rest - middle) for rest in rests)

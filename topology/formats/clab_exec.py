@@ -163,7 +163,7 @@ def bridge(node: ExecNode, words: Words) -> None:
     found = ENTRY.read(words, node.findings) if object_ == "fdb" and verb in ("append", "add", "replace") else {}
     mac = found.get("mac", "")
     if not _MAC.fullmatch(mac) or set(found) & {"dev", "dst"} != {"dev", "dst"}:
-        what = f"{shown(str(words))} sets what hopcheck's bridges learn or have not"
+        what = f"{shown(str(words))} sets an unsupported entry"
         raise refusal(words.where, what, ENTRY.right)
     name, entry = found["dev"], Scalar(words.where, found["dst"])
     if node.is_lost(name):
@@ -211,7 +211,7 @@ def sysctl(node: ExecNode, words: Words) -> None:
 
 
 def write(node: ExecNode, key: str, value: str, where: Position) -> None:
-    """One sysctl; raises LabError where hopcheck cannot set it."""
+    """One sysctl; raises LabError where it is unsupported."""
     key, value = key.strip().replace("/", "."), value.strip()
     text = next((values for form, values in SYSCTLS.items() if re.fullmatch(form, key)), None)
     allowed = (text or "").split()

@@ -57,7 +57,7 @@ class Grammar:
     def _insist(self, words: Words, word: str, value: str) -> None:
         allowed = self.fixed[word].split()
         if allowed and value not in allowed:
-            what = f"'{word} {value[:40]}' in {shown(str(words))} is not what hopcheck makes"
+            what = f"'{word} {value[:40]}' in {shown(str(words))} is unsupported"
             raise refusal(words.where, what, " or ".join(f"{word} {one}" for one in allowed))
 
     def need(self, words: Words, found: Mapping[str, str], key: str) -> str:

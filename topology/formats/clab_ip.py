@@ -77,7 +77,7 @@ def ip(node: ExecNode, words: Words) -> None:
     action = ACTIONS.get((object_, verb))
     with node.findings.collected(*SPOILS.get(object_, ())):
         if action is None:
-            what = f"{shown(str(words))} does what hopcheck cannot"
+            what = f"{shown(str(words))} is unsupported"
             raise refusal(words.where, what, "ip link add or set, addr add, route add, tunnel add, or the same with -6")
         action(node, words, six)
 
@@ -190,7 +190,7 @@ def _make(node: ExecNode, name: str, type_: str, words: Words, link: str = "") -
     where, device = words.where, node.device(name)
     if (kind := KINDS.get(type_)) is None:
         right = f"one of the types {', '.join(KINDS)}"
-        raise refusal(where, f"{shown(str(words))} makes what hopcheck cannot: {shown(type_ or 'no type')}", right)
+        raise refusal(where, f"{shown(str(words))} makes an unsupported device: {shown(type_ or 'no type')}", right)
     found = OPTIONS[kind].read(words, node.findings)
     _complete(found, kind, type_, words)
     ageing = _ageing(found.pop("ageing_time", ""), words)
@@ -218,7 +218,7 @@ def _complete(found: dict[str, str], kind: Kind, type_: str, words: Words) -> No
     if tos in ("0", "0x0", "0x00"):  # the default, of which a lab file has no word
         found["tos"] = ""
     elif tos != "inherit":
-        what = f"'tos {tos[:40]}' in {shown(str(words))} is not what hopcheck makes"
+        what = f"'tos {tos[:40]}' in {shown(str(words))} is unsupported"
         raise refusal(words.where, what, "tos inherit, or tos 0")
     keys = [found.pop(key, "") for key in ("ikey", "okey")]
     if keys[0] != keys[1]:

@@ -107,7 +107,7 @@ def check_vnis(draft: Draft) -> Iterator[Problem]:
     tunnels: Sequence[FrameTunnel] = [*draft.fabric.all(Vxlan), *draft.fabric.all(Geneve)]
     for tunnel in tunnels:
         if not has_sound_vni(tunnel):
-            reason = "is out of range" if tunnel.vni else "is what the kernel takes for a VNI never given"
+            reason = "is out of range" if tunnel.vni else "means to the kernel that none is given"
             yield Problem(draft.of(tunnel, "vni"), f"the VNI {tunnel.vni} {reason}", f"{VNI_MIN} to {VNI_MAX}")
 
 

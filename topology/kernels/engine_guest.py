@@ -18,7 +18,7 @@ from topology.kernels.link import Agent
 from topology.wait import scaled, wait_for
 
 API_VERSION = "1.41"
-"""The version of Debian 12's engine, in the guest image."""
+"""API version of Debian 12's engine in the guest image."""
 ADDRESS = "http://guest:80"
 SOCKET, BUSYBOX = "/run/docker.sock", "/bin/busybox"
 START = (

@@ -168,7 +168,7 @@ def _write_state(qemu: Qemu, file: IO[bytes]) -> None:
 
 
 def _digest(file: io.FileIO | io.BufferedReader) -> str:
-    """Hash of the rest."""
+    """SHA-256 of the rest."""
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -103,7 +103,7 @@ def test_local_address_is_the_one_that_the_route_gives() -> None:
         ((("10.3.2.2, remote: 10.2.2.2, port: 6082", "10.3.2.2, remote: 10.2.2.2"),), "port 6081"),
         ((("remote: 10.3.2.2", "remote: 10.3.2.9"),), "unknown remote 10.3.2.9: no Geneve device"),
         ((("10.2.1.0/30 via 10.1.1.1", "10.2.1.0/30 dev nowhere"),), "the route's dev 'nowhere' is no device of l1"),
-        ((("vni: 9", "vni: 0"),), "the VNI 0 is what the kernel takes for a VNI never given"),
+        ((("vni: 9", "vni: 0"),), "the VNI 0 means to the kernel that none is given"),
         ((("remote: 10.3.1.2", "remote: 10.2.1.2"),), "the kernel cannot tell red-l3 from red-l2"),
         ((("remote: 10.1.1.2", "remot: 10.1.1.2"),), "unknown key 'remot'; did you mean 'remote'?"),
         ((("red-l2: {vni: 7, remote: 10.2.1.2", "red-l2: {vni: 7"),), "'red-l2' has no 'remote'"),

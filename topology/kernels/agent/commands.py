@@ -84,7 +84,7 @@ class Commands:
         if child.terminal is None:
             raise ValueError(f"command {number} has no terminal")
         if len(child.typed) + len(data) > TYPED_MAX:
-            raise ValueError(f"command {number} does not read what is typed: {len(child.typed)} bytes wait")
+            raise ValueError(f"command {number} does not read its input: {len(child.typed)} bytes wait")
         child.typed += data
         self.type_on(child.terminal, child.typed)
 

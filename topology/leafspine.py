@@ -51,7 +51,7 @@ SEGMENT_MTU = 1450
 
 
 def leafspine(name: str) -> Fabric:
-    """The fabric of a name such as ``leafspine-8x4``; Misuse says what is no shape, or what fits instead."""
+    """The fabric of a name such as ``leafspine-8x4``; Misuse names a wrong shape, or one that fits."""
     found = NAME.fullmatch(name)
     if found is None:
         raise Misuse(f"{name}: not a shape; {FORM}, such as {PREFIX}-8x4 or {PREFIX}-8x4x2")

@@ -35,7 +35,7 @@ HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp
 class Probe:
     """A packet to send, identified by the nonce of 128 bits that leads its payload.
 
-    ``ident`` and ``sequence`` are the ICMP echo's; ``ttl`` is what the sender sets.
+    ``ident`` and ``sequence`` are the ICMP echo's; ``ttl`` is the sender's.
     """
 
     source: str

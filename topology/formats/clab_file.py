@@ -85,7 +85,7 @@ class Reader:
         return None
 
     def check_keys(self, table: Table, known: str, link: str = "") -> None:
-        """Note the unknown keys; refuse those of a ``link`` or its end, which may change what it does."""
+        """Note the unknown keys; refuse those of a ``link`` or its end, which may change it."""
         for key, (place, _) in table.entries.items():
             if key in known.split() or key == "<<":
                 continue

@@ -215,7 +215,7 @@ def _complete(found: dict[str, str], kind: Kind, type_: str, words: Words) -> No
             what = "an ip6gre tunnel without 'encaplimit none' adds a Destination Options header (RFC 2473)"
             raise refusal(words.where, what, "encaplimit none")
     tos = found.get("tos", "inherit")
-    if tos in ("0", "0x0", "0x00"):  # the default, of which a lab file has no word
+    if tos in ("0", "0x0", "0x00"):  # the default, absent from lab files
         found["tos"] = ""
     elif tos != "inherit":
         what = f"'tos {tos[:40]}' in {shown(str(words))} is unsupported"

@@ -112,7 +112,7 @@ class ExecNode:
     """A node while its exec lines are read.
 
     ``is_managed`` is true where containerlab gives it a management interface, ``has_managed_default`` while the default
-    route of that interface is still there. ``forwarding`` is what its sysctls set, by IP version, ``routing`` what
+    route of that interface is still there. ``forwarding`` are its sysctls, by IP version, ``routing`` what
     others set about the choice among next hops, ``without_ipv6`` where they disable IPv6, by device, ``all`` and
     ``default``.
     """

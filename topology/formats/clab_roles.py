@@ -172,7 +172,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def routing_of(top: Table, machines: Sequence[ExecNode], findings: Findings) -> Table:
-    """The section ``routing`` of the lab file: what a lab says once and each node by sysctls.
+    """The section ``routing`` of the lab file: set once for the lab, by sysctls on nodes.
 
     Contradictions between nodes are refused.
     """

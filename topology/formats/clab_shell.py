@@ -47,7 +47,7 @@ class Findings:
     spoiled: set[str] = field(default_factory=set)
 
     def refuse(self, where: Position, what: str, right: str, *spoils: str) -> None:
-        """Add a problem; checks that need what it ``spoils`` are not made."""
+        """Add a problem; checks of parts that it ``spoils`` are not made."""
         self.problems.setdefault(Problem(where, what, right))
         self.spoiled.update(spoils)
 

@@ -108,9 +108,9 @@ def locate(tree: Tree, path: Sequence[Step], *, key: bool = False) -> Position:
 
 
 def parse(text: str, file: str, holds: str = "a lab, starting with 'lab: NAME'") -> tuple[Tree, Sequence[Problem]]:
-    """The one document in ``text``, and what is wrong with its form but does not stop its being read.
+    """The one document in ``text``, and the faults of its form that do not stop its reading.
 
-    ``holds`` is what a file of this format holds, for who gives an empty one.
+    ``holds`` is the format's content, for the message about an empty file.
 
     Raises LabError where the text is not YAML, is empty, or exceeds the bounds above.
     """
@@ -161,7 +161,7 @@ class _Builder:
         self._size = 0
 
     def take(self, event: Event) -> None:
-        """Adds what the event says; raises LabError beyond the bounds."""
+        """Adds an event; raises LabError beyond the bounds."""
         where = self.last = Position(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, DocumentStartEvent) and self.root is not None:
             self._stop(where, "a second document starts here", "one lab in one file")

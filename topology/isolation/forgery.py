@@ -1,7 +1,7 @@
 """Forged packets: the nodes that can send them to a VTEP, the fault of each, and where its frame must be. Pure.
 
 VXLAN has no authentication (RFC 7348, section 7): any node that reaches a VTEP by IP can put frames into a tenant's
-network under a VNI that is there, so a lab declares what becomes of packets from foreign sources. Geneve has none
+network under a VNI that is there, so a lab declares the treatment of foreign sources. Geneve has none
 either (RFC 8926, section 6), but Linux's device takes packets of its far end alone (``geneve_lookup``,
 drivers/net/geneve.c): every forgery must be refused, except what its own peer could send.
 """

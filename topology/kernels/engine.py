@@ -67,7 +67,7 @@ class Running:
 
 
 class Engine:
-    """One engine; what it makes carries this object's session."""
+    """One engine; its containers carry this object's session."""
 
     def __init__(self, client: APIClient, address: str) -> None:
         self._client, self.address = client, address

@@ -1,7 +1,7 @@
 """The kernel ``guest``: a microVM with Debian's cloud kernel, the agent behind a virtio-serial port, no network card.
 
 KVM is believed only when a trial boot has proved it within a deadline: a ``/dev/kvm`` that opens may still hang as
-soon as a guest runs. What a trial found is remembered until the machine or its QEMU changes.
+soon as a guest runs. A trial's result is kept until the machine or its QEMU changes.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ class GuestKernel(Kernel):
 
 
 def _gist(message: str) -> str:
-    """The end of a message in the common grammar, without what QEMU printed after its first line."""
+    """The end of a message in the common grammar, without QEMU's output after its first line."""
     return " - ".join(message.split(" - ")[-2:]).split(" / ")[0][:160]
 
 

@@ -257,7 +257,7 @@ class AgentLink:
             raise self._lose(f"frame - {error}") from error
 
     def _lose(self, words: str) -> AgentLost:
-        """The link's end: whatever is asked of it from now on gets the same words at once."""
+        """The link's end: all later requests get the same words at once."""
         self._lost = f"agent - {words}"
         return AgentLost(self._lost)
 

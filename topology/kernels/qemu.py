@@ -143,9 +143,7 @@ class Qemu:
         if not self._connected:
             try:
                 await self._monitor.connect(self._sockets.monitor)
-            except (
-                AssertionError
-            ) as error:  # what qemu.qmp 0.0.6 makes of a monitor that goes as soon as it has greeted
+            except AssertionError as error:  # qemu.qmp 0.0.6's error for a monitor that goes right after its greeting
                 raise EOFError("it closed the connection") from error
             self._connected = True
         return await self._monitor.execute(name, dict(arguments))
@@ -241,7 +239,7 @@ class Qemu:
 
 
 def qemu_version() -> str:
-    """The first line of what the program says of itself."""
+    """The first line of the program's version."""
     return subprocess.run((PROGRAM, "--version"), capture_output=True, text=True, check=False).stdout.split("\n")[0]
 
 

@@ -49,7 +49,7 @@ class Onlooker(Netlink):
         """Node and address of each end of a pair, where pairs are all that is declared."""
         self.outlets: Outlets = {}
         self.as_seen: Mapping[str, NodeState] = {}
-        """The nodes as last read: what probes are held against before they are sent."""
+        """The nodes as last read: each probe is checked against them first."""
 
     def build(self, plan: Plan) -> None:
         """Raise NotApplicable."""
@@ -109,7 +109,7 @@ class Visit:
 
 
 class AdoptedRuntime:
-    """Finds each node by its name or its addresses, in whatever the kernel at hand runs."""
+    """Finds each node by its name or its addresses, among those the kernel runs."""
 
     needs_engine = False
 

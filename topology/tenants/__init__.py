@@ -1,6 +1,6 @@
 """Tenants on demand: a lab and the rows of a tenants file become a larger fabric, by a plan that cannot collide. Pure.
 
-Every row gets what its type needs (``topology.tenants.parts``): nodes, an interface of its own at both customers,
+Every row gets its type's parts (``topology.tenants.parts``): nodes, an interface of its own at both customers,
 addresses from pools that skip the lab's own, and for a tunnel a VNI or key of its own. docs/tenants.md is for users.
 """
 

@@ -57,7 +57,7 @@ class Namespaces:
 
     @contextlib.contextmanager
     def inside(self, name: str | None) -> Iterator[None]:
-        """Act in a namespace, then come home whatever happened."""
+        """Act in a namespace, then come home in any case."""
         check(libc.setns(self.fd(name), CLONE_NEWNET), "setns")
         try:
             yield
@@ -97,7 +97,7 @@ class Namespaces:
     def forbidden(self, never: list[list[int]]) -> set[tuple[int, ...]]:
         """Closed namespaces: the first of this machine, the agent's own, and each of ``never``."""
         found = {identity(os.fstat(self.home)), *map(tuple, never)}
-        with contextlib.suppress(PermissionError):  # who may not look at process 1 cannot enter its namespace
+        with contextlib.suppress(PermissionError):  # without access to process 1 its namespace is closed
             found.add(identity(os.stat("/proc/1/ns/net")))
         return found
 

@@ -120,7 +120,7 @@ def _kept_as(known: nl.Message) -> str:
 
 
 def _made(dump: bytes) -> Iterator[nl.Message]:
-    """The qdiscs that were added: what a kernel attaches by itself has no handle (qdisc_create_dflt)."""
+    """The qdiscs that were added: those a kernel attaches itself have no handle (qdisc_create_dflt)."""
     return (qdisc for qdisc in nl.parsed(nl.QDISC, dump) if qdisc["handle"])
 
 

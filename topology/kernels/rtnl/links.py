@@ -49,7 +49,7 @@ TUNNELS = ("vxlan", "geneve")
 
 
 def link_state(link: nl.Message, names: Mapping[int, str]) -> LinkState:
-    """A device's state, without what is not part of it."""
+    """A device's state, without other attributes."""
     info = link.get("info", {})
     kind, known = info.get("kind", ""), dict(info.get("data", {}))
     if "link" in known or kind == "vlan":
@@ -112,7 +112,7 @@ def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozense
 
 
 def read_ends(node: str, dump: bytes) -> Sequence[LinkEnd]:
-    """Every device of a namespace; NetlinkError where the dump is broken off or is not what a kernel says."""
+    """Every device of a namespace; NetlinkError where the dump is cut off or invalid."""
     check_whole(node, "links", dump)
     with nl.readable(node):
         return [_end(link) for link in nl.parsed(nl.LINK, dump)]

@@ -87,7 +87,7 @@ def nested(table: Table, data: bytes) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def readable(where: str) -> Iterator[None]:
-    """Raise NetlinkError where an answer is not what a kernel says: an agent can be hostile."""
+    """Raise NetlinkError where no kernel gives such an answer: an agent can be hostile."""
     try:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError, struct.error) as error:

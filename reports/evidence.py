@@ -104,7 +104,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Journey:
-    """Every sighting of one packet, in the order of time; ``note`` says what else is known, as a refusal to send."""
+    """Every sighting of one packet, in order of time; ``note`` says what else is known, as a refusal to send."""
 
     source: str
     target: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 NOTHING, MISSING = "nothing", "missing"
-"""What is declared, or live, where the other side has something."""
+"""Absent on one side, declared or live, present on the other."""
 
 
 def counted(number: int, noun: str) -> str:

@@ -95,7 +95,7 @@ def _kinds(fabric: Fabric, probe: Probe) -> tuple[set[Kind], str]:
 
 def _note(fabric: Fabric, ends: int, called: str, tried: int, pairs: int, lost: int, silent: str) -> str:
     possible = ends * (ends - 1) // 2
-    words = f"{fabric.file} declares no pairs; {pairs} are derived from what must arrive between {ends} {called}"
+    words = f"{fabric.file} declares no pairs; {pairs} are derived between {ends} {called}"
     if possible > tried:
         words += f", {tried} of {possible} possible ones tried"
     if lost:

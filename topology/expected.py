@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from topology.dataplane.paths import Direction, ExpectedHop, ExpectedPath
-from topology.dataplane.walk import Walk
+from topology.dataplane.walk import PacketWalk
 from topology.errors import Problem
 from topology.model import Fabric
 from topology.packet import Probe, ttl_of
@@ -57,7 +57,7 @@ class ExpectedJourney:
 
 def expected_journey(fabric: Fabric, probe: Probe) -> ExpectedJourney:
     """Return every legal path of a probe through a fabric."""
-    walk = Walk(fabric, probe.target)
+    walk = PacketWalk(fabric, probe.target)
     paths = tuple(walk.send(fabric[probe.source], probe.layers, ()))
     return ExpectedJourney(probe.source, probe.target, paths, tuple(walk.copies))
 

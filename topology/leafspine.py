@@ -51,7 +51,7 @@ SEGMENT_MTU = 1450
 
 
 def leafspine(name: str) -> Fabric:
-    """The fabric of a name such as ``leafspine-8x4``; Misuse says what is no shape, or what fits instead."""
+    """The fabric of a name such as ``leafspine-8x4``; Misuse names a wrong shape, or one that fits."""
     found = NAME.fullmatch(name)
     if found is None:
         raise Misuse(f"{name}: not a shape; {FORM}, such as {PREFIX}-8x4 or {PREFIX}-8x4x2")
@@ -158,7 +158,7 @@ class _Shape:
 
     @property
     def where(self) -> Position:
-        """What messages name as the place: a generated fabric has no lines."""
+        """The place that messages name: a generated fabric has no lines."""
         return Position(self.name)
 
     @property
@@ -198,7 +198,7 @@ class _Shape:
                 yield start, self.next(i) if start == i else start
 
     def segment_end(self, end: _End) -> tuple[Bridge, Vxlan]:
-        """What joins a customer's port to the VXLAN tunnel of its segment, by bridging."""
+        """The bridge of a customer's port and the VXLAN tunnel of its segment."""
         node, vxlan = f"l{end.leaf}", f"vx{end.segment}"
         bridge = self.bridge(node, f"br{end.segment}", (f"{node}_c{end.leaf}{end.letter}", vxlan))
         local, remote = self.vtep(end.leaf), self.vtep(end.other)
@@ -210,7 +210,7 @@ class _Shape:
         return IPv4Network(f"10.{spine + 1}.{behind}.0/24")
 
     def vtep(self, i: int) -> IPv4Address:
-        """Where a leaf's tunnels end."""
+        """Address of a leaf's VTEP."""
         return self.block(i)[1]
 
     def gateway(self, i: int) -> IPv4Interface:
@@ -240,5 +240,5 @@ class _Shape:
         return Bridge(**self.named(node, name), members=tuple(members), addresses=tuple(addresses))
 
     def named(self, node: str, name: str) -> dict[str, Any]:
-        """What every device with a MAC has."""
+        """Fields of a device with a MAC."""
         return {"node": node, "name": name, "mac": stable_mac(self.name, node, name), "where": self.where}

@@ -221,7 +221,7 @@ class Fabric:
         return self.vteps.get((remote, vxlan.port, vxlan.vni), ())
 
     def far_ends(self, device: Device) -> tuple[Device, ...]:
-        """Return the devices that receive what a device sends: a veth's peer, the far VLANs, the tunnels' far ends."""
+        """Return the devices that receive a device's packets: a veth's peer, the far VLANs, the tunnels' far ends."""
         if isinstance(device, Port):
             there = self._by_name.get(device.peer.node)
             return (there[device.peer.interface],) if there is not None and there.has(device.peer.interface) else ()

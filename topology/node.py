@@ -91,7 +91,7 @@ class Node:
     neighbours: Mapping[tuple[str, Address], str] = field(default_factory=dict)
     """The MACs of permanent neighbour entries, by device and address."""
     unfollowed: str = ""
-    """What else may decide where packets go, and is not followed; empty for a declared node."""
+    """Further state that may route packets, and is not followed; empty for a declared node."""
     where: Position = field(default=NOWHERE, compare=False)
 
     def refuses_to_forward(self, version: int, device: str) -> str:

@@ -20,7 +20,7 @@ Protocol: TypeAlias = Literal["icmp", "udp"]
 PROBE_PORT, SOURCE_PORT = 7, 49152
 """The echo service (RFC 862), and the first dynamic port (RFC 6335): neither is VXLAN's anywhere."""
 PAYLOAD_BYTES = 56
-"""As much as ping(8) sends, so that lengths compare with captures of it."""
+"""Payload of ping(8), so that lengths compare with captures of it."""
 PATTERN = bytes(range(256)) * 256
 """The padding of a probe: as much as the largest IP packet holds."""
 IP_VERSIONS: Mapping[str, int] = {"ipv4": 4, "ipv6": 6}
@@ -33,9 +33,9 @@ HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp
 
 @dataclass(frozen=True)
 class Probe:
-    """A packet to send, told from all others by the nonce of 128 bits that leads its payload.
+    """A packet to send, identified by the nonce of 128 bits that leads its payload.
 
-    ``ident`` and ``sequence`` are the ICMP echo's; ``ttl`` is what the sender sets.
+    ``ident`` and ``sequence`` are the ICMP echo's; ``ttl`` is the sender's.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""The paths whose throughput is compared: two nodes each, and between them a veth pair and what is measured. Pure.
+"""The paths of compared throughput: two nodes each, and between them a veth pair and the tunnels measured. Pure.
 
 ================  ==================================================  =======================  ===========
 path              between ``NAME-a`` and ``NAME-b``                   measured between         MTU

@@ -82,7 +82,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Room:
-    """What a fabric needs of a kernel's limits, computed by ``topology/room.py``.
+    """A fabric's share of a kernel's limits, computed by ``topology/room.py``.
 
     The numbers of network namespaces, of files that its agent opens, and by IP version of neighbour entries that all
     pairs need at the same time.

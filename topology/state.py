@@ -1,7 +1,7 @@
-"""What can be read off a live node, in the words in which it is declared. Pure.
+"""State of a live node, in the words of its declaration. Pure.
 
-``declared_state`` says what a node must look like; ``topology.kernels.netlink`` reads what it looks like;
-``reports.judge.state`` says where the two differ. What a kernel counts, learns or ages is no part of a state.
+``declared_state`` computes the declared state; ``topology.kernels.netlink`` reads the live one;
+``reports.judge.state`` says where the two differ. Counters, learned entries and ages are no part of a state.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ UNWRITTEN_SYSCTLS: Mapping[str, int] = {
     "net.ipv4.ip_no_pmtu_disc": 0,
     "net.ipv4.icmp_echo_ignore_all": 0,
 }
-"""What every new namespace starts with, whatever the machine is set to (net/ipv4/af_inet.c, inet_init_net)."""
+"""Defaults of every new namespace, whatever the machine's settings (net/ipv4/af_inet.c, inet_init_net)."""
 INHERITED_SYSCTLS = tuple(
     f"net.ipv4.conf.all.{name}" for name in ("proxy_arp", "accept_local", "arp_ignore", "arp_filter", "send_redirects")
 )
-"""What nobody declares, because the machine's settings decide it; a test may not change it all the same."""
+"""Undeclared keys: the machine's settings decide them; still no test may change them."""
 WATCHED_SYSCTLS = (
     *written_sysctls(Node(name="any", role="switch"), ipv6=False),
     *UNWRITTEN_SYSCTLS,
@@ -60,7 +60,7 @@ WATCHED_SYSCTLS = (
 VLAN_PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
 """EtherTypes of tags, in the words of ip-link(8)."""
 GRE_CSUM, GRE_SEQ = 0x8000, 0x1000
-"""Of the flags of a GRE header, as GRE_KEY (linux/if_tunnel.h)."""
+"""Flags of a GRE header, as GRE_KEY (linux/if_tunnel.h)."""
 AGEING_TICKS = {"bridge": ("ageing_time", USER_HZ), "vxlan": ("ageing", 1)}
 """The attribute for how long a device knows a MAC, and its ticks in a second."""
 READ: Mapping[str, str] = {
@@ -73,11 +73,11 @@ READ: Mapping[str, str] = {
     "ip6gre": "local, remote, ttl, tos, key, csum, seq",
     "vlan": "id, protocol, dev",
     "address": "all but link-local and loopback ones",
-    "route": "of the main table: prefix, next hops, type; of other tables: what is not the kernel's own",
+    "route": "of the main table: prefix, next hops, type; of other tables: all but the kernel's own",
     "rule": "every policy rule",
     "neighbour": "permanent ones",
     "forwarding entry": "static and permanent ones, of bridges and VXLAN devices",
-    "qdisc": "what is not a device's default; the options of netem and tbf",
+    "qdisc": "all but a device's default; the options of netem and tbf",
     "filter": "place, kind and preference",
     "nftables": "names of tables, and whether one acts: by a chain that drops, or a rule not of docker's resolver",
 }
@@ -111,9 +111,9 @@ class RouteState:
     dev: str | None
     kind: str = "unicast"
     whole: str = field(default="", compare=False)
-    """The route with all its next hops, where it has several: what puts it back."""
+    """The route with all its next hops, where it has several, to restore it."""
     metric: int = field(default=0, compare=False)
-    """Of two routes to one prefix the one with the lower metric is taken."""
+    """Preference among routes to one prefix: the lower metric is taken."""
 
     def __str__(self) -> str:
         words = [] if self.kind == "unicast" else [self.kind]
@@ -125,7 +125,7 @@ class RouteState:
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """One thing beside links, addresses and routes that decides what becomes of packets.
+    """One entry beside links, addresses and routes that decides the fate of packets.
 
     ``tool`` is the command that shows it (``ip rule``, ``ip -6 rule``, ``ip route``, ``ip neigh``, ``bridge fdb``,
     ``tc filter``, ``tc qdisc``, ``nft``), ``words`` describe it as the tool does, ``place`` is enough to delete it.
@@ -136,11 +136,11 @@ class Entry:
     words: str
     place: str
     idle: bool = field(default=False, compare=False)
-    """Of a table of nftables: whether it can do nothing to a packet of a fabric."""
+    """True for a table of nftables that can do nothing to a fabric's packet."""
 
     @property
     def kind(self) -> str:
-        """What it is: rule, route (of another table than main), neigh, fdb, filter, qdisc or nft."""
+        """Kind: rule, route (of another table than main), neigh, fdb, filter, qdisc or nft."""
         return self.tool.split()[-1]
 
     def __str__(self) -> str:
@@ -181,7 +181,7 @@ DEFAULT_RULES: Mapping[int, frozenset[Entry]] = {
 
 
 def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_ROUTING) -> NodeState:
-    """What a node must look like once it is built, the routes that its addresses bring included.
+    """State of a node once it is built, the routes that its addresses bring included.
 
     Link-local addresses are left out, as they are when a node is read: the kernel makes its own.
     IPv6 has such a route for a host's prefix too (addrconf_prefix_route, net/ipv6/addrconf.c), IPv4 has not.
@@ -249,7 +249,7 @@ def _declared_sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[tupl
 
 
 def declared_link(node: Node, device: Device) -> LinkState:
-    """What one device must look like; the MTU of a bridge for which none is declared follows its members'."""
+    """Declared state of a device; the MTU of a bridge for which none is declared follows its members'."""
     bridge = node.bridge_of(device.name)
     master = bridge.name if bridge else None
     mtu = device.mtu if isinstance(device, Bridge) else device_mtu(node, device)

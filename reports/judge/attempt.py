@@ -114,4 +114,4 @@ def _errors(seen: Iterable[Sighting]) -> Mapping[_Error, list[Sighting]]:
 
 def _unheard(error: _Error, its: Sequence[Sighting]) -> str:
     """Describe an error that the sender never got: it went to another address, or was lost."""
-    return f"{its[0].node} told {error.dst} that fragmentation is needed, MTU {error.mtu}, seen last at {its[-1].place}"
+    return f"{its[0].node} sent fragmentation needed to {error.dst}, MTU {error.mtu}, seen last at {its[-1].place}"

@@ -1,6 +1,6 @@
 """Fragments in a journey: which frames are fragments, and which packet each is a part of. Pure.
 
-Only a packet's first fragment holds what tells the packet apart. The others are tied to it by what a receiver puts
+Only a packet's first fragment holds the packet's mark. The others are tied to it by what a receiver puts
 them together by (RFC 791, section 3.2): source, destination, protocol and identification, seen at the same node.
 """
 
@@ -18,7 +18,7 @@ MORE_FRAGMENTS, UNIT = 1, 8
 
 
 class FragmentKey(NamedTuple):
-    """What the fragments of one packet have in common at one node."""
+    """Fields that the fragments of one packet share at one node."""
 
     node: str
     src: object
@@ -37,7 +37,7 @@ def _is_split(header: Header) -> bool:
 
 
 def fragment_key(sighting: Sighting) -> FragmentKey | None:
-    """What ties a fragment to the others of its packet; None for a whole packet."""
+    """Key of the packet that a fragment is of; None for a whole packet."""
     header = fragmented(sighting)
     if header is None:
         return None
@@ -72,7 +72,7 @@ def is_complete(fragments: Iterable[Sighting]) -> bool:
 
 
 def _piece(header: Header) -> tuple[int, int, bool]:
-    """Where a fragment's bytes start and end in its packet, and whether none follow."""
+    """Start and end of a fragment's bytes in its packet, and True if none follow."""
     start = int(header["frag"]) * UNIT
     size = int(header["len"]) - int(header["ihl"]) * 4
     return start, start + size, not int(header["flags"]) & MORE_FRAGMENTS

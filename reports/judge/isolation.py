@@ -26,7 +26,7 @@ NAMED_MAX = 20
 """Places that a message names; the rest is counted."""
 SOURCE_KEY, BITS_KEY = "foreign-sources", "reserved-bits"
 DECLARED_BY = {"foreign-source": SOURCE_KEY, "other-vni": SOURCE_KEY, "reserved-bit": BITS_KEY}
-"""The lab's key that says what comes of a forgery."""
+"""The lab's key for the treatment of a forgery."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ForgerySeen:
 
     @property
     def delivered(self) -> Mapping[PortRef, Sighting]:
-        """Where its frame was bare; an ICMP error that quotes the packet delivers nothing."""
+        """Places of its bare frame; an ICMP error that quotes the packet delivers nothing."""
         return bare(seen for seen in self.sightings if quoted(seen.headers) is None)
 
 
@@ -88,7 +88,7 @@ class OutwardSeen:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a node has beside its declared state: devices that are up, rules, routes of other tables, resolvers."""
+    """A node's state beside the declared: devices that are up, rules, routes of other tables, resolvers."""
 
     node: str
     up: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class MachineSeen:
-    """What the machine's own interfaces showed of a fabric's packets: the interface, and whose packet it was."""
+    """A fabric's packets on the machine's own interfaces: the interface, and the packet's sender."""
 
     strays: tuple[tuple[str, str], ...] = field(default=())
 
@@ -139,7 +139,7 @@ def _strays(frame: FrameSeen) -> Iterator[_Stray]:
 
 
 def _stray(frame: FrameSeen, seen: Sighting) -> _Stray | None:
-    """Return what is wrong with a sighting: the wrong place, VNI or VLAN tag; None where nothing is."""
+    """Return the fault of a sighting: the wrong place, VNI or VLAN tag; None where nothing is."""
     tunnel = _innermost_tunnel(seen)
     if tunnel is not None:
         here = seen.ref in frame.transit
@@ -180,15 +180,15 @@ def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
 
 def arrives(seen: ForgerySeen) -> bool:
     """Return whether a forger's packet got through its VTEP."""
-    return seen.forgery.inroad.vtep.ref in seen.delivered
+    return seen.forgery.attack_path.vtep.ref in seen.delivered
 
 
 def judge_forgery(seen: ForgerySeen) -> Finding:
     """Return whether a forged packet was refused, or accepted, as the lab declares."""
     forgery, delivered = seen.forgery, seen.delivered
-    at = forgery.inroad.vtep.ref
-    what = f"{forgery} sent by {forgery.inroad.role} {forgery.inroad.node}"
-    key = DECLARED_BY.get(forgery.kind or "", "") if isinstance(forgery.inroad.vtep, Vxlan) else ""
+    at = forgery.attack_path.vtep.ref
+    what = f"{forgery} sent by {forgery.attack_path.role} {forgery.attack_path.node}"
+    key = DECLARED_BY.get(forgery.kind or "", "") if isinstance(forgery.attack_path.vtep, Vxlan) else ""
     if not forgery.expected and delivered:
         why = f" (isolation: {key}: refused)" if key else ""
         places = _listed([str(place) for place in delivered])
@@ -216,7 +216,7 @@ def judge_forgeries(target: Target, kind: ForgeryKind, attempts: Sequence[Forger
         if seen.forgery.kind == kind and (seen.delivered or arrives(attempt.control))
     ]
     if not proven:
-        senders = ", ".join(attempt.control.forgery.inroad.node for attempt in attempts)
+        senders = ", ".join(attempt.control.forgery.attack_path.node for attempt in attempts)
         raise NotApplicable(f"{target} takes no packet of {senders or 'any node'}, not even one like its peer's own")
     findings = [judge_forgery(seen) for seen in proven]
     held = "; ".join(finding.message for finding in findings)
@@ -261,7 +261,7 @@ def judge_surroundings(seen: Surroundings, declared: Collection[str]) -> Finding
     complaints += [f"{node} - route - expected in no table but main - seen {route}" for route in seen.routes]
     abroad = [address for address in seen.resolvers if not _is_own(address)]
     complaints += [f"{node} - resolver - expected none but its own loopback - seen {address}" for address in abroad]
-    return _finding(complaints, f"{node} has nothing that is not declared")
+    return _finding(complaints, f"{node} has nothing undeclared")
 
 
 def _is_own(address: str) -> bool:

@@ -82,7 +82,7 @@ def judge_journey(journey: Journey, expected: ExpectedJourney) -> Verdict:
 
 
 def without_copies(journey: Journey, expected: ExpectedJourney) -> Journey:
-    """The journey without what was seen of the copies that are declared, each hop of a copy at most once."""
+    """The journey without sightings of declared copies, each hop of a copy at most once."""
     if not expected.copies:
         return journey
     copies = [hop for path in expected.copies for hop in path.hops]
@@ -102,7 +102,7 @@ def _shows(hop: ExpectedHop, seen: Sighting) -> bool:
 
 
 def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...]:
-    """Lay the hops of one path beside what was seen."""
+    """Lay the hops of one path beside the sightings."""
     left = in_order(sightings)
     rungs: list[Rung] = []
     latest = 0

@@ -69,7 +69,7 @@ class FabricMap:
 
 
 def pairs_to_probe(nodes: Sequence[Node]) -> tuple[list[tuple[Node, Node]], list[str]]:
-    """All pairs of nodes with an address, both ways, by their names, within the bound; and what is left out."""
+    """All pairs of nodes with an address, both ways, by their names, within the bound; and those left out."""
     by_name = sorted(nodes, key=lambda node: node.name)
     addressed = [node for node in by_name if node.addresses]
     every = list(permutations(addressed, 2))
@@ -116,7 +116,7 @@ def _likely(journeys: Iterable[Journey]) -> dict[Crossing, Mapping[str, int]]:
 
 
 def crossings(sightings: Sequence[Sighting]) -> Iterator[tuple[Crossing, str]]:
-    """Where a packet went out of a node and came, the same bytes, straight into another."""
+    """Hops of a packet out of a node and, with the same bytes, straight into another."""
     for out, into in pairwise(sightings):
         if (out.direction, into.direction) == ("out", "in") and out.node != into.node and out.wire == into.wire:
             yield Crossing(PortRef(out.node, out.interface), PortRef(into.node, into.interface)), shape(out)

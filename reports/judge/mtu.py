@@ -33,13 +33,13 @@ class Zone(Generic[T]):
 
 
 def first_sizes(limits: Iterable[int], floor: int, ceiling: int) -> list[int]:
-    """Return what to try first: both ends, and of each limit the size that passes and the next one."""
+    """Return the first sizes: both ends, and of each limit the size that passes and the next one."""
     around = {size for limit in limits for size in (limit, limit + 1)}
     return sorted({floor, ceiling} | {size for size in around if floor <= size <= ceiling})
 
 
 def next_sizes(known: Mapping[int, object]) -> list[int]:
-    """Return what to try next: the quarters between each two neighbours that differ; empty where everything is known.
+    """Return the next sizes: the quarters between each two neighbours that differ; empty where everything is known.
 
     A round costs more than a probe, and quarters need half as many rounds as halves.
     """
@@ -108,7 +108,7 @@ class LegMtu:
 
     @property
     def above(self) -> tuple[Zone[Outcome], ...]:
-        """What becomes of packets with DF that are larger than those that arrive, where the sender can send them."""
+        """Fates of packets with DF that are larger than those that arrive, where the sender can send them."""
         found = zones({size: what for size, what in self.with_df.items() if size > (self.largest_with_df or 0)})
         return tuple(zone for zone in found if zone.what.fate != "refused")
 
@@ -130,7 +130,7 @@ class LegMtu:
 
     @property
     def above_as_allowed(self) -> Finding:
-        """Return whether nothing becomes of larger packets with DF but what the lab allows."""
+        """Return whether larger packets with DF meet only fates that the lab allows."""
         allowed = AS_IT_MUST | set(self.promise.above)
         larger = zones({size: what for size, what in self.with_df.items() if size > self.promised})
         words = f"only {' or '.join(self.promise.above)} above {self.promised}"
@@ -207,7 +207,7 @@ class PairMtu:
 
     @property
     def above_as_allowed(self) -> Finding:
-        """Return whether on both ways nothing becomes of larger packets but what the lab allows."""
+        """Return whether on both ways larger packets meet only fates that the lab allows."""
         return first_broken(leg.above_as_allowed for leg in self.legs)
 
 

@@ -1,4 +1,4 @@
-"""Return whether what an application sends comes out as it went in, and if not, what of sizes explains it. Pure."""
+"""Judges whether an application's messages arrive unchanged, and if not, which size explains it. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.words import counted
 class Exchange:
     """Messages that went from one node to another and came back, one after the other.
 
-    ``there`` is what the target got of each, ``back`` what the source got back; both end with the first that was not
+    ``there`` are the bytes the target got, ``back`` those the source got back; both end with the first that was not
     whole. ``largest`` is the size, in bytes of IP packet, that the packets had at most; ``error`` is a socket's.
     """
 
@@ -28,7 +28,7 @@ class Exchange:
     error: str = ""
 
     def unchanged(self, sizes: PairMtu | None = None) -> Finding:
-        """Return whether every message came there and back byte for byte; ``sizes`` is what explains why not."""
+        """Return whether every message came there and back byte for byte; ``sizes`` explain a failure."""
         for number, message in enumerate(self.sent):
             for got, ends in ((self.there, (self.source, self.target)), (self.back, (self.target, self.source))):
                 if wrong := _wrong(message, got[number : number + 1]):
@@ -46,7 +46,7 @@ class Exchange:
 
 
 def explain(way: LegMtu, largest: int) -> Finding:
-    """What of sizes stands against packets of up to a size on a way; a message that others continue."""
+    """Judge packets of up to a size on a way by the sizes found; the message continues another."""
     small = min(way.with_df, default=0)
     lost = way.crosses(largest)
     if lost is None:
@@ -57,7 +57,7 @@ def explain(way: LegMtu, largest: int) -> Finding:
 
 
 def _wrong(message: bytes, got: Sequence[bytes]) -> str:
-    """What is wrong with a message as it came; empty where nothing is."""
+    """Describe the fault of a received message; empty if none."""
     if not got:
         return f"none of the {len(message)} bytes"
     seen = got[0]

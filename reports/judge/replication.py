@@ -1,4 +1,4 @@
-"""Return whether a VTEP with several remotes sends what is for all to each of them, once (head-end replication). Pure.
+"""Judges whether a VTEP with several remotes sends flooded frames to each, once (head-end replication). Pure.
 
 RFC 7348 floods to a multicast group; where the underlay has none, the VTEP makes a copy for each remote.
 """
@@ -28,7 +28,7 @@ def judge_replication(node: Node, vxlan: Vxlan, frame: FrameSeen) -> Finding:
 
 
 def copies(vxlan: Vxlan, frame: FrameSeen) -> dict[tuple[str, str], int]:
-    """How many packets left the VTEP's node by one of its interfaces, by their outer source and destination."""
+    """Packets that left the VTEP's node by one of its interfaces, by their outer source and destination."""
     by_interface: dict[tuple[str, str], Counter[str]] = {}
     for seen in frame.sightings:
         if seen.node == vxlan.node and seen.direction == "out":

@@ -51,7 +51,7 @@ def carried(journey: Journey) -> Carried:
 
 
 def _against(kind: Kind | None, journey: Journey, wrapped: set[str]) -> str:
-    """Return what contradicts the kind that layers and TTLs show; empty where nothing does."""
+    """Return the contradiction to the kind that layers and TTLs show; empty if none."""
     first, last = journey.sightings[0], journey.sightings[-1]
     if kind is None:
         return f"a packet inside {', '.join(sorted(wrapped)).upper()}, its TTL not lowered"
@@ -101,7 +101,7 @@ class SeenTrip:
     back: Journey
     errors: tuple[Journey, ...] = ()
     cause: Cause | None = None
-    """Where the state of the nodes ends the way, where a packet did not arrive."""
+    """Cause in the nodes' state that ends the way of a lost packet."""
 
     @property
     def legs(self) -> tuple[Journey, Journey]:

@@ -21,7 +21,7 @@ DIRECT = "the direct way"
 
 @dataclass(frozen=True)
 class FlowSeen:
-    """One flow, told from the others by its source port: the way of each of its packets, None for one that was lost.
+    """A flow, identified by its source port: the way of each of its packets, None for one that was lost.
 
     A way is named by what it passes and others do not (``forks``); ``strayed`` says where a packet left all legal ways.
     """
@@ -79,7 +79,7 @@ def all_arrive(flows: Sequence[FlowSeen]) -> Finding:
 
 
 def each_stays(flows: Sequence[FlowSeen]) -> Finding:
-    """Return whether every flow keeps to one way; what is lost goes none."""
+    """Return whether every flow keeps to one way; a lost packet has none."""
     restless = next((flow for flow in flows if len(set(flow.ways) - {None}) > 1), None)
     if restless is not None:
         ways = " then ".join(str(way) for way in dict.fromkeys(restless.ways))
@@ -107,7 +107,7 @@ def spread_evenly(flows: Sequence[FlowSeen], ways: Sequence[str]) -> Finding:
 
 
 def shares(flows: Sequence[FlowSeen]) -> Mapping[str, int]:
-    """How many flows took each way, by their first packet that arrived."""
+    """Count flows by way, each by its first packet that arrived."""
     firsts = (next((way for way in flow.ways if way is not None), None) for flow in flows)
     return Counter(way for way in firsts if way is not None)
 

@@ -1,4 +1,4 @@
-"""Where declared and live state of a node differ, most fundamental first, each with the command that fixes it. Pure."""
+"""Differences of a node's declared and live state, most fundamental first, each with its fixing command. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PASSED_ON: Mapping[tuple[str, str], str] = {
 ADD = {"ip neigh": "replace", "bridge fdb": "append"}
 """The verb by which each tool brings an entry back, where it is not ``add``."""
 SWITCHED_OFF = {"stp": "stp_state 0", "vlan_filtering": "vlan_filtering 0"}
-"""How ip-link(8) switches a setting of a bridge off."""
+"""Words of ip-link(8) that switch off a setting."""
 OPPOSITE = {"on": "off", "off": "on"}
 FOLLOWS = ("link", "bridge", "port", "arp", "tunnel", "mtu", "mac")
 """Kinds of differences of links, causes before their effects: a key lowers its tunnel's MTU."""
@@ -45,7 +45,7 @@ def find_cause(
     traffic: Traffic | None = None,
     worst: int = MAY,
 ) -> Cause | None:
-    """The first difference that explains what became of the packets, at the first suspect that has one.
+    """The first difference that explains the packets' fate, at the first suspect that has one.
 
     ``worst`` is the weakest weight that counts (``reports.judge.weight``). Nodes beside the suspects come last.
     """
@@ -58,7 +58,7 @@ def find_cause(
 
 
 def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:
-    """Those of one kind after another, of one kind the lower devices first: a VLAN's MTU follows its port's."""
+    """Differences kind by kind, in each the lower devices first: a VLAN's MTU follows its port's."""
     node, found = declared.node, list[Cause]()
     for name, wanted in declared.links.items():
         seen = live.links.get(name)
@@ -125,7 +125,7 @@ def _up(is_up: bool) -> str:
 
 
 def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
-    """Those that this kernel has at all, without devices that only follow what was set for all devices."""
+    """Differences in keys of this kernel, without devices that only follow the setting of all devices."""
     node = declared.node
     for key, value in declared.sysctls.items():
         seen = live.sysctls.get(key)
@@ -138,7 +138,7 @@ def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
 
 
 def _follows(key: str, declared: NodeState, live: NodeState) -> bool:
-    """Return whether a device's setting only shows what was set for all devices."""
+    """Return whether a device's setting only follows that of all devices."""
     parts = key.split("/" if "/" in key else ".")
     for_all = PASSED_ON.get((parts[1], parts[-1]), key)
     changed = for_all != key and declared.sysctls.get(for_all) != live.sysctls.get(for_all)

@@ -58,7 +58,7 @@ class Leg:
 
     @property
     def as_declared(self) -> Finding:
-        """Return whether every hop showed what the declaration derives, and nothing else did."""
+        """Return whether every hop was as the declaration derives, and no other was seen."""
         return Finding(True) if self.verdict.passed else self.fails("diverges")
 
     def fails(self, what: str) -> Finding:

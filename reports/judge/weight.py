@@ -19,7 +19,7 @@ from topology.plan import FLOOD_MAC, uses_ipv6
 from topology.state import Entry, LinkState, NodeState, RouteState, best_routes, parts_of_sysctl, sysctl_of
 
 CHANGES, MAY, NEVER = 0, 1, 2
-"""A difference changes what becomes of the packets, may do so, or cannot."""
+"""A difference changes the packets' fate, may do so, or cannot."""
 DEFAULT = "the default"
 """The declared value of a parameter that is left to the kernel."""
 IPV6_MTU_MIN = 1280
@@ -33,7 +33,7 @@ BRIDGE_CALLS = {
     "bridge-nf-call-ip6tables": (6, ("ip6", "inet")),
     "bridge-nf-call-arptables": (4, ("arp",)),
 }
-"""Which bridged packets meet the tables of which nftables families (Documentation/networking/ip-sysctl.rst)."""
+"""Bridged packets, and the nftables families they meet (Documentation/networking/ip-sysctl.rst)."""
 PLAIN_RULE = frozenset(("pref", "from", "to", "iif", "lookup", "blackhole", "unreachable", "prohibit"))
 """The words of rules of which it is known which packets they fit."""
 ERRORS_ONLY = frozenset(("icmp_ratelimit", "ratelimit"))
@@ -230,7 +230,7 @@ def _other_table(entry: Entry, handled: Handled) -> int:
 
 
 def _prefix(entry: Entry) -> str:
-    """Of a route's words its destination, with ``default`` made the version's own."""
+    """A route's destination, with ``default`` made the version's own."""
     word = next(word for word in entry.words.split() if "/" in word or word == "default")
     return word if word != "default" else "::/0" if "-6" in entry.tool.split() else "0.0.0.0/0"
 

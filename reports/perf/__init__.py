@@ -1,1 +1,1 @@
-"""What was measured of paths, and what the figures say. Pure."""
+"""Measurements of paths, and findings from them. Pure."""

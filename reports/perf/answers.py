@@ -1,4 +1,4 @@
-"""What the figures of a run say: tables, and sentences that stand only where the figures bear them. Pure."""
+"""Findings from a run's figures: tables, and sentences only where the figures bear them. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from reports.record.exhibits import Figures
 TWICE, TOLERANCE = 2.0, 0.15
 """The claim "twice the size, twice the throughput", and by how much it may be off: a part of it."""
 UDP_HEADERS = 28
-"""UDP's 8 bytes and IPv4's 20: what a payload needs beside itself in a packet."""
+"""UDP's 8 bytes and IPv4's 20: the overhead of a payload in a packet."""
 Runs = Sequence[Throughput]
 
 
 def rates_of(runs: Runs) -> list[float]:
-    """What runs are judged by: bits of payload that were received, per second."""
+    """Throughput of runs: bits of payload that were received, per second."""
     return [run.received.bits_per_second for run in runs]
 
 
@@ -69,7 +69,7 @@ def _data(run: Throughput) -> dict[str, object]:
 
 
 def over_sizes(title: str, by_size: Mapping[int, Runs], mtu: int) -> Figures:
-    """How the throughput of one path depends on the payload's size, and what becomes of the claim "twice, twice"."""
+    """Dependence of a path's throughput on the payload's size, and a judgement of the claim "twice, twice"."""
     points = [(size, value) for size, runs in by_size.items() for value in rates_of(runs)]
     found = scaling([size for size, _ in points], [value for _, value in points])
     rows = [(str(size), *_figures(runs)[:3]) for size, runs in by_size.items()]
@@ -119,7 +119,7 @@ def vm_against(
     fabric: str = "",
     why_not_containers: str = "",
 ) -> Figures:
-    """How much less virtual machines carry than ``other`` nodes (``container``, ``namespace``), one line for each size.
+    """Throughput of virtual machines below ``other`` nodes' (``container``, ``namespace``), one line for each size.
 
     ``fabric`` is the lab whose customers both were, empty where they had a wire of their own; ``why_not_containers``
     says why namespaces were measured where containers were asked for.

@@ -169,7 +169,7 @@ def measure(
     """Judge a path after 6, 12 and 20 rounds, and stop as soon as the interval is on one side of the threshold.
 
     ``figures`` and ``reference`` are those of rounds that are already done; ``more(done, until)`` runs the rounds from
-    ``done`` to ``until`` and returns both sides' figures. Whatever it raises is passed on.
+    ``done`` to ``until`` and returns both sides' figures. Its exceptions are passed on.
     """
     for look in LOOKS:
         if len(figures) < look:

@@ -1,4 +1,4 @@
-"""Which processor cores a measurement keeps to, and what shared a core with what. Pure."""
+"""Processor cores of a measurement, and the processes that shared one. Pure."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def choose(cores: Sequence[Core], time_for: int) -> Pinning | None:
 
 
 def sharing(cores: Sequence[Core], pinning: Pinning | None, seen: Mapping[str, Mapping[int, int]], looks: int) -> str:
-    """What was pinned, and which process was seen at work on which core: ``seen`` counts it for each CPU."""
+    """Pinning, and the processes seen at work on each core: ``seen`` counts them for each CPU."""
     how = str(pinning) if pinning else f"nothing pinned: {counted(len(cores), 'core')}, and {CORES_MIN} are needed"
     parts = [how]
     for core in cores:

@@ -1,4 +1,4 @@
-"""What figures were measured on, and what speaks against believing them beyond ratios of one run. Pure."""
+"""Environment of a measurement, and doubts about its figures beyond ratios of one run. Pure."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from reports.record.exhibits import Figures
 from reports.words import counted
 
 STEAL_MAX_PERCENT = 5.0
-"""Of the time, taken by a hypervisor for other machines: more than that shows in medians."""
+"""Share of time that a hypervisor gives to others: more than that shows in medians."""
 DEBUG_OPTIONS = (
     *("CONFIG_KASAN", "CONFIG_KCSAN", "CONFIG_PROVE_LOCKING", "CONFIG_LOCKDEP", "CONFIG_DEBUG_KMEMLEAK"),
     *("CONFIG_DEBUG_PAGEALLOC_ENABLE_DEFAULT", "CONFIG_SLUB_DEBUG_ON", "CONFIG_DEBUG_OBJECTS"),
 )
 """Options that make a kernel slower in every function (Documentation/dev-tools)."""
 STEAL_FIELD, FIELDS_OF_TIME = 7, 8
-"""Of the first line of /proc/stat, behind ``cpu``: user nice system idle iowait irq softirq steal (proc(5))."""
+"""Fields of /proc/stat, line 1, behind ``cpu``: user nice system idle iowait irq softirq steal (proc(5))."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Where something was measured.
+    """A measurement's conditions.
 
     ``load`` is the machine's load average of a minute when it began; ``steal_percent`` the share of the time meanwhile
     that a hypervisor gave to others, None where that is not counted; ``debug`` the options of DEBUG_OPTIONS that the
-    kernel has, None where its configuration cannot be read; ``shared`` what was pinned, and what shared which core.
+    kernel has, None where its configuration cannot be read; ``shared`` the pinning, and the processes per core.
     """
 
     kernel: str
@@ -70,7 +70,7 @@ class Environment:
 
 
 def environment_table(environments: Mapping[str, Environment]) -> Figures:
-    """The environment of everything measured, and what speaks against absolute figures."""
+    """The environment of everything measured, and doubts about absolute figures."""
     rows = [(where, name, value) for where, found in environments.items() for name, value in found.lines()]
     words = [f"{where}: {doubt}." for where, found in environments.items() for doubt in found.doubts]
     words.append("Figures are believed as ratios to the bare path of the same kernel in the same run.")

@@ -186,7 +186,7 @@ class FuncGraphParser:
         return True
 
     def _switch(self, cpu: int, before: int, after: int) -> None:
-        """A CPU runs another task now; its first switch also says who ran before."""
+        """A CPU switches to another task; its first switch also names the former."""
         if cpu not in self._first:
             self._first[cpu] = before
             if unnamed := self._stacks.pop((UNKNOWN_PID, cpu), []):

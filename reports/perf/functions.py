@@ -43,7 +43,7 @@ Recordings = Mapping[int, Sequence[Recording]]
 
 @dataclass(frozen=True)
 class Effect:
-    """How a function's cost depends on the size: rank correlation of its time per packet and per byte with it."""
+    """Dependence of a function's cost on size: rank correlation of its time per packet and per byte with it."""
 
     name: str
     per_packet: Estimate
@@ -207,7 +207,7 @@ def latency_table(title: str, hops: Sequence[HopTime], graph: FuncGraph | None) 
         if graph is not None
         else "This kernel's functions cannot be traced.",
     )
-    head = ("place", "p50 us since before", "p90 us", "share", "functions of what comes in here, p50 us")
+    head = ("place", "p50 us since before", "p90 us", "share", "functions on receipt here, p50 us")
     return Figures.table(title, head, rows, words)
 
 

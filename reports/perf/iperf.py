@@ -1,10 +1,10 @@
-"""Reads what iperf3 printed of a run: its own figures, or InstrumentFailed with the reason why there are none.
+"""Reads iperf3's output of a run: its own figures, or InstrumentFailed with the reason why there are none.
 
 iperf3 ends with code 0 and an ``error`` in its JSON, prints two objects, one behind the other, prints ``-nan``, which
 no JSON has, or is killed in the middle. With ``--reverse`` the server sends. A run in both directions at once
 (``--bidir``) is refused, as is a figure whose key stands twice in one object (its form before 3.11).
 
-Loss is counted here, as what was sent minus what was received: into a black hole the receiver, which counts gaps
+Loss is counted here, as packets sent minus packets received: into a black hole the receiver, which counts gaps
 between the datagrams that it has seen, reports 0 of 0, and the sender 0 % (``iperf_udp_recv`` in ``iperf_udp.c``).
 """
 
@@ -26,9 +26,9 @@ from topology.errors import InstrumentFailed, PromiseBroken
 NOT_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|-?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE)
 """A string, which stays as it is, or a number that printf writes and JSON does not know."""
 QUOTED = 300
-"""Characters of what iperf3 printed that a message quotes."""
+"""Characters of iperf3's output that a message quotes."""
 BIDIR = '_bidir_reverse"'
-"""How the keys of the second direction end (``iperf_api.c`` from 3.11 on)."""
+"""Suffix of the second direction's keys (``iperf_api.c`` from 3.11 on)."""
 Count = Annotated[int, Interval(ge=0, lt=2**63)]
 Number = Annotated[float, Interval(ge=0, le=1e300)]
 Flag = Literal[0, 1, False, True]
@@ -36,7 +36,7 @@ Document = TypeVar("Document", bound="Printed")
 
 
 class Part:
-    """A part of what iperf3 prints, read by pydantic: each figure has a type and bounds, other keys are ignored."""
+    """A part of iperf3's output, read by pydantic: each figure has a type and bounds, other keys are ignored."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"strict": True}
 
@@ -125,7 +125,7 @@ class PrintedByClient(Printed):
 
 @dataclass(frozen=True)
 class Throughput:
-    """One run: what was sent and what was received, in all and second by second.
+    """One run: traffic sent and received, in all and second by second.
 
     ``size`` is iperf3's block size: of UDP the payload of each datagram, in bytes. The server's series, what it
     received or with ``--reverse`` sent, is empty where its document is missing. ``cpu_sender_percent`` and
@@ -147,12 +147,12 @@ class Throughput:
 
     @property
     def sent_datagrams(self) -> int | None:
-        """How many datagrams the sender counted; None of TCP."""
+        """Datagrams that the sender counted; None for TCP."""
         return self.sent.packets
 
     @property
     def received_datagrams(self) -> int | None:
-        """How many datagrams arrived, each with ``size`` bytes; the receiver's own count includes those it missed."""
+        """Datagrams that arrived, each with ``size`` bytes; the receiver's own count includes those it missed."""
         return self.received.bytes // self.size if self.protocol == "udp" else None
 
     @property
@@ -169,7 +169,7 @@ class Throughput:
 
     @property
     def retransmits(self) -> int | None:
-        """How often TCP sent a segment again; None of UDP."""
+        """Segments that TCP sent again; None for UDP."""
         return self.sent.retransmits
 
     @property
@@ -178,7 +178,7 @@ class Throughput:
         return self.received.bytes > 0
 
     def must_arrive(self, where: str) -> None:
-        """Raise PromiseBroken where nothing came of what was sent, whatever iperf3 says of loss."""
+        """Raise PromiseBroken where no traffic arrived, whatever iperf3 says of loss."""
         if self.sent.bytes and not self.arrived:
             udp = self.protocol == "udp"
             sent = counted(self.sent.packets or 0, "datagram") if udp else counted(self.sent.bytes, "byte")
@@ -186,7 +186,7 @@ class Throughput:
 
 
 def read_throughput(client: str, server: str = "", words: str = "") -> Throughput:
-    """A run from what client and server printed; ``words`` is what stderr had.
+    """A run from the output of client and server; ``words`` is stderr's.
 
     Where ``server`` is empty, what ``--get-server-output`` brought to the client is taken.
     Raises InstrumentFailed with iperf3's own words, where there are some, and where the figures are not whole.
@@ -201,11 +201,11 @@ def read_throughput(client: str, server: str = "", words: str = "") -> Throughpu
         raise _failed("client", right, "both at once (--bidir)")
     received = ours.end.sum_received or (None if test.reverse else theirs.end.sum_received)
     if received is None:
-        right = "what the receiver counted (before 3.11 iperf3 does not say it of UDP)"
+        right = "the receiver's count (before 3.11 iperf3 has none for UDP)"
         raise _failed("end.sum_received", right, "nothing")
     sent = ours.end.sum_sent
     if sent is None or (test.protocol == "UDP" and sent.packets is None):
-        raise _failed("end.sum_sent", "what the sender counted, of UDP its packets", sent or "nothing")
+        raise _failed("end.sum_sent", "the sender's count, for UDP of packets", sent or "nothing")
     cpu = ours.end.cpu_utilization_percent
     series, loads = (ours.series, theirs.series), (cpu.host_total, cpu.remote_total)
     sender, receiver = (1, 0) if test.reverse else (0, 1)
@@ -245,7 +245,7 @@ def _result(side: str, text: str, words: str, kind: type[Document]) -> Document:
 
 
 def _objects(side: str, text: str, words: str) -> Iterator[Mapping[str, Any]]:
-    """Every JSON object printed, whatever stands before, between and behind them."""
+    """Every JSON object printed, with any text before, between and behind them."""
     text = NOT_JSON.sub(lambda match: match[0] if match[0].startswith('"') else "null", text)
     decoder, at = json.JSONDecoder(object_pairs_hook=_members), text.find("{")
     while at >= 0:

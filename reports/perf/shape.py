@@ -1,4 +1,4 @@
-"""How a cost or a rate depends on a size: rank correlation, slope, where it bends, and whether a claim holds.
+"""Dependence of a cost or rate on a size: rank correlation, slope, bend, and the test of a claim.
 
 Every estimate has an interval that misses the truth in about one of a hundred samples.
 """
@@ -88,7 +88,7 @@ def slope(sizes: Sequence[float], rates: Sequence[float], error: float = ERROR) 
 
 
 def _quantile(error: float) -> float:
-    """How many standard deviations a normal value is off at most, but for an error on both sides."""
+    """Standard deviations that a normal value is off at most, but for an error on both sides."""
     return statistics.NormalDist().inv_cdf(1 - error / 2)
 
 
@@ -122,7 +122,7 @@ def scaling(sizes: Sequence[float], rates: Sequence[float]) -> Scaling:
 
 
 def _misfit(points: Sequence[tuple[float, float]], steepness: float) -> float:
-    """How far the points lie from the best line of this slope, in all."""
+    """Sum of the residuals from the best line of this slope."""
     rests = [math.log(rate) - steepness * math.log(size) for size, rate in points]
     middle = statistics.median(rests)
     return sum(abs(rest - middle) for rest in rests)

@@ -26,7 +26,7 @@ class Strict:
 class Cause(Strict):
     """The explanation of a failure: a difference between declared and live state, or where live state leads a packet.
 
-    ``fix`` is the command that removes a difference; empty where nothing declares what would be right.
+    ``fix`` is the command that removes a difference; empty where the right state is undeclared.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class Hop(Strict):
 
 @dataclass(frozen=True)
 class Rung(Strict):
-    """A row of a ladder: the declared and the seen header stack at one interface, and what is wrong there."""
+    """A row of a ladder: the declared and the seen header stack at one interface, and the fault there."""
 
     node: str
     interface: str
@@ -205,7 +205,7 @@ class State(Strict):
 
 @dataclass(frozen=True)
 class Exhibits:
-    """What one test appends to the record."""
+    """One test's part of the record."""
 
     journeys: tuple[Journey, ...] = ()
     sizes: tuple[Sizes, ...] = ()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, text: str | bytes) -> None:
-    """Write a file so that a reader sees all of it or nothing, and what was there before if it cannot be written."""
+    """Write a file so that a reader sees all of it or nothing, and the old file if it cannot be written."""
     new = path.with_name(f".{path.name}.new")
     try:
         new.write_bytes(text.encode() if isinstance(text, str) else text)

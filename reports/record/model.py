@@ -145,5 +145,5 @@ def exit_code(tests: Iterable[Test], pytest_code: int, without_pairs: bool = Fal
 
 
 def is_good(record: Record) -> bool:
-    """Whether nothing speaks against the network, and something for it."""
+    """True if nothing speaks against the network, and something for it."""
     return record.complete and bool(record.tests) and exit_code(record.tests, 0, record.without_pairs) == 0

@@ -40,7 +40,7 @@ def _json(part: object) -> str:
 
 
 def read_record(path: Path) -> Record:
-    """The record in a file; RecordRefused says in one line what is wrong with the file."""
+    """The record in a file; RecordRefused names the file's fault in one line."""
     try:
         with path.open("rb") as file:
             content = file.read(SIZE_MAX + 1)
@@ -68,7 +68,7 @@ def _problems(error: ValidationError) -> Iterator[str]:
 
 
 def _wrong(content: bytes, problems: list[str]) -> str:
-    """The reason for a refusal: another schema, if that is what the document says, else its first problem."""
+    """The reason for a refusal: another schema, if the document names one, else its first problem."""
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ from textwrap import dedent
 from reports.record.exhibits import Cause, Journey, Rung
 
 GOOD, BAD, AFTER = "  ok", ">>>>", "    "
-NO_CAUSE = "not found: of what is read (docs/adopting.md lists it), nothing that could explain it differs"
+NO_CAUSE = "not found: no difference in the state read (docs/adopting.md lists it) can explain it"
 WHERE = re.compile(r"\n *\+ +(?:where|and) .*", re.DOTALL)
 """pytest's explanation of the values in a failed assertion."""
 ECHO = re.compile("(an earlier test errored|the fabric broke|the underlay is broken): ")

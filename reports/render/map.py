@@ -9,7 +9,7 @@ from reports.words import counted
 
 
 def map_lines(drawn: FabricMap) -> Iterator[str]:
-    """The links that carried probes, the paths that probes took, and what is not on the map."""
+    """The links that carried probes, the probes' paths, and what the map omits."""
     yield f"map of {drawn.name}: {counted(len(drawn.nodes), 'node')}, {counted(len(drawn.links), 'link')} seen"
     yield f"{counted(len(drawn.paths), 'probe')}, {len(drawn.found)} of them arrived"
     width = max((len(str(crossing.out)) for crossing in drawn.crossings), default=0)

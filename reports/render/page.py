@@ -24,7 +24,7 @@ Exhibit = TypeVar("Exhibit", Journey, Sizes, Figures, State)
 
 @dataclass(frozen=True)
 class Shown:
-    """A test with what it appended to the record."""
+    """A test with its exhibits in the record."""
 
     test: Test
     exhibits: Exhibits

@@ -1,4 +1,4 @@
-"""The end of a run in words: what was not proven first, then what did not apply, last each cause with its fix. Pure."""
+"""Summary of a run: tests not proven first, then those not applicable, last each cause with its fix. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOT_APPLICABLE = Verdict.NOT_APPLICABLE
 AGAINST = (Verdict.FAILED, Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN)
 """The verdicts that keep a run from being green, worst first."""
 CAUSES_MAX, REASONS_MAX, PAIRS_MAX = 12, 8, 8
-"""Lines of causes and of reasons, and pairs in a line; what is beyond is counted."""
+"""Lines of causes and of reasons, and pairs in a line; the rest is counted."""
 NO_PAIRS = (
     "no pair is declared or derived: nothing is proven of any overlay; add `pairs:` to the lab, or name --expect FILE"
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from reports.record.exhibits import Figures, Sizes, Zone
 
 WIDTH = 10_000
-"""Columns are as wide as their text: the terminal wraps what is wider, and nothing is cut."""
+"""Columns are as wide as their text: the terminal wraps wider ones, and nothing is cut."""
 SIZES_HEAD = ("way", "whole", "computed", "with DF", "larger packets with DF")
 
 

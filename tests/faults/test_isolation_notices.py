@@ -75,7 +75,7 @@ def anew(node: Node, vxlan: Vxlan, more: str = "", **other: object) -> str:
 
 def forgery(lab: Fabric, target: Target, kind: str) -> Forgery:
     """What is forged for a target."""
-    return next(found for found in forgeries(lab, target.inroads[0]) if found.kind == kind)
+    return next(found for found in forgeries(lab, target.attack_paths[0]) if found.kind == kind)
 
 
 def join(do: Do, one: Bridge, other: Bridge) -> None:
@@ -205,7 +205,7 @@ def test_stranger_who_is_turned_away_is_noticed(
 ) -> None:
     """Where the lab says that foreign sources are accepted, a filter at the VTEP's node is a difference."""
     pristine.declared = replace(lab, isolation=Isolation(foreign_sources="accepted"))
-    forged = (found for inroad in vxlan_target.inroads for found in forgeries(lab, inroad))
+    forged = (found for attack_path in vxlan_target.attack_paths for found in forgeries(lab, attack_path))
     for stranger in {found.source for found in forged if found.kind == "foreign-source"}:
         do(vxlan_target.vtep.node, turn_away(stranger, vxlan_target.vtep.port))
     finding, _ = IsolationBook(pristine).forged(vxlan_target, "foreign-source")

@@ -1,4 +1,4 @@
-"""What a bridge does not let pass, by the settings of its ports (bridge(8)). Pure."""
+"""Frames that a bridge drops, by the settings of its ports (bridge(8)). Pure."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
 
 
 def _unfollowed(state: NodeState) -> str:
-    """Return what else of a node may decide where packets go."""
+    """Return further state of a node that may route packets."""
     rules = any(entry.kind in ("rule", "route") for entry in state.entries - DEFAULT_RULES[4] - DEFAULT_RULES[6])
     filters = any(entry.kind in ("nft", "filter") and not entry.idle for entry in state.entries)
     proxies = any(key.endswith(PROXIES) and value != "0" for key, value in state.sysctls.items())

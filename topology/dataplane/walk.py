@@ -32,7 +32,7 @@ DEFAULT_TTL = 64
 """net.ipv4.ip_default_ttl, also that of a VXLAN packet's outer header."""
 
 
-class Walk:
+class PacketWalk:
     """Follows one packet; each method continues from a point and yields the paths it can take."""
 
     def __init__(self, fabric: Fabric, target: str, asked: frozenset[tuple[PortRef, Address]] = frozenset()) -> None:
@@ -104,7 +104,7 @@ class Walk:
         """Return where the branches of a request end, each once."""
         if device.mac is None or (device.ref, address) in self.asked:
             return []
-        request = Request(self.fabric, address, self.asked | {(device.ref, address)})
+        request = AddressRequest(self.fabric, address, self.asked | {(device.ref, address)})
         frame: Layers = (("ether", {"src": device.mac, "dst": BROADCAST, "type": ETHERTYPES["arp"]}), ("arp", {}))
         return list(dict.fromkeys(path.dropped for path in request.emit(device, frame, ()) if path.dropped))
 
@@ -246,7 +246,7 @@ class Walk:
             yield from self.send(node, lowered, hops)
 
 
-class Request(Walk):
+class AddressRequest(PacketWalk):
     """Follows the broadcast that asks for an address, by every branch of its way over a segment.
 
     A branch yields a path only where the request is answered, or ends before it reaches a device that could answer.

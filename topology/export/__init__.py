@@ -19,7 +19,7 @@ EXPORTS: Mapping[str, Callable[[Fabric], str]] = {
     ".gv": to_dot,
 }
 NAMES: Mapping[str, str] = {"clab": ".clab.yml", "dot": ".dot", "-": ".clab.yml"}
-"""What stands for a format where no file is named: the text goes to standard output then."""
+"""A format's name where no file is named: the text goes to standard output then."""
 
 
 def export(fabric: Fabric, target: str) -> str:

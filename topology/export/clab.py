@@ -45,7 +45,7 @@ def to_clab(fabric: Fabric) -> str:
         what = f"the {len(fabric.tenants)} tenants of {fabric.tenants_file} cannot be written for containerlab"
         raise Misuse(f"{what}; the lab without --tenants")
     if fabric.throughput:
-        raise Misuse("what the lab says under throughput cannot be written for containerlab; a lab without that key")
+        raise Misuse("the key throughput cannot be written for containerlab; the lab without it")
     bare = replace(fabric, nodes=tuple(_without_derived_macs(fabric, node) for node in fabric.nodes))
     plan = make_plan(bare)
     common = _common_sysctls(plan)
@@ -95,7 +95,7 @@ def _pair(pair: Pair) -> str:
 
 
 def _isolation(isolation: Isolation) -> str:
-    """What differs from what Linux does."""
+    """Treatments other than Linux's."""
     usual = asdict(Isolation())
     return " ".join(f"{key.replace('_', '-')}={how}" for key, how in asdict(isolation).items() if how != usual[key])
 

@@ -1,4 +1,4 @@
-"""The registry of what declares a fabric: a file, whose suffix decides how it is read, or a name that says its shape.
+"""The registry of declarations of a fabric: files, read by their suffix, or names that state its shape.
 
 A new format is one module with a function from a path to a Fabric, and one line in ``FORMATS``; what makes fabrics by
 their names is one line in ``GENERATORS``.
@@ -30,13 +30,13 @@ class Loader(Protocol):
 
 FORMATS: Mapping[str, Loader] = {".yaml": load_lab, ".yml": load_lab, ".clab.yaml": load_clab, ".clab.yml": load_clab}
 SILENT = frozenset({".clab.yaml", ".clab.yml"})
-"""Formats that have no word of their own for pairs: where none are given, those that must arrive can be derived."""
+"""Formats without a key for pairs: where none are given, the pairs that must arrive can be derived."""
 CLAB_KEY = "topology"
 """The key of a containerlab file that a lab file has not."""
 GENERATORS: Mapping[str, tuple[str, Callable[[str], Fabric]]] = {
     leafspine.PREFIX: (leafspine.FORM, leafspine.leafspine)
 }
-"""What a name starts with, its form, and what makes the fabric."""
+"""A name's prefix, its form, and the fabric's generator."""
 
 
 def load(

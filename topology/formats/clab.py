@@ -1,4 +1,4 @@
-"""Reads a containerlab topology (``*.clab.yml``): kinds ``linux`` and ``bridge``, links, and what exec lines configure.
+"""Reads a containerlab topology (``*.clab.yml``): kinds ``linux`` and ``bridge``, links, and exec lines.
 
 The file is translated into the tree of a lab file whose parts keep their places in the containerlab file, so that it
 passes the same schema and the same checks. What hopcheck leaves out is noted, what it cannot do is refused

@@ -1,4 +1,4 @@
-"""Applies a node's exec lines to its state: which program each is for, and what becomes of it.
+"""Applies a node's exec lines to its state: the program of each, and its effect.
 
 What configures the network in a way that is not understood is refused; what only looks changes nothing; any other
 program is left out, and noted.
@@ -31,7 +31,7 @@ _NETWORK = (
     "xdp-loader xl2tpd zebra"
 )
 NETWORK = frozenset(_NETWORK.split())
-"""Programs that can change what a fabric does, and those that start such programs."""
+"""Programs that can change a fabric, and those that start such programs."""
 _NAME = r"\w[\w.:/-]*"
 _LIST = rf"(?:-t|-[nvxwLSV46]+|--(?:table|list|list-rules|numeric|verbose|exact|line-numbers|version)|{_NAME})"
 LOOKING: Mapping[str, str] = {
@@ -163,7 +163,7 @@ def bridge(node: ExecNode, words: Words) -> None:
     found = ENTRY.read(words, node.findings) if object_ == "fdb" and verb in ("append", "add", "replace") else {}
     mac = found.get("mac", "")
     if not _MAC.fullmatch(mac) or set(found) & {"dev", "dst"} != {"dev", "dst"}:
-        what = f"{shown(str(words))} sets what hopcheck's bridges learn or have not"
+        what = f"{shown(str(words))} sets an entry that bridges learn or lack"
         raise refusal(words.where, what, ENTRY.right)
     name, entry = found["dev"], Scalar(words.where, found["dst"])
     if node.is_lost(name):
@@ -184,7 +184,7 @@ def bridge(node: ExecNode, words: Words) -> None:
 
 
 def _check_entry(words: Words, verb: str, mac: str, is_there: bool) -> None:
-    """Refuse an entry that the kernel does not take beside what is there (vxlan_fdb_update, drivers/net/vxlan)."""
+    """Refuse an entry that the kernel refuses beside those present (vxlan_fdb_update, drivers/net/vxlan)."""
     if verb == "replace" and mac == FLOOD:
         raise refusal(words.where, f"{shown(str(words))} fails: where frames to all go is never replaced", ENTRY.right)
     right = f"bridge fdb {'append' if mac == FLOOD else 'replace'} {mac} ..."
@@ -211,7 +211,7 @@ def sysctl(node: ExecNode, words: Words) -> None:
 
 
 def write(node: ExecNode, key: str, value: str, where: Position) -> None:
-    """One sysctl; raises LabError where it is not what hopcheck makes."""
+    """One sysctl; raises LabError where it is unsupported."""
     key, value = key.strip().replace("/", "."), value.strip()
     text = next((values for form, values in SYSCTLS.items() if re.fullmatch(form, key)), None)
     allowed = (text or "").split()

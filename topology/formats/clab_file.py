@@ -24,7 +24,7 @@ NODE_UNSEEN = """image image-pull-policy env env-files ports publish user licens
     mgmt_ipv4 mgmt_ipv6 startup-delay auto-remove restart-policy cpu cpu-set memory shm-size cap-add devices runtime
     sandbox kernel dns certificate healthcheck aliases extras components config wait-for credentials
     enforce-startup-config suppress-startup-config"""
-"""What a container is made of and how it is managed: no packet of the fabric shows it."""
+"""Image and management of a container: no packet of the fabric shows them."""
 NODE_UNRUN = "binds cmd entrypoint startup-config"
 """Keys that may bring configuration that is not read here."""
 CONFIGURES = re.compile(
@@ -45,7 +45,7 @@ END = "node interface mac vars labels"
 
 
 class Reader:
-    """Takes mappings, lists and texts out of a file's tree; what is none is refused, and stands for an empty one."""
+    """Takes mappings, lists and texts out of a file's tree; others are refused, and stand for empty ones."""
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
@@ -85,7 +85,7 @@ class Reader:
         return None
 
     def check_keys(self, table: Table, known: str, link: str = "") -> None:
-        """Note the unknown keys; refuse those of a ``link`` or its end, which may change what it does."""
+        """Note the unknown keys; refuse those of a ``link`` or its end, which may change it."""
         for key, (place, _) in table.entries.items():
             if key in known.split() or key == "<<":
                 continue
@@ -158,7 +158,7 @@ def _word(table: Table, key: str) -> str:
 
 
 def _look_through(reader: Reader, table: Table, *labels: str) -> None:
-    """Note the keys of a layer that are left out, and refuse what may configure a network unseen."""
+    """Note the keys of a layer that are left out, and refuse keys that may configure a network."""
     findings = reader.findings
     for key, (place, _) in reader.part(table, "labels").entries.items():
         if key.startswith("hopcheck.") and key not in labels:
@@ -175,7 +175,7 @@ def _look_through(reader: Reader, table: Table, *labels: str) -> None:
 
 
 def _unread(reader: Reader, key: str, place: Position, tree: Tree) -> None:
-    """Refuse what a file or a start command configures in the network, as its lines are not read; note all others."""
+    """Refuse network configuration by a file or a start command, as its lines are not read; note all others."""
     parts = tree.items if isinstance(tree, Items) else [tree]
     for part in parts:
         text = reader.text(part) or ""

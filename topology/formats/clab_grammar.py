@@ -1,6 +1,6 @@
 """The grammars of the commands that exec lines may hold, and the one reader for them all.
 
-A word that no grammar knows may change what the fabric does, so it is refused, never skipped.
+A word that no grammar knows may change the fabric, so it is refused, never skipped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Grammar:
 
     ``settings`` have a value and fill the key of their name, or the one behind ``=``; ``flags`` have none; ``fixed``
     may have the values given and no other (any, where none is given) and change nothing then; ``unseen`` are left out,
-    with as many words behind them as given, and a note of what comes of it; a word that none of them knows, and that is
+    with as many words behind them as given, and a note of its effect; a word that none of them knows, and that is
     not ``never`` one, fills the key ``bare``, once.
     """
 
@@ -57,7 +57,7 @@ class Grammar:
     def _insist(self, words: Words, word: str, value: str) -> None:
         allowed = self.fixed[word].split()
         if allowed and value not in allowed:
-            what = f"'{word} {value[:40]}' in {shown(str(words))} is not what hopcheck makes"
+            what = f"'{word} {value[:40]}' in {shown(str(words))} is unsupported"
             raise refusal(words.where, what, " or ".join(f"{word} {one}" for one in allowed))
 
     def need(self, words: Words, found: Mapping[str, str], key: str) -> str:
@@ -119,7 +119,7 @@ OPTIONS: Mapping[Kind, Grammar] = {
         fixed={"flowlabel": "0 inherit", "encaplimit": "none"},
     ),
 }
-"""What may follow the type. An option that the model has no word for has the value of hopcheck's own devices."""
+"""Options behind the type. An option absent from the model has the value of hopcheck's own devices."""
 NO_NAMES = beginnings(
     "address alias broadcast dynamic index link master mode nomaster numtxqueues state txqueuelen type vrf"
 )
@@ -160,7 +160,7 @@ ROUTE = Grammar(
     never=("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast", "multicast", "nat"),
 )
 NEXT_HOP = Grammar(ROUTE.right, settings="via dev", flags="nexthop onlink", fixed={"weight": "1"})
-"""What follows each ``nexthop``; all of them have the same weight in hopcheck's fabrics."""
+"""Words after each ``nexthop``; all next hops have the same weight in hopcheck's fabrics."""
 FLOOD = "00:00:00:00:00:00"
 """The entry of a VXLAN device's forwarding database for frames to unknown and to all (bridge(8))."""
 ENTRY = Grammar(
@@ -170,4 +170,4 @@ ENTRY = Grammar(
     bare="mac",
 )
 LOOKS = beginnings("details statistics stats oneline brief color json pretty human-readable iec") - {"b"} | {"br", "V"}
-"""Options of ip(8) and bridge(8) about what is printed; ``-b`` is short for ``-batch``."""
+"""Options of ip(8) and bridge(8) about output; ``-b`` is short for ``-batch``."""

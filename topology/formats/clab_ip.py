@@ -1,4 +1,4 @@
-"""``ip`` commands of a containerlab file's exec lines: what each does to its node."""
+"""``ip`` commands of a containerlab file's exec lines: their effects on its node."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ SPOILS: Mapping[str, Sequence[str]] = {
     "address": ["addresses"],
     "route": ["routes"],
 }
-"""What is not known any more when a command about these is refused."""
+"""Parts that are unknown once a command about these is refused."""
 READING = frozenset({"show", "lst", "list", "get", "help", "monitor", "stats"})
 """Verbs and objects that change nothing."""
 NOTHING = "the line does nothing here"
 VXLAN_PORT = "8472"
 """Linux's own default (drivers/net/vxlan, ``vxlan_port``), not IANA's 4789."""
 IP6GRE_TTL = "64"
-"""What iproute2 sets for ip6gre where nothing is said (DEFAULT_TNL_HOP_LIMIT, ip/link_gre6.c)."""
+"""iproute2's value for ip6gre where none is given (DEFAULT_TNL_HOP_LIMIT, ip/link_gre6.c)."""
 
 
 def _meant(word: str, known: str) -> str:
@@ -77,7 +77,7 @@ def ip(node: ExecNode, words: Words) -> None:
     action = ACTIONS.get((object_, verb))
     with node.findings.collected(*SPOILS.get(object_, ())):
         if action is None:
-            what = f"{shown(str(words))} does what hopcheck cannot"
+            what = f"{shown(str(words))} is unsupported"
             raise refusal(words.where, what, "ip link add or set, addr add, route add, tunnel add, or the same with -6")
         action(node, words, six)
 
@@ -190,7 +190,7 @@ def _make(node: ExecNode, name: str, type_: str, words: Words, link: str = "") -
     where, device = words.where, node.device(name)
     if (kind := KINDS.get(type_)) is None:
         right = f"one of the types {', '.join(KINDS)}"
-        raise refusal(where, f"{shown(str(words))} makes what hopcheck cannot: {shown(type_ or 'no type')}", right)
+        raise refusal(where, f"{shown(str(words))} makes an unsupported device: {shown(type_ or 'no type')}", right)
     found = OPTIONS[kind].read(words, node.findings)
     _complete(found, kind, type_, words)
     ageing = _ageing(found.pop("ageing_time", ""), words)
@@ -215,10 +215,10 @@ def _complete(found: dict[str, str], kind: Kind, type_: str, words: Words) -> No
             what = "an ip6gre tunnel without 'encaplimit none' adds a Destination Options header (RFC 2473)"
             raise refusal(words.where, what, "encaplimit none")
     tos = found.get("tos", "inherit")
-    if tos in ("0", "0x0", "0x00"):  # the default, of which a lab file has no word
+    if tos in ("0", "0x0", "0x00"):  # the default, absent from lab files
         found["tos"] = ""
     elif tos != "inherit":
-        what = f"'tos {tos[:40]}' in {shown(str(words))} is not what hopcheck makes"
+        what = f"'tos {tos[:40]}' in {shown(str(words))} is unsupported"
         raise refusal(words.where, what, "tos inherit, or tos 0")
     keys = [found.pop(key, "") for key in ("ikey", "okey")]
     if keys[0] != keys[1]:

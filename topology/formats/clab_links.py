@@ -13,7 +13,7 @@ from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
 
 DEFAULT_MTU = "9500"
-"""What containerlab gives a link of which the file says no MTU (links/link.go, DefaultLinkMTU)."""
+"""containerlab's MTU of a link for which the file has none (links/link.go, DefaultLinkMTU)."""
 OUTSIDE = ("host", "mgmt-net", "macvlan", "vxlan", "vxlan-stitch")
 """Types of links that leave the fabric."""
 _RIGHT = "links between two nodes of the file: hopcheck's fabrics are closed"

@@ -17,15 +17,15 @@ from topology.model import LOOPBACK, Interface, Network
 Kind: TypeAlias = Literal["port", "bridges", "vlan", "vxlan", "geneve", "gre"]
 TUNNELS: Sequence[Kind] = ("vlan", "vxlan", "geneve", "gre")
 DEVICES = ("links", "bridges", *TUNNELS)
-"""What a device that is refused spoils."""
+"""Parts that a refused device spoils."""
 MANAGEMENT = "eth0"
 """The interface by which containerlab manages a node; hopcheck's fabrics are closed and have none."""
 EVERYWHERE = "0.0.0.0/0"
 """The prefix of IPv4's default route, as ip_network() writes it."""
 METRICS: Mapping[int, int] = {4: 0, 6: 1024}
-"""Of a route that states none, by IP version (IP6_RT_PRIO_USER)."""
+"""Default of a route, by IP version (IP6_RT_PRIO_USER)."""
 CONNECTED: Mapping[int, int] = {4: 0, 6: 256}
-"""Of the route to the subnet of an address (IP6_RT_PRIO_ADDRCONF)."""
+"""Metric of an address's subnet route (IP6_RT_PRIO_ADDRCONF)."""
 
 
 @dataclass(eq=False)
@@ -51,7 +51,7 @@ class ExecRoute:
 
     @property
     def ways(self) -> Sequence[Mapping[str, str]]:
-        """The next hops without what stands before the first ``nexthop``."""
+        """The next hops without the words before the first ``nexthop``."""
         return self.hops[1:] or self.hops
 
     @property
@@ -112,7 +112,7 @@ class ExecNode:
     """A node while its exec lines are read.
 
     ``is_managed`` is true where containerlab gives it a management interface, ``has_managed_default`` while the default
-    route of that interface is still there. ``forwarding`` is what its sysctls set, by IP version, ``routing`` what
+    route of that interface is still there. ``forwarding`` are its sysctls, by IP version, ``routing`` what
     others set about the choice among next hops, ``without_ipv6`` where they disable IPv6, by device, ``all`` and
     ``default``.
     """
@@ -249,7 +249,7 @@ class ExecNode:
         return remote.text if remote is not None else ""
 
     def finish(self) -> None:
-        """Refuse what is wrong only in view of all lines, and note the routes that are never taken."""
+        """Refuse errors visible only over all lines, and note the routes that are never taken."""
         for name, device in self.devices.items():
             self._check_device(name, device)
         up, subnets = self._up()

@@ -26,7 +26,7 @@ GROUPS: Mapping[str, str] = {
     **dict.fromkeys(("switch", "switches", "bridge", "bridges"), "switch"),
     **dict.fromkeys(("customer", "customers", "client", "clients", "host", "hosts", "server", "servers"), "customer"),
 }
-"""What the names of groups mean; others say nothing about a role."""
+"""Roles by name of a group; other names say nothing about a role."""
 ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
 INHERITED: Mapping[int, bool] = {4: True, 6: False}
@@ -132,7 +132,7 @@ def _derive(
     found: dict[str, Scalar],
     findings: Findings,
 ) -> None:
-    """Derive the roles that nothing gives from what the nodes do; of routers with levels the top ones are spines."""
+    """Derive the roles not given from the nodes' functions; of routers with levels the top ones are spines."""
     levels = {node.name: level.text for node in nodes if (level := node.value("labels", LEVEL)) is not None}
     rows = sorted({levels[name] for name in routers if name in levels}, key=lambda row: (len(row), row))
     derived: dict[str, list[str]] = {}
@@ -157,7 +157,7 @@ def _derive(
 
 
 def _agree(machine: ExecNode, role: str, findings: Findings) -> None:
-    """Refuse sysctls that say otherwise than what a node of this role is set to."""
+    """Refuse sysctls that contradict the settings of a node of this role."""
     versions = {interface.version for interface in machine.interfaces}
     for version, (on, where) in machine.forwarding.items():
         if on and role not in ROUTERS:
@@ -172,9 +172,9 @@ def _some(names: Sequence[str]) -> str:
 
 
 def routing_of(top: Table, machines: Sequence[ExecNode], findings: Findings) -> Table:
-    """The section ``routing`` of the lab file: what a lab says once and each node by sysctls.
+    """The section ``routing`` of the lab file: set once for the lab, by sysctls on nodes.
 
-    What the nodes do not agree on is refused.
+    Contradictions between nodes are refused.
     """
     names = {str(value): name for name, value in HASH_POLICIES.items()}
     policy, place = _one(HASH_POLICY, machines, findings)

@@ -47,12 +47,12 @@ class Findings:
     spoiled: set[str] = field(default_factory=set)
 
     def refuse(self, where: Position, what: str, right: str, *spoils: str) -> None:
-        """Add a problem; checks that need what it ``spoils`` are not made."""
+        """Add a problem; checks of parts that it ``spoils`` are not made."""
         self.problems.setdefault(Problem(where, what, right))
         self.spoiled.update(spoils)
 
     def note(self, where: Position, what: str, outcome: str) -> None:
-        """Note what is left out or done otherwise, and what comes of it."""
+        """Note an omission or a substitute, and its effect."""
         self.noted.add(Problem(where, what, outcome))
 
     @contextmanager

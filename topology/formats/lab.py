@@ -22,7 +22,7 @@ from topology.model import Fabric
 FabricCheck: TypeAlias = Callable[[Fabric], Iterable[Problem]]
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
-"""Where the labs that come with hopcheck are."""
+"""Directory of the labs in hopcheck."""
 
 
 def known_labs() -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def check_vlans(draft: Draft) -> Iterator[Problem]:
 
 
 def _vlan(draft: Draft, node: Node, device: Subinterface) -> tuple[str, str, str] | None:
-    """Return the key, what is wrong with it and what would be right."""
+    """Return the key, its fault and the right value."""
     port = node[device.link] if node.has(device.link) else None
     if not isinstance(port, Port):
         right = suggest(device.link, (found.name for found in node.all(Port)))

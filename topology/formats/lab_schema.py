@@ -1,4 +1,4 @@
-"""The lab file's schema: its keys, which of them are needed, and what each may hold. Strict.
+"""The lab file's schema: its keys, the required ones, and the values of each. Strict.
 
 A list is held as a mapping from index to item, so that leaving a broken item out renumbers no other.
 """

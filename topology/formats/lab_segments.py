@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Carried:
+class PlacedAddress:
     """One address of the lab: on which interface, on which segment, and its place in the file."""
 
     interface: Interface
@@ -111,7 +111,7 @@ def check_loops(draft: Draft) -> Iterator[Problem]:
         sets.join(near, far)
 
 
-def carried(draft: Draft) -> Iterator[Carried]:
+def placed_addresses(draft: Draft) -> Iterator[PlacedAddress]:
     """Yield every address of the lab, in file order within a node."""
     segment = segments(draft.fabric)
     for node in draft.fabric.nodes:
@@ -119,7 +119,7 @@ def carried(draft: Draft) -> Iterator[Carried]:
             ref = PortRef(node.name, name)
             for index, interface in addresses.items():
                 where = draft.at("nodes", node.name, "addresses", name, index)
-                yield Carried(interface, ref, segment.get(ref, ref), where)
+                yield PlacedAddress(interface, ref, segment.get(ref, ref), where)
 
 
 def _secluded(draft: Draft) -> frozenset[PortRef]:
@@ -127,7 +127,7 @@ def _secluded(draft: Draft) -> frozenset[PortRef]:
     only customers have addresses, so that no packet can be routed from one to another."""
     if draft.fabric.isolation.overlap != "accepted":
         return frozenset()
-    routed = {one.segment for one in carried(draft) if draft.fabric[one.ref.node].role != "customer"}
+    routed = {one.segment for one in placed_addresses(draft) if draft.fabric[one.ref.node].role != "customer"}
     return frozenset(segments(draft.fabric).values()) - routed
 
 
@@ -165,8 +165,8 @@ def check_macs(draft: Draft) -> Iterator[Problem]:
 def check_hosts(draft: Draft) -> Iterator[Problem]:
     """Every address is one that a host may have, and no other has, those on secluded segments and link-local ones
     on other links apart."""
-    holders = _Holders[Carried](_secluded(draft))
-    for found in carried(draft):
+    holders = _Holders[PlacedAddress](_secluded(draft))
+    for found in placed_addresses(draft):
         ip = found.interface.ip
         other = holders.first((ip, found.segment) if found.is_local else ip, found.segment, found)
         if other is not found:
@@ -176,7 +176,7 @@ def check_hosts(draft: Draft) -> Iterator[Problem]:
             yield Problem(found.where, *problem)
 
 
-def _host(draft: Draft, found: Carried) -> tuple[str, str] | None:
+def _host(draft: Draft, found: PlacedAddress) -> tuple[str, str] | None:
     ip, subnet = found.interface.ip, found.subnet
     if ip.is_multicast or ip.is_unspecified or ip.is_loopback or (ip.version == 4 and ip.is_reserved):
         return f"{ip} is no unicast address of a network", "such as 10.0.0.1"
@@ -204,7 +204,9 @@ def check_subnets(draft: Draft) -> Iterator[Problem]:
         if peer is None and has_sound_vni(tunnel):
             doubtful.add(tunnel.ref)
     unsure = {segment for ref, segment in segments(draft.fabric).items() if ref in doubtful}
-    sure = (one for one in carried(draft) if one.ref in claims and one.segment not in unsure and not one.is_local)
+    sure = (
+        one for one in placed_addresses(draft) if one.ref in claims and one.segment not in unsure and not one.is_local
+    )
     found = sorted(sure, key=lambda one: one.where)
     apart = list(_apart(found))
     yield from apart
@@ -212,20 +214,20 @@ def check_subnets(draft: Draft) -> Iterator[Problem]:
     yield from _twice(found, alone)
     # An address that is wrong for its own segment would overlap others only until it is fixed.
     misplaced = {problem.where for problem in apart}
-    subnets: dict[tuple[PortRef, Network], Carried] = {}
+    subnets: dict[tuple[PortRef, Network], PlacedAddress] = {}
     for one in found:
         if one.where not in misplaced:
             subnets.setdefault((one.segment, one.subnet), one)
     yield from _overlaps(list(subnets.values()), alone)
 
 
-def _overlaps(firsts: list[Carried], alone: Collection[PortRef]) -> Iterator[Problem]:
+def _overlaps(firsts: list[PlacedAddress], alone: Collection[PortRef]) -> Iterator[Problem]:
     """Prefixes that overlap are nested, so a stack of the enclosing ones finds them in one sorted pass.
 
     A wide subnet may overlap many; its line is reported for the first only. Segments that are ``alone`` may overlap
     with each other: of those with one subnet the first stands for all.
     """
-    around: list[Carried] = []
+    around: list[PlacedAddress] = []
     reported: set[Position] = set()
     for one in sorted(firsts, key=lambda c: (c.subnet.version, int(c.subnet[0]), c.subnet.prefixlen)):
         while around and not _inside(one.subnet, around[-1].subnet):
@@ -248,14 +250,14 @@ def _inside(inner: Network, outer: Network) -> bool:
     return inner.version == outer.version and int(outer[0]) <= int(inner[0]) <= int(outer[-1])
 
 
-def _apart(found: list[Carried]) -> Iterator[Problem]:
+def _apart(found: list[PlacedAddress]) -> Iterator[Problem]:
     """Interfaces of one segment that share no subnet with the segment's first, not even by way of others."""
     sets: _Sets[tuple[PortRef, Network]] = _Sets()
-    on: dict[tuple[PortRef, int], Carried] = {}
+    on: dict[tuple[PortRef, int], PlacedAddress] = {}
     for one in found:
         same = on.setdefault((one.ref, one.interface.version), one)
         sets.join((same.segment, same.subnet), (one.segment, one.subnet))
-    first: dict[tuple[PortRef, int], Carried] = {}
+    first: dict[tuple[PortRef, int], PlacedAddress] = {}
     reported: set[tuple[PortRef, Network]] = set()
     for one in found:
         other = first.setdefault((one.segment, one.interface.version), one)
@@ -267,8 +269,8 @@ def _apart(found: list[Carried]) -> Iterator[Problem]:
             yield Problem(one.where, what, f"an address in {other.subnet}")
 
 
-def _twice(found: list[Carried], alone: Collection[PortRef]) -> Iterator[Problem]:
-    first: dict[tuple[str, PortRef | None, Network], Carried] = {}
+def _twice(found: list[PlacedAddress], alone: Collection[PortRef]) -> Iterator[Problem]:
+    first: dict[tuple[str, PortRef | None, Network], PlacedAddress] = {}
     for one in found:
         segment = None if one.segment in alone else one.segment
         other = first.setdefault((one.ref.node, segment, one.subnet), one)

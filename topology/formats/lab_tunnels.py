@@ -107,7 +107,7 @@ def check_vnis(draft: Draft) -> Iterator[Problem]:
     tunnels: Sequence[FrameTunnel] = [*draft.fabric.all(Vxlan), *draft.fabric.all(Geneve)]
     for tunnel in tunnels:
         if not has_sound_vni(tunnel):
-            reason = "is out of range" if tunnel.vni else "is what the kernel takes for a VNI never given"
+            reason = "is out of range" if tunnel.vni else "means to the kernel that none is given"
             yield Problem(draft.of(tunnel, "vni"), f"the VNI {tunnel.vni} {reason}", f"{VNI_MIN} to {VNI_MAX}")
 
 
@@ -141,7 +141,7 @@ def check_peers(draft: Draft, kind: type[Tunnel]) -> Iterator[Problem]:
 def _remote(
     tunnel: Tunnel, index: int, remote: Address, owners: Mapping[Address, Sequence[Tunnel]], tunnels: Sequence[Tunnel]
 ) -> tuple[str, str] | None:
-    """Return what is wrong with a remote and what would be right."""
+    """Return the fault of a remote and the right value."""
     if tunnel.local.version != remote.version:
         what = f"the local {tunnel.local} and the remote {remote} are of two IP versions"
         return what, "two addresses of one version"
@@ -153,7 +153,7 @@ def _remote(
         others = [other for other in tunnels if other.local not in tunnel.remotes]
         back = {str(other.local) for other in others if tunnel.local in other.remotes}
         known = sorted(back or {str(other.local) for other in others if other.node != tunnel.node})
-        what = f"nobody owns the remote {remote}: no {_NOUN[type(tunnel)]} device has it as its local"
+        what = f"unknown remote {remote}: no {_NOUN[type(tunnel)]} device has it as its local"
         return what, f"such as {known[0]}" if known else "a device at the other end"
     return None
 

@@ -1,4 +1,4 @@
-"""The scalars of a lab file: one function for each, from what YAML reads to what the model holds.
+"""The scalars of a lab file: one function for each, from YAML's value to the model's.
 
 Each raises pydantic's custom error whose context says ``what`` is wrong and what would be ``right``.
 """
@@ -61,7 +61,7 @@ def shown(value: object) -> str:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return what would be right instead of an unknown name: the nearest known one, or a list of them."""
+    """Return the right values instead of an unknown name: the nearest known one, or a list of them."""
     names = sorted(set(known))
     close = get_close_matches(name[:60], names, n=1) if len(names) <= _COMPARED else []
     if close:

@@ -22,7 +22,7 @@ from topology.promises import TENANT_TYPES, TenantType
 from topology.tenants.rows import TenantRow, TenantRows
 
 MAX_ROWS = 10_000
-"""More pairs than anybody proves; a row's number then has five digits at most, and what is named by it fits."""
+"""More pairs than a run proves; a row's number has five digits at most, and the names made of it fit."""
 COLUMNS = ("source", "destination", "type")
 _RIGHT = f"{', '.join(COLUMNS)}, as in: cs1, cs5, VXLAN"
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -86,14 +86,14 @@ def _cells(line: str, file: str, number: int) -> Iterator[Cell]:
 
 
 def _is_header(cells: list[Cell]) -> bool:
-    """Whether a row names the columns, as ``source container, destination container, type`` does."""
+    """True if a row names the columns, as ``source container, destination container, type`` does."""
     words = [cell.text.casefold().split() for cell in cells]
     return len(words) == len(COLUMNS) and all(said[:1] == [column] for said, column in zip(words, COLUMNS, strict=True))
 
 
 @dataclass
 class _Reading:
-    """What has been read so far."""
+    """The rows read so far."""
 
     number: int = 0
     rows: list[TenantRow] = field(default_factory=list)

@@ -21,7 +21,7 @@ def displayed(path: Path) -> str:
 def read_text(path: Path, right: str) -> str:
     """Return the file's text, without a byte order mark.
 
-    Raises Misuse for a file that cannot be read, with ``right`` for what would be right, and LabError for one that is
+    Raises Misuse for a file that cannot be read, with ``right`` as the right use, and LabError for one that is
     too long or not UTF-8.
     """
     try:

@@ -89,7 +89,7 @@ Tree: TypeAlias = Scalar | Items | Table
 
 
 def locate(tree: Tree, path: Sequence[Step], *, key: bool = False) -> Position:
-    """Where the value at ``path`` stands, or with ``key`` the key that names it.
+    """Locate the value at ``path``, or with ``key`` the key that names it.
 
     A path that the file does not follow to its end (a default) ends at the deepest key or item that it does
     name; a step into a list that the file writes without brackets, or into a mapping that it writes as a
@@ -108,9 +108,9 @@ def locate(tree: Tree, path: Sequence[Step], *, key: bool = False) -> Position:
 
 
 def parse(text: str, file: str, holds: str = "a lab, starting with 'lab: NAME'") -> tuple[Tree, Sequence[Problem]]:
-    """The one document in ``text``, and what is wrong with its form but does not stop its being read.
+    """The one document in ``text``, and the faults of its form that do not stop its reading.
 
-    ``holds`` is what a file of this format holds, for who gives an empty one.
+    ``holds`` is the format's content, for the message about an empty file.
 
     Raises LabError where the text is not YAML, is empty, or exceeds the bounds above.
     """
@@ -161,7 +161,7 @@ class _Builder:
         self._size = 0
 
     def take(self, event: Event) -> None:
-        """Adds what the event says; raises LabError beyond the bounds."""
+        """Adds an event; raises LabError beyond the bounds."""
         where = self.last = Position(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, DocumentStartEvent) and self.root is not None:
             self._stop(where, "a second document starts here", "one lab in one file")
@@ -230,7 +230,7 @@ class _Builder:
 
 
 def _syntax_problem(error: Exception, text: str, last: Position) -> Problem:
-    """What the parser says, where it says it; without a place of its own, behind the last event."""
+    """The parser's error at its place, or where it has none, behind the last event."""
     file = last.file
     if isinstance(error, ReaderError):
         before = text[: error.position]

@@ -1,1 +1,1 @@
-"""What a fabric keeps apart: its Layer 2 domains, what a forger can send into them, and the world outside. Pure."""
+"""A fabric's isolation: its Layer 2 domains, packets forged into them, and the world outside. Pure."""

@@ -1,6 +1,6 @@
 """Layer 2 domains: the interfaces that a frame of each must reach, and those it may pass in a tunnel. Pure.
 
-A domain is what bridges, links and VXLAN or Geneve join (a broadcast domain of IEEE 802.1Q, a VNI of RFC 7348 or RFC
+A domain is joined by bridges, links and VXLAN or Geneve (a broadcast domain of IEEE 802.1Q, a VNI of RFC 7348 or RFC
 8926). Its frames are bare at its members and nowhere else; between two tunnel ends, which are called VTEPs here
 whichever they are, they are inside the tunnel, under one of the domain's own VNIs.
 """
@@ -194,7 +194,7 @@ class _Flood:
 
 
 def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, target: PortRef) -> frozenset[PortRef]:
-    """Exactly where a station's frame of one kind must be bare; ``target`` is whom a unicast is for."""
+    """Exactly where a station's frame of one kind must be bare; ``target`` is that of a unicast."""
     start = fabric[source.node][source.interface]
     if kind == "unicast":
         return way(fabric, source, target)
@@ -224,7 +224,7 @@ def _between(fabric: Fabric, vtep: FrameTunnel) -> Iterator[PortRef]:
 
 
 def twins(fabric: Fabric, all_domains: tuple[Domain, ...]) -> Iterator[tuple[PortRef, PortRef]]:
-    """Stations of different domains that have the same address or the same MAC: each with the next who has it."""
+    """Stations of different domains that have the same address or the same MAC: each with the next holder."""
     holders: dict[object, list[tuple[int, PortRef]]] = {}
     for number, domain in enumerate(all_domains):
         for ref in domain.stations:

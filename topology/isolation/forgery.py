@@ -1,7 +1,7 @@
-"""Forged packets: the nodes that can send them to a VTEP, what is wrong with each, and where its frame must be. Pure.
+"""Forged packets: the nodes that can send them to a VTEP, the fault of each, and where its frame must be. Pure.
 
 VXLAN has no authentication (RFC 7348, section 7): any node that reaches a VTEP by IP can put frames into a tenant's
-network under a VNI that is there, so a lab declares what becomes of packets from foreign sources. Geneve has none
+network under a VNI that is there, so a lab declares the treatment of foreign sources. Geneve has none
 either (RFC 8926, section 6), but Linux's device takes packets of its far end alone (``geneve_lookup``,
 drivers/net/geneve.c): every forgery must be refused, except what its own peer could send.
 """
@@ -32,7 +32,7 @@ ForgeryKind: TypeAlias = Literal[
 FORGERY_KINDS: tuple[ForgeryKind, ...] = get_args(ForgeryKind)
 
 I_FLAG, RESERVED_FLAG = 0x08, 0x80
-"""Of the first byte of a VXLAN header (RFC 7348, section 5); the reserved one is the G bit of the Group Policy draft,
+"""Bits of a VXLAN header's first byte (RFC 7348, section 5); the reserved one is the G bit of the Group Policy draft,
 which a device made with ``gbp`` takes."""
 ETHERNET, UNKNOWN_PROTOCOL = 0x6558, 0x88B5
 """Protocol types of a Geneve header (RFC 8926, section 3.4): Trans Ether Bridging, and IEEE 802's local experimental
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Inroad:
+class AttackPath:
     """A node whose packets reach a VTEP: by routes, or ``through`` a GRE tunnel as if from its far end."""
 
     node: str
@@ -58,7 +58,7 @@ class Target:
     """A VTEP, and the other nodes that reach it; there may be none."""
 
     vtep: FrameTunnel
-    inroads: tuple[Inroad, ...]
+    attack_paths: tuple[AttackPath, ...]
 
     def __str__(self) -> str:
         return str(self.vtep.ref)
@@ -74,7 +74,7 @@ class Forgery:
     """
 
     kind: ForgeryKind | None
-    inroad: Inroad
+    attack_path: AttackPath
     source: Address
     port: int
     vni: int
@@ -84,9 +84,9 @@ class Forgery:
     critical: bool = False
 
     def __str__(self) -> str:
-        if isinstance(self.inroad.vtep, Geneve):
+        if isinstance(self.attack_path.vtep, Geneve):
             odd = f" and protocol type {self.protocol:#06x}" if self.protocol != ETHERNET else ""
-            odd += " and a critical option that nobody knows" if self.critical else ""
+            odd += " and an unknown critical option" if self.critical else ""
             return f"Geneve from {self.source} with VNI {self.vni}{odd}"
         said = "no I flag" if not self.flags & I_FLAG else f"VNI {self.vni}"
         return f"VXLAN from {self.source} with {said}{' and a reserved bit' if self.flags & RESERVED_FLAG else ''}"
@@ -98,20 +98,20 @@ def targets(fabric: Fabric) -> Iterator[Target]:
     vteps += spread_over(fabric.all(Geneve), VTEPS_MAX)
     for vtep in vteps:
         doors = tuple(islice(_doors(fabric, vtep), DOORS_MAX))
-        firsts = (next(_inroads(fabric, role, vtep, doors), None) for role in ROLES)
+        firsts = (next(_attack_paths(fabric, role, vtep, doors), None) for role in ROLES)
         yield Target(vtep, tuple(first for first in firsts if first is not None))
 
 
 def bridged(fabric: Fabric, kind: type[Vxlan] | type[Geneve]) -> Iterator[Target]:
     """The targets of one kind that are in a bridge and can be reached from another node."""
     for found in targets(fabric):
-        if found.inroads and isinstance(found.vtep, kind) and fabric[found.vtep.node].bridge_of(found.vtep.name):
+        if found.attack_paths and isinstance(found.vtep, kind) and fabric[found.vtep.node].bridge_of(found.vtep.name):
             yield found
 
 
 def beside_another_tenant(fabric: Fabric, target: Target) -> bool:
     """Return whether a packet with another tenant's VNI can be forged for a target."""
-    return any(forged.kind == "other-vni" for inroad in target.inroads[:1] for forged in forgeries(fabric, inroad))
+    return any(forged.kind == "other-vni" for path in target.attack_paths[:1] for forged in forgeries(fabric, path))
 
 
 def _doors(fabric: Fabric, vtep: FrameTunnel) -> Iterator[Gre]:
@@ -121,15 +121,15 @@ def _doors(fabric: Fabric, vtep: FrameTunnel) -> Iterator[Gre]:
             yield gre
 
 
-def _inroads(fabric: Fabric, role: Role, vtep: FrameTunnel, doors: Sequence[Gre]) -> Iterator[Inroad]:
+def _attack_paths(fabric: Fabric, role: Role, vtep: FrameTunnel, doors: Sequence[Gre]) -> Iterator[AttackPath]:
     for node in fabric.role(role)[:CANDIDATES_MAX]:
         if node.name == vtep.node:
             continue
         if _reaches(fabric, node, vtep.node, vtep.local):
-            yield Inroad(node.name, role, vtep)
+            yield AttackPath(node.name, role, vtep)
         else:
             through = (g for g in doors if g.node != node.name and _reaches(fabric, node, g.node, g.local))
-            yield from (Inroad(node.name, role, vtep, gre) for gre in through)
+            yield from (AttackPath(node.name, role, vtep, gre) for gre in through)
 
 
 def spread_over(items: Sequence[T], most: int) -> Sequence[T]:
@@ -145,17 +145,17 @@ def _reaches(fabric: Fabric, node: Node, target: str, address: Address) -> bool:
     return not expected_journey(fabric, Probe(node.name, target, own, address, "udp")).dropped
 
 
-def control(fabric: Fabric, inroad: Inroad) -> Forgery:
+def control(fabric: Fabric, attack_path: AttackPath) -> Forgery:
     """A packet like the peer's own, which the VTEP takes."""
-    vtep = inroad.vtep
-    return Forgery(None, inroad, vtep.remote, vtep.port, vtep.vni, flooded_from(fabric, vtep))
+    vtep = attack_path.vtep
+    return Forgery(None, attack_path, vtep.remote, vtep.port, vtep.vni, flooded_from(fabric, vtep))
 
 
-def forgeries(fabric: Fabric, inroad: Inroad) -> tuple[Forgery, ...]:
+def forgeries(fabric: Fabric, attack_path: AttackPath) -> tuple[Forgery, ...]:
     """Every forgery that the lab allows: another tenant's VNI needs another tenant."""
-    genuine, vtep = control(fabric, inroad), inroad.vtep
+    genuine, vtep = control(fabric, attack_path), attack_path.vtep
     undeclared = replace(genuine, kind="undeclared-vni", vni=_undeclared(fabric, vtep), expected=frozenset())
-    foreign = replace(genuine, kind="foreign-source", source=_foreign_source(fabric, inroad))
+    foreign = replace(genuine, kind="foreign-source", source=_foreign_source(fabric, attack_path))
     other = _other_tenants(fabric, vtep)
     if isinstance(vtep, Geneve):
         return (undeclared, replace(foreign, expected=frozenset()), *_of_geneve(fabric, genuine, other))
@@ -170,7 +170,7 @@ def _of_vxlan(fabric: Fabric, genuine: Forgery, foreign: Forgery, other: FrameTu
     reserved = _if_accepted(policy.reserved_bits, genuine.expected)
     yield replace(genuine, kind="reserved-bit", flags=I_FLAG | RESERVED_FLAG, expected=reserved)
     if other is not None:
-        there = flooded_from(fabric, other) if other.node == genuine.inroad.vtep.node else frozenset[PortRef]()
+        there = flooded_from(fabric, other) if other.node == genuine.attack_path.vtep.node else frozenset[PortRef]()
         places = _if_accepted(policy.foreign_sources, there)
         yield replace(foreign, kind="other-vni", port=other.port, vni=other.vni, expected=places)
 
@@ -181,7 +181,7 @@ def _of_geneve(fabric: Fabric, genuine: Forgery, other: FrameTunnel | None) -> I
     yield replace(genuine, kind="unknown-protocol", protocol=UNKNOWN_PROTOCOL, expected=frozenset())
     yield replace(genuine, kind="critical-option", critical=True, expected=frozenset())
     if other is not None:
-        node, said = fabric[genuine.inroad.vtep.node], (other.port, other.vni, genuine.source)
+        node, said = fabric[genuine.attack_path.vtep.node], (other.port, other.vni, genuine.source)
         found = (flooded_from(fabric, one) for one in node.all(Geneve) if (one.port, one.vni, one.remote) == said)
         places = next(found, frozenset())
         yield replace(genuine, kind="other-vni", port=other.port, vni=other.vni, expected=places)
@@ -191,13 +191,13 @@ def _if_accepted(treatment: Treatment, places: frozenset[PortRef]) -> frozenset[
     return places if treatment == "accepted" else frozenset()
 
 
-def _foreign_source(fabric: Fabric, inroad: Inroad) -> Address:
+def _foreign_source(fabric: Fabric, attack_path: AttackPath) -> Address:
     """An address of the forger from which no device of the node takes packets under this VNI, or one outside."""
-    vtep = inroad.vtep
+    vtep = attack_path.vtep
     alike = (v for v in fabric[vtep.node].all(type(vtep)) if (v.port, v.vni) == (vtep.port, vtep.vni))
     peers = {remote for v in alike for remote in v.remotes}
     version = vtep.local.version
-    own = (address for address in fabric[inroad.node].addresses if address.version == version)
+    own = (address for address in fabric[attack_path.node].addresses if address.version == version)
     return next((address for address in own if address not in peers), None) or outside(fabric, version)
 
 

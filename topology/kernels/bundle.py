@@ -49,6 +49,6 @@ def agent_source() -> bytes:
 
 
 def agent_parcel() -> bytes:
-    """The source with its size in front: what the loader expects first on the stream."""
+    """The source behind its size, as the loader expects them first on the stream."""
     source = agent_source()
     return struct.pack("!I", len(source)) + source

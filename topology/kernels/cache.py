@@ -39,7 +39,7 @@ def cache_dir() -> Path:
 
 
 def cache_limit() -> int:
-    """How many bytes snapshots may take: $HOPCHECK_CACHE_MAX, in MiB or with a suffix; Misuse for anything else."""
+    """Limit of snapshots in bytes: $HOPCHECK_CACHE_MAX, in MiB or with a suffix; Misuse for anything else."""
     given = os.environ.get(LIMIT, "").strip() or str(LIMIT_MIB)
     found = _SIZE.fullmatch(given)
     if found is None:
@@ -61,7 +61,7 @@ class Shelf:
     def locked(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Be the only process that changes this shelf; ``waiting`` is called once if another one holds the lock.
 
-        The kernel drops the locks of a process that is killed, so what is half made under a fresh lock is a leftover,
+        The kernel drops the locks of a process that is killed, so half an entry under a fresh lock is a leftover,
         and so is an unlocked turn.
         """
         self.path.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ class Shelf:
 
     @contextmanager
     def making(self) -> Iterator[Path]:
-        """Make an empty folder to make an entry in; whatever ``publish`` has not taken is removed. Needs ``locked``."""
+        """Make an empty folder to make an entry in; a folder not taken by ``publish`` goes. Needs ``locked``."""
         place = self.path / f"{MAKING}{uuid.uuid4().hex[:8]}"
         with temporary(place):
             place.chmod(0o755)  # mmdebstrap may run in another user namespace, whatever the umask
@@ -143,7 +143,7 @@ class Shelf:
     def keep_within(self, limit: int, spared: str) -> None:
         """Remove those not used for longest until the rest takes no more than ``limit`` bytes. Needs ``locked``.
 
-        The entry ``spared`` stays whatever its size.
+        The entry ``spared`` stays at any size.
         """
         room = limit - disk_usage(self.entry(spared))
         for entry in self.entries:
@@ -176,7 +176,7 @@ def _locked(path: Path, timeout_s: float) -> FileLock:
 
 
 def disk_usage(place: Path) -> int:
-    """The bytes that a file, or a folder's files, take on disk; what goes meanwhile takes none."""
+    """The bytes that a file, or a folder's files, take on disk; files removed meanwhile: none."""
     total = 0
     for file in place.rglob("*") if place.is_dir() else (place,):
         with contextlib.suppress(FileNotFoundError):

@@ -67,7 +67,7 @@ class Running:
 
 
 class Engine:
-    """One engine; what it makes carries this object's session."""
+    """One engine; its containers carry this object's session."""
 
     def __init__(self, client: APIClient, address: str) -> None:
         self._client, self.address = client, address
@@ -125,7 +125,7 @@ class Engine:
         return Container(made["Id"], name, int(state["Pid"]), proof)
 
     def running(self) -> list[Running]:
-        """Every running container, whoever has made it; one that ends meanwhile is left out."""
+        """Every running container of any owner; one that ends meanwhile is left out."""
         found = []
         with _explained("container engine - list of containers"):
             for entry in self._client.containers():
@@ -167,7 +167,7 @@ class Engine:
             self.remove_session(session)
 
     def close(self) -> None:
-        """Leave the engine; what it runs stays."""
+        """Leave the engine; its containers stay."""
         self._client.close()
 
     def _labelled(self, label: str) -> list[Mapping[str, Any]]:
@@ -196,7 +196,7 @@ CONFINEMENT: Mapping[str, Any] = {
 
 @contextlib.contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Turn what docker's client raises into EngineError."""
+    """Turn errors of docker's client into EngineError."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 

@@ -18,7 +18,7 @@ from topology.kernels.link import Agent
 from topology.wait import scaled, wait_for
 
 API_VERSION = "1.41"
-"""What Debian 12's engine, which is in the guest image, speaks."""
+"""API version of Debian 12's engine in the guest image."""
 ADDRESS = "http://guest:80"
 SOCKET, BUSYBOX = "/run/docker.sock", "/bin/busybox"
 START = (
@@ -28,7 +28,7 @@ START = (
 )
 """Everything but memory is read-only in a guest. The engine makes no bridge and changes nothing of the network."""
 START_TIMEOUT_S = 90.0
-"""It takes 3 to 5 s under software emulation on two cores."""
+"""Start: 3 to 5 s under software emulation on two cores."""
 
 
 class AgentAdapter(BaseAdapter):
@@ -74,12 +74,12 @@ class _Answer:
         self._data = data
 
     def makefile(self, *_: object) -> io.BytesIO:
-        """What HTTPResponse reads from."""
+        """A file for HTTPResponse."""
         return io.BytesIO(self._data)
 
 
 def response(request: PreparedRequest, data: bytes) -> Response:
-    """An answer's bytes as the client library wants them; what is no answer is a broken connection."""
+    """An answer's bytes as the client library wants them; anything else is a broken connection."""
     parsed = HTTPResponse(cast(Any, _Answer(data)), method=request.method)
     try:
         parsed.begin()

@@ -1,7 +1,7 @@
 """The kernel ``guest``: a microVM with Debian's cloud kernel, the agent behind a virtio-serial port, no network card.
 
 KVM is believed only when a trial boot has proved it within a deadline: a ``/dev/kvm`` that opens may still hang as
-soon as a guest runs. What a trial found is remembered until the machine or its QEMU changes.
+soon as a guest runs. A trial's result is kept until the machine or its QEMU changes.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class GuestKernel(Kernel):
         return self._engine
 
     def others(self) -> Others:
-        """Whatever is in the guest besides."""
+        """Other namespaces in the guest."""
         return Others(NETNS_DIR)
 
     def save(self, fingerprint: str, progress: Progress) -> None:
@@ -186,7 +186,7 @@ class GuestKernel(Kernel):
         self._end_turn()
 
     def is_as_saved(self, fingerprint: str) -> bool:
-        """Whether the fabric's fingerprint is the one that was saved with it."""
+        """True if the fabric's fingerprint is the saved one."""
         return fingerprint == self._saved_fingerprint
 
     def discard_saved(self) -> None:
@@ -226,7 +226,7 @@ class GuestKernel(Kernel):
 
 
 def _gist(message: str) -> str:
-    """The end of a message in the common grammar, without what QEMU printed after its first line."""
+    """The end of a message in the common grammar, without QEMU's output after its first line."""
     return " - ".join(message.split(" - ")[-2:]).split(" / ")[0][:160]
 
 
@@ -250,7 +250,7 @@ def _memory() -> Path:
 
 
 def _machine_now() -> list[str]:
-    """What a trial's result depends on: this boot of this machine, and its QEMU."""
+    """Conditions of a trial's result: this boot of this machine, and its QEMU."""
     return [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), qemu_version()]
 
 

@@ -52,7 +52,7 @@ class HostKernel(Kernel):
 
     @classmethod
     def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> HostKernel:
-        """Start the sandbox; KernelUnavailable says what the machine refuses."""
+        """Start the sandbox; KernelUnavailable names the machine's refusal."""
         if sys.platform != "linux" or shutil.which("unshare") is None:
             raise KernelUnavailable("unshare(1) is not here; on Debian it is in the package util-linux")
         reasons = []
@@ -147,7 +147,7 @@ class HostKernel(Kernel):
 
 
 class HereKernel(HostKernel):
-    """A sandbox on this machine's kernel that can reach what runs beside it."""
+    """A sandbox on this machine's kernel that reaches namespaces beside it."""
 
     kind = "here"
     new_namespaces: ClassVar[tuple[str, ...]] = BOTH

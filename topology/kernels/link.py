@@ -1,6 +1,6 @@
 """Our end of the agent's stream: requests out, answers in, every frame bounded and validated.
 
-What comes from an agent is hostile input: a student's submission may have root beside it. A frame that is too
+Answers of an agent are hostile input: a student's submission may have root beside it. A frame that is too
 large, not JSON, or answers nothing that was asked ends the link.
 """
 
@@ -25,7 +25,7 @@ WORDS_MAX = 1000
 """Characters of an agent's error that a message quotes."""
 CALL_TIMEOUT_S = 60.0
 ACTS = ("exec", "input", "write_files")
-"""The requests that can change what no kernel notification reports, such as a sysctl."""
+"""Requests whose changes no kernel notification reports, such as a sysctl."""
 SILENCE_S = 1.0
 T = TypeVar("T")
 Listener = Callable[[str, bytes], None]
@@ -74,7 +74,7 @@ class _Pending:
 
 
 class Agent(Protocol):
-    """What the layers above need of an agent, so that a test can stand in for it."""
+    """Interface of an agent to the layers above, which a test can implement."""
 
     def call(self, op: str, body: bytes = b"", timeout_s: float = CALL_TIMEOUT_S, **fields: Any) -> Reply:
         """Ask and wait for the answer."""
@@ -85,7 +85,7 @@ class Agent(Protocol):
         ...
 
     def take_acts(self) -> int:
-        """How many commands ran and how many times files were written since this was last asked."""
+        """Counts of commands run and of files written since the last call."""
         ...
 
 
@@ -154,7 +154,7 @@ class AgentLink:
         return Completed(tuple(argv), reply.get("code", int), out, err, reply.get("timed_out", bool))
 
     def take_acts(self) -> int:
-        """How many commands ran and how many times files were written since this was last asked.
+        """Counts of commands run and of files written since the last call.
 
         A command that still runs counts each time.
         """
@@ -183,7 +183,7 @@ class AgentLink:
         return self._number
 
     def send(self, data: bytes) -> None:
-        """Send all of it, and take in what arrives meanwhile: an agent that cannot speak does not listen."""
+        """Send all of it, and receive meanwhile: an agent that cannot speak does not listen."""
         what, rest = "a request's end", memoryview(data)
         deadline = time.monotonic() + scaled(CALL_TIMEOUT_S)
         while rest:
@@ -226,7 +226,7 @@ class AgentLink:
         return remaining
 
     def _ready(self, events: int, timeout_s: float, what: str) -> int:
-        """Which of the events can be acted on now; 0 after a silence that ``health`` has no objection to."""
+        """Events that can be acted on now; 0 after a silence that ``health`` has no objection to."""
         if self._lost:
             raise AgentLost(self._lost)
         poll = select.poll()
@@ -257,7 +257,7 @@ class AgentLink:
             raise self._lose(f"frame - {error}") from error
 
     def _lose(self, words: str) -> AgentLost:
-        """The link's end: whatever is asked of it from now on gets the same words at once."""
+        """The link's end: all later requests get the same words at once."""
         self._lost = f"agent - {words}"
         return AgentLost(self._lost)
 
@@ -272,7 +272,7 @@ class AgentLink:
             raise self._lose(f"{wrong} in {text[:80]!r}")
 
     def _dispatch(self, header: dict[str, Any], body: bytes) -> str:
-        """Put a frame where it belongs; gives what is wrong with it, where something is."""
+        """Put a frame where it belongs; returns its fault, if any."""
         event, number, ok, error = (header.get(name) for name in ("event", "id", "ok", "error"))
         if event == "hello":
             if type(header.get("release")) is not str:

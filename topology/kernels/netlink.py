@@ -52,7 +52,7 @@ TRIED: Mapping[str, Mapping[str, object]] = {
     "gre": {"gre_local": "192.0.2.1", "gre_remote": "192.0.2.2"},
     "ip6gre": {"ip6gre_local": "2001:db8::1", "ip6gre_remote": "2001:db8::2"},
 }
-"""What the devices are made with by which a kernel shows that it has their kind."""
+"""Arguments of devices that show whether a kernel has their kind."""
 
 
 class Netlink:
@@ -104,9 +104,9 @@ class Netlink:
                 _check(answer, part)
 
     def states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
-        """What the kernel says of each node, counters, ages and what it has learned left out.
+        """The kernel's state of each node, without counters, ages and learned entries.
 
-        What the first answers show decides what else is asked: filters and nftables may be nowhere.
+        The first answers decide the further requests: filters and nftables may be nowhere.
         """
         if not nodes:
             return {}
@@ -150,7 +150,7 @@ class Netlink:
         return ""
 
     def _write_sysctls(self, sysctls: Iterable[Operation]) -> None:
-        """Those that this kernel has; nodes that get the same share one entry, and each is entered once."""
+        """Write the sysctls this kernel has; nodes alike share one entry, each entered once."""
         by_node: dict[str, list[tuple[str, str]]] = {}
         for op in sysctls:
             by_node.setdefault(op.node, []).append((proc_path(op.arguments["key"]), op.arguments["value"]))

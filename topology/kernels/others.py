@@ -19,7 +19,7 @@ Identity: TypeAlias = tuple[int, int]
 NAMESPACES_MAX = 4096
 """More than this on one kernel is no fabric that a person inspects."""
 MININET = "mininet:"
-"""How Mininet marks the shell of each of its hosts (mininet/node.py): its last argument is this and the name."""
+"""Mininet's mark of the shell of each host (mininet/node.py): its last argument is this and the name."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Found:
     process: str = ""
     """The short name of its oldest process; weaker than a name, which its owner has chosen."""
     forbidden: bool = False
-    """Whether it is the machine's first or the run's own, which are never entered."""
+    """True for the machine's first and the run's own, which are never entered."""
 
     def __str__(self) -> str:
         return ", ".join(self.words)
@@ -98,7 +98,7 @@ def merged(
 
 
 def identities(agent: Agent, paths: Sequence[str]) -> list[Identity | None]:
-    """What is behind each path now; None where no namespace is."""
+    """Namespaces behind the paths now; None where none is."""
     found = agent.call("netns_identify", paths=list(paths)).get("found", list)
     if len(found) != len(paths):
         raise AgentLost(f"agent - namespaces - expected {len(paths)} - seen {len(found)}")

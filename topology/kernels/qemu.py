@@ -49,7 +49,7 @@ MONITOR_TIMEOUT_S, QUIT_TIMEOUT_S, END_S = 10.0, 5.0, 0.5
 
 @dataclass(frozen=True)
 class MicroVm:
-    """What a microVM is made of: the image, the accelerator, and what it is wanted for."""
+    """Parts of a microVM: the image, the accelerator, and the wanted features."""
 
     image: Image
     accelerator: str
@@ -57,7 +57,7 @@ class MicroVm:
 
     @property
     def memory_mib(self) -> int:
-        """How much memory it gets, in MiB."""
+        """Memory of the guest, in MiB."""
         return MEMORY_WITH_ENGINE_MIB if self.wanted.engine else MEMORY_MIB
 
 
@@ -143,9 +143,7 @@ class Qemu:
         if not self._connected:
             try:
                 await self._monitor.connect(self._sockets.monitor)
-            except (
-                AssertionError
-            ) as error:  # what qemu.qmp 0.0.6 makes of a monitor that goes as soon as it has greeted
+            except AssertionError as error:  # qemu.qmp 0.0.6's error for a monitor that goes right after its greeting
                 raise EOFError("it closed the connection") from error
             self._connected = True
         return await self._monitor.execute(name, dict(arguments))
@@ -197,7 +195,7 @@ class Qemu:
         return f"QEMU ended with code {self.process.returncode}: {self.words()}"
 
     def console(self) -> str:
-        """What the guest has printed, as far as the ring still holds it."""
+        """Output of the guest, as far as the ring still holds it."""
         with contextlib.suppress(KernelUnavailable):
             read = self.command("ringbuf-read", device="console", size=CONSOLE_BYTES, format="utf8")
             self._console = (self._console + str(read))[-CONSOLE_BYTES:]
@@ -209,7 +207,7 @@ class Qemu:
         return f"its console ends: {text}" if text else "its console is empty"
 
     def words(self) -> str:
-        """What QEMU itself has printed, its last 400 bytes."""
+        """QEMU's own output, its last 400 bytes."""
         if self._words.closed:
             return "it was closed"
         size = os.fstat(self._words.fileno()).st_size
@@ -241,7 +239,7 @@ class Qemu:
 
 
 def qemu_version() -> str:
-    """The first line of what the program says of itself."""
+    """The first line of the program's version."""
     return subprocess.run((PROGRAM, "--version"), capture_output=True, text=True, check=False).stdout.split("\n")[0]
 
 
@@ -275,7 +273,7 @@ def qemu_arguments(machine: MicroVm, files: Sequence[int], stream: str, monitor_
 
 
 def confinement(parent: int | str) -> tuple[str, ...]:
-    """What stands in front of QEMU: namespaces of its own, no privileges, death with its parent."""
+    """Arguments before QEMU: namespaces of its own, no privileges, death with its parent."""
     death, still_there = dies_with(parent)
     if os.geteuid() != 0:
         own: tuple[str, ...] = ("unshare", "--user", "--net", "--ipc", "--")

@@ -1,4 +1,4 @@
-"""What a kernel is to the layers above, and the one place where kinds of kernels are known by name."""
+"""Interface of a kernel to the layers above, and the registry of kinds of kernels by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class KernelInfo:
-    """Which kernel carries the lab: its kind, release (uname -r), accelerator (native, kvm, tcg), and why it."""
+    """Kernel of the lab: its kind, release (uname -r), accelerator (native, kvm, tcg), and why it."""
 
     kind: str
     release: str
@@ -35,13 +35,13 @@ class KernelInfo:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a kernel is started for.
+    """Requirements of a kernel.
 
     With ``keep`` it can ``outlive`` this process, until ``end_command`` ends it. With ``plan`` a kind
     that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine. With
     ``wire`` it has a network card, whose peer is the other end of that connected stream socket (its
     descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
-    ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is what it must have enough of.
+    ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is the limits it must meet.
     """
 
     keep: bool = False
@@ -80,7 +80,7 @@ class Kernel(abc.ABC):
     agent: AgentLink
     info: KernelInfo
     holds_fabric: bool = False
-    """Whether the plan it was started for is up in it already, from a snapshot."""
+    """True if the wanted plan is up in it already, from a snapshot."""
 
     @classmethod
     @abc.abstractmethod
@@ -92,11 +92,11 @@ class Kernel(abc.ABC):
         raise EngineError(f"kernel {self.kind} - container engine - expected one - seen none that its agent can enter")
 
     def others(self) -> Others:
-        """Where the namespaces are that others have made; KernelUnavailable for a kind whose agent can enter none."""
+        """Places of namespaces that others have made; KernelUnavailable for a kind whose agent can enter none."""
         raise KernelUnavailable(f"kernel {self.kind} - namespaces of others - expected some - seen none: it is closed")
 
     def namespace_file(self, node: str) -> Path:
-        """Where this process finds a node's namespace; KernelUnavailable for a kind that is a machine of its own."""
+        """Path of a node's namespace for this process; KernelUnavailable for a kind that is a machine of its own."""
         raise KernelUnavailable(f"kernel {self.kind} - {node} - expected on this machine's kernel - seen another")
 
     def save(self, fingerprint: str, progress: Progress) -> None:
@@ -104,11 +104,11 @@ class Kernel(abc.ABC):
         return
 
     def is_as_saved(self, fingerprint: str) -> bool:
-        """Whether a fabric that came from a snapshot is the one that was saved."""
+        """True if a fabric that came from a snapshot is the saved one."""
         return True
 
     def discard_saved(self) -> None:
-        """Forget what ``save`` has kept for this plan."""
+        """Discard the snapshot of this plan."""
         return
 
     @abc.abstractmethod
@@ -145,9 +145,9 @@ KERNELS: Mapping[str, str] = {
 }
 """Every kind, the cheapest first."""
 AUTO = ("host", "guest")
-"""What ``auto`` tries, in this order; ``here`` is taken for nothing but what only it can do."""
+"""Kinds that ``auto`` tries, in this order; ``here`` only for tasks of its own."""
 AUTO_WITH_ENGINE = ("here", "guest")
-"""What ``auto`` tries for nodes that are containers."""
+"""Kinds of ``auto`` for nodes that are containers."""
 FIX = {
     "gre": "as root: modprobe ip_gre",
     "ip6gre": "as root: modprobe ip6_gre",

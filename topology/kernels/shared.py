@@ -87,7 +87,7 @@ def shortages(agent: Agent, room: Room, namespaces_max: int | None) -> list[str]
 
 
 def _open_files(agent: Agent) -> int | None:
-    """How many files the agent may open; None where there is no limit."""
+    """Limit of files that the agent opens; None where there is none."""
     (text,) = agent.call("read_files", files=[[None, LIMITS]]).get("texts", list)
     line = next((line for line in str(text).splitlines() if line.startswith("Max open files")), "")
     return int(hard) if (hard := (line.split() or [""])[-2:][0]).isdigit() else None

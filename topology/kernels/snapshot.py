@@ -36,7 +36,7 @@ SKIPPABLE = struct.pack("<II", 0x184D2A50, HEAD_BYTES - 8)
 """A frame that zstd passes over, as large as the head without these two numbers."""
 SAVE_TIMEOUT_S = 60.0
 TURN_TIMEOUT_S = 120.0
-"""As long as another run may take to boot, build and save; then we build for ourselves, unsaved."""
+"""Limit for another run to boot, build and save; then we build for ourselves, unsaved."""
 Progress = Callable[[str], None]
 
 
@@ -64,7 +64,7 @@ class Snapshot:
 
 
 def snapshot_key(machine: MicroVm, plan: Plan) -> str:
-    """What a snapshot depends on, as one name."""
+    """A snapshot's inputs, as one name."""
     wire, tap = (None if end is None else 0 for end in (machine.wanted.wire, machine.wanted.tap))
     options = qemu_arguments(replace(machine, wanted=replace(machine.wanted, wire=wire, tap=tap)), (0, 0, 0), "", 0)
     nodes = Path(__file__).with_name("engine.py").read_text() if machine.wanted.engine else ""
@@ -168,10 +168,10 @@ def _write_state(qemu: Qemu, file: IO[bytes]) -> None:
 
 
 def _digest(file: io.FileIO | io.BufferedReader) -> str:
-    """Of all that follows."""
+    """SHA-256 of the rest."""
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fresh_randomness() -> bytes:
-    """What a restored guest's random pool is reseeded with: two copies of one snapshot would draw the same bytes."""
+    """Seed of a restored guest's random pool: two copies of one snapshot would draw the same bytes."""
     return os.urandom(64)

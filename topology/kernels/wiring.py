@@ -1,4 +1,4 @@
-"""The veth pairs between nodes as the kernel reports them, whatever the declaration says."""
+"""The veth pairs between nodes as the kernel reports them, not the declaration."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ ONLY_LOOKED_AT = "an adopted fabric is only looked at, never changed"
 
 
 class Onlooker(Netlink):
-    """Reads adopted nodes; whatever would change one is refused, and so does not apply."""
+    """Reads adopted nodes; any change to one is refused, and so does not apply."""
 
     def __init__(self, agent: Agent) -> None:
         super().__init__(agent)
@@ -46,10 +46,10 @@ class Onlooker(Netlink):
         self.tunnel_ports: Mapping[str, frozenset[int]] = {}
         """The UDP ports of the nodes' tunnels, by the kind of link."""
         self.named_ends: Mapping[str, tuple[str, Address]] = {}
-        """What each end of a pair means, where pairs are all that is declared: a node and an address of it."""
+        """Node and address of each end of a pair, where pairs are all that is declared."""
         self.outlets: Outlets = {}
         self.as_seen: Mapping[str, NodeState] = {}
-        """The nodes as last read: what probes are held against before they are sent."""
+        """The nodes as last read: each probe is checked against them first."""
 
     def build(self, plan: Plan) -> None:
         """Raise NotApplicable."""
@@ -79,7 +79,7 @@ class Onlooker(Netlink):
         ]
 
     def way_out(self, probe: Probe) -> str:
-        """Where a probe or its answer would leave the fabric; blank where both stay inside."""
+        """Exit of a probe or its answer from the fabric; blank where both stay inside."""
         ways = ((probe.source, probe.dst), (probe.target, probe.src))
         return next(filter(None, (way_out(self.as_seen, self.outlets, node, dst) for node, dst in ways)), "")
 
@@ -100,7 +100,7 @@ class Onlooker(Netlink):
 
 
 @dataclass(frozen=True)
-class Look:
+class Visit:
     """Addresses, links and veth pairs of the namespaces that were visited, by their identities."""
 
     addresses: Addresses
@@ -109,7 +109,7 @@ class Look:
 
 
 class AdoptedRuntime:
-    """Finds each node by its name or its addresses, in whatever the kernel at hand runs."""
+    """Finds each node by its name or its addresses, among those the kernel runs."""
 
     needs_engine = False
 
@@ -123,16 +123,16 @@ class AdoptedRuntime:
         never = [list(known) for known in others.never]
         try:
             choose = self._declared if fabric.nodes else self._discovered
-            chosen, look = choose(fabric, found, never)
+            chosen, visit = choose(fabric, found, never)
         except NodeNotFound as error:
             raise NodeNotFound(f"{error}\nno containers: {without}" if without else str(error)) from None
         self._adopt(chosen, never)
         onlooker = Onlooker(self._agent)
         onlooker.found = chosen
-        ends = {name: look.ends[one.identity] for name, one in chosen.items()}
+        ends = {name: visit.ends[one.identity] for name, one in chosen.items()}
         states = onlooker.as_seen = onlooker.states(list(chosen))
         names = {one.identity: name for name, one in chosen.items()}
-        joined = {(names[one], end.index) for one, end, other in look.joined if one in names and other in names}
+        joined = {(names[one], end.index) for one, end, other in visit.joined if one in names and other in names}
         onlooker.outlets = outlets_of(ends, joined, states)
         onlooker.tunnel_ports = tunnel_ports(ends)
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
@@ -140,33 +140,33 @@ class AdoptedRuntime:
             onlooker.named_ends = named_ends(onlooker.fabric, chosen, onlooker.outlets)
         return onlooker
 
-    def _declared(self, fabric: Fabric, found: Sequence[Found], never: Never) -> tuple[dict[str, Found], Look]:
-        """Look at those of the right names first, at all others only where names do not suffice."""
+    def _declared(self, fabric: Fabric, found: Sequence[Found], never: Never) -> tuple[dict[str, Found], Visit]:
+        """Visit namespaces of the right names first, all others only where names do not suffice."""
         names = {node.name for node in fabric.nodes}
         candidates = [one for one in found if names & {*one.names, one.process}]
-        look = self._look(candidates, never)
-        if not named_and_right(fabric.nodes, candidates, look.addresses):
-            look = self._look(found, never)
-        chosen = match_nodes(fabric.nodes, found, look.addresses)
+        visit = self._visit(candidates, never)
+        if not named_and_right(fabric.nodes, candidates, visit.addresses):
+            visit = self._visit(found, never)
+        chosen = match_nodes(fabric.nodes, found, visit.addresses)
         gone = [
-            f"{name} - expected {one} - seen it gone" for name, one in chosen.items() if one.identity not in look.ends
+            f"{name} - expected {one} - seen it gone" for name, one in chosen.items() if one.identity not in visit.ends
         ]
         if gone:
             raise NodeNotFound("\n".join(gone))
-        return chosen, look
+        return chosen, visit
 
-    def _discovered(self, fabric: Fabric, found: Sequence[Found], never: Never) -> tuple[dict[str, Found], Look]:
-        """The nodes of the pairs, or all that have a name, and whatever veth pairs join to them."""
-        look = self._look(found, never)
-        wired = [one for one in found if any(end.name != "lo" and end.up for end in look.ends.get(one.identity, ()))]
+    def _discovered(self, fabric: Fabric, found: Sequence[Found], never: Never) -> tuple[dict[str, Found], Visit]:
+        """The nodes of the pairs, or all that have a name, and all that veth pairs join to them."""
+        visit = self._visit(found, never)
+        wired = [one for one in found if any(end.name != "lo" and end.up for end in visit.ends.get(one.identity, ()))]
         named = node_names(wired)
         said = [end for pair in fabric.pairs for end in (pair.source, pair.target)]
-        starts = [named[find_end(end, named, look.addresses)[0]].identity for end in said]
-        pairs = [(identity, other) for identity, _, other in look.joined]
+        starts = [named[find_end(end, named, visit.addresses)[0]].identity for end in said]
+        pairs = [(identity, other) for identity, _, other in visit.joined]
         kept = reachable(starts or [one.identity for one in wired if one.names], pairs)
         if not kept:
             raise NodeNotFound(f"nothing to adopt - expected namespaces with links - {there_is(found)}")
-        return {name: one for name, one in named.items() if one.identity in kept}, look
+        return {name: one for name, one in named.items() if one.identity in kept}, visit
 
     def _adopt(self, chosen: Mapping[str, Found], never: Never) -> None:
         """Give each the name of its node, and see that it is the one that was found: numbers of processes return."""
@@ -177,8 +177,8 @@ class AdoptedRuntime:
             if seen != one.identity:
                 raise NodeNotFound(f"{name} - expected {one} - seen another in its place")
 
-    def _look(self, found: Sequence[Found], never: Never) -> Look:
-        """Name all that may be entered for as long as it takes to look; what ends meanwhile is left out."""
+    def _visit(self, found: Sequence[Found], never: Never) -> Visit:
+        """Name all that may be entered for as long as it takes to visit; what ends meanwhile is left out."""
         visited: dict[str, Found] = {}
         fds: dict[str, int] = {}
         onlooker = Onlooker(self._agent)
@@ -198,7 +198,7 @@ class AdoptedRuntime:
             self._agent.call("netns_del", names=list(visited))
         by_identity = {name: one.identity for name, one in visited.items()}
         addresses = {by_identity[n]: frozenset(i.ip for _, i in state.addresses) for n, state in states.items()}
-        return Look(addresses, {by_identity[n]: known for n, known in ends.items()}, joined)
+        return Visit(addresses, {by_identity[n]: known for n, known in ends.items()}, joined)
 
 
 def with_live_macs(fabric: Fabric, states: Mapping[str, NodeState]) -> Fabric:

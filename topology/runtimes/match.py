@@ -49,7 +49,7 @@ def match_nodes(nodes: Sequence[Node], found: Sequence[Found], addresses: Addres
 
 
 def _candidates(node: Node, found: Sequence[Found], addresses: Addresses) -> list[Found]:
-    """Those with the name and the addresses, else those with either: a name may be another fabric's."""
+    """Namespaces with name and addresses, else with either: a name may be another fabric's."""
     named = by_name(node.name, found)
     owners = [one for one in found if node.addresses and _carries(one, node, addresses)]
     return [one for one in named if one in owners] or [*named, *owners]
@@ -81,7 +81,7 @@ def _twice(matched: Mapping[str, Found]) -> list[str]:
 
 
 def there_is(found: Iterable[Found]) -> str:
-    """One line: what could have been adopted."""
+    """One line: the candidates for adoption."""
     there = [str(one) for one in found if not one.forbidden]
     more = f" and {len(there) - LISTED} more" if len(there) > LISTED else ""
     return f"there is: {'; '.join(there[:LISTED]) or 'no foreign namespace'}{more}"

@@ -1,6 +1,6 @@
 """Tenants on demand: a lab and the rows of a tenants file become a larger fabric, by a plan that cannot collide. Pure.
 
-Every row gets what its type needs (``topology.tenants.parts``): nodes, an interface of its own at both customers,
+Every row gets its type's parts (``topology.tenants.parts``): nodes, an interface of its own at both customers,
 addresses from pools that skip the lab's own, and for a tunnel a VNI or key of its own. docs/tenants.md is for users.
 """
 
@@ -66,7 +66,7 @@ def _plan(grow: Growth, rows: TenantRows) -> Iterator[Problem]:
 
 
 def _missing(base: Fabric, site: Site, pools: tuple[str, ...]) -> Problem | None:
-    """Return what a row does not get."""
+    """Return a row's missing parts."""
     row = site.row
     if site.path is None and row.type != "Bridge":
         ends = " and ".join(site.leaves)

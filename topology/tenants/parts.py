@@ -24,7 +24,7 @@ from topology.tenants.places import Site, Uplink
 VTEP, VTEP_GATEWAY, GATEWAY = 1, 2, 254
 """The hosts of a row's subnets, as the reference lab numbers them; customers are 1, and 2 where they share a subnet."""
 VXLAN_MTU = 1450
-"""What is left of 1500 bytes by IP, UDP, VXLAN and Ethernet (RFC 7348, section 4.3, leaves it to the operator)."""
+"""1500 bytes less IP, UDP, VXLAN and Ethernet (RFC 7348, section 4.3, leaves it to the operator)."""
 
 
 class Growth:

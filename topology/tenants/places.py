@@ -111,7 +111,7 @@ class Places:
         return next(tunnelled, joining[0] if joining else None)
 
     def _name(self, text: str) -> str:
-        """Return a node's name as the lab writes it, in whatever case it is given, or else as it was first given."""
+        """Return a node's name as the lab writes it, in any case of letters, or else as it was first given."""
         return text if text in self._base else self._names.setdefault(text.casefold(), text)
 
     def _check(self, name: str, where: Position) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 `decode` walks the headers itself instead of guessing: what follows a header is what its protocol field says,
 a tunnel over UDP is what its *destination* port says among the ports that the caller names, and a packet
-quoted in an ICMP error is payload. Any bytes give a `Headers`; what is wrong with them is in its `problems`.
+quoted in an ICMP error is payload. Any bytes give a `Headers`; their faults are in its `problems`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def decode(
     vxlan_ports: frozenset[int] = VXLAN_PORTS,
     geneve_ports: frozenset[int] = GENEVE_PORTS,
 ) -> Headers:
-    """Return the header stack of `frame`; never raises, whatever the bytes and numbers are.
+    """Return the header stack of `frame`; never raises, for any bytes and numbers.
 
     `link`: the frame starts with an Ethernet header. Otherwise (a GRE device, hatype 778) the first header is
     at `start` and `ethertype` says what it is.

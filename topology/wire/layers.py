@@ -34,7 +34,7 @@ _GRE_OPTIONS: Mapping[int, tuple[tuple[int, str], ...]] = {
 
 
 def ether(walk: Walk, at: int) -> Step:
-    """Ethernet II (RFC 894). A `type` below 0x0600 is an 802.3 length: what follows is payload."""
+    """Ethernet II (RFC 894). A `type` below 0x0600 is an 802.3 length: payload follows."""
     return _typed(walk, "ether", at)
 
 
@@ -51,7 +51,7 @@ def _typed(walk: Walk, layer: str, at: int) -> Step:
 
 
 def arp(walk: Walk, at: int) -> Step:
-    """ARP (RFC 826); addresses that are not Ethernet and IPv4 stay bytes. What follows it is padding."""
+    """ARP (RFC 826); addresses that are not Ethernet and IPv4 stay bytes. Padding follows it."""
     fields = walk.read("arp", at)
     if fields is None:
         return "payload", at

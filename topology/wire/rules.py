@@ -28,7 +28,7 @@ FOLLOWS: Mapping[str, frozenset[str]] = {
     "ipip": frozenset({"ipv4", "ipv6"}),
     "payload": frozenset(),
 }
-"""Which layer can come behind which, as `decode` reads frames."""
+"""Layers that can follow each, as `decode` reads frames."""
 
 Chain = Sequence[tuple[str, Mapping[str, Value]]]
 
@@ -55,7 +55,7 @@ class Want:
         return seen == self.value
 
     def words(self, fields: Mapping[str, Value]) -> tuple[str, str]:
-        """Return what was expected and what was seen, for a message."""
+        """Return the expected and the seen value, for a message."""
         seen = fields.get(self.field)
         if isinstance(self.value, bytes) and isinstance(seen, bytes):
             return _apart(self.value, seen)
@@ -85,7 +85,7 @@ def _apart(expected: bytes, seen: bytes) -> tuple[str, str]:
 
 
 def implied(chain: Chain, index: int) -> Iterator[Want]:
-    """Yield what layer `index` of a pattern must satisfy beyond what is given; the rules are listed in `stack`."""
+    """Yield rules of layer `index` of a pattern beyond the given fields; the rules are listed in `stack`."""
     name, given = chain[index]
     wants = _IMPLIED.get(name, ())
     if name in ("ether", "dot1q") and index + 1 < len(chain) and chain[index + 1][0] == "dot1q":
@@ -109,7 +109,7 @@ def _errors(chain: Chain, index: int) -> frozenset[int]:
 def _gre(given: Mapping[str, Value]) -> Iterator[Want]:
     """Yield that exactly the optional fields are there that are given (RFC 2784, RFC 2890)."""
     if "key_present" not in given:
-        yield Want("key", why="none (no key)")  # which key it is says more than that there is one
+        yield Want("key", why="none (no key)")  # the key's value says more than its presence
     for word, fields in _GRE_OPTIONS.items():
         value = int(any(field in given for field in fields))
         yield Want(f"{word}_present", value, why=f"{value} ({'a' if value else 'no'} {word})")

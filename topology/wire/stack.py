@@ -3,7 +3,7 @@
 A frame matches if its chain has exactly the pattern's layers, from the outermost header to the last byte of
 payload, and every field that the pattern gives has that value.
 
-What a pattern does not say is not free altogether. Unless the pattern gives the field itself:
+A pattern also fixes fields that it does not give. Unless the pattern gives the field itself:
 
 - a frame with problems (truncated, lengths that do not fit) never matches; padding does not matter;
 - without a final payload, there are no payload bytes; ``("payload", {})`` is any payload of at least one
@@ -111,7 +111,7 @@ class Stack:
     def mismatch(self, headers: Headers) -> Mismatch | None:
         """The first divergence of `headers` from this pattern, outermost first; None if they match.
 
-        Lengths are compared last: what makes a packet longer than declared says more than by how much.
+        Lengths are compared last: the cause of a longer packet says more than its length.
         """
         if headers.problems:
             seen = "; ".join(headers.problems)

@@ -1,7 +1,7 @@
 """One pass over a frame: its headers and problems so far, and the protocol numbers that lead from layer to layer.
 
 A layer function takes a `Walk` and an offset, adds at most one header, and returns the layer that follows and its
-offset; ``"payload"`` ends the walk. None raises on any bytes: what cannot be read is payload, and a problem says why.
+offset; ``"payload"`` ends the walk. None raises on any bytes: unreadable ones are payload, and a problem says why.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Walk:
         self.end = len(self.frame)
 
     def problem(self, layer: str, at: int, what: str) -> None:
-        """Note what is wrong with the `layer` that starts at offset `at`."""
+        """Note a fault of the `layer` that starts at offset `at`."""
         self.problems.append(f"{layer} at offset {at}: {what}")
 
     def lacks(self, layer: str, at: int, need: int) -> bool:

@@ -105,7 +105,7 @@ SCHEMA = (
         "'x'",
         "a list",
     ),
-    broken("a VNI of zero", "vni: 30", "vni: 0", "vni: ^0", "the VNI 0", "never given", "1 to 16777215"),
+    broken("a VNI of zero", "vni: 30", "vni: 0", "vni: ^0", "the VNI 0", "none is given", "1 to 16777215"),
     broken("a VNI beyond 24 bits", "vni: 30", "vni: 16777216", "^16777216", "the VNI 16777216", "1 to 16777215"),
     broken("a VNI in words", "vni: 30", "vni: thirty", "^thirty", "the VNI is 'thirty'", "whole number"),
     broken("an MTU too small", "mtu: 1450", "mtu: 67", "mtu: ^67", "MTU 67", "68 to 65535"),

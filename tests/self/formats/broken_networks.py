@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.self.formats.broken_labs import CS1, GRE1, GRE2, Broken, Said, broken
 
 TUNNELS = (
-    broken("a VTEP nobody owns", "remote: 23.0.0.1", "remote: 23.0.0.9", "^23.0.0.9", "nobody owns", "23.0.0.1"),
-    broken("a VTEP of several", "remote: 23.0.0.1", "remotes: [23.0.0.1, 23.0.0.9]", "^23.0.0.9", "nobody owns"),
+    broken("an unknown VTEP", "remote: 23.0.0.1", "remote: 23.0.0.9", "^23.0.0.9", "unknown remote", "23.0.0.1"),
+    broken("a VTEP of several", "remote: 23.0.0.1", "remotes: [23.0.0.1, 23.0.0.9]", "^23.0.0.9", "unknown remote"),
     broken("one VTEP twice", "remote: 23.0.0.1", "remotes: [23.0.0.1, 23.0.0.1]", "^23.0.0.1], dev", "twice"),
     broken("itself beside a VTEP", "remote: 23.0.0.1", "remotes: [23.0.0.1, 21.0.0.1]", "^21.0.0.1]", "ends where"),
     broken("two families of VTEPs", "remote: 23.0.0.1", "remotes: [23.0.0.1, fd00::1]", "^fd00::1", "two IP versions"),
@@ -15,7 +15,7 @@ TUNNELS = (
         "local: 26.0.0.2",
         "local: 25.0.0.2",
         "remote: ^26.0.0.2",
-        "nobody owns",
+        "unknown remote",
         "25.0.0.2",
     ),
     Broken(
@@ -23,7 +23,7 @@ TUNNELS = (
         (("local: 21.0.0.1", "local: 21.0.0.7"),),
         (
             Said("local: ^21.0.0.7", ("is no address of con_ns1", "21.0.0.1")),
-            Said("remote: ^21.0.0.1", ("nobody owns", "21.0.0.7")),
+            Said("remote: ^21.0.0.1", ("unknown remote", "21.0.0.7")),
         ),
     ),
     broken("a VXLAN dev unknown", "dev: br1_lc1", "dev: br1_lc9", "^br1_lc9", "no device 'br1_lc9'", "'br1_lc1'?"),

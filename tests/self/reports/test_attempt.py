@@ -24,10 +24,10 @@ RECORDED: dict[tuple[str, str, int, bool], str] = {
     ("cs1", "cs4", 1476, True): "arrives whole",
     ("cs1", "cs4", 1477, True): "is answered by 20.0.0.254, at lc1:lc1-bridge1 out: fragmentation needed, MTU 1476",
     ("cs1", "cs4", 1477, False): "arrives in fragments, split at lc1:gretun-cont out",
-    ("cs1", "cs5", 1327, True): "vanishes behind lc1:gretun-cont out (lc1 told 21.0.0.1 that fragmentation is needed, "
+    ("cs1", "cs5", 1327, True): "vanishes behind lc1:gretun-cont out (lc1 sent fragmentation needed to 21.0.0.1, "
     "MTU 1376, seen last at con_ns1:br1_lc1 in)",
     ("cs5", "cs1", 1331, True): "vanishes behind sc2:sc2_lc1 out",
-    ("cs1", "cs4", 1400, True): "vanishes behind sc2:sc2_lc1 in (sc2 told 26.0.0.2 that fragmentation is needed, "
+    ("cs1", "cs4", 1400, True): "vanishes behind sc2:sc2_lc1 in (sc2 sent fragmentation needed to 26.0.0.2, "
     "MTU 1400, seen last at lc1:lc1_sc2 in)",
 }
 """The last three from a fabric whose leaf or spine had a link of 1400 bytes."""
@@ -84,7 +84,7 @@ def test_error_that_does_not_reach_the_sender_is_silence() -> None:
     """An ICMP error that was lost leaves the sender without a word; who spoke, and where it was lost, is told."""
     lost = without(recorded()["cs1", "cs4", 1477, True], lambda s: s.node == "cs1" and s.direction == "in")
     assert (lost.fate, lost.where) == ("silence", "lc1:lc1-bridge1 in")
-    assert "lc1 told 20.0.0.1" in lost.note
+    assert "lc1 sent fragmentation needed to 20.0.0.1" in lost.note
     assert "seen last at con_ns1:bridge1_cs1 out" in lost.note
 
 

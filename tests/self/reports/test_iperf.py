@@ -141,7 +141,7 @@ def test_missing_receiver_is_taken_from_the_server() -> None:
     client, server = UDP
     told = changed(client, lambda made: made["end"].pop("sum_received"))
     assert read_throughput(told, server).received.bytes == 99647200
-    words = r"end\.sum_received - expected what the receiver counted \(before 3\.11"
+    words = r"end\.sum_received - expected the receiver's count \(before 3\.11"
     refused(words, told)
     refused(words, *(changed(one, lambda m: [m["end"].pop(k) for k in ("sum_sent", "sum_received")]) for one in UDP))
     client, server = printed("reverse-udp")

@@ -82,8 +82,8 @@ def forged(name: str, kind: str, **policy: Any) -> ForgerySeen:
     entry = case(name, what="forgery", kind=kind)
     fabric = replace(lab(), isolation=replace(lab().isolation, **policy))
     target = next(target for target in targets(fabric) if str(target) == entry["vtep"])
-    inroad = next(inroad for inroad in target.inroads if inroad.role == entry["role"])
-    known = (*forgeries(fabric, inroad), control(fabric, inroad))
+    attack_path = next(attack_path for attack_path in target.attack_paths if attack_path.role == entry["role"])
+    known = (*forgeries(fabric, attack_path), control(fabric, attack_path))
     return ForgerySeen(next(f for f in known if (f.kind or "control") == kind), sightings(entry))
 
 

@@ -18,7 +18,7 @@ from topology.expected import ExpectedJourney
 EXPECTED = expect(reference(), "cs1", "cs2")
 HOPS = EXPECTED.paths[0].hops
 PING = "ether / ipv4 20.0.0.1>20.0.0.2 ttl 64 / icmp echo-request / 56 bytes"
-NOT_FOUND = "cause: not found: of what is read (docs/adopting.md lists it), nothing that could explain it differs"
+NOT_FOUND = "cause: not found: no difference in the state read (docs/adopting.md lists it) can explain it"
 CAUSE = Cause("link", "con_ns1", "bridge1_cs2", "up", "down", "ip -n con_ns1 link set dev bridge1_cs2 up")
 ENDING = "cause: con_ns1 bridge1_cs2: link - expected up - seen down\nfix:   ip -n con_ns1 link set dev bridge1_cs2 up"
 

@@ -19,8 +19,8 @@ from topology.isolation.forgery import (
     I_FLAG,
     UNKNOWN_PROTOCOL,
     VNI_MAX,
+    AttackPath,
     Forgery,
-    Inroad,
     beside_another_tenant,
     bridged,
     control,
@@ -35,15 +35,15 @@ from topology.refs import PortRef
 TENANTS, GENEVE = load_lab("two-tenants"), load_lab("geneve")
 
 
-def inroads(fabric: Fabric, vtep: str) -> Mapping[str, Inroad]:
+def attack_paths(fabric: Fabric, vtep: str) -> Mapping[str, AttackPath]:
     """The forgers of a VTEP, by name."""
     target = next(target for target in targets(fabric) if str(target) == vtep)
-    return {inroad.node: inroad for inroad in target.inroads}
+    return {attack_path.node: attack_path for attack_path in target.attack_paths}
 
 
 def forged(fabric: Fabric, vtep: str, node: str) -> dict[str | None, Forgery]:
     """What a node forges, by kind."""
-    return {forgery.kind: forgery for forgery in forgeries(fabric, inroads(fabric, vtep)[node])}
+    return {forgery.kind: forgery for forgery in forgeries(fabric, attack_paths(fabric, vtep)[node])}
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def forged(fabric: Fabric, vtep: str, node: str) -> dict[str | None, Forgery]:
 )
 def test_the_first_of_each_role_that_reaches_a_vtep_forges(lab: Fabric, vtep: str, forgers: list[str]) -> None:
     """Only a spine without a route to the VTEP goes through the tunnel that crosses it, as its other end."""
-    found = inroads(lab, vtep)
+    found = attack_paths(lab, vtep)
     assert list(found) == forgers
-    through = {name: inroad.through for name, inroad in found.items() if inroad.through is not None}
+    through = {name: attack_path.through for name, attack_path in found.items() if attack_path.through is not None}
     assert through == ({"sc2": lab["lc1"].gre} if lab == reference() else {})
 
 
@@ -77,7 +77,7 @@ def test_a_vtep_out_of_reach_is_a_target_without_forgers() -> None:
 
     found = list(targets(changed(TENANTS, cut)))
     assert [str(target) for target in found] == ["l1:vx-red", "l1:vx-blue", "l2:vx-red", "l2:vx-blue"]
-    assert all(target.inroads == () for target in found)
+    assert all(target.attack_paths == () for target in found)
 
 
 def test_each_forgery_is_wrong_in_one_thing() -> None:
@@ -143,8 +143,8 @@ def test_an_undeclared_vni_is_declared_nowhere() -> None:
 def test_the_control_is_the_peers_own() -> None:
     """Nothing is wrong with it, and its frame is expected behind the VTEP."""
     for fabric, name in ((TENANTS, "l2:vx-blue"), (GENEVE, "l2:red-l1")):
-        inroad = inroads(fabric, name)["s1"]
-        found, vtep = control(fabric, inroad), inroad.vtep
+        attack_path = attack_paths(fabric, name)["s1"]
+        found, vtep = control(fabric, attack_path), attack_path.vtep
         assert (found.kind, found.source, found.vni, found.flags) == (None, vtep.remote, vtep.vni, I_FLAG)
         assert found.expected == flooded_from(fabric, vtep)
 
@@ -203,7 +203,7 @@ def test_each_forgery_of_geneve_is_wrong_in_one_thing() -> None:
     words = {kind: str(forgery) for kind, forgery in made.items()}
     assert words["undeclared-vni"] == "Geneve from 10.1.1.2 with VNI 8"
     assert words["unknown-protocol"].endswith("with VNI 7 and protocol type 0x88b5")
-    assert words["critical-option"].endswith("with VNI 7 and a critical option that nobody knows")
+    assert words["critical-option"].endswith("with VNI 7 and an unknown critical option")
 
 
 def test_declared_foreign_sources_are_about_vxlan() -> None:

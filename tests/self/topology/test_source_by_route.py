@@ -137,6 +137,6 @@ def test_spokes_of_one_vni_are_no_tenants_of_each_other() -> None:
         hub = hub.replace(f"192.168.0.{number}/24", f"192.168.{number}.1/24")
     fabric = load_lab_text(hub)
     for target in targets(fabric):
-        kinds = {forgery.kind for inroad in target.inroads for forgery in forgeries(fabric, inroad)}
-        assert target.inroads
+        kinds = {forgery.kind for attack_path in target.attack_paths for forgery in forgeries(fabric, attack_path)}
+        assert target.attack_paths
         assert "other-vni" not in kinds

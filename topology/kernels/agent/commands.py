@@ -22,7 +22,7 @@ DRAIN_READS = 64
 
 
 class Child:
-    """A running command: its output streams, its terminal with what waits for it, its deadline."""
+    """A running command: its output streams, its terminal with pending input, its deadline."""
 
     def __init__(self, process: subprocess.Popen[bytes], outputs: dict[int, str], terminal: int | None = None) -> None:
         self.process, self.outputs, self.terminal = process, outputs, terminal
@@ -84,7 +84,7 @@ class Commands:
         if child.terminal is None:
             raise ValueError(f"command {number} has no terminal")
         if len(child.typed) + len(data) > TYPED_MAX:
-            raise ValueError(f"command {number} does not read what is typed: {len(child.typed)} bytes wait")
+            raise ValueError(f"command {number} does not read its input: {len(child.typed)} bytes wait")
         child.typed += data
         self.type_on(child.terminal, child.typed)
 
@@ -110,7 +110,7 @@ class Commands:
         self.pass_on(number, fd)
 
     def pass_on(self, number: int, fd: int) -> bool:
-        """Pass on what a command has printed; False when there is nothing to read."""
+        """Pass on a command's output; False when there is nothing to read."""
         try:
             data = os.read(fd, 1 << 16)
         except BlockingIOError:
@@ -156,7 +156,7 @@ class Commands:
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     def end_the_late(self) -> None:
-        """Kill what is past its deadline; its answer then says so."""
+        """Kill commands past their deadline; the answer says so."""
         for child in self.children.values():
             if child.deadline and not child.timed_out and time.monotonic() >= child.deadline:
                 child.timed_out = True

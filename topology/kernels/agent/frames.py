@@ -27,7 +27,7 @@ def frame(header: Mapping[str, Any], body: bytes = b"") -> bytes:
 
 
 class Frames:
-    """What has arrived on a stream; ``buffer`` takes the bytes."""
+    """Bytes received on a stream; ``buffer`` takes the bytes."""
 
     def __init__(self) -> None:
         self.buffer = bytearray()

@@ -50,14 +50,14 @@ class Namespaces:
 
     @staticmethod
     def path(name: str) -> str:
-        """Where a namespace of that name is mounted; ValueError for what cannot be a name."""
+        """The mount point of a namespace of that name; ValueError for an invalid name."""
         if not NAME.fullmatch(name):
             raise ValueError(f"not a namespace's name: {name!r}")
         return os.path.join(NETNS_DIR, name)
 
     @contextlib.contextmanager
     def inside(self, name: str | None) -> Iterator[None]:
-        """Act in a namespace, then come home whatever happened."""
+        """Act in a namespace, then come home in any case."""
         check(libc.setns(self.fd(name), CLONE_NEWNET), "setns")
         try:
             yield
@@ -95,9 +95,9 @@ class Namespaces:
         return self.fd(name)
 
     def forbidden(self, never: list[list[int]]) -> set[tuple[int, ...]]:
-        """What is never entered: the first namespace of this machine, the agent's own, and each of ``never``."""
+        """Closed namespaces: the first of this machine, the agent's own, and each of ``never``."""
         found = {identity(os.fstat(self.home)), *map(tuple, never)}
-        with contextlib.suppress(PermissionError):  # who may not look at process 1 cannot enter its namespace
+        with contextlib.suppress(PermissionError):  # without access to process 1 its namespace is closed
             found.add(identity(os.stat("/proc/1/ns/net")))
         return found
 

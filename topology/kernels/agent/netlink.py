@@ -71,7 +71,7 @@ class Relay:
 
 
 class Watch:
-    """One NETLINK_ROUTE socket per namespace, subscribed to what a node's state is made of."""
+    """One NETLINK_ROUTE socket per namespace, subscribed to changes of a node's state."""
 
     def __init__(self, namespaces: Namespaces, names: Sequence[str | None]) -> None:
         self.sockets: list[socket.socket] = []
@@ -121,6 +121,6 @@ def drain(sock: socket.socket) -> Iterator[str]:
 
 
 def is_kept(data: bytes, at: int) -> bool:
-    """Whether a message about a neighbour is about one that does not age."""
+    """True if a message is about a neighbour that does not age."""
     family, _, state = NDMSG.unpack_from(data, at + 16)
     return bool(state & (NUD_PERMANENT | NUD_NOARP if family == socket.AF_BRIDGE else NUD_PERMANENT))

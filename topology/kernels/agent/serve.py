@@ -1,7 +1,7 @@
 """The agent's loop: reads requests (``frames`` has their form), acts, answers.
 
 It dies with its stream and takes its children along; behind a virtio-serial port, which can be connected again, it
-forgets what was under way and waits.
+drops pending work and waits.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Agent:
         self.relay = Relay(self.namespaces)
         self.commands = Commands(self.namespaces, self.selector, self.send)
         self.opened: dict[int, Any] = {}
-        """What was opened by its handle, and can be closed: taps, watches, sockets."""
+        """Objects by handle, which can be closed: taps, watches, sockets."""
         self.handles = 0
         self.empty_reads = 0
 
@@ -163,7 +163,7 @@ class Agent:
         return {"handle": self.handles}
 
     def handle(self, header: dict[str, Any], kind: type[Any]) -> Any:
-        """What a handle of a kind was given to."""
+        """The object of a kind behind a handle."""
         found = self.opened.get(header["handle"])
         if found is None or not isinstance(found, kind):
             raise KeyError(f"no such handle: {header['handle']!r}")
@@ -262,7 +262,7 @@ class Agent:
             return {}, file.read(BODY_MAX)
 
     def op_exchange(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Send the body to a socket in the file system, and give what comes back until it is closed there."""
+        """Send the body to a socket in the file system, and return the answer until it is closed there."""
         answer = bytearray()
         with socket.socket(socket.AF_UNIX) as peer:
             peer.settimeout(header["deadline_s"])
@@ -315,7 +315,7 @@ class Agent:
         return self.open(Tap(self.namespaces, header["namespaces"], header["buffer_bytes"]))
 
     def op_tap_mark(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Give what a tap has seen; when that is all, send the body as a sentinel in every tapped namespace.
+        """Return a tap's frames; after the last, send the body as a sentinel in every tapped namespace.
 
         Where not all fits into the answer, none is ``sent``, and the caller asks again.
         """
@@ -324,13 +324,13 @@ class Agent:
         return {"more": more, "sent": sent, "drops": tap.drops, "unmarked": sorted(tap.unmarked)}, records
 
     def op_tap_read(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Give what a tap has seen, the drops of each namespace so far, and where the sentinel has not been seen."""
+        """Return a tap's frames, the drops of each namespace so far, and where the sentinel has not been seen."""
         tap = self.handle(header, Tap)
         records, more = tap.read()
         return {"more": more, "drops": tap.drops, "unmarked": sorted(tap.unmarked)}, records
 
     def op_watch_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Watch ``namespaces`` for changes of what a node's state is made of."""
+        """Watch ``namespaces`` for changes of a node's state."""
         return self.open(Watch(self.namespaces, header["namespaces"]))
 
     def op_watch_read(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
@@ -338,7 +338,7 @@ class Agent:
         return {**self.handle(header, Watch).news()}
 
     def op_close(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Close what a handle was given to."""
+        """Close the object of a handle."""
         self.handle(header, object).close()
         del self.opened[header["handle"]]
         return {}

@@ -42,11 +42,11 @@ ONCE_ON_LOOPBACK = (
 """A filter (linux/filter.h): what goes out of the interface with index 1, lo in every namespace, is left out, for it
 comes in as well."""
 NOTHING = ((0x06, 0, 0, 0),)
-"""A filter that leaves out everything; what it refuses is no drop."""
+"""A filter that leaves out everything; a refused frame is no drop."""
 MARK_ETHERTYPE = 0x88B5
 """IEEE 802 local experimental EtherType 1: nothing answers it."""
 RECORD = struct.Struct("!HHHHHHHHIIQIB")
-"""What ``Tap.read`` gives for each frame: namespace index, packet type, hardware type, protocol, tp_mac, tp_net,
+"""A frame's header from ``Tap.read``: namespace index, packet type, hardware type, protocol, tp_mac, tp_net,
 VLAN TCI, VLAN TPID, status, length on the wire, time (ns since the epoch), captured length, length of the
 interface name; then the name, then the captured bytes."""
 READ_MAX = 1 << 20
@@ -56,7 +56,7 @@ FRAME_MAX = 1 << 17
 
 
 class Tap:
-    """One socket per namespace; what arrives waits in the kernel until it is read."""
+    """One socket per namespace; frames wait in the kernel until they are read."""
 
     def __init__(self, namespaces: Namespaces, names: Sequence[str | None], buffer_bytes: int) -> None:
         self.names = list(names)
@@ -67,7 +67,7 @@ class Tap:
         self.unmarked: set[int] = set()
         """The sockets that the latest sentinel has not passed yet."""
         self.without: set[int] = set()
-        """Those whose namespace carried none, as its lo is down; the one in our own namespace stands for theirs."""
+        """Sockets whose namespace carried none, as its lo is down; our own namespace's stands for theirs."""
         self.passed = False
         self.poll = select.epoll()
         self.index: dict[int, int] = {}
@@ -88,10 +88,10 @@ class Tap:
                 tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer_bytes)
 
     def mark(self, payload: bytes) -> tuple[bytes, bool, bool]:
-        """Take what has arrived, and when that is all, send a sentinel over each namespace's loopback.
+        """Take the frames received, and after the last, send a sentinel over each namespace's loopback.
 
         Only its own tap sees it there; one that is full would drop it, so each is emptied before.
-        A namespace whose lo is down carries none. What a sentinel proves there is that the kernel has handed over all
+        A namespace whose lo is down carries none. A sentinel there proves that the kernel has handed over all
         that was under way when it was sent, and one in our own namespace proves that as well: frames of all namespaces
         wait in the same queues (enqueue_to_backlog, net/core/dev.c). Behind it the namespace's socket is emptied.
         Gives the records, whether there is more, and whether the sentinels are sent.
@@ -124,7 +124,7 @@ class Tap:
         return self.passed
 
     def read(self) -> tuple[bytes, bool]:
-        """Take what has arrived, as records; and whether there is more. Only who has something is asked."""
+        """Take received frames as records, and whether there are more. Only readable sockets are read."""
         out = bytearray()
         passed = bool(self.without) and self.own_passes()
         for index in sorted(self.index[fd] for fd, _ in self.poll.poll(0, len(self.sockets))):
@@ -139,7 +139,7 @@ class Tap:
     def read_one(self, index: int, out: bytearray) -> None:
         """Empty one socket as far as an answer has room, then ask for its drops.
 
-        A sentinel ends it: what came after it is read the next time. A socket can only drop while it is full, so one
+        A sentinel ends it: later frames are read the next time. A socket can only drop while it is full, so one
         that has nothing to read has dropped nothing since.
         """
         tap = self.sockets[index]
@@ -162,13 +162,13 @@ class Tap:
     @contextlib.contextmanager
     def paused(self, names: Collection[str]) -> Iterator[None]:
         """Pause the taps of these namespaces: frames that no test looks at would fill the kernel's memory."""
-        deaf = [self.sockets[place] for place, name in enumerate(self.names) if name in names]
+        paused = [self.sockets[place] for place, name in enumerate(self.names) if name in names]
         try:
-            for tap in deaf:
+            for tap in paused:
                 attach_filter(tap, NOTHING)
             yield
         finally:
-            for tap in deaf:
+            for tap in paused:
                 attach_filter(tap, ONCE_ON_LOOPBACK)
 
     def close(self) -> None:

@@ -22,10 +22,10 @@ TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "setpriv": "util-
 """Program -> the Debian package that holds it."""
 
 USER_TOOLS = {"newuidmap": "uidmap", "newgidmap": "uidmap"}
-"""What mmdebstrap needs besides where it does not run as root."""
+"""Further tools of mmdebstrap where it does not run as root."""
 
 HIDDEN_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-"""Where mkfs.ext4 lives, and what an ordinary user's PATH on Debian leaves out."""
+"""Directories of mkfs.ext4, not in an ordinary user's PATH on Debian."""
 
 INITRD_DIRECTORIES = ("bin", "dev", "modules", "proc", "root")
 
@@ -91,7 +91,7 @@ def mmdebstrap_command(recipe: Recipe) -> Sequence[str]:
 
 
 def _environment(recipe: Recipe) -> dict[str, str]:
-    """What the hooks read: they travel here, as their files may be out of reach of mmdebstrap's user namespace."""
+    """The hooks' variables: passed here, as files may be out of reach of mmdebstrap's user namespace."""
     return {
         "PATH": search_path(),
         "LC_ALL": "C",

@@ -1,4 +1,4 @@
-"""What the guest image is made of, and the key that names every image made that way."""
+"""Parts of the guest image, and the key that names every image made of them."""
 
 from __future__ import annotations
 

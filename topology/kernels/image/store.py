@@ -53,14 +53,14 @@ class Member(Strict):
 
 @dataclass(frozen=True)
 class Manifest(Strict):
-    """What an image's directory, or an exported file, claims to hold."""
+    """Contents that an image's directory or exported file claims."""
 
     key: str
     machine: str
     files: dict[File, Member]
 
     def text(self) -> str:
-        """As JSON."""
+        """JSON."""
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Ends what can outlive a run, however the run dies.
+"""Ends processes that can outlive a run.
 
 - A process on this machine asks the kernel to be killed with its parent: ``processes.dies_with``.
 - Containers belong to the engine, so a process at the end of a pipe removes them when the pipe ends:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_TIME_FIELD = 19
-"""Of what follows the command's name in /proc/PID/stat (proc(5): starttime is field 22 of all)."""
+"""Index behind the command's name in /proc/PID/stat (proc(5): starttime is field 22 of all)."""
 FIELDS = 5
 PR_SET_PDEATHSIG = 1
 """linux/prctl.h"""

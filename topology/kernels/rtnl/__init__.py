@@ -1,1 +1,1 @@
-"""rtnetlink messages: what is written to a kernel, and what is read from one."""
+"""rtnetlink messages, written to a kernel and read from one."""

@@ -1,7 +1,7 @@
-"""What decides about packets beside links, addresses and main routes, read from a kernel's dumps.
+"""State that decides about packets beside links, addresses and main routes, from a kernel's dumps.
 
 Policy rules, permanent neighbours, forwarding entries, queueing disciplines, filters and nftables' tables, in the words
-of ip, bridge, tc and nft. What the kernel learns and ages is left out, and so is what it makes by itself.
+of ip, bridge, tc and nft. Entries that the kernel learns, ages or makes by itself are left out.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def rules(dump: bytes) -> Iterator[Entry]:
 
 
 def _rule(rule: nl.Message) -> Iterator[str]:
-    """What follows the preference, in the order of ip-rule(8)."""
+    """Words behind the preference, in the order of ip-rule(8)."""
     if rule["flags"] & FIB_RULE_INVERT:
         yield "not"
     yield f"from {rule['from']}/{rule['src_len']}" if "from" in rule else "from all"
@@ -120,7 +120,7 @@ def _kept_as(known: nl.Message) -> str:
 
 
 def _made(dump: bytes) -> Iterator[nl.Message]:
-    """The qdiscs that were added: what a kernel attaches by itself has no handle (qdisc_create_dflt)."""
+    """The qdiscs that were added: those a kernel attaches itself have no handle (qdisc_create_dflt)."""
     return (qdisc for qdisc in nl.parsed(nl.QDISC, dump) if qdisc["handle"])
 
 

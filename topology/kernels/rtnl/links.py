@@ -49,7 +49,7 @@ TUNNELS = ("vxlan", "geneve")
 
 
 def link_state(link: nl.Message, names: Mapping[int, str]) -> LinkState:
-    """A device's state, without what is not part of it."""
+    """A device's state, without other attributes."""
     info = link.get("info", {})
     kind, known = info.get("kind", ""), dict(info.get("data", {}))
     if "link" in known or kind == "vlan":
@@ -68,7 +68,7 @@ def link_state(link: nl.Message, names: Mapping[int, str]) -> LinkState:
 
 
 def _port(known: Mapping[str, int], flags: int) -> Iterator[tuple[str, str]]:
-    """Yield what differs from a new port of a bridge, in the words of bridge(8).
+    """Yield the changes from a new port of a bridge, in the words of bridge(8).
 
     A port whose link is down is disabled by itself (br_port_carrier_check), which its link shows.
     """
@@ -102,7 +102,7 @@ class LinkEnd:
     peer: int | None = None
     netnsid: int | None = None
     port: int | None = None
-    """Of a VXLAN or Geneve device the UDP port at which it listens."""
+    """UDP port at which a VXLAN or Geneve device listens."""
 
 
 def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozenset[int]]:
@@ -112,7 +112,7 @@ def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozense
 
 
 def read_ends(node: str, dump: bytes) -> Sequence[LinkEnd]:
-    """Every device of a namespace; NetlinkError where the dump is broken off or is not what a kernel says."""
+    """Every device of a namespace; NetlinkError where the dump is cut off or invalid."""
     check_whole(node, "links", dump)
     with nl.readable(node):
         return [_end(link) for link in nl.parsed(nl.LINK, dump)]

@@ -23,7 +23,7 @@ ATTRIBUTE_TYPE = 0x3FFF
 
 Message: TypeAlias = Mapping[str, Any]
 Table: TypeAlias = Mapping[int, tuple[str, Callable[[bytes], Any]]]
-"""By an attribute's number its name and what reads its value."""
+"""By an attribute's number its name and its value's reader."""
 
 
 class Layout(NamedTuple):
@@ -87,7 +87,7 @@ def nested(table: Table, data: bytes) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def readable(where: str) -> Iterator[None]:
-    """Raise NetlinkError where an answer is not what a kernel says: an agent can be hostile."""
+    """Raise NetlinkError where no kernel gives such an answer: an agent can be hostile."""
     try:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError, struct.error) as error:
@@ -212,12 +212,12 @@ PARAMETERS: Mapping[str, Table] = {
     "gre": GRE,
     "ip6gre": GRE,
 }
-"""By kind of device, what is read of IFLA_INFO_DATA."""
+"""By kind of device, the fields of IFLA_INFO_DATA."""
 PORT = table(
     "1 state u8, 4 hairpin u8, 5 guard u8, 8 learning u8, 9 flood u8, 27 mcast_flood u8, 30 bcast_flood u8,"
     "32 neigh_suppress u8, 33 isolated u8, 39 locked u8"
 )
-"""What is read of a bridge's port (IFLA_BRPORT_…), by the words of bridge(8)."""
+"""Fields of a bridge's port (IFLA_BRPORT_…), by the words of bridge(8)."""
 LINK = Layout(
     16,
     "=BxHiII",

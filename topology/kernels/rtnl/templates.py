@@ -26,14 +26,14 @@ Encode: TypeAlias = Callable[[str, str, Mapping[str, Any]], bytes]
 """From an operation's api, verb and arguments to its message."""
 GRE6_FLAGS = ("ip6gre_iflags", "ip6gre_oflags")
 SEQUENCE = slice(8, 12)
-"""Where the sequence number is in struct nlmsghdr; whoever sends the message sets it."""
+"""Place of the sequence number in struct nlmsghdr; the sender sets it."""
 REFUSALS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError, struct.error)
-"""What pyroute2 may raise when it does not like a made-up value."""
+"""Errors of pyroute2 when it refuses a made-up value."""
 
 
 @contextlib.contextmanager
 def by_pyroute2() -> Iterator[Encode]:
-    """What has pyroute2 encode one message at a time; a namespace is its descriptor's number."""
+    """Let pyroute2 encode one message at a time; a namespace is its descriptor's number."""
     with contextlib.closing(IPBatch()) as batch:
 
         def encode(api: str, verb: str, arguments: Mapping[str, Any]) -> bytes:
@@ -126,7 +126,7 @@ def make_template(api: str, verb: str, arguments: Mapping[str, Any], by_pyroute2
 
 
 def _is_sound(template: Template, other: bytes, values: Sequence[Sequence[bytes]]) -> bool:
-    """Whether every byte that differs is accounted for, and by one slot."""
+    """True if exactly one slot accounts for every byte that differs."""
     ends = [(at, at + len(values[0][slot])) for at, slot in template.places]
     return (
         len(template.message) == struct.unpack_from("=I", template.message)[0]
@@ -153,7 +153,7 @@ def _slot(name: str, value: object) -> tuple[Form, str, bytes] | None:
 
 
 def _shape(arguments: Mapping[str, Any], values: list[bytes]) -> tuple[object, ...]:
-    """What decides where the bytes are; those of the slots are added to ``values``."""
+    """The form that places the bytes; the slots' bytes are added to ``values``."""
     shape: list[object] = []
     for name, value in arguments.items():
         if isinstance(value, dict):

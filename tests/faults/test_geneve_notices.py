@@ -1,4 +1,4 @@
-"""What the isolation suite forges for Geneve, on copies of the fabric that take it: each kind is noticed, and where."""
+"""Forged Geneve packets are noticed and located, on copies of the fabric that accept them."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_what_its_owner_broke_is_named(foreign: Foreign, adopting: Callable[...,
 def test_pairs_alone_are_proven_by_what_is_seen(
     foreign: Foreign, suite: Callable[..., SuiteRun], tmp_path: Path
 ) -> None:
-    """Of a fabric that nobody has declared each pair, named or by address, is carried as said; a wrong kind is told."""
+    """In an undeclared fabric each pair, named or by address, is carried as said; a wrong kind is reported."""
     nodes, pairs = foreign.declared, foreign.declared.pairs
     ends = [(foreign.names[pair.source], nodes[pair.target].address, pair.kind) for pair in pairs]
     lines = [f"- {{source: {source}, target: {target}, kind: {kind}}}" for source, target, kind in ends]
@@ -199,7 +199,7 @@ def test_cause_is_named_where_only_pairs_are_declared(
 
 
 @contextlib.contextmanager
-def way_to_strangers(foreign: Foreign, node: str) -> Iterator[None]:
+def way_to_outsiders(foreign: Foreign, node: str) -> Iterator[None]:
     """A port ``out`` of a node to a namespace that is none of the fabric's, as a container's to its engine's bridge."""
     stranger = f"{foreign.names[node]}x"
     run_as_owner("ip", "netns", "add", stranger)
@@ -217,7 +217,7 @@ def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None
     """A node whose route leads outside the fabric sends no probe there: the pair fails, with the route."""
     pair = foreign.declared.pairs[0]
     target = f"{foreign.declared[pair.target].address}/32"
-    with way_to_strangers(foreign, pair.source):
+    with way_to_outsiders(foreign, pair.source):
         foreign.run(pair.source, "ip", "route", "add", target, "via", "192.0.2.1", "dev", "out", "onlink")
         kernel = here()
         try:
@@ -241,7 +241,7 @@ def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None
 
 def test_missing_route_is_not_made_up_for_by_a_way_out(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
     """With a default route to an engine's network and the declared route gone the pairs fail, and that is the cause."""
-    with way_to_strangers(foreign, "our-c3"):
+    with way_to_outsiders(foreign, "our-c3"):
         foreign.run("our-c3", "ip", "route", "replace", "default", "via", "192.0.2.1", "dev", "out", "onlink")
         run = adopting("-m", "overlay")
     assert run.code == 1, run.output
@@ -303,7 +303,7 @@ def test_containers_of_an_engine_are_adopted(lab: Path, adopting: Callable[..., 
         kernel.close()
 
 
-def test_containers_that_anybody_runs_are_adopted_by_name_and_by_address() -> None:
+def test_foreign_containers_are_adopted_by_name_and_by_address() -> None:
     """Two containers that nobody made for a lab, wired by hand: their pair is proven by what is seen, and unchanged."""
     kernel = here()
     try:
@@ -330,7 +330,7 @@ def test_containers_that_anybody_runs_are_adopted_by_name_and_by_address() -> No
 
 
 def test_fabric_inside_a_guest_is_adopted(lab: Path) -> None:
-    """What is built in a guest is found there by name and by addresses, goes the declared way, and stays as it is."""
+    """A fabric in a guest is found there by name and by addresses, goes the declared way, and stays as it is."""
     declared = load_lab(lab)
     try:
         kernel = GuestKernel.start(lambda _: None)

@@ -46,7 +46,7 @@ def prove(suite: Callable[..., SuiteRun], pytestconfig: pytest.Config) -> Prove:
 
 @pytest.mark.parametrize("number", range(FILES))
 def test_healthy_labs_pass(number: int, prove: Prove) -> None:
-    """Of healthy labs no promise fails and none is errored, whatever their roles, shapes, names, MTUs and tunnels."""
+    """Healthy labs fail no promise and none is errored, whatever their roles, shapes, names, MTUs and tunnels."""
     run = prove(f"{SEED}-{number}", drawn(f"{SEED}-{number}", TOGETHER).text, "-m", WHOLE)
     wrong = [(test["id"], test["message"]) for test in run.with_verdict("failed") + run.with_verdict("errored")]
     assert (run.code, wrong) == (0, []), f"HOPCHECK_SEED={SEED} repeats drawn-{SEED}-{number}.yaml\n{run.output}"

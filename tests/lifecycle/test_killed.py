@@ -43,7 +43,7 @@ def test_other(fabric):
 
 @dataclass(frozen=True)
 class Configuration:
-    """Where a fabric lives, the arguments for that, how many runs are killed, how long the end may take to settle."""
+    """Kernel of the fabric, the arguments for it, how many runs are killed, how long the end may take to settle."""
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ def forget_snapshots() -> None:
 
 
 def damaged_snapshots() -> list[str]:
-    """What is wrong with the snapshots."""
+    """Name the damaged snapshots."""
     found = []
     for path in Shelf("snapshots").path.glob("[!.]*"):
         try:

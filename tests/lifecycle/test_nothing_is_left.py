@@ -49,7 +49,7 @@ def test_run_that_is_interrupted_twice_leaves_nothing(again_at: str, start_suite
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 @pytest.mark.parametrize("moment", [SET_UP, TESTS])
-def test_run_that_is_told_to_end_leaves_nothing(moment: str, number: signal.Signals, start_suite: StartSuite) -> None:
+def test_run_that_is_terminated_leaves_nothing(moment: str, number: signal.Signals, start_suite: StartSuite) -> None:
     """SIGTERM and SIGHUP end a run as Ctrl-C does, and its exit code tells which it was."""
     with start_suite("tests/underlay") as run:
         run.wait_for(moment)
@@ -74,7 +74,7 @@ def test_run_that_loses_its_terminal_leaves_nothing(moment: str, start_suite: St
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_run_with_workers_that_is_told_to_end_leaves_nothing(number: signal.Signals, start_suite: StartSuite) -> None:
+def test_run_with_workers_that_is_terminated_leaves_nothing(number: signal.Signals, start_suite: StartSuite) -> None:
     """With -n 2 a signal to the run ends its workers too."""
     with start_suite("tests/underlay", "-n", "2") as run:
         run.wait_for(" items]")

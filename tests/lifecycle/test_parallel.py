@@ -31,7 +31,7 @@ def test_two_workers_come_to_the_results_of_one(suite: Callable[..., SuiteRun]) 
 
 
 def test_broken_fabric_is_broken_in_every_worker(suite: Callable[..., SuiteRun], lab: Fabric) -> None:
-    """What --break does to the fabric it does to each worker's, and the verdicts are those of a serial run."""
+    """--break breaks each worker's fabric as the only one, and the verdicts are those of a serial run."""
     link = lab.links[0]
     order = ("--break", f"{link.a.node}:ip link set dev {link.a.interface} down")
     serial, parallel = (

@@ -94,7 +94,7 @@ def test_leafs_narrow_link_lets_ping_through_and_stalls_tcp(
 ) -> None:
     """With lc1's link narrower than its tunnel, pings cross the Layer 2 overlay and TCP stalls, as ICMP tells a VTEP.
 
-    What is told names lc1 and its link.
+    The report names lc1 and its link.
     """
     sound = between("cs1", "cs5")
     pair = pair_of(lab, "cs1", "cs5")

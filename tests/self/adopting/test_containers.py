@@ -45,7 +45,7 @@ class Client:
 
 
 def inspected(name: str, host: str, pid: int = 7) -> Mapping[str, Any]:
-    """What the engine says of a container."""
+    """The engine's data on a container."""
     return {"Name": f"/{name}", "Config": {"Hostname": host}, "State": {"Pid": pid}}
 
 
@@ -61,7 +61,7 @@ def test_container_goes_by_its_name_and_its_host_name() -> None:
     assert engine(**known).running() == [Running(RED, ("clab-x-leaf1", "leaf1"), 7), Running(BLUE, ("web",), 9)]
 
 
-def test_engine_that_refuses_is_told() -> None:
+def test_engine_that_refuses_is_reported() -> None:
     """Only that a container has gone meanwhile is no error."""
     with pytest.raises(EngineError, match="container engine - list of containers"):
         engine(**{RED: 500}).running()

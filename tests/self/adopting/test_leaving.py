@@ -82,7 +82,7 @@ def test_loop_ends() -> None:
 
 
 def test_tunnel_is_followed_to_its_far_end_both_as_packet_and_as_route() -> None:
-    """What leaves in a tunnel's packet, and what leaves behind the tunnel, are both found."""
+    """A packet that leaves in a tunnel and one that leaves behind it are both found."""
     tunnel = LinkState("gre1", "gre", parameters=(("remote", "10.0.2.1"),))
     near = route("0.0.0.0/0", "eth0", "172.17.0.1")
     inside = route(f"{OUTSIDE}/32", "gre1")
@@ -97,7 +97,7 @@ def test_tunnel_is_followed_to_its_far_end_both_as_packet_and_as_route() -> None
     assert way_out(behind, {"b": frozenset({"eth0"})}, "a", ip_address(OUTSIDE)).startswith("b: no route to")
 
 
-def test_devices_that_lead_to_nobody_are_told_from_those_that_stay() -> None:
+def test_devices_that_lead_out_differ_from_those_that_stay() -> None:
     """Cards, unknown kinds and veths to strangers lead out, and so does the bridge that has one for a member."""
     links = [("lo", True, ""), ("eth0", True, ""), ("down0", False, ""), ("own", True, "veth"), ("br0", True, "bridge")]
     links += [("gre1", True, "gre"), ("wg0", True, "wireguard")]

@@ -166,7 +166,7 @@ def fabrics(draw: st.DrawFn) -> Fabric:
 @settings(max_examples=5, deadline=None)
 @given(fabrics())
 def test_drawn_fabric_survives_the_round_trip(fabric: Fabric) -> None:
-    """Whatever names, titles and settings a fabric has, it comes back equal."""
+    """A fabric with any names, titles and settings comes back equal."""
     assert read_again(fabric) == fabric
 
 

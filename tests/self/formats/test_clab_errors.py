@@ -1,4 +1,4 @@
-"""What a containerlab file says and hopcheck cannot do is refused, each at its place, all at once."""
+"""Parts of a containerlab file that hopcheck cannot do are refused, each at its place, all at once."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_forwarding_entry_that_the_kernel_does_not_take_is_refused(first: str, s
 
 
 def test_everything_wrong_is_reported_at_once() -> None:
-    """What cannot be expressed, what is no lab and what is no YAML of a lab are reported together, in file order."""
+    """Inexpressible parts, no lab and broken YAML of a lab are reported together, in file order."""
     text = edited(
         ("10.1.2.0/31 dev eth2", "10.1.2.300/31 dev eth2"),
         ("nolearning", "gbp"),

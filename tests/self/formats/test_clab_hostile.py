@@ -44,7 +44,7 @@ def outcome(text: str) -> Fabric | LabError:
 
 
 def of_lines(*lines: str) -> Fabric | LabError:
-    """What becomes of exec lines in a small lab."""
+    """Load exec lines in a small lab."""
     return outcome(SMALL.format(lines=", ".join(json.dumps(line) for line in lines)))
 
 

@@ -77,7 +77,7 @@ def test_the_same_rows_are_read_however_they_are_typed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_mistake_is_told_at_its_place_and_nothing_else_is(name: str) -> None:
+def test_a_mistake_is_reported_at_its_place_and_nothing_else_is(name: str) -> None:
     """Everything else is refused with file, line and column, and with what would be right; sound rows are kept."""
     text, said = REFUSED[name]
     found = read_tenants_text(text, "my.csv")
@@ -105,7 +105,7 @@ def test_cells_know_their_places() -> None:
 
 
 def test_names_of_refused_rows_are_doubtful() -> None:
-    """Where nodes of a refused row hang is not known; those of a repeated row are where the first one puts them."""
+    """Nodes of a refused row have no known place; those of a repeated row are where the first puts them."""
     assert read_tenants_text("A,b,L4\nc,d,L3\nd,c,L3\n e").doubtful == {"a", "b", "e"}
 
 
@@ -144,7 +144,7 @@ def test_the_number_of_rows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.text(alphabet=st.sampled_from('ab,"# \t\r\n;L3GRE\ufeff\u00a0\u2028\x00é'), max_size=60))
 def test_any_text_is_read_or_refused_with_places_inside_it(text: str) -> None:
-    """Whatever a file holds, each of its problems is one line of the grammar, at a place that the file has."""
+    """Each problem of any file is one line of the grammar, at a place that the file has."""
     found = read_tenants_text(text, "my.csv")
     lines = re.split(r"\r\n|\n|\r", text)
     for problem in found.problems:

@@ -110,7 +110,7 @@ def test_a_late_command_is_killed_with_what_it_started(agent: AgentLink) -> None
     wait_for(lambda: agent.run(["test", "-e", f"/proc/{grandchild}"]).code == 1, 5, "the grandchild's end")
 
 
-def test_a_chatterer_left_behind_holds_nobody_up(agent: AgentLink) -> None:
+def test_a_chatterer_left_behind_delays_no_command(agent: AgentLink) -> None:
     """A command's end is told though a process that it left behind prints for ever."""
     assert code_of(agent, agent.start(["sh", "-c", "yes & echo $! >&2"], "a", lambda *_: None)) == 0
     assert agent.call("clock").get("time_ns", int)
@@ -292,7 +292,7 @@ def test_bad_requests_do_not_end_the_agent(agent: AgentLink, op: Any, fields: di
 
 
 def carrying(seen: Sequence[Sighting]) -> int:
-    """How many of the sightings carry the nonce."""
+    """Count the sightings that carry the nonce."""
     return sum(NONCE in sighting.frame for sighting in seen)
 
 

@@ -114,7 +114,7 @@ def test_only_the_sessions_own_are_removed(engine: Engine, client: Client) -> No
 
 
 def test_only_those_of_dead_owners_are_strays(engine: Engine, client: Client) -> None:
-    """What a killed run has left goes; what a living run has, or nobody can judge, stays."""
+    """A killed run's containers go; those of a living or unknown run stay."""
     for name, owner in (
         ("mine", str(Owner.this_process())),
         ("dead", DEAD.format(socket.gethostname())),

@@ -171,7 +171,7 @@ def test_leak_and_loss_are_named(name: str, kind: str, words: tuple[str, ...]) -
     assert seen.suspects[0] == words[0].split(":")[0]
 
 
-def test_frame_that_nobody_has_seen_is_missed_everywhere() -> None:
+def test_unseen_frame_is_missed_everywhere() -> None:
     """Nothing at all is no isolation."""
     told(judge_frame(replace(frame(kind="broadcast"), sightings=())), "expected it - seen nothing", "missing at ")
 
@@ -203,7 +203,7 @@ def test_long_lists_are_cut() -> None:
 
 @pytest.mark.parametrize("kind", ["undeclared-vni", "clear-i-flag", "reserved-bit"])
 def test_refused_forgery_is_sound(kind: str) -> None:
-    """It came as far as the VTEP's leaf, and its frame nowhere."""
+    """The packet came as far as the VTEP's leaf, its frame nowhere."""
     seen = forged(SOUND, kind)
     assert any(s.node == "l1" and "vxlan" in s.layers for s in seen.sightings)
     assert judge_forgery(seen).message.startswith("l1:vx-red refuses VXLAN from 10.2.0.2 with ")
@@ -211,7 +211,7 @@ def test_refused_forgery_is_sound(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["foreign-source", "other-vni"])
-def test_accepted_forgery_is_sound_where_the_lab_says_so_and_is_told(kind: str) -> None:
+def test_accepted_forgery_is_sound_where_the_lab_says_so_and_is_reported(kind: str) -> None:
     """Its frame went to the named tenant's members and nowhere else; the message says plainly that it was accepted."""
     seen = forged(SOUND, kind)
     finding = judge_forgery(seen)
@@ -223,14 +223,14 @@ def test_accepted_forgery_is_sound_where_the_lab_says_so_and_is_told(kind: str) 
 
 
 @pytest.mark.parametrize("kind", ["foreign-source", "other-vni"])
-def test_accepted_forgery_breaks_a_lab_that_refuses_strangers(kind: str) -> None:
+def test_accepted_forgery_breaks_a_lab_that_refuses_foreign_sources(kind: str) -> None:
     """The same evidence, another declaration: each place of the frame is named."""
     seen = forged(SOUND, kind, foreign_sources="refused")
     told(judge_forgery(seen), "expected refused (isolation: foreign-sources: refused) - seen its frame at l1:vx-")
 
 
 def test_refused_forgery_breaks_a_lab_that_accepts_it() -> None:
-    """What is declared accepted and is refused is a difference, too."""
+    """A forgery declared accepted and refused is a difference, too."""
     seen = forged(SOUND, "reserved-bit", reserved_bits="accepted")
     told(judge_forgery(seen), "expected accepted (isolation: reserved-bits: accepted) - seen it refused")
 
@@ -275,7 +275,7 @@ FORGERY_LEAKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("name", "kind", "words"), FORGERY_LEAKS.values(), ids=FORGERY_LEAKS)
 def test_forgery_that_goes_astray_is_named(name: str, kind: str, words: tuple[str, ...]) -> None:
-    """Where its frame was and must not be, or was not and must be."""
+    """The finding names each place of too many or too few frames."""
     told(judge_forgery(forged(name, kind)), *words)
 
 
@@ -327,7 +327,7 @@ def test_error_of_the_last_router_is_no_answer() -> None:
 
 
 def test_answer_from_outside_is_named() -> None:
-    """Who answers is outside, and the interface by which the answer came in leads there."""
+    """The answering node is outside, and the interface of the answer leads there."""
     told(
         judge_outward(outward("way out"), ADDRESSES),
         "l1:leak0 - l1 -> 198.51.100.1 - expected it to end inside - seen ",

@@ -1,4 +1,4 @@
-"""How a figure depends on a size is told with an interval, and a claim about it is answered only where that allows."""
+"""A figure's dependence on a size is reported with an interval, and a claim is answered only where that allows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_slope_is_found(steepness: float) -> None:
 
 
 def test_straight_line_has_no_bend() -> None:
-    """Where one line holds for all sizes, no size is named, in 99 of 100 sweeps."""
+    """If one line fits all sizes, no size is named, in 99 of 100 sweeps."""
     for sizes in (SIZES, SHORT):
         named = sum(
             scaling(*swept(sizes, {s: s**0.9 for s in sizes}, seed)).linear_until is not None for seed in range(50)

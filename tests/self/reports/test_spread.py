@@ -41,13 +41,13 @@ def test_tail_is_that_of_the_tables(statistic: float, freedom: int, p: float) ->
 
 @pytest.mark.parametrize("counts", [(32, 32), (40, 24), (45, 19)])
 def test_fair_shares_pass(counts: tuple[int, int]) -> None:
-    """What a fair hash gives now and then is fair."""
+    """A fair hash's usual shares pass."""
     assert spread_evenly(flows(sc1=counts[0], sc2=counts[1]), ["sc1", "sc2"])
 
 
 @pytest.mark.parametrize("counts", [(46, 18), (54, 10), (63, 1)])
 def test_unfair_shares_fail(counts: tuple[int, int]) -> None:
-    """What a fair hash gives less than once in a thousand times is told with its shares."""
+    """Shares that a fair hash gives less than once in 1000 times are reported."""
     found = spread_evenly(flows(sc1=counts[0], sc2=counts[1]), ["sc1", "sc2"])
     assert not found
     assert f"seen {counts[0]} on sc1, {counts[1]} on sc2" in str(found)

@@ -19,7 +19,7 @@ NOBODY = IPv4Address(0)
 
 
 class Refused(Exception):
-    """What the kernel would answer with an error."""
+    """The kernel's error in answer."""
 
 
 @dataclass
@@ -155,7 +155,7 @@ class Kernel:
                 self.transmit(member, frame)
 
     def take(self, device: Device, frame: Frame) -> None:
-        """What is for this kernel: ARP, or IP."""
+        """Take a packet for this kernel: ARP, or IP."""
         if isinstance(frame.body, Packet):
             if frame.dst != BROADCAST:  # ip_forward (net/ipv4) passes on nothing that was for all
                 self.take_packet(frame.body)
@@ -191,7 +191,7 @@ class Kernel:
 
 
 def _wanted(packet: Packet) -> tuple[object, ...]:
-    """Which tunnel's packet it is, in the words of ``_identity``."""
+    """The packet's tunnel, in the words of ``_identity``."""
     body = packet.body
     if isinstance(body, InGre):
         return ("gre", str(packet.dst), str(packet.src), body.key)
@@ -201,7 +201,7 @@ def _wanted(packet: Packet) -> tuple[object, ...]:
 
 
 def _identity(device: Device) -> tuple[object, ...]:
-    """What the kernel tells tunnels apart by; empty for other devices."""
+    """Identity of a tunnel in the kernel; empty for other devices."""
     made = device.options
     if device.kind == "gre":
         return ("gre", made["gre_local"], made["gre_remote"], made.get("gre_ikey"))

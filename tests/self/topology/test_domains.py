@@ -1,4 +1,4 @@
-"""Which interfaces a Layer 2 domain comprises, and where a frame of each kind must be seen in it."""
+"""Interfaces of a Layer 2 domain, and the places where a frame of each kind must be seen."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def outer_ends(source: str, target: str) -> set[tuple[object, object]]:
 
 @pytest.mark.parametrize(("target", "leaf"), [("c2", 2), ("c3", 3)])
 def test_frame_to_a_known_mac_goes_to_one_remote(target: str, leaf: int) -> None:
-    """Of a VTEP's remotes a unicast takes the one behind which its destination is."""
+    """A unicast takes the VTEP's remote that has its destination."""
     assert outer_ends("c1", target) == {("10.255.0.1", f"10.255.0.{leaf}")}
 
 
@@ -55,7 +55,7 @@ def test_each_remote_is_an_entry_of_the_forwarding_database() -> None:
 
 
 def test_entries_leave_by_the_device_that_is_named() -> None:
-    """Where the lab names the device by which packets leave, each entry names it too."""
+    """If the lab names the device by which packets leave, each entry names it too."""
     (vxlan,) = LAB["l1"].all(Vxlan)
     bound = replace(vxlan, dev="l1_s1")
     node = Node(name="l1", role="leaf", devices=tuple(bound if d is vxlan else d for d in LAB["l1"].devices))

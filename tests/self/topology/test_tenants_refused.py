@@ -75,7 +75,7 @@ def test_a_row_without_a_place_is_refused_with_its_line(name: str) -> None:
 
 @pytest.mark.parametrize("name", ECHOES)
 def test_a_mistake_is_not_blamed_on_other_rows(name: str) -> None:
-    """Where a refused row would have put its nodes is not known, so no sound row is refused for them."""
+    """Nodes of a refused row have no known place, so no sound row is refused for them."""
     text, said = ECHOES[name]
     assert_said(refusal(text), said)
 
@@ -89,7 +89,7 @@ def test_a_mistake_is_not_blamed_on_other_rows(name: str) -> None:
         (ONE_LEAF, "x,y,Bridge\nlonely,x,Bridge", "lonely hangs behind no leaf of the lab; a node that does"),
     ],
 )
-def test_a_lab_that_cannot_carry_a_row_is_told(lab: str, text: str, words: str) -> None:
+def test_a_lab_that_cannot_carry_a_row_is_reported(lab: str, text: str, words: str) -> None:
     """Without leaves, a spine between them, or a leaf before a customer, a row has nothing to be built on."""
     assert words in str(refusal(text, load_lab_text(lab)))
 
@@ -111,7 +111,7 @@ def test_a_key_that_the_lab_has_is_refused() -> None:
     assert [t.number for t in add_tenants(base, read_tenants_text("a,b,GRE\nc,d,L3\ne,f,GRE\n")).tenants] == [1, 2, 3]
 
 
-def test_a_pool_that_is_used_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_that_is_used_up_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row that finds no subnet is refused, not given one twice."""
     monkeypatch.setitem(pools.POOLS, "Bridge", "40.0.0.0/23")
     error = refusal("a,b,Bridge\nc,d,Bridge\ne,f,Bridge")
@@ -153,7 +153,7 @@ def test_names_of_rows_are_not_the_labs(old: str, new: str, words: str) -> None:
     assert words in str(error)
 
 
-def test_everything_is_told_at_once_in_order() -> None:
+def test_everything_is_reported_at_once_in_order() -> None:
     """Mistakes of form and of place are told together, by line."""
     error = refusal("cs1,cs2,L3\na,b\n\nlc1,a,L3\na,b,L5\ncs1,cs5,Bridge")
     assert [problem.where.line for problem in error.problems] == [1, 2, 4, 5, 6]

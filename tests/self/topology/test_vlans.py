@@ -36,7 +36,7 @@ pairs: [{source: c1, target: c2, kind: bridge}]
 
 
 def refusal(*edits: tuple[str, str]) -> str:
-    """What is said of the lab with each text replaced by another, in the first place where it stands."""
+    """Problems of the lab with each text replaced, in the first place where it stands."""
     text = TEXT
     for old, new in edits:
         assert old in text
@@ -141,7 +141,7 @@ def test_vlan_that_cannot_work_is_refused(edit: tuple[str, str], words: str) -> 
     assert words in refusal(edit)
 
 
-def test_plan_and_state_tell_what_the_kernel_is_told() -> None:
+def test_plan_and_state_agree_on_the_kernels_settings() -> None:
     """The command has what ip-link(8) takes; the state is what the kernel tells back; the MTU is the port's."""
     commands = make_plan(LAB).commands
     (command,) = (c for c in commands if c.startswith("ip -n l2 link add name trunk.110 "))
@@ -157,7 +157,7 @@ def test_plan_and_state_tell_what_the_kernel_is_told() -> None:
 
 
 def test_containerlab_lines_make_vlans() -> None:
-    """What is written for containerlab is read back; a VLAN without a link, or a link for another kind, is refused."""
+    """Lines for containerlab are read back; a VLAN without a link, or a link for another kind, is refused."""
     text = to_clab(LAB)
     assert load_clab_text(text).all(Subinterface) == LAB.all(Subinterface)
     for old, new, words in (

@@ -141,7 +141,7 @@ def test_answer_of_the_wrong_tenant_is_noticed(
 
 
 def test_wrong_vni_is_noticed(lab: Fabric, busy_target: Target, book: IsolationBook, do: Do) -> None:
-    """A VTEP with a VNI that nobody declares loses its domain's frames, and its packets are named on their way."""
+    """A VTEP with an undeclared VNI loses its domain's frames, and its packets are named on their way."""
     vxlan = busy_target.vtep
     assert isinstance(vxlan, Vxlan)
     wrong = forgery(lab, busy_target, "undeclared-vni").vni
@@ -254,7 +254,7 @@ def test_rule_and_table_are_noticed(lab: Fabric, book: IsolationBook, do: Do) ->
 def test_resolver_is_noticed(
     lab: Fabric, pristine: LiveFabric, book: IsolationBook, pytestconfig: pytest.Config
 ) -> None:
-    """A resolver that a node's processes are told of is named."""
+    """A resolver in a node's configuration is named."""
     if pytestconfig.getoption("--runtime") != "netns":
         raise NotApplicable("a container has a file of resolvers of its own, on a read-only root")
     said = f"echo nameserver {outside(lab)} >/run/resolvers && mount --bind /run/resolvers /etc/resolv.conf"

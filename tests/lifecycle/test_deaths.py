@@ -1,4 +1,4 @@
-"""Something of a run dies amid it: the run says so, and leaves nothing."""
+"""A part of a run dies: the run reports it, and leaves nothing."""
 
 from __future__ import annotations
 

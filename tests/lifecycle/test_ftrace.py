@@ -34,7 +34,7 @@ def tracing_state(fabric: LiveFabric) -> dict[str, str]:
 
 @contextlib.contextmanager
 def read_only_tracefs(fabric: LiveFabric) -> Iterator[None]:
-    """Let nobody write to tracefs, wherever it is mounted."""
+    """Make tracefs read-only, wherever it is mounted."""
 
     def mounted(how: str) -> None:
         done = fabric.kernel.agent.run(["mount", "-o", f"remount,{how}", TRACEFS])
@@ -78,7 +78,7 @@ def test_datagrams_are_counted_at_every_hop(
     calls = {device: stats.calls for (name, device), stats in graph.groups.items() if name == "ip_rcv"}
     hops = {device: (calls[device], DATAGRAMS * seen[device]) for device in calls if device in seen}
     assert len(hops) >= 4
-    # The target has nobody at the port, and its answers pass the same devices.
+    # No process listens at the target's port, and its answers pass the same devices.
     assert all(out <= counted <= 2 * out + DATAGRAMS // 10 for counted, out in hops.values()), hops
     assert hops[last_of(way)][0] == DATAGRAMS
     assert graph.functions["udp_sendmsg"].calls >= DATAGRAMS

@@ -118,7 +118,7 @@ def listed(figures: Sequence[float]) -> str:
 def test_unchanged_link_raises_no_alarm_and_a_slow_one_is_found(
     request: pytest.FixtureRequest, rate: Callable[[int], float], slow_downs: Sequence[Callable[[float], None]]
 ) -> None:
-    """An unchanged link is told from itself in 1 % at most; slowed by twice the stated effect, it is found in 95 %."""
+    """An unchanged link raises alarms in 1 % at most; slowed by twice the stated effect, it is found in 95 %."""
     same, slow, links = Counter[str](), Counter[str](), {"first": 1, "slowed": 2}
     alarms: list[str] = []
     for number in range(COMPARISONS):

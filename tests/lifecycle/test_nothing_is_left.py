@@ -26,7 +26,7 @@ def test_finished_run_leaves_nothing(suite: Callable[..., SuiteRun]) -> None:
 
 @pytest.mark.parametrize("moment", [SET_UP, BUILD, TESTS])
 def test_interrupted_run_leaves_nothing(moment: str, suite: Callable[..., SuiteRun]) -> None:
-    """After Ctrl-C, be it before the kernel starts, before the build or amid the tests, nothing of the run is left."""
+    """After Ctrl-C, be it before the kernel starts, before the build or in the tests, nothing of the run is left."""
     run = suite("tests/underlay", interrupt_at=moment)
     assert run.code == INTERRUPTED, run.output
     assert not run.results["complete"]

@@ -18,7 +18,7 @@ def outcome(run: SuiteRun) -> list[tuple[str, str]]:
 
 
 def test_two_workers_come_to_the_results_of_one(suite: Callable[..., SuiteRun]) -> None:
-    """With -n 2 every verdict is that of a serial run, in the same order, with the kernel told and nothing left."""
+    """With -n 2 every verdict is that of a serial run, in the same order, with the kernel named, nothing left."""
     serial, parallel = suite("tests/underlay", out="serial"), suite("tests/underlay", "-n", "2", out="parallel")
     assert (serial.code, parallel.code) == (0, 0), parallel.output
     assert outcome(parallel) == outcome(serial)

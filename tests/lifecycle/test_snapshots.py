@@ -85,7 +85,7 @@ def changed(snapshot: Path, **fields: str) -> dict[str, str]:
 
 
 def foreign(snapshot: Path) -> None:
-    """Somebody else's manifest."""
+    """A foreign manifest."""
     changed(snapshot, key="0" * 24)
 
 

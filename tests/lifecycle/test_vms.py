@@ -1,4 +1,4 @@
-"""Two virtual machines with a wire between them, also when one of them dies amid a run of iperf3."""
+"""Two virtual machines with a wire between them, also when one of them dies during iperf3."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def kill_during(vm: Vm) -> threading.Thread:
 
 @pytest.mark.parametrize("victim", [0, 1], ids=["client", "server"])
 def test_machine_that_dies_during_a_run_is_the_reason(machines: tuple[Vm, Vm], victim: int) -> None:
-    """Whichever end's machine is killed, that is told at once, and no iperf3 runs on in the other."""
+    """A killed machine at either end is reported at once, and no iperf3 runs on in the other."""
     client, server = machines
     thread = kill_during(machines[victim])
     with pytest.raises(AgentLost, match="QEMU ended with code -9"):

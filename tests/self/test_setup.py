@@ -165,7 +165,7 @@ def test_setup_no_names_the_packages_and_changes_nothing(machine: Machine) -> No
 def test_system_packages_are_installed_only_where_that_is_known_to_work(
     machine: Machine, text: str, user: int, why: str
 ) -> None:
-    """Root on a new enough Debian (testing has no version) or Ubuntu installs; elsewhere they are named."""
+    """Root installs on a new enough Debian (testing has no version) or Ubuntu; others see the names."""
     machine.is_a(text)
     machine.add("id", f"echo {user}")
     done = machine.setup()
@@ -174,7 +174,7 @@ def test_system_packages_are_installed_only_where_that_is_known_to_work(
 
 
 def test_failing_apt_get_is_shown_and_ends_with_1(machine: Machine) -> None:
-    """The step is tried once more with new lists; then its last words are shown."""
+    """Setup retries with new lists; then it shows the last words."""
     machine.add("apt-get", 'echo "apt-get $*" >> "$LOG"; echo E: no such package; exit 100')
     done = machine.setup()
     assert done.returncode == 1
@@ -221,7 +221,7 @@ def test_unknown_words_are_refused(machine: Machine, words: tuple[str, ...]) -> 
 
 
 def test_every_declared_package_is_pinned() -> None:
-    """Every package of pyproject.toml is in the constraints, in the same version."""
+    """Packages of pyproject.toml are in the constraints, same version."""
     declared = [line.strip(' ",') for line in (ROOT / "pyproject.toml").read_text().splitlines() if "==" in line]
     pinned = {line.lower() for line in (ROOT / ".ci/constraints.txt").read_text().splitlines()}
     assert declared

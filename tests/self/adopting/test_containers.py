@@ -1,4 +1,4 @@
-"""Containers that somebody runs, found through their engine: one that stands in for it, and what the agent reads."""
+"""Foreign containers are found through their engine: a stand-in for it, and the agent's answers."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def beside(monkeypatch: pytest.MonkeyPatch, mentions: str) -> Iterator[Open]:
 def test_container_is_believed_where_its_process_says_so(
     monkeypatch: pytest.MonkeyPatch, mentions: str, names: list[tuple[str, ...]]
 ) -> None:
-    """An engine in a virtual machine counts processes otherwise: a number alone leads to a stranger."""
+    """An engine in a virtual machine counts processes otherwise: a number alone may mislead."""
     with beside(monkeypatch, mentions) as kernel:
         found, without = find_others(cast(Kernel, kernel))
     assert ([one.names for one in found], without) == (names, "")

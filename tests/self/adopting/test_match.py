@@ -13,7 +13,7 @@ from topology.runtimes.match import find_end, match_nodes, maybe_joined, named_a
 
 
 def there(number: int, *names: str, process: str = "", forbidden: bool = False) -> Found:
-    """A namespace that somebody has made."""
+    """A namespace with an owner."""
     words = tuple(f"namespace {name}" for name in names) or (f"process {number} ({process})",)
     return Found((4, number), f"/there/{number}", names, words, process, forbidden)
 
@@ -108,7 +108,7 @@ def test_all_missing_nodes_are_reported_at_once() -> None:
 def test_others_are_left_alone_only_where_names_and_addresses_agree(
     found: list[Found], addresses: Mapping[Identity, frozenset[Address]], right: bool
 ) -> None:
-    """Namespaces that nobody declared are entered only where names do not tell."""
+    """Undeclared namespaces are entered only if names do not suffice."""
     assert named_and_right([A], found, addresses) is right
 
 
@@ -176,7 +176,7 @@ def test_end_of_a_pair_is_a_name_or_an_address(said: str, end: tuple[str, Addres
 
 @pytest.mark.parametrize("said", ["c", "10.0.0.3", "10.0.0.99", "10.0.0.1/24", "A", ""])
 def test_ambiguous_or_missing_end_is_refused(said: str) -> None:
-    """Nobody, or two of them: the message lists what there is."""
+    """For no match or two, the message lists the candidates."""
     with pytest.raises(NodeNotFound, match="expected one namespace of this name or address") as caught:
         find_end(said, ENDS, CARRIED)
     assert "there is: namespace a, namespace front; namespace b; process 3 (sleep)" in str(caught.value)

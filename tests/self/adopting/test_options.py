@@ -82,7 +82,7 @@ def test_an_adopted_fabric_is_looked_for_where_others_build(tmp_path: Path, monk
 
 
 def onlooking(monkeypatch: pytest.MonkeyPatch) -> LiveFabric:
-    """An adopted lab, found by nobody."""
+    """An adopted lab without a match."""
     kernel = cast(Kernel, opened())
     onlooker = Onlooker(kernel.agent)
     runtime = type("Runtime", (), {"__init__": lambda *_: None, "bring_up": lambda *_: onlooker})

@@ -171,7 +171,7 @@ def test_drawn_fabric_survives_the_round_trip(fabric: Fabric) -> None:
 
 
 def test_difference_would_be_seen() -> None:
-    """Two fabrics that differ in one setting are told apart by what the round trip compares."""
+    """The round trip's comparison finds a difference in one setting."""
     fabric = reference()
     changed = replace(fabric.nodes[0], devices=tuple(replace(device, mtu=1400) for device in fabric.nodes[0].devices))
     other = replace(fabric, nodes=(changed, *fabric.nodes[1:]))

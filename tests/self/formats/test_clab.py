@@ -1,4 +1,4 @@
-"""A containerlab file becomes the fabric that it configures; what is left out, changed or derived is told."""
+"""A containerlab file becomes the fabric that it configures; omissions, changes and derivations are noted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a containerlab file that hopcheck cannot do are refused, each at its place, all at once."""
+"""Parts of a containerlab file beyond hopcheck are refused, each at its place, all at once."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ def test_number_of_problems_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nodes_that_choose_among_next_hops_otherwise_are_refused() -> None:
-    """A lab says once how next hops are chosen; a node that says otherwise, or has a choice and is silent, is told."""
+    """A lab says once how next hops are chosen; a node that says otherwise, or is silent on a choice, is wrong."""
     policy = "sysctl -w net.ipv4.fib_multipath_hash_policy={}"
     other = edited((LINE, f"- {policy.format(1)}"), (ENV, f"exec: [{policy.format(0)}]"))
     assert "fib_multipath_hash_policy is 0 at" in str(refused(other))

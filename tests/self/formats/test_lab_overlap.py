@@ -63,7 +63,7 @@ BLUE3_AS_BLUE2 = "addresses: {eth0: 192.168.7.3/24}, mac: {eth0: 02:00:00:00:07:
 
 
 def test_overlap_stops_at_a_router() -> None:
-    """A segment on which a leaf has an address may be used by nobody else: packets could be routed to either."""
+    """A segment on which a leaf has an address belongs to one tenant: packets could be routed to either."""
     gateway = ("addresses: {l1_s1: 10.1.0.2/24}", "addresses: {l1_s1: 10.1.0.2/24, br-red: 192.168.7.254/24}")
     said = problems(changed(gateway))
     assert any("is the address of red1:eth0 already" in problem for problem in said)

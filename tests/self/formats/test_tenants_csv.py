@@ -110,7 +110,7 @@ def test_names_of_refused_rows_are_doubtful() -> None:
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """A missing file and a folder are told as such, with what would be right."""
+    """A missing file and a folder are named so, with what would be right."""
     with pytest.raises(Misuse, match=r"no such file; a CSV file with rows of source, destination, type"):
         read_tenants(tmp_path / "none.csv")
     with pytest.raises(Misuse, match=r"not a file; a CSV file"):
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     ids=["latin", "utf-16", "long"],
 )
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
-    """Bytes that are not UTF-8 are told with their place; a file without end is not read to its end."""
+    """Bytes that are not UTF-8 get their place; a file without end is not read to its end."""
     path = tmp_path / "my.csv"
     path.write_bytes(content)
     with pytest.raises(LabError, match=words):
@@ -135,7 +135,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, words: str) 
 
 
 def test_the_number_of_rows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More rows than anybody proves are refused at the first one too many."""
+    """Rows beyond the limit are refused at the first one too many."""
     monkeypatch.setattr(tenants_csv, "MAX_ROWS", 2)
     assert read_tenants_text("a,b,L3\nc,d,L3\n").problems == ()
     (problem,) = read_tenants_text("a,b,L3\nc,d,L3\ne,f,L3\ng,h,L3\n", "my.csv").problems

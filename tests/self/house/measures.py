@@ -78,7 +78,7 @@ def broad_handlers(source: Source) -> Iterator[str]:
 
 
 def unfinished(path: str, text: str) -> Iterator[str]:
-    """Every place where somebody left a note to finish it, and every banner."""
+    """Every note on unfinished work, and every banner."""
     for pattern in (UNFINISHED, BANNER):
         for found in pattern.finditer(text):
             yield f"{path}:{text.count(chr(10), 0, found.start()) + 1} - seen {found.group().strip()!r}"

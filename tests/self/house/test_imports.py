@@ -1,4 +1,4 @@
-"""Import rules: the packages, the layers inside topology, and the modules that each may not import.
+"""Import rules: the packages, the layers inside topology, and the imports forbidden to each.
 
 Each rule is a function from a file to what is wrong with it. It is held to every file of the checkout, and to made-up
 files that break it: a rule that reports nothing anywhere would be worth nothing.
@@ -219,7 +219,7 @@ def no_module_sleeps(source: Source) -> Iterator[str]:
 
 
 def evidence_is_plain(source: Source) -> Iterator[str]:
-    """The words that everybody shares depend on next to nothing."""
+    """The shared words depend on next to nothing."""
     if source.path != "reports/evidence.py":
         return
     for node, module in imports(source):

@@ -61,7 +61,7 @@ def test_what_was_under_way_comes_before_a_sentinel(agent: AgentLink, lo: str) -
 
 
 def test_a_sentinel_passes_a_tap_that_was_full(agent: AgentLink) -> None:
-    """Waiting frames are taken first, in as many answers as needed, and the sentinel finds room."""
+    """Waiting frames are taken first, in several answers, and the sentinel finds room."""
     agent.run(["ip", "link", "set", "lo", "up"], ns="a")
     handle = agent.call("tap_open", namespaces=["a"], buffer_bytes=1 << 22).get("handle", int)
     while not agent.call("tap_read", handle=handle).get("drops", list)[0]:
@@ -120,7 +120,7 @@ def changed_nodes(news: News) -> list[str]:
 
 
 def test_a_watch_tells_who_has_changed(agent: AgentLink) -> None:
-    """Every change of a link, address, route, rule, kept entry, qdisc or setting is told, of its node, and once."""
+    """Each change of a link, address, route, rule, kept entry, qdisc or setting is reported once, by node."""
     on = [[f"/proc/sys/net/ipv6/conf/{key}/disable_ipv6", "0"] for key in ("all", "default")]
     agent.call("write_files", files=[[["b"], on]])
     made = (

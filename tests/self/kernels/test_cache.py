@@ -89,7 +89,7 @@ def test_a_directory_goes_at_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_leftovers_go_with_the_next_lock(shelf: Shelf) -> None:
-    """A killed process's leftovers, files or directories, are removed; what is finished stays."""
+    """A killed process's files and directories are removed; what is finished stays."""
     other = Shelf("other")
     (other.path / f"{MAKING}folder").mkdir(parents=True)
     (other.path / f"{MAKING}folder" / "file").write_text("")
@@ -152,7 +152,7 @@ def test_limit_is_in_mebibytes_or_has_a_suffix(given: str, size: int, monkeypatc
 
 @pytest.mark.parametrize("given", ["lots", "-1", "4X", "G", "1e9", "0x10", "٤", "1" * 40, "4G 4G"])
 def test_limit_that_is_no_size_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A typing error is told with what would be right, and never taken for no limit."""
+    """A typo is reported with what would be right, and never taken for no limit."""
     monkeypatch.setenv(LIMIT, given)
     with pytest.raises(Misuse, match=r"HOPCHECK_CACHE_MAX - expected a size such as 4096 \(MiB\), 512M or 4G - seen"):
         cache_limit()
@@ -199,7 +199,7 @@ def test_finding_a_snapshot_is_using_it() -> None:
 
 
 def test_one_at_a_time_has_the_turn() -> None:
-    """A second one waits, is told when that takes too long, and gets it when the first is done; no file is left."""
+    """A second one waits, gives up if that takes too long, and gets it when the first is done; no file is left."""
     shelf = Shelf("snapshots")
     first = shelf.wait_turn("k", 0)
     assert first is not None
@@ -215,7 +215,7 @@ def test_one_at_a_time_has_the_turn() -> None:
 
 
 def test_turns_never_overlap() -> None:
-    """However often a turn's file comes and goes, nobody has the turn while another has."""
+    """However often a turn's file comes and goes, only one run has the turn."""
     shelf, inside, overlaps = Shelf("snapshots"), Lock(), []
 
     def take(_: int) -> None:

@@ -142,7 +142,7 @@ def test_a_qemu_that_fails_is_reported_in_its_own_words(machine: Machine, keep: 
 def test_a_guest_that_does_not_come_up_is_ended(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, how: str, words: str
 ) -> None:
-    """A QEMU that answers not even on its monitor, or a guest that hangs, is given up soon, told why, and ended."""
+    """A QEMU that answers not even on its monitor, or a guest that hangs, is soon ended, with the reason."""
     monkeypatch.setattr(qemu, "MONITOR_TIMEOUT_S", 0.05 if how == "mute" else 5)
     monkeypatch.setattr(qemu, "QUIT_TIMEOUT_S", 0.05 if how == "mute" else 5)
     machine.behave(kvm=how, tcg=how)
@@ -275,7 +275,7 @@ def test_a_discarded_snapshot_is_said_though_the_turn_never_comes(
 
 
 def test_a_turn_is_given_back_when_the_guest_does_not_come_up(machine: Machine, key: str) -> None:
-    """A boot that fails keeps nobody waiting."""
+    """A failed boot delays no other run."""
     machine.behave(tcg="fails")
     with pytest.raises(KernelUnavailable):
         start_for_a_lab(machine)

@@ -70,18 +70,18 @@ def test_kept_command_outlives_the_stream_until_it_is_ended(folder: Path) -> Non
     assert (gone(child), folder.exists()) == (True, False)
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_a_command_that_ends_by_itself_ends_it_all(folder: Path, told: bool) -> None:
+@pytest.mark.parametrize("announced", [False, True])
+def test_a_command_that_ends_by_itself_ends_it_all(folder: Path, announced: bool) -> None:
     """Its exit code is the keeper's; kept or not makes no difference."""
     with keeper(str(folder), "sh", "-c", "read line; exit 7") as (process, near):
-        if told:
+        if announced:
             near.send(KEEP)
         assert process.wait(5) == 7
     assert not folder.exists()
 
 
 def test_the_command_learns_its_keepers_number() -> None:
-    """So that it can be told to die with it."""
+    """A child can be set to die with it."""
     with keeper("", "echo", KEEPER) as (process, _):
         assert first_line(process) == str(process.pid)
 

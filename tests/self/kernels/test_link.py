@@ -160,7 +160,7 @@ def test_output_is_bounded_over_all_streams(line: Line, monkeypatch: pytest.Monk
 
 
 def test_too_large_a_request_is_refused_before_it_is_sent(line: Line) -> None:
-    """A request that the agent would refuse is not sent, and the link lives on."""
+    """An oversized request is not sent, and the link lives on."""
     with pytest.raises(AgentError, match="at most"):
         line.link.call("x", bytes(BODY_MAX + 1))
     line.say(answer(2, n=1))

@@ -40,8 +40,8 @@ def answering(*parts: bytes, sizes: Any = None, texts: Any = None) -> Netlink:
     def reply(op: str, body: bytes, fields: Mapping[str, Any]) -> Reply:
         if op == "read_files":
             return Reply({"texts": [None] * len(fields["files"]) if texts is None else texts}, b"")
-        told = parts if len(fields["chunks"]) == len(parts) else [END] * len(fields["chunks"])
-        return Reply({"sizes": [len(part) for part in told] if sizes is None else sizes}, b"".join(told))
+        answers = parts if len(fields["chunks"]) == len(parts) else [END] * len(fields["chunks"])
+        return Reply({"sizes": [len(part) for part in answers] if sizes is None else sizes}, b"".join(answers))
 
     return Netlink(Scripted(reply))
 

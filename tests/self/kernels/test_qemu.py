@@ -85,7 +85,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: i
 
 
 def test_root_drops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under root, QEMU runs as nobody, without capabilities, in its own network and IPC namespaces."""
+    """Root's QEMU runs as nobody, without capabilities, in its own network and IPC namespaces."""
     stand_in(monkeypatch, 0, None)
     words = confinement(4711)
     assert words[:4] == ("unshare", "--net", "--ipc", "--")

@@ -38,7 +38,7 @@ MAC = "02:00:00:00:00:77"
 SELF, MASTER_3 = 2, ("NDA_MASTER", 3)
 
 
-def told(tool: str, *changed: tuple[str, bytes], **further: list[bytes]) -> set[str]:
+def reported(tool: str, *changed: tuple[str, bytes], **further: list[bytes]) -> set[str]:
     """The entries of one tool in the state of the made-up node with some of its dumps replaced."""
     return {entry.words for entry in state_of(*changed, further=further).entries if entry.tool == tool}
 
@@ -188,14 +188,14 @@ ENTRIES = [
 @pytest.mark.parametrize(("tool", "what", "data", "words"), ENTRIES)
 def test_entry_is_read_as_it_is_typed_if_a_person_made_it(tool: str, what: str, data: bytes, words: set[str]) -> None:
     """An entry reads in the words that delete it; what the kernel learns, ages or makes by itself is left out."""
-    assert told(tool, (what, data + END)) == words
+    assert reported(tool, (what, data + END)) == words
 
 
 def test_rules_of_both_versions_stay_apart() -> None:
-    """An IPv6 rule is one of ``ip -6 rule``; those of multicast routing (families 128 and 129) are nobody's."""
+    """An IPv6 rule is one of ``ip -6 rule``; those of multicast routing (families 128 and 129) are not."""
     data = rule(10, [("FRA_SRC", "fd00::")], src_len=64) + rule(128, []) + rule(129, [])
-    assert told("ip -6 rule", ("rules", data + END)) == {"pref 0 from fd00::/64 lookup main"}
-    assert told("ip rule", ("rules", data + END)) == {entry.words for entry in DEFAULT_RULES[4]}
+    assert reported("ip -6 rule", ("rules", data + END)) == {"pref 0 from fd00::/64 lookup main"}
+    assert reported("ip rule", ("rules", data + END)) == {entry.words for entry in DEFAULT_RULES[4]}
 
 
 @pytest.mark.parametrize("answer", [END, UNKNOWN], ids=["none", "unknown"])
@@ -236,13 +236,13 @@ def test_filters_are_asked_for_where_there_may_be_some(
 def test_filter_is_reported_once_for_all_that_it_matches(parent: int, info: int, words: str) -> None:
     """A filter has a message of its own and one for each thing that it matches (tc_dump_tfilter)."""
     data = b"".join(traffic(NEWTFILTER, "flower", 2, handle, parent, info) for handle in (0, 1, 2))
-    assert told("tc filter", filters=[data + END]) == {words}
+    assert reported("tc filter", filters=[data + END]) == {words}
 
 
 def test_tables_of_nftables_are_read() -> None:
     """Any table is listed."""
     tables = [packed(0xA00, nft_table_msg(), {"nfgen_family": n}, [("NFTA_TABLE_NAME", "t")]) for n in (1, 2, 99)]
-    assert told("nft", tables=[b"".join(tables) + END]) == {"table inet t", "table ip t", "table 99 t"}
+    assert reported("nft", tables=[b"".join(tables) + END]) == {"table inet t", "table ip t", "table 99 t"}
 
 
 NFT_ACCEPT, NFT_DROP = (("NFTA_CHAIN_POLICY", policy) for policy in (1, 0))
@@ -250,11 +250,11 @@ RESOLVER = struct.pack("=HH4s", 8, 4, bytes((127, 0, 0, 11)))
 """The address of docker's resolver, as a rule compares with it."""
 
 
-def nft_rule(table: str, told: bytes = b"") -> bytes:
+def nft_rule(table: str, extra: bytes = b"") -> bytes:
     """A rule of an IPv4 table, which names it first (NFTA_RULE_TABLE)."""
     name = table.encode() + b"\0"
     body = struct.pack("=BBH", 2, 0, 0) + struct.pack("=HH", 4 + len(name), 1) + name.ljust((len(name) + 3) & ~3, b"\0")
-    return struct.pack("=IHHII", 16 + len(body) + len(told), 0xA06, 0, 0, 0) + body + told
+    return struct.pack("=IHHII", 16 + len(body) + len(extra), 0xA06, 0, 0, 0) + body + extra
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_table_that_does_nothing_differs_from_one_that_does(
 
 @pytest.mark.parametrize(("number", "kind"), [(6, "blackhole"), (7, "unreachable"), (8, "prohibit"), (9, "throw")])
 def test_route_that_refuses_is_a_route(number: int, kind: str) -> None:
-    """A route of another type than unicast is told with its type, and no device."""
+    """A route that is not unicast is reported by its type, without a device."""
     routes = state_of(("routes", route(table=254, type=number) + END)).routes
     assert {str(found) for found in routes} == {f"{kind} 10.1.0.0/24"}
 

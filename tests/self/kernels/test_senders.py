@@ -73,7 +73,7 @@ def learn(agent: AgentLink) -> None:
 
 
 def test_many_packets_go_in_one_request(agent: AgentLink) -> None:
-    """Each packet has its own bytes and its own answer: what the sender's kernel refuses is told, the others go on."""
+    """Each packet has its own bytes and its own answer: refused ones are reported, the others go on."""
     sink = agent.call("echo_open", ns="b", family=2, bind=[FAR, 7], mute=True).get("handle", int)
     assert send(agent, one(100), one(1472), one(1473), one(100, "192.0.2.1"), one(0)) == [
         0,
@@ -133,7 +133,7 @@ PARTS = (b"a", b"bc" * 50, bytes(range(256)) * 4)
 
 @pytest.mark.parametrize("kind", [UDP, TCP], ids=["udp", "tcp"])
 def test_messages_go_there_and_come_back(agent: AgentLink, kind: list[int]) -> None:
-    """Each message is told as it came there and as it came back, byte for byte."""
+    """Each message is kept as it came there and as it came back, byte for byte."""
     for _ in range(2):
         reply = messages(agent, kind, *PARTS)
         assert reply.fields["error"] == ""
@@ -173,7 +173,7 @@ def test_a_message_that_is_lost_ends_the_exchange(agent: AgentLink) -> None:
 
 
 def test_an_exchange_that_cannot_start_says_why(agent: AgentLink) -> None:
-    """A refused datagram and an address that nobody has are the exchange's error, not the agent's."""
+    """A refused datagram and an unused address are the exchange's error, not the agent's."""
     assert "too long" in messages(agent, UDP, bytes(1473), options=DF).fields["error"]
     assert messages(agent, TCP, b"x", bind=["192.0.2.1", 1]).fields["error"]
 
@@ -192,7 +192,7 @@ def test_an_exchange_that_cannot_start_says_why(agent: AgentLink) -> None:
     ids=str,
 )
 def test_impossible_requests_are_refused(agent: AgentLink, op: str, fields: dict[str, Any]) -> None:
-    """An impossible request is an error with nothing left open, and the agent goes on."""
+    """Such a request is an error with nothing left open, and the agent goes on."""
     before = held(agent)
     with pytest.raises(AgentError):
         agent.call(op, b"x", **fields)

@@ -1,4 +1,4 @@
-"""Limits that a kernel's namespaces share, read from its words, and those too small for a lab."""
+"""Shared limits of a kernel's namespaces, as it states them, and those too small."""
 
 from __future__ import annotations
 

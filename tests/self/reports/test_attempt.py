@@ -41,11 +41,11 @@ def test_recorded_packet_is_reported_as_it_went(key: tuple[str, str, int, bool],
 
 def without(attempt: Attempt, taken: Taken) -> Outcome:
     """An attempt without some of its sightings."""
-    out, told = (
+    out, errors = (
         replace(journey, sightings=tuple(s for s in journey.sightings if not taken(s)))
         for journey in (attempt.journey, attempt.errors)
     )
-    return outcome(replace(attempt, journey=out, errors=told))
+    return outcome(replace(attempt, journey=out, errors=errors))
 
 
 def at_target(sighting: Sighting) -> bool:
@@ -81,7 +81,7 @@ def test_packet_is_not_whole_when_only_one_hop_saw_a_fragment() -> None:
 
 
 def test_error_that_does_not_reach_the_sender_is_silence() -> None:
-    """An ICMP error that was lost leaves the sender without a word; who spoke, and where it was lost, is told."""
+    """A lost ICMP error never reaches the sender; its source and the place of its loss are shown."""
     lost = without(recorded()["cs1", "cs4", 1477, True], lambda s: s.node == "cs1" and s.direction == "in")
     assert (lost.fate, lost.where) == ("silence", "lc1:lc1-bridge1 in")
     assert "lc1 told 20.0.0.1" in lost.note

@@ -177,7 +177,7 @@ def test_signed_ranks_are_the_tables() -> None:
 
 
 def test_interval_is_that_of_the_averages() -> None:
-    """The widest interval of six values is their range; with a smaller error there is none."""
+    """Six values' widest interval is their range; a smaller error has none."""
     values = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6]
     assert centre_interval(values, 2 / 64) == (1.0, 9.0)
     assert centre_interval(values, 4 / 64) == (1.25, 6.5)

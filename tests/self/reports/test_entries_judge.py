@@ -150,7 +150,7 @@ def test_one_difference_is_reported_once_with_its_fix(name: str) -> None:
 
 
 def test_kernel_without_a_key_is_not_blamed() -> None:
-    """A sysctl that this kernel does not have cannot be wrong; one that nobody declared is its own choice."""
+    """A sysctl that this kernel does not have cannot be wrong; an undeclared one is its own choice."""
     assert differences(LEAF, replace(LEAF, sysctls={})) == ()
     assert differences(LEAF, sysctl(LEAF, net__ipv4__conf__all__proxy_arp="1")) == ()
 

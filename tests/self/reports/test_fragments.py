@@ -32,7 +32,7 @@ def changed(sighting: Sighting, offset: int, *octets: int) -> Sighting:
 
 
 def test_each_fragment_finds_its_packet_among_others() -> None:
-    """Two split packets, mixed in any order, are told apart again, frame by frame."""
+    """Two split packets, mixed in any order, are separated, frame by frame."""
     both = [*SPLIT.journey.sightings, *PLAIN.journey.sightings, *WHOLE.journey.sightings]
     random.Random(1).shuffle(both)
     found = sorted_out(both, mark)

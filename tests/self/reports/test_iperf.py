@@ -139,10 +139,10 @@ def test_not_a_number_is_none(number: str) -> None:
 def test_missing_receiver_is_taken_from_the_server() -> None:
     """Unless the server sent: its sum of what it received is then of the other direction. Old versions have none."""
     client, server = UDP
-    told = changed(client, lambda made: made["end"].pop("sum_received"))
-    assert read_throughput(told, server).received.bytes == 99647200
+    server_less = changed(client, lambda made: made["end"].pop("sum_received"))
+    assert read_throughput(server_less, server).received.bytes == 99647200
     words = r"end\.sum_received - expected what the receiver counted \(before 3\.11"
-    refused(words, told)
+    refused(words, server_less)
     refused(words, *(changed(one, lambda m: [m["end"].pop(k) for k in ("sum_sent", "sum_received")]) for one in UDP))
     client, server = printed("reverse-udp")
     assert end(server)["sum_received"]["bytes"] == 0

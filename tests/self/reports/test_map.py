@@ -47,7 +47,7 @@ def test_map_is_the_declared_links_that_carry_traffic(name: str) -> None:
 
 
 def test_link_that_carries_nothing_is_not_drawn() -> None:
-    """Without the journeys over a link it is not on the map, and its lonely node is told."""
+    """A link without journeys is not on the map, and its lonely node is listed."""
     fabric = vxlan_lab()
     without = [trip for trip in trips(fabric) if "c5" not in (trip.out.source, trip.out.target)]
     half = map_of(fabric, without)

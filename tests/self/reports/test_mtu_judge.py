@@ -93,7 +93,7 @@ ABOVE: dict[str, tuple[tuple[Above, ...], str]] = {
 
 @pytest.mark.parametrize("name", ABOVE)
 def test_what_is_not_allowed_above_fails(name: str) -> None:
-    """The first zone of sizes in which something else happens than the lab allows is told, with its place."""
+    """The first zone of sizes that breaks the lab's promise is reported, with its place."""
     above, words = ABOVE[name]
     found = way(above=above)
     assert not found.above_as_allowed

@@ -35,7 +35,7 @@ WRONG: dict[str, tuple[Exchange, str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_message_that_did_not_come_as_it_was_sent_fails(name: str) -> None:
-    """Lost, cut or changed, there or back: the first such message is told, and which way it was going."""
+    """Lost, cut or changed, there or back: the first such message is reported with its direction."""
     found, words = WRONG[name]
     assert not found.unchanged()
     assert words in repr(found.unchanged())
@@ -43,7 +43,7 @@ def test_message_that_did_not_come_as_it_was_sent_fails(name: str) -> None:
 
 
 def test_last_message_there_may_be_whole_and_lost_on_its_way_back() -> None:
-    """A message that reached the target does not blame the way there."""
+    """A message at the target clears the way there."""
     found = replace(GOOD, there=SENT[:2], back=SENT[:1]).unchanged(NARROW)
     assert "cs5 -> cs1" in repr(found)
     assert "one of 1330 with DF" in repr(found)

@@ -46,7 +46,7 @@ def test_straight_line_has_no_bend() -> None:
 
 @pytest.mark.parametrize(("sizes", "bend"), [(SIZES, 1400), (SIZES, 400), (SHORT, 800)])
 def test_bend_is_found_where_it_is(sizes: tuple[int, ...], bend: int) -> None:
-    """A rate that grows with the size up to a point and hardly beyond is told with that point and both slopes."""
+    """A rate that grows with the size up to a point and hardly beyond has that point and both slopes."""
     rate = {size: min(size, bend) * max(1.0, size / bend) ** 0.1 for size in sizes}
     for seed in range(10):
         found = scaling(*swept(sizes, rate, seed))

@@ -213,10 +213,10 @@ def test_firewall_counts_on_a_bridge_that_calls_it() -> None:
     bridge = next(node.name for node in vxlan.nodes if all_traffic(vxlan).at(node.name).bridged)
     pure = Traffic.of(vxlan, ())
     pure.at(bridge).bridged.add(4)
-    told = replace(states[bridge], sysctls={**states[bridge].sysctls, "net.bridge.bridge-nf-call-iptables": "1"})
+    bridged = replace(states[bridge], sysctls={**states[bridge].sysctls, "net.bridge.bridge-nf-call-iptables": "1"})
     for live, weights in (
         (entry(states[bridge], come=NFT_IP), [NEVER]),
-        (entry(told, come=NFT_IP), [CHANGES, CHANGES]),
+        (entry(bridged, come=NFT_IP), [CHANGES, CHANGES]),
     ):
         found = differences(states[bridge], live)
         assert [weigh(cause, states[bridge], live, pure) for cause in found] == weights
@@ -392,5 +392,5 @@ COUNTS: dict[str, tuple[NodeState, list[str]]] = {
 @pytest.mark.parametrize("name", COUNTS)
 def test_what_is_declared_or_changes_a_way_counts(name: str) -> None:
     """An adopted node's differences from its lab count, and undeclared state that changes a packet's way."""
-    live, told = COUNTS[name]
-    assert judged(live) == told
+    live, expected = COUNTS[name]
+    assert judged(live) == expected

@@ -1,6 +1,6 @@
 """A small network of simulated kernels, fed with the operations of a plan: an oracle for the model of forwarding.
 
-It knows no declaration, only what a kernel would be told: links, masters, addresses, routes, sysctls. Neighbours are
+It knows no declaration, only what a kernel would get: links, masters, addresses, routes, sysctls. Neighbours are
 asked for by ARP, bridges learn and flood, and every frame that carries a probe leaves a trace at each device it passes.
 Whatever a kernel would refuse (a name, an index, an address, a route or a tunnel twice) is an error here too.
 """
@@ -155,7 +155,7 @@ class Kernel:
                 self.transmit(member, frame)
 
     def take(self, device: Device, frame: Frame) -> None:
-        """Take a packet for this kernel: ARP, or IP."""
+        """Handle received ARP or IP."""
         if isinstance(frame.body, Packet):
             if frame.dst != BROADCAST:  # ip_forward (net/ipv4) passes on nothing that was for all
                 self.take_packet(frame.body)

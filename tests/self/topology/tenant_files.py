@@ -49,7 +49,7 @@ def name(number: int) -> str:
 
 
 def many_rows(count: int, seed: int) -> list[Row]:
-    """Make so many rows, some of whose customers are in several."""
+    """Make rows, some customers in several of them."""
     dice = random.Random(seed)
     draws = [(dice.randrange(3 * count), dice.randrange(3 * count), dice.randrange(4)) for _ in range(2 * count)]
     return sensible_rows(draws)[:count]
@@ -69,7 +69,7 @@ NOISE = st.sampled_from(["", "", "", "# a comment", "  ", "   # Bridge, cs1, cs2
 
 @st.composite
 def untidy(draw: st.DrawFn, rows: list[Row]) -> str:
-    """The rows as a file that somebody typed."""
+    """The rows as a typed file."""
     end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     lines = [draw(NOISE)]
     if draw(st.booleans()):

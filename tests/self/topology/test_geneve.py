@@ -111,7 +111,7 @@ def test_local_address_is_the_one_that_the_route_gives() -> None:
     ids=lambda value: "" if isinstance(value, tuple) else value[:30],
 )
 def test_tunnel_that_cannot_work_is_refused(edits: tuple[tuple[str, str], ...], words: str) -> None:
-    """Ends that disagree, have no way or cannot be told apart are refused before anything is built."""
+    """Ends that disagree, have no way or are ambiguous are refused before anything is built."""
     assert words in refusal(*edits)
 
 
@@ -131,8 +131,8 @@ def test_plan_and_state_agree_on_the_kernels_settings() -> None:
     (command,) = (c for c in make_plan(LAB).commands if "add name blue-l3" in c)
     assert command.endswith(" mtu 1450 type geneve id 9 remote 10.3.2.2 dstport 6082")
     link = declared_state(LAB["l2"]).links["blue-l3"]
-    told = {"vni": "9", "remote": "10.3.2.2", "dstport": "6082", "ttl": "auto", "tos": "0"}
-    assert (link.kind, dict(link.parameters)) == ("geneve", told)
+    parameters = {"vni": "9", "remote": "10.3.2.2", "dstport": "6082", "ttl": "auto", "tos": "0"}
+    assert (link.kind, dict(link.parameters)) == ("geneve", parameters)
     assert LAB.needs == {"veth", "bridge", "geneve"}
 
 

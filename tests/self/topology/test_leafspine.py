@@ -57,7 +57,7 @@ def segment(fabric: Fabric, device: Device) -> str:
 @settings(max_examples=20, deadline=None, database=None)
 @given(shapes)
 def test_nothing_collides_and_every_pair_arrives(name: str) -> None:
-    """In every shape, names, MACs, addresses and subnets are told apart, and every pair is carried as declared."""
+    """In every shape, names, MACs, addresses and subnets are distinct, and every pair is carried as declared."""
     fabric = leafspine(name)
     devices = list(fabric.devices)
     assert repeated(node.name for node in fabric.nodes) == repeated(device.ref for device in devices) == []

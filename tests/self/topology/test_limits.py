@@ -138,7 +138,7 @@ def refused(*edits: tuple[str, str]) -> list[str]:
 
 
 def test_each_pairs_own_promise_is_refused_at_its_line() -> None:
-    """A pair that promises more than its way carries is told, beside what is wrong with the lab's own promise."""
+    """A pair that promises more than its way carries is refused, beside errors with the lab's own promise."""
     pair, lab = refused(("customers: 1476", "customers: 1477"), ("customers: 1426", "customers: 1460"))
     assert pair.startswith("packets of 1477 bytes")
     assert "1476 or less" in pair
@@ -147,7 +147,7 @@ def test_each_pairs_own_promise_is_refused_at_its_line() -> None:
 
 
 def test_what_is_not_promised_or_not_carried_is_not_refused() -> None:
-    """Labs without a promise, and pairs that reach nobody, are no matter of sizes."""
+    """Labs without a promise, and pairs without a target, have no sizes."""
     assert list(check_mtus(reference())) == []
     assert list(check_mtus(vxlan_lab())) == []
     gateway = ("{cs1_br1: 20.0.0.1/24}, routes: [default via 20.0.0.254]}", "{cs1_br1: 20.0.0.1/24}}")

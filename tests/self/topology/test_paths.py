@@ -64,6 +64,6 @@ def test_addresses_and_names_are_all_different(every: Fabric) -> None:
 
 
 def test_unknown_path_is_refused() -> None:
-    """A path that is none is told with those that are."""
+    """An unknown path is refused with the known ones."""
     with pytest.raises(UnknownName, match="vxlan-in-gre"):
         fabric_of(["vxlam"])

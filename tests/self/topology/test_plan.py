@@ -274,7 +274,7 @@ def test_message_says_what_its_command_says(mixed: Fabric, start: str, wanted: d
 
 
 def test_routers_forward_and_others_do_not() -> None:
-    """Leaves and spines forward; switches and customers do not; nobody filters by reverse path."""
+    """Leaves and spines forward; switches and customers do not; none filters by reverse path."""
     commands = set(make_plan(reference()).commands)
     for node in reference().nodes:
         forwards = int(node.role in ("leaf", "spine"))

@@ -44,7 +44,7 @@ def test_domain_reaches_to_every_remote() -> None:
 
 
 def test_each_remote_is_an_entry_of_the_forwarding_database() -> None:
-    """A device with several remotes is made without one, then told of each; its state has them all."""
+    """A device with several remotes is made without one, then gets each; its state has them all."""
     commands = make_plan(LAB).commands
     assert [command for command in commands if command.startswith(FLOOD)] == [f"{FLOOD}2", f"{FLOOD}3"]
     (made,) = (command for command in commands if command.startswith("ip -n l1 link add name vx100"))
@@ -74,7 +74,7 @@ def test_entry_that_is_gone_is_a_difference_of_its_node() -> None:
 
 
 def test_vtep_that_leaves_one_out_is_refused() -> None:
-    """A leaf that another one names and that does not name it back is told, and so is what it says."""
+    """A leaf that does not name a leaf back which names it is reported, with its own remotes."""
     text = TEXT.replace("remotes: [10.255.0.1, 10.255.0.2]", "remote: 10.255.0.1")
     with pytest.raises(Exception, match=r"vx100 says local 10.255.0.2, its other end l3:vx100 remote 10.255.0.1"):
         load_lab_text(text, "mine.yaml")

@@ -110,7 +110,7 @@ def test_tunnel_states_every_parameter(device: Device, kind: str, parameters: di
 
 
 def test_what_is_not_declared_is_none() -> None:
-    """A MAC that nobody declared is the kernel's choice, and a bridge's MTU is what its members have."""
+    """An undeclared MAC is the kernel's choice, and a bridge's MTU is what its members have."""
     device = Bridge(node="n", name="x", members=())
     assert declared_link(Node(name="n", role="switch", devices=(device,)), device) == LinkState("x", "bridge")
 

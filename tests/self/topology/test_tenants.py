@@ -43,7 +43,7 @@ def assignment() -> Fabric:
 
 
 def operations(fabric: Fabric) -> list[Operation]:
-    """Everything that a kernel is told."""
+    """Everything that a kernel gets."""
     plan = make_plan(fabric)
     return [*plan.sysctls, *(op for phase in plan.phases for op in phase)]
 

@@ -154,19 +154,19 @@ def test_names_of_rows_are_not_the_labs(old: str, new: str, words: str) -> None:
 
 
 def test_everything_is_reported_at_once_in_order() -> None:
-    """Mistakes of form and of place are told together, by line."""
+    """Errors of form and place are reported by line."""
     error = refusal("cs1,cs2,L3\na,b\n\nlc1,a,L3\na,b,L5\ncs1,cs5,Bridge")
     assert [problem.where.line for problem in error.problems] == [1, 2, 4, 5, 6]
 
 
 def test_the_number_of_problems_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only as many problems are told as anybody reads."""
+    """The number of reported problems is limited."""
     monkeypatch.setattr(tenants, "MAX_PROBLEMS", 3)
     assert len(refusal("a,b,L9\n" * 9).problems) == 3
 
 
 def test_a_tenant_whose_way_is_broken_is_refused_at_its_row() -> None:
-    """A lab whose spine cannot forward, or whose tunnel's end is out of reach, is told with the row's place."""
+    """A lab whose spine cannot forward, or whose tunnel end is unreachable, is refused at the row."""
     base = load_lab_text(reference_text().replace("28.0.0.0/24 via 26.0.0.1 dev lc1_sc2", "28.0.0.0/25 via 25.0.0.1"))
     error = refusal("\na,b,GRE", base)
     assert "my.csv:2:1: a -> b cannot arrive: sc1: no route to 28.0.0.2" in str(error)

@@ -112,7 +112,7 @@ def test_narrow_trunk_passes_what_a_bridge_hands_it() -> None:
 
 
 def test_vlan_that_the_far_end_has_not_ends_there() -> None:
-    """Behind a trunk whose far end has another tag there is nobody."""
+    """No station is behind a trunk whose far end has another tag."""
     vlans = {d.name: replace(d, vid=d.vid + 1) for d in LAB["l1"].all(Subinterface)}
     devices = tuple(vlans.get(d.name, d) for d in LAB["l1"].devices)
     broken = replace(LAB, nodes=tuple(replace(n, devices=devices) if n.name == "l1" else n for n in LAB.nodes))

@@ -1,4 +1,4 @@
-"""`decode` reads a frame layer by layer."""
+"""`decode` reads layer by layer."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_what_udp_does_not_count_is_no_payload() -> None:
     ],
 )
 def test_geneve_options_are_held_against_their_header(options: str, critical: int, problem: str) -> None:
-    """Options are read to their last byte, the frame behind them is found, and one that does not fit is told."""
+    """Options are read to their last byte, the frame behind them is found, and a misfit is a problem."""
     data = bytes.fromhex(options)
     head = bytes([len(data) // 4, critical << 6]) + b"\x65\x58" + b"\0\0\x07\0" + data
     headers = seen(ether() / outer() / UDP(dport=6081) / Raw(head + bytes(ether() / inner())))

@@ -136,7 +136,7 @@ def test_a_pattern_refuses_what_it_does_not_describe(pattern: Any, packet: Any, 
 
 
 def test_a_wrong_chain_is_reported_in_the_summary_s_words() -> None:
-    """Another header, an early end and a frame that goes on are told as the headers read."""
+    """Another header, an early end and a frame that goes on read as the headers do."""
     promised = Stack(Ether() / IP() / GRE(key=7) / IP() / UDP(dport=4900))
     lines = [
         str(promised.mismatch(seen(packet)))
@@ -157,7 +157,7 @@ def test_a_wrong_chain_is_reported_in_the_summary_s_words() -> None:
 
 
 def test_a_wrong_payload_is_reported_by_its_first_wrong_byte() -> None:
-    """Two payloads are told apart by length and by the first byte that differs."""
+    """Two payloads differ by length and by the first differing byte."""
     promised = Stack(Ether() / IP() / UDP() / Raw(b"abcdef"))
     line = str(promised.mismatch(seen(ether() / inner() / UDP(dport=2) / Raw(b"abcdeF"))))
     assert line.endswith("expected 6 bytes, at byte 5 0x66 - seen 6 bytes, at byte 5 0x46")

@@ -1,4 +1,4 @@
-"""What each pair of an expectation is promised, on a fabric of which nothing else is declared."""
+"""Each pair of an expectation keeps its promises; nothing else of the fabric is declared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_expected_pair_reaches_each_other(expected_pair: Pair, spotted: Callable
 def test_expected_pair_is_carried_as_its_kind(
     expected_pair: Pair, protocol: str, spotted: Callable[..., SeenTrip]
 ) -> None:
-    """What is seen of the request and of its answer, at every interface, is what the pair's kind says."""
+    """Request and answer look at every interface as the pair's kind says."""
     if not (arrived := spotted(expected_pair).arrived):
         raise NotProven(f"it does not arrive: {arrived.message.splitlines()[0]}")
     assert spotted(expected_pair, protocol).carried_as(expected_pair.kind)

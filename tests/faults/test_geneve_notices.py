@@ -1,4 +1,4 @@
-"""What the isolation suite forges for Geneve, on copies of the fabric that take it: each kind is noticed, and where."""
+"""Forged Geneve packets are noticed and located, on copies of the fabric that accept them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAK = "leak0"
 
 
 def take_all(fabric: LiveFabric, target: Target) -> None:
-    """Put a device that takes any VNI of anybody, and any option, in the place of those that share the target's port.
+    """Put a device that takes any VNI, source and option in the place of those that share the target's port.
 
     A device with metadata of its own (``external``) and others cannot share a port (``geneve_configure``).
     """
@@ -33,7 +33,7 @@ def take_all(fabric: LiveFabric, target: Target) -> None:
 def test_geneve_that_takes_everything_is_noticed(
     geneve_target: Target, pristine: LiveFabric, kind: ForgeryKind
 ) -> None:
-    """A device that takes any VNI of anybody with any option is named for each of these, with what was forged."""
+    """A device that takes any VNI and option from any source is named for each of these, with what was forged."""
     take_all(pristine, geneve_target)
     finding, accepted = IsolationBook(pristine).forged(geneve_target, kind)
     assert not finding

@@ -38,7 +38,7 @@ def do(pristine: LiveFabric) -> Do:
 
 @pytest.fixture
 def book(pristine: LiveFabric) -> IsolationBook:
-    """What is tried on the copy, once it is broken."""
+    """Return the trials on the broken copy."""
     return IsolationBook(pristine)
 
 
@@ -90,7 +90,7 @@ def join(do: Do, one: Bridge, other: Bridge) -> None:
 
 
 def forwarding(do: Do, node: str, port: str) -> bool:
-    """Whether a bridge lets a port forward."""
+    """Tell whether a bridge port forwards."""
     return "state forwarding" in do(node, f"ip -d link show dev {port}")
 
 
@@ -105,8 +105,8 @@ def test_veth_between_two_domains_is_noticed(
             finding = book.frames(domain, kind)
             assert not finding
             assert f"{bridge.node}:leak" in finding.message
-            strangers = two_domains[1] if domain == two_domains[0] else two_domains[0]
-            assert any(str(member) in finding.message for member in strangers.members)
+            foreign = two_domains[1] if domain == two_domains[0] else two_domains[0]
+            assert any(str(member) in finding.message for member in foreign.members)
             assert finding.cause is not None
             assert finding.cause.node in (one.node, other.node)
 
@@ -131,7 +131,7 @@ def test_two_vnis_in_one_bridge_are_noticed(
 def test_answer_of_the_wrong_tenant_is_noticed(
     lab: Fabric, twin_domains: tuple[Domain, Domain], book: IsolationBook, do: Do
 ) -> None:
-    """Where the bridges of two tenants with one address are joined, who asks for it hears the other tenant, too."""
+    """Joined bridges of two tenants with one address let the asker hear the other tenant, too."""
     asked, twin = twin_domains
     assert book.answers(asked)
     join(do, bridge_of(lab, asked), bridge_of(lab, twin))
@@ -141,7 +141,7 @@ def test_answer_of_the_wrong_tenant_is_noticed(
 
 
 def test_wrong_vni_is_noticed(lab: Fabric, busy_target: Target, book: IsolationBook, do: Do) -> None:
-    """A VTEP with a VNI that nobody declares loses its domain's frames, and its packets are named on their way."""
+    """A VTEP with an undeclared VNI loses its domain's frames, and its packets are named on their way."""
     vxlan = busy_target.vtep
     assert isinstance(vxlan, Vxlan)
     wrong = forgery(lab, busy_target, "undeclared-vni").vni
@@ -192,18 +192,18 @@ def test_reserved_bit_that_is_taken_is_noticed(
     assert "expected refused (isolation: reserved-bits: refused) - seen its frame at " in finding.message
 
 
-def test_stranger_who_is_taken_in_is_noticed(lab: Fabric, vxlan_target: Target, pristine: LiveFabric) -> None:
-    """Where the lab says that foreign sources are refused, Linux's VXLAN breaks the promise."""
+def test_foreign_source_that_is_accepted_is_noticed(lab: Fabric, vxlan_target: Target, pristine: LiveFabric) -> None:
+    """Linux's VXLAN breaks the promise of a lab that refuses foreign sources."""
     pristine.declared = replace(lab, isolation=Isolation(foreign_sources="refused"))
     finding, _ = IsolationBook(pristine).forged(vxlan_target, "foreign-source")
     assert not finding
     assert "expected refused (isolation: foreign-sources: refused) - seen its frame at " in finding.message
 
 
-def test_stranger_who_is_turned_away_is_noticed(
+def test_foreign_source_that_is_refused_is_noticed(
     lab: Fabric, vxlan_target: Target, pristine: LiveFabric, do: Do
 ) -> None:
-    """Where the lab says that foreign sources are accepted, a filter at the VTEP's node is a difference."""
+    """A filter at the VTEP's node is a difference in a lab that accepts foreign sources."""
     pristine.declared = replace(lab, isolation=Isolation(foreign_sources="accepted"))
     forged = (found for attack_path in vxlan_target.attack_paths for found in forgeries(lab, attack_path))
     for stranger in {found.source for found in forged if found.kind == "foreign-source"}:
@@ -254,7 +254,7 @@ def test_rule_and_table_are_noticed(lab: Fabric, book: IsolationBook, do: Do) ->
 def test_resolver_is_noticed(
     lab: Fabric, pristine: LiveFabric, book: IsolationBook, pytestconfig: pytest.Config
 ) -> None:
-    """A resolver that a node's processes are told of is named."""
+    """A resolver in a node's configuration is named."""
     if pytestconfig.getoption("--runtime") != "netns":
         raise NotApplicable("a container has a file of resolvers of its own, on a read-only root")
     said = f"echo nameserver {outside(lab)} >/run/resolvers && mount --bind /run/resolvers /etc/resolv.conf"

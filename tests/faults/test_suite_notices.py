@@ -1,4 +1,4 @@
-"""The suite itself, run on a fabric that somebody has broken: it fails, and its message names the guilty node."""
+"""The suite itself, run on a broken fabric: it fails, and its message names the guilty node."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def test_node_has_nothing_that_leads_out(node: str, fabric: LiveFabric, isolatio
 
 
 def test_packet_to_the_outside_ends_inside(node: str, isolation_book: IsolationBook) -> None:
-    """A packet to an address that nobody in the fabric has ends at the last router of its declared way, unanswered."""
+    """A packet to an address outside the fabric ends at the last router of its declared way, unanswered."""
     assert isolation_book.outwards(node)
 
 

@@ -23,5 +23,5 @@ def test_frame_reaches_its_domain_and_nothing_else(
 def test_shared_address_is_answered_by_its_own_domain(
     twin_domain: Domain, answered: Callable[[Domain], Finding]
 ) -> None:
-    """An address that another domain has too is answered by the asker's own domain, seen by nobody else."""
+    """An address that another domain has too is answered by the asker's own domain, unseen elsewhere."""
     assert answered(twin_domain)

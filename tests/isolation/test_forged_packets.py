@@ -1,4 +1,4 @@
-"""Forged packets of VXLAN and Geneve bring no frame to anybody, unless the lab declares that the fabric takes them.
+"""Forged packets of VXLAN and Geneve bring no frame to any node, unless the lab declares that it takes them.
 
 Each is sent from the first node of each role that reaches the VTEP at all, customers included. A packet like the peer's
 own follows the same way and is delivered: so a refusal is the VTEP's doing.
@@ -18,12 +18,12 @@ Forged = Callable[[Target, ForgeryKind], Finding]
 
 
 def test_undeclared_vni_is_refused(vtep: Target, forged: Forged) -> None:
-    """A packet with a VNI that nobody declares brings its frame to nobody, even in the name of the VTEP's peer."""
+    """A packet with an undeclared VNI delivers its frame nowhere, even in the name of the VTEP's peer."""
     assert forged(vtep, "undeclared-vni")
 
 
 def test_packet_without_the_i_flag_is_refused(vxlan_vtep: Target, forged: Forged) -> None:
-    """A packet whose header says that its VNI is not valid brings its frame to nobody."""
+    """A packet whose header says that its VNI is not valid delivers its frame nowhere."""
     assert forged(vxlan_vtep, "clear-i-flag")
 
 
@@ -33,7 +33,7 @@ def test_reserved_bit_is_treated_as_declared(vxlan_vtep: Target, forged: Forged)
 
 
 def test_foreign_source_is_treated_as_declared(vtep: Target, forged: Forged) -> None:
-    """A stranger's packet is accepted by VXLAN unless the lab says refused (foreign-sources), by Geneve never."""
+    """An outsider's packet passes VXLAN unless the lab says refused (foreign-sources), by Geneve never."""
     assert forged(vtep, "foreign-source")
 
 
@@ -43,10 +43,10 @@ def test_other_tenants_vni_reaches_that_tenant_alone(tenants_vtep: Target, forge
 
 
 def test_unknown_protocol_is_refused(geneve_vtep: Target, forged: Forged) -> None:
-    """A packet whose header says that it carries something else than Ethernet brings its frame to nobody."""
+    """A packet whose header says that it carries something else than Ethernet delivers its frame nowhere."""
     assert forged(geneve_vtep, "unknown-protocol")
 
 
 def test_unknown_critical_option_is_refused(geneve_vtep: Target, forged: Forged) -> None:
-    """A packet with an option that must be understood, and that nobody knows, brings its frame to nobody."""
+    """A packet with an unknown critical option delivers its frame nowhere."""
     assert forged(geneve_vtep, "critical-option")

@@ -1,4 +1,4 @@
-"""A fabric that somebody else has built is proven where it is, and left as it was found."""
+"""A foreign fabric is proven where it is, and left as it was found."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_before(fabric):
     assert fabric.names
 
 def test_owner(fabric):
-    """Its owner takes a node away amid the run."""
+    """The owner removes a node during the run."""
     path = fabric.adopted.found["our-c2"].path
     run_as_owner("ip", "netns", "del", Path(path).name)
 
@@ -74,7 +74,7 @@ def lab(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def foreign(lab: Path) -> Iterator[Foreign]:
-    """The lab, built on this machine by somebody else, in namespaces that have other names than its nodes."""
+    """The lab, built on this machine by its owner, in namespaces that have other names than its nodes."""
     here().close()
     with foreign_fabric(load_lab(lab)) as fabric:
         yield fabric
@@ -154,7 +154,7 @@ def test_what_its_owner_broke_is_named(foreign: Foreign, adopting: Callable[...,
 def test_pairs_alone_are_proven_by_what_is_seen(
     foreign: Foreign, suite: Callable[..., SuiteRun], tmp_path: Path
 ) -> None:
-    """Of a fabric that nobody has declared each pair, named or by address, is carried as said; a wrong kind is told."""
+    """In an undeclared fabric each pair, named or by address, is carried as said; a wrong kind is reported."""
     nodes, pairs = foreign.declared, foreign.declared.pairs
     ends = [(foreign.names[pair.source], nodes[pair.target].address, pair.kind) for pair in pairs]
     lines = [f"- {{source: {source}, target: {target}, kind: {kind}}}" for source, target, kind in ends]
@@ -169,8 +169,8 @@ def test_pairs_alone_are_proven_by_what_is_seen(
     expectation.write_text("\n".join(["pairs:", *lines]).replace("kind: bridge", "kind: routed"))
     run = suite("--adopt", "--expect", str(expectation), "--kernel", "here", "-m", "overlay", out="wrong")
     assert run.code == 1, run.output
-    told = {test["message"].split(" - ", 1)[1].split(" - evidence")[0] for test in run.with_verdict("failed")}
-    assert told == {"expected carried as routed - seen bridge"}
+    messages = {test["message"].split(" - ", 1)[1].split(" - evidence")[0] for test in run.with_verdict("failed")}
+    assert messages == {"expected carried as routed - seen bridge"}
 
 
 FAULTS = (
@@ -199,25 +199,25 @@ def test_cause_is_named_where_only_pairs_are_declared(
 
 
 @contextlib.contextmanager
-def way_to_strangers(foreign: Foreign, node: str) -> Iterator[None]:
+def way_to_outsiders(foreign: Foreign, node: str) -> Iterator[None]:
     """A port ``out`` of a node to a namespace that is none of the fabric's, as a container's to its engine's bridge."""
-    stranger = f"{foreign.names[node]}x"
-    run_as_owner("ip", "netns", "add", stranger)
+    outsider = f"{foreign.names[node]}x"
+    run_as_owner("ip", "netns", "add", outsider)
     try:
-        far = ("peer", "name", "out", "netns", stranger)
+        far = ("peer", "name", "out", "netns", outsider)
         run_as_owner("ip", "-n", foreign.names[node], "link", "add", "name", "out", "type", "veth", *far)
-        for name in (foreign.names[node], stranger):
+        for name in (foreign.names[node], outsider):
             run_as_owner("ip", "-n", name, "link", "set", "dev", "out", "up")
         yield
     finally:
-        run_as_owner("ip", "netns", "del", stranger)
+        run_as_owner("ip", "netns", "del", outsider)
 
 
 def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None:
     """A node whose route leads outside the fabric sends no probe there: the pair fails, with the route."""
     pair = foreign.declared.pairs[0]
     target = f"{foreign.declared[pair.target].address}/32"
-    with way_to_strangers(foreign, pair.source):
+    with way_to_outsiders(foreign, pair.source):
         foreign.run(pair.source, "ip", "route", "add", target, "via", "192.0.2.1", "dev", "out", "onlink")
         kernel = here()
         try:
@@ -241,7 +241,7 @@ def test_probe_that_would_leave_is_not_sent(foreign: Foreign, lab: Path) -> None
 
 def test_missing_route_is_not_made_up_for_by_a_way_out(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
     """With a default route to an engine's network and the declared route gone the pairs fail, and that is the cause."""
-    with way_to_strangers(foreign, "our-c3"):
+    with way_to_outsiders(foreign, "our-c3"):
         foreign.run("our-c3", "ip", "route", "replace", "default", "via", "192.0.2.1", "dev", "out", "onlink")
         run = adopting("-m", "overlay")
     assert run.code == 1, run.output
@@ -264,7 +264,7 @@ def test_node_that_is_not_there_is_named_with_what_is(foreign: Foreign, adopting
 
 
 def test_node_that_is_there_twice_is_refused(foreign: Foreign, adopting: Callable[..., SuiteRun]) -> None:
-    """Two namespaces with a node's addresses are not told apart by guessing."""
+    """Two namespaces with a node's addresses stay ambiguous, not guessed."""
     address = foreign.declared["our-c4"].address
     foreign.run("our-c3", "ip", "addr", "add", f"{address}/24", "dev", "c3_l1")
     run = adopting("tests/underlay")
@@ -275,7 +275,7 @@ def test_node_that_is_there_twice_is_refused(foreign: Foreign, adopting: Callabl
 def test_node_that_vanishes_meanwhile_is_errored(
     foreign: Foreign, adopting: Callable[..., SuiteRun], tmp_path: Path
 ) -> None:
-    """A namespace that its owner removes amid the run is errored with the node's name; later tests skip."""
+    """A namespace that its owner removes in the run is errored with the node's name; later tests skip."""
     module = tmp_path / "test_vanishing.py"
     module.write_text(VANISHING)
     run = adopting("-p", "conftest", str(module))
@@ -303,8 +303,8 @@ def test_containers_of_an_engine_are_adopted(lab: Path, adopting: Callable[..., 
         kernel.close()
 
 
-def test_containers_that_anybody_runs_are_adopted_by_name_and_by_address() -> None:
-    """Two containers that nobody made for a lab, wired by hand: their pair is proven by what is seen, and unchanged."""
+def test_foreign_containers_are_adopted_by_name_and_by_address() -> None:
+    """Two containers without a lab, wired by hand: their pair is proven by what is seen, and unchanged."""
     kernel = here()
     try:
         one, other = (f"{name}{os.getpid() % 10**6}" for name in ("one-", "other-"))
@@ -330,7 +330,7 @@ def test_containers_that_anybody_runs_are_adopted_by_name_and_by_address() -> No
 
 
 def test_fabric_inside_a_guest_is_adopted(lab: Path) -> None:
-    """What is built in a guest is found there by name and by addresses, goes the declared way, and stays as it is."""
+    """A fabric in a guest is found there by name and by addresses, goes the declared way, and stays as it is."""
     declared = load_lab(lab)
     try:
         kernel = GuestKernel.start(lambda _: None)

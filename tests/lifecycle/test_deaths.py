@@ -1,4 +1,4 @@
-"""Something of a run dies amid it: the run says so, and leaves nothing."""
+"""A part of a run dies: the run reports it, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CARRIER = {"guest": "qemu-system-x86_64", "host": "-I -S -c"}
 """A word in the command line of what carries the fabric: QEMU, the agent."""
 
 
-def test_dead_worker_is_told_and_replaced(start_suite: StartSuite) -> None:
+def test_dead_worker_is_reported_and_replaced(start_suite: StartSuite) -> None:
     """A worker that dies costs the test that it ran, which is errored; all others are run, and nothing is left."""
     with start_suite("tests/underlay", "-n", "2") as run:
         run.wait_for(" items]")
@@ -33,7 +33,7 @@ def test_dead_worker_is_told_and_replaced(start_suite: StartSuite) -> None:
     assert done.left == {}
 
 
-def test_dead_kernel_is_told(start_suite: StartSuite, kernel: Kernel) -> None:
+def test_dead_kernel_is_reported(start_suite: StartSuite, kernel: Kernel) -> None:
     """When what carries the fabric dies, one test is errored and later ones are not proven, with that cause."""
     with start_suite("tests/underlay") as run:
         run.wait_for("tests/underlay/test_links.py .")

@@ -89,7 +89,7 @@ def test_reference_lab_is_proven_on_containers_inside_a_guest(suite: Callable[..
 def test_run_without_an_engine_says_what_is_missing(
     suite: Callable[..., SuiteRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no engine answers, nothing passes: the run is errored, and names the socket that it tried."""
+    """Without an engine nothing passes: the run is errored, and names the socket that it tried."""
     absent = f"unix://{tmp_path}/none.sock"
     monkeypatch.setenv("DOCKER_HOST", absent)
     run = suite("tests/underlay", "--runtime", "docker", "--kernel", "here", "--lab", str(LAB))

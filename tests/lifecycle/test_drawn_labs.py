@@ -46,7 +46,7 @@ def prove(suite: Callable[..., SuiteRun], pytestconfig: pytest.Config) -> Prove:
 
 @pytest.mark.parametrize("number", range(FILES))
 def test_healthy_labs_pass(number: int, prove: Prove) -> None:
-    """Of healthy labs no promise fails and none is errored, whatever their roles, shapes, names, MTUs and tunnels."""
+    """Healthy labs fail no promise and none is errored, whatever their roles, shapes, names, MTUs and tunnels."""
     run = prove(f"{SEED}-{number}", drawn(f"{SEED}-{number}", TOGETHER).text, "-m", WHOLE)
     wrong = [(test["id"], test["message"]) for test in run.with_verdict("failed") + run.with_verdict("errored")]
     assert (run.code, wrong) == (0, []), f"HOPCHECK_SEED={SEED} repeats drawn-{SEED}-{number}.yaml\n{run.output}"
@@ -62,12 +62,12 @@ def test_fault_in_a_drawn_lab_is_found(number: int, prove: Prove) -> None:
     hop, command = draw.choice(list(faults(fabric, draw.choice(fabric.pairs))))
     run = prove(name, text, "-m", "(underlay or overlay or mtu) and not ecmp", "--break", f"{hop.node}: {command}")
     failed = [test for test in run.with_verdict("failed") if "test_state.py" not in test["id"]]
-    told = f"HOPCHECK_SEED={SEED} repeats drawn-{name}.yaml with {hop.node}: {command}\n{run.output}"
-    assert (run.code, run.with_verdict("errored")) == (1, []), told
+    context = f"HOPCHECK_SEED={SEED} repeats drawn-{name}.yaml with {hop.node}: {command}\n{run.output}"
+    assert (run.code, run.with_verdict("errored")) == (1, []), context
     far_ends = {far.node for far in fabric.far_ends(fabric[hop.node][hop.interface])}
     causes = {test["cause"]["node"] for test in failed if test["cause"]}
-    assert causes, told
-    assert causes <= {hop.node} | far_ends, told
+    assert causes, context
+    assert causes <= {hop.node} | far_ends, context
 
 
 def faults(fabric: Fabric, pair: Pair) -> Iterator[tuple[ExpectedHop, str]]:

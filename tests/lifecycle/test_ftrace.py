@@ -25,7 +25,7 @@ print(os.getpid())
 
 
 def tracing_state(fabric: LiveFabric) -> dict[str, str]:
-    """What tracefs is set to; a buffer that was never used is as large as it would become."""
+    """Read tracefs's settings; a buffer that was never used counts at its later size."""
     names = (*STATE, EVENT, *OPTIONS)
     texts = fabric.kernel.agent.call("read_files", files=[[None, f"{TRACEFS}/{name}"] for name in names])
     found = dict(zip(names, texts.get("texts", list), strict=True))
@@ -34,7 +34,7 @@ def tracing_state(fabric: LiveFabric) -> dict[str, str]:
 
 @contextlib.contextmanager
 def read_only_tracefs(fabric: LiveFabric) -> Iterator[None]:
-    """Let nobody write to tracefs, wherever it is mounted."""
+    """Make tracefs read-only, wherever it is mounted."""
 
     def mounted(how: str) -> None:
         done = fabric.kernel.agent.run(["mount", "-o", f"remount,{how}", TRACEFS])
@@ -78,7 +78,7 @@ def test_datagrams_are_counted_at_every_hop(
     calls = {device: stats.calls for (name, device), stats in graph.groups.items() if name == "ip_rcv"}
     hops = {device: (calls[device], DATAGRAMS * seen[device]) for device in calls if device in seen}
     assert len(hops) >= 4
-    # The target has nobody at the port, and its answers pass the same devices.
+    # No process listens at the target's port, and its answers pass the same devices.
     assert all(out <= counted <= 2 * out + DATAGRAMS // 10 for counted, out in hops.values()), hops
     assert hops[last_of(way)][0] == DATAGRAMS
     assert graph.functions["udp_sendmsg"].calls >= DATAGRAMS
@@ -87,8 +87,8 @@ def test_datagrams_are_counted_at_every_hop(
     assert empty.p50_ns < graph.functions["udp_sendmsg"].total.p50_ns
 
 
-def test_read_only_tracefs_is_told_and_left_as_it_is(fabric: LiveFabric, tracing: dict[str, str]) -> None:
-    """Where the kernel lets nobody write to tracefs, that is told, nothing is changed, and later it works again."""
+def test_read_only_tracefs_is_reported_and_left_as_it_is(fabric: LiveFabric, tracing: dict[str, str]) -> None:
+    """A read-only tracefs is reported, nothing is changed, and tracing later works again."""
     agent, words = fabric.kernel.agent, "expected writable - seen .*Read-only"
     with read_only_tracefs(fabric), pytest.raises(TracerUnavailable, match=words), function_trace(agent):
         pass

@@ -41,12 +41,12 @@ def verdicts(run: SuiteRun, name: str) -> set[str]:
 
 
 def notes(run: SuiteRun) -> list[Any]:
-    """What is said of promises that hold."""
+    """Notes on promises that hold."""
     return [test["message"] for test in run.with_verdict("passed") if test["message"]]
 
 
 def machine_was_looked_at(run: SuiteRun) -> bool:
-    """Whether this machine's interfaces showed nothing, as far as this process may look at them."""
+    """True if this machine's interfaces showed nothing, as far as the process may read them."""
     try:
         with machine_tap():
             allowed = {"passed"}
@@ -85,7 +85,7 @@ def test_fabric_in_a_guest_is_isolated(on: Callable[..., SuiteRun]) -> None:
     assert any("accepts VXLAN from 20.0.0.1 with VNI 30 sent by customer cs1" in note for note in notes(run))
 
 
-def test_lab_that_refuses_strangers_is_failed_by_linux(suite: Callable[..., SuiteRun], tmp_path: Path) -> None:
+def test_lab_that_refuses_foreign_sources_is_failed_by_linux(suite: Callable[..., SuiteRun], tmp_path: Path) -> None:
     """A lab that promises more than the kernel does fails, and the VTEPs are named."""
     lab = tmp_path / "strict.yaml"
     lab.write_text(ONE_TENANT.read_text() + "\nisolation: {foreign-sources: refused}\n")

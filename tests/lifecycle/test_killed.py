@@ -43,7 +43,7 @@ def test_other(fabric):
 
 @dataclass(frozen=True)
 class Configuration:
-    """Where a fabric lives, the arguments for that, how many runs are killed, how long the end may take to settle."""
+    """Kernel of the fabric, the arguments for it, how many runs are killed, how long the end may take to settle."""
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ def forget_snapshots() -> None:
 
 
 def damaged_snapshots() -> list[str]:
-    """What is wrong with the snapshots."""
+    """Name the damaged snapshots."""
     found = []
     for path in Shelf("snapshots").path.glob("[!.]*"):
         try:
@@ -118,7 +118,7 @@ def test_killed_run_with_busy_workers_leaves_nothing(start_suite: StartSuite, tm
 
 @pytest.mark.parametrize("moment", ["kernel: ", "test_state.py ."])
 def test_killed_run_keeps_nothing(moment: str, start_suite: StartSuite) -> None:
-    """Killed before it has told how to end the fabric that it was to keep, a run leaves none."""
+    """A run killed before it prints how to end a kept fabric leaves none."""
     with start_suite(*STATE_TESTS, "--keep") as run:
         run.wait_for(moment)
         run.terminal.signal(signal.SIGKILL)

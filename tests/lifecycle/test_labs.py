@@ -21,7 +21,7 @@ BREAKS = {
 
 @pytest.mark.parametrize("lab", BREAKS)
 def test_break_is_noticed_and_the_node_is_named(lab: str, suite: Callable[..., SuiteRun]) -> None:
-    """What is taken out of a lab fails its promises, and each failure has the guilty node for its cause."""
+    """A part taken out of a lab fails promises, each with the guilty node for its cause."""
     command, node, kind = BREAKS[lab]
     run = suite("-m", "underlay or overlay", "--lab", lab, "--break", command, "--kernel", "guest")
     failed = run.with_verdict("failed")

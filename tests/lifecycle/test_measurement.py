@@ -1,4 +1,4 @@
-"""What is measured can be believed: by the A/B rule's own word, on bare links of this machine's kernel."""
+"""Measurements can be believed: the A/B rule keeps its word on bare links of this machine's kernel."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def slow_downs(twins: LiveFabric) -> list[Callable[[float], None]]:
 
 
 def allowed(share: float, comparisons: int) -> int:
-    """How many of so many comparisons may go wrong: the share promised, or as many of a few as do not refute it."""
+    """Comparisons of so many that may go wrong: the share promised, or as many of a few as do not refute it."""
     if comparisons >= ENOUGH:
         return int(share * comparisons)
     chances = [math.comb(comparisons, n) * share**n * (1 - share) ** (comparisons - n) for n in range(comparisons + 1)]
@@ -118,7 +118,7 @@ def listed(figures: Sequence[float]) -> str:
 def test_unchanged_link_raises_no_alarm_and_a_slow_one_is_found(
     request: pytest.FixtureRequest, rate: Callable[[int], float], slow_downs: Sequence[Callable[[float], None]]
 ) -> None:
-    """An unchanged link is told from itself in 1 % at most; slowed by twice the stated effect, it is found in 95 %."""
+    """An unchanged link raises alarms in 1 % at most; slowed by twice the stated effect, it is found in 95 %."""
     same, slow, links = Counter[str](), Counter[str](), {"first": 1, "slowed": 2}
     alarms: list[str] = []
     for number in range(COMPARISONS):
@@ -136,7 +136,7 @@ def test_unchanged_link_raises_no_alarm_and_a_slow_one_is_found(
     assert COMPARISONS - slow["failed"] <= allowed(MISSES, COMPARISONS), counted
 
 
-def test_our_runs_and_those_by_hand_cannot_be_told_apart(twins: LiveFabric, rate: Callable[[int], float]) -> None:
+def test_our_runs_and_those_by_hand_do_not_differ(twins: LiveFabric, rate: Callable[[int], float]) -> None:
     """iperf3 started by hand in the same nodes, alternating with our runs, measures the same by our own rule."""
     agent = twins.kernel.agent
     with in_background(agent, ["iperf3", "-s"], "far") as server:

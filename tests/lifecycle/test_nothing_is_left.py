@@ -26,7 +26,7 @@ def test_finished_run_leaves_nothing(suite: Callable[..., SuiteRun]) -> None:
 
 @pytest.mark.parametrize("moment", [SET_UP, BUILD, TESTS])
 def test_interrupted_run_leaves_nothing(moment: str, suite: Callable[..., SuiteRun]) -> None:
-    """After Ctrl-C, be it before the kernel starts, before the build or amid the tests, nothing of the run is left."""
+    """After Ctrl-C, be it before the kernel starts, before the build or in the tests, nothing of the run is left."""
     run = suite("tests/underlay", interrupt_at=moment)
     assert run.code == INTERRUPTED, run.output
     assert not run.results["complete"]
@@ -49,7 +49,7 @@ def test_run_that_is_interrupted_twice_leaves_nothing(again_at: str, start_suite
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 @pytest.mark.parametrize("moment", [SET_UP, TESTS])
-def test_run_that_is_told_to_end_leaves_nothing(moment: str, number: signal.Signals, start_suite: StartSuite) -> None:
+def test_run_that_is_terminated_leaves_nothing(moment: str, number: signal.Signals, start_suite: StartSuite) -> None:
     """SIGTERM and SIGHUP end a run as Ctrl-C does, and its exit code tells which it was."""
     with start_suite("tests/underlay") as run:
         run.wait_for(moment)
@@ -74,7 +74,7 @@ def test_run_that_loses_its_terminal_leaves_nothing(moment: str, start_suite: St
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_run_with_workers_that_is_told_to_end_leaves_nothing(number: signal.Signals, start_suite: StartSuite) -> None:
+def test_run_with_workers_that_is_terminated_leaves_nothing(number: signal.Signals, start_suite: StartSuite) -> None:
     """With -n 2 a signal to the run ends its workers too."""
     with start_suite("tests/underlay", "-n", "2") as run:
         run.wait_for(" items]")

@@ -18,7 +18,7 @@ def outcome(run: SuiteRun) -> list[tuple[str, str]]:
 
 
 def test_two_workers_come_to_the_results_of_one(suite: Callable[..., SuiteRun]) -> None:
-    """With -n 2 every verdict is that of a serial run, in the same order, with the kernel told and nothing left."""
+    """With -n 2 every verdict is that of a serial run, in the same order, with the kernel named, nothing left."""
     serial, parallel = suite("tests/underlay", out="serial"), suite("tests/underlay", "-n", "2", out="parallel")
     assert (serial.code, parallel.code) == (0, 0), parallel.output
     assert outcome(parallel) == outcome(serial)
@@ -31,7 +31,7 @@ def test_two_workers_come_to_the_results_of_one(suite: Callable[..., SuiteRun]) 
 
 
 def test_broken_fabric_is_broken_in_every_worker(suite: Callable[..., SuiteRun], lab: Fabric) -> None:
-    """What --break does to the fabric it does to each worker's, and the verdicts are those of a serial run."""
+    """--break breaks each worker's fabric as the only one, and the verdicts are those of a serial run."""
     link = lab.links[0]
     order = ("--break", f"{link.a.node}:ip link set dev {link.a.interface} down")
     serial, parallel = (

@@ -51,7 +51,7 @@ def test_after(fabric):
 KINDS = ("link", "rule", "qdisc", "filter", "sysctl", "fdb", "neigh")
 BREAKER = '''
 def test_breaker(fabric):
-    """Ends the agent under everybody's feet."""
+    """Ends the agent in use by all."""
     fabric.kernel.agent.close()
 
 def test_after(fabric):

@@ -64,7 +64,7 @@ def test_second_run_restores_what_the_first_has_built(run: Callable[..., SuiteRu
 
 
 def test_two_runs_at_once_build_once(run: Callable[..., SuiteRun]) -> None:
-    """Of two runs that need the same snapshot at the same time, one builds and saves, the other waits and restores."""
+    """If two runs need one snapshot at the same time, one builds and saves, the other waits and restores."""
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda out: run(out=out), ("one", "other")))
     assert [one.code for one in both] == [0, 0], both[0].output + both[1].output
@@ -85,7 +85,7 @@ def changed(snapshot: Path, **fields: str) -> dict[str, str]:
 
 
 def foreign(snapshot: Path) -> None:
-    """Somebody else's manifest."""
+    """A foreign manifest."""
     changed(snapshot, key="0" * 24)
 
 

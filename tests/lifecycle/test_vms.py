@@ -1,4 +1,4 @@
-"""Two virtual machines with a wire between them, also when one of them dies amid a run of iperf3."""
+"""Two virtual machines with a wire between them, also when one of them dies during iperf3."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from topology.wait import wait_for
 
 pytestmark = pytest.mark.lifecycle
 LONG = Load("udp", 800, seconds=60)
-AMID_S = 1.0
+WORKING_S = 1.0
 """So much of a processor's time a machine has taken when iperf3 runs in it for certain: starting it takes a third."""
 ERRORED = 6
 UTIME = 11
@@ -53,12 +53,12 @@ def busy_s(vm: Vm) -> float:
     return sum(map(int, words[UTIME : UTIME + 2])) / os.sysconf("SC_CLK_TCK")
 
 
-def kill_amid(vm: Vm) -> threading.Thread:
+def kill_during(vm: Vm) -> threading.Thread:
     """Kill a machine as soon as it has worked for some time from now on."""
     start = busy_s(vm)
 
     def kill() -> None:
-        wait_for(lambda: busy_s(vm) > start + AMID_S, 30, "a machine at work")
+        wait_for(lambda: busy_s(vm) > start + WORKING_S, 30, "a machine at work")
         vm.kernel.qemu.process.kill()
 
     thread = threading.Thread(target=kill)
@@ -67,10 +67,10 @@ def kill_amid(vm: Vm) -> threading.Thread:
 
 
 @pytest.mark.parametrize("victim", [0, 1], ids=["client", "server"])
-def test_machine_that_dies_amid_a_run_is_the_reason(machines: tuple[Vm, Vm], victim: int) -> None:
-    """Whichever end's machine is killed, that is told at once, and no iperf3 runs on in the other."""
+def test_machine_that_dies_during_a_run_is_the_reason(machines: tuple[Vm, Vm], victim: int) -> None:
+    """A killed machine at either end is reported at once, and no iperf3 runs on in the other."""
     client, server = machines
-    thread = kill_amid(machines[victim])
+    thread = kill_during(machines[victim])
     with pytest.raises(AgentLost, match="QEMU ended with code -9"):
         Iperf(client.kernel.agent, server_agent=server.kernel.agent).run(NODE, NODE, server.address, LONG)
     thread.join()
@@ -78,7 +78,7 @@ def test_machine_that_dies_amid_a_run_is_the_reason(machines: tuple[Vm, Vm], vic
     assert survivor.kernel.agent.run(["sh", "-c", "cat /proc/[0-9]*/comm"]).stdout.count("iperf3") == 0
 
 
-def test_machines_that_die_amid_measuring_make_the_test_errored(start_suite: StartSuite, kernel: Kernel) -> None:
+def test_machines_that_die_during_measuring_make_the_test_errored(start_suite: StartSuite, kernel: Kernel) -> None:
     """A run of the suite tells the reason, and leaves no QEMU and nothing else."""
     must_be_a_machine(kernel)
     with start_suite("-m", "perf", "-k", "virtual_machines_are_compared", "--sizes=400,800") as run:
@@ -94,7 +94,7 @@ def test_machines_that_die_amid_measuring_make_the_test_errored(start_suite: Sta
 
 
 def test_machines_are_kept_to_their_cores(machines: tuple[Vm, Vm]) -> None:
-    """Where a machine has a core, all its processors are on it, and nothing else of it is moved there."""
+    """A machine on a core has all its processors on it, and nothing else of it is moved there."""
     first = min(os.sched_getaffinity(0))
     last = max(os.sched_getaffinity(0))
     Wire(machines).keep_to(Pinning(frozenset({first}), frozenset({last}), frozenset({first, last})))

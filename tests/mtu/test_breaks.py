@@ -1,4 +1,4 @@
-"""What a wrong MTU or a lost ICMP error does is found, and told with the node where it is; on copies of the fabric."""
+"""A wrong MTU or a lost ICMP error is found and reported with its node; on copies of the fabric."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def narrow(fabric: LiveFabric, bottleneck: Bottleneck) -> int:
 
 
 def sizes_of(fabric: LiveFabric, pair: Pair) -> PairMtu:
-    """What sizes cross between the ends of a pair."""
+    """Return the sizes that cross."""
     return MtuProber(fabric).explore([pair])[pair]
 
 
 def test_narrower_device_is_found_at_its_node(bottleneck: Bottleneck, pristine: LiveFabric) -> None:
-    """Where a link or a tunnel carries less than the way needs, as much less crosses whole, and its node is named."""
+    """A link or tunnel that is too narrow lowers the largest whole packet as much, and its node is named."""
     whole, pair = narrow(pristine, bottleneck), replace(bottleneck.pair, mtu=MtuPromise())  # all that the way carries
     found = sizes_of(pristine, pair)
     assert found.out.largest_whole == found.out.largest_whole_with_df == whole
@@ -46,9 +46,9 @@ def test_narrower_device_is_found_at_its_node(bottleneck: Bottleneck, pristine: 
 
 
 def test_ping_works_and_tcp_does_not_where_icmp_is_lost(first_router: Bottleneck, pristine: LiveFabric) -> None:
-    """Where a router carries less than it must and its ICMP errors are lost, small packets cross and a stream stalls.
+    """A router that is too narrow and loses its ICMP errors passes small packets and stalls a stream.
 
-    What is told then names the size, the hop and the cause.
+    The report names the size, the hop and the cause.
     """
     pair, node = first_router.pair, first_router.node
     fits = narrow(pristine, first_router)

@@ -61,7 +61,7 @@ def test_vxlan_answers_in_the_far_customers_name(between: Callable[[str, str], P
 
 
 def test_bridge_drops_larger_packets_in_silence(between: Callable[[str, str], PairMtu]) -> None:
-    """From 1455 bytes to cs1's own MTU packets come in at bridge 1 and go nowhere, and nobody is told."""
+    """From 1455 bytes to cs1's own MTU packets come in at bridge 1 and vanish without an ICMP error."""
     _, _, _, silence, refused = between("cs1", "cs5").out.zones
     assert (silence.first, silence.last, silence.what.fate) == (1455, 1500, "silence")
     assert silence.what.where == "con_ns1:bridge1_cs1 in"
@@ -94,7 +94,7 @@ def test_leafs_narrow_link_lets_ping_through_and_stalls_tcp(
 ) -> None:
     """With lc1's link narrower than its tunnel, pings cross the Layer 2 overlay and TCP stalls, as ICMP tells a VTEP.
 
-    What is told names lc1 and its link.
+    The report names lc1 and its link.
     """
     sound = between("cs1", "cs5")
     pair = pair_of(lab, "cs1", "cs5")

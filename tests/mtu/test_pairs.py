@@ -1,4 +1,4 @@
-"""What sizes of packets cross between every declared pair, whatever the lab."""
+"""Declared sizes cross between every declared pair, in every lab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every declared pair is promised, whatever the lab."""
+"""Every declared pair keeps its promises, in every lab."""
 
 from __future__ import annotations
 

@@ -13,5 +13,5 @@ pytestmark = pytest.mark.overlay
 
 
 def test_frame_to_all_goes_to_each_remote_once(replicating_vtep: Vxlan, replicated: Callable[[Vxlan], Finding]) -> None:
-    """A station's broadcast leaves its VTEP as exactly one VXLAN packet for each remote, and for nobody else."""
+    """A station's broadcast leaves its VTEP as exactly one VXLAN packet for each remote, and no other."""
     assert replicated(replicating_vtep)

@@ -1,4 +1,4 @@
-"""What the kernel's functions take for datagrams of each size, in the kernel that forwards them."""
+"""Measures the kernel's functions for datagrams of each size, in the kernel that forwards them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_functions_are_measured_at_every_size(path: str, perf: PerfBook, show: S
 
 @pytest.mark.parametrize("path", TRACED)
 def test_functions_are_ranked_by_what_size_costs(path: str, perf: PerfBook, show: Show) -> None:
-    """Which functions' time the size changes is told with an interval, and whether ip_rcv is faster at 800 bytes."""
+    """Functions whose time depends on size are reported with an interval, and ip_rcv's at 800 bytes."""
     show(perf.ranking(path))
     found, _ = perf.functions(path)
     assert {effect.name.split(" [")[0] for effect in effects(found)} >= ON_THE_WAY[path]

@@ -1,4 +1,4 @@
-"""Where the microseconds of a packet go between the ends of a pair of the lab, that which is wrapped most."""
+"""A packet's microseconds are split between the ends of the pair with the most encapsulation."""
 
 from __future__ import annotations
 

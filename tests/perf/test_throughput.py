@@ -1,4 +1,4 @@
-"""How much each path carries, against the bare path of the same kernel in the same run."""
+"""Each path's throughput against the bare path of the same kernel in the same run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOSSES = (0.0, 0.001)
 
 @pytest.mark.parametrize("path", PATHS)
 def test_path_is_what_its_name_says(path: str, perf: PerfBook) -> None:
-    """What is measured goes through exactly the tunnels of its name, hop by hop."""
+    """A measured path passes exactly the tunnels of its name, hop by hop."""
     assert perf.stage_of(path).trip(path).as_declared
 
 
@@ -59,7 +59,7 @@ def test_tcp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds
 
 @pytest.mark.parametrize("path", PATHS)
 def test_throughput_over_size_is_explained(path: str, perf: PerfBook, show: Show) -> None:
-    """How the rate grows with the payload, where that changes, and whether twice the size is twice the throughput."""
+    """The rate grows with the payload; its bend is explained, and doubling the size is judged."""
     found = perf.over_sizes(path)
     show(found)
     assert found.words

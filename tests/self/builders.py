@@ -151,7 +151,7 @@ def sighting(
     number: int = 0,
     vlan: Vlan | None = None,
 ) -> Sighting:
-    """What a tap makes of a packet at an interface; ``number`` is its place in time."""
+    """A tap's sighting of a packet at an interface; ``number`` is its place in time."""
     frame, link = render(layers), layers[0][0] == "ether"
     ethertype = 0x86DD if layers[0][0] == "ipv6" else 0x0800
     headers = decode(

@@ -28,7 +28,7 @@ def way(
     above: tuple[Above, ...] = ("fragments", "icmp", "silence"),
     cause: Cause | None = None,
 ) -> LegMtu:
-    """What was found from cs1 to cs5."""
+    """Sizes found from cs1 to cs5."""
     computed = carried(reference(), expect(reference(), "cs1", "cs5"))
     promise = MtuPromise(customers, above)
     return LegMtu("cs1", "cs5", computed, promise, dict(with_df), dict(plain), cause=cause)

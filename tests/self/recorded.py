@@ -28,10 +28,10 @@ def recorded() -> Mapping[tuple[str, str, int, bool], Attempt]:
 
 def _attempt(entry: Mapping[str, Any]) -> Attempt:
     seen = [_sighting(each) for each in entry["sightings"]]
-    told = {id(s) for s in seen if (icmp := s.headers.get("icmp", -1)) and icmp["type"] == UNREACHABLE}
+    reported = {id(s) for s in seen if (icmp := s.headers.get("icmp", -1)) and icmp["type"] == UNREACHABLE}
     ends = (entry["source"], entry["target"])
     out, errors = (
-        Journey(*ends, protocol, tuple(s for s in seen if (id(s) in told) is error))
+        Journey(*ends, protocol, tuple(s for s in seen if (id(s) in reported) is error))
         for protocol, error in (("udp", False), ("icmp error", True))
     )
     nonce = bytes.fromhex(entry["nonce"])

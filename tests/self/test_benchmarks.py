@@ -1,4 +1,4 @@
-"""What benchmarks say: figures with their goals, kept beside those of others."""
+"""Benchmarks give figures with their goals, kept beside those of others."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_run_leaves_the_benchmarks_figures(tmp_path: Path) -> None:
 
 
 def test_ip_is_given_the_whole_plan(tmp_path: Path) -> None:
-    """What ip(8) is measured with are the plan's own commands: all of them, each in its namespace, in order."""
+    """The plan's own commands are timed with ip(8): all of them, each in its namespace, in order."""
     plan = make_plan(leafspine("leafspine-2x1"))
     done: list[str] = []
     for line in ip_script(leafspine("leafspine-2x1"), tmp_path).read_text().splitlines():

@@ -194,7 +194,7 @@ EVIL = {
 
 @pytest.mark.parametrize("name", EVIL)
 def test_a_bad_import_is_refused_and_leaves_nothing(tools: Tools, tmp_path: Path, name: str) -> None:
-    """What is not exactly an exported image of this version is refused with the reason."""
+    """Any file but an exported image of this version is refused with the reason."""
     content, reason = EVIL[name]
     path = squeeze(tmp_path, content)
     with pytest.raises(ImageError, match=reason):

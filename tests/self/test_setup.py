@@ -1,4 +1,4 @@
-"""What .ci/setup installs, and above all what it does not, with fake programs in place of apt-get and Python."""
+""".ci/setup installs what it must and, above all, no more, with fake programs for apt-get and Python."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_setup_no_names_the_packages_and_changes_nothing(machine: Machine) -> No
 def test_system_packages_are_installed_only_where_that_is_known_to_work(
     machine: Machine, text: str, user: int, why: str
 ) -> None:
-    """As root on a new enough Debian (testing has no version) or Ubuntu; elsewhere they are named."""
+    """Root installs on a new enough Debian (testing has no version) or Ubuntu; others see the names."""
     machine.is_a(text)
     machine.add("id", f"echo {user}")
     done = machine.setup()
@@ -174,7 +174,7 @@ def test_system_packages_are_installed_only_where_that_is_known_to_work(
 
 
 def test_failing_apt_get_is_shown_and_ends_with_1(machine: Machine) -> None:
-    """It is tried once more with new lists; then its last words are shown."""
+    """Setup retries with new lists; then it shows the last words."""
     machine.add("apt-get", 'echo "apt-get $*" >> "$LOG"; echo E: no such package; exit 100')
     done = machine.setup()
     assert done.returncode == 1
@@ -221,7 +221,7 @@ def test_unknown_words_are_refused(machine: Machine, words: tuple[str, ...]) -> 
 
 
 def test_every_declared_package_is_pinned() -> None:
-    """What pyproject.toml names is in the constraints, in the same version."""
+    """Packages of pyproject.toml are in the constraints, same version."""
     declared = [line.strip(' ",') for line in (ROOT / "pyproject.toml").read_text().splitlines() if "==" in line]
     pinned = {line.lower() for line in (ROOT / ".ci/constraints.txt").read_text().splitlines()}
     assert declared

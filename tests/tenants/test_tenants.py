@@ -1,4 +1,4 @@
-"""What each type of tenant promises beyond an answer: how its packets look on their way. Needs ``--tenants``."""
+"""Packets of each tenant look on their way as the tenant's type promises. Needs ``--tenants``."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_ends_are_read_from_a_kernel(kernel: HostKernel) -> None:
 
 
 def test_every_tunnels_port_counts_by_its_kind() -> None:
-    """Of all nodes: several ports of one kind, and a port at which both kinds listen, in different nodes."""
+    """Several ports of one kind count, and so does one port with both kinds in different nodes."""
     geneve = [LinkEnd("gnv", 3, True, "geneve", port=6082), LinkEnd("md", 4, True, "geneve")]
     vxlan = [LinkEnd("vx", 2, True, "vxlan", port=6082), LinkEnd("eth0", 5, True, "veth")]
     ends = {"a": [LinkEnd("vx", 2, True, "vxlan", port=4900), *geneve], "b": vxlan}
@@ -79,7 +79,7 @@ def test_namespace_without_a_number_is_no_peer() -> None:
     "dump", [b"", b"\0" * 16, b"\xff" * 64, LINKS.data], ids=["nothing", "zeros", "ones", "a request"]
 )
 def test_dump_that_is_no_dump_is_refused(dump: bytes) -> None:
-    """What is broken off, or not what a kernel says, ends the look."""
+    """A dump that is cut off or malformed ends the look."""
     with pytest.raises(NetlinkError, match=r"a - links - expected all|netlink"):
         read_ends("a", dump)
 
@@ -104,7 +104,7 @@ def test_mac_that_the_lab_does_not_state_is_the_live_one() -> None:
     assert {device.mac for device in seen.devices if device.node not in ("c1", "c2")} == {LIVE}
 
 
-def test_node_that_nobody_declared_is_described_as_it_is() -> None:
+def test_undeclared_node_is_described_as_it_is() -> None:
     """Devices in the kernel's order, their addresses sorted, lo where it has one, and the first address is used."""
     links = {name: LinkState(name, "veth", mac=LIVE, mtu=1500) for name in ("eth1", "eth0")}
     addresses = (("eth0", "10.0.0.9/24"), ("eth0", "10.0.0.2/24"), ("lo", "192.0.2.1/32"), ("eth0", "fd00::1/64"))

@@ -1,4 +1,4 @@
-"""Containers that somebody runs, found through their engine: one that stands in for it, and what the agent reads."""
+"""Foreign containers are found through their engine: a stand-in for it, and the agent's answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Client:
 
 
 def inspected(name: str, host: str, pid: int = 7) -> Mapping[str, Any]:
-    """What the engine says of a container."""
+    """The engine's data on a container."""
     return {"Name": f"/{name}", "Config": {"Hostname": host}, "State": {"Pid": pid}}
 
 
@@ -61,7 +61,7 @@ def test_container_goes_by_its_name_and_its_host_name() -> None:
     assert engine(**known).running() == [Running(RED, ("clab-x-leaf1", "leaf1"), 7), Running(BLUE, ("web",), 9)]
 
 
-def test_engine_that_refuses_is_told() -> None:
+def test_engine_that_refuses_is_reported() -> None:
     """Only that a container has gone meanwhile is no error."""
     with pytest.raises(EngineError, match="container engine - list of containers"):
         engine(**{RED: 500}).running()
@@ -98,7 +98,7 @@ def beside(monkeypatch: pytest.MonkeyPatch, mentions: str) -> Iterator[Open]:
 def test_container_is_believed_where_its_process_says_so(
     monkeypatch: pytest.MonkeyPatch, mentions: str, names: list[tuple[str, ...]]
 ) -> None:
-    """An engine in a virtual machine counts processes otherwise: a number alone leads to a stranger."""
+    """An engine in a virtual machine counts processes otherwise: a number alone may mislead."""
     with beside(monkeypatch, mentions) as kernel:
         found, without = find_others(cast(Kernel, kernel))
     assert ([one.names for one in found], without) == (names, "")

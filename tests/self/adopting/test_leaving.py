@@ -26,7 +26,7 @@ def node(name: str, addresses: Mapping[str, str], *routes: RouteState, **links: 
 
 
 def fabric(a_default: RouteState | None = None, *r_routes: RouteState) -> dict[str, NodeState]:
-    """Hosts a and b behind a router r; a and r also have a card to somebody else's network."""
+    """Hosts a and b behind a router r; a and r also have a card to a foreign network."""
     from_a = [a_default or route(FAR, "a_r", "10.0.1.254")]
     return {
         "a": node("a", {"a_r": "10.0.1.1/24", "eth0": "172.17.0.2/16"}, *from_a),
@@ -82,7 +82,7 @@ def test_loop_ends() -> None:
 
 
 def test_tunnel_is_followed_to_its_far_end_both_as_packet_and_as_route() -> None:
-    """What leaves in a tunnel's packet, and what leaves behind the tunnel, are both found."""
+    """A packet that leaves in a tunnel and one that leaves behind it are both found."""
     tunnel = LinkState("gre1", "gre", parameters=(("remote", "10.0.2.1"),))
     near = route("0.0.0.0/0", "eth0", "172.17.0.1")
     inside = route(f"{OUTSIDE}/32", "gre1")
@@ -97,14 +97,14 @@ def test_tunnel_is_followed_to_its_far_end_both_as_packet_and_as_route() -> None
     assert way_out(behind, {"b": frozenset({"eth0"})}, "a", ip_address(OUTSIDE)).startswith("b: no route to")
 
 
-def test_devices_that_lead_to_nobody_are_told_from_those_that_stay() -> None:
-    """Cards, unknown kinds and veths to strangers lead out, and so does the bridge that has one for a member."""
+def test_devices_that_lead_out_differ_from_those_that_stay() -> None:
+    """Cards, unknown kinds and veths to outsiders lead out, and so does the bridge that has one for a member."""
     links = [("lo", True, ""), ("eth0", True, ""), ("down0", False, ""), ("own", True, "veth"), ("br0", True, "bridge")]
     links += [("gre1", True, "gre"), ("wg0", True, "wireguard")]
     here = [LinkEnd(name, index, up, kind) for index, (name, up, kind) in enumerate(links, 10)]
-    here += [LinkEnd("stranger", 5, True, "veth", 9, 0), LinkEnd("joined", 6, True, "veth", 9, 1)]
+    here += [LinkEnd("outsider", 5, True, "veth", 9, 0), LinkEnd("joined", 6, True, "veth", 9, 1)]
     ends = {"a": here, "b": [LinkEnd("lo", 1, True), LinkEnd("joined", 9, True, "veth", 6, 0)]}
-    masters = {"stranger": LinkState("stranger", "veth", master="br0")}
+    masters = {"outsider": LinkState("outsider", "veth", master="br0")}
     states = {"a": node("a", {}, **masters), "b": node("b", {})}
     found = outlets_of(ends, {("a", 6), ("b", 9)}, states)
-    assert found == {"a": frozenset({"eth0", "stranger", "br0", "wg0"})}
+    assert found == {"a": frozenset({"eth0", "outsider", "br0", "wg0"})}

@@ -13,7 +13,7 @@ from topology.runtimes.match import find_end, match_nodes, maybe_joined, named_a
 
 
 def there(number: int, *names: str, process: str = "", forbidden: bool = False) -> Found:
-    """A namespace that somebody has made."""
+    """A namespace with an owner."""
     words = tuple(f"namespace {name}" for name in names) or (f"process {number} ({process})",)
     return Found((4, number), f"/there/{number}", names, words, process, forbidden)
 
@@ -25,7 +25,7 @@ def node(name: str, *addresses: str) -> Node:
 
 
 def carried(**by_number: str) -> Mapping[Identity, frozenset[Address]]:
-    """Which addresses the namespaces carry: ``n1="10.0.0.1 10.0.0.2"``."""
+    """Addresses that the namespaces carry: ``n1="10.0.0.1 10.0.0.2"``."""
     return {(4, int(n[1:])): frozenset(ip_address(a) for a in text.split()) for n, text in by_number.items()}
 
 
@@ -73,7 +73,7 @@ REFUSED: Mapping[str, tuple[list[Found], Mapping[Identity, frozenset[Address]], 
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_node_that_cannot_be_told_is_refused(case: str) -> None:
+def test_ambiguous_or_missing_node_is_refused(case: str) -> None:
     """The message names the node, what would be right, what was seen, and all there is."""
     found, addresses, words = REFUSED[case]
     with pytest.raises(NodeNotFound) as caught:
@@ -88,7 +88,7 @@ def test_one_namespace_is_not_two_nodes() -> None:
         match_nodes([A, B], [there(1, "a", "b")], {})
 
 
-def test_all_nodes_that_are_missing_are_told_at_once() -> None:
+def test_all_missing_nodes_are_reported_at_once() -> None:
     """One look, every node."""
     with pytest.raises(NodeNotFound) as caught:
         match_nodes([A, B, node("c")], [there(1, "a")], {})
@@ -108,7 +108,7 @@ def test_all_nodes_that_are_missing_are_told_at_once() -> None:
 def test_others_are_left_alone_only_where_names_and_addresses_agree(
     found: list[Found], addresses: Mapping[Identity, frozenset[Address]], right: bool
 ) -> None:
-    """Namespaces that nobody declared are entered only where names do not tell."""
+    """Undeclared namespaces are entered only if names do not suffice."""
     assert named_and_right([A], found, addresses) is right
 
 
@@ -175,8 +175,8 @@ def test_end_of_a_pair_is_a_name_or_an_address(said: str, end: tuple[str, Addres
 
 
 @pytest.mark.parametrize("said", ["c", "10.0.0.3", "10.0.0.99", "10.0.0.1/24", "A", ""])
-def test_end_that_cannot_be_told_is_refused(said: str) -> None:
-    """Nobody, or two of them: the message lists what there is."""
+def test_ambiguous_or_missing_end_is_refused(said: str) -> None:
+    """For no match or two, the message lists the candidates."""
     with pytest.raises(NodeNotFound, match="expected one namespace of this name or address") as caught:
         find_end(said, ENDS, CARRIED)
     assert "there is: namespace a, namespace front; namespace b; process 3 (sleep)" in str(caught.value)

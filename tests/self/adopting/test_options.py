@@ -61,7 +61,7 @@ def test_workers_do_not_share_an_adopted_fabric(tmp_path: Path) -> None:
 
 
 def test_there_is_no_copy_of_an_adopted_fabric(tmp_path: Path) -> None:
-    """Who needs a copy to break does not apply."""
+    """A test that breaks a copy does not apply."""
     with pytest.raises(NotApplicable, match="there are no copies of it to break"):
         Run(config(tmp_path), vxlan_lab()).another_fabric()
 
@@ -82,7 +82,7 @@ def test_an_adopted_fabric_is_looked_for_where_others_build(tmp_path: Path, monk
 
 
 def onlooking(monkeypatch: pytest.MonkeyPatch) -> LiveFabric:
-    """An adopted lab, found by nobody."""
+    """An adopted lab without a match."""
     kernel = cast(Kernel, opened())
     onlooker = Onlooker(kernel.agent)
     runtime = type("Runtime", (), {"__init__": lambda *_: None, "bring_up": lambda *_: onlooker})
@@ -113,7 +113,7 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
     assert cast(Any, live.kernel.agent).asked == []
 
 
-def test_nothing_there_is_told_with_why_there_are_no_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_machine_is_reported_with_why_there_are_no_containers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message lists every node, what there is, and the engine that did not answer."""
     monkeypatch.setattr("topology.runtimes.adopted.find_others", lambda _: ([], "no engine"))
     with pytest.raises(NodeNotFound) as caught:
@@ -167,7 +167,7 @@ def test_map_goes_into_a_file_for_graphviz_or_nowhere(tmp_path: Path, options: d
 def test_map_of_nothing_is_errored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What cannot be looked at is said, with the exit code of what is not known."""
+    """A fabric that cannot be read gives the exit code of what is not known."""
 
     def refuse(*_: object) -> None:
         raise KernelUnavailable("it takes root")

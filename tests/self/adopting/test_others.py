@@ -70,7 +70,7 @@ def test_what_is_never_entered_is_marked() -> None:
 
 
 def test_kernel_without_an_engine_is_looked_at_all_the_same() -> None:
-    """What the agent says is what there is."""
+    """The agent's answer is all there is."""
     found, without = find_others(opened(named=[["blue", list(BLUE)]], never=[list(FIRST)]))
     assert found == [Found(BLUE, "/there/blue", ("blue",), ("namespace blue",))]
     assert without == ""

@@ -1,4 +1,4 @@
-"""Where and why a walk over live state ends, for mistakes in the reference lab's nodes."""
+"""A walk over live state ends at the mistake in the reference lab's node, and says why."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ VNI_MAX = 2**24 - 1
 
 @dataclass(frozen=True)
 class Vtep:
-    """Where a tunnel ends: the node, its address there, the device by which packets leave where one is named, and the
+    """A tunnel's end: the node, its address there, the device by which packets leave where one is named, and the
     subnet that others must know where it is behind a router."""
 
     node: str

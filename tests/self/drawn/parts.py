@@ -1,4 +1,4 @@
-"""What a drawn lab carries without a tunnel: customers that are bridged or routed, and what many flows do."""
+"""Traffic of a drawn lab without a tunnel: bridged or routed customers, and spreads of many flows."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ EVERY_PART = {
 
 @cache
 def lab(seed: int) -> tuple[Shared, Fabric]:
-    """What was drawn, and the fabric that it declares."""
+    """A drawn lab, and the fabric that it declares."""
     shared = drawn(str(seed), 1 + seed % TOGETHER)
     checks = (check_pairs, check_device_mtus, check_mtus)
     return shared, load_lab_text(shared.text, f"drawn-{seed}.yaml", extra_checks=checks)

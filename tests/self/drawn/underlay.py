@@ -49,7 +49,7 @@ class Underlay:
 
     @property
     def size(self) -> int:
-        """How many nodes the lab has."""
+        """Number of nodes in the lab."""
         return len(self._here)
 
     def node(self, role: str) -> str:

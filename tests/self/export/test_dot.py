@@ -93,7 +93,7 @@ def test_reader_notices_what_is_no_graph(text: str) -> None:
 
 
 def drawn(text: str) -> tuple[int, str, list[str]]:
-    """What the program dot says of a text, and the nodes it draws."""
+    """Run dot over a text and return the nodes it draws."""
     done = subprocess.run(["dot", "-Tplain"], input=text.encode(), capture_output=True, timeout=60, check=False)
     nodes = [line.split()[1].strip('"') for line in done.stdout.decode().splitlines() if line.startswith("node ")]
     return done.returncode, done.stderr.decode(), sorted(nodes)

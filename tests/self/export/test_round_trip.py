@@ -166,12 +166,12 @@ def fabrics(draw: st.DrawFn) -> Fabric:
 @settings(max_examples=5, deadline=None)
 @given(fabrics())
 def test_drawn_fabric_survives_the_round_trip(fabric: Fabric) -> None:
-    """Whatever names, titles and settings a fabric has, it comes back equal."""
+    """A fabric with any names, titles and settings comes back equal."""
     assert read_again(fabric) == fabric
 
 
 def test_difference_would_be_seen() -> None:
-    """Two fabrics that differ in one setting are told apart by what the round trip compares."""
+    """The round trip's comparison finds a difference in one setting."""
     fabric = reference()
     changed = replace(fabric.nodes[0], devices=tuple(replace(device, mtu=1400) for device in fabric.nodes[0].devices))
     other = replace(fabric, nodes=(changed, *fabric.nodes[1:]))

@@ -46,7 +46,7 @@ def refused(text: str) -> LabError:
 
 
 def place(text: str, snippet: str) -> str:
-    """Where the snippet, which stands in the text once, begins behind its ``^``: line and column, 1-based."""
+    """Find the snippet, which stands in the text once, after its ``^``: line and column, 1-based."""
     plain = snippet.replace("^", "")
     assert text.count(plain) == 1, f"{plain!r} is not in the text exactly once"
     before = text[: text.index(plain) + snippet.index("^")]

@@ -1,4 +1,4 @@
-"""A containerlab file becomes the fabric that it configures; what is left out, changed or derived is told."""
+"""A containerlab file becomes the fabric that it configures; omissions, changes and derivations are noted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lab() -> Fabric:
 
 
 def commands(fabric: Fabric, node: str) -> list[str]:
-    """What the plan types in a node, without the node's name."""
+    """The plan's commands in a node, without its name."""
     return [
         op.command.replace(f"ip -n {node} ", "ip ")
         for phase in make_plan(fabric).phases
@@ -64,7 +64,7 @@ def test_bridge_of_a_kind_has_its_name_and_ports(lab: Fabric) -> None:
 
 
 def test_every_place_leads_to_the_line_it_came_from(lab: Fabric) -> None:
-    """Whatever the fabric holds knows the line of the containerlab file that declared it."""
+    """Each part of the fabric knows the line of the containerlab file that declared it."""
     lines = TEXT.split("\n")
 
     def at(line: int) -> str:
@@ -84,7 +84,7 @@ NOTED = (
 )
 
 
-def test_what_is_left_out_is_told_once_at_its_place() -> None:
+def test_what_is_left_out_is_reported_once_at_its_place() -> None:
     """Everything that was left out, changed or derived is noted, each thing once, with its place, in file order."""
     notes = load(TEXT).notes
     assert len(notes) == len(NOTED), notes
@@ -114,7 +114,7 @@ LEFT_OUT = (
 
 @pytest.mark.parametrize(("edit", "where", "words"), LEFT_OUT, ids=[edit[1] for edit, *_ in LEFT_OUT])
 def test_what_is_left_out_is_noted(edit: tuple[str, str], where: str, words: str) -> None:
-    """What does not change the fabric and is not done is noted at its place, and the lab loads."""
+    """An omission that does not change the fabric is noted at its place, and the lab loads."""
     text = edited(edit)
     assert [note for note in load(text).notes if note.startswith(f"{place(text, where)}: ") and words in note]
 
@@ -215,7 +215,7 @@ def test_only_the_route_that_a_deletion_matches_is_removed(ends: tuple[str, ...]
 
 @pytest.mark.parametrize("metric", ["", " metric 0", " metric 1024"])
 def test_ipv6_route_of_no_metric_has_1024(metric: str) -> None:
-    """Of two IPv6 routes that with a metric below 1024 is taken before that with none, and that with more behind it."""
+    """An IPv6 route with a metric below 1024 wins over one with none, and that over one with more."""
     plain, other = (f"ip -6 route add fd06::/64 via fd05::{n}" for n in (2, 3))
     for more, taken in ((100, 3), (2000, 2)):
         lines = ("ip addr add fd05::1/64 dev eth1", f"{plain}{metric}", f"{other} metric {more}")

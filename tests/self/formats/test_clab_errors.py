@@ -1,4 +1,4 @@
-"""What a containerlab file says and hopcheck cannot do is refused, each at its place, all at once."""
+"""Parts of a containerlab file beyond hopcheck are refused, each at its place, all at once."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_forwarding_entry_that_the_kernel_does_not_take_is_refused(first: str, s
 
 
 def test_everything_wrong_is_reported_at_once() -> None:
-    """What cannot be expressed, what is no lab and what is no YAML of a lab are reported together, in file order."""
+    """Inexpressible parts, no lab and broken YAML of a lab are reported together, in file order."""
     text = edited(
         ("10.1.2.0/31 dev eth2", "10.1.2.300/31 dev eth2"),
         ("nolearning", "gbp"),
@@ -314,7 +314,7 @@ def test_number_of_problems_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nodes_that_choose_among_next_hops_otherwise_are_refused() -> None:
-    """A lab says once how next hops are chosen; a node that says otherwise, or has a choice and is silent, is told."""
+    """A lab says once how next hops are chosen; a node that says otherwise, or is silent on a choice, is wrong."""
     policy = "sysctl -w net.ipv4.fib_multipath_hash_policy={}"
     other = edited((LINE, f"- {policy.format(1)}"), (ENV, f"exec: [{policy.format(0)}]"))
     assert "fib_multipath_hash_policy is 0 at" in str(refused(other))

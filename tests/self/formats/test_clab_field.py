@@ -1,4 +1,4 @@
-"""What people write in containerlab files, and what comes of it: forwarding, shells, files that are bound, names."""
+"""Common contents of containerlab files and their results: forwarding, shells, bound files, names."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def test_forwarding_is_switched_in_every_way(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["ip link show", "sysctl -w net.ipv6.conf.all.accept_ra=0"])
-def test_forwarding_is_inherited_and_told_once(line: str) -> None:
+def test_forwarding_is_inherited_and_reported_once(line: str) -> None:
     """Without a line about forwarding a node that others route through forwards, as in docker, and one note says so."""
     fabric = routed(line)
     assert (fabric["r"].role, [str(pair) for pair in fabric.pairs]) == ("leaf", ["a-b-routed"])
     assert len([note for note in fabric.notes if INHERITED in note]) == 1
 
 
-def test_host_that_nobody_routes_through_stays_an_end() -> None:
+def test_host_without_a_route_through_it_stays_an_end() -> None:
     """A node with two networks that is no next hop of another node's routes is a customer."""
     text = ROUTED.replace("LINE", "ip link show").replace("route replace default", "route replace 10.1.5.1/32")
     assert load_clab_text(text, FILE)["r"].role == "customer"

@@ -41,7 +41,7 @@ PAIRS = {
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_pairs_of_a_file_are_those_that_must_arrive(name: str) -> None:
-    """What must arrive between a file's customers is derived, each pair in its kind."""
+    """Pairs of a file's customers that must arrive are derived, each in its kind."""
     fabric = with_derived_pairs(load_clab(FILES / f"{name}.clab.yml"))
     assert {str(pair) for pair in fabric.pairs} == set(PAIRS[name].split())
 

@@ -1,4 +1,4 @@
-"""A containerlab file may come from anybody: whatever it holds, it loads or is refused, soon and in one way."""
+"""A containerlab file is untrusted: whatever it holds, it loads or is refused, soon and in one way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ topology:
 
 
 def outcome(text: str) -> Fabric | LabError:
-    """The fabric, or the one error that a text may end in, told in short lines."""
+    """The fabric, or the one error that a text may end in, in short lines."""
     try:
         found: Fabric | LabError = load(text)
     except LabError as error:
@@ -44,7 +44,7 @@ def outcome(text: str) -> Fabric | LabError:
 
 
 def of_lines(*lines: str) -> Fabric | LabError:
-    """What becomes of exec lines in a small lab."""
+    """Load exec lines in a small lab."""
     return outcome(SMALL.format(lines=", ".join(json.dumps(line) for line in lines)))
 
 
@@ -91,7 +91,7 @@ def test_lines_inherited_by_many_nodes_are_bounded(monkeypatch: pytest.MonkeyPat
 
 
 def test_number_of_notes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more notes are told than anybody reads, and how many there are more."""
+    """Notes are limited, and the rest are counted."""
     monkeypatch.setattr("topology.formats.clab_shell.MAX_PROBLEMS", 10)
     notes = load(with_lines(*(f"touch {n}" for n in range(50)))).notes
     assert len(notes) == 11

@@ -96,7 +96,7 @@ def test_routes_and_pairs_are_the_reports(reference: Fabric) -> None:
 
 
 def test_every_place_leads_to_the_text_it_came_from(reference: Fabric) -> None:
-    """Whatever the fabric holds knows the line and column that declared it."""
+    """Each part of the fabric knows the line and column that declared it."""
     lines = (LABS / "ece792.yaml").read_text().split("\n")
 
     def at(where: Position) -> str:
@@ -147,7 +147,7 @@ def test_device_of_a_route_may_be_called_like_a_word_of_it(name: str) -> None:
 
 
 def test_a_pair_says_of_sizes_what_the_lab_does_not(reference: Fabric) -> None:
-    """What a pair leaves out is what the lab says, and where neither says anything all is allowed and computed."""
+    """A pair's sizes default to the lab's; if neither says anything all is allowed and computed."""
     first, _, l2, _, l3, *_ = reference.pairs
     assert (first.mtu, first.mtu.customers, first.mtu.above) == (l2.mtu, 1426, ABOVE)
     assert (l3.mtu.customers, l3.mtu.above) == (1476, ("icmp",))

@@ -33,7 +33,7 @@ def refusal(text: str) -> LabError:
 
 
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case.name)
-def test_a_mistake_is_told_at_its_place_and_nothing_else_is(case: Broken) -> None:
+def test_a_mistake_is_reported_at_its_place_and_nothing_else_is(case: Broken) -> None:
     """Each mistake is reported at its own token, in one grammar, without an echo elsewhere."""
     error = refusal(case.text)
     places = [(problem.where.line, problem.where.column) for problem in error.problems]

@@ -1,4 +1,4 @@
-"""A lab file may come from anybody: whatever it holds, it loads or is refused, soon and in one way."""
+"""A lab file is untrusted: whatever it holds, it loads or is refused, soon and in one way."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_size_is_bounded(tmp_path: Path) -> None:
 
 
 def test_the_number_of_nodes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lab of more nodes than anybody builds is refused."""
+    """A lab with too many nodes is refused."""
     monkeypatch.setattr("topology.formats.lab_schema.MAX_NODES", 3)
     nodes = "".join(f"  n{n}: {{role: leaf}}\n" for n in range(4))
     with pytest.raises(LabError, match="<lab>:3:3: the lab has 4 nodes; at most 3"):
@@ -108,7 +108,7 @@ def test_the_number_of_nodes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_number_of_problems_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only as many problems are looked for as anybody reads."""
+    """The search for problems is limited."""
     monkeypatch.setattr(lab_checks, "MAX_PROBLEMS", 5)
     with pytest.raises(LabError) as caught:
         load_lab_text(REFERENCE.replace("source: cs", "source: xs"))

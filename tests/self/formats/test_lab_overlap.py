@@ -14,7 +14,7 @@ ACCEPTED = "isolation:\n  overlap: accepted\n"
 
 
 def problems(text: str) -> list[str]:
-    """What is said of a lab, each with its line."""
+    """A lab's problems, each with its line."""
     with pytest.raises(LabError) as caught:
         load_lab_text(text, "mine.yaml")
     return [str(problem) for problem in caught.value.problems]
@@ -62,8 +62,8 @@ BLUE3 = "addresses: {eth0: 192.168.7.3/24}, mac: {eth0: 02:00:00:00:07:03}"
 BLUE3_AS_BLUE2 = "addresses: {eth0: 192.168.7.3/24}, mac: {eth0: 02:00:00:00:07:02}"
 
 
-def test_overlap_stops_where_somebody_routes() -> None:
-    """A segment on which a leaf has an address may be used by nobody else: packets could be routed to either."""
+def test_overlap_stops_at_a_router() -> None:
+    """A segment on which a leaf has an address belongs to one tenant: packets could be routed to either."""
     gateway = ("addresses: {l1_s1: 10.1.0.2/24}", "addresses: {l1_s1: 10.1.0.2/24, br-red: 192.168.7.254/24}")
     said = problems(changed(gateway))
     assert any("is the address of red1:eth0 already" in problem for problem in said)
@@ -105,7 +105,7 @@ def test_customer_is_in_a_subnet_once() -> None:
         ("isolation: accepted\n", "'accepted' stands where a mapping belongs"),
     ],
 )
-def test_a_misspelt_isolation_is_told_alone(said: str, words: str) -> None:
-    """What the key may have allowed is not held against the rest of the lab."""
+def test_a_misspelt_isolation_is_reported_alone(said: str, words: str) -> None:
+    """The rest of the lab is not judged by what the key may have allowed."""
     (problem,) = problems(changed((ACCEPTED, said)))
     assert words in problem

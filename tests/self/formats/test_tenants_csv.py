@@ -77,7 +77,7 @@ def test_the_same_rows_are_read_however_they_are_typed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_mistake_is_told_at_its_place_and_nothing_else_is(name: str) -> None:
+def test_a_mistake_is_reported_at_its_place_and_nothing_else_is(name: str) -> None:
     """Everything else is refused with file, line and column, and with what would be right; sound rows are kept."""
     text, said = REFUSED[name]
     found = read_tenants_text(text, "my.csv")
@@ -105,12 +105,12 @@ def test_cells_know_their_places() -> None:
 
 
 def test_names_of_refused_rows_are_doubtful() -> None:
-    """Where nodes of a refused row hang is not known; those of a repeated row are where the first one puts them."""
+    """Nodes of a refused row have no known place; those of a repeated row are where the first puts them."""
     assert read_tenants_text("A,b,L4\nc,d,L3\nd,c,L3\n e").doubtful == {"a", "b", "e"}
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """A missing file and a folder are told as such, with what would be right."""
+    """A missing file and a folder are named so, with what would be right."""
     with pytest.raises(Misuse, match=r"no such file; a CSV file with rows of source, destination, type"):
         read_tenants(tmp_path / "none.csv")
     with pytest.raises(Misuse, match=r"not a file; a CSV file"):
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     ids=["latin", "utf-16", "long"],
 )
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
-    """Bytes that are not UTF-8 are told with their place; a file without end is not read to its end."""
+    """Bytes that are not UTF-8 get their place; a file without end is not read to its end."""
     path = tmp_path / "my.csv"
     path.write_bytes(content)
     with pytest.raises(LabError, match=words):
@@ -135,7 +135,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, words: str) 
 
 
 def test_the_number_of_rows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More rows than anybody proves are refused at the first one too many."""
+    """Rows beyond the limit are refused at the first one too many."""
     monkeypatch.setattr(tenants_csv, "MAX_ROWS", 2)
     assert read_tenants_text("a,b,L3\nc,d,L3\n").problems == ()
     (problem,) = read_tenants_text("a,b,L3\nc,d,L3\ne,f,L3\ng,h,L3\n", "my.csv").problems
@@ -144,7 +144,7 @@ def test_the_number_of_rows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.text(alphabet=st.sampled_from('ab,"# \t\r\n;L3GRE\ufeff\u00a0\u2028\x00é'), max_size=60))
 def test_any_text_is_read_or_refused_with_places_inside_it(text: str) -> None:
-    """Whatever a file holds, each of its problems is one line of the grammar, at a place that the file has."""
+    """Each problem of any file is one line of the grammar, at a place that the file has."""
     found = read_tenants_text(text, "my.csv")
     lines = re.split(r"\r\n|\n|\r", text)
     for problem in found.problems:

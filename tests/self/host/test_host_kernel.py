@@ -1,4 +1,4 @@
-"""What can be proven on the host kernel anywhere: a fabric of veth, bridge and VXLAN in a sandbox of namespaces."""
+"""The host kernel proves anywhere: a fabric of veth, bridge and VXLAN in a sandbox of namespaces."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def live() -> Iterator[LiveFabric]:
 
 
 def test_every_node_is_as_declared(live: LiveFabric) -> None:
-    """What netlink says of each node after the build is what the lab declares."""
+    """After the build, netlink reports each node as the lab declares it."""
     assert [cause for node in live.names for cause in live.differences(node)] == []
 
 
@@ -137,8 +137,8 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_change_is_found_and_its_mend_mends_it(live: LiveFabric, name: str) -> None:
-    """Whatever is changed in a node is told as a difference of its kind; doing what is told undoes it."""
+def test_change_is_found_and_its_fix_fixes_it(live: LiveFabric, name: str) -> None:
+    """Any change in a node is reported as a difference of its kind; the reported fix undoes it."""
     before = live.live_states()
     do(live, "v1", CHANGES[name])
     try:
@@ -164,7 +164,7 @@ PASSING = {
 
 @pytest.mark.parametrize("name", PASSING)
 def test_what_passes_is_no_change(live: LiveFabric, name: str) -> None:
-    """What a kernel would learn, age or count by itself is no part of a state, though a command has put it there."""
+    """Entries that a kernel would learn, age or count are no part of a state, even if a command made them."""
     before = live.live_states()
     do(live, "v1", PASSING[name])
     assert live.changed_since(before) == ()

@@ -1,4 +1,4 @@
-"""What the house's style is measured by: lengths, docstrings, annotations, broad handlers, words that must not be."""
+"""Measures of the house's style: lengths, docstrings, annotations, broad handlers, forbidden words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOREIGN = tuple(
 
 
 def lines(source: Source) -> int:
-    """How many lines a file has."""
+    """Number of lines in a file."""
     return len(source.text.splitlines())
 
 
@@ -38,7 +38,7 @@ def functions(source: Source) -> Iterator[Function]:
 
 
 def function_lines(function: Function) -> int:
-    """How many lines a function has, from its ``def`` to its end, the docstring included."""
+    """Number of lines in a function, from its ``def`` to its end, the docstring included."""
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
@@ -78,7 +78,7 @@ def broad_handlers(source: Source) -> Iterator[str]:
 
 
 def unfinished(path: str, text: str) -> Iterator[str]:
-    """Every place where somebody left a note to finish it, and every banner."""
+    """Every note on unfinished work, and every banner."""
     for pattern in (UNFINISHED, BANNER):
         for found in pattern.finditer(text):
             yield f"{path}:{text.count(chr(10), 0, found.start()) + 1} - seen {found.group().strip()!r}"

@@ -38,7 +38,7 @@ class Source:
         return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
     def under(self, *folders: str) -> bool:
-        """Whether the file is one of these, or in one of these folders."""
+        """True if the file is one of these, or in one of these folders."""
         return any(self.path == folder or self.path.startswith(f"{folder}/") for folder in folders)
 
     def at(self, node: ast.AST) -> str:

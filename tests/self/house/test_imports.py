@@ -1,4 +1,4 @@
-"""Who may import whom: the packages, the layers inside topology, and what must stay out of where.
+"""Import rules: the packages, the layers inside topology, and the imports forbidden to each.
 
 Each rule is a function from a file to what is wrong with it. It is held to every file of the checkout, and to made-up
 files that break it: a rule that reports nothing anywhere would be worth nothing.
@@ -120,7 +120,7 @@ def _absolute(source: Source, node: ast.ImportFrom) -> str:
 
 
 def within(module: str, *names: str) -> bool:
-    """Whether a module is one of these, or inside one of these."""
+    """True if a module is one of these, or inside one of these."""
     return any(module == name or module.startswith(f"{name}.") for name in names)
 
 
@@ -147,12 +147,12 @@ def topology_imports_downwards(source: Source) -> Iterator[str]:
 
 
 def _is_covered(module: str, allowed: tuple[str, ...]) -> bool:
-    """Whether a module is allowed, or no more than the package in whose name an allowed one is imported."""
+    """True if a module is allowed, or is the package from which an allowed one is imported."""
     return within(module, *allowed) or any(within(name, module) and name != module for name in allowed)
 
 
 def agent_is_standard_library_only(source: Source) -> Iterator[str]:
-    """What runs in the guest has nothing but Python there."""
+    """The guest's agent imports nothing but Python."""
     if not source.under(AGENT):
         return
     for node, module in imports(source):
@@ -206,7 +206,7 @@ def network_tests_ask_the_fabric(source: Source) -> Iterator[str]:
             yield f"{source.at(node)} - imports {module} - expected a fixture that does it"
 
 
-def nobody_sleeps(source: Source) -> Iterator[str]:
+def no_module_sleeps(source: Source) -> Iterator[str]:
     """Waiting is for a condition, in one helper."""
     if source.under(*MAY_SLEEP):
         return
@@ -219,7 +219,7 @@ def nobody_sleeps(source: Source) -> Iterator[str]:
 
 
 def evidence_is_plain(source: Source) -> Iterator[str]:
-    """The words that everybody shares depend on next to nothing."""
+    """The shared words depend on next to nothing."""
     if source.path != "reports/evidence.py":
         return
     for node, module in imports(source):
@@ -243,7 +243,7 @@ RULES: tuple[Rule, ...] = (
     pytest_stays_above,
     product_uses_public_pytest,
     network_tests_ask_the_fabric,
-    nobody_sleeps,
+    no_module_sleeps,
     evidence_is_plain,
     judges_are_pure,
 )
@@ -284,10 +284,10 @@ BROKEN: tuple[tuple[Rule, str, str], ...] = (
     (network_tests_ask_the_fabric, "tests/overlay/x.py", "import subprocess"),
     (network_tests_ask_the_fabric, "tests/faults/x.py", "from pyroute2 import IPRoute"),
     (network_tests_ask_the_fabric, "tests/perf/x.py", "import docker.errors"),
-    (nobody_sleeps, "tests/overlay/x.py", "import time\ntime.sleep(1)"),
-    (nobody_sleeps, "fixtures/x.py", "from time import sleep"),
-    (nobody_sleeps, "topology/kernels/x.py", "import time as t\nt.sleep(0.1)"),
-    (nobody_sleeps, "tests/self/x.py", "import asyncio\nasyncio.sleep(1)"),
+    (no_module_sleeps, "tests/overlay/x.py", "import time\ntime.sleep(1)"),
+    (no_module_sleeps, "fixtures/x.py", "from time import sleep"),
+    (no_module_sleeps, "topology/kernels/x.py", "import time as t\nt.sleep(0.1)"),
+    (no_module_sleeps, "tests/self/x.py", "import asyncio\nasyncio.sleep(1)"),
     (evidence_is_plain, "reports/evidence.py", "from topology.model import Fabric"),
     (evidence_is_plain, "reports/evidence.py", "import scapy.packet"),
     (evidence_is_plain, "reports/evidence.py", "from reports.judge.journey import Verdict"),

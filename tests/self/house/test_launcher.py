@@ -66,6 +66,6 @@ def test_run_of_nothing_elsewhere_names_the_executable(
 
 
 def test_closed_standard_streams_are_opened(tmp_path: Path) -> None:
-    """Where the caller has closed input and outputs, pytest still runs, and what it opens is not taken for one."""
+    """With inputs and outputs closed by the caller pytest still runs, and opens no file in their place."""
     line = f"exec {sys.executable} {ROOT}/.ci/launcher.py --version <&- >&- 2>&-"
     assert subprocess.run(["sh", "-c", line], cwd=tmp_path, timeout=60, check=False).returncode == 0

@@ -26,7 +26,7 @@ NEWLINK, NEWADDR, NEWROUTE, NEWNEIGH, NEWRULE, NEWQDISC, NEWTFILTER = 16, 20, 24
 ERROR, DONE = 2, 3
 RECORDED = Path(__file__).parents[1] / "data" / "dumps.json"
 """A node of the reference lab in the guest (6.1) and one of the VXLAN lab on a host (6.18): as built, after traffic,
-and after somebody changed one thing of each kind. Answers are compressed, as Base64."""
+and after a change of each kind. Answers are compressed, as Base64."""
 
 Attributes = list[tuple[str, Any]]
 

@@ -110,8 +110,8 @@ def test_a_late_command_is_killed_with_what_it_started(agent: AgentLink) -> None
     wait_for(lambda: agent.run(["test", "-e", f"/proc/{grandchild}"]).code == 1, 5, "the grandchild's end")
 
 
-def test_a_chatterer_left_behind_holds_nobody_up(agent: AgentLink) -> None:
-    """A command's end is told though a process that it left behind prints for ever."""
+def test_a_chatterer_left_behind_delays_no_command(agent: AgentLink) -> None:
+    """A command's end is seen though a process that it left behind prints for ever."""
     assert code_of(agent, agent.start(["sh", "-c", "yes & echo $! >&2"], "a", lambda *_: None)) == 0
     assert agent.call("clock").get("time_ns", int)
 
@@ -292,12 +292,12 @@ def test_bad_requests_do_not_end_the_agent(agent: AgentLink, op: Any, fields: di
 
 
 def carrying(seen: Sequence[Sighting]) -> int:
-    """How many of the sightings carry the nonce."""
+    """Count the sightings that carry the nonce."""
     return sum(NONCE in sighting.frame for sighting in seen)
 
 
 def test_the_kernels_refusal_comes_with_number_and_words(agent: AgentLink) -> None:
-    """A netlink message that the kernel refuses is told with the operation, errno and the kernel's own words."""
+    """A refused netlink message is reported with the operation, errno and the kernel's own words."""
     arguments = {"ifname": "x", "kind": "vlan", "link": 1, "vlan_id": 5000}
     bad = Operation("a", "addr", "add", {"address": "10.0.0.1", "prefixlen": 24, "index": 999}, "addr add 10.0.0.1/24")
     good = Operation("a", "link", "set", {"index": 1, "state": "up"}, "link set lo up")

@@ -1,4 +1,4 @@
-"""What keeps an agent quick when it has many nodes: taps that read what is there, and news instead of dumps."""
+"""An agent with many nodes stays quick: taps read what is there, and news replaces dumps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def agent() -> Iterator[AgentLink]:
         yield found
 
 
-def test_a_sentinel_is_told_and_not_shown(agent: AgentLink) -> None:
+def test_a_sentinel_is_reported_and_not_shown(agent: AgentLink) -> None:
     """A tap that its sentinel has passed says so and gives no record of it, wherever lo is up or down.
 
     One is named where not even our own namespace carries a sentinel.
@@ -33,8 +33,8 @@ def test_a_sentinel_is_told_and_not_shown(agent: AgentLink) -> None:
             agent.run(["ip", "link", "set", "lo", state], ns=ns)
         handle = agent.call("tap_open", namespaces=["a", "b"], buffer_bytes=1 << 20).get("handle", int)
         for _ in range(2):
-            told = agent.call("tap_mark", NONCE, handle=handle)
-            assert (told.get("sent", bool), told.get("unmarked", list), told.body) == (True, [], b""), up
+            answer = agent.call("tap_mark", NONCE, handle=handle)
+            assert (answer.get("sent", bool), answer.get("unmarked", list), answer.body) == (True, [], b""), up
     agent.run(["ip", "link", "set", "lo", "down"])
     assert agent.call("tap_mark", NONCE, handle=handle).get("unmarked", list) == [0, 1]
     agent.run(["ip", "link", "set", "lo", "up"])
@@ -53,15 +53,15 @@ def test_what_was_under_way_comes_before_a_sentinel(agent: AgentLink, lo: str) -
     handle = agent.call("tap_open", namespaces=["a", "b"], buffer_bytes=1 << 22).get("handle", int)
     for number in range(20):
         agent.call("send", NONCE + bytes([number]), ns="a", socket=UDP, to=["10.9.0.2", 9])
-    told = agent.call("tap_mark", NONCE, handle=handle)
-    assert (told.get("unmarked", list), told.get("drops", list)) == ([], [0, 0])
-    assert [told.body.count(NONCE + bytes([number])) for number in range(20)] == [2] * 20
+    answer = agent.call("tap_mark", NONCE, handle=handle)
+    assert (answer.get("unmarked", list), answer.get("drops", list)) == ([], [0, 0])
+    assert [answer.body.count(NONCE + bytes([number])) for number in range(20)] == [2] * 20
     agent.call("close", handle=handle)
     agent.run(["ip", "link", "del", "v0"], ns="a")
 
 
 def test_a_sentinel_passes_a_tap_that_was_full(agent: AgentLink) -> None:
-    """What waits is taken first, in as many answers as it needs, and the sentinel finds room."""
+    """Waiting frames are taken first, in several answers, and the sentinel finds room."""
     agent.run(["ip", "link", "set", "lo", "up"], ns="a")
     handle = agent.call("tap_open", namespaces=["a"], buffer_bytes=1 << 22).get("handle", int)
     while not agent.call("tap_read", handle=handle).get("drops", list)[0]:
@@ -71,11 +71,11 @@ def test_a_sentinel_passes_a_tap_that_was_full(agent: AgentLink) -> None:
         agent.call("send", bytes(60_000), ns="a", socket=UDP, to=["127.0.0.1", 9])
     first = agent.call("tap_mark", NONCE, handle=handle)
     assert (first.get("sent", bool), first.get("more", bool)) == (False, True)
-    told = first
-    while not told.get("sent", bool):
-        assert told.body
-        told = agent.call("tap_mark", NONCE, handle=handle)
-    assert told.get("unmarked", list) == []
+    answer = first
+    while not answer.get("sent", bool):
+        assert answer.body
+        answer = agent.call("tap_mark", NONCE, handle=handle)
+    assert answer.get("unmarked", list) == []
     agent.call("close", handle=handle)
 
 
@@ -114,13 +114,13 @@ CHANGES = (
 )
 
 
-def told(news: News) -> list[str]:
-    """Who has news."""
+def changed_nodes(news: News) -> list[str]:
+    """Nodes with news."""
     return news.take()[0]
 
 
 def test_a_watch_tells_who_has_changed(agent: AgentLink) -> None:
-    """Every change of a link, address, route, rule, kept entry, qdisc or setting is told, of its node, and once."""
+    """Each change of a link, address, route, rule, kept entry, qdisc or setting is reported once, by node."""
     on = [[f"/proc/sys/net/ipv6/conf/{key}/disable_ipv6", "0"] for key in ("all", "default")]
     agent.call("write_files", files=[[["b"], on]])
     made = (
@@ -128,16 +128,16 @@ def test_a_watch_tells_who_has_changed(agent: AgentLink) -> None:
     )
     assert agent.run(["sh", "-ec", made + "; ip link set w1 master b0"], ns="b").code == 0
     news = News(agent, ["a", "b"])
-    assert told(news) == []
+    assert changed_nodes(news) == []
     for change in CHANGES:
         assert agent.run(["sh", "-c", change], ns="b").code == 0, change
-        wait_for(lambda: told(news) == ["b"], 5, f"news of {change}")
-        wait_for(lambda: not told(news), 5, "the end of the news")
+        wait_for(lambda: changed_nodes(news) == ["b"], 5, f"news of {change}")
+        wait_for(lambda: not changed_nodes(news), 5, "the end of the news")
     agent.run(["ip", "addr"], ns="a")
-    assert told(news) == []
+    assert changed_nodes(news) == []
 
 
-def test_what_a_kernel_learns_is_told_apart(agent: AgentLink) -> None:
+def test_learned_entries_are_reported_apart(agent: AgentLink) -> None:
     """A neighbour that ages is no change; one that is kept is."""
     handle = agent.call("watch_open", namespaces=["a"]).get("handle", int)
     neighbour = "ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:99 dev n0 nud"
@@ -154,9 +154,9 @@ def test_what_a_kernel_learns_is_told_apart(agent: AgentLink) -> None:
 
 
 def test_a_watch_that_overflows_tells_of_change(agent: AgentLink) -> None:
-    """More news than there is room for is news, and is over once it was told."""
+    """More news than there is room for is news, and is over once it was reported."""
     news = News(agent, ["a"])
     script = "i=0; while [ $i -lt 4000 ]; do echo link set lo mtu $((65000 + i % 2)); i=$((i+1)); done | ip -batch -"
     assert agent.run(["sh", "-c", script], ns="a").code == 0
-    assert told(news) == ["a"]
-    assert told(news) == []
+    assert changed_nodes(news) == ["a"]
+    assert changed_nodes(news) == []

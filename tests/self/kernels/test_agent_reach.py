@@ -1,4 +1,4 @@
-"""What the agent does with namespaces, files and sockets that others have made."""
+"""The agent uses namespaces, files and sockets that others have made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def agent() -> Iterator[AgentLink]:
         yield found
 
 
-def test_namespace_that_somebody_else_made_gets_a_name(agent: AgentLink) -> None:
+def test_foreign_namespace_gets_a_name(agent: AgentLink) -> None:
     """An adopted namespace is the one behind the path, serves like any other, and stays its maker's when it goes."""
     fds = agent.call("netns_adopt", paths={"adopted": "/run/netns/a"}, never=[]).get("fds", dict)
     assert type(fds["adopted"]) is int
@@ -45,7 +45,7 @@ def test_first_namespace_and_its_own_are_never_adopted(agent: AgentLink, path: s
 
 
 def test_namespaces_of_others_are_found(agent: AgentLink) -> None:
-    """Those mounted in a folder by name, those of processes with their commands, and which are never entered."""
+    """Namespaces of a folder have names, those of processes commands, and some are never entered."""
     agent.run(["touch", "/run/netns/stale"])
     number = agent.start(["sleep", "1000"], "b", lambda *_: None)
     found = agent.call("netns_find", folder="/run/netns", never=[[7, 7]])
@@ -74,7 +74,7 @@ def test_file_is_read_as_it_is(agent: AgentLink) -> None:
 
 
 def test_socket_is_asked_and_answers(agent: AgentLink) -> None:
-    """What is sent to a socket reaches it, what comes back until its end is the answer, and silence has a deadline."""
+    """A request reaches a socket, its answer is read to the end, and silence has a deadline."""
     answering = "import socket; s=socket.socket(1); s.bind('/run/s'); s.listen(); print(flush=True)\n"
     answering += "c=s.accept()[0]; c.sendall(c.recv(9)[::-1]); c.close(); c=s.accept()[0]; c.recv(9); c.recv(9)"
     heard: list[bytes] = []

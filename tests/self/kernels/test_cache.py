@@ -50,7 +50,7 @@ def make(shelf: Shelf, key: str, text: bytes) -> None:
         assert shelf.publish(place / "made", key) == shelf.entry(key)
 
 
-def test_published_file_is_whole_and_readable_by_everybody(shelf: Shelf) -> None:
+def test_published_file_is_whole_and_readable_by_every_user(shelf: Shelf) -> None:
     """Nothing else is left on the shelf; a second entry of the key replaces the first."""
     make(shelf, "key", b"before")
     make(shelf, "key", b"state")
@@ -88,8 +88,8 @@ def test_a_directory_goes_at_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch)
     assert names(shelf) == {f"{MAKING}key"}
 
 
-def test_ruins_go_with_the_next_lock(shelf: Shelf) -> None:
-    """What a killed process has left, file or directory, is removed; what is finished stays."""
+def test_leftovers_go_with_the_next_lock(shelf: Shelf) -> None:
+    """A killed process's files and directories are removed; what is finished stays."""
     other = Shelf("other")
     (other.path / f"{MAKING}folder").mkdir(parents=True)
     (other.path / f"{MAKING}folder" / "file").write_text("")
@@ -128,7 +128,7 @@ def shelf_with(*entries: tuple[str, int]) -> Shelf:
 
 
 def kept(shelf: Shelf) -> list[str]:
-    """What is there, the one used last in front."""
+    """List entries, the one used last in front."""
     return [entry.name for entry in shelf.entries]
 
 
@@ -152,7 +152,7 @@ def test_limit_is_in_mebibytes_or_has_a_suffix(given: str, size: int, monkeypatc
 
 @pytest.mark.parametrize("given", ["lots", "-1", "4X", "G", "1e9", "0x10", "٤", "1" * 40, "4G 4G"])
 def test_limit_that_is_no_size_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A typing error is told with what would be right, and never taken for no limit."""
+    """A typo is reported with what would be right, and never taken for no limit."""
     monkeypatch.setenv(LIMIT, given)
     with pytest.raises(Misuse, match=r"HOPCHECK_CACHE_MAX - expected a size such as 4096 \(MiB\), 512M or 4G - seen"):
         cache_limit()
@@ -199,7 +199,7 @@ def test_finding_a_snapshot_is_using_it() -> None:
 
 
 def test_one_at_a_time_has_the_turn() -> None:
-    """A second one waits, is told when that takes too long, and gets it when the first is done; no file is left."""
+    """A second one waits, gives up if that takes too long, and gets it when the first is done; no file is left."""
     shelf = Shelf("snapshots")
     first = shelf.wait_turn("k", 0)
     assert first is not None
@@ -215,7 +215,7 @@ def test_one_at_a_time_has_the_turn() -> None:
 
 
 def test_turns_never_overlap() -> None:
-    """However often a turn's file comes and goes, nobody has the turn while another has."""
+    """However often a turn's file comes and goes, only one run has the turn."""
     shelf, inside, overlaps = Shelf("snapshots"), Lock(), []
 
     def take(_: int) -> None:
@@ -233,7 +233,7 @@ def test_turns_never_overlap() -> None:
     assert list(shelf.path.iterdir()) == []
 
 
-def test_turn_that_nobody_has_is_swept_and_one_in_use_is_not() -> None:
+def test_free_turn_is_swept_and_one_in_use_is_not() -> None:
     """The file of a process that was killed goes with the next change of the shelf; a turn under way stays."""
     shelf = Shelf("snapshots")
     turn = shelf.wait_turn("mine", 0)

@@ -1,4 +1,4 @@
-"""A container engine as far as it can be told without one: a client that stands in, and HTTP as bytes."""
+"""A container engine, tested without one: a client that stands in, and HTTP as bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEAD = "{}/boot before/ns/1/1"
 
 
 class Client:
-    """docker's client with containers in a dictionary; what it is told to fail at, it fails at."""
+    """docker's client with containers in a dictionary; it fails at given commands."""
 
     def __init__(self) -> None:
         self.containers_: dict[str, dict[str, Any]] = {}
@@ -98,7 +98,7 @@ def test_node_has_nothing_but_its_own_network(engine: Engine, client: Client) ->
 
 
 def test_node_that_does_not_run_is_an_error(engine: Engine, client: Client) -> None:
-    """A container that ended at once is told with its state."""
+    """A container that ended at once shows its state."""
     client.state = {"Running": False, "Pid": 0, "Status": "exited"}
     with pytest.raises(EngineError, match="node lc1 - expected running - seen exited"):
         engine.run_node("image", "lc1")
@@ -114,7 +114,7 @@ def test_only_the_sessions_own_are_removed(engine: Engine, client: Client) -> No
 
 
 def test_only_those_of_dead_owners_are_strays(engine: Engine, client: Client) -> None:
-    """What a killed run has left goes; what a living run has, or nobody can judge, stays."""
+    """A killed run's containers go; those of a living or unknown run stay."""
     for name, owner in (
         ("mine", str(Owner.this_process())),
         ("dead", DEAD.format(socket.gethostname())),
@@ -231,7 +231,7 @@ def bring_up(carrier: Carrier) -> None:
 
 
 def test_namespaces_are_entered_by_the_processes_of_the_containers(client: Client) -> None:
-    """The agent is asked for the namespaces of the containers' processes, and told which one never to enter."""
+    """The agent is asked for the namespaces of the containers' processes, but never to enter its own."""
     carrier = Carrier(client)
     with pytest.raises(AgentError, match="no further"):
         bring_up(carrier)

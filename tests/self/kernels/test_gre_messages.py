@@ -33,7 +33,7 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 @pytest.mark.parametrize("options", ["key: 7", "ttl: 3", "tos: inherit", "key: 4294967295, tos: inherit, ttl: 9"])
 @pytest.mark.parametrize("ends", [FOUR, SIX], ids=["gre", "ip6gre"])
-def test_kernel_is_told_what_is_declared(ends: dict[str, str], options: str) -> None:
+def test_kernel_gets_what_is_declared(ends: dict[str, str], options: str) -> None:
     """The flag of a key and the inherited TOS are where the kernel looks for them, and are read from there again."""
     text = LAB.format(**ends, options=options)
     fabric = load_lab_text(text if ends == SIX else text.replace("/64", "/24"))

@@ -94,13 +94,13 @@ class Machine:
         return [line.split()[0] for line in self.log.read_text().splitlines()]
 
     def nothing_is_left(self) -> bool:
-        """Whether every QEMU has ended, and no folder is left."""
+        """True if every QEMU has ended, and no folder is left."""
         numbers = [line.split()[1] for line in self.log.read_text().splitlines()]
         return not any(Path("/proc", number).exists() for number in numbers) and not any(self.temporary.iterdir())
 
     @property
     def memory(self) -> Path:
-        """Where a refusal of KVM is remembered."""
+        """File that remembers a refusal of KVM."""
         return self.folder / "cache" / "accelerator.json"
 
 
@@ -119,7 +119,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     shutil.rmtree(made.temporary)
 
 
-def test_a_machine_without_qemu_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_qemu_is_reported_with_its_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The missing program is named with the command that installs it, before any image is built."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(guest, "ensure_image", lambda _: pytest.fail("built an image"))
@@ -128,7 +128,7 @@ def test_a_machine_without_qemu_is_told_what_to_install(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("keep", [False, True], ids=["passing", "kept"])
-def test_a_qemu_that_fails_is_told_in_its_own_words(machine: Machine, keep: bool) -> None:
+def test_a_qemu_that_fails_is_reported_in_its_own_words(machine: Machine, keep: bool) -> None:
     """When QEMU ends at once its message is in ours; no process, folder or memory of it is left."""
     machine.behave(kvm="fails", tcg="fails")
     with pytest.raises(KernelUnavailable, match=r"tcg boot - .*could not load PC BIOS"):
@@ -142,7 +142,7 @@ def test_a_qemu_that_fails_is_told_in_its_own_words(machine: Machine, keep: bool
 def test_a_guest_that_does_not_come_up_is_ended(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, how: str, words: str
 ) -> None:
-    """A QEMU that answers not even on its monitor, or a guest that hangs, is given up soon, told why, and ended."""
+    """A QEMU that answers not even on its monitor, or a guest that hangs, is soon ended, with the reason."""
     monkeypatch.setattr(qemu, "MONITOR_TIMEOUT_S", 0.05 if how == "mute" else 5)
     monkeypatch.setattr(qemu, "QUIT_TIMEOUT_S", 0.05 if how == "mute" else 5)
     machine.behave(kvm=how, tcg=how)
@@ -203,7 +203,7 @@ def test_a_cache_that_cannot_be_written_costs_only_the_memory(machine: Machine) 
 
 
 def test_a_refused_kvm_is_not_tried(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where /dev/kvm cannot be opened there is nothing to try."""
+    """A /dev/kvm that cannot be opened is not tried."""
     monkeypatch.setattr(guest, "kvm_refusal", lambda: "no /dev/kvm")
     assert machine.start() == "tcg"
     assert machine.tried == ["tcg"]
@@ -232,7 +232,7 @@ def damaged(key: str) -> Path:
 def test_a_first_run_has_the_turn_until_it_has_saved(
     machine: Machine, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who builds what others wait for gives the turn back when it is saved, or closed unsaved, and leaves no file."""
+    """A builder gives the turn back when its snapshot is saved, or closed unsaved, and leaves no file."""
     saved: list[str] = []
     monkeypatch.setattr(guest, "save_snapshot", lambda _, name, *__: saved.append(name))
     for save in (True, False):
@@ -259,7 +259,7 @@ def test_a_discarded_snapshot_is_said(machine: Machine, key: str) -> None:
 def test_a_discarded_snapshot_is_said_though_the_turn_never_comes(
     machine: Machine, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where another run makes the same snapshot for too long we build for ourselves, unsaved, and say both."""
+    """If another run makes the same snapshot for too long we build for ourselves, unsaved, and say both."""
     monkeypatch.setattr(snapshot, "TURN_TIMEOUT_S", 0.05)
     monkeypatch.setattr(guest, "save_snapshot", lambda *_: pytest.fail("saved out of turn"))
     damaged(key)
@@ -275,7 +275,7 @@ def test_a_discarded_snapshot_is_said_though_the_turn_never_comes(
 
 
 def test_a_turn_is_given_back_when_the_guest_does_not_come_up(machine: Machine, key: str) -> None:
-    """A boot that fails keeps nobody waiting."""
+    """A failed boot delays no other run."""
     machine.behave(tcg="fails")
     with pytest.raises(KernelUnavailable):
         start_for_a_lab(machine)

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def first_line(process: subprocess.Popen[bytes]) -> str:
-    """What the kept command says first."""
+    """First line of the kept command."""
     assert process.stdout
     return process.stdout.readline().decode().strip()
 
@@ -46,7 +46,7 @@ def gone(pid: str) -> bool:
 WAITING = ("sh", "-c", "echo $$; exec sleep 1000")
 
 
-def test_what_nobody_was_told_of_ends_with_the_stream(folder: Path) -> None:
+def test_unannounced_command_ends_with_the_stream(folder: Path) -> None:
     """A stream that ends without a word takes the command and the folder along."""
     with keeper(str(folder), *WAITING) as (process, near):
         child = first_line(process)
@@ -56,7 +56,7 @@ def test_what_nobody_was_told_of_ends_with_the_stream(folder: Path) -> None:
     assert (gone(child), folder.exists()) == (True, False)
 
 
-def test_what_is_to_be_kept_outlives_the_stream_until_somebody_ends_it(folder: Path) -> None:
+def test_kept_command_outlives_the_stream_until_it_is_ended(folder: Path) -> None:
     """After the word only SIGTERM ends it, and takes all along."""
     with keeper(str(folder), *WAITING) as (process, near):
         child = first_line(process)
@@ -70,24 +70,24 @@ def test_what_is_to_be_kept_outlives_the_stream_until_somebody_ends_it(folder: P
     assert (gone(child), folder.exists()) == (True, False)
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_a_command_that_ends_by_itself_ends_it_all(folder: Path, told: bool) -> None:
+@pytest.mark.parametrize("announced", [False, True])
+def test_a_command_that_ends_by_itself_ends_it_all(folder: Path, announced: bool) -> None:
     """Its exit code is the keeper's; kept or not makes no difference."""
     with keeper(str(folder), "sh", "-c", "read line; exit 7") as (process, near):
-        if told:
+        if announced:
             near.send(KEEP)
         assert process.wait(5) == 7
     assert not folder.exists()
 
 
 def test_the_command_learns_its_keepers_number() -> None:
-    """So that it can be told to die with it."""
+    """A child can be set to die with it."""
     with keeper("", "echo", KEEPER) as (process, _):
         assert first_line(process) == str(process.pid)
 
 
 def takes(pid: int, number: int) -> bool:
-    """Whether a process has a handler for a signal."""
+    """True if a process handles a signal."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) >> number - 1 & 1)

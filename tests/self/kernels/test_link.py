@@ -40,7 +40,7 @@ def test_an_answer_may_arrive_in_any_two_pieces(line: Line) -> None:
 
 
 def test_answers_find_their_requests_in_any_order(line: Line) -> None:
-    """Of two requests under way, the second may be answered first."""
+    """The second of two requests may be answered first."""
     first, second = (line.link._ask(op, b"", {}) for op in ("a", "b"))
     line.say(answer(second, b"2"), answer(first, b"1"))
     assert line.link._wait(first, 1).body == b"1"
@@ -48,7 +48,7 @@ def test_answers_find_their_requests_in_any_order(line: Line) -> None:
 
 
 def test_output_comes_before_the_end_and_apart_from_errors(line: Line) -> None:
-    """What a command printed on its two streams is collected separately, then its exit code."""
+    """A command's two streams are collected separately, then its exit code."""
     line.say(
         output("stdout", b"a"),
         output("stderr", b"x"),
@@ -129,7 +129,7 @@ BROKEN: dict[str, bytes] = {
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_frame_ends_the_link(line: Line, broken: str) -> None:
-    """Whatever is not an answer is AgentLost, at once and for every request after it."""
+    """A malformed answer is AgentLost, at once and for every request after it."""
     line.say(BROKEN[broken], answer(2) if BROKEN[broken] and broken != "half a frame" else b"")
     line.end()
     with pytest.raises(AgentLost) as first:
@@ -160,7 +160,7 @@ def test_output_is_bounded_over_all_streams(line: Line, monkeypatch: pytest.Monk
 
 
 def test_too_large_a_request_is_refused_before_it_is_sent(line: Line) -> None:
-    """What the agent would not take is not sent, and the link lives on."""
+    """An oversized request is not sent, and the link lives on."""
     with pytest.raises(AgentError, match="at most"):
         line.link.call("x", bytes(BODY_MAX + 1))
     line.say(answer(2, n=1))
@@ -247,7 +247,7 @@ def test_hostile_bytes_only_lose_the_agent(data: bytes, ask: Callable[[AgentLink
 
 
 def test_commands_and_written_files_are_counted(line: Line) -> None:
-    """What can change a setting unseen counts once, a command as often as it is found running; a question does not."""
+    """A written file counts once, a command as often as it is found running; a question does not."""
     line.say(answer(1, texts=[]))
     line.link.call("read_files", files=[])
     assert line.link.take_acts() == 0

@@ -40,8 +40,8 @@ def answering(*parts: bytes, sizes: Any = None, texts: Any = None) -> Netlink:
     def reply(op: str, body: bytes, fields: Mapping[str, Any]) -> Reply:
         if op == "read_files":
             return Reply({"texts": [None] * len(fields["files"]) if texts is None else texts}, b"")
-        told = parts if len(fields["chunks"]) == len(parts) else [END] * len(fields["chunks"])
-        return Reply({"sizes": [len(part) for part in told] if sizes is None else sizes}, b"".join(told))
+        answers = parts if len(fields["chunks"]) == len(parts) else [END] * len(fields["chunks"])
+        return Reply({"sizes": [len(part) for part in answers] if sizes is None else sizes}, b"".join(answers))
 
     return Netlink(Scripted(reply))
 
@@ -74,7 +74,7 @@ BROKEN_OFF = {
 
 @pytest.mark.parametrize("links", BROKEN_OFF.values(), ids=BROKEN_OFF)
 def test_a_dump_that_is_not_whole_is_no_state(links: bytes) -> None:
-    """What the kernel refused or broke off is an error, never a node without links."""
+    """A dump that is refused or cut off is an error, never a node without links."""
     with pytest.raises(NetlinkError):
         answering(links, *dumps()[1:]).states(["n"])
 
@@ -97,7 +97,7 @@ def test_lying_texts_are_noticed(texts: Any) -> None:
 
 
 def asked(netlink: Netlink) -> list[tuple[str, list[Any]]]:
-    """What an agent was asked, each operation with its chunks or files."""
+    """Requests to an agent, each operation with its chunks or files."""
     agent = netlink._agent
     assert isinstance(agent, Scripted)
     return [(op, fields.get("chunks") or fields.get("files") or []) for op, fields in agent.asked]
@@ -134,7 +134,7 @@ def test_many_sysctls_travel_in_portions(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_sysctls_of_a_large_fabric_fit_one_request() -> None:
-    """What is written is sent once for all nodes of a role, so that a hundred more nodes cost their names only."""
+    """Sysctls are sent once for all nodes of a role, so that a hundred more nodes cost their names only."""
     agent, few = Scripted(lambda *_: Reply({}, b"")), make_plan(vxlan_lab()).sysctls
     many = [replace(op, node=f"{op.node}-{n}") for n in range(100) for op in few]
     Netlink(agent)._write_sysctls(many)
@@ -180,7 +180,7 @@ def test_a_refusal_names_the_operation_and_the_reason() -> None:
 
 
 @pytest.mark.parametrize("code", [-(1 << 31), -9999, 9999, (1 << 31) - 1])
-def test_an_unknown_number_is_told_as_it_is(code: int) -> None:
+def test_an_unknown_number_is_reported_as_it_is(code: int) -> None:
     """A code that no errno has is still a refusal."""
     assert f"refused: error {-code}" in str(acknowledged(struct.pack("=i", code) + bytes(16)))
 
@@ -218,8 +218,8 @@ def test_a_build_stops_at_a_lying_agent(op: str, fields: dict[str, Any]) -> None
         Netlink(Scripted(reply)).build(make_plan(vxlan_lab()))
 
 
-def test_nodes_of_one_kind_are_told_their_sysctls_once() -> None:
-    """What is written to the nodes of one role is sent once; each node is in one group and gets what its plan says."""
+def test_nodes_of_one_kind_get_their_sysctls_once() -> None:
+    """Sysctls of one role are sent once; each node is in one group and gets what its plan says."""
     agent, plan = Scripted(lambda *_: Reply({}, b"")), make_plan(vxlan_lab())
     Netlink(agent)._write_sysctls(plan.sysctls)
     [(op, fields)] = agent.asked
@@ -267,7 +267,7 @@ changes = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5000), st.integer
 @settings(max_examples=60, deadline=None, database=None)
 @given(changes)
 def test_mutated_dumps_are_only_errors_of_the_environment(changes: list[tuple[int, int, int]]) -> None:
-    """Whatever bytes come back for a dump, nothing but the environment family is raised."""
+    """Any bytes in place of a dump raise nothing but the environment family."""
     parts = [bytearray(part) for part in dumps()]
     for part, place, value in changes:
         parts[part][place % len(parts[part])] = value
@@ -278,7 +278,7 @@ def test_mutated_dumps_are_only_errors_of_the_environment(changes: list[tuple[in
 @settings(max_examples=40, deadline=None, database=None)
 @given(st.binary(max_size=64), st.booleans())
 def test_random_acknowledgements_are_only_errors_of_the_environment(data: bytes, framed: bool) -> None:
-    """Whatever bytes acknowledge an operation, nothing but the environment family is raised."""
+    """Any bytes in place of an acknowledgement raise nothing but the environment family."""
     part = message(ERROR, data, 0, 0x200) if framed else data
     with contextlib.suppress(EnvironmentBroken):
         answering(part).apply([OPERATION])

@@ -55,7 +55,7 @@ def test_parameter_is_read_in_the_words_of_ip(name: str) -> None:
 
 
 def parameters(kind: str, data: Mapping[str, Any]) -> dict[str, str]:
-    """What is read of a device of a kind with these attributes."""
+    """Read a device of a kind with these attributes."""
     info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": list(data.items())})]}
     return dict(state_of(("links", link(3, "d", [("IFLA_LINKINFO", info)]) + END)).links["d"].parameters)
 

@@ -1,4 +1,4 @@
-"""Processes are told apart by more than their number, and end with the process that started them."""
+"""Processes differ by more than their number, and end with the process that started them."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: i
 
 
 def test_root_drops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As root QEMU runs as nobody, without capabilities, in network and IPC namespaces of its own."""
+    """Root's QEMU runs as nobody, without capabilities, in its own network and IPC namespaces."""
     stand_in(monkeypatch, 0, None)
     words = confinement(4711)
     assert words[:4] == ("unshare", "--net", "--ipc", "--")
@@ -122,10 +122,10 @@ def test_a_user_gets_namespaces_where_the_machine_gives_them(
         (1000, None, 0, False, "no /dev/kvm"),
     ],
 )
-def test_kvm_is_refused_with_what_mends_it(
+def test_kvm_is_refused_with_its_fix(
     monkeypatch: pytest.MonkeyPatch, uid: int, mode: int | None, gid: int, access: bool, words: str
 ) -> None:
-    """Whether an unprivileged QEMU could open /dev/kvm is told from its owner, mode and our groups."""
+    """The owner, mode and our groups show if an unprivileged QEMU could open /dev/kvm."""
     stand_in(monkeypatch, uid, mode, gid, access)
     refusal = kvm_refusal()
     assert words in refusal

@@ -1,4 +1,4 @@
-"""What dumps say beside links and addresses: what somebody made is read, what a kernel does by itself is not."""
+"""Dumps beside links and addresses: entries that users made are read, the kernel's own are not."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MAC = "02:00:00:00:00:77"
 SELF, MASTER_3 = 2, ("NDA_MASTER", 3)
 
 
-def told(tool: str, *changed: tuple[str, bytes], **further: list[bytes]) -> set[str]:
+def reported(tool: str, *changed: tuple[str, bytes], **further: list[bytes]) -> set[str]:
     """The entries of one tool in the state of the made-up node with some of its dumps replaced."""
     return {entry.words for entry in state_of(*changed, further=further).entries if entry.tool == tool}
 
@@ -46,7 +46,7 @@ def told(tool: str, *changed: tuple[str, bytes], **further: list[bytes]) -> set[
 @pytest.mark.parametrize("moment", ["as built", "after traffic"])
 @pytest.mark.parametrize("release", DECLARED)
 def test_node_as_built_is_as_declared_on_either_kernel(release: str, moment: str) -> None:
-    """What a kernel makes and learns by itself, multicast groups, its own MACs and default qdiscs, is no difference."""
+    """Multicast groups, MACs and default qdiscs that a kernel makes by itself are no difference."""
     assert differences(DECLARED[release], recorded(f"{release} {moment}")) == ()
 
 
@@ -57,7 +57,7 @@ def test_traffic_leaves_no_mark(release: str) -> None:
 
 
 @pytest.mark.parametrize("release", DECLARED)
-def test_each_change_is_told_once(release: str) -> None:
+def test_each_change_is_reported_once(release: str) -> None:
     """One change of each kind is one cause of each kind; a dynamic forwarding entry and a stale neighbour are none."""
     node, up, port, vxlan = NAMES[release]
     causes = [
@@ -188,19 +188,19 @@ ENTRIES = [
 @pytest.mark.parametrize(("tool", "what", "data", "words"), ENTRIES)
 def test_entry_is_read_as_it_is_typed_if_a_person_made_it(tool: str, what: str, data: bytes, words: set[str]) -> None:
     """An entry reads in the words that delete it; what the kernel learns, ages or makes by itself is left out."""
-    assert told(tool, (what, data + END)) == words
+    assert reported(tool, (what, data + END)) == words
 
 
 def test_rules_of_both_versions_stay_apart() -> None:
-    """An IPv6 rule is one of ``ip -6 rule``; those of multicast routing (families 128 and 129) are nobody's."""
+    """An IPv6 rule is one of ``ip -6 rule``; those of multicast routing (families 128 and 129) are not."""
     data = rule(10, [("FRA_SRC", "fd00::")], src_len=64) + rule(128, []) + rule(129, [])
-    assert told("ip -6 rule", ("rules", data + END)) == {"pref 0 from fd00::/64 lookup main"}
-    assert told("ip rule", ("rules", data + END)) == {entry.words for entry in DEFAULT_RULES[4]}
+    assert reported("ip -6 rule", ("rules", data + END)) == {"pref 0 from fd00::/64 lookup main"}
+    assert reported("ip rule", ("rules", data + END)) == {entry.words for entry in DEFAULT_RULES[4]}
 
 
 @pytest.mark.parametrize("answer", [END, UNKNOWN], ids=["none", "unknown"])
 def test_kernel_without_policy_rules_does_what_the_default_ones_say(answer: bytes) -> None:
-    """Where a kernel was built without them nothing is missing."""
+    """A kernel built without policy rules misses nothing."""
     assert DEFAULT_RULES[4] | DEFAULT_RULES[6] <= state_of(("rules", answer)).entries
 
 
@@ -233,16 +233,16 @@ def test_filters_are_asked_for_where_there_may_be_some(
         (0x10001, 7 << 16 | 0xB588, "dev eth parent 1:1 protocol 0x88b5 pref 7 flower"),
     ],
 )
-def test_filter_is_told_once_for_all_that_it_matches(parent: int, info: int, words: str) -> None:
+def test_filter_is_reported_once_for_all_that_it_matches(parent: int, info: int, words: str) -> None:
     """A filter has a message of its own and one for each thing that it matches (tc_dump_tfilter)."""
     data = b"".join(traffic(NEWTFILTER, "flower", 2, handle, parent, info) for handle in (0, 1, 2))
-    assert told("tc filter", filters=[data + END]) == {words}
+    assert reported("tc filter", filters=[data + END]) == {words}
 
 
 def test_tables_of_nftables_are_read() -> None:
-    """Whatever a table holds, it is there."""
+    """Any table is listed."""
     tables = [packed(0xA00, nft_table_msg(), {"nfgen_family": n}, [("NFTA_TABLE_NAME", "t")]) for n in (1, 2, 99)]
-    assert told("nft", tables=[b"".join(tables) + END]) == {"table inet t", "table ip t", "table 99 t"}
+    assert reported("nft", tables=[b"".join(tables) + END]) == {"table inet t", "table ip t", "table 99 t"}
 
 
 NFT_ACCEPT, NFT_DROP = (("NFTA_CHAIN_POLICY", policy) for policy in (1, 0))
@@ -250,11 +250,11 @@ RESOLVER = struct.pack("=HH4s", 8, 4, bytes((127, 0, 0, 11)))
 """The address of docker's resolver, as a rule compares with it."""
 
 
-def nft_rule(table: str, told: bytes = b"") -> bytes:
+def nft_rule(table: str, extra: bytes = b"") -> bytes:
     """A rule of an IPv4 table, which names it first (NFTA_RULE_TABLE)."""
     name = table.encode() + b"\0"
     body = struct.pack("=BBH", 2, 0, 0) + struct.pack("=HH", 4 + len(name), 1) + name.ljust((len(name) + 3) & ~3, b"\0")
-    return struct.pack("=IHHII", 16 + len(body) + len(told), 0xA06, 0, 0, 0) + body + told
+    return struct.pack("=IHHII", 16 + len(body) + len(extra), 0xA06, 0, 0, 0) + body + extra
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def nft_rule(table: str, told: bytes = b"") -> bytes:
         ("nat", [NFT_ACCEPT], [nft_rule("nat", RESOLVER), nft_rule("nat")], False),
     ],
 )
-def test_table_that_does_nothing_is_told_from_one_that_does(
+def test_table_that_does_nothing_differs_from_one_that_does(
     table: str, chains: list[tuple[str, int]], rules: list[bytes], idle: bool
 ) -> None:
     """A chain that drops, or a rule, makes a table act; the rules of docker's resolver in containers do not."""
@@ -284,14 +284,14 @@ def test_table_that_does_nothing_is_told_from_one_that_does(
 
 @pytest.mark.parametrize(("number", "kind"), [(6, "blackhole"), (7, "unreachable"), (8, "prohibit"), (9, "throw")])
 def test_route_that_refuses_is_a_route(number: int, kind: str) -> None:
-    """A route of another type than unicast is told with its type, and no device."""
+    """A route that is not unicast is reported by its type, without a device."""
     routes = state_of(("routes", route(table=254, type=number) + END)).routes
     assert {str(found) for found in routes} == {f"{kind} 10.1.0.0/24"}
 
 
 @pytest.mark.parametrize("what", ["links", "addresses", "routes"])
 def test_kernel_that_knows_no_links_is_no_kernel(what: str) -> None:
-    """What every kernel has must be answered."""
+    """Every kernel must answer for links."""
     with pytest.raises(NetlinkError, match=f"n - {what} - expected all of them"):
         state_of((what, UNKNOWN))
 
@@ -301,7 +301,7 @@ def test_kernel_that_knows_no_links_is_no_kernel(what: str) -> None:
     "answer", [b"", END[:8], struct.pack("=IHHIIi", 20, 2, 0, 0, 0, -1)], ids=["none", "half", "EPERM"]
 )
 def test_answer_that_is_not_whole_is_no_state(what: str, answer: bytes) -> None:
-    """What was refused or broken off is never taken for nothing being there."""
+    """A refused or cut-off answer never counts as an empty one."""
     with pytest.raises(NetlinkError):
         state_of((what, answer))
 

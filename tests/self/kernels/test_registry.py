@@ -53,7 +53,7 @@ def test_auto_stops_at_the_first_that_can() -> None:
 
 
 def test_a_kernel_without_room_for_the_lab_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where neighbour tables or open files do not suffice the next kernel is taken, and the header says what lacks."""
+    """If neighbour tables or open files do not suffice the next kernel is taken, and the header says so."""
     lacking = {"poor": ["gc_thresh3 - expected 2000 - seen 1024", "open files - expected 9 - seen 8"], "good": []}
     rooms = []
 
@@ -70,7 +70,7 @@ def test_a_kernel_without_room_for_the_lab_is_passed_over(monkeypatch: pytest.Mo
 
 
 def test_kinds_are_not_tried_where_a_fabric_is_up() -> None:
-    """What a restored fabric is made of, its kernel offers: it is not tried again before every run."""
+    """A restored fabric's kinds work on its kernel: they are not tried again before every run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Fake, "holds_fabric", True)
         assert start("auto", *NEEDS).kind == "poor"

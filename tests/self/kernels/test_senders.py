@@ -1,4 +1,4 @@
-"""What the agent sends for a search for sizes: many packets in one request, and messages there and back."""
+"""The agent sends for a search for sizes: many packets in one request, and messages there and back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def agent() -> Iterator[AgentLink]:
 
 
 def held(agent: AgentLink) -> str:
-    """How many sockets and sysctls the agent has open; pipes come and go with the command that looks."""
+    """Count the agent's open sockets and sysctls; pipes come and go with the command that looks."""
     return agent.run(["sh", "-c", "ls -l /proc/$PPID/fd | grep -c -e socket: -e /proc/sys"]).stdout
 
 
@@ -53,7 +53,7 @@ def send(agent: AgentLink, *sends: dict[str, Any], flush: tuple[str, ...] = ()) 
 
 
 def learned(agent: AgentLink) -> bool:
-    """Whether a knows of a narrower path to b; asked of the kernel, which forgets when it is asked to."""
+    """True if a knows of a narrower path to b; asked of the kernel, which forgets on request."""
     return "mtu 1300" in agent.run(["ip", "route", "get", FAR], ns="a").stdout
 
 
@@ -73,7 +73,7 @@ def learn(agent: AgentLink) -> None:
 
 
 def test_many_packets_go_in_one_request(agent: AgentLink) -> None:
-    """Each packet has its own bytes and its own answer: what the sender's kernel refuses is told, the others go on."""
+    """Each packet has its own bytes and its own answer: refused ones are reported, the others go on."""
     sink = agent.call("echo_open", ns="b", family=2, bind=[FAR, 7], mute=True).get("handle", int)
     assert send(agent, one(100), one(1472), one(1473), one(100, "192.0.2.1"), one(0)) == [
         0,
@@ -86,7 +86,7 @@ def test_many_packets_go_in_one_request(agent: AgentLink) -> None:
 
 
 def test_learned_path_mtus_are_forgotten(agent: AgentLink) -> None:
-    """What a sender has learned of a path is forgotten by the namespaces that are named, and by no other."""
+    """Learned path MTUs are forgotten by the namespaces that are named, and by no other."""
     learn(agent)
     send(agent, flush=("r", "b"))
     assert learned(agent)
@@ -133,7 +133,7 @@ PARTS = (b"a", b"bc" * 50, bytes(range(256)) * 4)
 
 @pytest.mark.parametrize("kind", [UDP, TCP], ids=["udp", "tcp"])
 def test_messages_go_there_and_come_back(agent: AgentLink, kind: list[int]) -> None:
-    """Each message is told as it came there and as it came back, byte for byte."""
+    """Each message is kept as it came there and as it came back, byte for byte."""
     for _ in range(2):
         reply = messages(agent, kind, *PARTS)
         assert reply.fields["error"] == ""
@@ -166,14 +166,14 @@ def test_taps_along_the_way_do_not_hear_messages(agent: AgentLink) -> None:
 
 
 def test_a_message_that_is_lost_ends_the_exchange(agent: AgentLink) -> None:
-    """What does not come in time is told as what came, and nothing is sent after it."""
+    """A late message is reported with what came, and nothing is sent after it."""
     reply = messages(agent, UDP, b"x", bytes(1400), b"y", deadline_s=0.3, options=DF)
     assert (reply.fields["there"], reply.fields["back"]) == ([1, 0], [1])
     assert reply.body == b"xx"
 
 
 def test_an_exchange_that_cannot_start_says_why(agent: AgentLink) -> None:
-    """A refused datagram and an address that nobody has are the exchange's error, not the agent's."""
+    """A refused datagram and an unused address are the exchange's error, not the agent's."""
     assert "too long" in messages(agent, UDP, bytes(1473), options=DF).fields["error"]
     assert messages(agent, TCP, b"x", bind=["192.0.2.1", 1]).fields["error"]
 
@@ -192,7 +192,7 @@ def test_an_exchange_that_cannot_start_says_why(agent: AgentLink) -> None:
     ids=str,
 )
 def test_impossible_requests_are_refused(agent: AgentLink, op: str, fields: dict[str, Any]) -> None:
-    """What cannot be done is an error with nothing left open, and the agent goes on."""
+    """Such a request is an error with nothing left open, and the agent goes on."""
     before = held(agent)
     with pytest.raises(AgentError):
         agent.call(op, b"x", **fields)

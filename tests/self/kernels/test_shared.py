@@ -1,4 +1,4 @@
-"""What a kernel's namespaces share, read from its words, and what a lab has too little of."""
+"""Shared limits of a kernel's namespaces, as it states them, and those too small."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_who_needs_nothing_is_not_looked_at() -> None:
     assert asked.asked == []
 
 
-def test_an_overflow_in_between_is_told_with_its_table() -> None:
+def test_an_overflow_in_between_is_reported_with_its_table() -> None:
     """Overflows from before the look do not count."""
     before = [NeighbourTable(4, 1024, 10, 5), NeighbourTable(6, 1024, 10, 0)]
     check_no_overflow(before, before)

@@ -20,10 +20,10 @@ class Guest:
     """A QEMU whose state is what it is given, or that cannot write it."""
 
     def __init__(self, state: bytes = STATE, fails: bool = False) -> None:
-        self.state, self.fails, self.told = state, fails, list[str]()
+        self.state, self.fails, self.commands = state, fails, list[str]()
 
     def command(self, name: str) -> None:
-        self.told.append(name)
+        self.commands.append(name)
 
     def migrate_to(self, descriptor: int, timeout_s: float) -> None:
         with os.fdopen(os.dup(descriptor), "wb") as pipe:
@@ -50,7 +50,7 @@ def test_what_was_saved_comes_back(cache: Path) -> None:
     """The state is unpacked as it was, the guest runs on, and nothing else is in the cache."""
     guest = Guest()
     assert save(guest) == ["saving the fabric for the next run"]
-    assert guest.told == ["stop", "cont"]
+    assert guest.commands == ["stop", "cont"]
     assert [path.name for path in cache.iterdir()] == ["key"]
     found = find_snapshot("key")
     assert found
@@ -64,14 +64,14 @@ def test_what_is_there_is_not_saved_again() -> None:
     save(Guest())
     second = Guest(b"other")
     assert save(second) == []
-    assert second.told == []
+    assert second.commands == []
 
 
 def test_a_guest_that_cannot_be_saved_runs_on_unsaved(cache: Path) -> None:
     """Half a state is no snapshot: nothing stays, and it is said."""
     guest = Guest(fails=True)
     assert save(guest)[-1] == "no snapshot was saved: QEMU - no"
-    assert guest.told == ["stop", "cont"]
+    assert guest.commands == ["stop", "cont"]
     assert list(cache.iterdir()) == []
     assert find_snapshot("key") is None
 
@@ -97,7 +97,7 @@ def test_a_snapshot_with_a_changed_byte_is_refused(cache: Path, place: int) -> N
 
 
 def test_a_snapshot_of_another_key_is_refused(cache: Path) -> None:
-    """A file under somebody else's name is not taken."""
+    """A file under another name is not taken."""
     save(Guest())
     (cache / "key").rename(cache / "other")
     with pytest.raises(SnapshotUnusable, match="expected the state that was saved"):

@@ -96,7 +96,7 @@ def unnumbered(data: bytes) -> bytes:
 @settings(max_examples=3, deadline=None, database=None)
 @given(st.lists(fabrics(), min_size=1, max_size=3))
 def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> None:
-    """Whatever a plan holds, names, numbers and addresses, each of its messages is byte for byte pyroute2's."""
+    """Each message of any plan is byte for byte pyroute2's, for all names, numbers and addresses."""
     templates = Templates()
     with by_pyroute2() as encode:
         wanted = [(each, unnumbered(encode(*each))) for fabric in made for each in operations(fabric)]
@@ -158,7 +158,7 @@ MISLEADING: dict[str, Callable[[int, bytes], bytes]] = {
 
 @pytest.mark.parametrize("what", MISLEADING)
 def test_an_encoder_that_is_not_understood_goes_on_encoding(what: str) -> None:
-    """Where values are not found as expected no template is made, and every message is the encoder's own."""
+    """If values are not found as expected no template is made, and every message is the encoder's own."""
 
     def encode(api: str, verb: str, arguments: Mapping[str, Any]) -> bytes:
         return MISLEADING[what](arguments["index"], arguments["ifname"].encode())
@@ -228,7 +228,7 @@ def test_what_is_special_to_pyroute2_is_left_to_it(name: str, usual: list[Any], 
 OPERATION = Operation("n", "link", "set", {"index": 1, "state": "up"}, "link set lo up")
 
 
-def test_each_refusal_is_told_of_its_own_operation() -> None:
+def test_each_refusal_is_reported_of_its_own_operation() -> None:
     """Acknowledgements are matched by number, in whatever order: the refused operation is named with its line."""
     asked = [replace(OPERATION, command=f"number {n}", where=Position("lab", n)) for n in range(3)]
 

@@ -1,4 +1,4 @@
-"""What the figures of a run and its environment say."""
+"""Figures of a run and its environment."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_twice_for_twice_is_answered(power: int, noises: tuple[tuple[float, ...]
 
 
 def test_bend_is_explained_by_the_mtu() -> None:
-    """Where the rate stops growing at the size that no longer fits into a packet, that is the reason."""
+    """A rate that stops growing at the first size above the MTU is explained by it."""
     sizes = (200, 400, 800, 1400, 3200, 6400, 12800)
     rates = {size: [run((min(size, 1400) / 8) * n, size) for n in NOISE] for size in sizes}
     words = over_sizes("title", rates, 1500).words[0]

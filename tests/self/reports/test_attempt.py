@@ -1,4 +1,4 @@
-"""What became of a packet, told from recorded journeys, whole and with frames taken away."""
+"""A packet's outcome, from recorded journeys, whole and with frames taken away."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ RECORDED: dict[tuple[str, str, int, bool], str] = {
 
 
 @pytest.mark.parametrize(("key", "words"), RECORDED.items(), ids=lambda value: str(value)[:40])
-def test_recorded_packet_is_told_as_it_went(key: tuple[str, str, int, bool], words: str) -> None:
+def test_recorded_packet_is_reported_as_it_went(key: tuple[str, str, int, bool], words: str) -> None:
     """Whole, split, answered, vanished or refused: what became of it, where, and by whom."""
     assert str(outcome(recorded()[key])) == words
 
 
 def without(attempt: Attempt, taken: Taken) -> Outcome:
-    """What becomes of an attempt when sightings were never made."""
-    out, told = (
+    """An attempt without some of its sightings."""
+    out, errors = (
         replace(journey, sightings=tuple(s for s in journey.sightings if not taken(s)))
         for journey in (attempt.journey, attempt.errors)
     )
-    return outcome(replace(attempt, journey=out, errors=told))
+    return outcome(replace(attempt, journey=out, errors=errors))
 
 
 def at_target(sighting: Sighting) -> bool:
-    """Whether a frame was seen at the target."""
+    """True if a frame was seen at the target."""
     return sighting.node in ("cs5", "cs4")
 
 
 @pytest.mark.parametrize("size", [1426, 1427])
 def test_packet_that_is_not_seen_at_its_target_has_vanished(size: int) -> None:
-    """Whatever was seen before: what does not come in at the target is lost behind the last place."""
+    """A packet that does not come in at the target is lost behind its last place."""
     lost = without(recorded()["cs1", "cs5", size, True], at_target)
     assert (lost.fate, lost.node, lost.where) == ("silence", "con_ns3", "con_ns3:bridge3_cs5 out")
     assert not lost.arrives
@@ -81,7 +81,7 @@ def test_packet_is_not_whole_when_only_one_hop_saw_a_fragment() -> None:
 
 
 def test_error_that_does_not_reach_the_sender_is_silence() -> None:
-    """An ICMP error that was lost leaves the sender without a word; who spoke, and where it was lost, is told."""
+    """A lost ICMP error never reaches the sender; its source and the place of its loss are shown."""
     lost = without(recorded()["cs1", "cs4", 1477, True], lambda s: s.node == "cs1" and s.direction == "in")
     assert (lost.fate, lost.where) == ("silence", "lc1:lc1-bridge1 in")
     assert "lc1 sent fragmentation needed to 20.0.0.1" in lost.note
@@ -95,7 +95,7 @@ def test_error_of_another_kind_is_no_answer() -> None:
 
 
 def test_error_in_the_targets_name_is_forged_only_when_the_target_was_not_asked() -> None:
-    """Where the target itself has seen the error, it is its own."""
+    """If the target itself has seen the error, the target sent it."""
     attempt = recorded()["cs1", "cs5", 1451, True]
     assert outcome(attempt).forged
     own = replace(attempt.errors.sightings[0], node="cs5", interface="cs5_br3", direction="out")
@@ -104,7 +104,7 @@ def test_error_in_the_targets_name_is_forged_only_when_the_target_was_not_asked(
 
 
 def test_refused_packet_that_was_seen_was_not_refused() -> None:
-    """What was seen on its way has left, whatever the sender's kernel said."""
+    """A packet seen on its way has left, even if the sender's kernel refused."""
     attempt = replace(recorded()["cs1", "cs5", 1455, True], refusal="Message too long")
     assert outcome(attempt).fate == "silence"
 

@@ -43,7 +43,7 @@ def simulated(shape: str, seed: int, effect: float = 1.0, first: int = LOOKS[0])
 
 
 def measured(noise: Iterator[float]) -> float:
-    """What is measured of a rate of 1; noise without a mean is cut off where floats end."""
+    """Measure a rate of 1; noise without a mean is cut off where floats end."""
     return math.exp(max(-300.0, min(300.0, next(noise))))
 
 
@@ -177,7 +177,7 @@ def test_signed_ranks_are_the_tables() -> None:
 
 
 def test_interval_is_that_of_the_averages() -> None:
-    """Of six values the widest is their range; with a smaller error there is none."""
+    """Six values' widest interval is their range; a smaller error has none."""
     values = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6]
     assert centre_interval(values, 2 / 64) == (1.0, 9.0)
     assert centre_interval(values, 4 / 64) == (1.25, 6.5)

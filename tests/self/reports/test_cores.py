@@ -1,4 +1,4 @@
-"""Which cores a measurement keeps to, on machines of several makes, and which processes shared one."""
+"""Cores that a measurement keeps to, on machines of several makes, and processes that shared one."""
 
 from __future__ import annotations
 

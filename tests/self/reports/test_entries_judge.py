@@ -1,4 +1,4 @@
-"""Where sysctls, rules, neighbours, forwarding entries, filters and qdiscs differ from what is declared."""
+"""Sysctls, rules, neighbours, forwarding entries, filters and qdiscs differ from the declaration."""
 
 from __future__ import annotations
 
@@ -143,14 +143,14 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_one_difference_is_told_once_with_its_mend(name: str) -> None:
+def test_one_difference_is_reported_once_with_its_fix(name: str) -> None:
     """One thing that differs is one cause: where, what, expected, seen, and the command that fixes it."""
     declared, live, words = CASES[name]
     assert [str(cause) for cause in differences(declared, live)] == [words]
 
 
 def test_kernel_without_a_key_is_not_blamed() -> None:
-    """A sysctl that this kernel does not have cannot be wrong; one that nobody declared is its own choice."""
+    """A sysctl that this kernel does not have cannot be wrong; an undeclared one is its own choice."""
     assert differences(LEAF, replace(LEAF, sysctls={})) == ()
     assert differences(LEAF, sysctl(LEAF, net__ipv4__conf__all__proxy_arp="1")) == ()
 
@@ -162,7 +162,7 @@ def test_what_was_seen_before_is_compared_whole() -> None:
     assert cause.live == "net.ipv4.conf.all.proxy_arp=1"
 
 
-def test_what_follows_from_a_device_is_not_told_again() -> None:
+def test_what_follows_from_a_device_is_not_reported_again() -> None:
     """A missing VTEP misses its forwarding entry, one with another remote has another, a new device brings its own."""
     gone = entry(without(SWITCH, "vxlan-cont"), gone=FLOOD)
     elsewhere = parameter(entry(SWITCH, gone=FLOOD), "vxlan-cont", remote="23.0.0.9")
@@ -175,7 +175,7 @@ def test_what_follows_from_a_device_is_not_told_again() -> None:
     ]
 
 
-def test_other_entries_of_a_changed_device_are_told() -> None:
+def test_other_entries_of_a_changed_device_are_reported() -> None:
     """A qdisc does not follow from a tunnel's other remote."""
     netem = Entry("tc qdisc", "vxlan-cont", "dev vxlan-cont root netem", "dev vxlan-cont root")
     live = parameter(entry(SWITCH, come=netem), "vxlan-cont", remote="23.0.0.9")

@@ -32,7 +32,7 @@ def changed(sighting: Sighting, offset: int, *octets: int) -> Sighting:
 
 
 def test_each_fragment_finds_its_packet_among_others() -> None:
-    """Two split packets, mixed in any order, are told apart again, frame by frame."""
+    """Two split packets, mixed in any order, are separated, frame by frame."""
     both = [*SPLIT.journey.sightings, *PLAIN.journey.sightings, *WHOLE.journey.sightings]
     random.Random(1).shuffle(both)
     found = sorted_out(both, mark)
@@ -44,7 +44,7 @@ def test_each_fragment_finds_its_packet_among_others() -> None:
 
 @pytest.mark.parametrize("what", ["node", "identification", "source"])
 def test_a_fragment_of_another_packet_stays_apart(what: str) -> None:
-    """What differs in node, addresses or identification is no part of ours."""
+    """A fragment of other node, addresses or identification is foreign."""
     first, last = (s for s in SPLIT.journey.sightings if (s.node, s.interface, s.direction) == ("sc2", "sc2_lc1", "in"))
     assert SPLIT.nonce in first.frame
     inner = 14 + 20 + 4
@@ -57,8 +57,8 @@ def test_a_fragment_of_another_packet_stays_apart(what: str) -> None:
     assert sorted_out([first, other], mark) == {SPLIT.nonce: [first]}
 
 
-def test_a_fragment_without_its_first_is_nobodys() -> None:
-    """Where the frame with the nonce was not seen, the others are left out."""
+def test_a_fragment_without_its_first_is_unassigned() -> None:
+    """Fragments are left out if the frame with the nonce is unseen."""
     orphans = [s for s in SPLIT.journey.sightings if SPLIT.nonce not in s.frame]
     assert len(orphans) == 8
     assert sorted_out(orphans, mark) == {}

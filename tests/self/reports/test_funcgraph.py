@@ -66,13 +66,13 @@ def test_two_kernels_and_every_option_are_there() -> None:
 
 @pytest.mark.parametrize("size", [7, 4096])
 def test_pieces_of_any_size_give_the_same(size: int) -> None:
-    """Where a trace is cut into pieces does not matter."""
+    """A trace cut into pieces reads the same."""
     data = read(DATA / "6.1" / "default.txt.gz")
     assert parse(data[at : at + size] for at in range(0, len(data), size)) == parse([data])
 
 
 def test_softirq_work_is_cut_out_of_the_sender() -> None:
-    """What a packet costs on its way is not the sender's: udp_sendmsg's total is without the ip_rcv inside it."""
+    """The packet's way is not the sender's cost: udp_sendmsg's total is without the ip_rcv inside it."""
     graph = parse([read(DATA / "composed" / "interrupt.txt")])
     assert graph.groups["udp_sendmsg", ""].total.max_ns == 100_000 - 60_000 - 10_000
     assert graph.groups["udp_sendmsg", ""].own.max_ns == 100_000 - 80_000
@@ -80,7 +80,7 @@ def test_softirq_work_is_cut_out_of_the_sender() -> None:
 
 
 def test_pid_filter_is_counted_by_task() -> None:
-    """How many calls a filter on one task would have shown is counted from the task's column."""
+    """Calls that a filter on one task would have shown are counted by the task's column."""
     graph = parse([read(DATA / "6.1" / "proc.txt.gz")])
     pids = {pid for _, pid in graph.by_pid}
     assert graph.pid_filter(pids) == {name: stats.calls for name, stats in graph.functions.items()}

@@ -42,7 +42,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Style:
-    """Which columns there are."""
+    """Columns of a trace."""
 
     time: bool
     task: bool
@@ -133,7 +133,7 @@ def count(found: Figures, tree: tuple[Call, ...]) -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.lists(TREES, min_size=1, max_size=3), STYLES, st.integers(0, 1000))
 def test_drawn_trees_come_back(trees: list[tuple[Call, ...]], style: Style, seed: int) -> None:
-    """Whatever the calls, the CPUs' interleaving and the columns: every call is counted once, with its times."""
+    """Any calls, CPUs and columns: every call is counted once, with its times."""
     graph = parse([interleaved(trees, style, seed).encode()])
     assert graph.problems == ()
     seen = {key: (found.calls, found.total.sum_ns, found.own.sum_ns) for key, found in graph.groups.items()}

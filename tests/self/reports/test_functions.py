@@ -1,4 +1,4 @@
-"""What traces say of the kernel's functions, and where a packet's time goes."""
+"""Traces show the kernel's functions and the parts of a packet's time."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ RECORDED = Path(__file__).parents[1] / "data" / "iperf3"
 
 
 def printed(name: str) -> tuple[str, str]:
-    """What client and server of a recorded run printed."""
+    """Recorded output of client and server."""
     return (RECORDED / f"{name}-client.json").read_text(), (RECORDED / f"{name}-server.json").read_text()
 
 
@@ -61,7 +61,7 @@ def test_figures_are_those_of_iperf3(name: str) -> None:
 
 
 def test_loss_is_sent_minus_received() -> None:
-    """Of 313 100 datagrams sent 124 559 arrived; TCP has no datagrams, hence no loss; duplicates are no loss."""
+    """Loss is 313 100 datagrams sent minus 124 559 that arrived; TCP has none; duplicates are no loss."""
     run = read_throughput(*UDP)
     assert (run.protocol, run.size, run.sent_datagrams, run.received_datagrams) == ("udp", 800, 313100, 124559)
     assert (run.loss, run.jitter_ms, run.retransmits) == (188541 / 313100, end(UDP[0])["sum"]["jitter_ms"], None)
@@ -72,7 +72,7 @@ def test_loss_is_sent_minus_received() -> None:
 
 
 def test_black_hole_is_total_loss() -> None:
-    """Where nothing arrived, all is lost and the network is wrong, though iperf3 says 0 %."""
+    """If nothing arrives, all is lost and the network is wrong, though iperf3 says 0 %."""
     run = read_throughput(*printed("blackhole"))
     assert end(run.client)["sum"]["lost_percent"] == 0
     assert (run.loss, run.arrived, run.jitter_ms) == (1.0, False, None)
@@ -248,7 +248,7 @@ def test_document_of_the_server_inside_the_clients_is_the_servers() -> None:
 @given(cut=st.floats(0, 1, exclude_max=True), name=st.sampled_from([UDP[0], TCP[0]]))
 @settings(max_examples=50)
 def test_cut_off_json_is_an_error(cut: float, name: str) -> None:
-    """What was cut off anywhere is refused."""
+    """JSON cut off anywhere is refused."""
     assert _read(name.rstrip()[: int(cut * len(name.rstrip()))]) is None
 
 
@@ -261,7 +261,7 @@ def _read(client: str, server: str = "") -> Throughput | None:
 
 @given(st.text() | st.text('{}[]",:0123456789.-naif \n'))
 def test_rubbish_is_an_error(text: str) -> None:
-    """Whatever is printed instead of a result, the answer is InstrumentFailed."""
+    """Any output that is no result is InstrumentFailed."""
     assert _read(text) is None
 
 

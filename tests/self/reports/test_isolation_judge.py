@@ -95,7 +95,7 @@ def outward(name: str) -> OutwardSeen:
     return OutwardSeen(probe, expected_journey(lab(), probe), sightings(entry), entry["refusal"])
 
 
-def told(finding: Finding, *words: str) -> None:
+def says(finding: Finding, *words: str) -> None:
     """The finding is against the network, and says all of this."""
     assert not finding
     assert [word for word in words if word not in finding.message] == [], finding.message
@@ -166,14 +166,14 @@ def test_leak_and_loss_are_named(name: str, kind: str, words: tuple[str, ...]) -
     """Every place with too much and every place with too little is named, a leak's first place first."""
     seen = frame(name, kind=kind)
     finding = judge_frame(seen)
-    told(finding, *words)
+    says(finding, *words)
     assert finding.message.startswith(words[0])
     assert seen.suspects[0] == words[0].split(":")[0]
 
 
-def test_frame_that_nobody_has_seen_is_missed_everywhere() -> None:
+def test_unseen_frame_is_missed_everywhere() -> None:
     """Nothing at all is no isolation."""
-    told(judge_frame(replace(frame(kind="broadcast"), sightings=())), "expected it - seen nothing", "missing at ")
+    says(judge_frame(replace(frame(kind="broadcast"), sightings=())), "expected it - seen nothing", "missing at ")
 
 
 MOVES: dict[str, Callable[[Sighting], Sighting]] = {
@@ -188,7 +188,7 @@ def test_one_bare_sighting_elsewhere_is_one_too_many(move: Callable[[Sighting], 
     """A single frame that is bare where it must not be is named."""
     seen = frame(kind="unicast")
     stray = move(seen.sightings[0])
-    told(
+    says(
         judge_frame(replace(seen, sightings=(*seen.sightings, stray))),
         f"{stray.node}:{stray.interface} - unicast frame of VNI-100 from red1:eth0 - expected nothing",
     )
@@ -198,12 +198,12 @@ def test_long_lists_are_cut() -> None:
     """A message names so many places, and counts the others."""
     seen = frame(kind="broadcast")
     strays = tuple(replace(seen.sightings[0], interface=f"x{n}") for n in range(NAMED_MAX + 4))
-    told(judge_frame(replace(seen, sightings=(*seen.sightings, *strays))), f"x{NAMED_MAX}", "and 3 more")
+    says(judge_frame(replace(seen, sightings=(*seen.sightings, *strays))), f"x{NAMED_MAX}", "and 3 more")
 
 
 @pytest.mark.parametrize("kind", ["undeclared-vni", "clear-i-flag", "reserved-bit"])
 def test_refused_forgery_is_sound(kind: str) -> None:
-    """It came as far as the VTEP's leaf, and its frame nowhere."""
+    """The packet reached the VTEP's leaf, its frame no node."""
     seen = forged(SOUND, kind)
     assert any(s.node == "l1" and "vxlan" in s.layers for s in seen.sightings)
     assert judge_forgery(seen).message.startswith("l1:vx-red refuses VXLAN from 10.2.0.2 with ")
@@ -211,7 +211,7 @@ def test_refused_forgery_is_sound(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["foreign-source", "other-vni"])
-def test_accepted_forgery_is_sound_where_the_lab_says_so_and_is_told(kind: str) -> None:
+def test_accepted_forgery_is_sound_where_the_lab_says_so_and_is_reported(kind: str) -> None:
     """Its frame went to the named tenant's members and nowhere else; the message says plainly that it was accepted."""
     seen = forged(SOUND, kind)
     finding = judge_forgery(seen)
@@ -223,16 +223,16 @@ def test_accepted_forgery_is_sound_where_the_lab_says_so_and_is_told(kind: str) 
 
 
 @pytest.mark.parametrize("kind", ["foreign-source", "other-vni"])
-def test_accepted_forgery_breaks_a_lab_that_refuses_strangers(kind: str) -> None:
+def test_accepted_forgery_breaks_a_lab_that_refuses_foreign_sources(kind: str) -> None:
     """The same evidence, another declaration: each place of the frame is named."""
     seen = forged(SOUND, kind, foreign_sources="refused")
-    told(judge_forgery(seen), "expected refused (isolation: foreign-sources: refused) - seen its frame at l1:vx-")
+    says(judge_forgery(seen), "expected refused (isolation: foreign-sources: refused) - seen its frame at l1:vx-")
 
 
 def test_refused_forgery_breaks_a_lab_that_accepts_it() -> None:
-    """What is declared accepted and is refused is a difference, too."""
+    """A forgery declared accepted and refused is a difference, too."""
     seen = forged(SOUND, "reserved-bit", reserved_bits="accepted")
-    told(judge_forgery(seen), "expected accepted (isolation: reserved-bits: accepted) - seen it refused")
+    says(judge_forgery(seen), "expected accepted (isolation: reserved-bits: accepted) - seen it refused")
 
 
 FORGERY_LEAKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -275,12 +275,12 @@ FORGERY_LEAKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("name", "kind", "words"), FORGERY_LEAKS.values(), ids=FORGERY_LEAKS)
 def test_forgery_that_goes_astray_is_named(name: str, kind: str, words: tuple[str, ...]) -> None:
-    """Where its frame was and must not be, or was not and must be."""
-    told(judge_forgery(forged(name, kind)), *words)
+    """The finding names each place of too many or too few frames."""
+    says(judge_forgery(forged(name, kind)), *words)
 
 
 def test_error_that_quotes_a_forgery_delivers_nothing() -> None:
-    """An ICMP error holds the frame's nonce, but brings the frame to nobody."""
+    """An ICMP error holds the frame's nonce, but does not deliver the frame."""
     seen = forged(SOUND, "undeclared-vni")
     quoted = next(s for s in seen.sightings if "vxlan" in s.layers).frame[14:]
     head = (
@@ -306,8 +306,8 @@ def test_probe_that_is_not_even_sent_ends_inside() -> None:
 
 
 def test_probe_on_an_undeclared_way_is_named() -> None:
-    """A default route that nobody declares shows at the first interface that the probe leaves by."""
-    told(
+    """An undeclared default route shows at the first interface that the probe leaves by."""
+    says(
         judge_outward(outward("default route to the spine"), ADDRESSES),
         "l1:l1_s1 - l1 -> 198.51.100.1 - expected it to end inside - seen ether / ipv4",
         "s1:s1_l1 - ",
@@ -315,7 +315,7 @@ def test_probe_on_an_undeclared_way_is_named() -> None:
 
 
 def test_error_of_the_last_router_is_no_answer() -> None:
-    """A router of the fabric that says it has no route is what is expected; one that nobody knows is not."""
+    """A router of the fabric that says it has no route is what is expected; an unknown one is not."""
     seen = outward("default route to the spine")
     errors = tuple(
         s for s in seen.sightings if "unreachable" in s.headers.summary() or s.headers.payload[:1] == b"\x45"
@@ -323,12 +323,12 @@ def test_error_of_the_last_router_is_no_answer() -> None:
     assert errors
     only = replace(seen, sightings=errors)
     assert judge_outward(only, ADDRESSES)
-    told(judge_outward(only, ADDRESSES - {"10.1.0.1"}), "expected from inside - seen from 10.1.0.1")
+    says(judge_outward(only, ADDRESSES - {"10.1.0.1"}), "expected from inside - seen from 10.1.0.1")
 
 
 def test_answer_from_outside_is_named() -> None:
-    """Who answers is outside, and the interface by which the answer came in leads there."""
-    told(
+    """The answering node is outside, and the interface of the answer leads there."""
+    says(
         judge_outward(outward("way out"), ADDRESSES),
         "l1:leak0 - l1 -> 198.51.100.1 - expected it to end inside - seen ",
         "l1:leak0 - l1 -> 198.51.100.1 - expected no answer - seen ",
@@ -359,12 +359,12 @@ def test_node_with_nothing_but_its_own_is_closed() -> None:
 )
 def test_whatever_leads_out_is_named(seen: Surroundings, words: str) -> None:
     """A device, a rule, a route of another table, a resolver: each with its node."""
-    told(judge_surroundings(seen, {"l1_s1"}), words)
+    says(judge_surroundings(seen, {"l1_s1"}), words)
 
 
 def test_machine_that_shows_a_packet_is_named_with_the_interface() -> None:
     """Each interface is named once for each sender."""
     assert judge_machine(MachineSeen())
     finding = judge_machine(MachineSeen((("eth0", "l1 -> x"), ("eth0", "l1 -> x"), ("lo", "l2 -> x"))))
-    told(finding, "this machine:eth0 - l1 -> x - expected nothing of the fabric - seen it; this machine:lo - l2 -> x")
+    says(finding, "this machine:eth0 - l1 -> x - expected nothing of the fabric - seen it; this machine:lo - l2 -> x")
     assert finding.message.count("eth0") == 1

@@ -141,7 +141,7 @@ def test_each_changed_field_fails_there(name: str) -> None:
     assert words in judged(sightings).message
 
 
-def test_vlan_tag_that_nobody_declared_fails() -> None:
+def test_undeclared_vlan_tag_fails() -> None:
     """A tag that the kernel took out of the frame is still a header of it."""
     sightings, hop = seen(), L2.paths[0].hops[SPINE]
     sightings[SPINE] = sighting(reference(), hop.node, hop.interface, hop.direction, hop.layers, SPINE, Vlan(100))
@@ -172,7 +172,7 @@ def test_sighting_elsewhere_fails_though_all_else_is_good() -> None:
     assert len(verdict.rungs) == len(HOPS) + 1
 
 
-def test_wrong_way_is_told_where_it_was_taken() -> None:
+def test_wrong_way_is_reported_where_it_was_taken() -> None:
     """A packet that goes over the other spine diverges where it turns off, before the hop that missed it."""
     sightings = seen()
     taken = [replace(s, node="sc1", interface=s.interface.replace("sc2", "sc1")) for s in sightings if s.node == "sc2"]
@@ -192,7 +192,7 @@ def test_no_evidence_is_no_pass() -> None:
 
 
 def test_second_legal_path_is_legal() -> None:
-    """Of two legal paths the one that the packet follows furthest is what it is judged by."""
+    """The legal path that the packet follows furthest is the one that judges it."""
     expected = expect(reference(), "cs1", "cs5", "udp")
     first, second = (seen_path(reference(), path) for path in expected.paths)
     assert judged(second, expected).passed
@@ -215,7 +215,7 @@ def test_neither_path_is_judged_by_the_nearer() -> None:
 
 
 def test_note_is_in_the_message() -> None:
-    """What else is known, such as a refusal to send, ends the message."""
+    """A note, such as a refusal to send, ends the message."""
     seen_nothing = journey(L2, [], note="cs1 refused to send: Network is unreachable")
     message = judge_journey(seen_nothing, L2).message
     assert message.endswith(" - seen nothing - cs1 refused to send: Network is unreachable")

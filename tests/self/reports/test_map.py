@@ -24,7 +24,7 @@ from topology.refs import PortRef
 
 
 def trips(fabric: Fabric) -> Iterator[SeenTrip]:
-    """What probes between all nodes of a fabric show, if everything is as expected."""
+    """Trips between all nodes of a fabric with every probe as expected."""
     for a, b in pairs_to_probe(fabric.nodes)[0]:
         out, back = expect(fabric, a.name, b.name), expect(fabric, b.name, a.name)
         there = journey(out, seen_path(fabric, out.paths[0]) if out.paths else [])
@@ -40,14 +40,14 @@ def drawn(name: str) -> FabricMap:
 
 @pytest.mark.parametrize("name", ["vxlan", "ece792"])
 def test_map_is_the_declared_links_that_carry_traffic(name: str) -> None:
-    """Of these labs every link carries some probe, and nothing but the links is drawn: no tunnel, no bridge."""
+    """Every link of these labs carries some probe, and only links are drawn: no tunnel, no bridge."""
     fabric = vxlan_lab() if name == "vxlan" else reference()
     must, may = declared_links(fabric)
     assert drawn(name).links == must == may == {frozenset(link.ends) for link in fabric.links}
 
 
 def test_link_that_carries_nothing_is_not_drawn() -> None:
-    """Without the journeys over a link it is not on the map, and its lonely node is told."""
+    """A link without journeys is not on the map, and its lonely node is listed."""
     fabric = vxlan_lab()
     without = [trip for trip in trips(fabric) if "c5" not in (trip.out.source, trip.out.target)]
     half = map_of(fabric, without)
@@ -74,7 +74,7 @@ def one_link(*layers: Layers) -> Journey:
 
 
 def crossed(seen: Journey) -> bool:
-    """Whether that journey draws anything."""
+    """True if that journey draws anything."""
     return bool(map_of(vxlan_lab(), [SeenTrip(seen, replace(seen, sightings=()))]).links)
 
 
@@ -133,7 +133,7 @@ def addressed(number: int, address: str = "10.0.0.1/24") -> Node:
     return Node(name=f"n{number:03}", role="customer", devices=own)
 
 
-def test_what_is_not_probed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_probed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes without an address, pairs of two IP versions, and what is beyond the bound, each with its reason."""
     nodes = [addressed(3), addressed(1), addressed(2, ""), addressed(4, "fd00::1/64")]
     pairs, left_out = pairs_to_probe(nodes)

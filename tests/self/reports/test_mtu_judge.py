@@ -12,7 +12,7 @@ from tests.self.found import AS_MEASURED, CAUSE, FRAGMENTS, ICMP, REFUSED, SILEN
 from topology.promises import Above
 
 
-def test_the_three_results_are_told_apart() -> None:
+def test_the_three_results_differ() -> None:
     """Up to 1426 bytes whole, up to 1450 at all, and above that an answer and then none."""
     found = way()
     assert (found.largest_whole, found.largest_whole_with_df, found.largest_with_df) == (1426, 1426, 1450)
@@ -53,7 +53,7 @@ def test_another_largest_packet_than_the_computed_one_fails(name: str) -> None:
 
 
 def test_any_of_the_legal_paths_may_decide() -> None:
-    """Where two legal paths are of different widths, what either carries is as computed, and nothing else is."""
+    """If two legal paths have different widths, the result of either is as computed, and no other."""
     narrow = way().computed[0]
     wide = replace(narrow, overhead=narrow.overhead - 10)
     both = (narrow, wide)
@@ -93,7 +93,7 @@ ABOVE: dict[str, tuple[tuple[Above, ...], str]] = {
 
 @pytest.mark.parametrize("name", ABOVE)
 def test_what_is_not_allowed_above_fails(name: str) -> None:
-    """The first zone of sizes in which something else happens than the lab allows is told, with its place."""
+    """The first zone of sizes that breaks the lab's promise is reported, with its place."""
     above, words = ABOVE[name]
     found = way(above=above)
     assert not found.above_as_allowed
@@ -114,8 +114,8 @@ CLAIMS: tuple[Callable[[LegMtu | PairMtu], object], ...] = (
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_guilty_node_comes_first_and_its_mend_last(claim: Callable[[LegMtu | PairMtu], object]) -> None:
-    """Where the live state says why, the message starts with the guilty node, and the finding carries the cause."""
+def test_guilty_node_comes_first_and_its_fix_last(claim: Callable[[LegMtu | PairMtu], object]) -> None:
+    """If the live state says why, the message starts with the guilty node, and the finding has the cause."""
     zones = changed(AS_MEASURED, {1000: SILENCE, 1426: SILENCE})
     found = claim(way(zones, above=("icmp",), cause=CAUSE))
     assert repr(found).startswith("lc1 - cs1 -> cs5, ")
@@ -134,6 +134,6 @@ def test_both_ways_count(claim: Callable[[LegMtu | PairMtu], object]) -> None:
 
 @pytest.mark.parametrize(("size", "lost"), [(1426, None), (1450, None), (1451, 1451), (1500, 1451)])
 def test_smallest_lost_packet_explains_larger_ones(size: int, lost: int | None) -> None:
-    """Of the sizes up to one, the smallest that did not arrive is told; fragments arrive."""
+    """The smallest lost one of the sizes up to one is reported; fragments arrive."""
     found = way().crosses(size)
     assert (found[0] if found else None) == lost

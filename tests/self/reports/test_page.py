@@ -18,7 +18,7 @@ VOID = {"meta", "br", "line", "rect"}
 
 
 class Reader(HTMLParser):
-    """What a browser makes of a page: its tags, their attributes, its text; tags have to be closed in order."""
+    """A page as a browser reads it: its tags, their attributes, its text; tags have to be closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What an application gets through, and what explains it when it does not."""
+"""Payloads that an application gets through, and the cause if it does not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WRONG: dict[str, tuple[Exchange, str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_message_that_did_not_come_as_it_was_sent_fails(name: str) -> None:
-    """Lost, cut or changed, there or back: the first such message is told, and which way it was going."""
+    """Lost, cut or changed, there or back: the first such message is reported with its direction."""
     found, words = WRONG[name]
     assert not found.unchanged()
     assert words in repr(found.unchanged())
@@ -43,7 +43,7 @@ def test_message_that_did_not_come_as_it_was_sent_fails(name: str) -> None:
 
 
 def test_last_message_there_may_be_whole_and_lost_on_its_way_back() -> None:
-    """What reached the target is not held against the way there."""
+    """A message at the target clears the way there."""
     found = replace(GOOD, there=SENT[:2], back=SENT[:1]).unchanged(NARROW)
     assert "cs5 -> cs1" in repr(found)
     assert "one of 1330 with DF" in repr(found)
@@ -59,6 +59,6 @@ def test_stall_is_explained_by_the_sizes_that_cross() -> None:
 
 
 def test_stall_that_sizes_do_not_explain_is_said_to_be_so() -> None:
-    """Where all packets of the stream's sizes cross, sizes are not why."""
+    """If all sizes of the stream cross, sizes are not the cause."""
     assert "packets of 84 to 1426 bytes with DF arrive" in repr(STALLED.unchanged(SOUND))
     assert STALLED.unchanged(SOUND).cause is None

@@ -21,7 +21,7 @@ def searched(loss_of: Callable[[float], float], start: float, *losses: float) ->
 
 
 def test_path_without_loss_needs_one_trial() -> None:
-    """Where the unlimited rate passes, that is the answer, and it is said that nothing higher was offered."""
+    """An unlimited rate without loss is the answer, noted as the highest offered."""
     found = rate_found(searched(lambda _: 0.0, 1e9, 0.0), 0.0)
     assert (found.passed, found.over, found.trials) == (1e9, None, 1)
     assert str(found) == "1000.0 Mbit/s with at most 0 % lost, the highest that was offered"
@@ -59,7 +59,7 @@ def test_more_allowed_loss_never_means_a_lower_rate() -> None:
 
 @given(st.lists(st.sampled_from([0.0, 0.0, 0.0005, 0.001, 0.002, 0.5]), min_size=60, max_size=60))
 def test_rates_rise_with_the_allowed_loss_under_any_noise(losses: list[float]) -> None:
-    """Whatever each trial loses, the searches end, and the rates are in the order of the allowed losses."""
+    """Under any losses the searches end, and the rates are in the order of the allowed losses."""
     noise, allowed = iter(losses), (0.0, 0.001, 0.01)
     trials = searched(lambda _: next(noise), 1e9, *allowed)
     found = [rate_found(trials, loss_max).passed or 0.0 for loss_max in allowed]

@@ -28,7 +28,7 @@ def test_what_is_written_comes_back(name: str) -> None:
 
 
 def test_results_keep_their_names() -> None:
-    """What programs read of a journey: hops with headers as hex, times from the first sighting, the divergence."""
+    """Programs find a journey's names: hops with headers as hex, relative times, the divergence."""
     made = json.loads(record_bytes(record()))
     out, lost = made["journeys"]
     assert (made["schema"], out["source"], out["arrived"], out["divergence"]) == (2, "cs1", True, None)
@@ -142,7 +142,7 @@ def test_exit_code_follows_the_verdicts(tests: list[Test], pytest_code: int, cod
 
 
 def test_run_that_proves_no_pair_for_want_of_one_is_not_green() -> None:
-    """Where the pairs were to be proven and none is declared, what passed of the underlay is not enough."""
+    """If pairs were to be proven and none is declared, passed underlay tests are not enough."""
     assert exit_code(verdicts("passed"), 0, without_pairs=True) == 7
     assert exit_code(verdicts("passed", "failed"), 1, without_pairs=True) == 1
     assert exit_code([], 5, without_pairs=True) == 5

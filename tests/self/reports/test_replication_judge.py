@@ -59,7 +59,7 @@ def test_a_copy_for_each_remote_is_right() -> None:
     ],
     ids=["none", "one lost", "one twice", "one too many"],
 )
-def test_another_number_of_copies_is_told(sightings: tuple[Sighting, ...], words: str) -> None:
+def test_another_number_of_copies_is_reported(sightings: tuple[Sighting, ...], words: str) -> None:
     """A remote that is left out, served twice or not declared is named with the VTEP."""
     finding = judge_replication(LAB["l1"], VTEP, seen(*sightings))
     assert not finding
@@ -67,6 +67,6 @@ def test_another_number_of_copies_is_told(sightings: tuple[Sighting, ...], words
 
 
 def test_stations_near_a_vtep_send_by_it_first() -> None:
-    """Of three leaves' stations each leaf's own are near its VTEP."""
+    """Each of three leaves has its own stations near its VTEP."""
     near = {vxlan.node: {str(ref) for ref in stations_near(LAB, DOMAIN, vxlan)} for vxlan in LAB.all(Vxlan)}
     assert near == {"l1": {"c1:eth0", "c4:eth0"}, "l2": {"c2:eth0"}, "l3": {"c3:eth0"}}

@@ -32,7 +32,7 @@ ENDS = st.lists(st.integers(FLOOR, CEILING - 1), max_size=5, unique=True).map(so
 
 @given(ENDS)
 def test_computed_boundaries_are_confirmed_without_a_search(ends: list[int]) -> None:
-    """Where the network does what was computed, each boundary takes the two sizes beside it, and both ends."""
+    """If the network does what was computed, each boundary takes the two sizes beside it, and both ends."""
     seen, tries = found(ends, first_sizes(ends, FLOOR, CEILING))
     assert [zone.last for zone in seen] == [*ends, CEILING]
     assert tries <= 2 * len(ends) + 2

@@ -52,7 +52,7 @@ def test_every_declared_pair_is_seen_as_its_kind(name: str, protocol: Protocol) 
 
 
 def test_the_labs_show_every_kind() -> None:
-    """What stands above is about all kinds."""
+    """The labs above have all kinds."""
     assert {pair.kind for name in LABS for pair in lab(name).pairs} == set(KINDS)
 
 
@@ -78,7 +78,7 @@ def pair_of(kind: Kind) -> tuple[Fabric, str, str]:
 
 
 def no_kinds() -> Iterator[tuple[str, Journey, str]]:
-    """What fits no kind, and words of the reason."""
+    """Headers of no kind, and words of the reason."""
     l2, l3, hairpin, bridge, routed = (
         pair_of(kind) for kind in ("l2-overlay", "l3-overlay", "hairpin", "bridge", "routed")
     )

@@ -1,4 +1,4 @@
-"""How a figure depends on a size is told with an interval, and a claim about it is answered only where that allows."""
+"""A figure's dependence on a size is reported with an interval, and a claim is answered only where that allows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_slope_is_found(steepness: float) -> None:
 
 
 def test_straight_line_has_no_bend() -> None:
-    """Where one line holds for all sizes, no size is named, in 99 of 100 sweeps."""
+    """If one line fits all sizes, no size is named, in 99 of 100 sweeps."""
     for sizes in (SIZES, SHORT):
         named = sum(
             scaling(*swept(sizes, {s: s**0.9 for s in sizes}, seed)).linear_until is not None for seed in range(50)
@@ -46,7 +46,7 @@ def test_straight_line_has_no_bend() -> None:
 
 @pytest.mark.parametrize(("sizes", "bend"), [(SIZES, 1400), (SIZES, 400), (SHORT, 800)])
 def test_bend_is_found_where_it_is(sizes: tuple[int, ...], bend: int) -> None:
-    """A rate that grows with the size up to a point and hardly beyond is told with that point and both slopes."""
+    """A rate that grows with the size up to a point and hardly beyond has that point and both slopes."""
     rate = {size: min(size, bend) * max(1.0, size / bend) ** 0.1 for size in sizes}
     for seed in range(10):
         found = scaling(*swept(sizes, rate, seed))

@@ -41,20 +41,20 @@ def test_tail_is_that_of_the_tables(statistic: float, freedom: int, p: float) ->
 
 @pytest.mark.parametrize("counts", [(32, 32), (40, 24), (45, 19)])
 def test_fair_shares_pass(counts: tuple[int, int]) -> None:
-    """What a fair hash gives now and then is fair."""
+    """A fair hash's usual shares pass."""
     assert spread_evenly(flows(sc1=counts[0], sc2=counts[1]), ["sc1", "sc2"])
 
 
 @pytest.mark.parametrize("counts", [(46, 18), (54, 10), (63, 1)])
 def test_unfair_shares_fail(counts: tuple[int, int]) -> None:
-    """What a fair hash gives less than once in a thousand times is told with its shares."""
+    """Shares that a fair hash gives less than once in 1000 times are reported."""
     found = spread_evenly(flows(sc1=counts[0], sc2=counts[1]), ["sc1", "sc2"])
     assert not found
     assert f"seen {counts[0]} on sc1, {counts[1]} on sc2" in str(found)
 
 
 def test_unused_way_fails() -> None:
-    """A spine that no flow takes is told, however the others share."""
+    """A spine without flows is reported, however the others share."""
     found = spread_evenly(flows(sc1=32, sc2=32), ["sc1", "sc2", "sc3"])
     assert "expected on all of sc1, sc2, sc3 - seen 32 on sc1, 32 on sc2, 0 on sc3" in str(found)
     assert not found
@@ -77,7 +77,7 @@ def test_lost_or_strayed_packet_fails(flow: FlowSeen, words: str) -> None:
 
 
 def test_restless_flow_fails() -> None:
-    """A flow that changes its way is told; one that lost a packet has not changed it."""
+    """A changed way is reported; a flow that lost a packet has not changed it."""
     assert each_stays([*flows(sc1=3), LOST])
     assert "flow 50002 - expected one way for all its packets - seen sc1 then sc2" in str(each_stays([RESTLESS]))
     assert not each_stays([RESTLESS])

@@ -1,4 +1,4 @@
-"""Where declared and live state differ: every kind of difference, in order, each with the command that fixes it."""
+"""Declared and live state differ: every kind of difference, in order, each with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_one_difference_is_told_once_with_its_mend(name: str) -> None:
+def test_one_difference_is_reported_once_with_its_fix(name: str) -> None:
     """One thing that differs is one cause: where, what, expected, seen, and the command that fixes it."""
     declared, live, words = CASES[name]
     assert [str(cause) for cause in differences(declared, live)] == [words]
@@ -192,20 +192,20 @@ def test_node_as_declared_has_no_difference(node: str) -> None:
     assert differences(state, state) == ()
 
 
-def test_what_nobody_declared_is_not_compared() -> None:
+def test_undeclared_state_is_not_compared() -> None:
     """A MAC or an MTU that the kernel chose itself is as good as another."""
     declared = links(SWITCH, "bridge1", mac=None, mtu=None)
     assert differences(declared, links(SWITCH, "bridge1", mac="02:00:00:00:00:07", mtu=9000)) == ()
 
 
 def test_wrong_state_of_one_link_is_in_order() -> None:
-    """Of one device: up or down, its bridge, its parameters, its MTU, its MAC address."""
+    """A device is compared in order: up or down, bridge, parameters, MTU, MAC."""
     live = links(parameter(SWITCH, "vxlan-cont", vni="1"), "vxlan-cont", up=False, master=None, mtu=1, mac="x")
     assert [cause.kind for cause in differences(SWITCH, live)] == ["link", "bridge", "vxlan", "mtu", "mac"]
 
 
-def test_two_routes_for_one_are_both_told() -> None:
-    """Of two routes in place of the declared one, one is what is seen instead, the other is too many."""
+def test_two_routes_for_one_are_both_reported() -> None:
+    """If two routes replace the declared one, one is what is seen instead, the other is too many."""
     third = route("28.0.0.0/24", None, "lc1_br1")
     live = routes(routes(LEAF, gone=TO_LC2, come=OTHER_WAY), come=third)
     assert [cause.live for cause in differences(LEAF, live)] == ["28.0.0.0/24 dev lc1_br1", str(OTHER_WAY)]
@@ -279,7 +279,7 @@ FOLLOWS: dict[str, tuple[NodeState, NodeState, str]] = {
 
 @pytest.mark.parametrize("name", FOLLOWS)
 def test_what_follows_never_comes_before_its_cause(name: str) -> None:
-    """Of several differences the first is the cause of the others, in whatever order devices are declared."""
+    """The first of several differences is the cause of the others, in any order of declaration."""
     declared, live, words = FOLLOWS[name]
     first, *rest = differences(declared, live)
     assert rest

@@ -99,6 +99,6 @@ def test_one_of_a_thing_is_no_plural() -> None:
     """In the outcome, and wherever things are counted."""
     assert [counted(n, "pair") for n in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
     assert outcome([result("passed")], True) == "1 check: 1 passed"
-    told = outcome([result("passed"), result("not proven"), result("not applicable")], False)
-    assert told == "3 checks: 1 passed, 1 not proven, 1 not applicable (the run was not completed)"
+    line = outcome([result("passed"), result("not proven"), result("not applicable")], False)
+    assert line == "3 checks: 1 passed, 1 not proven, 1 not applicable (the run was not completed)"
     assert outcome([], True) == "0 checks: none was tested"

@@ -129,7 +129,7 @@ def test_packet_that_crossed_no_such_link_proves_nothing() -> None:
 
 @pytest.mark.parametrize(("name", "pair"), OVERLAYS, ids=[f"{name}-{pair}" for name, pair in OVERLAYS])
 def test_no_link_between_encapsulation_and_decapsulation_may_show_a_packet_bare(name: str, pair: Pair) -> None:
-    """Whatever roles stand there, a packet in its tunnel holds the promise, and one bare sighting breaks it."""
+    """At any role, a packet in its tunnel holds the promise, and one bare sighting breaks it."""
     lab = shape(name)
     good = good_leg(lab, pair.source, pair.target)
     assert good.never_bare(lab.links)
@@ -147,7 +147,7 @@ def test_no_link_between_encapsulation_and_decapsulation_may_show_a_packet_bare(
 
 
 def test_link_that_the_way_crosses_twice_may_show_the_packet_bare_once() -> None:
-    """Where the way leads over a link before encapsulation, and again in the tunnel, one bare crossing is declared."""
+    """If the way crosses a link before encapsulation, and again in the tunnel, one bare crossing is declared."""
     lab = load_lab_text(BACK_OVER_THE_SAME_LINK)
     good = good_leg(lab, "h1", "h2")
     assert good.never_bare(lab.links)
@@ -177,7 +177,7 @@ def test_ttl_is_lowered_by_the_routed_hops(source: str, target: str, by: int) ->
 
 
 def test_ttl_that_was_lowered_once_more_is_noticed() -> None:
-    """What was seen is counted, not what was declared; nothing seen is no number."""
+    """The count is of sightings, not of declared hops; nothing seen is no number."""
     expected = expect(reference(), "cs1", "cs5")
     last = seen_hop(reference(), expected.paths[0].hops[15], 15, with_field("ipv4", ttl=63))
     off = changed_leg("cs1", "cs5", 15, last)
@@ -239,7 +239,7 @@ def test_trip_holds_when_both_legs_do() -> None:
 
 
 def test_asking_for_an_unseen_sighting_breaks_the_promise() -> None:
-    """Where a test needs a sighting and there is none, the network is wrong, and the message says where."""
+    """A needed sighting that is missing is the network's fault, and the message says where."""
     trip = round_trip()
     assert trip.sighting("sc2", "sc2_lc2", "out").direction == "out"
     with pytest.raises(PromiseBroken, match=r"sc1 - sc1_lc1 - expected cs1 -> cs5 \(icmp\) - seen nothing"):

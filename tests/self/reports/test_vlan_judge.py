@@ -46,7 +46,7 @@ def test_frame_under_its_tag_is_right() -> None:
     ],
 )
 def test_frame_under_another_tag_is_a_stray(vid: int | None, place: str, words: str) -> None:
-    """Another tag than the domain's, none at all on the trunk, or one where none belongs is told with its place."""
+    """Another tag than the domain's, none at all on the trunk, or an extra one is reported with its place."""
     finding = judge_frame(on_trunk(vid, place))
     assert not finding
     assert finding.message.startswith(f"{place} - broadcast frame of VNI-10010 from red1:eth0 - {words} - seen ether")

@@ -1,4 +1,4 @@
-"""Which differences can explain what became of given packets, and which of an adopted node's count."""
+"""Differences that can explain a packet's fate, and those of an adopted node that count."""
 
 from __future__ import annotations
 
@@ -213,10 +213,10 @@ def test_firewall_counts_on_a_bridge_that_calls_it() -> None:
     bridge = next(node.name for node in vxlan.nodes if all_traffic(vxlan).at(node.name).bridged)
     pure = Traffic.of(vxlan, ())
     pure.at(bridge).bridged.add(4)
-    told = replace(states[bridge], sysctls={**states[bridge].sysctls, "net.bridge.bridge-nf-call-iptables": "1"})
+    bridged = replace(states[bridge], sysctls={**states[bridge].sysctls, "net.bridge.bridge-nf-call-iptables": "1"})
     for live, weights in (
         (entry(states[bridge], come=NFT_IP), [NEVER]),
-        (entry(told, come=NFT_IP), [CHANGES, CHANGES]),
+        (entry(bridged, come=NFT_IP), [CHANGES, CHANGES]),
     ):
         found = differences(states[bridge], live)
         assert [weigh(cause, states[bridge], live, pure) for cause in found] == weights
@@ -309,8 +309,8 @@ def as_others_build(state: NodeState) -> NodeState:
 
 
 @pytest.mark.parametrize("lab", ["ece792", "ipv6-underlay", "ipv6-overlay", "geneve", "vlan-trunk", "ecmp", "gre-l3"])
-def test_defaults_that_nobody_declared_do_not_count(lab: str) -> None:
-    """Of an adopted node of any lab neither kernel defaults nor a management network are a fault."""
+def test_undeclared_defaults_do_not_count(lab: str) -> None:
+    """Neither kernel defaults nor a management network are a fault of an adopted node in any lab."""
     fabric, states = bound(lab)
     assert {name: judged(as_others_build(state), fabric) for name, state in states.items()} == {
         name: [] for name in states
@@ -391,6 +391,6 @@ COUNTS: dict[str, tuple[NodeState, list[str]]] = {
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_what_is_declared_or_changes_a_way_counts(name: str) -> None:
-    """Of an adopted node differences from its lab count, and of undeclared state those that change a packet's way."""
-    live, told = COUNTS[name]
-    assert judged(live) == told
+    """An adopted node's differences from its lab count, and undeclared state that changes a packet's way."""
+    live, expected = COUNTS[name]
+    assert judged(live) == expected

@@ -1,4 +1,4 @@
-"""Whether the model of forwarding and simulated kernels that were told the plan agree."""
+"""The model of forwarding and simulated kernels with the plan agree."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def assert_simulated(fabric: Fabric, pairs: Iterable[Pair]) -> None:
 
 
 def assert_floods_simulated(fabric: Fabric) -> None:
-    """What a station of a domain sends to all is bare in the simulated network at exactly the domain's members."""
+    """A station's frame to all is bare in the simulated network at exactly its domain's members."""
     network = Network(make_plan(fabric))
     for domain in domains(fabric):
         for station in domain.stations:
@@ -44,5 +44,5 @@ def assert_floods_simulated(fabric: Fabric) -> None:
 
 
 def walked(network: Network, probe: Probe) -> tuple[list[Seen], list[tuple[str, int]]]:
-    """What the simulated kernels do with a probe."""
+    """Send a probe through the simulated kernels."""
     return network.probe(probe.source, IPv4Address(probe.src), IPv4Address(probe.dst))

@@ -37,7 +37,7 @@ COMMANDS = tuple(
 
 @dataclass
 class Machine:
-    """What exists so far: namespaces, their devices, and which of those are up."""
+    """State so far: namespaces, their devices, and which of those are up."""
 
     devices: dict[str, set[str]] = field(default_factory=dict)
     up: set[tuple[str, str]] = field(default_factory=set)

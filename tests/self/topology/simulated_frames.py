@@ -1,4 +1,4 @@
-"""What travels in the simulated network: frames, packets and what wraps them, and their headers in words."""
+"""Traffic of the simulated network: frames, packets, encapsulations, and their headers in words."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A small network of simulated kernels, fed with the operations of a plan: an oracle for the model of forwarding.
 
-It knows no declaration, only what a kernel would be told: links, masters, addresses, routes, sysctls. Neighbours are
+It knows no declaration, only what a kernel would get: links, masters, addresses, routes, sysctls. Neighbours are
 asked for by ARP, bridges learn and flood, and every frame that carries a probe leaves a trace at each device it passes.
 Whatever a kernel would refuse (a name, an index, an address, a route or a tunnel twice) is an error here too.
 """
@@ -19,7 +19,7 @@ NOBODY = IPv4Address(0)
 
 
 class Refused(Exception):
-    """What the kernel would answer with an error."""
+    """The kernel's error in answer."""
 
 
 @dataclass
@@ -155,7 +155,7 @@ class Kernel:
                 self.transmit(member, frame)
 
     def take(self, device: Device, frame: Frame) -> None:
-        """What is for this kernel: ARP, or IP."""
+        """Handle received ARP or IP."""
         if isinstance(frame.body, Packet):
             if frame.dst != BROADCAST:  # ip_forward (net/ipv4) passes on nothing that was for all
                 self.take_packet(frame.body)
@@ -191,7 +191,7 @@ class Kernel:
 
 
 def _wanted(packet: Packet) -> tuple[object, ...]:
-    """Which tunnel's packet it is, in the words of ``_identity``."""
+    """The packet's tunnel, in the words of ``_identity``."""
     body = packet.body
     if isinstance(body, InGre):
         return ("gre", str(packet.dst), str(packet.src), body.key)
@@ -201,7 +201,7 @@ def _wanted(packet: Packet) -> tuple[object, ...]:
 
 
 def _identity(device: Device) -> tuple[object, ...]:
-    """What the kernel tells tunnels apart by; empty for other devices."""
+    """Identity of a tunnel in the kernel; empty for other devices."""
     made = device.options
     if device.kind == "gre":
         return ("gre", made["gre_local"], made["gre_remote"], made.get("gre_ikey"))

@@ -14,7 +14,7 @@ LAB_CUSTOMERS = {"cs1": 1, "cs2": 1, "cs3": 2, "cs4": 2, "cs5": 2}
 
 @dataclass(frozen=True)
 class Row:
-    """What a row says, and the leaves (1 or 2) that its ends must come to hang behind."""
+    """A row's fields, and the leaves (1 or 2) that its ends must come to hang behind."""
 
     source: str
     target: str
@@ -49,7 +49,7 @@ def name(number: int) -> str:
 
 
 def many_rows(count: int, seed: int) -> list[Row]:
-    """As many rows, some of whose customers are in several."""
+    """Make rows, some customers in several of them."""
     dice = random.Random(seed)
     draws = [(dice.randrange(3 * count), dice.randrange(3 * count), dice.randrange(4)) for _ in range(2 * count)]
     return sensible_rows(draws)[:count]
@@ -69,7 +69,7 @@ NOISE = st.sampled_from(["", "", "", "# a comment", "  ", "   # Bridge, cs1, cs2
 
 @st.composite
 def untidy(draw: st.DrawFn, rows: list[Row]) -> str:
-    """The rows as a file that somebody typed."""
+    """The rows as a typed file."""
     end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     lines = [draw(NOISE)]
     if draw(st.booleans()):

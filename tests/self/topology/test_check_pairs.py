@@ -126,7 +126,7 @@ def test_sound_labs_have_no_problem() -> None:
 
 
 def test_loader_refuses_with_every_pair_at_once() -> None:
-    """As a check of the loader, one missing route shows every pair that it breaks."""
+    """If the loader checks pairs, one missing route shows every pair it breaks."""
     case = CASES["no route to the tunnel's end"]
     with pytest.raises(LabError) as refused:
         load_lab_text(reference_text().replace(case.old, case.new), extra_checks=(check_pairs,))
@@ -196,7 +196,7 @@ def test_tunnel_needs_its_peer() -> None:
         )
 
 
-def test_packet_for_a_stranger_ends_where_it_ends() -> None:
+def test_packet_for_an_outsider_ends_where_it_ends() -> None:
     """A probe for an address of another node than its target has not arrived."""
     astray = replace(probe(reference(), "cs1", "cs2"), dst=reference()["cs5"].address)
     assert expected_journey(reference(), astray).dropped == "cs5: receives the packet in place of cs2"

@@ -20,7 +20,7 @@ def derived(fabric: Fabric) -> Fabric:
 
 
 def ends(fabric: Fabric) -> dict[frozenset[str], str]:
-    """Who is paired with whom, and the kind."""
+    """Pairs by their ends, and the kind."""
     return {frozenset({pair.source, pair.target}): pair.kind for pair in fabric.pairs}
 
 
@@ -33,7 +33,7 @@ def test_what_a_lab_declares_is_derived(lab: Fabric) -> None:
     assert f"{len(found.pairs)} are derived" in found.notes[-1]
 
 
-def test_pair_that_does_not_arrive_is_left_out_and_told() -> None:
+def test_pair_that_does_not_arrive_is_left_out_and_reported() -> None:
     """With a route missing, the pairs that need it are not derived, and the note says how many and why."""
     text = reference_text().replace("      - 30.0.0.0/24 dev gretun-cont\n", "")
     fabric = load_lab_text(text[: text.index("pairs:")])
@@ -46,7 +46,7 @@ def test_pair_that_does_not_arrive_is_left_out_and_told() -> None:
 
 
 def test_only_so_many_pairs_are_tried_and_every_customer_is_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of very many customers neighbours are paired first, up to a bound, and the note says how many could be."""
+    """Very many customers are paired with neighbours first, up to a bound; the note has the full number."""
     monkeypatch.setattr(derived_pairs, "MAX_PAIRS", 40)
     count = 20
     text = (
@@ -64,7 +64,7 @@ def test_only_so_many_pairs_are_tried_and_every_customer_is_in_one(monkeypatch: 
 
 @pytest.mark.parametrize("customers", [0, 1])
 def test_fabric_without_two_customers_promises_nothing(customers: int) -> None:
-    """Where there is nobody to pair, no pair is made up, and the note says so."""
+    """Without two customers, no pair is made up, and the note says so."""
     text = "lab: few\nnodes:\n  l: {role: leaf}\n" + "  c: {role: customer, addresses: {e: 10.0.0.1/24}}\n" * customers
     found = derived(load_lab_text(text + "links: [[l:e, " + ("c:e]]" if customers else "l:f]]")))
     assert found.pairs == ()
@@ -90,7 +90,7 @@ links: [[l1:up, l2:up], [l1:down, a:e], [l2:down, b:e]]
 """
 
 
-def test_pair_that_returns_in_another_kind_is_left_out_and_told() -> None:
+def test_pair_that_returns_in_another_kind_is_left_out_and_reported() -> None:
     """Two customers whose request is tunnelled and whose answer is not make no pair of one kind."""
     found = derived(load_lab_text(ONE_WAY))
     assert found.pairs == ()

@@ -1,4 +1,4 @@
-"""Which interfaces a Layer 2 domain comprises, and where a frame of each kind must be seen in it."""
+"""Interfaces of a Layer 2 domain, and the places where a frame of each kind must be seen."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_two_vnis_of_one_vtep_are_two_domains() -> None:
 
 
 def test_only_broadcasts_and_multicasts_are_for_the_bridges_too() -> None:
-    """A frame to a MAC that nobody has is on every port, and at no bridge."""
+    """A frame to an unused MAC is on every port, and at no bridge."""
     red, source = domain(TENANTS, "VNI-100"), port("red1:eth0")
     everywhere = red.members
     assert reached(TENANTS, red, "broadcast", source, source) == everywhere
@@ -150,7 +150,7 @@ nodes:
   b: {role: switch, bridges: {br: [p]}}
 links: [[a:p, b:p], [a:q, b:q]]
 """
-    # No lab file may have the ring; somebody else's fabric may.
+    # No lab file may have the ring; a foreign fabric may.
     tree = load_lab_text(ring)
     b = tree["b"]
     devices = tuple(replace(d, members=("p", "q")) if isinstance(d, Bridge) else d for d in b.devices)
@@ -159,7 +159,7 @@ links: [[a:p, b:p], [a:q, b:q]]
 
 
 def test_twins_have_an_address_or_a_mac_in_two_domains() -> None:
-    """Each customer of the one tenant has a twin in the other; where nobody overlaps there are none."""
+    """Each customer of the one tenant has a twin in the other; without overlap there are none."""
     assert [(a.node, b.node) for a, b in twins(TENANTS, domains(TENANTS))] == [
         ("red1", "blue1"),
         ("red2", "blue2"),

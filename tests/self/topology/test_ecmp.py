@@ -131,7 +131,7 @@ def test_spread_is_read(lab: Fabric) -> None:
     ],
 )
 def test_what_cannot_be_is_refused(old: str, new: str, said: str) -> None:
-    """A mistake in a route of several next hops, in routing or in a spread is told with what would be right."""
+    """A mistake in a route of several next hops, in routing or in a spread gets what would be right."""
     assert old in TEXT
     with pytest.raises(LabError) as caught:
         load_lab_text(TEXT.replace(old, new), "ecmp.yaml")

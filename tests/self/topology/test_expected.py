@@ -84,7 +84,7 @@ def written(path: ExpectedPath) -> list[str]:
 
 
 def headers_at(node: str, interface: str, source: str, target: str, protocol: Protocol = "icmp") -> Headers:
-    """What is decoded from the bytes of an expected hop."""
+    """Decode an expected hop's bytes."""
     fabric = reference()
     seen = seen_path(fabric, expect(fabric, source, target, protocol).paths[0])
     return next(s for s in seen if (s.node, s.interface) == (node, interface)).headers
@@ -143,7 +143,7 @@ def test_udp_through_vxlan_in_gre_has_two_legal_paths() -> None:
 
 
 def test_udp_of_ipv6_through_vxlan_in_gre_may_get_its_sources_first_byte_for_a_ttl() -> None:
-    """Where the TTL is inherited from the customer's header, it is read at IPv4's offset, also in an IPv6 header."""
+    """A TTL inherited from the customer's header is read at IPv4's offset, also in an IPv6 header."""
     text = reference_text()
     for name, address, six in (("cs1_br1", "20.0.0.1/24", "fd00::1/64"), ("cs5_br3", "20.0.0.3/24", "fd00::5/64")):
         assert f"{name}: {address}" in text

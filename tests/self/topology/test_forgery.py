@@ -116,7 +116,7 @@ def test_what_is_accepted_has_its_places_what_is_refused_has_none() -> None:
 
 
 def test_another_tenants_vni_at_a_vtep_without_it_is_refused() -> None:
-    """Where the VTEP's node does not have the other VNI, there is nobody to take the frame."""
+    """A VTEP whose node lacks the other VNI has no device for the frame."""
 
     def without_blue(node: Node) -> Node:
         kept = [device for device in node.devices if (node.name, device.name) != ("l1", "vx-blue")]
@@ -207,7 +207,7 @@ def test_each_forgery_of_geneve_is_wrong_in_one_thing() -> None:
 
 
 def test_declared_foreign_sources_are_about_vxlan() -> None:
-    """Whatever it says, a Geneve tunnel takes packets of its far end alone."""
+    """Under any setting, a Geneve tunnel takes packets of its far end alone."""
     fabric = replace(GENEVE, isolation=Isolation("accepted", "accepted"))
     assert not any(forgery.expected for forgery in forged(fabric, "l2:red-l1", "s1").values())
 

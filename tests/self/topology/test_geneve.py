@@ -32,7 +32,7 @@ def device(fabric: Fabric, node: str, name: str) -> Geneve:
 
 
 def refusal(*edits: tuple[str, str]) -> str:
-    """What is said of the lab with each text replaced by another, everywhere."""
+    """Problems of the lab with each text replaced, everywhere."""
     text = TEXT
     for old, new in edits:
         assert old in text
@@ -71,7 +71,7 @@ def test_frame_may_leave_one_tunnel_and_enter_the_next() -> None:
     assert {ref.node for ref in transit(LAB, blue)} == {"l2", "l3", "s2"}
 
 
-def test_packet_of_a_stranger_reaches_no_device() -> None:
+def test_packet_of_an_outsider_reaches_no_device() -> None:
     """A far end that sends from another address than the one expected is dropped, as the kernel drops it."""
     moved = replace(device(LAB, "l2", "blue-l3"), local=device(LAB, "l2", "red-l1").local)
     node = replace(LAB["l2"], devices=tuple(moved if d.name == moved.name else d for d in LAB["l2"].devices))
@@ -111,7 +111,7 @@ def test_local_address_is_the_one_that_the_route_gives() -> None:
     ids=lambda value: "" if isinstance(value, tuple) else value[:30],
 )
 def test_tunnel_that_cannot_work_is_refused(edits: tuple[tuple[str, str], ...], words: str) -> None:
-    """Ends that disagree, have no way or cannot be told apart are refused before anything is built."""
+    """Ends that disagree, have no way or are ambiguous are refused before anything is built."""
     assert words in refusal(*edits)
 
 
@@ -126,13 +126,13 @@ def test_two_kinds_of_tunnel_cannot_share_a_port() -> None:
     assert refusal(*edits).count("the UDP port 6081 carries VXLAN on line ") == 4
 
 
-def test_plan_and_state_tell_what_the_kernel_is_told() -> None:
+def test_plan_and_state_agree_on_the_kernels_settings() -> None:
     """The command has what ip-link(8) takes, and no local address; the state is what the kernel tells back."""
     (command,) = (c for c in make_plan(LAB).commands if "add name blue-l3" in c)
     assert command.endswith(" mtu 1450 type geneve id 9 remote 10.3.2.2 dstport 6082")
     link = declared_state(LAB["l2"]).links["blue-l3"]
-    told = {"vni": "9", "remote": "10.3.2.2", "dstport": "6082", "ttl": "auto", "tos": "0"}
-    assert (link.kind, dict(link.parameters)) == ("geneve", told)
+    parameters = {"vni": "9", "remote": "10.3.2.2", "dstport": "6082", "ttl": "auto", "tos": "0"}
+    assert (link.kind, dict(link.parameters)) == ("geneve", parameters)
     assert LAB.needs == {"veth", "bridge", "geneve"}
 
 

@@ -37,7 +37,7 @@ def test_kind_is_derived_from_the_declaration(name: str) -> None:
 
 @pytest.mark.parametrize("protocol", ["icmp", "udp"])
 @pytest.mark.parametrize("name", LABS)
-def test_kind_is_told_from_what_was_seen(name: str, protocol: Protocol) -> None:
+def test_kind_is_derived_from_sightings(name: str, protocol: Protocol) -> None:
     """The journeys alone, without the declaration, give the same kind."""
     trip = seen_trip(kind_lab(name), "c1", "c2", protocol)
     assert [str(carried(leg)) for leg in trip.legs] == [LABS[name][1]] * 2
@@ -64,7 +64,7 @@ def as_gretap(layers: Layers) -> Layers:
 
 @pytest.mark.parametrize(("ends", "kind"), [(("c1", "c5"), "l2-overlay"), (("l1", "l2"), "routed")])
 def test_frames_inside_gre_are_a_layer_2_overlay(ends: tuple[str, str], kind: str) -> None:
-    """What carries a frame unchanged is a Layer 2 overlay, whichever tunnel it is; gretap is GRE around frames."""
+    """A tunnel that carries a frame unchanged is a Layer 2 overlay; gretap is GRE around frames."""
     fabric = vxlan_lab()
     expected = expect(fabric, *ends)
     seen = journey(expected, [seen_hop(fabric, hop, n, as_gretap) for n, hop in enumerate(expected.paths[0].hops)])

@@ -57,7 +57,7 @@ def segment(fabric: Fabric, device: Device) -> str:
 @settings(max_examples=20, deadline=None, database=None)
 @given(shapes)
 def test_nothing_collides_and_every_pair_arrives(name: str) -> None:
-    """In every shape, names, MACs, addresses and subnets are told apart, and every pair is carried as declared."""
+    """In every shape, names, MACs, addresses and subnets are distinct, and every pair is carried as declared."""
     fabric = leafspine(name)
     devices = list(fabric.devices)
     assert repeated(node.name for node in fabric.nodes) == repeated(device.ref for device in devices) == []
@@ -71,7 +71,7 @@ def test_nothing_collides_and_every_pair_arrives(name: str) -> None:
 
 
 def test_a_collision_would_be_seen() -> None:
-    """What the test above reads off a fabric shows a subnet that two devices share, and what is there twice."""
+    """The test above finds a subnet that two devices share, and any duplicate."""
     fabric = leafspine("leafspine-2x1x0")
     again = Bridge(node="x", name="loop", members=(), addresses=fabric["l1"]["loop"].addresses)
     shared = networks(replace(fabric, nodes=(*fabric.nodes, Node(name="x", role="leaf", devices=(again,)))))
@@ -177,7 +177,7 @@ def test_a_shape_is_checked_like_a_file() -> None:
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many functions a piece of work calls: what it costs, without a clock."""
+    """Count the functions that a piece of work calls: its cost without a clock."""
     count = 0
 
     def step(frame: object, event: str, argument: object) -> None:
@@ -204,12 +204,12 @@ WORK: dict[str, tuple[Callable[[Fabric], object], Callable[[Fabric], Sized]]] = 
 
 
 def tables(fabric: Fabric) -> list[object]:
-    """What is looked up in for each pair, made once for a fabric."""
+    """Tables read for each pair, made once for a fabric."""
     return [(node.fib, node.tunnel_by_ends, node.bridge_of("")) for node in fabric.nodes]
 
 
 def growth(what: str) -> float:
-    """How much more a link (or a pair, once the tables are there) costs in a fabric with ten times as many."""
+    """Cost ratio of a link (or a pair, once the tables are there) in a fabric with ten times as many."""
     work, things = WORK[what]
     fabrics = [leafspine("leafspine-4x2"), leafspine("leafspine-16x8")]
     if what == "expected":

@@ -1,4 +1,4 @@
-"""What learns nothing, or soon forgets, sends a frame to more than its owner: exactly there, and the model says so."""
+"""Bridges that learn nothing, or soon forget, send a frame to more ports: exactly there, in the model too."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def lab(vxlan: str = "", bridge: str = "", first: str = "") -> Fabric:
 
 
 def places(fabric: Fabric, *, may: bool = False) -> frozenset[str]:
-    """Where a known unicast from c1 to c2 is seen bare."""
+    """List where a known unicast from c1 to c2 is bare."""
     return frozenset(str(ref) for ref in way(fabric, PortRef("c1", "e"), PortRef("c2", "e"), may=may))
 
 

@@ -1,4 +1,4 @@
-"""How large a packet crosses whole, computed from a declaration and from nothing else."""
+"""The largest whole packet, computed from a declaration alone."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_mtus(fabric: Fabric, node: str, mtus: Mapping[str, int]) -> Fabric:
 
 
 def narrowest(fabric: Fabric, source: str, target: str) -> Limit:
-    """What decides from node to node, where all legal paths are of one width."""
+    """List the narrowest points, where all legal paths are of one width."""
     (found,) = carried(fabric, expect(fabric, source, target))
     return found
 
@@ -124,7 +124,7 @@ def test_a_changed_declaration_changes_what_it_carries(
 
 
 def refused(*edits: tuple[str, str]) -> list[str]:
-    """What is said of the reference lab with other promises."""
+    """Problems of the reference lab with other promises."""
     text = reference_text()
     for old, new in edits:
         assert old in text
@@ -138,7 +138,7 @@ def refused(*edits: tuple[str, str]) -> list[str]:
 
 
 def test_each_pairs_own_promise_is_refused_at_its_line() -> None:
-    """A pair that promises more than its way carries is told, beside what is wrong with the lab's own promise."""
+    """A pair that promises more than its way carries is refused, beside errors with the lab's own promise."""
     pair, lab = refused(("customers: 1476", "customers: 1477"), ("customers: 1426", "customers: 1460"))
     assert pair.startswith("packets of 1477 bytes")
     assert "1476 or less" in pair
@@ -147,7 +147,7 @@ def test_each_pairs_own_promise_is_refused_at_its_line() -> None:
 
 
 def test_what_is_not_promised_or_not_carried_is_not_refused() -> None:
-    """Labs without a promise, and pairs that reach nobody, are no matter of sizes."""
+    """Labs without a promise, and pairs without a target, have no sizes."""
     assert list(check_mtus(reference())) == []
     assert list(check_mtus(vxlan_lab())) == []
     gateway = ("{cs1_br1: 20.0.0.1/24}, routes: [default via 20.0.0.254]}", "{cs1_br1: 20.0.0.1/24}}")
@@ -156,7 +156,7 @@ def test_what_is_not_promised_or_not_carried_is_not_refused() -> None:
 
 
 def test_each_legal_path_has_its_own_width() -> None:
-    """Where paths differ, what decides on each is told, the narrowest first; one of equal width only once."""
+    """Each path's narrowest point is reported, the narrowest first; one of equal width only once."""
     journey = expect(reference(), "cs1", "cs5")
     other = expect(edited((SC2, f"{{endpoints: {SC2}, mtu: 1400}}")), "cs1", "cs5")
     both = replace(journey, paths=(*journey.paths, *other.paths, *journey.paths))
@@ -227,7 +227,7 @@ def test_overlay_that_is_routed_is_narrowed_where_its_limit_is_one(
     ],
 )
 def test_first_router_reports_an_mtu_to_its_sender(lab: str, ends: str, places: list[str]) -> None:
-    """It is the first node that routes the customer's own packet, be it a leaf, a spine or the only router."""
+    """The first node that routes the customer's own packet reports, be it leaf, spine or only router."""
     fabric = shape(lab) if lab in SHAPES else load(lab)
     pair = next(pair for pair in fabric.pairs if f"{pair.source}-{pair.target}" == ends)
     assert [str(found) for found in first_router(fabric, pair)] == [f"{pair}-at-{place}" for place in places]

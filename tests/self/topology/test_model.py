@@ -1,4 +1,4 @@
-"""What a fabric says of itself: names that are known and names that are not, links, tunnels, needs."""
+"""A fabric describes itself: names that are known and names that are not, links, tunnels, needs."""
 
 from __future__ import annotations
 

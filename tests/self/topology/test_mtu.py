@@ -67,7 +67,7 @@ def test_bridge_has_the_least_of_its_members() -> None:
 
 
 def test_tunnel_over_a_bridge_is_made_before_its_members_join() -> None:
-    """What a tunnel finds below is the bridge as it was made: empty."""
+    """The tunnel finds the bridge below as it was made: empty."""
     bridge = Bridge(node="n", name="br", members=("eth",), addresses=(ip_interface("9.0.0.1/24"),))
     whole = node(port("eth", 9000, "10.0.0.1/24"), bridge, vxlan("br"))
     assert device_mtu(whole, whole["vx"]) == 1450

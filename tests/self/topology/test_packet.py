@@ -28,7 +28,7 @@ GRE: Layers = (("ipv4", {"src": "1.1.1.1", "dst": "2.2.2.2", "ttl": 9, "proto": 
 
 @pytest.mark.parametrize("size", [0, 9, 16, 17, 56, 1472, 65_507])
 def test_payload_is_as_large_as_it_is_to_be(size: int) -> None:
-    """A probe carries as many bytes as it is told to, the nonce first and then a counting pattern."""
+    """A probe has the requested number of bytes, the nonce first and then a counting pattern."""
     probe = replace(FOUR, protocol="udp", payload_bytes=size)
     assert len(probe.payload) == size
     assert probe.payload[:16] == NONCE[:size]

@@ -20,7 +20,7 @@ MTUS = {"veth": 1500, "bridge": 1500, "vxlan": 1450, "gre": 1476, "vxlan-in-gre"
 
 
 def probe_of(name: str) -> Probe:
-    """What is measured on a path, as one packet."""
+    """The probe of a path, as one packet."""
     found = path(name)
     return Probe(found.source, found.target, found.src, found.dst, "udp")
 
@@ -45,7 +45,7 @@ def test_path_carries_what_its_name_says(name: str, every: Fabric) -> None:
 
 @pytest.mark.parametrize("name", PATHS)
 def test_simulated_kernels_agree(name: str, every: Fabric) -> None:
-    """What the plan tells a kernel carries the packet as the model expects."""
+    """Kernels with the plan carry the packet as the model expects."""
     probe = replace(probe_of(name), protocol="icmp")
     trace, arrived = Network(make_plan(every)).probe(probe.source, path(name).src, path(name).dst)
     hops = expected_journey(every, probe).paths[0].hops
@@ -64,6 +64,6 @@ def test_addresses_and_names_are_all_different(every: Fabric) -> None:
 
 
 def test_unknown_path_is_refused() -> None:
-    """A path that is none is told with those that are."""
+    """An unknown path is refused with the known ones."""
     with pytest.raises(UnknownName, match="vxlan-in-gre"):
         fabric_of(["vxlam"])

@@ -130,7 +130,7 @@ def _far(op: Operation) -> tuple[str, str]:
 
 
 def test_second_phase_makes_no_links(lab: Fabric) -> None:
-    """What the second phase makes stays in its node."""
+    """The second phase's parts stay in their node."""
     _, rest = make_plan(lab).phases
     assert not [op for op in rest if op.arguments.get("kind") == "veth"]
 
@@ -246,7 +246,7 @@ SYSCTLS = {
 
 
 def test_every_inherited_setting_is_written(mixed: Fabric) -> None:
-    """What a namespace inherits from its machine, and what changes a fabric, is set in every node."""
+    """Settings that a namespace inherits, and that change a fabric, are set in every node."""
     for lab, changes in ((reference(), {}), (mixed, {"conf.all.disable_ipv6": "0", "conf.default.disable_ipv6": "0"})):
         wanted = SYSCTLS | {f"net.ipv6.{key}": value for key, value in changes.items()}
         wanted |= {"net.ipv6.conf.all.forwarding": "1"} if changes else {}
@@ -274,7 +274,7 @@ def test_message_says_what_its_command_says(mixed: Fabric, start: str, wanted: d
 
 
 def test_routers_forward_and_others_do_not() -> None:
-    """Leaves and spines forward; switches and customers do not; nobody filters by reverse path."""
+    """Leaves and spines forward; switches and customers do not; none filters by reverse path."""
     commands = set(make_plan(reference()).commands)
     for node in reference().nodes:
         forwards = int(node.role in ("leaf", "spine"))

@@ -32,7 +32,7 @@ def outer_ends(source: str, target: str) -> set[tuple[object, object]]:
 
 @pytest.mark.parametrize(("target", "leaf"), [("c2", 2), ("c3", 3)])
 def test_frame_to_a_known_mac_goes_to_one_remote(target: str, leaf: int) -> None:
-    """Of a VTEP's remotes a unicast takes the one behind which its destination is."""
+    """A unicast takes the VTEP's remote that has its destination."""
     assert outer_ends("c1", target) == {("10.255.0.1", f"10.255.0.{leaf}")}
 
 
@@ -44,7 +44,7 @@ def test_domain_reaches_to_every_remote() -> None:
 
 
 def test_each_remote_is_an_entry_of_the_forwarding_database() -> None:
-    """A device with several remotes is made without one, then told of each; its state has them all."""
+    """A device with several remotes is made without one, then gets each; its state has them all."""
     commands = make_plan(LAB).commands
     assert [command for command in commands if command.startswith(FLOOD)] == [f"{FLOOD}2", f"{FLOOD}3"]
     (made,) = (command for command in commands if command.startswith("ip -n l1 link add name vx100"))
@@ -55,7 +55,7 @@ def test_each_remote_is_an_entry_of_the_forwarding_database() -> None:
 
 
 def test_entries_leave_by_the_device_that_is_named() -> None:
-    """Where the lab names the device by which packets leave, each entry names it too."""
+    """If the lab names the device by which packets leave, each entry names it too."""
     (vxlan,) = LAB["l1"].all(Vxlan)
     bound = replace(vxlan, dev="l1_s1")
     node = Node(name="l1", role="leaf", devices=tuple(bound if d is vxlan else d for d in LAB["l1"].devices))
@@ -74,7 +74,7 @@ def test_entry_that_is_gone_is_a_difference_of_its_node() -> None:
 
 
 def test_vtep_that_leaves_one_out_is_refused() -> None:
-    """A leaf that another one names and that does not name it back is told, and so is what it says."""
+    """A leaf that does not name a leaf back which names it is reported, with its own remotes."""
     text = TEXT.replace("remotes: [10.255.0.1, 10.255.0.2]", "remote: 10.255.0.1")
     with pytest.raises(Exception, match=r"vx100 says local 10.255.0.2, its other end l3:vx100 remote 10.255.0.1"):
         load_lab_text(text, "mine.yaml")

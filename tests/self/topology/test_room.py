@@ -1,4 +1,4 @@
-"""What a lab needs of what all namespaces of a kernel share."""
+"""A lab's needs of resources shared by all namespaces."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_each_of_two_that_exchange_frames_knows_the_other() -> None:
     assert entries(every | adjacencies(lab, links(lab)))[4] == 2 * (64 + 64 + 64 * 16)
 
 
-def test_groups_have_room_and_leave_nobody_out() -> None:
+def test_groups_have_room_and_leave_no_node_out() -> None:
     """Every probe is in one group, in order, and the neighbours of a group's probes and answers have room."""
     lab = leafspine("leafspine-16x8")
     probes = links(lab)

@@ -1,4 +1,4 @@
-"""What a declaration says a live node must look like."""
+"""A declaration says how a live node must look."""
 
 from __future__ import annotations
 
@@ -103,14 +103,14 @@ def test_address_brings_the_route_that_linux_makes(address: str, brings: set[str
     ],
 )
 def test_tunnel_states_every_parameter(device: Device, kind: str, parameters: dict[str, str]) -> None:
-    """What a tunnel leaves out is stated as the kernel will show it, a key of zero apart from no key."""
+    """Omitted parameters are stated as the kernel will show them, a key of zero apart from no key."""
     link = declared_link(Node(name="n", role="leaf", devices=(device,)), device)
     assert link.kind == kind
     assert parameters.items() <= dict(link.parameters).items()
 
 
 def test_what_is_not_declared_is_none() -> None:
-    """A MAC that nobody declared is the kernel's choice, and a bridge's MTU is what its members have."""
+    """An undeclared MAC is the kernel's choice, and a bridge's MTU is what its members have."""
     device = Bridge(node="n", name="x", members=())
     assert declared_link(Node(name="n", role="switch", devices=(device,)), device) == LinkState("x", "bridge")
 
@@ -172,7 +172,7 @@ def test_nothing_but_defaults_and_the_vtep_decides() -> None:
 
 
 def test_vtep_without_a_device_floods_by_route() -> None:
-    """Where no device is named, the kernel names none either."""
+    """If no device is named, the kernel names none either."""
     device = Vxlan(node="n", name="t", vni=7, local=A6, remote=B6)
     entries = declared_state(Node(name="n", role="switch", devices=(device,))).entries
     assert "00:00:00:00:00:00 dev t dst fd00::2 self permanent" in {entry.words for entry in entries}

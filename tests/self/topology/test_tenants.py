@@ -43,13 +43,13 @@ def assignment() -> Fabric:
 
 
 def operations(fabric: Fabric) -> list[Operation]:
-    """Everything that a kernel is told."""
+    """Everything that a kernel gets."""
     plan = make_plan(fabric)
     return [*plan.sysctls, *(op for phase in plan.phases for op in phase)]
 
 
 def twice(things: Iterable[Hashable]) -> list[Hashable]:
-    """What is there more than once."""
+    """List duplicates."""
     return [thing for thing, count in Counter(things).items() if count > 1]
 
 
@@ -221,7 +221,7 @@ def test_a_new_node_goes_where_its_partner_needs_it() -> None:
 
 
 def test_positions_are_the_rows() -> None:
-    """Whatever a row brings along says that row's place: a refusal by the kernel names the CSV's line."""
+    """Each part of a row has that row's place: a refusal by the kernel names the CSV's line."""
     rows = read_tenants_text("a,b,VXLAN\n\n c,d,GRE\ne,f,L3\na,g,Bridge\n", "my.csv")
     fabric = add_tenants(reference(), rows)
     old = {(op.node, op.command) for op in operations(reference())}

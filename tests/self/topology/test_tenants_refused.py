@@ -75,7 +75,7 @@ def test_a_row_without_a_place_is_refused_with_its_line(name: str) -> None:
 
 @pytest.mark.parametrize("name", ECHOES)
 def test_a_mistake_is_not_blamed_on_other_rows(name: str) -> None:
-    """Where a refused row would have put its nodes is not known, so no sound row is refused for them."""
+    """Nodes of a refused row have no known place, so no sound row is refused for them."""
     text, said = ECHOES[name]
     assert_said(refusal(text), said)
 
@@ -89,7 +89,7 @@ def test_a_mistake_is_not_blamed_on_other_rows(name: str) -> None:
         (ONE_LEAF, "x,y,Bridge\nlonely,x,Bridge", "lonely hangs behind no leaf of the lab; a node that does"),
     ],
 )
-def test_a_lab_that_cannot_carry_a_row_is_told(lab: str, text: str, words: str) -> None:
+def test_a_lab_that_cannot_carry_a_row_is_reported(lab: str, text: str, words: str) -> None:
     """Without leaves, a spine between them, or a leaf before a customer, a row has nothing to be built on."""
     assert words in str(refusal(text, load_lab_text(lab)))
 
@@ -111,7 +111,7 @@ def test_a_key_that_the_lab_has_is_refused() -> None:
     assert [t.number for t in add_tenants(base, read_tenants_text("a,b,GRE\nc,d,L3\ne,f,GRE\n")).tenants] == [1, 2, 3]
 
 
-def test_a_pool_that_is_used_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_that_is_used_up_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row that finds no subnet is refused, not given one twice."""
     monkeypatch.setitem(pools.POOLS, "Bridge", "40.0.0.0/23")
     error = refusal("a,b,Bridge\nc,d,Bridge\ne,f,Bridge")
@@ -153,20 +153,20 @@ def test_names_of_rows_are_not_the_labs(old: str, new: str, words: str) -> None:
     assert words in str(error)
 
 
-def test_everything_is_told_at_once_in_order() -> None:
-    """Mistakes of form and of place are told together, by line."""
+def test_everything_is_reported_at_once_in_order() -> None:
+    """Errors of form and place are reported by line."""
     error = refusal("cs1,cs2,L3\na,b\n\nlc1,a,L3\na,b,L5\ncs1,cs5,Bridge")
     assert [problem.where.line for problem in error.problems] == [1, 2, 4, 5, 6]
 
 
 def test_the_number_of_problems_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only as many problems are told as anybody reads."""
+    """The number of reported problems is limited."""
     monkeypatch.setattr(tenants, "MAX_PROBLEMS", 3)
     assert len(refusal("a,b,L9\n" * 9).problems) == 3
 
 
 def test_a_tenant_whose_way_is_broken_is_refused_at_its_row() -> None:
-    """A lab whose spine cannot forward, or whose tunnel's end is out of reach, is told with the row's place."""
+    """A lab whose spine cannot forward, or whose tunnel end is unreachable, is refused at the row."""
     base = load_lab_text(reference_text().replace("28.0.0.0/24 via 26.0.0.1 dev lc1_sc2", "28.0.0.0/25 via 25.0.0.1"))
     error = refusal("\na,b,GRE", base)
     assert "my.csv:2:1: a -> b cannot arrive: sc1: no route to 28.0.0.2" in str(error)

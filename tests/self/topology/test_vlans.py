@@ -36,7 +36,7 @@ pairs: [{source: c1, target: c2, kind: bridge}]
 
 
 def refusal(*edits: tuple[str, str]) -> str:
-    """What is said of the lab with each text replaced by another, in the first place where it stands."""
+    """Problems of the lab with each text replaced, in the first place where it stands."""
     text = TEXT
     for old, new in edits:
         assert old in text
@@ -112,7 +112,7 @@ def test_narrow_trunk_passes_what_a_bridge_hands_it() -> None:
 
 
 def test_vlan_that_the_far_end_has_not_ends_there() -> None:
-    """Behind a trunk whose far end has another tag there is nobody."""
+    """No station is behind a trunk whose far end has another tag."""
     vlans = {d.name: replace(d, vid=d.vid + 1) for d in LAB["l1"].all(Subinterface)}
     devices = tuple(vlans.get(d.name, d) for d in LAB["l1"].devices)
     broken = replace(LAB, nodes=tuple(replace(n, devices=devices) if n.name == "l1" else n for n in LAB.nodes))
@@ -141,7 +141,7 @@ def test_vlan_that_cannot_work_is_refused(edit: tuple[str, str], words: str) -> 
     assert words in refusal(edit)
 
 
-def test_plan_and_state_tell_what_the_kernel_is_told() -> None:
+def test_plan_and_state_agree_on_the_kernels_settings() -> None:
     """The command has what ip-link(8) takes; the state is what the kernel tells back; the MTU is the port's."""
     commands = make_plan(LAB).commands
     (command,) = (c for c in commands if c.startswith("ip -n l2 link add name trunk.110 "))
@@ -157,7 +157,7 @@ def test_plan_and_state_tell_what_the_kernel_is_told() -> None:
 
 
 def test_containerlab_lines_make_vlans() -> None:
-    """What is written for containerlab is read back; a VLAN without a link, or a link for another kind, is refused."""
+    """Lines for containerlab are read back; a VLAN without a link, or a link for another kind, is refused."""
     text = to_clab(LAB)
     assert load_clab_text(text).all(Subinterface) == LAB.all(Subinterface)
     for old, new, words in (

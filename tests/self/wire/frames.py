@@ -56,7 +56,7 @@ def ping(load: bytes = NONCE) -> Any:
 
 
 def vxlan_packet(**layers: Any) -> Any:
-    """What leaf 1 puts into its GRE tunnel; a layer can be replaced by name (`middle`, `udp`, `vxlan`, …)."""
+    """Leaf 1's packet into its GRE tunnel; a layer can be replaced by name (`middle`, `udp`, `vxlan`, …)."""
     parts = {"middle": middle(), "udp": udp(), "vxlan": vxlan(), "ether": ether(), "inner": inner()}
     parts = {**parts, "message": ping(), **layers}
     return reduce(truediv, parts.values())

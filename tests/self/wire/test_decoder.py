@@ -1,4 +1,4 @@
-"""What `decode` reads, layer by layer."""
+"""`decode` reads layer by layer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_headers_are_found_by_layer_from_both_ends() -> None:
     assert headers.payload == NONCE
 
 
-def test_port_that_two_kinds_of_tunnels_use_is_told_by_the_header() -> None:
+def test_port_of_two_kinds_of_tunnels_is_decided_by_the_header() -> None:
     """Geneve's protocol type lies in VXLAN's reserved bits, so the header tells the kind at a port of both."""
     both = {"vxlan_ports": frozenset({4900}), "geneve_ports": frozenset({4900})}
     assert seen(reference(), **both).layers == seen(reference()).layers
@@ -68,7 +68,7 @@ def test_a_tag_in_auxdata_stands_behind_the_ethernet_header() -> None:
 
 
 def test_a_second_tag_stays_behind_the_one_in_auxdata() -> None:
-    """Of two tags the kernel moves out the outer one; both are decoded, in order."""
+    """The kernel moves out the outer of two tags; both are decoded, in order."""
     headers = seen(ether() / Dot1Q(vlan=7) / inner(), vlan=Vlan(5))
     assert headers.layers == ("ether", "dot1q", "dot1q", "ipv4")
     assert [headers[1]["vlan"], headers[2]["vlan"]] == [5, 7]
@@ -118,7 +118,7 @@ def first_fragment(size: int) -> bytes:
 
 
 def test_a_first_fragment_has_the_headers_that_its_packet_starts_with() -> None:
-    """What a first fragment holds is read as of a whole packet, though its lengths count what later ones hold."""
+    """A first fragment is read as a whole packet, though its lengths count what later ones hold."""
     headers = seen(first_fragment(100))
     assert headers.layers[3:] == ("ipv4", "udp", "vxlan", "ether", "ipv4", "icmp", "payload")
     assert headers.problems == ()
@@ -172,7 +172,7 @@ def test_extension_headers_are_bounded() -> None:
 
 
 def test_nesting_is_bounded() -> None:
-    """What is nested deeper than 16 headers is payload, and a problem."""
+    """Data nested deeper than 16 headers is payload, and a problem."""
     packet = ether()
     for _ in range(40):
         packet = packet / outer(proto=4)
@@ -225,7 +225,7 @@ def test_a_quoted_packet_is_payload_until_asked_for() -> None:
 
 
 def test_a_short_quote_is_read_as_far_as_it_goes() -> None:
-    """Of a quote of 28 bytes the IP and UDP headers are there, and the truncation is a problem."""
+    """A quote of 28 bytes has the IP and UDP headers, and the truncation is a problem."""
     quote = quoted(seen(ether() / inner() / ICMP(type=11) / Raw(bytes(middle() / UDP(dport=4900) / Raw(NONCE))[:28])))
     assert quote is not None
     assert quote.layers == ("ipv4", "udp")
@@ -286,7 +286,7 @@ def test_what_udp_does_not_count_is_no_payload() -> None:
     ],
 )
 def test_geneve_options_are_held_against_their_header(options: str, critical: int, problem: str) -> None:
-    """Options are read to their last byte, the frame behind them is found, and one that does not fit is told."""
+    """Options are read to their last byte, the frame behind them is found, and a misfit is a problem."""
     data = bytes.fromhex(options)
     head = bytes([len(data) // 4, critical << 6]) + b"\x65\x58" + b"\0\0\x07\0" + data
     headers = seen(ether() / outer() / UDP(dport=6081) / Raw(head + bytes(ether() / inner())))

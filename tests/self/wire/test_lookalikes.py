@@ -149,7 +149,7 @@ LOOKALIKES = [*WRONG_CHAIN, *WRONG_VALUE, *MALFORMED]
 
 
 def compared(headers: Headers, stack: Stack) -> set[bool]:
-    """What == and != say, asked from either side."""
+    """Results of == and !=, from either side."""
     return {eq(headers, stack), eq(stack, headers), not ne(headers, stack), not ne(stack, headers)}
 
 

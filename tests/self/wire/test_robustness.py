@@ -1,4 +1,4 @@
-"""Whatever the bytes are, nothing leaves the decoder and its readers but an answer."""
+"""Any bytes bring nothing but an answer out of the decoder and its readers."""
 
 from __future__ import annotations
 

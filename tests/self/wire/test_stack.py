@@ -130,13 +130,13 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
 
 @pytest.mark.parametrize(("pattern", "packet", "where"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_pattern_refuses_what_it_does_not_describe(pattern: Any, packet: Any, where: str) -> None:
-    """What a pattern implies without saying so is checked, and the place is named."""
+    """Implicit claims of a pattern are checked, and the place is named."""
     stack = pattern if isinstance(pattern, Stack) else Stack(pattern)
     assert str(stack.mismatch(seen(packet))).partition(" - ")[0] == where
 
 
-def test_a_wrong_chain_is_told_in_the_summary_s_words() -> None:
-    """Another header, an early end and a frame that goes on are told as the headers read."""
+def test_a_wrong_chain_is_reported_in_the_summary_s_words() -> None:
+    """Another header, an early end and a frame that goes on read as the headers do."""
     promised = Stack(Ether() / IP() / GRE(key=7) / IP() / UDP(dport=4900))
     lines = [
         str(promised.mismatch(seen(packet)))
@@ -156,8 +156,8 @@ def test_a_wrong_chain_is_told_in_the_summary_s_words() -> None:
     assert str(longer.mismatch(seen(ether() / inner() / UDP(dport=2)))) == ends
 
 
-def test_a_wrong_payload_is_told_by_its_first_wrong_byte() -> None:
-    """Two payloads are told apart by length and by the first byte that differs."""
+def test_a_wrong_payload_is_reported_by_its_first_wrong_byte() -> None:
+    """Two payloads differ by length and by the first differing byte."""
     promised = Stack(Ether() / IP() / UDP() / Raw(b"abcdef"))
     line = str(promised.mismatch(seen(ether() / inner() / UDP(dport=2) / Raw(b"abcdeF"))))
     assert line.endswith("expected 6 bytes, at byte 5 0x66 - seen 6 bytes, at byte 5 0x46")
@@ -180,22 +180,22 @@ LONGER: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("inside", "message"), LONGER.values(), ids=LONGER)
-def test_what_makes_a_packet_longer_is_told_before_its_length(inside: Any, message: str) -> None:
+def test_what_makes_a_packet_longer_is_reported_before_its_length(inside: Any, message: str) -> None:
     """An outer length is wrong because of something inside; that is the divergence."""
     packet = ether() / outer() / inside
     assert str(LONG.mismatch(seen(packet))).startswith(message)
 
 
-def test_a_length_that_nothing_explains_is_told() -> None:
-    """Where nothing but lengths differs the outermost is told, and where all is well nothing."""
+def test_a_length_that_nothing_explains_is_reported() -> None:
+    """If nothing but lengths differs the outermost is reported; if all is well nothing is."""
     packet = seen(ether() / outer() / GRE() / inner() / UDP(dport=2))
     assert LONG.mismatch(packet) is None
     other = Stack.of(("ether", {}), ("ipv4", {"len": 53}), ("gre", {}), ("ipv4", {"len": 29}), ("udp", {}))
     assert str(other.mismatch(packet)) == "layer 1 ipv4.len - another value - expected 53 - seen 52"
 
 
-def test_addresses_are_told_before_other_values() -> None:
-    """Of a wrong TTL and a wrong address in one header the address is named."""
+def test_addresses_are_reported_before_other_values() -> None:
+    """If TTL and address of one header are wrong the address is named."""
     stack = Stack(Ether() / IP(ttl=9, src="1.2.3.4") / UDP())
     assert "ipv4.src" in str(stack.mismatch(seen(ether() / inner() / UDP(dport=2))))
 

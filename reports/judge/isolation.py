@@ -238,7 +238,7 @@ def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Findi
         place, sender = sighting.ref, _sender(sighting)
         if quoted(sighting.headers) is not None:
             if sender not in fabric_addresses:
-                complaints.append(f"{place} - error about {what} - expected from inside - seen from {sender}")
+                complaints.append(f"{place} - error for {what} - expected from a node - seen from {sender}")
         elif sender == str(probe.dst):
             complaints.append(f"{place} - {what} - expected no answer - seen {sighting.headers.summary()}")
         elif sighting.place not in legal:

@@ -78,7 +78,7 @@ class LegMtu:
 
     @property
     def name(self) -> str:
-        """The direction in words."""
+        """``SOURCE -> TARGET``."""
         return f"{self.source} -> {self.target}"
 
     @property

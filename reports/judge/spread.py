@@ -79,7 +79,7 @@ def all_arrive(flows: Sequence[FlowSeen]) -> Finding:
 
 
 def each_stays(flows: Sequence[FlowSeen]) -> Finding:
-    """Return whether every flow keeps to one way; a lost packet has none."""
+    """Return whether every flow keeps to one path, lost packets aside."""
     restless = next((flow for flow in flows if len(set(flow.ways) - {None}) > 1), None)
     if restless is not None:
         ways = " then ".join(str(way) for way in dict.fromkeys(restless.ways))

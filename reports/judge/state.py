@@ -58,7 +58,7 @@ def find_cause(
 
 
 def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:
-    """Differences kind by kind, in each the lower devices first: a VLAN's MTU follows its port's."""
+    """Link differences by kind, lower devices first: a VLAN's MTU follows its port's."""
     node, found = declared.node, list[Cause]()
     for name, wanted in declared.links.items():
         seen = live.links.get(name)

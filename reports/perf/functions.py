@@ -173,9 +173,9 @@ class HopTime:
 
 
 def hop_times(journeys: Sequence[Journey]) -> list[HopTime]:
-    """The times between neighbouring places, of packets that went the same way.
+    """The times between neighbouring places, of packets that took one path.
 
-    Raises EvidenceIncomplete where they did not, or none was seen twice: times of two ways are no distribution.
+    Raises EvidenceIncomplete where paths differ or nothing was seen: one distribution cannot mix two paths.
     """
     ways = {tuple(f"{s.node}:{s.interface} {s.direction}" for s in journey.sightings) for journey in journeys}
     if len(ways) != 1 or not (way := ways.pop()):

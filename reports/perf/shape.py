@@ -135,7 +135,7 @@ def claim_holds(claimed: float, tolerance: float, low: float, high: float) -> Ho
     """
     if not (claimed > 0 and tolerance >= 0 and low <= high):
         raise Misuse(
-            f"claim - expected a ratio, a tolerance, an interval - seen {claimed}, {tolerance}, {low} to {high}"
+            f"claim - expected ratio > 0, tolerance >= 0, low <= high - seen {claimed}, {tolerance}, {low} to {high}"
         )
     least, most = claimed * (1 - tolerance), claimed * (1 + tolerance)
     if least <= low and high <= most:

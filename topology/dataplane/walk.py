@@ -285,7 +285,7 @@ class AddressRequest(PacketWalk):
             yield from super().into_vxlan(node, vxlan, frame, hops)
 
     def up(self, node: Node, device: Device, frame: Layers, hops: Hops) -> Paths:
-        """Answer, or not: only a device that could have no part in the segment is worth a word."""
+        """Answer or ignore a request; report only ``arp off`` or a device in no subnet/bridge."""
         if not is_broadcast(frame):
             yield from super().up(node, device, frame, hops)
         elif self.address in node.addresses:

@@ -92,7 +92,7 @@ def _machine(node: Declared, findings: Findings) -> ExecNode:
         findings.refuse(node.where, f"{shown(node.name)} has no kind", f"kind: {' or '.join(KINDS)}")
     elif kind.text not in KINDS:
         right = f"one of: {', '.join(KINDS)}"
-        findings.refuse(kind.where, f"hopcheck cannot make the kind {shown(kind.text)}", right, *ALL)
+        findings.refuse(kind.where, f"the kind {shown(kind.text)} is unsupported", right, *ALL)
     words = mode.text.lower() if mode is not None else ""
     if mode is not None and words not in ("none", "bridge"):
         what = f"network-mode {shown(mode.text)} puts the node into another's network"

@@ -132,7 +132,7 @@ def _route_add(node: ExecNode, words: Words, six: bool) -> None:
     route, _ = _route(node, words, six)
     if route.network == EVERYWHERE and node.has_managed_default:
         outcome = "is never used: that has the smaller metric" if route.metric else "fails (File exists)"
-        what = f"containerlab's management network has a default route already, so there this line {outcome}"
+        what = f"containerlab's management network has a default route; in containerlab this line {outcome}"
         node.findings.note(
             words.where, what, "here it holds; 'network-mode: none' or 'ip route replace' holds there too"
         )
@@ -195,7 +195,7 @@ def _make(node: ExecNode, name: str, type_: str, words: Words, link: str = "") -
     _complete(found, kind, type_, words)
     ageing = _ageing(found.pop("ageing_time", ""), words)
     if type_ == "dummy":
-        node.findings.note(where, "a dummy device is no kind of hopcheck's", "a bridge without members stands for it")
+        node.findings.note(where, "a dummy device is no kind of hopcheck's", "it becomes a bridge without members")
     found |= {"dev": link} if link else {}
     if "dev" in found:
         node.device(found["dev"], where)

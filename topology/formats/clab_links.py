@@ -104,7 +104,7 @@ def _dummy(ends: list[Endpoint], nodes: Mapping[str, ExecNode], reader: Reader) 
             with reader.findings.collected("links"):
                 node.make(end.interface, "bridges", end.where).down = None
             what = "a dummy device is no kind of hopcheck's"
-            reader.findings.note(end.where, what, "a bridge without members stands for it")
+            reader.findings.note(end.where, what, "it becomes a bridge without members")
 
 
 def promises(label: str, topology: Table, nodes: Sequence[Declared], reader: Reader) -> Items:

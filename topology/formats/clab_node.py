@@ -270,7 +270,7 @@ class ExecNode:
         refuse = self.findings.refuse
         if device.early is not None and device.where is not None:
             what = f"{name} is made only later, on line {device.where.line}"
-            refuse(device.early, what, "the line that makes it in front of this one")
+            refuse(device.early, what, "this line after the one that makes it")
         is_there = device.where is not None or name == LOOPBACK
         has_more = device.addresses or device.mtu or device.mac or device.master or device.is_lost
         if device.touched is not None and not is_there and not has_more:

@@ -111,7 +111,7 @@ def _member(node: Node, name: str, owner: str | None) -> tuple[str, str] | None:
 
 
 def check_vlans(draft: Draft) -> Iterator[Problem]:
-    """A VLAN is on a port that is in no bridge, once, and the port's other end has it too, or one beyond bridges."""
+    """A VLAN is on a port in no bridge, once, and the peer port, or a port beyond its bridge, has the VLAN too."""
     for device in draft.fabric.all(Subinterface):
         if (problem := _vlan(draft, draft.fabric[device.node], device)) is not None:
             key, what, right = problem

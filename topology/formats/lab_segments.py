@@ -242,7 +242,7 @@ def _overlaps(firsts: list[PlacedAddress], alone: Collection[PortRef]) -> Iterat
             if late.where not in reported:
                 reported.add(late.where)
                 what = f"the subnet {late.subnet} of {late.ref} overlaps {early.subnet} of {early.ref}"
-                what += f" on line {early.where.line}, which is another Layer 2 segment"
+                what += f" in another Layer 2 segment, on line {early.where.line}"
                 yield Problem(late.where, what, "a subnet of its own for each segment, or a link that joins them")
 
 

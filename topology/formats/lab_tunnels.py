@@ -90,7 +90,7 @@ def check_sources(draft: Draft, kind: type[FrameTunnel]) -> Iterator[Problem]:
                 yield Problem(_remote_at(draft, tunnel, remote), what, "one route to it, by a device with an address")
             elif isinstance(tunnel, Geneve) and source is not None and source != tunnel.local:
                 what = f"packets to {remote} leave {node.name} with the source {source}, not {tunnel.local}"
-                yield Problem(draft.of(tunnel, "local"), what, f"{source}, no local, or another route")
+                yield Problem(draft.of(tunnel, "local"), what, f"{source} or none, or another route")
 
 
 def check_entries(draft: Draft) -> Iterator[Problem]:

@@ -117,11 +117,11 @@ class Places:
     def _check(self, name: str, where: Position) -> Iterator[Problem]:
         """Yield what keeps a node from being a tenant's customer."""
         if OWN_NODE.fullmatch(name):
-            yield Problem(where, f"the name {name} is one for nodes that rows bring along", "another name")
+            yield Problem(where, f"the name {name} is reserved for nodes that rows add", "another name")
         elif name in self._base and name not in self._leaves:
             role, leaf = self._base[name].role, self._leaf_of(name)
             if role != "customer":
-                yield Problem(where, f"{name} is a {role} of the lab", "a customer, or a name that the lab has not")
+                yield Problem(where, f"{name} is a {role} of the lab", "a customer, or a name new to the lab")
             elif leaf is None:
                 yield Problem(where, f"{name} hangs behind no leaf of the lab", "a node that does, or a new one")
             else:
@@ -159,7 +159,7 @@ class Places:
             yield Problem(row.where, f"the lab has too few leaves for {kind}", "a lab with two leaves")
         elif row.type == "Bridge" and leaves[0] != leaves[1]:
             what = f"{row.source} is behind {leaves[0]} and {row.target} behind {leaves[1]}, "
-            right = "VXLAN for one Layer 2 network, or two nodes of one leaf"
+            right = "type VXLAN, or two nodes behind one leaf"
             yield Problem(row.where, f"{what}and {kind} stays on one leaf", right)
         elif row.type != "Bridge" and leaves[0] == leaves[1]:
             what = f"{row.source} and {row.target} are both behind {leaves[0]}, and {kind} crosses the fabric"

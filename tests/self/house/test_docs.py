@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {str(page.relative_to(ROOT)): page for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))}
 COMMAND = re.compile(r"^(?:make|pytest) .*$|`((?:make|pytest) [^`]*)`", re.MULTILINE)
+BLOCK = re.compile(r"^```\n((?:make|pytest) .*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([\w-]+))?\)")
 WIDTH = 100
 
@@ -21,6 +22,12 @@ WIDTH = 100
 def commands(text: str) -> list[list[str]]:
     """The words of every make and pytest command of a page."""
     return [shlex.split(found[1] or found[0], comments=True) for found in COMMAND.finditer(text)]
+
+
+def stray_lines(text: str) -> list[str]:
+    """The lines of a page's blocks of commands that are not one whole command: what a wrapped block looks like."""
+    lines = [line.partition(" #")[0] for block in BLOCK.findall(text) for line in block.splitlines() if line]
+    return [line for line in lines if [word for word in line.split() if word in ("make", "pytest")] != line.split()[:1]]
 
 
 def wide_lines(text: str) -> list[int]:
@@ -60,6 +67,19 @@ def test_commands_exist(name: str, pytestconfig: pytest.Config) -> None:
                 assert set(re.findall(r"\w+", value)) - {"or", "and", "not"} <= markers, value
             if word == "--lab" and "." not in value and not value.startswith("leafspine-"):
                 assert value in known_labs(), value
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_line_of_a_block_of_commands_is_one(name: str) -> None:
+    """A block of commands can be copied line by line."""
+    assert stray_lines(PAGES[name].read_text(encoding="utf-8")) == []
+
+
+def test_wrapped_block_of_commands_is_found() -> None:
+    """A block that was wrapped as prose has two commands in a line, and lines that begin with none."""
+    wrapped = "```\npytest -m overlay # a lab pytest -m mtu\n--sizes all # sizes\n```\n"
+    assert stray_lines(wrapped) == ["--sizes all"]
+    assert stray_lines("```\npytest -m overlay pytest -m mtu\n```\n") == ["pytest -m overlay pytest -m mtu"]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -323,7 +323,7 @@ def test_error_of_the_last_router_is_no_answer() -> None:
     assert errors
     only = replace(seen, sightings=errors)
     assert judge_outward(only, ADDRESSES)
-    says(judge_outward(only, ADDRESSES - {"10.1.0.1"}), "expected from inside - seen from 10.1.0.1")
+    says(judge_outward(only, ADDRESSES - {"10.1.0.1"}), "expected from a node - seen from 10.1.0.1")
 
 
 def test_answer_from_outside_is_named() -> None:

@@ -87,7 +87,7 @@ def test_local_address_is_the_one_that_the_route_gives() -> None:
     assert str(device(LAB, "l1", "red-l2").local) == "10.1.1.2"
     unsaid = load_lab_text(TEXT.replace("local: 10.2.2.2, ", "").replace("local: 10.3.2.2, ", ""), LAB.file)
     assert unsaid == LAB
-    words = "packets to 10.3.2.2 leave l2 with the source 10.2.2.2, not 10.2.1.2; 10.2.2.2, no local, or another route"
+    words = "packets to 10.3.2.2 leave l2 with the source 10.2.2.2, not 10.2.1.2; 10.2.2.2 or none, or another route"
     line = next(n for n, text in enumerate(TEXT.splitlines(), 1) if "local: 10.2.2.2" in text)
     assert f"mine.yaml:{line}:32: {words}" in refusal(("local: 10.2.2.2", "local: 10.2.1.2"))
 

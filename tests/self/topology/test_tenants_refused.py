@@ -37,11 +37,11 @@ MISPLACED: dict[str, tuple[str, Said]] = {
     "bridge across, new nodes": ("a,b,L3\na,b,bridge", [(2, 1, "a is behind lc1 and b behind lc2")]),
     "overlay on one leaf, new nodes": ("a,b,Bridge\nb,a,gre", [(2, 1, "b and a are both behind lc1")]),
     "bridge of new and far": ("a,cs3,Bridge\ncs1,a,Bridge", [(2, 1, "cs1 is behind lc1 and a behind lc2")]),
-    "leaf": ("lc1,a,GRE", [(1, 1, "lc1 is a leaf of the lab; a customer, or a name that the lab has not")]),
+    "leaf": ("lc1,a,GRE", [(1, 1, "lc1 is a leaf of the lab; a customer, or a name new to the lab")]),
     "spine": ("a, SC2, L3", [(1, 4, "sc2 is a spine of the lab")]),
     "switch": ("con_ns1,con_ns3,VXLAN", [(1, 1, "con_ns1 is a switch"), (1, 9, "con_ns3 is a switch")]),
-    "a row's own node": ("a,row1-switch,Bridge", [(1, 3, "the name row1-switch is one for nodes that rows bring")]),
-    "another row's node": ("a,b,L3\nROW7-vtep1,a,GRE", [(2, 1, "the name ROW7-vtep1 is one for nodes that rows")]),
+    "a row's own node": ("a,row1-switch,Bridge", [(1, 3, "the name row1-switch is reserved for nodes that rows")]),
+    "another row's node": ("a,b,L3\nROW7-vtep1,a,GRE", [(2, 1, "the name ROW7-vtep1 is reserved for nodes that")]),
 }
 ECHOES: dict[str, tuple[str, Said]] = {
     "type": ("a,b,L4\na,b,Bridge\ncs1,b,L3\nb,cs3,L3", [(1, 5, "unknown type 'L4'")]),

@@ -90,9 +90,9 @@ def settings(link: nl.Message) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class LinkEnd:
-    """One device: its index, and of a veth whose peer is in another namespace the peer's index there.
+    """A device: its index and, of a veth with its peer in another namespace, the peer's index there.
 
-    ``netnsid`` is this namespace's own number for that other one.
+    ``netnsid`` is this namespace's ID for the other one.
     """
 
     name: str

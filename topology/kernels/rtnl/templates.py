@@ -59,8 +59,8 @@ def _spelled_out(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Form:
-    """Values that look alike: ``read`` gives a value's constant part and its bytes in a message, None where the value
-    is of another form; ``write`` makes such a value of any bytes and the constant part."""
+    """Values of one form: ``read`` splits a value into its constant part and its bytes in a message, or returns None
+    for another form; ``write`` makes a value of bytes and the constant part."""
 
     name: str
     read: Callable[[object], tuple[str, bytes] | None]
@@ -207,7 +207,7 @@ def _ip(family: int) -> Form:
 
 
 def _text(name: str, pattern: str, pack: Callable[[str], bytes], unpack: Callable[[bytes], str]) -> Form:
-    """Text that a pattern fits."""
+    """Text matching a pattern."""
     fits = re.compile(pattern).fullmatch
 
     def read(value: object) -> tuple[str, bytes] | None:

@@ -51,7 +51,7 @@ CASES: dict[str, tuple[str, Act, tuple[str, ...], set[int]]] = {
     "interrupted twice, in the reports": (TESTS, control_c_twice(" hopcheck ="), (), {INTERRUPTED, -signal.SIGINT}),
     "terminated": (TESTS, signalled(signal.SIGTERM), (), {128 + signal.SIGTERM}),
     "hung up in set-up": (SET_UP, signalled(signal.SIGHUP), (), {128 + signal.SIGHUP}),
-    "without a terminal": (TESTS, hang_up, (), {128 + signal.SIGHUP}),
+    "without a terminal": (TESTS, hang_up, (), {1, 128 + signal.SIGHUP}),
     "workers terminated": (" items]", signalled(signal.SIGTERM), WORKERS, {128 + signal.SIGTERM}),
     "workers interrupted": (" items]", signalled(signal.SIGINT), WORKERS, {INTERRUPTED}),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,11 +39,6 @@ def verdicts(run: SuiteRun, name: str) -> set[str]:
     return {test["verdict"] for test in run.results["tests"] if test["id"].split("::")[1].split("[")[0] == name}
 
 
-def notes(run: SuiteRun) -> list[Any]:
-    """Notes on promises that hold."""
-    return [test["message"] for test in run.with_verdict("passed") if test["message"]]
-
-
 def machine_was_looked_at(run: SuiteRun) -> bool:
     """True if this machine's interfaces showed nothing, as far as the process may read them."""
     try:
@@ -55,15 +49,17 @@ def machine_was_looked_at(run: SuiteRun) -> bool:
     return verdicts(run, "test_machine_sees_nothing_of_the_fabric") == allowed
 
 
-@pytest.mark.parametrize("lab", [TWO_TENANTS, str(ONE_TENANT)], ids=["two-tenants", "vxlan"])
-def test_fabric_of_namespaces_is_isolated(on: Callable[..., SuiteRun], lab: str) -> None:
+def test_fabric_of_namespaces_is_isolated(on: Callable[..., SuiteRun]) -> None:
     """On this machine's kernel, in fresh namespaces: tenants apart, forgeries as declared, closed on both sides."""
-    run = on("host", "--lab", lab)
+    run = on("host", "--lab", TWO_TENANTS)
     assert machine_was_looked_at(run)
-    assert verdicts(run, "test_packet_to_the_outside_ends_inside") == {"passed"}
-    tenants = {"passed"} if lab == TWO_TENANTS else set()
-    assert verdicts(run, "test_shared_address_is_answered_by_its_own_domain") == tenants
-    assert verdicts(run, "test_other_tenants_vni_reaches_that_tenant_alone") == tenants
+    for name in (
+        "test_packet_to_the_outside_ends_inside",
+        "test_shared_address_is_answered_by_its_own_domain",
+        "test_other_tenants_vni_reaches_that_tenant_alone",
+        "test_kernel_has_no_device_beside_the_fabric",
+    ):
+        assert verdicts(run, name) == {"passed"}, name
 
 
 def test_fabric_of_containers_is_isolated(on: Callable[..., SuiteRun]) -> None:
@@ -77,15 +73,7 @@ def test_fabric_of_containers_is_isolated(on: Callable[..., SuiteRun]) -> None:
     assert verdicts(run, "test_node_has_nothing_that_leads_out") == {"passed"}
 
 
-def test_fabric_in_a_guest_is_isolated(on: Callable[..., SuiteRun]) -> None:
-    """The reference lab in a microVM: VXLAN inside GRE, and what its VTEPs accept is said plainly."""
-    run = on("guest", "--lab", "ece792")
-    assert machine_was_looked_at(run)
-    assert verdicts(run, "test_kernel_has_no_device_beside_the_fabric") == {"passed"}
-    assert any("accepts VXLAN from 20.0.0.1 with VNI 30 sent by customer cs1" in note for note in notes(run))
-
-
-def test_lab_that_refuses_foreign_sources_is_failed_by_linux(suite: Callable[..., SuiteRun], tmp_path: Path) -> None:
+def test_lab_that_refuses_outsiders_is_failed_by_linux(suite: Callable[..., SuiteRun], tmp_path: Path) -> None:
     """A lab that promises more than the kernel does fails, and the VTEPs are named."""
     lab = tmp_path / "strict.yaml"
     lab.write_text(ONE_TENANT.read_text() + "\nisolation: {foreign-sources: refused}\n")

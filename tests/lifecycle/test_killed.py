@@ -53,9 +53,8 @@ class Configuration:
 
 REAPED_S = 15.0
 """How long the reaper may take to remove what the kernel does not: containers."""
-GUESTS_SAVING_POINTS = max(len(SAVING_MARKS), POINTS * 4 // 10)
-GUESTS_POINTS = max(len(MARKS), POINTS - GUESTS_SAVING_POINTS)
-"""At least one kill in every phase."""
+GUESTS_SAVING_POINTS = max(2, POINTS * 4 // 10)
+GUESTS_POINTS = max(2, POINTS - GUESTS_SAVING_POINTS)
 CONFIGURATIONS = (
     Configuration("host", ("--kernel", "host", "--lab", str(LAB))),
     Configuration("guest", points=GUESTS_POINTS),

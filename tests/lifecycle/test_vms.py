@@ -1,4 +1,4 @@
-"""Two virtual machines with a wire between them, also when one of them dies during iperf3."""
+"""Two virtual machines with a wire between them, also when one of them dies during a run of iperf3."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from topology.wait import wait_for
 
 pytestmark = pytest.mark.lifecycle
 LONG = Load("udp", 800, seconds=60)
-WORKING_S = 1.0
+WORK_S = 1.0
 """So much of a processor's time a machine has taken when iperf3 runs in it for certain: starting it takes a third."""
 ERRORED = 6
 UTIME = 11
@@ -53,12 +53,12 @@ def busy_s(vm: Vm) -> float:
     return sum(map(int, words[UTIME : UTIME + 2])) / os.sysconf("SC_CLK_TCK")
 
 
-def kill_during(vm: Vm) -> threading.Thread:
+def kill_during_work(vm: Vm) -> threading.Thread:
     """Kill a machine as soon as it has worked for some time from now on."""
     start = busy_s(vm)
 
     def kill() -> None:
-        wait_for(lambda: busy_s(vm) > start + WORKING_S, 30, "a machine at work")
+        wait_for(lambda: busy_s(vm) > start + WORK_S, 30, "a machine at work")
         vm.kernel.qemu.process.kill()
 
     thread = threading.Thread(target=kill)
@@ -68,9 +68,9 @@ def kill_during(vm: Vm) -> threading.Thread:
 
 @pytest.mark.parametrize("victim", [0, 1], ids=["client", "server"])
 def test_machine_that_dies_during_a_run_is_the_reason(machines: tuple[Vm, Vm], victim: int) -> None:
-    """A killed machine at either end is reported at once, and no iperf3 runs on in the other."""
+    """Whichever end's machine is killed, that is told at once, and no iperf3 runs on in the other."""
     client, server = machines
-    thread = kill_during(machines[victim])
+    thread = kill_during_work(machines[victim])
     with pytest.raises(AgentLost, match="QEMU ended with code -9"):
         Iperf(client.kernel.agent, server_agent=server.kernel.agent).run(NODE, NODE, server.address, LONG)
     thread.join()
@@ -78,7 +78,7 @@ def test_machine_that_dies_during_a_run_is_the_reason(machines: tuple[Vm, Vm], v
     assert survivor.kernel.agent.run(["sh", "-c", "cat /proc/[0-9]*/comm"]).stdout.count("iperf3") == 0
 
 
-def test_machines_that_die_during_measuring_make_the_test_errored(start_suite: StartSuite, kernel: Kernel) -> None:
+def test_machines_that_die_while_measuring_make_the_test_errored(start_suite: StartSuite, kernel: Kernel) -> None:
     """A run of the suite tells the reason, and leaves no QEMU and nothing else."""
     must_be_a_machine(kernel)
     with start_suite("-m", "perf", "-k", "virtual_machines_are_compared", "--sizes=400,800") as run:
@@ -93,17 +93,16 @@ def test_machines_that_die_during_measuring_make_the_test_errored(start_suite: S
     assert done.left == {}
 
 
-def test_machines_are_kept_to_their_cores(machines: tuple[Vm, Vm]) -> None:
-    """A machine on a core has all its processors on it, and nothing else of it is moved there."""
-    first = min(os.sched_getaffinity(0))
-    last = max(os.sched_getaffinity(0))
+def check_kept_to_cores(machines: tuple[Vm, Vm]) -> None:
+    """Have each machine keep to a core: its processors are on it, and nothing else of it is moved there."""
+    allowed = os.sched_getaffinity(0)
+    first, last = min(allowed), max(allowed)
     Wire(machines).keep_to(Pinning(frozenset({first}), frozenset({last}), frozenset({first, last})))
     for vm, cpu in zip(machines, (first, last), strict=True):
         kept = {thread.name: os.sched_getaffinity(thread.tid) for thread in threads_of(vm.kernel.process)}
-        assert [cpus for name, cpus in kept.items() if name.startswith(VCPU)] == [{cpu}] * PROCESSORS[
-            vm.kernel.info.accelerator
-        ]
-        assert kept["qemu-system-x86"] == os.sched_getaffinity(0)
+        processors = [cpus for name, cpus in kept.items() if name.startswith(VCPU)]
+        assert processors == [{cpu}] * PROCESSORS[vm.kernel.info.accelerator]
+        assert kept["qemu-system-x86"] == allowed
 
 
 @pytest.fixture
@@ -129,7 +128,7 @@ def test_machines_are_customers_of_a_fabric(overlay: LiveFabric) -> None:
 
 
 def test_machines_reach_each_other_and_nothing_else(kernel: Kernel) -> None:
-    """Each has a kernel, a MAC and an address of its own, the other answers, and there is no way out."""
+    """Each has a kernel, a MAC, an address and a core of its own, the other answers, and there is no way out."""
     must_be_a_machine(kernel)
     with joined_vms(lambda _: None) as (one, other):
         boots = {vm.kernel.agent.run(["cat", "/proc/sys/kernel/random/uuid"]).stdout for vm in (one, other)}
@@ -139,6 +138,7 @@ def test_machines_reach_each_other_and_nothing_else(kernel: Kernel) -> None:
             assert reached.code == 0, reached.stdout
             routes = vm.kernel.agent.run(["ip", "route"], ns=NODE).stdout.splitlines()
             assert [route.split()[:3] for route in routes] == [["10.99.0.0/24", "dev", "eth0"]]
+        check_kept_to_cores((one, other))
         neighbours = one.kernel.agent.run(["ip", "neigh"], ns=NODE).stdout
         assert f"{other.address} dev eth0 lladdr 02:00:00:00:63:02" in neighbours
     assert one.kernel.qemu.process.poll() is not None

@@ -146,11 +146,17 @@ class Cause(RecordedCause):
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim about the network, held or not; its representation is the message that a failed assertion shows."""
+    """A claim about the network, held or not; its representation is the message that a failed assertion shows.
+
+    The cause is still to be looked for where there are ``suspects``: the nodes that are asked first. The ``note`` of
+    one that holds is for the report.
+    """
 
     holds: bool
     message: str = "as declared"
     cause: Cause | None = None
+    suspects: tuple[str, ...] = ()
+    note: str = ""
 
     def __bool__(self) -> bool:
         return self.holds

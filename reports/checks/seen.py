@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
 from reports.judge.trip import TUNNEL_LAYERS, is_tunnelled
 from topology.promises import TUNNELS, Kind, inside, kind_of
 
+SUBJECTS = {"expected_pair": Subject("no pair alone", lambda lab: () if lab.nodes else lab.pairs)}
 IP = ("ipv4", "ipv6")
 MACS = 12
 """Bytes of both MACs, behind which an 802.1Q tag stands."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from reports.record.exhibits import Cause as RecordedCause
 from topology.errors import PromiseBroken
 from topology.refs import PortRef
-from topology.wire.headers import Headers, Vlan
+from topology.wire.headers import Headers, Vlan, quoted
 from topology.wire.scapy_views import to_scapy
 from topology.wire.stack import Stack
+from topology.wire.walk import Header
 
 Direction: TypeAlias = Literal["in", "out"]
 
@@ -77,9 +78,19 @@ class Sighting:
         return self.headers.layers
 
     @property
+    def ips(self) -> Sequence[Header]:
+        """Its IP headers, outermost first."""
+        return [header for header in self.headers if header.layer in ("ipv4", "ipv6")]
+
+    @property
+    def is_error(self) -> bool:
+        """True for an ICMP error, which quotes another packet."""
+        return quoted(self.headers) is not None
+
+    @property
     def ttl(self) -> int | None:
         """The innermost TTL or hop limit: the customer's."""
-        found = [h.fields.get("ttl", h.fields.get("hlim")) for h in self.headers if h.layer in ("ipv4", "ipv6")]
+        found = [header.fields.get("ttl", header.fields.get("hlim")) for header in self.ips]
         return int(found[-1]) if found and found[-1] is not None else None
 
     @property

@@ -6,22 +6,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from reports.checks import Check
 from reports.checks.domains import listed
-from reports.evidence import Finding, Sighting, first_broken
-from reports.judge.isolation import HomeSeen, MachineSeen, Outwards, OutwardSeen, Surroundings
+from reports.evidence import Finding, first_broken
+from reports.judge.isolation import HomeSeen, Outwards, OutwardSeen, Surroundings
 from reports.judge.journey import in_order
 from topology.errors import NotApplicable
 from topology.model import Fabric
-from topology.packet import IP_VERSIONS
-from topology.wire.headers import quoted
 
 ALL = "all nodes"
 """The one question to instruments that look at the whole fabric."""
 
 
-def judge_agents_namespace(seen: HomeSeen) -> Finding:
+def judge_agents_namespace(_: Fabric, seen: Sequence[HomeSeen]) -> Finding:
     """Return whether the network namespace that a kernel's agent came from has no device of its own."""
-    where = f"kernel {seen.kernel} - agent's namespace"
-    return Finding(not seen.devices, f"{where} - expected no device - seen {', '.join(seen.devices)}")
+    (home,) = seen
+    words = f"kernel {home.kernel} - agent's namespace - expected no device - seen {', '.join(home.devices)}"
+    return Finding(not home.devices, words)
 
 
 def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Finding:
@@ -30,8 +29,8 @@ def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Findi
     legal = {hop.place for path in (*seen.expected.paths, *seen.expected.copies) for hop in path.hops}
     complaints = []
     for sighting in in_order(seen.sightings):
-        place, sender = sighting.ref, _sender(sighting)
-        if quoted(sighting.headers) is not None:
+        place, sender = sighting.ref, str(sighting.ips[-1]["src"]) if sighting.ips else ""
+        if sighting.is_error:
             if sender not in fabric_addresses:
                 complaints.append(f"{place} - error about {what} - expected from inside - seen from {sender}")
         elif sender == str(probe.dst):
@@ -39,12 +38,6 @@ def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Findi
         elif sighting.place not in legal:
             complaints.append(f"{place} - {what} - expected it to end inside - seen {sighting.headers.summary()}")
     return _finding(dict.fromkeys(complaints), f"{what} ends inside: {seen.refusal or seen.expected.dropped}")
-
-
-def _sender(sighting: Sighting) -> str:
-    """Return the source of the innermost IP header."""
-    found = [str(header["src"]) for header in sighting.headers if header.layer in IP_VERSIONS]
-    return found[-1] if found else ""
 
 
 def judge_surroundings(seen: Surroundings, declared: Collection[str]) -> Finding:
@@ -63,11 +56,13 @@ def _is_own(address: str) -> bool:
     return address.startswith("127.") or address == "::1"
 
 
-def judge_machine(seen: MachineSeen) -> Finding:
-    """Return whether the machine's own interfaces showed nothing of the fabric."""
+def judge_machine(_: Fabric, seen: Sequence[Outwards]) -> Finding:
+    """Return whether the machine's own interfaces showed nothing of the fabric; NotApplicable if they were not read."""
+    if seen[0].why_not:
+        raise NotApplicable(seen[0].why_not)
     complaints = [
         f"this machine:{interface} - {whose} - expected nothing of the fabric - seen it"
-        for interface, whose in dict.fromkeys(seen.strays)
+        for interface, whose in dict.fromkeys(seen[0].strays)
     ]
     return _finding(complaints, "this machine's interfaces show nothing of the fabric")
 
@@ -86,17 +81,11 @@ def _judge_outwards(lab: Fabric, seen: Sequence[Outwards], node: str) -> Finding
     return first_broken(judge_outward(one, addresses) for one in seen[0].probes[node])
 
 
-def _judge_machine(_: Fabric, seen: Sequence[Outwards]) -> Finding:
-    if seen[0].machine is None:
-        raise NotApplicable(seen[0].why_not)
-    return judge_machine(seen[0].machine)
-
-
 def _judge_surroundings(lab: Fabric, seen: Sequence[Mapping[str, Surroundings]], node: str) -> Finding:
     return judge_surroundings(seen[0][node], {device.name for device in lab[node].devices})
 
 
 OUTWARDS = Check("outwards", _all, _judge_outwards)
-MACHINE = Check("outwards", _all, _judge_machine)
+MACHINE = Check("outwards", _all, judge_machine)
 SURROUNDINGS = Check("surroundings", _all, _judge_surroundings)
-HOME = Check("home", _all, lambda _, seen: judge_agents_namespace(seen[0]))
+HOME = Check("home", _all, judge_agents_namespace)

@@ -16,7 +16,6 @@ from topology.isolation.forgery import Forgery
 from topology.packet import Probe
 from topology.promises import AROUND_FRAMES
 from topology.refs import PortRef
-from topology.wire.headers import quoted
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class ForgerySeen:
     @property
     def delivered(self) -> Mapping[PortRef, Sighting]:
         """Places of its bare frame; an ICMP error that quotes the packet delivers nothing."""
-        return bare(seen for seen in self.sightings if quoted(seen.headers) is None)
+        return bare(seen for seen in self.sightings if not seen.is_error)
 
 
 @dataclass(frozen=True)
@@ -86,18 +85,14 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class MachineSeen:
-    """A fabric's packets on the machine's own interfaces: the interface, and the packet's sender."""
-
-    strays: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
 class Outwards:
-    """Sightings of every node's probes; those on this machine's interfaces, or why they were not read."""
+    """Sightings of every node's probes, and those on this machine's own interfaces, as interface and packet's sender.
+
+    ``why_not`` says why this machine's interfaces were not read.
+    """
 
     probes: Mapping[str, tuple[OutwardSeen, ...]]
-    machine: MachineSeen | None
+    strays: tuple[tuple[str, str], ...] = ()
     why_not: str = ""
 
 

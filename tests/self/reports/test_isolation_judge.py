@@ -16,7 +16,7 @@ from reports.checks.closed import judge_machine, judge_outward, judge_surroundin
 from reports.checks.domains import NAMED_MAX, judge_frame
 from reports.checks.forgery import judge_forgery
 from reports.evidence import Finding, Sighting
-from reports.judge.isolation import ForgerySeen, FrameSeen, MachineSeen, OutwardSeen, Surroundings, arrives, bare
+from reports.judge.isolation import ForgerySeen, FrameSeen, Outwards, OutwardSeen, Surroundings, arrives, bare
 from topology.expected import expected_journey
 from topology.formats.lab import load_lab
 from topology.isolation.domains import domains, reached, transit
@@ -354,7 +354,7 @@ def test_whatever_leads_out_is_named(seen: Surroundings, words: str) -> None:
 
 def test_machine_that_shows_a_packet_is_named_with_the_interface() -> None:
     """Each interface is named once for each sender."""
-    assert judge_machine(MachineSeen())
-    finding = judge_machine(MachineSeen((("eth0", "l1 -> x"), ("eth0", "l1 -> x"), ("lo", "l2 -> x"))))
+    assert judge_machine(lab(), [Outwards({})])
+    finding = judge_machine(lab(), [Outwards({}, (("eth0", "l1 -> x"), ("eth0", "l1 -> x"), ("lo", "l2 -> x")))])
     says(finding, "this machine:eth0 - l1 -> x - expected nothing of the fabric - seen it; this machine:lo - l2 -> x")
     assert finding.message.count("eth0") == 1

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from reports.record.exhibits import Cause as RecordedCause
 from topology.errors import PromiseBroken
-from topology.refs import PortRef
+from topology.refs import Placed
 from topology.wire.headers import Headers, Vlan, quoted
 from topology.wire.scapy_views import to_scapy
 from topology.wire.stack import Stack
@@ -19,7 +19,7 @@ Direction: TypeAlias = Literal["in", "out"]
 
 
 @dataclass(frozen=True, eq=False)
-class Sighting:
+class Sighting(Placed):
     """One frame at one interface: ``time_ns`` since the epoch, ``length`` on the wire in bytes.
 
     ``order`` is the place in its namespace's socket, which decides between equal timestamps; ``hardware`` is the
@@ -47,16 +47,6 @@ class Sighting:
 
     def __repr__(self) -> str:
         return f"{self.place}: {self.headers.summary()}"
-
-    @property
-    def ref(self) -> PortRef:
-        """The interface as ``node:interface``."""
-        return PortRef(self.node, self.interface)
-
-    @property
-    def place(self) -> str:
-        """The interface and direction as ``node:interface direction``."""
-        return f"{self.ref} {self.direction}"
 
     @property
     def has_ethernet(self) -> bool:

@@ -31,7 +31,8 @@ class Check:
     """A question about a lab and the values of a test: ``asks(lab, *values)``, ``judge(lab, answers, *values)``.
 
     The answers are an instrument's, in the order of what was asked. All its tests that have the parameters ``together``
-    as their values are asked in one look; without them each test by itself.
+    as their values are asked in one look; without them each test by itself, and only then ``asks`` may raise
+    NotApplicable.
     """
 
     instrument: str

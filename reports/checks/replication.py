@@ -67,4 +67,4 @@ def _outer(seen: Sighting) -> Iterator[tuple[str, str]]:
             yield str(ip.fields["src"]), str(ip.fields["dst"])
 
 
-REPLICATED = Check("frames", to_all, judge_replication, together=("replicating_vtep",))
+REPLICATED = Check("frames", to_all, judge_replication)

@@ -13,6 +13,10 @@ from typing import NamedTuple
 from reports.evidence import Finding, first_broken
 from reports.judge.trip import Leg, Trip
 from topology.packet import IP_VERSIONS
+from topology.promises import Kind
+
+KINDS: tuple[Kind, ...] = ("l2-overlay", "l3-overlay", "hairpin")
+"""The kinds of pairs whose packets are in a tunnel."""
 
 
 class Outer(NamedTuple):

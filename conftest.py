@@ -11,6 +11,6 @@ pytest_plugins = [
     "fixtures.workers",
     "fixtures.parametrise",
     "fixtures.fabric",
-    "fixtures.isolation",
+    "fixtures.checks",
     "fixtures.sizes",
 ]

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from reports.record.exhibits import Cause as RecordedCause
 from topology.errors import PromiseBroken
-from topology.refs import PortRef
-from topology.wire.headers import Headers, Vlan
+from topology.refs import Placed
+from topology.wire.headers import Headers, Vlan, quoted
 from topology.wire.scapy_views import to_scapy
 from topology.wire.stack import Stack
+from topology.wire.walk import Header
 
 Direction: TypeAlias = Literal["in", "out"]
 
 
 @dataclass(frozen=True, eq=False)
-class Sighting:
+class Sighting(Placed):
     """One frame at one interface: ``time_ns`` since the epoch, ``length`` on the wire in bytes.
 
     ``order`` is the place in its namespace's socket, which decides between equal timestamps; ``hardware`` is the
@@ -48,16 +49,6 @@ class Sighting:
         return f"{self.place}: {self.headers.summary()}"
 
     @property
-    def ref(self) -> PortRef:
-        """The interface as ``node:interface``."""
-        return PortRef(self.node, self.interface)
-
-    @property
-    def place(self) -> str:
-        """The interface and direction as ``node:interface direction``."""
-        return f"{self.ref} {self.direction}"
-
-    @property
     def has_ethernet(self) -> bool:
         """True where the frame starts with an Ethernet header."""
         return self.headers.layers[:1] == ("ether",)
@@ -77,9 +68,19 @@ class Sighting:
         return self.headers.layers
 
     @property
+    def ips(self) -> Sequence[Header]:
+        """Its IP headers, outermost first."""
+        return [header for header in self.headers if header.layer in ("ipv4", "ipv6")]
+
+    @property
+    def is_error(self) -> bool:
+        """True for an ICMP error, which quotes another packet."""
+        return quoted(self.headers) is not None
+
+    @property
     def ttl(self) -> int | None:
         """The innermost TTL or hop limit: the customer's."""
-        found = [h.fields.get("ttl", h.fields.get("hlim")) for h in self.headers if h.layer in ("ipv4", "ipv6")]
+        found = [header.fields.get("ttl", header.fields.get("hlim")) for header in self.ips]
         return int(found[-1]) if found and found[-1] is not None else None
 
     @property
@@ -146,11 +147,17 @@ class Cause(RecordedCause):
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim about the network, held or not; its representation is the message that a failed assertion shows."""
+    """A claim about the network, held or not; its representation is the message that a failed assertion shows.
+
+    The cause is still to be looked for where there are ``suspects``: the nodes that are asked first. The ``note`` of
+    one that holds is for the report.
+    """
 
     holds: bool
     message: str = "as declared"
     cause: Cause | None = None
+    suspects: tuple[str, ...] = ()
+    note: str = ""
 
     def __bool__(self) -> bool:
         return self.holds

@@ -13,12 +13,13 @@ from itertools import takewhile
 
 from reports.evidence import Cause, Journey, Sighting
 from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath
+from topology.refs import Placed
 
 NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
-class Rung:
+class Rung(Placed):
     """One row of the ladder; ``wrong`` says what is, and is empty where expected and seen agree."""
 
     node: str
@@ -27,11 +28,6 @@ class Rung:
     expected: ExpectedHop | None
     seen: Sighting | None
     wrong: str = ""
-
-    @property
-    def where(self) -> str:
-        """The rung's place, as ``node:interface direction``."""
-        return f"{self.node}:{self.interface} {self.direction}"
 
 
 @dataclass(frozen=True)

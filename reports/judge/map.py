@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, permutations
 
+from reports.checks.seen import SeenTrip, carried, last_seen, shape
 from reports.evidence import Journey, Sighting
-from reports.judge.seen import SeenTrip, carried, last_seen, shape
 from reports.words import counted
 from topology.expected import ExpectedHop, expected_journey, probe_between
 from topology.model import Fabric, Node

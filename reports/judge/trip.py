@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
-from reports.judge.journey import Verdict
+from reports.judge.journey import Verdict, judge_journey, without_copies
 from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
 from topology.model import Link
-from topology.packet import IP_VERSIONS, ttl_of
+from topology.packet import ttl_of
 from topology.promises import TUNNELS
 from topology.refs import PortRef
 
@@ -31,6 +31,12 @@ class Leg:
     journey: Journey
     expected: ExpectedJourney
     verdict: Verdict
+
+    @classmethod
+    def judged(cls, journey: Journey, expected: ExpectedJourney) -> Leg:
+        """A journey without the declared copies of its packet, judged; its cause is still to be looked for."""
+        own = without_copies(journey, expected)
+        return cls(own, expected, judge_journey(own, expected))
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, ExpectedJourney):
@@ -113,8 +119,8 @@ class Leg:
     @property
     def outer_ends(self) -> frozenset[frozenset[str]]:
         """The two addresses of every IP header that wraps another one, at any hop."""
-        headers = ([h for h in seen.headers if h.layer in IP_VERSIONS] for seen in self.journey.sightings)
-        return frozenset(frozenset((str(h["src"]), str(h["dst"]))) for found in headers for h in found[:-1])
+        outer = (header for seen in self.journey.sightings for header in seen.ips[:-1])
+        return frozenset(frozenset((str(header["src"]), str(header["dst"]))) for header in outer)
 
     @property
     def bare_on_arrival(self) -> Finding:

@@ -9,10 +9,10 @@ from reports.record.exhibits import Cause, Divergence, Header, Hop, Journey, Run
 
 if TYPE_CHECKING:
     from reports import evidence
+    from reports.checks.mtu import LegMtu, PairMtu
+    from reports.checks.mtu import Zone as FoundZone
     from reports.judge import journey as judged
     from reports.judge.attempt import Outcome
-    from reports.judge.mtu import LegMtu, PairMtu
-    from reports.judge.mtu import Zone as FoundZone
     from reports.judge.trip import Leg
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from reports.judge.seen import SeenTrip
+from reports.checks.seen import SeenTrip
 from topology.errors import NotProven
 from topology.promises import Pair
 

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.instruments.flows import FlowProber, without_links_of
 from fixtures.instruments.live import LiveFabric
-from reports.judge.spread import FlowSeen, all_arrive, each_stays, share_one_way, spread_evenly
+from reports.checks.spread import FlowSeen, all_arrive, each_stays, share_one_way, spread_evenly
 from topology.promises import Spread
 
 pytestmark = [pytest.mark.overlay, pytest.mark.ecmp]

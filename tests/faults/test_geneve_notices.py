@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fixtures.checks import CheckBook
 from fixtures.instruments.live import LiveFabric
-from fixtures.isolation import IsolationBook
+from reports.checks.forgery import TREATED
 from topology.isolation.forgery import ForgeryKind, Target
 from topology.model import Geneve
 
@@ -35,9 +36,8 @@ def test_geneve_that_takes_everything_is_noticed(
 ) -> None:
     """A device that takes any VNI and option from any source is named for each of these, with what was forged."""
     take_all(pristine, geneve_target)
-    finding, accepted = IsolationBook(pristine).forged(geneve_target, kind)
+    finding = CheckBook(pristine).judged(TREATED, geneve_target, kind)
     assert not finding
-    assert accepted
     assert finding.message.startswith(f"{geneve_target} - Geneve from ")
     assert "expected refused - seen its frame at " in finding.message
     assert f"{geneve_target.vtep.node}:{LEAK}" in finding.message
@@ -53,8 +53,7 @@ def test_other_tenants_device_for_the_same_peer_is_noticed(
     made = f"ip link add name {LEAK} type geneve {ends}; ip link set dev {LEAK} up"
     done = pristine.run(node, "sh", "-ec", made)
     assert done.code == 0, done.stderr
-    finding, accepted = IsolationBook(pristine).forged(target, "other-vni")
+    finding = CheckBook(pristine).judged(TREATED, target, "other-vni")
     assert not finding
-    assert accepted
     assert f"with VNI {other.vni} sent by " in finding.message
     assert f"seen its frame at {node}:{LEAK}" in finding.message

@@ -8,8 +8,11 @@ from functools import partial
 
 import pytest
 
+from fixtures.checks import CheckBook
 from fixtures.instruments.live import LiveFabric
-from fixtures.isolation import IsolationBook
+from reports.checks.closed import HOME, OUTWARDS, SURROUNDINGS
+from reports.checks.domains import ANSWERED, KEPT_APART
+from reports.checks.forgery import TREATED
 from topology.errors import NotApplicable
 from topology.isolation.domains import Domain, domains
 from topology.isolation.forgery import Forgery, Target, forgeries
@@ -37,9 +40,9 @@ def do(pristine: LiveFabric) -> Do:
 
 
 @pytest.fixture
-def book(pristine: LiveFabric) -> IsolationBook:
+def book(pristine: LiveFabric) -> CheckBook:
     """Return the trials on the broken copy."""
-    return IsolationBook(pristine)
+    return CheckBook(pristine)
 
 
 @pytest.fixture
@@ -95,14 +98,14 @@ def forwarding(do: Do, node: str, port: str) -> bool:
 
 
 def test_veth_between_two_domains_is_noticed(
-    lab: Fabric, two_domains: tuple[Domain, Domain], book: IsolationBook, do: Do
+    lab: Fabric, two_domains: tuple[Domain, Domain], book: CheckBook, do: Do
 ) -> None:
     """Frames of both domains are seen where a link between their bridges lets them out."""
     one, other = (bridge_of(lab, domain) for domain in two_domains)
     join(do, one, other)
     for domain, bridge in zip(two_domains, (one, other), strict=True):
         for kind in ("broadcast", "unknown-unicast", "multicast"):
-            finding = book.frames(domain, kind)
+            finding = book.judged(KEPT_APART, domain, kind)
             assert not finding
             assert f"{bridge.node}:leak" in finding.message
             foreign = two_domains[1] if domain == two_domains[0] else two_domains[0]
@@ -112,14 +115,14 @@ def test_veth_between_two_domains_is_noticed(
 
 
 def test_two_vnis_in_one_bridge_are_noticed(
-    lab: Fabric, neighbours: tuple[Domain, Domain, FrameTunnel, FrameTunnel], book: IsolationBook, do: Do
+    lab: Fabric, neighbours: tuple[Domain, Domain, FrameTunnel, FrameTunnel], book: CheckBook, do: Do
 ) -> None:
     """A tunnel device in the other tenant's bridge shows that tenant's frames, which travel under the wrong VNI."""
     domain, other, mine, moved = neighbours
     bridge = lab[mine.node].bridge_of(mine.name)
     assert bridge
     do(moved.node, f"ip link set dev {moved.name} master {bridge.name}")
-    finding = book.frames(domain, "broadcast")
+    finding = book.judged(KEPT_APART, domain, "broadcast")
     assert not finding
     assert finding.message.startswith(f"{moved.ref} - broadcast frame of {domain} from ")
     assert f" in VNI {moved.vni}" in finding.message
@@ -129,24 +132,24 @@ def test_two_vnis_in_one_bridge_are_noticed(
 
 
 def test_answer_of_the_wrong_tenant_is_noticed(
-    lab: Fabric, twin_domains: tuple[Domain, Domain], book: IsolationBook, do: Do
+    lab: Fabric, twin_domains: tuple[Domain, Domain], pristine: LiveFabric, do: Do
 ) -> None:
     """Joined bridges of two tenants with one address let the asker hear the other tenant, too."""
     asked, twin = twin_domains
-    assert book.answers(asked)
+    assert CheckBook(pristine).judged(ANSWERED, asked)
     join(do, bridge_of(lab, asked), bridge_of(lab, twin))
-    finding = book.answers(asked)
+    finding = CheckBook(pristine).judged(ANSWERED, asked)
     assert not finding
     assert any(f"{station}" in finding.message for station in twin.stations)
 
 
-def test_wrong_vni_is_noticed(lab: Fabric, busy_target: Target, book: IsolationBook, do: Do) -> None:
+def test_wrong_vni_is_noticed(lab: Fabric, busy_target: Target, book: CheckBook, do: Do) -> None:
     """A VTEP with an undeclared VNI loses its domain's frames, and its packets are named on their way."""
     vxlan = busy_target.vtep
     assert isinstance(vxlan, Vxlan)
     wrong = forgery(lab, busy_target, "undeclared-vni").vni
     do(vxlan.node, anew(lab[vxlan.node], vxlan, vni=wrong))
-    finding = book.frames(domain_of(lab, vxlan.ref), "broadcast")
+    finding = book.judged(KEPT_APART, domain_of(lab, vxlan.ref), "broadcast")
     assert not finding
     assert f"expected VNI {vxlan.vni} on port {vxlan.port} - seen " in finding.message
     assert "missing at " in finding.message
@@ -154,11 +157,11 @@ def test_wrong_vni_is_noticed(lab: Fabric, busy_target: Target, book: IsolationB
     assert (finding.cause.kind, finding.cause.node, finding.cause.interface) == ("vxlan", vxlan.node, vxlan.name)
 
 
-def test_station_that_is_cut_off_is_missed(wide_domain: Domain, book: IsolationBook, do: Do) -> None:
+def test_station_that_is_cut_off_is_missed(wide_domain: Domain, book: CheckBook, do: Do) -> None:
     """A member that a frame does not reach is named, and so is the cause."""
     last = wide_domain.stations[-1]
     do(last.node, f"ip link set dev {last.interface} down")
-    finding = book.frames(wide_domain, "broadcast")
+    finding = book.judged(KEPT_APART, wide_domain, "broadcast")
     assert not finding
     assert f"{last} - " in finding.message
     assert "expected it - seen nothing" in finding.message
@@ -167,26 +170,25 @@ def test_station_that_is_cut_off_is_missed(wide_domain: Domain, book: IsolationB
 
 
 def test_vtep_for_an_undeclared_vni_is_noticed(
-    lab: Fabric, vxlan_target: Target, vxlan: Vxlan, book: IsolationBook, do: Do
+    lab: Fabric, vxlan_target: Target, vxlan: Vxlan, book: CheckBook, do: Do
 ) -> None:
     """A VXLAN device too many takes forged packets; the place where their frame came out is named."""
     do(vxlan.node, anew(lab[vxlan.node], vxlan, name=LEAK, vni=forgery(lab, vxlan_target, "undeclared-vni").vni))
-    finding, accepted = book.forged(vxlan_target, "undeclared-vni")
+    finding = book.judged(TREATED, vxlan_target, "undeclared-vni")
     assert not finding
-    assert accepted
     assert f"expected refused - seen its frame at {vxlan.node}:" in finding.message
     assert f"{vxlan.node}:{LEAK}" in finding.message
 
 
 def test_reserved_bit_that_is_taken_is_noticed(
-    lab: Fabric, vxlan_target: Target, vxlan: Vxlan, book: IsolationBook, do: Do
+    lab: Fabric, vxlan_target: Target, vxlan: Vxlan, book: CheckBook, do: Do
 ) -> None:
     """A VXLAN device that gives a reserved bit a meaning accepts what the lab says is refused."""
     node = lab[vxlan.node]
     for other in (found for found in node.all(Vxlan) if found.port == vxlan.port and found != vxlan):
         do(node.name, f"ip link del dev {other.name}")  # devices with and without gbp cannot share a port
     do(node.name, anew(node, vxlan, more="gbp"))
-    finding, _ = book.forged(vxlan_target, "reserved-bit")
+    finding = book.judged(TREATED, vxlan_target, "reserved-bit")
     assert not finding
     assert f"{vxlan_target} - " in finding.message
     assert "expected refused (isolation: reserved-bits: refused) - seen its frame at " in finding.message
@@ -195,7 +197,7 @@ def test_reserved_bit_that_is_taken_is_noticed(
 def test_foreign_source_that_is_accepted_is_noticed(lab: Fabric, vxlan_target: Target, pristine: LiveFabric) -> None:
     """Linux's VXLAN breaks the promise of a lab that refuses foreign sources."""
     pristine.declared = replace(lab, isolation=Isolation(foreign_sources="refused"))
-    finding, _ = IsolationBook(pristine).forged(vxlan_target, "foreign-source")
+    finding = CheckBook(pristine).judged(TREATED, vxlan_target, "foreign-source")
     assert not finding
     assert "expected refused (isolation: foreign-sources: refused) - seen its frame at " in finding.message
 
@@ -208,7 +210,7 @@ def test_foreign_source_that_is_refused_is_noticed(
     forged = (found for attack_path in vxlan_target.attack_paths for found in forgeries(lab, attack_path))
     for stranger in {found.source for found in forged if found.kind == "foreign-source"}:
         do(vxlan_target.vtep.node, turn_away(stranger, vxlan_target.vtep.port))
-    finding, _ = IsolationBook(pristine).forged(vxlan_target, "foreign-source")
+    finding = CheckBook(pristine).judged(TREATED, vxlan_target, "foreign-source")
     assert not finding
     assert "expected accepted (isolation: foreign-sources: accepted) - seen it refused" in finding.message
 
@@ -223,7 +225,7 @@ def turn_away(source: Address, port: int) -> str:
     return f"{local}; {rule} add pref 0 from {source} ipproto udp dport {port} blackhole"
 
 
-def test_way_out_is_noticed(lab: Fabric, pristine: LiveFabric, book: IsolationBook, do: Do) -> None:
+def test_way_out_is_noticed(lab: Fabric, pristine: LiveFabric, book: CheckBook, do: Do) -> None:
     """A node with a link to a namespace outside lets packets out, and they are answered; the link is named."""
     node = next(node for node in lab.nodes if node.addresses)
     address = outside(lab, node.address.version)
@@ -233,27 +235,25 @@ def test_way_out_is_noticed(lab: Fabric, pristine: LiveFabric, book: IsolationBo
     do(node.name, f"ip addr add {address + 1}/{prefix} dev {LEAK}{flags}")
     do("outside", f"ip link set dev {LEAK_END} up; ip addr add {address}/{prefix} dev {LEAK_END}{flags}")
     do("outside", f"ip route add default via {address + 1}")
-    finding = book.outwards(node.name)
+    finding = book.judged(OUTWARDS, node.name)
     assert not finding
     where = f"{node.name}:{LEAK} - {node.name} -> {address}"
     assert f"{where} - expected it to end inside - seen " in finding.message
     assert f"{where} - expected no answer - seen " in finding.message
-    assert not book.surroundings(node.name)
+    assert not book.judged(SURROUNDINGS, node.name)
     assert LEAK in {cause.interface for cause in pristine.differences(node.name)}
 
 
-def test_rule_and_table_are_noticed(lab: Fabric, book: IsolationBook, do: Do) -> None:
+def test_rule_and_table_are_noticed(lab: Fabric, book: CheckBook, do: Do) -> None:
     """A policy rule, and the route that it leads to, are named, though the main table is as declared."""
     node = lab.nodes[0].name
     do(node, "ip rule add pref 100 lookup 100; ip route add default dev lo table 100")
-    message = book.surroundings(node).message
+    message = book.judged(SURROUNDINGS, node).message
     assert f"{node} - rule - expected only the kernel's own - seen pref 100 from all lookup 100" in message
     assert f"{node} - route - expected in no table but main - seen default dev lo table 100" in message
 
 
-def test_resolver_is_noticed(
-    lab: Fabric, pristine: LiveFabric, book: IsolationBook, pytestconfig: pytest.Config
-) -> None:
+def test_resolver_is_noticed(lab: Fabric, pristine: LiveFabric, book: CheckBook, pytestconfig: pytest.Config) -> None:
     """A resolver in a node's configuration is named."""
     if pytestconfig.getoption("--runtime") != "netns":
         raise NotApplicable("a container has a file of resolvers of its own, on a read-only root")
@@ -261,11 +261,11 @@ def test_resolver_is_noticed(
     assert pristine.kernel.agent.run(["sh", "-c", said]).code == 0
     node = lab.nodes[0].name
     expected = f"{node} - resolver - expected none but its own loopback - seen {outside(lab)}"
-    assert book.surroundings(node).message == expected
+    assert book.judged(SURROUNDINGS, node).message == expected
 
 
-def test_device_beside_the_fabric_is_noticed(pristine: LiveFabric, book: IsolationBook) -> None:
+def test_device_beside_the_fabric_is_noticed(pristine: LiveFabric) -> None:
     """A device in the namespace that the fabric was built from is named."""
-    assert book.home()
+    assert CheckBook(pristine).judged(HOME)
     assert pristine.kernel.agent.run(["ip", "link", "add", "name", LEAK, "type", "bridge"]).code == 0
-    assert f"agent's namespace - expected no device - seen {LEAK}" in book.home().message
+    assert f"agent's namespace - expected no device - seen {LEAK}" in CheckBook(pristine).judged(HOME).message

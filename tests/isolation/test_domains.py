@@ -6,22 +6,23 @@ from collections.abc import Callable
 
 import pytest
 
+from reports.checks.domains import ANSWERED, KEPT_APART
 from reports.evidence import Finding
 from topology.isolation.domains import FRAME_KINDS, Domain, FrameKind
 
 pytestmark = pytest.mark.isolation
 
 
+@pytest.mark.check(KEPT_APART)
 @pytest.mark.parametrize("kind", FRAME_KINDS)
 def test_frame_reaches_its_domain_and_nothing_else(
-    domain: Domain, kind: FrameKind, isolated: Callable[[Domain, FrameKind], Finding]
+    domain: Domain, kind: FrameKind, judged: Callable[..., Finding]
 ) -> None:
     """A frame is bare at exactly the members of its domain that it is for, elsewhere only in its own tunnels."""
-    assert isolated(domain, kind)
+    assert judged(domain, kind)
 
 
-def test_shared_address_is_answered_by_its_own_domain(
-    twin_domain: Domain, answered: Callable[[Domain], Finding]
-) -> None:
+@pytest.mark.check(ANSWERED)
+def test_shared_address_is_answered_by_its_own_domain(twin_domain: Domain, judged: Callable[..., Finding]) -> None:
     """An address that another domain has too is answered by the asker's own domain, unseen elsewhere."""
-    assert answered(twin_domain)
+    assert judged(twin_domain)

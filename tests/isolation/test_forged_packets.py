@@ -10,43 +10,44 @@ from collections.abc import Callable
 
 import pytest
 
+from reports.checks.forgery import TREATED
 from reports.evidence import Finding
 from topology.isolation.forgery import ForgeryKind, Target
 
-pytestmark = pytest.mark.isolation
+pytestmark = [pytest.mark.isolation, pytest.mark.check(TREATED)]
 Forged = Callable[[Target, ForgeryKind], Finding]
 
 
-def test_undeclared_vni_is_refused(vtep: Target, forged: Forged) -> None:
+def test_undeclared_vni_is_refused(vtep: Target, judged: Forged) -> None:
     """A packet with an undeclared VNI delivers its frame nowhere, even in the name of the VTEP's peer."""
-    assert forged(vtep, "undeclared-vni")
+    assert judged(vtep, "undeclared-vni")
 
 
-def test_packet_without_the_i_flag_is_refused(vxlan_vtep: Target, forged: Forged) -> None:
+def test_packet_without_the_i_flag_is_refused(vxlan_vtep: Target, judged: Forged) -> None:
     """A packet whose header says that its VNI is not valid delivers its frame nowhere."""
-    assert forged(vxlan_vtep, "clear-i-flag")
+    assert judged(vxlan_vtep, "clear-i-flag")
 
 
-def test_reserved_bit_is_treated_as_declared(vxlan_vtep: Target, forged: Forged) -> None:
+def test_reserved_bit_is_treated_as_declared(vxlan_vtep: Target, judged: Forged) -> None:
     """A packet with a reserved bit set is refused, or accepted where the lab says so (isolation: reserved-bits)."""
-    assert forged(vxlan_vtep, "reserved-bit")
+    assert judged(vxlan_vtep, "reserved-bit")
 
 
-def test_foreign_source_is_treated_as_declared(vtep: Target, forged: Forged) -> None:
+def test_foreign_source_is_treated_as_declared(vtep: Target, judged: Forged) -> None:
     """An outsider's packet passes VXLAN unless the lab says refused (foreign-sources), by Geneve never."""
-    assert forged(vtep, "foreign-source")
+    assert judged(vtep, "foreign-source")
 
 
-def test_other_tenants_vni_reaches_that_tenant_alone(tenants_vtep: Target, forged: Forged) -> None:
+def test_other_tenants_vni_reaches_that_tenant_alone(tenants_vtep: Target, judged: Forged) -> None:
     """A packet with another tenant's VNI reaches that tenant alone, and only where its sender is accepted."""
-    assert forged(tenants_vtep, "other-vni")
+    assert judged(tenants_vtep, "other-vni")
 
 
-def test_unknown_protocol_is_refused(geneve_vtep: Target, forged: Forged) -> None:
+def test_unknown_protocol_is_refused(geneve_vtep: Target, judged: Forged) -> None:
     """A packet whose header says that it carries something else than Ethernet delivers its frame nowhere."""
-    assert forged(geneve_vtep, "unknown-protocol")
+    assert judged(geneve_vtep, "unknown-protocol")
 
 
-def test_unknown_critical_option_is_refused(geneve_vtep: Target, forged: Forged) -> None:
+def test_unknown_critical_option_is_refused(geneve_vtep: Target, judged: Forged) -> None:
     """A packet with an unknown critical option delivers its frame nowhere."""
-    assert forged(geneve_vtep, "critical-option")
+    assert judged(geneve_vtep, "critical-option")

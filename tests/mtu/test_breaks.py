@@ -10,7 +10,7 @@ from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.mtu import MtuProber
 from fixtures.instruments.payloads import exchange
 from fixtures.instruments.probe import Prober
-from reports.judge.mtu import PairMtu
+from reports.checks.mtu import PairMtu
 from topology.expected import probes_of
 from topology.limits import NARROWER, Bottleneck
 from topology.promises import MtuPromise, Pair

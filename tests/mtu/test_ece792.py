@@ -12,7 +12,7 @@ from fixtures.instruments.payloads import exchange
 from fixtures.instruments.probe import Prober
 from fixtures.sizes import SizeBook
 from fixtures.underlay import Underlay
-from reports.judge.mtu import PairMtu
+from reports.checks.mtu import PairMtu
 from topology.errors import NotProven
 from topology.model import Fabric
 from topology.promises import Pair

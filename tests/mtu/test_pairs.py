@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from reports.judge.mtu import PairMtu
-from reports.judge.payloads import Exchange
+from reports.checks.mtu import PairMtu
+from reports.checks.payloads import Exchange
 
 pytestmark = pytest.mark.mtu
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reports.checks.mtu import LegMtu
 from reports.evidence import Cause
 from reports.judge.attempt import Outcome, outcome
-from reports.judge.mtu import LegMtu
 from tests.self.builders import expect, reference
 from tests.self.recorded import recorded
 from topology.limits import carried

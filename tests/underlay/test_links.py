@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.underlay import Ends, Underlay
+from fixtures.underlay import Underlay
+from reports.checks.underlay import Ends
 
 pytestmark = [pytest.mark.underlay, pytest.mark.overlay]
 

@@ -9,14 +9,14 @@ from typing import Literal, TypeAlias
 
 from topology.model import Device
 from topology.packet import Layers, stack_of
-from topology.refs import PortRef
+from topology.refs import Placed
 from topology.wire.stack import Stack
 
 Direction: TypeAlias = Literal["in", "out"]
 
 
 @dataclass(frozen=True)
-class ExpectedHop:
+class ExpectedHop(Placed):
     """One interface that a packet must pass, in one direction, and all its headers there."""
 
     node: str
@@ -28,16 +28,6 @@ class ExpectedHop:
     def stack(self) -> Stack:
         """The headers as a pattern, made when first asked for: most journeys are only looked at for where they go."""
         return stack_of(self.layers)
-
-    @property
-    def ref(self) -> PortRef:
-        """The interface as ``node:interface``."""
-        return PortRef(self.node, self.interface)
-
-    @property
-    def place(self) -> str:
-        """The hop as ``node:interface direction``."""
-        return f"{self.ref} {self.direction}"
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,11 @@ def flooded_from(fabric: Fabric, vtep: FrameTunnel) -> frozenset[PortRef]:
     return frozenset(step.ref for step in _Flood(fabric).arrive(vtep, ()))
 
 
+def has_station(fabric: Fabric, vtep: FrameTunnel) -> bool:
+    """Return whether a VTEP has stations behind it that send through it."""
+    return any(is_station(fabric, fabric[ref.node][ref.interface]) for ref in flooded_from(fabric, vtep))
+
+
 def way(fabric: Fabric, source: PortRef, target: PortRef, *, may: bool = False) -> frozenset[PortRef]:
     """The interfaces of a frame to a MAC that all bridges have learned, both stations included; empty for no way.
 

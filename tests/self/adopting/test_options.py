@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
+from fixtures.checks import CheckBook
 from fixtures.instruments.live import LiveFabric
-from fixtures.isolation import IsolationBook
 from fixtures.lab import load
 from fixtures.map import ERRORED, draw_map
 from fixtures.run import Run, check_adoption
@@ -104,7 +104,7 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
         lambda: onlooker.apply(plan.phases[0]),
         lambda: live.put_back(["c3"]),
         live.forget_neighbours,
-        lambda: IsolationBook(live),
+        lambda: CheckBook(live),
         lambda: SizeBook(live),
     ):
         with pytest.raises(NotApplicable, match="only looked at, never changed"):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from fixtures.instruments.live import LiveFabric
-from fixtures.instruments.surroundings import devices_at_home, surroundings
+from fixtures.instruments.surroundings import home, surroundings
 from tests.self.builders import vxlan_lab
 from tests.self.kernels.agents import Scripted
 from tests.self.kernels.dumps import DONE, END, ERROR, dumps, message, packed
@@ -253,12 +253,14 @@ def test_what_could_lead_out_of_a_node_is_in_its_surroundings() -> None:
         answers = [other + one if one == dumps()[2] else one for one in asked]
         return Reply({"sizes": list(map(len, answers))}, b"".join(answers))
 
-    fabric = SimpleNamespace(names=["n"], kernel=SimpleNamespace(agent=Scripted(reply)))
+    fabric = SimpleNamespace(
+        names=["n"], kernel=SimpleNamespace(agent=Scripted(reply), info=SimpleNamespace(kind="host"))
+    )
     found = surroundings(cast(LiveFabric, fabric))["n"]
     assert found.up == ("eth", "br", "vx")
     assert found.rules == ("pref 7 from all lookup main",)
     assert found.routes == ("10.7.0.0/24 dev eth table 100",)
-    assert devices_at_home(cast(LiveFabric, fabric)) == ["eth", "br", "vx"]
+    assert home(cast(LiveFabric, fabric)).devices == ("eth", "br", "vx")
 
 
 changes = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=4)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reports.checks.mtu import PairMtu
 from reports.evidence import Cause
-from reports.judge.mtu import PairMtu
 from reports.record.append import cause_of, journey_of, sizes_of_pair
 from reports.record.exhibits import Figures, State
 from reports.record.model import Kernel, Lab, Map, Place, Record, Test, Verdict

@@ -12,22 +12,11 @@ from typing import Any
 
 import pytest
 
+from reports.checks.closed import judge_machine, judge_outward, judge_surroundings
+from reports.checks.domains import NAMED_MAX, judge_frame
+from reports.checks.forgery import judge_forgery
 from reports.evidence import Finding, Sighting
-from reports.judge.isolation import (
-    NAMED_MAX,
-    ForgerySeen,
-    FrameSeen,
-    MachineSeen,
-    OutwardSeen,
-    Surroundings,
-    arrives,
-    bare,
-    judge_forgery,
-    judge_frame,
-    judge_machine,
-    judge_outward,
-    judge_surroundings,
-)
+from reports.judge.isolation import ForgerySeen, FrameSeen, Outwards, OutwardSeen, Surroundings, arrives, bare
 from topology.expected import expected_journey
 from topology.formats.lab import load_lab
 from topology.isolation.domains import domains, reached, transit
@@ -108,9 +97,10 @@ SOUND_FRAMES = [(c["source"], c["kind"]) for c in RECORDED if c["case"] == SOUND
 def test_frame_at_exactly_its_places_is_sound(source: str, kind: str) -> None:
     """Bare at the members that it is for, and in the domain's own VNI between the leaves."""
     seen = frame(source=source, kind=kind)
-    assert judge_frame(seen)
+    finding = judge_frame(seen)
+    assert finding
     assert any("vxlan" in sighting.layers for sighting in seen.sightings)
-    assert seen.suspects == ()
+    assert finding.suspects == ()
 
 
 LEAKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -168,7 +158,7 @@ def test_leak_and_loss_are_named(name: str, kind: str, words: tuple[str, ...]) -
     finding = judge_frame(seen)
     says(finding, *words)
     assert finding.message.startswith(words[0])
-    assert seen.suspects[0] == words[0].split(":")[0]
+    assert finding.suspects[0] == words[0].split(":")[0]
 
 
 def test_unseen_frame_is_missed_everywhere() -> None:
@@ -364,7 +354,7 @@ def test_whatever_leads_out_is_named(seen: Surroundings, words: str) -> None:
 
 def test_machine_that_shows_a_packet_is_named_with_the_interface() -> None:
     """Each interface is named once for each sender."""
-    assert judge_machine(MachineSeen())
-    finding = judge_machine(MachineSeen((("eth0", "l1 -> x"), ("eth0", "l1 -> x"), ("lo", "l2 -> x"))))
+    assert judge_machine(lab(), [Outwards({})])
+    finding = judge_machine(lab(), [Outwards({}, (("eth0", "l1 -> x"), ("eth0", "l1 -> x"), ("lo", "l2 -> x")))])
     says(finding, "this machine:eth0 - l1 -> x - expected nothing of the fabric - seen it; this machine:lo - l2 -> x")
     assert finding.message.count("eth0") == 1

@@ -53,7 +53,7 @@ def divergence(sightings: list[Sighting]) -> Rung:
 
 
 def place(rung: Rung | None) -> str:
-    return rung.where if rung else "nowhere"
+    return rung.place if rung else "nowhere"
 
 
 def hop_place(number: int) -> str:
@@ -154,7 +154,7 @@ def test_direction_is_part_of_a_hop() -> None:
     """A packet that leaves where it should come in has not been seen coming in."""
     sightings = seen()
     sightings[SPINE] = replace(sightings[SPINE], direction="out")
-    assert [(rung.where, rung.wrong) for rung in judged(sightings).rungs if rung.wrong] == [
+    assert [(rung.place, rung.wrong) for rung in judged(sightings).rungs if rung.wrong] == [
         ("sc2:sc2_lc1 out", "nothing is expected here"),
         ("sc2:sc2_lc1 in", "nothing"),
     ]

@@ -11,10 +11,10 @@ from ipaddress import ip_interface
 
 import pytest
 
+from reports.checks.seen import SeenTrip
 from reports.evidence import Journey
 from reports.judge import map as map_module
 from reports.judge.map import FabricMap, declared_links, map_of, pairs_to_probe
-from reports.judge.seen import SeenTrip
 from reports.render.map import map_dot, map_lines
 from tests.self.builders import expect, journey, later, reference, seen_hop, seen_path, sighting, vxlan_lab
 from topology.formats.lab import load_lab

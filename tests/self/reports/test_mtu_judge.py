@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.judge.mtu import LegMtu, PairMtu
+from reports.checks.mtu import LegMtu, PairMtu
 from tests.self.found import AS_MEASURED, CAUSE, FRAGMENTS, ICMP, REFUSED, SILENCE, WHOLE, Zones, changed, way
 from topology.promises import Above
 

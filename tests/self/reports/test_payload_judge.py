@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from reports.judge.mtu import PairMtu
-from reports.judge.payloads import Exchange
+from reports.checks.mtu import PairMtu
+from reports.checks.payloads import Exchange
 from tests.self.found import AS_MEASURED, CAUSE, SILENCE, changed, way
 
 SENT = (b"a", bytes(range(200)), bytes(1374))

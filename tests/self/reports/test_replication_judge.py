@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from reports.checks.replication import judge_replication
 from reports.evidence import Direction, Sighting
 from reports.judge.isolation import FrameSeen
-from reports.judge.replication import judge_replication
 from tests.self.builders import sighting
 from topology.formats.lab import load_lab
 from topology.isolation.domains import domains, stations_near, transit
@@ -44,7 +44,7 @@ def seen(*sightings: Sighting) -> FrameSeen:
 def test_a_copy_for_each_remote_is_right() -> None:
     """One packet to each remote, whichever spine it takes; what comes in, or is at other nodes, counts for nothing."""
     elsewhere = replace(copy("l1_s1", ONE), node="s1")
-    finding = judge_replication(LAB["l1"], VTEP, seen(*SOUND, copy("l1_s1", TWO, "in"), elsewhere))
+    finding = judge_replication(LAB, [seen(*SOUND, copy("l1_s1", TWO, "in"), elsewhere)], VTEP)
     assert finding
     assert finding.message == f"{COPIES} - one for each of 2 remotes"
 
@@ -61,7 +61,7 @@ def test_a_copy_for_each_remote_is_right() -> None:
 )
 def test_another_number_of_copies_is_reported(sightings: tuple[Sighting, ...], words: str) -> None:
     """A remote that is left out, served twice or not declared is named with the VTEP."""
-    finding = judge_replication(LAB["l1"], VTEP, seen(*sightings))
+    finding = judge_replication(LAB, [seen(*sightings)], VTEP)
     assert not finding
     assert finding.message == f"{COPIES} - {words}"
 

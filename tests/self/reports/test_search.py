@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.judge.mtu import Zone, first_sizes, next_sizes, zones
+from reports.checks.mtu import Zone, first_sizes, next_sizes, zones
 
 FLOOR, CEILING = 84, 1500
 ROUNDS = 6

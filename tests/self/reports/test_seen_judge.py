@@ -8,8 +8,8 @@ from functools import cache
 
 import pytest
 
+from reports.checks.seen import SeenTrip, carried
 from reports.evidence import Journey, Sighting
-from reports.judge.seen import SeenTrip, carried
 from tests.self.builders import (
     Change,
     expect,

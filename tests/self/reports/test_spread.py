@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.judge.spread import (
+from reports.checks.spread import (
     DIRECT,
     FlowSeen,
     Forks,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixtures.run import unique_sizes
+from reports.checks.mtu import PairMtu
 from reports.judge.attempt import Outcome
-from reports.judge.mtu import PairMtu
 from reports.record.append import sizes_of_pair
 from reports.record.exhibits import Figures
 from reports.render.tables import measurement_lines, sizes_table

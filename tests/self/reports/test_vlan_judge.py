@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from reports.checks.domains import judge_frame
+from reports.checks.seen import carried
 from reports.evidence import Sighting
-from reports.judge.isolation import FrameSeen, judge_frame
-from reports.judge.seen import carried
+from reports.judge.isolation import FrameSeen
 from tests.self.builders import expect, journey, seen_path, sighting
 from topology.formats.lab import load_lab
 from topology.isolation.domains import domains, transit

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reports.checks.seen import SeenTrip, carried
 from reports.judge.map import map_of
-from reports.judge.seen import SeenTrip, carried
 from reports.render.map import map_lines
 from tests.self.builders import expect, journey, seen_hop, seen_path, vxlan_lab
 from tests.self.topology.kind_labs import LABS, kind_lab

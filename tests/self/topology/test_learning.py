@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from reports.judge.isolation import FrameSeen, judge_frame
+from reports.checks.domains import judge_frame
+from reports.judge.isolation import FrameSeen
 from reports.judge.journey import judge_journey, without_copies
 from tests.self.builders import expect, journey, seen_path, sighting
 from topology.formats.lab import load_lab_text

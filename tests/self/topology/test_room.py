@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixtures.underlay import link_ends
+from reports.checks.underlay import link_ends
 from tests.self.builders import reference, vxlan_lab
 from topology.expected import probes_of, reply_to
 from topology.leafspine import leafspine

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.underlay import tunnel_ends
+from reports.checks.replication import judge_replication
+from reports.checks.underlay import tunnel_ends
 from reports.judge.isolation import FrameSeen
-from reports.judge.replication import judge_replication
 from tests.self.builders import expect, seen_path
 from topology.errors import LabError
 from topology.formats.lab import load_lab_text
@@ -125,9 +125,9 @@ def test_copies_to_each_remote_are_judged_by_its_source() -> None:
     frame = FrameSeen(
         domain, PortRef("cm", "e"), "broadcast", domain.members, frozenset(), tuple(s for w in ways for s in w)
     )
-    assert judge_replication(fabric["m"], fabric["m"].vxlan, frame)
+    assert judge_replication(fabric, [frame], fabric["m"].vxlan)
     half = replace(frame, sightings=tuple(ways[0]))
-    assert "expected one from 10.2.0.1 to 10.2.0.2" in judge_replication(fabric["m"], fabric["m"].vxlan, half).message
+    assert "expected one from 10.2.0.1 to 10.2.0.2" in judge_replication(fabric, [half], fabric["m"].vxlan).message
 
 
 def test_spokes_of_one_vni_are_no_tenants_of_each_other() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.checks.mtu import LegMtu, PairMtu
 from reports.evidence import Finding
-from reports.judge.mtu import LegMtu, PairMtu
 from reports.words import counted
 
 

@@ -6,15 +6,35 @@ RFC 7348 floods to a multicast group; where the underlay has none, the VTEP make
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from reports.checks import Check, Subject
 from reports.evidence import Finding, Sighting
 from reports.judge.isolation import FrameSeen
-from topology.model import Node, Vxlan
+from topology.errors import NotApplicable
+from topology.isolation.domains import domains, has_station, stations_near, transit
+from topology.model import Fabric, Vxlan
+
+SUBJECTS = {
+    "replicating_vtep": Subject(
+        "no head-end replication",
+        lambda lab: (vxlan for vxlan in lab.all(Vxlan) if vxlan.others and has_station(lab, vxlan)),
+    )
+}
 
 
-def judge_replication(node: Node, vxlan: Vxlan, frame: FrameSeen) -> Finding:
+def to_all(lab: Fabric, vxlan: Vxlan) -> Iterator[FrameSeen]:
+    """A frame to all of the first station near a VTEP; NotApplicable where none sends by it."""
+    for domain in domains(lab):
+        if near := (vxlan in domain.vteps and stations_near(lab, domain, vxlan)):
+            yield FrameSeen(domain, near[0], "broadcast", domain.members, transit(lab, domain))
+            return
+    raise NotApplicable(f"no station sends by {vxlan.ref}")
+
+
+def judge_replication(lab: Fabric, frames: Sequence[FrameSeen], vxlan: Vxlan) -> Finding:
     """Return whether a frame to all left a VTEP's node as exactly one VXLAN packet for each remote."""
+    node, (frame,) = lab[vxlan.node], frames
     ends = [(str(node.outer_source(vxlan, remote)), str(remote)) for remote in vxlan.remotes]
     seen, wanted = copies(vxlan, frame), dict.fromkeys(ends, 1)
     where = f"{vxlan.ref} - copies of a {frame.what}"
@@ -22,9 +42,11 @@ def judge_replication(node: Node, vxlan: Vxlan, frame: FrameSeen) -> Finding:
         return Finding(True, f"{where} - one for each of {len(wanted)} remotes")
     for (source, target), count in wanted.items():
         if (found := seen.get((source, target), 0)) != count:
-            return Finding(False, f"{where} - expected one from {source} to {target} - seen {found or 'none'}")
+            words = f"{where} - expected one from {source} to {target} - seen {found or 'none'}"
+            return Finding(False, words, suspects=(vxlan.node,))
     source, target = next(ends for ends in seen if ends not in wanted)
-    return Finding(False, f"{where} - expected none to {target} - seen one from {source}")
+    words = f"{where} - expected none to {target} - seen one from {source}"
+    return Finding(False, words, suspects=(vxlan.node,))
 
 
 def copies(vxlan: Vxlan, frame: FrameSeen) -> dict[tuple[str, str], int]:
@@ -43,3 +65,6 @@ def _outer(seen: Sighting) -> Iterator[tuple[str, str]]:
     for ip, _, header in zip(headers, headers[1:], headers[2:], strict=False):
         if header.layer == "vxlan":
             yield str(ip.fields["src"]), str(ip.fields["dst"])
+
+
+REPLICATED = Check("frames", to_all, judge_replication)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from reports.checks import Subject
 from reports.evidence import Finding
-from topology.expected import ExpectedJourney
+from topology.expected import ExpectedJourney, expected_journey, probe_between
+from topology.model import Fabric
+from topology.promises import Spread
 from topology.refs import PortRef
 
 P_MIN = 0.001
@@ -60,6 +63,23 @@ class Forks:
         nodes = [{hop.node for hop in path.hops} for path in self.journey.paths]
         refs = [{str(hop.ref) for hop in path.hops} for path in self.journey.paths]
         return _not_in_all(nodes) or _not_in_all(refs)
+
+
+def surviving_spreads(lab: Fabric) -> Iterator[tuple[Spread, Sequence[str]]]:
+    """The spreads that are to survive a loss, with what to lose: their spines, or else nodes that not all ways pass."""
+    for spread in (spread for spread in lab.spreads if spread.survives):
+        probe = replace(probe_between(lab, spread.source, spread.target), protocol="udp")
+        journey = expected_journey(lab, probe)
+        passed = {hop.node for path in journey.paths for hop in path.hops}
+        spines = tuple(node.name for node in lab.role("spine") if node.name in passed)
+        if losses := spines or Forks(journey).nodes:
+            yield spread, losses
+
+
+SUBJECTS = {
+    "spread": Subject("no spread", lambda lab: lab.spreads),
+    "surviving_spread": Subject("no spread that survives", surviving_spreads),
+}
 
 
 def _not_in_all(found: Sequence[set[str]]) -> frozenset[str]:

@@ -7,20 +7,45 @@ neighbouring sizes of one fate nothing else is looked for; between others it goe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 from typing import Generic, TypeVar
 
+from reports.checks import Subject
 from reports.evidence import Cause, Finding, first_broken
 from reports.judge.attempt import Outcome
 from reports.judge.trip import Leg
-from topology.limits import Limit
-from topology.promises import MtuPromise
+from topology.expected import probes_of
+from topology.limits import Bottleneck, Limit, bottlenecks, can_be_narrowed, first_router
+from topology.model import Fabric
+from topology.promises import Kind, MtuPromise, Pair
 
 T = TypeVar("T")
 AS_IT_MUST = frozenset(("whole", "refused"))
 """The fates that every packet may have: to arrive whole, or not to be sent."""
+
+
+def ipv4_pairs(lab: Fabric, *kinds: Kind) -> Iterator[Pair]:
+    """The pairs of some kinds whose ends have IPv4 addresses: sizes are searched for those alone."""
+    pairs = lab.pairs if lab.nodes else ()
+    return (pair for pair in pairs if pair.kind in kinds and probes_of(lab, pair)[0].src.version == 4)
+
+
+def narrowed(lab: Fabric, where: Callable[[Fabric, Pair], Iterable[Bottleneck]], *kinds: Kind) -> list[Bottleneck]:
+    """The bottlenecks of the first pair that has any which can be narrowed."""
+    for pair in ipv4_pairs(lab, *kinds):
+        if found := [one for one in where(lab, pair) if can_be_narrowed(lab, one)]:
+            return found
+    return []
+
+
+SUBJECTS = {
+    "bottleneck": Subject("no overlay to narrow", lambda lab: narrowed(lab, bottlenecks, "l2-overlay", "l3-overlay")),
+    "first_router": Subject(
+        "no router to narrow", lambda lab: narrowed(lab, first_router, "l3-overlay", "routed"), first=True
+    ),
+}
 
 
 @dataclass(frozen=True)

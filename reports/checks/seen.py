@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
 from reports.judge.trip import TUNNEL_LAYERS, is_tunnelled
 from topology.promises import TUNNELS, Kind, inside, kind_of
 
-IP = ("ipv4", "ipv6")
+SUBJECTS = {"expected_pair": Subject("no pair alone", lambda lab: () if lab.nodes else lab.pairs)}
 MACS = 12
 """Bytes of both MACs, behind which an 802.1Q tag stands."""
 
@@ -67,7 +68,7 @@ def _against(kind: Kind | None, journey: Journey, wrapped: set[str]) -> str:
 
 def is_wrapped(seen: Sighting) -> bool:
     """Return whether a packet was inside a tunnel of any kind there."""
-    return is_tunnelled(seen.layers) or sum(layer in IP for layer in seen.layers) > 1
+    return is_tunnelled(seen.layers) or len(seen.ips) > 1
 
 
 def _frame(seen: Sighting) -> bytes | None:

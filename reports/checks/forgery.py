@@ -1,0 +1,93 @@
+"""Forged packets of VXLAN and Geneve bring no frame to any node, unless the lab declares that it takes them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reports.checks import Check, Subject
+from reports.checks.domains import Stray, difference, listed
+from reports.evidence import Finding, first_broken
+from reports.judge.isolation import ForgeryAttempt, ForgerySeen, arrives
+from topology.errors import NotApplicable
+from topology.isolation.domains import has_station
+from topology.isolation.forgery import ForgeryKind, Target, beside_another_tenant, bridged, targets
+from topology.model import Fabric, Geneve, Vxlan
+
+SOURCE_KEY, BITS_KEY = "foreign-sources", "reserved-bits"
+DECLARED_BY = {"foreign-source": SOURCE_KEY, "other-vni": SOURCE_KEY, "reserved-bit": BITS_KEY}
+"""The lab's key for the treatment of a forgery."""
+
+
+def reachable(lab: Fabric, kind: type[Vxlan] | type[Geneve]) -> list[Target]:
+    """The VTEPs of one kind that packets from another node reach."""
+    return [target for target in targets(lab) if target.attack_paths and isinstance(target.vtep, kind)]
+
+
+def others_geneve(lab: Fabric) -> Iterator[tuple[Target, Geneve]]:
+    """A bridged Geneve device, and one of another VNI or port."""
+    for target in bridged(lab, Geneve):
+        said = target.vtep.port, target.vtep.vni
+        yield from ((target, other) for other in lab.all(Geneve) if (other.port, other.vni) != said)
+
+
+def busy(lab: Fabric) -> Iterator[Target]:
+    """The bridged VXLAN devices with stations behind them that send through them."""
+    return (target for target in bridged(lab, Vxlan) if has_station(lab, target.vtep))
+
+
+SUBJECTS = {
+    "vtep": Subject("no VTEP in reach", lambda lab: (*reachable(lab, Vxlan), *reachable(lab, Geneve))),
+    "vxlan_vtep": Subject("no VXLAN in reach", lambda lab: reachable(lab, Vxlan)),
+    "geneve_vtep": Subject("no Geneve in reach", lambda lab: reachable(lab, Geneve)),
+    "tenants_vtep": Subject(
+        "no second tenant", lambda lab: (target for target in targets(lab) if beside_another_tenant(lab, target))
+    ),
+    "vxlan_target": Subject("no VXLAN in reach", lambda lab: bridged(lab, Vxlan), first=True),
+    "busy_target": Subject("no VXLAN in reach", busy, first=True),
+    "geneve_target": Subject("no Geneve in reach", lambda lab: bridged(lab, Geneve), first=True),
+    "others_geneve": Subject("no Geneve in reach", others_geneve, first=True),
+}
+
+
+def judge_forgery(seen: ForgerySeen) -> Finding:
+    """Return whether a forged packet was refused, or accepted, as the lab declares."""
+    forgery, delivered = seen.forgery, seen.delivered
+    at = forgery.attack_path.vtep.ref
+    what = f"{forgery} sent by {forgery.attack_path.role} {forgery.attack_path.node}"
+    key = DECLARED_BY.get(forgery.kind or "", "") if isinstance(forgery.attack_path.vtep, Vxlan) else ""
+    if not forgery.expected and delivered:
+        why = f" (isolation: {key}: refused)" if key else ""
+        places = listed([str(place) for place in delivered])
+        return Finding(False, f"{at} - {what} - expected refused{why} - seen its frame at {places}")
+    if forgery.expected and not delivered:
+        why = f" (isolation: {key}: accepted)" if key else ""
+        return Finding(False, f"{at} - {what} - expected accepted{why} - seen it refused")
+    strays = [Stray(seen) for place, seen in delivered.items() if place not in forgery.expected]
+    missing = sorted(forgery.expected - delivered.keys())
+    declared = f"as the lab declares ({key}: accepted)" if key else "as its peer is that tenant's, too"
+    outcome = f"accepts {what}, {declared}" if delivered else f"refuses {what}"
+    return difference(f"frame of {what}", strays, missing, f"{at} {outcome}")
+
+
+def judge_forgeries(_: Fabric, attempts: Sequence[ForgeryAttempt], target: Target, kind: ForgeryKind) -> Finding:
+    """Return whether a forgery was treated as declared, whoever sent it; with a note where any was accepted.
+
+    Raises NotApplicable where nothing of the kind was delivered and not even a packet like the peer's own arrived: then
+    a loss shows no refusal. In a healthy lab the kernel can refuse a sender, as for a Geneve device of another tenant.
+    """
+    proven = [
+        seen
+        for attempt in attempts
+        for seen in attempt.forged
+        if seen.forgery.kind == kind and (seen.delivered or arrives(attempt.control))
+    ]
+    if not proven:
+        senders = ", ".join(attempt.control.forgery.attack_path.node for attempt in attempts)
+        raise NotApplicable(f"{target} takes no packet of {senders or 'any node'}, not even one like its peer's own")
+    findings = [judge_forgery(seen) for seen in proven]
+    held = "; ".join(finding.message for finding in findings)
+    accepted = any(seen.delivered for seen in proven)
+    return first_broken(findings) if not all(findings) else Finding(True, held, note=held if accepted else "")
+
+
+TREATED = Check("forgeries", lambda _, target, *__: target.attack_paths, judge_forgeries)

@@ -12,8 +12,10 @@ from itertools import pairwise
 
 from topology.errors import Position, Problem
 from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probes_of
-from topology.model import Bridge, Fabric, Geneve, Gre, Port, Subinterface, Vxlan
-from topology.mtu import LEAST, device_mtu
+from topology.links import TUNNELS
+from topology.links.base import LEAST_MTU
+from topology.model import Bridge, Fabric, Port, Subinterface
+from topology.mtu import device_mtu
 from topology.node import ROUTERS
 from topology.packet import PAYLOAD_BYTES, size_of, ttl_of
 from topology.promises import AROUND_FRAMES, Pair
@@ -113,7 +115,7 @@ def bottlenecks(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
     routed = [hop for hop in links if fabric[hop.node].role in ROUTERS]
     found = (*_bottlenecks(fabric, pair, journey, routed), *_bottlenecks(fabric, pair, journey, links))
     yield from found[:1]
-    for kind in (Gre, Vxlan, Geneve):
+    for kind in reversed(TUNNELS):
         tunnels = (hop for hop in _leaving(journey) if isinstance(fabric[hop.node][hop.interface], kind))
         yield from _bottlenecks(
             fabric, pair, journey, (hop for hop in tunnels if not _in_routed_bridge(fabric, hop, journey))
@@ -172,7 +174,7 @@ def can_be_narrowed(fabric: Fabric, found: Bottleneck) -> bool:
     for name, mtu in found.mtus(whole).items():
         above = (fabric[found.node][name], *filter(None, [fabric[found.node].bridge_of(name)]))
         versions = {interface.version for device in above for interface in device.addresses}
-        if mtu < LEAST[6 if 6 in versions else 4]:
+        if mtu < LEAST_MTU[6 if 6 in versions else 4]:
             return False
     return whole >= LEAST_WHOLE
 

@@ -14,7 +14,7 @@ from topology.errors import NotApplicable
 from topology.isolation.domains import Domain, domains
 from topology.isolation.forgery import Forgery, Target, forgeries
 from topology.isolation.outside import outside
-from topology.model import Address, Bridge, Fabric, FrameTunnel, Isolation, Node, Vxlan
+from topology.model import Address, Bridge, Fabric, Isolation, Node, UdpTunnel, Vxlan
 from topology.refs import PortRef
 from topology.wait import wait_for
 
@@ -112,7 +112,7 @@ def test_veth_between_two_domains_is_noticed(
 
 
 def test_two_vnis_in_one_bridge_are_noticed(
-    lab: Fabric, neighbours: tuple[Domain, Domain, FrameTunnel, FrameTunnel], book: IsolationBook, do: Do
+    lab: Fabric, neighbours: tuple[Domain, Domain, UdpTunnel, UdpTunnel], book: IsolationBook, do: Do
 ) -> None:
     """A tunnel device in the other tenant's bridge shows that tenant's frames, which travel under the wrong VNI."""
     domain, other, mine, moved = neighbours

@@ -14,7 +14,7 @@ from itertools import combinations, pairwise
 from typing import Literal, TypeAlias, get_args
 
 from topology.expected import expected_journey
-from topology.model import Bridge, Device, Fabric, FrameTunnel, Geneve, Subinterface, Tags, Vxlan
+from topology.model import Bridge, Device, Fabric, Geneve, Subinterface, Tags, UdpTunnel, Vxlan
 from topology.packet import Probe
 from topology.refs import PortRef
 
@@ -31,7 +31,7 @@ class Domain:
 
     members: frozenset[PortRef]
     stations: tuple[PortRef, ...]
-    vteps: tuple[FrameTunnel, ...]
+    vteps: tuple[UdpTunnel, ...]
     first: PortRef
     tags: frozenset[tuple[PortRef, int]] = frozenset()
     """The ports at which its frames have an 802.1Q tag, and which."""
@@ -89,7 +89,7 @@ def flooded(fabric: Fabric, start: Device, *, to_bridges: bool = True) -> frozen
     return frozenset(step.ref for step in _Flood(fabric, to_bridges).emit(start, ()))
 
 
-def flooded_from(fabric: Fabric, vtep: FrameTunnel) -> frozenset[PortRef]:
+def flooded_from(fabric: Fabric, vtep: UdpTunnel) -> frozenset[PortRef]:
     """The interfaces of a broadcast that comes out of a tunnel at one of its ends."""
     return frozenset(step.ref for step in _Flood(fabric).arrive(vtep, ()))
 
@@ -201,7 +201,7 @@ def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, ta
     return domain.members if kind != "unknown-unicast" else flooded(fabric, start, to_bridges=False)
 
 
-def stations_near(fabric: Fabric, domain: Domain, vtep: FrameTunnel) -> tuple[PortRef, ...]:
+def stations_near(fabric: Fabric, domain: Domain, vtep: UdpTunnel) -> tuple[PortRef, ...]:
     """The stations whose frames reach a VTEP without passing another one."""
     others = {other.ref for other in domain.vteps} - {vtep.ref}
     starts = ((station, fabric[station.node][station.interface]) for station in domain.stations)
@@ -214,7 +214,7 @@ def transit(fabric: Fabric, domain: Domain) -> frozenset[PortRef]:
     return frozenset(hop for vtep in domain.vteps for hop in _between(fabric, vtep))
 
 
-def _between(fabric: Fabric, vtep: FrameTunnel) -> Iterator[PortRef]:
+def _between(fabric: Fabric, vtep: UdpTunnel) -> Iterator[PortRef]:
     owners = {end: far.node for far in fabric.far_ends(vtep) for end in fabric[far.node].addresses}
     for source, end in fabric.outer_ends(vtep):
         if end in owners:
@@ -246,7 +246,7 @@ def askers(fabric: Fabric, all_domains: tuple[Domain, ...], domain: Domain) -> l
     return [(source, owner) for source, owner in asked if source != owner and 4 in versions[owner]]
 
 
-def two_in_one_node(all_domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, Domain, FrameTunnel, FrameTunnel]]:
+def two_in_one_node(all_domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, Domain, UdpTunnel, UdpTunnel]]:
     """Two domains of two stations each that have tunnel devices in one node, and these devices."""
     wide = [domain for domain in all_domains if len(domain.stations) > 1]
     for one, other in combinations(wide, 2):

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias, TypeVar, get_args
 from topology.expected import expected_journey
 from topology.isolation.domains import flooded, flooded_from
 from topology.isolation.outside import outside
-from topology.model import ROLES, Address, Fabric, FrameTunnel, Geneve, Gre, Node, Role, Treatment, Vxlan
+from topology.model import ROLES, Address, Fabric, Geneve, Gre, Node, Role, Treatment, UdpTunnel, Vxlan
 from topology.packet import Probe
 from topology.refs import PortRef
 
@@ -49,7 +49,7 @@ class AttackPath:
 
     node: str
     role: Role
-    vtep: FrameTunnel
+    vtep: UdpTunnel
     through: Gre | None = None
 
 
@@ -57,7 +57,7 @@ class AttackPath:
 class Target:
     """A VTEP, and the other nodes that reach it; there may be none."""
 
-    vtep: FrameTunnel
+    vtep: UdpTunnel
     attack_paths: tuple[AttackPath, ...]
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class Forgery:
 
 def targets(fabric: Fabric) -> Iterator[Target]:
     """The VTEPs, each with the first node of each role that reaches it, its own node left out."""
-    vteps: list[FrameTunnel] = [*spread_over(fabric.all(Vxlan), VTEPS_MAX)]
+    vteps: list[UdpTunnel] = [*spread_over(fabric.all(Vxlan), VTEPS_MAX)]
     vteps += spread_over(fabric.all(Geneve), VTEPS_MAX)
     for vtep in vteps:
         doors = tuple(islice(_doors(fabric, vtep), DOORS_MAX))
@@ -114,14 +114,14 @@ def beside_another_tenant(fabric: Fabric, target: Target) -> bool:
     return any(forged.kind == "other-vni" for path in target.attack_paths[:1] for forged in forgeries(fabric, path))
 
 
-def _doors(fabric: Fabric, vtep: FrameTunnel) -> Iterator[Gre]:
+def _doors(fabric: Fabric, vtep: UdpTunnel) -> Iterator[Gre]:
     """The GRE tunnels from whose ends a VTEP is reached."""
     for gre in fabric.all(Gre):
         if gre.node == vtep.node or _reaches(fabric, fabric[gre.node], vtep.node, vtep.local):
             yield gre
 
 
-def _attack_paths(fabric: Fabric, role: Role, vtep: FrameTunnel, doors: Sequence[Gre]) -> Iterator[AttackPath]:
+def _attack_paths(fabric: Fabric, role: Role, vtep: UdpTunnel, doors: Sequence[Gre]) -> Iterator[AttackPath]:
     for node in fabric.role(role)[:CANDIDATES_MAX]:
         if node.name == vtep.node:
             continue
@@ -163,7 +163,7 @@ def forgeries(fabric: Fabric, attack_path: AttackPath) -> tuple[Forgery, ...]:
     return (undeclared, accepted, *_of_vxlan(fabric, genuine, foreign, other))
 
 
-def _of_vxlan(fabric: Fabric, genuine: Forgery, foreign: Forgery, other: FrameTunnel | None) -> Iterator[Forgery]:
+def _of_vxlan(fabric: Fabric, genuine: Forgery, foreign: Forgery, other: UdpTunnel | None) -> Iterator[Forgery]:
     """Forgeries of VXLAN's own header, and a foreign packet for another tenant of the same node."""
     policy = fabric.isolation
     yield replace(genuine, kind="clear-i-flag", flags=0, expected=frozenset())
@@ -175,7 +175,7 @@ def _of_vxlan(fabric: Fabric, genuine: Forgery, foreign: Forgery, other: FrameTu
         yield replace(foreign, kind="other-vni", port=other.port, vni=other.vni, expected=places)
 
 
-def _of_geneve(fabric: Fabric, genuine: Forgery, other: FrameTunnel | None) -> Iterator[Forgery]:
+def _of_geneve(fabric: Fabric, genuine: Forgery, other: UdpTunnel | None) -> Iterator[Forgery]:
     """Forgeries of Geneve's own header (RFC 8926, sections 3.4 and 3.5), and a peer's packet for another tenant, which
     is delivered only where the peer is the other tenant's, too."""
     yield replace(genuine, kind="unknown-protocol", protocol=UNKNOWN_PROTOCOL, expected=frozenset())
@@ -201,13 +201,13 @@ def _foreign_source(fabric: Fabric, attack_path: AttackPath) -> Address:
     return next((address for address in own if address not in peers), None) or outside(fabric, version)
 
 
-def _undeclared(fabric: Fabric, vtep: FrameTunnel) -> int:
+def _undeclared(fabric: Fabric, vtep: UdpTunnel) -> int:
     """The next VNI that no device of the fabric has."""
     declared = {device.vni for device in fabric.all(type(vtep))}
     return next(vni for step in range(1, VNI_MAX) if (vni := (vtep.vni + step - 1) % VNI_MAX + 1) not in declared)
 
 
-def _other_tenants(fabric: Fabric, vtep: FrameTunnel) -> FrameTunnel | None:
+def _other_tenants(fabric: Fabric, vtep: UdpTunnel) -> UdpTunnel | None:
     """A device of the same kind in another domain, under another VNI or port, of the same node where there is one."""
     own = flooded(fabric, vtep) | flooded_from(fabric, vtep)
     version = vtep.local.version

@@ -12,13 +12,13 @@ from itertools import pairwise
 
 from topology.errors import Position, Problem
 from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probes_of
-from topology.links import TUNNELS
+from topology.links import TUNNELS, UDP_TUNNELS
 from topology.links.base import LEAST_MTU
 from topology.model import Bridge, Fabric, Port, Subinterface
 from topology.mtu import device_mtu
 from topology.node import ROUTERS
 from topology.packet import PAYLOAD_BYTES, size_of, ttl_of
-from topology.promises import AROUND_FRAMES, Pair
+from topology.promises import Pair
 
 VLAN_SLACK = 4
 """A bridge port, and the receiving end of a veth pair, accept frames of their MTU and a VLAN tag, and drop larger ones
@@ -130,7 +130,8 @@ def first_router(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
     journey = expected_journey(fabric, probes_of(fabric, pair)[0])
     routers = {node for path in journey.paths for node in _routing(path)}
     links = (hop for hop in _leaving(journey) if hop.node in routers and _is_link(fabric, hop))
-    bare = (hop for hop in links if AROUND_FRAMES.isdisjoint(name for name, _ in hop.layers))
+    fragmented = {tunnel.headers[-1] for tunnel in UDP_TUNNELS}
+    bare = (hop for hop in links if fragmented.isdisjoint(name for name, _ in hop.layers))
     yield from list(_bottlenecks(fabric, pair, journey, bare))[:1]
 
 

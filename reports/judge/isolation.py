@@ -1,6 +1,6 @@
 """Judge that tenants' frames, forged packets and the outside are kept apart. Pure.
 
-A frame is *bare* where no VXLAN or Geneve header is around it. The sightings are compared with the exact set of
+A frame is *bare* where no header of a tunnel of frames is around it. The sightings are compared with the exact set of
 interfaces that the declaration derives, so that a leak and a loss are both named with node and interface.
 """
 
@@ -16,17 +16,13 @@ from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
 from topology.isolation.domains import Domain, FrameKind
 from topology.isolation.forgery import Forgery, ForgeryKind, Target
-from topology.model import Vxlan
+from topology.links import FRAME_HEADERS, frame_tunnel
 from topology.packet import IP_VERSIONS, Probe
-from topology.promises import AROUND_FRAMES
 from topology.refs import PortRef
 from topology.wire.headers import quoted
 
 NAMED_MAX = 20
 """Places that a message names; the rest is counted."""
-SOURCE_KEY, BITS_KEY = "foreign-sources", "reserved-bits"
-DECLARED_BY = {"foreign-source": SOURCE_KEY, "other-vni": SOURCE_KEY, "reserved-bit": BITS_KEY}
-"""The lab's key for the treatment of a forgery."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,7 @@ def bare(sightings: Iterable[Sighting]) -> dict[PortRef, Sighting]:
     """Return the first sighting at each interface where no tunnel is around the frame, in the order of time."""
     found: dict[PortRef, Sighting] = {}
     for seen in in_order(sightings):
-        if AROUND_FRAMES.isdisjoint(seen.layers):
+        if FRAME_HEADERS.isdisjoint(seen.layers):
             found.setdefault(seen.ref, seen)
     return found
 
@@ -140,13 +136,12 @@ def _strays(frame: FrameSeen) -> Iterator[_Stray]:
 
 def _stray(frame: FrameSeen, seen: Sighting) -> _Stray | None:
     """Return the fault of a sighting: the wrong place, VNI or VLAN tag; None where nothing is."""
-    tunnel = _innermost_tunnel(seen)
-    if tunnel is not None:
+    tunnel = frame_tunnel(tuple((header.layer, header.fields) for header in seen.headers))
+    if tunnel:
         here = seen.ref in frame.transit
         if here and tunnel in frame.domain.tunnels:
             return None
-        vnis = " or ".join(f"VNI {vni} on port {port}" for port, vni in sorted(frame.domain.tunnels))
-        return _Stray(seen, vnis if here else NOTHING, f" in VNI {tunnel[1]}")
+        return _Stray(seen, " or ".join(sorted(frame.domain.tunnels)) if here else NOTHING, f" in {tunnel}")
     tag = next((int(header["vlan"]) for header in seen.headers if header.layer == "dot1q"), None)
     vids: set[int | None] = {vid for port, vid in frame.domain.tags if port == seen.ref} or {None}
     if seen.ref in frame.expected | frame.possible and tag in vids:
@@ -169,15 +164,6 @@ def _difference(what: str, strays: Sequence[_Stray], missing: Sequence[PortRef],
     return Finding(False, text + (f"; missing at {_listed([str(place) for place in missing])}" if missing else ""))
 
 
-def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
-    """Return UDP port and VNI of the VXLAN or Geneve header next to the frame; None for a frame that is bare."""
-    found = [number for number, header in enumerate(seen.headers) if header.layer in AROUND_FRAMES]
-    if not found:
-        return None
-    udp, tunnel = seen.headers[found[-1] - 1], seen.headers[found[-1]]
-    return int(udp["dport"]), int(tunnel["vni"])
-
-
 def arrives(seen: ForgerySeen) -> bool:
     """Return whether a forger's packet got through its VTEP."""
     return seen.forgery.attack_path.vtep.ref in seen.delivered
@@ -188,7 +174,7 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
     forgery, delivered = seen.forgery, seen.delivered
     at = forgery.attack_path.vtep.ref
     what = f"{forgery} sent by {forgery.attack_path.role} {forgery.attack_path.node}"
-    key = DECLARED_BY.get(forgery.kind or "", "") if isinstance(forgery.attack_path.vtep, Vxlan) else ""
+    key = forgery.attack_path.vtep.declared_by.get(forgery.kind or "", "").replace("_", "-")
     if not forgery.expected and delivered:
         why = f" (isolation: {key}: refused)" if key else ""
         places = _listed([str(place) for place in delivered])

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
 from reports.judge.trip import TUNNEL_LAYERS, is_tunnelled
-from topology.promises import TUNNELS, Kind, inside, kind_of
+from topology.carried import inside, kind_of
+from topology.links import TUNNEL_HEADERS
+from topology.promises import Kind
 
 IP = ("ipv4", "ipv6")
 MACS = 12
@@ -39,7 +41,7 @@ def carried(journey: Journey) -> Carried:
     if first.ttl is None or last.ttl is None:
         return Carried(None, "no TTL to compare")
     wrapped = {layer for seen in journey.sightings for layer in seen.layers if layer in TUNNEL_LAYERS}
-    if unknown := wrapped - TUNNELS:
+    if unknown := wrapped - TUNNEL_HEADERS:
         return Carried(None, f"inside {', '.join(sorted(unknown))}")
     if last.ttl > first.ttl:
         return Carried(None, f"its TTL rose from {first.ttl} to {last.ttl}")

@@ -11,12 +11,12 @@ from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
 from reports.judge.journey import Verdict
 from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
+from topology.links import TUNNEL_HEADERS
 from topology.model import Link
 from topology.packet import IP_VERSIONS, ttl_of
-from topology.promises import TUNNELS
 from topology.refs import PortRef
 
-TUNNEL_LAYERS = TUNNELS | {"ipip"}
+TUNNEL_LAYERS = TUNNEL_HEADERS | {"ipip"}
 
 
 def is_tunnelled(layers: Iterable[str]) -> bool:

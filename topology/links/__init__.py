@@ -45,6 +45,20 @@ FALLBACK_DEVICES = frozenset(("lo", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6_
 )
 """Devices that the kernel puts into every namespace (net/ipv4/ip_tunnel.c): not part of any fabric."""
 
+TUNNEL_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS)
+FRAME_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS if tunnel.ethernet)
+"""The headers of tunnels, and of those that carry Ethernet frames."""
+
+
+def frame_tunnel(layers: Layers) -> str:
+    """Return the tunnel next to the frame in a packet, as ``Tunnel.title`` says it; empty for a frame that is bare."""
+    found = [number for number, (name, _) in enumerate(layers) if name in FRAME_HEADERS]
+    for tunnel in TUNNELS if found else ():
+        start = found[-1] + 1 - len(tunnel.headers)
+        if tunnel.ethernet and tuple(name for name, _ in layers[start : found[-1] + 1]) == tunnel.headers:
+            return tunnel.title_of(**tunnel.identity_in(layers[start:]))
+    return ""
+
 
 def unwrap(packet: Layers) -> Unwrapped | None:
     """Return what is in a packet, and which device takes it; None where it is in no tunnel."""

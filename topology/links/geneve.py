@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from topology.links.base import ANY_ADDRESS, PORT_MTU, Below, Key, Live, Option, Options
-from topology.links.tunnel import UdpTunnel
+from topology.links.tunnel import Odd, UdpTunnel
 from topology.packet import ETHERTYPES
 from topology.refs import Address
 
 GENEVE_PORT = 6081
 """The port IANA assigned to Geneve (RFC 8926, section 3.3)."""
+
+UNKNOWN_PROTOCOL = 0x88B5
+"""IEEE 802's local experimental EtherType 1, which no node uses (RFC 8926, section 3.4)."""
+CRITICAL_OPTION = bytes.fromhex("ff008000")
+"""An option without data, of a class for experiments, whose type is critical (RFC 8926, sections 3.5 and 7)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,12 @@ class Geneve(UdpTunnel):
     noun: ClassVar = "Geneve"
     headers: ClassVar = ("udp", "geneve")
     colour: ClassVar = "#38761d"
+    odd_headers: ClassVar = {
+        "unknown-protocol": Odd(f"protocol type {UNKNOWN_PROTOCOL:#06x}", {"proto": UNKNOWN_PROTOCOL}),
+        "critical-option": Odd(
+            "an unknown critical option", {"critical": 1, "optionlen": 1, "options": CRITICAL_OPTION}
+        ),
+    }
     section: ClassVar = "geneve"
     keys: ClassVar = {
         "vni": Key("vni"),

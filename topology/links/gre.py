@@ -11,6 +11,7 @@ from topology.links.base import Key, Live, Number, Option, Options
 from topology.links.tunnel import Tunnel
 from topology.packet import ETHERTYPES, Layers, ttl_of
 from topology.refs import Address
+from topology.wire.fields import Value, pack
 
 INHERIT_TOS = 1
 """The bit of a tunnel's TOS that makes ip_tunnel_xmit (net/ipv4/ip_tunnel.c) copy the inner packet's TOS."""
@@ -48,6 +49,7 @@ class GreTunnel(Tunnel):
     headers: ClassVar = ("gre",)
     protocol: ClassVar = 47
     twin_right: ClassVar = "other ends, or a key of its own for each"
+    identity_max: ClassVar = 2**32 - 1
     keys: ClassVar = {
         "local": Key("address"),
         "remote": Key("address"),
@@ -100,6 +102,11 @@ class GreTunnel(Tunnel):
         """Return the GRE header."""
         keyed = {} if self.key is None else {"key": self.key}
         return (("gre", {"proto": ETHERTYPES[inside], **keyed}),)
+
+    def header_bytes(self, inside: str, odd: str = "") -> bytes:
+        """Return the header, which says whether it has a key."""
+        keyed: Mapping[str, Value] = {} if self.key is None else {"key": self.key, "key_present": 1}
+        return pack("gre", {"proto": ETHERTYPES[inside], **keyed})
 
     def ttls(self, inside: Layers) -> tuple[int, ...]:
         """Return the TTLs that the outer header may get."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from topology.links.base import LEAST_MTU, PORT_MTU, Below, Device
 from topology.packet import DEFAULT_TTL, HEADER_BYTES, Layers, ip_layer, size_of
 from topology.refs import Address
+from topology.wire.fields import Value, pack
 
 VNI_MIN, VNI_MAX = 1, 2**24 - 1
 """24 bits (RFC 7348, section 5); the kernel takes 0 for a VNI that was never given."""
 UDP = 17
 """The protocol number of UDP (RFC 768)."""
+
+
+class Odd(NamedTuple):
+    """A fault of a forged header: in words, and its fields."""
+
+    words: str
+    fields: Mapping[str, Value]
 
 
 class Unwrapped(NamedTuple):
@@ -42,6 +50,16 @@ class Tunnel(Device):
     """Its colour in a drawing."""
     twin_right: ClassVar[str] = "another vni or port"
     """What keeps two of them apart in one node."""
+    any_sender: ClassVar[bool] = False
+    """True if it takes packets of any sender."""
+    wire_fields: ClassVar[Mapping[str, Value]] = {}
+    """Fields of every header on the wire, beside those that are compared."""
+    odd_headers: ClassVar[Mapping[str, Odd]] = {}
+    """The faults that a forged header can have, by the kind of forgery; refused unless ``declared_by`` says more."""
+    declared_by: ClassVar[Mapping[str, str]] = {}
+    """By kind of forgery, the promise of ``topology.model.Isolation`` about it."""
+    identity_max: ClassVar[int] = VNI_MAX
+    """The greatest number that tells its packets from those of another one."""
 
     @property
     def remotes(self) -> tuple[Address, ...]:
@@ -61,7 +79,17 @@ class Tunnel(Device):
     @property
     def title(self) -> str:
         """The tunnel in words."""
-        return " ".join([self.noun, *(f"{_spelt(name)} {value}" for name, value in self.identity if value is not None)])
+        return self.title_of(**dict(self.identity))
+
+    @classmethod
+    def title_of(cls, **identity: object) -> str:
+        """Return a tunnel of an identity in words."""
+        words = [f"{_spelt(name)} {value}" for name, value in identity.items() if value is not None]
+        return " ".join([cls.noun, *words])
+
+    def under(self, number: int) -> Self:
+        """Return the same device under another VNI, or key."""
+        return replace(self, **{self.identity[0][0]: number})  # type: ignore[arg-type]
 
     @property
     def source_by_route(self) -> bool:
@@ -114,6 +142,11 @@ class Tunnel(Device):
     def header(self, inside: str) -> Layers:
         """Return the layers between the outer IP header and what is inside, by the name of its first layer."""
         raise NotImplementedError
+
+    def header_bytes(self, inside: str, odd: str = "") -> bytes:
+        """Return the tunnel's own header in front of ``inside``, with one of its odd headers' faults."""
+        layer, fields = self.header(inside)[-1]
+        return pack(layer, {**fields, **self.wire_fields, **(self.odd_headers[odd].fields if odd else {})})  # type: ignore[dict-item]
 
     @classmethod
     def unwrap(cls, packet: Layers) -> Unwrapped | None:

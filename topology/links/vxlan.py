@@ -21,11 +21,14 @@ from topology.links.base import (
     Options,
     words_of,
 )
-from topology.links.tunnel import UdpTunnel
+from topology.links.tunnel import Odd, UdpTunnel
 from topology.refs import Address
 
 VXLAN_PORT = 4789
 """The port IANA assigned to VXLAN (RFC 7348, section 8)."""
+I_FLAG, RESERVED_FLAG = 0x08, 0x80
+"""Bits of a VXLAN header's first byte (RFC 7348, section 5); the reserved one is the G bit of the Group Policy draft,
+which a device made with ``gbp`` takes."""
 LINUX_PORT = "8472"
 """Linux's own default (drivers/net/vxlan, ``vxlan_port``)."""
 
@@ -54,6 +57,17 @@ class Vxlan(UdpTunnel):
     noun: ClassVar = "VXLAN"
     headers: ClassVar = ("udp", "vxlan")
     colour: ClassVar = "#b45f06"
+    any_sender: ClassVar = True
+    wire_fields: ClassVar = {"flags": I_FLAG}
+    odd_headers: ClassVar = {
+        "clear-i-flag": Odd("no I flag", {"flags": 0}),
+        "reserved-bit": Odd("a reserved bit", {"flags": I_FLAG | RESERVED_FLAG}),
+    }
+    declared_by: ClassVar = {
+        "foreign-source": "foreign_sources",
+        "other-vni": "foreign_sources",
+        "reserved-bit": "reserved_bits",
+    }
     section: ClassVar = "vxlan"
     keys: ClassVar = {
         "vni": Key("vni"),

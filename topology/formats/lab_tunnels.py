@@ -36,6 +36,9 @@ def check_places(draft: Draft) -> Iterator[Problem]:
             own = ", ".join(map(str, list(node.addresses)[:8])) or "none is declared"
             what = f"the local {tunnel.local} is no address of {node.name}"
             yield Problem(draft.of(tunnel, "local"), what, f"one of its own: {own}")
+        if tunnel.local.version not in tunnel.versions:
+            what = f"{tunnel.local} is an address of IPv{tunnel.local.version}, which carries no {tunnel.noun}"
+            yield Problem(draft.of(tunnel, "local"), what, "addresses of IPv4")
         dev = tunnel.out_by
         if dev is not None and (dev == tunnel.name or not node.has(dev)):
             others = (device.name for device in node.devices if device is not tunnel)

@@ -46,6 +46,8 @@ class Tunnel(Device):
     """The layers between the outer IP header and what is inside."""
     protocol: ClassVar[int] = UDP
     """The protocol number in the outer IP header."""
+    versions: ClassVar[tuple[int, ...]] = (4, 6)
+    """The IP versions that can carry it."""
     colour: ClassVar[str]
     """Its colour in a drawing."""
     twin_right: ClassVar[str] = "another vni or port"

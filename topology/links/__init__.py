@@ -8,6 +8,7 @@ from topology.links.base import Device
 from topology.links.bridge import Bridge
 from topology.links.geneve import Geneve
 from topology.links.gre import Gre
+from topology.links.gretap import Gretap
 from topology.links.port import Loopback, Port
 from topology.links.tunnel import Tunnel, UdpTunnel, Unwrapped
 from topology.links.vlan import Subinterface
@@ -19,6 +20,7 @@ __all__ = [
     "Device",
     "Geneve",
     "Gre",
+    "Gretap",
     "Loopback",
     "Port",
     "Subinterface",
@@ -28,7 +30,7 @@ __all__ = [
     "Vxlan",
 ]
 
-LINKS: Sequence[type[Device]] = (Loopback, Port, Subinterface, Bridge, Vxlan, Geneve, Gre)
+LINKS: Sequence[type[Device]] = (Loopback, Port, Subinterface, Bridge, Vxlan, Geneve, Gre, Gretap)
 """Every kind, in the order in which a node of a lab file gets its devices."""
 
 TUNNELS: Sequence[type[Tunnel]] = tuple(link for link in LINKS if issubclass(link, Tunnel))

@@ -245,7 +245,7 @@ def address_arguments(interface: Interface, index: int) -> dict[str, Any]:
 def _arguments(device: Device, index: Mapping[str, int]) -> dict[str, Any]:
     """Return pyroute2's arguments for a device of a kind other than veth."""
     prefix = device.prefix or device.kind
-    known = {f"{prefix}_{option.name}": option.value for option in device.options()}
+    known = {f"{prefix}_{option.name}": option.value for option in device.options() if option.name}
     if f"{prefix}_link" in known:
         known[f"{prefix}_link"] = index[known[f"{prefix}_link"]]
     if device.parent:

@@ -217,7 +217,7 @@ def declared_link(node: Node, device: Device) -> LinkState:
     bridge = node.bridge_of(device.name)
     master = bridge.name if bridge else None
     mtu = device.mtu if isinstance(device, Bridge) else device_mtu(node, device)
-    known = {option.name: option.value for option in device.options()}
+    known = {option.name: option.value for option in device.options() if option.name}
     known |= {"link": device.parent} if device.parent else {}
     return LinkState(device.name, device.kind, True, device.mac, mtu, master, parameters(device.kind, known))
 

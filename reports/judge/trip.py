@@ -16,12 +16,10 @@ from topology.model import Link
 from topology.packet import IP_VERSIONS, ttl_of
 from topology.refs import PortRef
 
-TUNNEL_LAYERS = TUNNEL_HEADERS | {"ipip"}
-
 
 def is_tunnelled(layers: Iterable[str]) -> bool:
     """Return whether a header stack has a tunnel's header."""
-    return not TUNNEL_LAYERS.isdisjoint(layers)
+    return not TUNNEL_HEADERS.isdisjoint(layers)
 
 
 @dataclass(frozen=True, eq=False)

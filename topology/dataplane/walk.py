@@ -54,7 +54,11 @@ class PacketWalk:
         if not device.up:
             yield ExpectedPath(hops, f"{device.ref}: down")
         elif isinstance(device, Tunnel) and not device.ethernet:
-            yield from self.wrapped(node, device, device.remote, packet, seen(device, "out", packet, hops))
+            hops = seen(device, "out", packet, hops)
+            if packet[0][0] in device.carries:
+                yield from self.wrapped(node, device, device.remote, packet, hops)
+            else:
+                yield ExpectedPath(hops, f"{device.ref}: {device.noun} carries no {packet[0][0]}")
         elif not device.arp:
             yield ExpectedPath(hops, f"{device.ref}: resolves no addresses (arp off)")
         else:

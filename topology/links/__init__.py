@@ -47,7 +47,7 @@ FALLBACK_DEVICES = frozenset(("lo", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6_
 )
 """Devices that the kernel puts into every namespace (net/ipv4/ip_tunnel.c): not part of any fabric."""
 
-TUNNEL_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS)
+TUNNEL_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS) | {"ipip"}
 FRAME_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS if tunnel.ethernet)
 """The headers of tunnels, and of those that carry Ethernet frames."""
 

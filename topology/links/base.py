@@ -73,7 +73,10 @@ class Options:
 
 
 class Option(NamedTuple):
-    """A netlink attribute of a new device without its kind in front, its value, and the words of ip-link(8)."""
+    """A netlink attribute of a new device without its kind in front, its value, and the words of ip-link(8).
+
+    Without a name it is words alone.
+    """
 
     name: str
     value: Any

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from topology.links.base import Key, Live, Number, Option, Options
-from topology.links.tunnel import Tunnel
-from topology.packet import ETHERTYPES, Layers, ttl_of
+from topology.links.iptunnel import INHERIT_TOS, IpTunnel
+from topology.packet import ETHERTYPES, Layers
 from topology.refs import Address
 from topology.wire.fields import Value, pack
 
-INHERIT_TOS = 1
-"""The bit of a tunnel's TOS that makes ip_tunnel_xmit (net/ipv4/ip_tunnel.c) copy the inner packet's TOS."""
 CSUM, KEY, SEQ = 0x8000, 0x2000, 0x1000
 """Flags of a GRE header (linux/if_tunnel.h): it has a checksum, a key, a sequence number."""
 IGNORE_ENCAP_LIMIT = 1
@@ -36,51 +33,28 @@ IP6GRE_TTL = "64"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GreTunnel(Tunnel):
-    """What is common to all that GRE carries: with ``ttl`` None it copies the inner packet's TTL.
-
-    With ``inherit_tos`` it copies the TOS as well, and looks up its route for every packet.
-    """
+class GreTunnel(IpTunnel):
+    """What is common to all that GRE carries."""
 
     key: int | None = None
-    ttl: int | None = None
-    inherit_tos: bool = False
 
     headers: ClassVar = ("gre",)
     protocol: ClassVar = 47
     twin_right: ClassVar = "other ends, or a key of its own for each"
     identity_max: ClassVar = 2**32 - 1
-    keys: ClassVar = {
-        "local": Key("address"),
-        "remote": Key("address"),
-        "key": Key(Number("GRE key", 0, 2**32 - 1), None),
-        "ttl": Key("TTL", None),
-        "tos": Key("inherit", False, field="inherit_tos"),
-    }
+    keys: ClassVar = {**IpTunnel.keys, "key": Key(Number("GRE key", 0, 2**32 - 1), None)}
     attributes: ClassVar = (
         "2 iflags be16, 3 oflags be16, 4 ikey be32, 5 okey be32, 6 local ip, 7 remote ip, 8 ttl u8, 9 tos u8,"
         "12 flowinfo be32, 13 flags u32"
     )
-    reads: ClassVar = "local, remote, ttl, tos, key, csum, seq"
+    reads: ClassVar = f"{IpTunnel.reads}, key, csum, seq"
 
     @classmethod
-    def from_live(cls, live: Live) -> GreTunnel:
-        """Return the device as it was read from a node."""
-        version = 6 if live.kind.startswith("ip6") else 4
+    def settings(cls, live: Live) -> dict[str, Any]:
+        """Return what was read of a device."""
         key = live["key"]
-        return cls(
-            **live.common,
-            local=live.address("local", version),
-            remote=live.address("remote", version),
-            key=None if key == "none" else int(key) if key.isdecimal() else NO_KEY_FITS,
-            ttl=None if live["ttl"] == "inherit" else live.number("ttl"),
-            inherit_tos=live["tos"] == "inherit",
-        )
-
-    @classmethod
-    def is_open(cls, live: Live) -> bool:
-        """Return whether a live device takes packets of any sender, or for any address."""
-        return live.address("local").is_unspecified or live.address("remote").is_unspecified
+        known = None if key == "none" else int(key) if key.isdecimal() else NO_KEY_FITS
+        return {**super().settings(live), "key": known}
 
     @property
     def identity(self) -> tuple[tuple[str, int | None], ...]:
@@ -108,34 +82,23 @@ class GreTunnel(Tunnel):
         keyed: Mapping[str, Value] = {} if self.key is None else {"key": self.key, "key_present": 1}
         return pack("gre", {"proto": ETHERTYPES[inside], **keyed})
 
-    def ttls(self, inside: Layers) -> tuple[int, ...]:
-        """Return the TTLs that the outer header may get."""
-        return inherited_ttls(inside, self.local.version) if self.ttl is None else (self.ttl,)
-
     def options(self) -> Iterator[Option]:
         """Yield the options with which the device is made."""
-        six = self.local.version == 6
-        yield Option("local", str(self.local), f"local {self.local}")
-        yield Option("remote", str(self.remote), f"remote {self.remote}")
-        yield Option("ttl", self.ttl or 0, f"ttl {self.ttl or 'inherit'}")
-        if self.inherit_tos and not six:
-            yield Option("tos", INHERIT_TOS, "tos inherit")
+        yield from super().options()
         if self.key is not None:
             yield Option("ikey", self.key, f"key {self.key}")
             yield from (Option("okey", self.key), Option("iflags", KEY), Option("oflags", KEY))
-        if six:
+        if self.local.version == 6:
             flags = IGNORE_ENCAP_LIMIT | (INNER_TCLASS if self.inherit_tos else 0)
-            yield Option("flags", flags, f"{'tos inherit ' if self.inherit_tos else ''}encaplimit none")
+            yield Option("flags", flags, "encaplimit none")
 
     @classmethod
     def parameters(cls, kind: str, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         """Yield a device's parameters; IPv6's TOS is part of the flow label."""
-        six = kind.startswith("ip6")
-        yield from (("local", known.get("local")), ("remote", known.get("remote")))
-        yield "ttl", known.get("ttl") or "inherit"
-        tos = known.get("flowinfo", 0) >> 20 & 0xFF if six else known.get("tos", 0)
-        inherits = known.get("flags", 0) & INNER_TCLASS if six else tos == INHERIT_TOS
-        yield "tos", "inherit" if inherits else tos
+        if kind.startswith("ip6"):
+            inherits = known.get("flags", 0) & INNER_TCLASS
+            known = {**known, "tos": INHERIT_TOS if inherits else known.get("flowinfo", 0) >> 20 & 0xFF}
+        yield from super().parameters(kind, known)
         for word, bit in (("key", KEY), ("csum", CSUM), ("seq", SEQ)):
             received, sent = (
                 (known.get(f"{side}key") if word == "key" else "yes") if known.get(f"{side}flags", 0) & bit else "none"
@@ -179,28 +142,3 @@ class Gre(GreTunnel):
     def kind(self) -> str:
         """The kind of link, by the outer IP version."""
         return "ip6gre" if self.local.version == 6 else "gre"
-
-
-def inherited_ttls(packet: Layers, outer: int) -> tuple[int, ...]:
-    """Return the TTLs that the header of a tunnel with ``ttl inherit`` may get; ``outer`` is its IP version.
-
-    ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
-    That is the wrapped packet's own, except for a VXLAN or Geneve packet around a datagram whose checksum is left to
-    offload: their mark (udp_tunnel_handle_offloads) is still at the customer's header. Both are legal then.
-    """
-    own, customers = _ttl(packet[:1]), _ttl(packet) if outer == 6 else _ttl_at_the_mark(packet)
-    offloaded = any(name == "udp" for name, _ in packet[:-2]) and packet[-2][0] == "udp"
-    return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
-
-
-def _ttl_at_the_mark(packet: Layers) -> int:
-    """Return the byte of a customer's header in the place where the wrapped packet has its TTL, whatever it is: of an
-    IPv6 header the first byte of the source, of an IPv4 header the end of the fragment offset, which is 0."""
-    wrapped, (name, customers) = packet[0][0], [layer for layer in packet if layer[0] in ("ipv4", "ipv6")][-1]
-    if name == wrapped:
-        return _ttl(packet)
-    return ip_address(str(customers["src"])).packed[0] if wrapped == "ipv4" else 0
-
-
-def _ttl(layers: Layers) -> int:
-    return int(str(ttl_of(layers)))

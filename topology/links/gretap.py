@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from topology.links.gre import GRE_OPTIONS, GreTunnel, inherited_ttls
+from topology.links.gre import GRE_OPTIONS, GreTunnel
+from topology.links.iptunnel import inherited_ttls
 from topology.packet import DEFAULT_TTL, Layers
 
 
@@ -20,6 +21,7 @@ class Gretap(GreTunnel):
     kinds: ClassVar = ("gretap",)
     noun: ClassVar = "GRETAP"
     versions: ClassVar = (4,)
+    carries: ClassVar = ("ether",)
     colour: ClassVar = "#8e7cc3"
     section: ClassVar = "gretap"
     clab: ClassVar = {"gretap": replace(GRE_OPTIONS, fixed={})}

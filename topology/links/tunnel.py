@@ -42,6 +42,8 @@ class Tunnel(Device):
     local: Address
     remote: Address
 
+    carries: ClassVar[tuple[str, ...]] = ("ipv4", "ipv6")
+    """The layers that can be inside."""
     headers: ClassVar[tuple[str, ...]]
     """The layers between the outer IP header and what is inside."""
     protocol: ClassVar[int] = UDP
@@ -154,9 +156,9 @@ class Tunnel(Device):
     def unwrap(cls, packet: Layers) -> Unwrapped | None:
         """Return what is in a packet; None where it is in no tunnel of this kind."""
         inside = packet[1 + len(cls.headers) :]
-        if tuple(name for name, _ in packet[1 : 1 + len(cls.headers)]) != cls.headers or not inside:
+        if tuple(name for name, _ in packet[1 : 1 + len(cls.headers)]) != cls.headers:
             return None
-        if (inside[0][0] == "ether") is not cls.ethernet:
+        if not inside or inside[0][0] not in cls.carries:
             return None
         src, dst = (ip_address(str(packet[0][1][end])) for end in ("src", "dst"))
         identity = cls.identity_in(packet[1:])
@@ -194,6 +196,8 @@ class UdpTunnel(Tunnel):
 
     vni: int
     port: int
+
+    carries: ClassVar = ("ether",)
 
     @property
     def identity(self) -> tuple[tuple[str, int | None], ...]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from topology.carried import kind_of
 from topology.dataplane.paths import Direction, ExpectedHop, ExpectedPath
 from topology.dataplane.walk import PacketWalk
 from topology.errors import Problem
 from topology.model import Fabric
 from topology.packet import Probe, ttl_of
-from topology.promises import Kind, Pair, kind_of
+from topology.promises import Kind, Pair
 
 __all__ = [
     "Direction",

@@ -12,11 +12,13 @@ from itertools import pairwise
 
 from topology.errors import Position, Problem
 from topology.expected import Direction, ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probes_of
-from topology.model import Bridge, Fabric, Geneve, Gre, Port, Subinterface, Vxlan
-from topology.mtu import LEAST, device_mtu
+from topology.links import TUNNELS, UDP_TUNNELS
+from topology.links.base import LEAST_MTU
+from topology.model import Bridge, Fabric, Port, Subinterface
+from topology.mtu import device_mtu
 from topology.node import ROUTERS
 from topology.packet import PAYLOAD_BYTES, size_of, ttl_of
-from topology.promises import AROUND_FRAMES, Pair
+from topology.promises import Pair
 
 VLAN_SLACK = 4
 """A bridge port, and the receiving end of a veth pair, accept frames of their MTU and a VLAN tag, and drop larger ones
@@ -113,7 +115,7 @@ def bottlenecks(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
     routed = [hop for hop in links if fabric[hop.node].role in ROUTERS]
     found = (*_bottlenecks(fabric, pair, journey, routed), *_bottlenecks(fabric, pair, journey, links))
     yield from found[:1]
-    for kind in (Gre, Vxlan, Geneve):
+    for kind in reversed(TUNNELS):
         tunnels = (hop for hop in _leaving(journey) if isinstance(fabric[hop.node][hop.interface], kind))
         yield from _bottlenecks(
             fabric, pair, journey, (hop for hop in tunnels if not _in_routed_bridge(fabric, hop, journey))
@@ -128,7 +130,8 @@ def first_router(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
     journey = expected_journey(fabric, probes_of(fabric, pair)[0])
     routers = {node for path in journey.paths for node in _routing(path)}
     links = (hop for hop in _leaving(journey) if hop.node in routers and _is_link(fabric, hop))
-    bare = (hop for hop in links if AROUND_FRAMES.isdisjoint(name for name, _ in hop.layers))
+    fragmented = {tunnel.headers[-1] for tunnel in UDP_TUNNELS}
+    bare = (hop for hop in links if fragmented.isdisjoint(name for name, _ in hop.layers))
     yield from list(_bottlenecks(fabric, pair, journey, bare))[:1]
 
 
@@ -172,7 +175,7 @@ def can_be_narrowed(fabric: Fabric, found: Bottleneck) -> bool:
     for name, mtu in found.mtus(whole).items():
         above = (fabric[found.node][name], *filter(None, [fabric[found.node].bridge_of(name)]))
         versions = {interface.version for device in above for interface in device.addresses}
-        if mtu < LEAST[6 if 6 in versions else 4]:
+        if mtu < LEAST_MTU[6 if 6 in versions else 4]:
             return False
     return whole >= LEAST_WHOLE
 

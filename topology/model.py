@@ -6,39 +6,21 @@ MTUs are bytes of the IP packet, addresses are ``ipaddress`` objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar, get_args
 
-from topology.devices import (
-    AGEING,
-    GENEVE_PORT,
-    LOOPBACK,
-    NAME_MAX,
-    PORT_MTU,
-    USER_HZ,
-    VXLAN_PORT,
-    Address,
-    Bridge,
-    Device,
-    FrameTunnel,
-    Geneve,
-    Gre,
-    Interface,
-    Loopback,
-    Network,
-    Port,
-    Subinterface,
-    Tunnel,
-    Vxlan,
-    link_kind,
-    stable_mac,
-)
 from topology.errors import Position, UnknownName
+from topology.links import LINKS, Bridge, Device, Geneve, Gre, Loopback, Port, Subinterface, Tunnel, UdpTunnel, Vxlan
+from topology.links.base import AGEING, NAME_MAX, PORT_MTU, stable_mac
+from topology.links.bridge import USER_HZ
+from topology.links.geneve import GENEVE_PORT
+from topology.links.port import LOOPBACK
+from topology.links.vxlan import VXLAN_PORT
 from topology.node import ROLES, NextHop, Node, Role, Route
 from topology.promises import NOWHERE, Pair, Share, Spread, Tenant
-from topology.refs import PortRef
+from topology.refs import Address, Interface, Network, PortRef, Tags
 
 __all__ = [
     "AGEING",
@@ -54,7 +36,6 @@ __all__ = [
     "Bridge",
     "Device",
     "Fabric",
-    "FrameTunnel",
     "Geneve",
     "Gre",
     "Interface",
@@ -72,15 +53,13 @@ __all__ = [
     "Tags",
     "Treatment",
     "Tunnel",
+    "UdpTunnel",
     "Vxlan",
-    "link_kind",
     "stable_mac",
 ]
 
 Treatment: TypeAlias = Literal["accepted", "refused"]
 
-Tags: TypeAlias = tuple[int, ...]
-"""The VLAN IDs of a frame's 802.1Q tags, outermost first."""
 TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 
 
@@ -178,57 +157,46 @@ class Fabric:
 
     @cached_property
     def tunnels(self) -> tuple[Tunnel, ...]:
-        """All tunnel devices."""
-        return (*self.all(Gre), *self.all(Vxlan), *self.all(Geneve))
+        """All tunnel devices, by kind."""
+        return tuple(device for kind in LINKS if issubclass(kind, Tunnel) for device in self.all(kind))
 
     @cached_property
-    def geneve_ends(self) -> Mapping[tuple[Address, Address, int, int], tuple[Geneve, ...]]:
-        """The Geneve devices by what their packets carry: source, destination, UDP port and VNI."""
-        found: dict[tuple[Address, Address, int, int], tuple[Geneve, ...]] = {}
-        for geneve in self.all(Geneve):
-            ends = (geneve.remote, geneve.local, geneve.port, geneve.vni)
-            found[ends] = (*found.get(ends, ()), geneve)
+    def _receivers(self) -> Mapping[tuple[Address, Hashable], tuple[Tunnel, ...]]:
+        """The tunnel devices by the address at which they receive, and the key by which the kernel there finds them."""
+        found: dict[tuple[Address, Hashable], tuple[Tunnel, ...]] = {}
+        for tunnel in self.tunnels:
+            for address in self[tunnel.node].ends_of(tunnel):
+                ends = (address, tunnel.lookup)
+                found[ends] = (*found.get(ends, ()), tunnel)
         return found
 
-    @cached_property
-    def vteps(self) -> Mapping[tuple[Address, int, int], tuple[Vxlan, ...]]:
-        """The VXLAN devices by what their packets carry: destination, UDP port and VNI."""
-        found: dict[tuple[Address, int, int], tuple[Vxlan, ...]] = {}
-        for vxlan in self.all(Vxlan):
-            for address in self[vxlan.node].ends_of(vxlan):
-                ends = (address, vxlan.port, vxlan.vni)
-                found[ends] = (*found.get(ends, ()), vxlan)
-        return found
+    def receivers(self, tunnel: Tunnel, remote: Address) -> tuple[Tunnel, ...]:
+        """Return the devices that receive a tunnel's packets to one of its remotes."""
+        return self._receivers.get((remote, tunnel.lookup_at(remote)), ())
 
-    def learned_end(self, vxlan: Vxlan, far: Vxlan) -> Address | None:
-        """Return the remote that a VXLAN device learns for MACs behind another one: the outer source of the packets
+    def learned_end(self, tunnel: Tunnel, far: Tunnel) -> Address | None:
+        """Return the remote that a tunnel device learns for MACs behind another one: the outer source of the packets
         from there (vxlan_snoop, drivers/net/vxlan). None if that one sends nothing here."""
-        here = next((remote for remote in far.remotes if vxlan in self.far_vteps(far, remote)), None)
+        here = next((remote for remote in far.remotes if tunnel in self.receivers(far, remote)), None)
         return self[far.node].outer_source(far, here) if here is not None else None
 
     def outer_ends(self, tunnel: Tunnel) -> Iterator[tuple[Address, Address]]:
         """Yield the outer source and destination of a tunnel's packets, in the order of its remotes."""
         for remote in tunnel.remotes:
             learned: list[Address | None] = []
-            if isinstance(tunnel, Vxlan) and tunnel.learning:
-                learned = [self.learned_end(tunnel, far) for far in self.far_vteps(tunnel, remote)]
+            if tunnel.learns:
+                learned = [self.learned_end(tunnel, far) for far in self.receivers(tunnel, remote)]
             for end in dict.fromkeys((remote, *learned)):
                 if end is not None:
                     yield self[tunnel.node].outer_source(tunnel, end), end
-
-    def far_vteps(self, vxlan: Vxlan, remote: Address) -> tuple[Vxlan, ...]:
-        """Return the VXLAN devices that receive a VTEP's packets to one of its remotes."""
-        return self.vteps.get((remote, vxlan.port, vxlan.vni), ())
 
     def far_ends(self, device: Device) -> tuple[Device, ...]:
         """Return the devices that receive a device's packets: a veth's peer, the far VLANs, the tunnels' far ends."""
         if isinstance(device, Port):
             there = self._by_name.get(device.peer.node)
             return (there[device.peer.interface],) if there is not None and there.has(device.peer.interface) else ()
-        if isinstance(device, Vxlan):
-            return tuple(far for remote in device.remotes for far in self.far_vteps(device, remote))
-        if isinstance(device, Geneve):
-            return self.geneve_ends.get((device.local, device.remote, device.port, device.vni), ())
+        if isinstance(device, Tunnel) and device.ethernet:
+            return tuple(far for remote in device.remotes for far in self.receivers(device, remote))
         if isinstance(device, Subinterface):
             return tuple(dict.fromkeys(self._far_vlans(device, (), set())))
         return ()
@@ -302,4 +270,4 @@ class Fabric:
     @cached_property
     def needs(self) -> frozenset[str]:
         """The rtnetlink link kinds that a kernel must support for this fabric."""
-        return frozenset(link_kind(device) for device in self.devices if not isinstance(device, Loopback))
+        return frozenset(device.kind for device in self.devices if not isinstance(device, Loopback))

@@ -5,26 +5,16 @@ Import it from ``topology.model``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar, get_args
 
-from topology.devices import (
-    Address,
-    Bridge,
-    Device,
-    Geneve,
-    Gre,
-    Loopback,
-    Network,
-    Subinterface,
-    Tunnel,
-    Vxlan,
-)
 from topology.errors import Position, UnknownName
 from topology.fib import Egress, Fib
+from topology.links import Bridge, Device, Gre, Loopback, Subinterface, Tunnel, Vxlan
 from topology.promises import NOWHERE
+from topology.refs import Address, Network
 
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -73,7 +63,6 @@ class Route:
 
 
 DeviceT = TypeVar("DeviceT", bound=Device)
-TunnelEnds: TypeAlias = tuple[object, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,26 +213,27 @@ class Node:
 
     def outer_source(self, tunnel: Tunnel, remote: Address) -> Address:
         """Return the outer source address of a tunnel's packets to a remote."""
-        if not isinstance(tunnel, Vxlan) or not tunnel.by_route:
+        if not tunnel.without_local:
             return tunnel.local
-        return self.source_towards(remote, tunnel.dev) or tunnel.local
+        return self.source_towards(remote, tunnel.out_by) or tunnel.local
 
     def ends_of(self, tunnel: Tunnel) -> tuple[Address, ...]:
         """Return the addresses at which a tunnel device receives packets."""
-        if not isinstance(tunnel, Vxlan) or not tunnel.by_route:
+        if not tunnel.without_local:
             return (tunnel.local,)
         return tuple(address for address in self.addresses if address.version == tunnel.remote.version)
 
     @cached_property
-    def tunnel_by_ends(self) -> Mapping[TunnelEnds, Tunnel]:
-        """The tunnel devices by the kernel's key: ``gre``, local, remote, key (ip_tunnel_lookup); ``vxlan``, UDP port,
-        VNI (vxlan_vs_find_vni); ``geneve``, UDP port, VNI, remote (geneve_lookup)."""
-        found: dict[TunnelEnds, Tunnel] = {}
-        for device in self.devices:
-            if isinstance(device, Gre):
-                found.setdefault(("gre", device.local, device.remote, device.key), device)
-            elif isinstance(device, Vxlan):
-                found.setdefault(("vxlan", device.port, device.vni), device)
-            elif isinstance(device, Geneve):
-                found.setdefault(("geneve", device.port, device.vni, device.remote), device)
-        return found
+    def tunnel_by_ends(self) -> Mapping[Hashable, Tunnel]:
+        """The tunnel devices by the key with which the kernel looks for them (``Tunnel.lookup``)."""
+        return {tunnel.lookup: tunnel for tunnel in reversed(self.all(Tunnel))}
+
+    @property
+    def sourced(self) -> Node:
+        """The node with the sources of its tunnels' packets that the routes to their remotes select."""
+        return replace(self, devices=tuple(map(self._with_source, self.devices)))
+
+    def _with_source(self, device: Device) -> Device:
+        if not isinstance(device, Tunnel) or not device.source_by_route or not device.local.is_unspecified:
+            return device
+        return replace(device, local=self.source_towards(device.remote, device.out_by) or device.local)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from itertools import takewhile
 from typing import Literal, TypeAlias
 
-from topology.model import Address, Gre, Tags
-from topology.promises import AROUND_FRAMES
+from topology.refs import Address, Tags
+from topology.wire.fields import LAYOUTS
+from topology.wire.fields import size_of as fixed_size
 from topology.wire.stack import Stack
 
 Layer: TypeAlias = tuple[str, Mapping[str, object]]
@@ -24,11 +24,16 @@ PAYLOAD_BYTES = 56
 PATTERN = bytes(range(256)) * 256
 """The padding of a probe: as much as the largest IP packet holds."""
 IP_VERSIONS: Mapping[str, int] = {"ipv4": 4, "ipv6": 6}
+DEFAULT_TTL = 64
+"""net.ipv4.ip_default_ttl, also that of a VXLAN packet's outer header."""
 ETHERTYPE_VLAN = 0x8100
 """IEEE 802.1Q, table 9-1."""
+ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806, "ether": 0x6558}
+"""The last is Trans Ether Bridging, of a frame in a tunnel (RFC 8926, section 3.4)."""
 ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
 """Echo request and echo reply by IP version (RFC 792, RFC 4443)."""
-HEADER_BYTES = {"ether": 14, "dot1q": 4, "ipv4": 20, "ipv6": 40, "icmp": 8, "udp": 8, "gre": 4, "vxlan": 8, "geneve": 8}
+HEADER_BYTES = {layer: fixed_size(layout) for layer, layout in LAYOUTS.items()} | {"icmp": 8}
+"""The header of each layer without options; an ICMP echo's identifier and number are part of its own."""
 
 
 @dataclass(frozen=True)
@@ -138,29 +143,6 @@ def _bytes(name: str, fields: Mapping[str, object]) -> int:
     return HEADER_BYTES[name] + (4 if name == "gre" and "key" in fields else 0)
 
 
-def inherited_ttls(gre: Gre, packet: Layers) -> tuple[int, ...]:
-    """Return the TTLs that a GRE header may get.
-
-    ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
-    That is the wrapped packet's own, except for a VXLAN or Geneve packet around a datagram whose checksum is left to
-    offload: their mark (udp_tunnel_handle_offloads) is still at the customer's header. Both are legal then.
-    """
-    if gre.ttl is not None:
-        return (gre.ttl,)
-    own, customers = _ttl(packet[:1]), _ttl(packet) if gre.local.version == 6 else _ttl_at_the_mark(packet)
-    offloaded = not AROUND_FRAMES.isdisjoint(name for name, _ in packet) and packet[-2][0] == "udp"
-    return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
-
-
-def _ttl_at_the_mark(packet: Layers) -> int:
-    """Return the byte of a customer's header in the place where the wrapped packet has its TTL, whatever it is: of an
-    IPv6 header the first byte of the source, of an IPv4 header the end of the fragment offset, which is 0."""
-    wrapped, (name, customers) = packet[0][0], [layer for layer in packet if layer[0] in ("ipv4", "ipv6")][-1]
-    if name == wrapped:
-        return _ttl(packet)
-    return ip_address(str(customers["src"])).packed[0] if wrapped == "ipv4" else 0
-
-
 def tags_of(frame: Layers) -> Tags:
     """Return the VLANs of a frame's tags, the outermost first."""
     return tuple(int(str(tag["vlan"])) for _, tag in takewhile(lambda layer: layer[0] == "dot1q", frame[1:]))
@@ -177,7 +159,3 @@ def untagged(frame: Layers) -> Layers:
     """Return a frame without its outermost tag."""
     (name, ether), (_, tag), *rest = frame
     return ((name, {**ether, "type": tag["type"]}), *rest)
-
-
-def _ttl(layers: Layers) -> int:
-    return int(str(ttl_of(layers)))

@@ -14,23 +14,7 @@ from typing import Any
 
 from topology.errors import Position
 from topology.fib import Egress
-from topology.model import (
-    AGEING,
-    USER_HZ,
-    Bridge,
-    Device,
-    Fabric,
-    Geneve,
-    Gre,
-    Interface,
-    Loopback,
-    Node,
-    Port,
-    Route,
-    Routing,
-    Subinterface,
-    Vxlan,
-)
+from topology.model import Bridge, Device, Fabric, Interface, Loopback, Node, Port, Route, Routing
 from topology.node import ROUTERS
 from topology.promises import NOWHERE
 
@@ -45,17 +29,6 @@ RT_SCOPE_LINK = 253
 IGNORE_LINKDOWN = ".ignore_routes_with_linkdown"
 RTNH_F_ONLINK = 4
 """The gateway may be outside the device's subnets (linux/rtnetlink.h)."""
-INHERIT_TOS = 1
-"""The bit of a tunnel's TOS that makes ip_tunnel_xmit (net/ipv4/ip_tunnel.c) copy the inner packet's TOS."""
-FLOOD_MAC = "00:00:00:00:00:00"
-"""The MAC of a VXLAN device's FDB entries for unknown and broadcast frames (ip-link(8), ``remote``)."""
-GRE_KEY = 0x2000
-"""The header has a key (GRE_KEY of linux/if_tunnel.h)."""
-IGNORE_ENCAP_LIMIT = 1
-"""IP6_TNL_F_IGN_ENCAP_LIMIT of linux/ip6_tunnel.h: without it each packet gets a Destination Options header (RFC 2473,
-section 4.1.1)."""
-INNER_TCLASS = 2
-"""IP6_TNL_F_USE_ORIG_TCLASS of linux/ip6_tunnel.h: ``tos inherit`` of GRE over IPv6, which has no attribute for it."""
 
 
 @dataclass(frozen=True)
@@ -215,13 +188,12 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
         if isinstance(device, Port):
             yield from _address_and_up(op, device, index[device.name])
     for device in _virtual_devices(node):
-        arguments, words = virtual_device(device, index)
-        arguments |= _own(device, index[device.name])
-        link = device.link if isinstance(device, Subinterface) else None
-        options = _words(address=device.mac, mtu=device.mtu, link=link)
+        options = _words(address=device.mac, mtu=device.mtu, link=device.parent)
+        words = " ".join([device.kind, *(option.words for option in device.options() if option.words)])
+        arguments = _arguments(device, index)
         yield op("link", "add", arguments, f"link add name {device.name}{options} type {words}", device.where)
         yield from _address_and_up(op, device, index[device.name])
-        yield from _floods(device, index)
+        yield from _entries(device, index)
     for bridge in node.all(Bridge):
         for member in bridge.members:
             enslave = {"index": index[member], "master": index[bridge.name]}
@@ -236,13 +208,13 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
 
 
 def _virtual_devices(node: Node) -> list[Device]:
-    """Return all devices but ports, a VXLAN device after its ``dev``, which in a leaf may be a GRE tunnel."""
+    """Return all devices but ports, each after the one that it is made on."""
     virtual = {device.name: device for device in node.devices if not isinstance(device, Port | Loopback)}
     ordered: dict[str, Device] = {}
     for device in virtual.values():
         below: list[Device] = [device]
-        while isinstance(top := below[-1], Vxlan) and top.dev in virtual and virtual[top.dev] not in below:
-            below.append(virtual[top.dev])
+        while (under := virtual.get(below[-1].made_on or "")) is not None and under not in below:
+            below.append(under)
         ordered |= {found.name: found for found in reversed(below) if found.name not in ordered}
     return list(ordered.values())
 
@@ -270,82 +242,24 @@ def address_arguments(interface: Interface, index: int) -> dict[str, Any]:
     return arguments
 
 
-def virtual_device(device: Device, index: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return pyroute2's arguments for a device of a kind other than veth, and the words of ip-link(8)."""
-    if isinstance(device, Bridge):
-        if device.ageing == AGEING:
-            return {"kind": "bridge"}, "bridge"
-        ticks = device.ageing * USER_HZ
-        return {"kind": "bridge", "br_ageing_time": ticks}, f"bridge ageing_time {ticks}"
-    if isinstance(device, Vxlan):
-        return _vxlan(device, index)
-    if isinstance(device, Gre):
-        return _gre(device)
-    if isinstance(device, Geneve):
-        return _geneve(device)
-    if isinstance(device, Subinterface):
-        arguments = {"kind": "vlan", "vlan_id": device.vid, "link": index[device.link]}
-        return arguments, f"vlan id {device.vid}"
-    raise TypeError(f"no plan for a {type(device).__name__}")
+def _arguments(device: Device, index: Mapping[str, int]) -> dict[str, Any]:
+    """Return pyroute2's arguments for a device of a kind other than veth."""
+    prefix = device.prefix or device.kind
+    known = {f"{prefix}_{option.name}": option.value for option in device.options() if option.name}
+    if f"{prefix}_link" in known:
+        known[f"{prefix}_link"] = index[known[f"{prefix}_link"]]
+    if device.parent:
+        known["link"] = index[device.parent]
+    return {"kind": device.kind, **known, **_own(device, index[device.name])}
 
 
-def _vxlan(device: Vxlan, index: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    six = "6" if isinstance(device.local, IPv6Address) else ""
-    remote = None if device.others else str(device.remote)
-    arguments: dict[str, Any] = {
-        "kind": "vxlan",
-        "vxlan_id": device.vni,
-        **({} if device.by_route else {f"vxlan_local{six}": str(device.local)}),
-        **({f"vxlan_group{six}": remote} if remote else {}),
-        "vxlan_port": device.port,
-    }
-    if device.dev:
-        arguments["vxlan_link"] = index[device.dev]
-    if not device.learning:
-        arguments["vxlan_learning"] = 0
-    if device.ageing != AGEING:
-        arguments["vxlan_ageing"] = device.ageing
-    ends = _words(local=None if device.by_route else device.local, remote=remote, dev=device.dev)
-    more = "" if device.learning else " nolearning"
-    more += _words(ageing=None if device.ageing == AGEING else device.ageing)
-    return arguments, f"vxlan id {device.vni}{ends} dstport {device.port}{more}"
-
-
-def _floods(device: Device, index: Mapping[str, int]) -> Iterator[Operation]:
-    """Yield a VXLAN device's FDB entries: one per remote for flooded frames (vxlan_fdb_append, drivers/net/vxlan) if it
-    has several, and the static ones."""
-    if not isinstance(device, Vxlan):
-        return
-    link = {"nda_ifindex": index[device.dev]} if device.dev else {}
-    flooded = [(FLOOD_MAC, remote) for remote in device.remotes] if device.others else []
-    for mac, remote in (*flooded, *device.entries):
+def _entries(device: Device, index: Mapping[str, int]) -> Iterator[Operation]:
+    """Yield the forwarding entries that a device starts with."""
+    link = {"nda_ifindex": index[device.made_on]} if device.made_on else {}
+    for mac, remote in device.entries_at_start():
         arguments = {"ifindex": index[device.name], "lladdr": mac, "dst": str(remote), **link}
-        words = f"fdb append {mac} dev {device.name} dst {remote}{_words(via=device.dev)}"
+        words = f"fdb append {mac} dev {device.name} dst {remote}{_words(via=device.made_on)}"
         yield Operation(device.node, "fdb", "append", arguments, f"bridge -n {device.node} {words}", device.where)
-
-
-def _geneve(device: Geneve) -> tuple[dict[str, Any], str]:
-    six = "6" if isinstance(device.remote, IPv6Address) else ""
-    arguments = {"geneve_id": device.vni, f"geneve_remote{six}": str(device.remote), "geneve_port": device.port}
-    words = f"geneve id {device.vni} remote {device.remote} dstport {device.port}"
-    return {"kind": "geneve", **arguments}, words
-
-
-def _gre(device: Gre) -> tuple[dict[str, Any], str]:
-    six = isinstance(device.local, IPv6Address)
-    kind = "ip6gre" if six else "gre"
-    options: dict[str, Any] = {"local": str(device.local), "remote": str(device.remote), "ttl": device.ttl or 0}
-    if six:
-        options["flags"] = IGNORE_ENCAP_LIMIT | (INNER_TCLASS if device.inherit_tos else 0)
-    elif device.inherit_tos:
-        options["tos"] = INHERIT_TOS
-    if device.key is not None:
-        options |= {"ikey": device.key, "okey": device.key, "iflags": GRE_KEY, "oflags": GRE_KEY}
-    ends = f"local {device.local} remote {device.remote}"
-    tos = "inherit" if device.inherit_tos else None
-    more = f"{_words(tos=tos, key=device.key)}{' encaplimit none' if six else ''}"
-    words = f"{kind} {ends} ttl {device.ttl or 'inherit'}{more}"
-    return {"kind": kind, **{f"{kind}_{name}": value for name, value in options.items()}}, words
 
 
 def _route(route: Route, node: Node, index: Mapping[str, int]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, TypeAlias, get_args
@@ -18,33 +17,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
 ABOVE: tuple[Above, ...] = get_args(Above)
 NOWHERE = Position()
-AROUND_FRAMES = frozenset(("vxlan", "geneve"))
-"""The headers of tunnels that carry Ethernet frames."""
-TUNNELS = AROUND_FRAMES | {"gre"}
-"""The layers of tunnels by which a pair's kind is known."""
-
-
-def inside(layers: Sequence[str]) -> Sequence[str]:
-    """Return the layers inside the innermost tunnel, outermost first; none where there is no tunnel."""
-    innermost = max((place for place, layer in enumerate(layers) if layer in TUNNELS), default=len(layers))
-    return layers[innermost + 1 :]
-
-
-def kind_of(path: Iterable[tuple[Sequence[str], object]]) -> Kind | None:
-    """Return the kind of a packet's path, from its layers, outermost first, and its innermost TTL at each hop.
-
-    None where a packet without a frame is in a tunnel and not routed: then the tunnel is its ends' own. A ``hairpin``
-    is routed between two tunnels, one behind the other, at least one of which holds frames.
-    """
-    hops = list(path)
-    wrapped = [(held, ttl) for layers, ttl in hops if (held := inside(layers))]
-    routed = hops[0][1] != hops[-1][1]
-    if not wrapped:
-        return "routed" if routed else "bridge"
-    if not routed:
-        return "l2-overlay" if all("ether" in held for held, _ in wrapped) else None
-    between = len({ttl for held, ttl in wrapped if not {"ipv4", "ipv6"}.isdisjoint(held)}) > 1
-    return "hairpin" if between and any("ether" in held for held, _ in wrapped) else "l3-overlay"
 
 
 @dataclass(frozen=True)

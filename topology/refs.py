@@ -1,8 +1,16 @@
-"""The reference to an interface, ``node:interface``, and what is placed at one. Pure."""
+"""References to things of a fabric: interfaces as ``node:interface``, places, addresses and VLAN tags. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import TypeAlias
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Interface: TypeAlias = IPv4Interface | IPv6Interface
+Network: TypeAlias = IPv4Network | IPv6Network
+Tags: TypeAlias = tuple[int, ...]
+"""The VLAN IDs of a frame's 802.1Q tags, outermost first."""
 
 
 @dataclass(frozen=True, order=True)

@@ -10,36 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from topology.model import (
-    AGEING,
-    USER_HZ,
-    Address,
-    Bridge,
-    Device,
-    Interface,
-    Loopback,
-    Network,
-    Node,
-    Port,
-    Routing,
-    Vxlan,
-)
+from topology.links import KINDS, LINKS
+from topology.model import Address, Bridge, Device, Interface, Loopback, Network, Node, Routing, Vxlan
 from topology.mtu import device_mtu
 from topology.node import ROUTERS
-from topology.plan import (
-    DEFAULT_ROUTING,
-    FLOOD_MAC,
-    GRE_KEY,
-    INHERIT_TOS,
-    INNER_TCLASS,
-    virtual_device,
-    written_sysctls,
-)
+from topology.plan import DEFAULT_ROUTING, written_sysctls
 
-FALLBACK_DEVICES = frozenset(
-    ("lo", "gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6gre0", "ip6_vti0")
-)
-"""Devices that the kernel puts into every namespace (net/ipv4/ip_tunnel.c): not part of any fabric."""
 UNWRITTEN_SYSCTLS: Mapping[str, int] = {
     "net.ipv4.ip_default_ttl": 64,
     "net.ipv4.ip_no_pmtu_disc": 0,
@@ -57,21 +33,10 @@ WATCHED_SYSCTLS = (
 )
 """The keys that are read of every node, beside those of its devices."""
 
-VLAN_PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
-"""EtherTypes of tags, in the words of ip-link(8)."""
-GRE_CSUM, GRE_SEQ = 0x8000, 0x1000
-"""Flags of a GRE header, as GRE_KEY (linux/if_tunnel.h)."""
-AGEING_TICKS = {"bridge": ("ageing_time", USER_HZ), "vxlan": ("ageing", 1)}
-"""The attribute for how long a device knows a MAC, and its ticks in a second."""
 READ: Mapping[str, str] = {
     "device": "kind, up or down, MAC, MTU, the bridge or VRF it is in, whether it resolves addresses",
     "port of a bridge": "state, hairpin, guard, learning, floods, neigh_suppress, isolated, locked",
-    "bridge": "ageing, stp, vlan_filtering",
-    "vxlan": "vni, local, remote, dstport, dev, ttl, learning, ageing",
-    "geneve": "vni, remote, dstport, ttl, tos",
-    "gre": "local, remote, ttl, tos, key, csum, seq",
-    "ip6gre": "local, remote, ttl, tos, key, csum, seq",
-    "vlan": "id, protocol, dev",
+    **{kind: link.reads for link in LINKS for kind in link.kinds if link.reads},
     "address": "all but link-local and loopback ones",
     "route": "of the main table: prefix, next hops, type; of other tables: all but the kernel's own",
     "rule": "every policy rule",
@@ -207,10 +172,9 @@ def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_RO
 
 
 def flood_entries(vxlan: Vxlan) -> Iterator[Entry]:
-    """The forwarding entry that a VXLAN device with one remote is made with (vxlan_dev_configure), or one for each, and
-    those for MACs."""
+    """A VXLAN device's forwarding entries."""
     via = f" via {vxlan.dev}" if vxlan.dev else ""
-    for mac, remote in (*((FLOOD_MAC, remote) for remote in vxlan.remotes), *vxlan.entries):
+    for mac, remote in vxlan.entries_in_use:
         place = f"{mac} dev {vxlan.name} dst {remote}{via} self"
         yield Entry("bridge fdb", vxlan.name, f"{place} permanent", place)
 
@@ -253,13 +217,9 @@ def declared_link(node: Node, device: Device) -> LinkState:
     bridge = node.bridge_of(device.name)
     master = bridge.name if bridge else None
     mtu = device.mtu if isinstance(device, Bridge) else device_mtu(node, device)
-    if isinstance(device, Port):
-        return LinkState(device.name, "veth", True, device.mac, mtu, master)
-    arguments, _ = virtual_device(device, {other.name: other.name for other in node.devices})
-    kind = arguments.pop("kind")
-    prefix = "br_" if kind == "bridge" else f"{kind}_"
-    known = {name.removeprefix(prefix): value for name, value in arguments.items()}
-    return LinkState(device.name, kind, True, device.mac, mtu, master, parameters(kind, known))
+    known = {option.name: option.value for option in device.options() if option.name}
+    known |= {"link": device.parent} if device.parent else {}
+    return LinkState(device.name, device.kind, True, device.mac, mtu, master, parameters(device.kind, known))
 
 
 def parameters(kind: str, known: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -267,43 +227,5 @@ def parameters(kind: str, known: Mapping[str, Any]) -> tuple[tuple[str, str], ..
 
     The names are pyroute2's without the kind in front; a parameter at the kernel's default may be missing from both.
     """
-    return tuple(sorted((word, str(value)) for word, value in _parameters(kind, known)))
-
-
-def _parameters(kind: str, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    if kind == "vlan":
-        protocol = known.get("protocol", 0x8100)
-        yield from (("id", known["id"]), ("protocol", VLAN_PROTOCOLS.get(protocol, protocol)))
-    if kind in ("vlan", "vxlan"):
-        yield "dev", known.get("link") or "none"
-    if kind in ("vxlan", "geneve"):
-        remotes = (known.get(name) for name in ("group", "group6", "remote", "remote6"))
-        yield "remote", next(filter(None, remotes), "none")
-        yield from (("vni", known.get("id")), ("dstport", known.get("port")), ("ttl", known.get("ttl") or "auto"))
-    if kind == "bridge":
-        yield from ((word, "on") for word in ("stp", "vlan_filtering") if known.get(word))
-    if kind == "vxlan":
-        yield "local", known.get("local") or known.get("local6") or "none"
-        if known.get("learning") == 0:
-            yield "learning", "off"
-    if kind == "geneve":
-        yield "tos", known.get("tos", 0)
-    ticks, per_second = AGEING_TICKS.get(kind, ("", 1))
-    if (age := known.get(ticks, AGEING * per_second)) != AGEING * per_second:
-        yield "ageing", f"{age / per_second:g}"
-    if kind in ("gre", "ip6gre"):
-        yield from _gre(kind == "ip6gre", known)
-
-
-def _gre(six: bool, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """A GRE device's parameters; IPv6's TOS is part of the flow label."""
-    yield from (("local", known.get("local")), ("remote", known.get("remote")), ("ttl", known.get("ttl") or "inherit"))
-    tos = known.get("flowinfo", 0) >> 20 & 0xFF if six else known.get("tos", 0)
-    inherits = known.get("flags", 0) & INNER_TCLASS if six else tos == INHERIT_TOS
-    yield "tos", "inherit" if inherits else tos
-    for word, bit in (("key", GRE_KEY), ("csum", GRE_CSUM), ("seq", GRE_SEQ)):
-        received, sent = (
-            (known.get(f"{side}key") if word == "key" else "yes") if known.get(f"{side}flags", 0) & bit else "none"
-            for side in "io"
-        )
-        yield word, received if received == sent else f"{received} in, {sent} out"
+    found = KINDS[kind].parameters(kind, known) if kind in KINDS else ()
+    return tuple(sorted((word, str(value)) for word, value in found))

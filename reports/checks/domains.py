@@ -28,8 +28,8 @@ from topology.isolation.domains import (
     way,
 )
 from topology.isolation.forgery import spread_over
+from topology.links import frame_tunnel
 from topology.model import Fabric
-from topology.promises import AROUND_FRAMES
 from topology.refs import PortRef
 
 SENDERS_MAX = 6
@@ -125,13 +125,12 @@ def _strays(frame: FrameSeen) -> Iterator[Stray]:
 
 def _stray(frame: FrameSeen, seen: Sighting) -> Stray | None:
     """Return the fault of a sighting: the wrong place, VNI or VLAN tag; None where nothing is."""
-    tunnel = _innermost_tunnel(seen)
-    if tunnel is not None:
+    tunnel = frame_tunnel(tuple((header.layer, header.fields) for header in seen.headers))
+    if tunnel:
         here = seen.ref in frame.transit
         if here and tunnel in frame.domain.tunnels:
             return None
-        vnis = " or ".join(f"VNI {vni} on port {port}" for port, vni in sorted(frame.domain.tunnels))
-        return Stray(seen, vnis if here else NOTHING, f" in VNI {tunnel[1]}")
+        return Stray(seen, " or ".join(sorted(frame.domain.tunnels)) if here else NOTHING, f" in {tunnel}")
     tag = next((int(header["vlan"]) for header in seen.headers if header.layer == "dot1q"), None)
     vids: set[int | None] = {vid for port, vid in frame.domain.tags if port == seen.ref} or {None}
     if seen.ref in frame.expected | frame.possible and tag in vids:
@@ -152,15 +151,6 @@ def difference(what: str, strays: Sequence[Stray], missing: Sequence[PortRef], h
         text = f"{missing[0]} - {what} - expected it - seen nothing"
         missing = missing[1:]
     return Finding(False, text + (f"; missing at {listed([str(place) for place in missing])}" if missing else ""))
-
-
-def _innermost_tunnel(seen: Sighting) -> tuple[int, int] | None:
-    """Return UDP port and VNI of the VXLAN or Geneve header next to the frame; None for a frame that is bare."""
-    found = [number for number, header in enumerate(seen.headers) if header.layer in AROUND_FRAMES]
-    if not found:
-        return None
-    udp, tunnel = seen.headers[found[-1] - 1], seen.headers[found[-1]]
-    return int(udp["dport"]), int(tunnel["vni"])
 
 
 def listed(items: Sequence[str], between: str = ", ") -> str:

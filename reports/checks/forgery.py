@@ -1,8 +1,9 @@
-"""Forged packets of VXLAN and Geneve bring no frame to any node, unless the lab declares that it takes them. Pure."""
+"""Forged packets of a tunnel of frames bring no frame to any node, unless the lab declares that it takes them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from reports.checks import Check, Subject
 from reports.checks.domains import Stray, difference, listed
@@ -11,14 +12,11 @@ from reports.judge.isolation import ForgeryAttempt, ForgerySeen, arrives
 from topology.errors import NotApplicable
 from topology.isolation.domains import has_station
 from topology.isolation.forgery import ForgeryKind, Target, beside_another_tenant, bridged, targets
-from topology.model import Fabric, Geneve, Vxlan
-
-SOURCE_KEY, BITS_KEY = "foreign-sources", "reserved-bits"
-DECLARED_BY = {"foreign-source": SOURCE_KEY, "other-vni": SOURCE_KEY, "reserved-bit": BITS_KEY}
-"""The lab's key for the treatment of a forgery."""
+from topology.links import TUNNELS
+from topology.model import Fabric, Geneve, Tunnel, Vxlan
 
 
-def reachable(lab: Fabric, kind: type[Vxlan] | type[Geneve]) -> list[Target]:
+def reachable(lab: Fabric, kind: type[Tunnel]) -> list[Target]:
     """The VTEPs of one kind that packets from another node reach."""
     return [target for target in targets(lab) if target.attack_paths and isinstance(target.vtep, kind)]
 
@@ -26,8 +24,7 @@ def reachable(lab: Fabric, kind: type[Vxlan] | type[Geneve]) -> list[Target]:
 def others_geneve(lab: Fabric) -> Iterator[tuple[Target, Geneve]]:
     """A bridged Geneve device, and one of another VNI or port."""
     for target in bridged(lab, Geneve):
-        said = target.vtep.port, target.vtep.vni
-        yield from ((target, other) for other in lab.all(Geneve) if (other.port, other.vni) != said)
+        yield from ((target, other) for other in lab.all(Geneve) if other.identity != target.vtep.identity)
 
 
 def busy(lab: Fabric) -> Iterator[Target]:
@@ -35,16 +32,21 @@ def busy(lab: Fabric) -> Iterator[Target]:
     return (target for target in bridged(lab, Vxlan) if has_station(lab, target.vtep))
 
 
+FRAME_TUNNELS = [kind for kind in TUNNELS if kind.ethernet]
 SUBJECTS = {
-    "vtep": Subject("no VTEP in reach", lambda lab: (*reachable(lab, Vxlan), *reachable(lab, Geneve))),
-    "vxlan_vtep": Subject("no VXLAN in reach", lambda lab: reachable(lab, Vxlan)),
-    "geneve_vtep": Subject("no Geneve in reach", lambda lab: reachable(lab, Geneve)),
+    "vtep": Subject("no VTEP in reach", partial(reachable, kind=Tunnel)),
+    **{
+        f"{kind.section}_vtep": Subject(f"no {kind.noun} in reach", partial(reachable, kind=kind))
+        for kind in FRAME_TUNNELS
+    },
+    **{
+        f"{kind.section}_target": Subject(f"no {kind.noun} in reach", partial(bridged, kind=kind), first=True)
+        for kind in FRAME_TUNNELS
+    },
     "tenants_vtep": Subject(
         "no second tenant", lambda lab: (target for target in targets(lab) if beside_another_tenant(lab, target))
     ),
-    "vxlan_target": Subject("no VXLAN in reach", lambda lab: bridged(lab, Vxlan), first=True),
     "busy_target": Subject("no VXLAN in reach", busy, first=True),
-    "geneve_target": Subject("no Geneve in reach", lambda lab: bridged(lab, Geneve), first=True),
     "others_geneve": Subject("no Geneve in reach", others_geneve, first=True),
 }
 
@@ -54,7 +56,7 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
     forgery, delivered = seen.forgery, seen.delivered
     at = forgery.attack_path.vtep.ref
     what = f"{forgery} sent by {forgery.attack_path.role} {forgery.attack_path.node}"
-    key = DECLARED_BY.get(forgery.kind or "", "") if isinstance(forgery.attack_path.vtep, Vxlan) else ""
+    key = forgery.attack_path.vtep.declared_by.get(forgery.kind or "", "").replace("_", "-")
     if not forgery.expected and delivered:
         why = f" (isolation: {key}: refused)" if key else ""
         places = listed([str(place) for place in delivered])

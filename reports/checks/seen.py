@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 
 from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
-from reports.judge.trip import TUNNEL_LAYERS, is_tunnelled
-from topology.promises import TUNNELS, Kind, inside, kind_of
+from reports.judge.trip import is_tunnelled
+from topology.carried import inside, kind_of
+from topology.links import TUNNEL_HEADERS
+from topology.promises import Kind
 
 SUBJECTS = {"expected_pair": Subject("no pair alone", lambda lab: () if lab.nodes else lab.pairs)}
 MACS = 12
@@ -39,9 +41,7 @@ def carried(journey: Journey) -> Carried:
         return Carried(None, "wrapped at an end of its way")
     if first.ttl is None or last.ttl is None:
         return Carried(None, "no TTL to compare")
-    wrapped = {layer for seen in journey.sightings for layer in seen.layers if layer in TUNNEL_LAYERS}
-    if unknown := wrapped - TUNNELS:
-        return Carried(None, f"inside {', '.join(sorted(unknown))}")
+    wrapped = {layer for seen in journey.sightings for layer in seen.layers if layer in TUNNEL_HEADERS}
     if last.ttl > first.ttl:
         return Carried(None, f"its TTL rose from {first.ttl} to {last.ttl}")
     if not wrapped and any(is_wrapped(seen) for seen in journey.sightings):

@@ -1,6 +1,6 @@
 """Frames of tenants, forged packets and packets to the outside, and where each was seen: what judges of isolation read.
 
-A frame is *bare* where no VXLAN or Geneve header is around it. Pure.
+A frame is *bare* where no header of a tunnel of frames is around it. Pure.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from reports.judge.journey import in_order
 from topology.expected import ExpectedJourney
 from topology.isolation.domains import Domain, FrameKind
 from topology.isolation.forgery import Forgery
+from topology.links import FRAME_HEADERS
 from topology.packet import Probe
-from topology.promises import AROUND_FRAMES
 from topology.refs import PortRef
 
 
@@ -108,7 +108,7 @@ def bare(sightings: Iterable[Sighting]) -> dict[PortRef, Sighting]:
     """Return the first sighting at each interface where no tunnel is around the frame, in the order of time."""
     found: dict[PortRef, Sighting] = {}
     for seen in in_order(sightings):
-        if AROUND_FRAMES.isdisjoint(seen.layers):
+        if FRAME_HEADERS.isdisjoint(seen.layers):
             found.setdefault(seen.ref, seen)
     return found
 

@@ -11,17 +11,15 @@ from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
 from reports.judge.journey import Verdict, judge_journey, without_copies
 from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
+from topology.links import TUNNEL_HEADERS
 from topology.model import Link
 from topology.packet import ttl_of
-from topology.promises import TUNNELS
 from topology.refs import PortRef
-
-TUNNEL_LAYERS = TUNNELS | {"ipip"}
 
 
 def is_tunnelled(layers: Iterable[str]) -> bool:
     """Return whether a header stack has a tunnel's header."""
-    return not TUNNEL_LAYERS.isdisjoint(layers)
+    return not TUNNEL_HEADERS.isdisjoint(layers)
 
 
 @dataclass(frozen=True, eq=False)

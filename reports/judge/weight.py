@@ -14,8 +14,9 @@ from itertools import pairwise
 from reports.evidence import Cause
 from reports.judge.traffic import Handled, Traffic
 from reports.words import NOTHING
+from topology.links.base import FLOOD_MAC
 from topology.model import LOOPBACK, Address, Device, Fabric, Vxlan
-from topology.plan import FLOOD_MAC, uses_ipv6
+from topology.plan import uses_ipv6
 from topology.state import Entry, LinkState, NodeState, RouteState, best_routes, parts_of_sysctl, sysctl_of
 
 CHANGES, MAY, NEVER = 0, 1, 2
@@ -299,7 +300,7 @@ def _leads_to(fabric: Fabric, device: Device, mac: str, remote: Address | None =
     """Return whether the owner of a MAC is behind a device; with ``remote``, behind that remote of a VXLAN device."""
     if not isinstance(device, Vxlan) or remote is None:
         return any(one.mac == mac for one in fabric.behind(device, set()))
-    return any(one.mac == mac for far in fabric.far_vteps(device, remote) for one in fabric.beyond(far, set()))
+    return any(one.mac == mac for far in fabric.receivers(device, remote) for one in fabric.beyond(far, set()))
 
 
 def _floods_alike(cause: Cause, declared: NodeState, live: NodeState) -> bool:

@@ -19,7 +19,7 @@ def take_all(fabric: LiveFabric, target: Target) -> None:
 
     A device with metadata of its own (``external``) and others cannot share a port (``geneve_configure``).
     """
-    node, port = fabric[target.vtep.node], target.vtep.port
+    node, port = fabric[target.vtep.node], dict(target.vtep.identity)["port"]
     bridge = node.bridge_of(target.vtep.name)
     assert bridge
     gone = "; ".join(f"ip link del dev {known.name}" for known in node.all(Geneve) if known.port == port)

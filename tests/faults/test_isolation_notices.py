@@ -17,7 +17,7 @@ from topology.errors import NotApplicable
 from topology.isolation.domains import Domain, domains
 from topology.isolation.forgery import Forgery, Target, forgeries
 from topology.isolation.outside import outside
-from topology.model import Address, Bridge, Fabric, FrameTunnel, Isolation, Node, Vxlan
+from topology.model import Address, Bridge, Fabric, Isolation, Node, UdpTunnel, Vxlan
 from topology.refs import PortRef
 from topology.wait import wait_for
 
@@ -115,7 +115,7 @@ def test_veth_between_two_domains_is_noticed(
 
 
 def test_two_vnis_in_one_bridge_are_noticed(
-    lab: Fabric, neighbours: tuple[Domain, Domain, FrameTunnel, FrameTunnel], book: CheckBook, do: Do
+    lab: Fabric, neighbours: tuple[Domain, Domain, UdpTunnel, UdpTunnel], book: CheckBook, do: Do
 ) -> None:
     """A tunnel device in the other tenant's bridge shows that tenant's frames, which travel under the wrong VNI."""
     domain, other, mine, moved = neighbours
@@ -125,7 +125,7 @@ def test_two_vnis_in_one_bridge_are_noticed(
     finding = book.judged(KEPT_APART, domain, "broadcast")
     assert not finding
     assert finding.message.startswith(f"{moved.ref} - broadcast frame of {domain} from ")
-    assert f" in VNI {moved.vni}" in finding.message
+    assert f" in {moved.title}" in finding.message
     assert any(str(station) in finding.message for station in other.stations)
     assert finding.cause is not None
     assert (finding.cause.kind, finding.cause.node, finding.cause.interface) == ("bridge", moved.node, moved.name)
@@ -147,11 +147,11 @@ def test_wrong_vni_is_noticed(lab: Fabric, busy_target: Target, book: CheckBook,
     """A VTEP with an undeclared VNI loses its domain's frames, and its packets are named on their way."""
     vxlan = busy_target.vtep
     assert isinstance(vxlan, Vxlan)
-    wrong = forgery(lab, busy_target, "undeclared-vni").vni
+    wrong = dict(forgery(lab, busy_target, "undeclared-vni").sent.identity)["vni"]
     do(vxlan.node, anew(lab[vxlan.node], vxlan, vni=wrong))
     finding = book.judged(KEPT_APART, domain_of(lab, vxlan.ref), "broadcast")
     assert not finding
-    assert f"expected VNI {vxlan.vni} on port {vxlan.port} - seen " in finding.message
+    assert f"expected {vxlan.title} - seen " in finding.message
     assert "missing at " in finding.message
     assert finding.cause is not None
     assert (finding.cause.kind, finding.cause.node, finding.cause.interface) == ("vxlan", vxlan.node, vxlan.name)
@@ -173,7 +173,8 @@ def test_vtep_for_an_undeclared_vni_is_noticed(
     lab: Fabric, vxlan_target: Target, vxlan: Vxlan, book: CheckBook, do: Do
 ) -> None:
     """A VXLAN device too many takes forged packets; the place where their frame came out is named."""
-    do(vxlan.node, anew(lab[vxlan.node], vxlan, name=LEAK, vni=forgery(lab, vxlan_target, "undeclared-vni").vni))
+    wrong = dict(forgery(lab, vxlan_target, "undeclared-vni").sent.identity)["vni"]
+    do(vxlan.node, anew(lab[vxlan.node], vxlan, name=LEAK, vni=wrong))
     finding = book.judged(TREATED, vxlan_target, "undeclared-vni")
     assert not finding
     assert f"expected refused - seen its frame at {vxlan.node}:" in finding.message
@@ -209,13 +210,13 @@ def test_foreign_source_that_is_refused_is_noticed(
     pristine.declared = replace(lab, isolation=Isolation(foreign_sources="accepted"))
     forged = (found for attack_path in vxlan_target.attack_paths for found in forgeries(lab, attack_path))
     for stranger in {found.source for found in forged if found.kind == "foreign-source"}:
-        do(vxlan_target.vtep.node, turn_away(stranger, vxlan_target.vtep.port))
+        do(vxlan_target.vtep.node, turn_away(stranger, dict(vxlan_target.vtep.identity)["port"]))
     finding = CheckBook(pristine).judged(TREATED, vxlan_target, "foreign-source")
     assert not finding
     assert "expected accepted (isolation: foreign-sources: accepted) - seen it refused" in finding.message
 
 
-def turn_away(source: Address, port: int) -> str:
+def turn_away(source: Address, port: int | None) -> str:
     """The command that has a node drop a source's packets to a UDP port, whether they are for it or not.
 
     Its rule comes before the one that leads to the node's own addresses, which has its place first.

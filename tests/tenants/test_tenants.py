@@ -10,8 +10,8 @@ from scapy.packet import Packet, Raw
 
 from fixtures.instruments.live import LiveFabric
 from reports.judge.trip import Leg, Trip
-from topology.dataplane.walk import DEFAULT_TTL
 from topology.model import Gre, Port, Vxlan
+from topology.packet import DEFAULT_TTL
 from topology.promises import Pair, Tenant
 from topology.refs import PortRef
 from topology.wire.stack import Stack

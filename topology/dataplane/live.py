@@ -7,39 +7,17 @@ Policy rules, further tables, filters and neighbour entries are not followed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
-from topology.model import (
-    AGEING,
-    LOOPBACK,
-    Address,
-    Bridge,
-    Device,
-    Fabric,
-    Geneve,
-    Gre,
-    Interface,
-    Link,
-    Loopback,
-    NextHop,
-    Node,
-    Port,
-    Route,
-    Subinterface,
-    Vxlan,
-)
-from topology.plan import FLOOD_MAC
+from topology.links import KINDS
+from topology.links.base import ANY_ADDRESS
+from topology.model import LOOPBACK, Address, Device, Fabric, Interface, Link, Loopback, NextHop, Node, Port, Route
 from topology.refs import PortRef
 from topology.state import DEFAULT_RULES, LinkState, NodeState, RouteState, sysctl_of
 
-NO_ADDRESS: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address(0)}
-"""By IP version the address of a tunnel end that is not set."""
-
-NO_KEY_FITS = -1
-"""The key of a GRE device that sends with another one than it accepts."""
 POLICY, FILTERS, PROXY = "policy rules", "filters", "proxy ARP"
 PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
 """The ends of sysctls by which a node answers for the addresses of others."""
@@ -62,7 +40,7 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
         (version, link) for version in (4, 6) for link in state.links if _forwards(state, version, link)
     )
     routes = tuple(_routes(state))
-    node = Node(
+    return Node(
         name=state.node,
         role="switch",
         devices=tuple(devices),
@@ -71,8 +49,7 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
         connected=False,
         unfollowed=_unfollowed(state),
         neighbours=dict(_neighbours(state)),
-    )
-    return replace(node, devices=tuple(_with_source(node, device) for device in node.devices))
+    ).sourced
 
 
 def _unfollowed(state: NodeState) -> str:
@@ -88,11 +65,9 @@ def _unfollowed(state: NodeState) -> str:
 def _is_followed(state: NodeState, link: LinkState) -> bool:
     """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not."""
     master = state.links.get(link.master or "")
-    live = _Live(state, link)
-    ends = [live.address(key) for key in ("local", "remote") if link.kind in ("gre", "ip6gre")]
-    open_ended = any(end.is_unspecified for end in ends) or (link.kind in ("vxlan", "geneve") and live["vni"] == "0")
-    known = link.kind in KINDS or link.kind in ("veth", "dummy")
-    return known and not open_ended and (master.kind == "bridge" if master else link.master is None)
+    kind = KINDS.get(link.kind)
+    known = link.kind == "dummy" if kind is None else not kind.is_open(_Live(state, link))
+    return known and (master.kind == "bridge" if master else link.master is None)
 
 
 def _forwards(state: NodeState, version: int, link: str) -> bool:
@@ -136,6 +111,16 @@ class _Live:
         return next((value for name, value in self.link.parameters if name == key), "")
 
     @property
+    def kind(self) -> str:
+        """The kind of link."""
+        return self.link.kind
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The devices that are in it."""
+        return tuple(link.name for link in self.state.links.values() if link.master == self.link.name)
+
+    @property
     def common(self) -> dict[str, Any]:
         """The properties that every device has."""
         link = self.link
@@ -149,7 +134,7 @@ class _Live:
 
     def address(self, key: str, version: int = 4) -> Address:
         """The value of a parameter as an address; the unspecified one where the device has none."""
-        return NO_ADDRESS[version] if self[key] in ("", "none", "any", "None") else ip_address(self[key])
+        return ANY_ADDRESS[version] if self[key] in ("", "none", "any", "None") else ip_address(self[key])
 
     def forwarding_entries(self) -> Iterator[tuple[str, Address]]:
         """Yield the MAC and the remote of each static forwarding entry of a VXLAN device."""
@@ -159,78 +144,9 @@ class _Live:
                 yield words[0], ip_address(words[words.index("dst") + 1])
 
 
-def _bridge(live: _Live) -> Device:
-    members = tuple(link.name for link in live.state.links.values() if link.master == live.link.name)
-    return Bridge(**live.common, members=members, ageing=live.number("ageing", AGEING))
-
-
-def _vxlan(live: _Live) -> Device:
-    entries = list(live.forwarding_entries())
-    flooded = [remote for mac, remote in entries if mac == FLOOD_MAC]
-    remote, *others = flooded or [live.address("remote")]
-    return Vxlan(
-        **live.common,
-        vni=live.number("vni"),
-        local=live.address("local", remote.version),
-        remote=remote,
-        others=tuple(others),
-        dev=None if live["dev"] == "none" else live["dev"],
-        port=live.number("dstport"),
-        by_route=live["local"] == "none",
-        learning=live["learning"] != "off",
-        ageing=live.number("ageing", AGEING),
-        entries=tuple((mac, remote) for mac, remote in entries if mac != FLOOD_MAC),
-    )
-
-
-def _geneve(live: _Live) -> Device:
-    remote = live.address("remote")
-    local = NO_ADDRESS[remote.version]
-    return Geneve(**live.common, vni=live.number("vni"), local=local, remote=remote, port=live.number("dstport"))
-
-
-def _gre(live: _Live) -> Device:
-    version = 6 if live.link.kind == "ip6gre" else 4
-    return Gre(
-        **live.common,
-        local=live.address("local", version),
-        remote=live.address("remote", version),
-        key=_gre_key(live["key"]),
-        ttl=None if live["ttl"] == "inherit" else live.number("ttl"),
-        inherit_tos=live["tos"] == "inherit",
-    )
-
-
-def _gre_key(words: str) -> int | None:
-    """Return the key; NO_KEY_FITS where the device sends with another one than it accepts."""
-    return None if words == "none" else int(words) if words.isdecimal() else NO_KEY_FITS
-
-
-def _vlan(live: _Live) -> Device:
-    return Subinterface(**live.common, link=live["dev"], vid=live.number("id"))
-
-
-KINDS: Mapping[str, Callable[[_Live], Device]] = {
-    "bridge": _bridge,
-    "vxlan": _vxlan,
-    "geneve": _geneve,
-    "gre": _gre,
-    "ip6gre": _gre,
-    "vlan": _vlan,
-}
-"""The device of each kind that can be followed, beside veth."""
-
-
 def _device(live: _Live, wires: Mapping[PortRef, PortRef]) -> Device:
-    if live.link.kind in KINDS:
-        return KINDS[live.link.kind](live)
+    kind = KINDS.get(live.kind, Device)
+    if kind is not Port:
+        return kind.from_live(live)
     peer = wires.get(PortRef(live.state.node, live.link.name))
     return Device(**live.common) if peer is None else Port(**live.common, peer=peer)
-
-
-def _with_source(node: Node, device: Device) -> Device:
-    """Return a tunnel device with the source that the route to its remote selects, where it has no local address."""
-    if isinstance(device, Geneve) or (isinstance(device, Vxlan) and device.by_route):
-        dev = device.dev if isinstance(device, Vxlan) else None
-        return replace(device, local=node.source_towards(device.remote, dev) or device.local)
-    return device

@@ -12,24 +12,18 @@ from ipaddress import ip_address
 
 from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, no_broadcast
 from topology.dataplane.paths import ExpectedPath, Hops, Paths, seen
-from topology.model import Address, Bridge, Device, Fabric, FrameTunnel, Geneve, Gre, Node, Port, Subinterface, Vxlan
-from topology.node import TunnelEnds
-from topology.packet import Layer, Layers, inherited_ttls, ip_layer, lower_ttl, tagged, tags_of, untagged
-from topology.promises import AROUND_FRAMES
+from topology.links import unwrap
+from topology.model import Address, Bridge, Device, Fabric, Node, Port, Subinterface, Tunnel
+from topology.packet import ETHERTYPES, Layer, Layers, lower_ttl, tagged, tags_of, untagged
 from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 
 NOT_FOLLOWED = "is not followed"
 """The words of a walk that ends where its knowledge ends: nothing is known of the packet from there on."""
-ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806}
-ETHERNET_FRAME = 0x6558
-"""Trans Ether Bridging: the protocol type of Geneve's payload (RFC 8926, section 3.4)."""
 REASONS_MAX = 3
 """Branches of a request that a message names."""
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
-DEFAULT_TTL = 64
-"""net.ipv4.ip_default_ttl, also that of a VXLAN packet's outer header."""
 
 
 class PacketWalk:
@@ -57,15 +51,14 @@ class PacketWalk:
 
     def send_by(self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet out of a device, to a next hop."""
-        ethertype = ETHERTYPES[packet[0][0]]
         if not device.up:
             yield ExpectedPath(hops, f"{device.ref}: down")
-        elif isinstance(device, Gre):
+        elif isinstance(device, Tunnel) and not device.ethernet:
             hops = seen(device, "out", packet, hops)
-            header = {"proto": ethertype} if device.key is None else {"proto": ethertype, "key": device.key}
-            for ttl in inherited_ttls(device, packet):
-                outer = ip_layer(device.local, device.remote, ttl, 47)
-                yield from self.send(node, (outer, ("gre", header), *packet), hops)
+            if packet[0][0] in device.carries:
+                yield from self.wrapped(node, device, device.remote, packet, hops)
+            else:
+                yield ExpectedPath(hops, f"{device.ref}: {device.noun} carries no {packet[0][0]}")
         elif not device.arp:
             yield ExpectedPath(hops, f"{device.ref}: resolves no addresses (arp off)")
         else:
@@ -74,7 +67,7 @@ class PacketWalk:
             if mac is None or device.mac is None:
                 yield ExpectedPath(hops, self.unanswered(device, next_hop))
                 return
-            ether: Layer = ("ether", {"src": device.mac, "dst": mac, "type": ethertype})
+            ether: Layer = ("ether", {"src": device.mac, "dst": mac, "type": ETHERTYPES[packet[0][0]]})
             yield from self.emit(device, (ether, *packet), hops)
 
     def owner(self, device: Device, address: Address) -> Device | None:
@@ -123,46 +116,38 @@ class PacketWalk:
             yield from self.across(node, device, None, frame, hops)
         elif isinstance(device, Subinterface):
             yield from self.emit(node[device.link], tagged(frame, device.vid), hops)
-        elif isinstance(device, Vxlan):
-            yield from self.into_vxlan(node, device, frame, hops)
-        elif isinstance(device, Geneve):
-            yield from self.wrapped(node, device, device.remote, frame, hops)
+        elif isinstance(device, Tunnel):
+            yield from self.into_tunnel(node, device, frame, hops)
         else:
             yield ExpectedPath(hops, f"{device.ref}: what it is joined to {NOT_FOLLOWED}")
 
-    def into_vxlan(self, node: Node, vxlan: Vxlan, frame: Layers, hops: Hops) -> Paths:
-        """Wrap a frame for the one VTEP behind which its destination is, and copies for those it is flooded to."""
+    def into_tunnel(self, node: Node, tunnel: Tunnel, frame: Layers, hops: Hops) -> Paths:
+        """Wrap a frame for the one end behind which its destination is, and copies for those it is flooded to."""
         wanted = frame[0][1]["dst"]
-        towards = vxlan.towards(wanted)
-        behind = [(remote, far) for remote in towards for far in self.fabric.far_vteps(vxlan, remote)]
+        towards = tunnel.towards(wanted)
+        behind = [(remote, far) for remote in towards for far in self.fabric.receivers(tunnel, remote)]
         if len(behind) > 1 or len(towards) > 1:
             behind = [end for end in behind if any(d.mac == wanted for d in self.fabric.beyond(end[1], set()))]
         remote, far = behind[0] if behind else (towards[0], None)
-        learned = self.fabric.learned_end(vxlan, far) if far is not None and vxlan.learning else None
+        learned = self.fabric.learned_end(tunnel, far) if far is not None and tunnel.learns else None
         flooded = [other for other in towards if other != remote or not behind]
         if not behind and len(towards) > 1:
-            yield ExpectedPath(hops, f"{vxlan.ref}: no remote leads to {wanted}")
+            yield ExpectedPath(hops, f"{tunnel.ref}: no remote leads to {wanted}")
         else:
-            sent_to = remote if learned is None or len(towards) < len(vxlan.remotes) else learned
-            yield from self.wrapped(node, vxlan, sent_to, frame, hops)
-        if flooded and (not behind or vxlan.floods(wanted, may=True)):
-            self.copy(vxlan, wanted, [self.wrapped(node, vxlan, other, frame, ()) for other in flooded])
+            sent_to = remote if learned is None or len(towards) < len(tunnel.remotes) else learned
+            yield from self.wrapped(node, tunnel, sent_to, frame, hops)
+        if flooded and (not behind or tunnel.floods(wanted, may=True)):
+            self.copy(tunnel, wanted, [self.wrapped(node, tunnel, other, frame, ()) for other in flooded])
 
-    def wrapped(self, node: Node, tunnel: FrameTunnel, remote: Address, frame: Layers, hops: Hops) -> Paths:
-        """Send a frame to one end of its tunnel (RFC 7348, RFC 8926)."""
-        learns = isinstance(tunnel, Vxlan) and tunnel.learning
-        if remote.is_multicast or (remote.is_unspecified and not learns):
+    def wrapped(self, node: Node, tunnel: Tunnel, remote: Address, inside: Layers, hops: Hops) -> Paths:
+        """Send a packet or frame to one end of its tunnel."""
+        if remote.is_multicast or (remote.is_unspecified and not tunnel.learns):
             yield ExpectedPath(hops, f"{tunnel.ref}: what sends frames to {remote} {NOT_FOLLOWED}")
-            return
-        if remote.is_unspecified:
-            yield ExpectedPath(hops, f"{tunnel.ref}: no remote for frames to {frame[0][1]['dst']}")
-            return
-        header: Layer = ("vxlan", {"vni": tunnel.vni})
-        if isinstance(tunnel, Geneve):
-            header = ("geneve", {"version": 0, "optionlen": 0, "vni": tunnel.vni, "proto": ETHERNET_FRAME})
-        outer = ip_layer(node.outer_source(tunnel, remote), remote, DEFAULT_TTL, 17)
-        dev = tunnel.dev if isinstance(tunnel, Vxlan) else None
-        yield from self.send(node, (outer, ("udp", {"dport": tunnel.port}), header, *frame), hops, dev)
+        elif remote.is_unspecified:
+            yield ExpectedPath(hops, f"{tunnel.ref}: no remote for frames to {inside[0][1]['dst']}")
+        else:
+            for packet in tunnel.wrap(inside, node.outer_source(tunnel, remote), remote):
+                yield from self.send(node, packet, hops, tunnel.out_by)
 
     def copy(self, device: Device, wanted: object, ways: Sequence[Paths]) -> None:
         """Follow copies of a frame out of a device, once for each destination."""
@@ -222,18 +207,18 @@ class PacketWalk:
 
     def receive(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
-        ends, words = _tunnel_ends(packet)
+        found = unwrap(packet)
         if ip_address(str(packet[0][1]["dst"])) not in node.addresses:
             yield from self.forward(node, packet, hops)
-        elif ends is None:
+        elif found is None:
             there = node.name == self.target
             yield ExpectedPath(hops, "" if there else f"{node.name}: receives the packet in place of {self.target}")
-        elif (tunnel := node.tunnel_by_ends.get(ends)) is None:
-            yield missing(node, f"no {words}", hops)
-        elif isinstance(tunnel, Gre):
-            yield from self.receive(node, packet[2:], seen(tunnel, "in", packet[2:], hops))
+        elif (tunnel := node.tunnel_by_ends.get(found.key)) is None:
+            yield missing(node, f"no {found.device}", hops)
+        elif tunnel.ethernet:
+            yield from self.arrive(tunnel, found.inside, hops)
         else:
-            yield from self.arrive(tunnel, packet[3:], hops)
+            yield from self.receive(node, found.inside, seen(tunnel, "in", found.inside, hops))
 
     def forward(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Route a packet on, its TTL one lower."""
@@ -276,13 +261,13 @@ class AddressRequest(PacketWalk):
                 refusal = bridge_refusal(bridge, came_by, member) or no_broadcast(bridge, member)
                 yield from (ExpectedPath(hops, refusal),) if refusal else self.emit(member, frame, hops)
 
-    def into_vxlan(self, node: Node, vxlan: Vxlan, frame: Layers, hops: Hops) -> Paths:
+    def into_tunnel(self, node: Node, tunnel: Tunnel, frame: Layers, hops: Hops) -> Paths:
         """Send the request to every remote."""
         if is_broadcast(frame):
-            for remote in vxlan.remotes:
-                yield from self.wrapped(node, vxlan, remote, frame, hops)
+            for remote in tunnel.remotes:
+                yield from self.wrapped(node, tunnel, remote, frame, hops)
         else:
-            yield from super().into_vxlan(node, vxlan, frame, hops)
+            yield from super().into_tunnel(node, tunnel, frame, hops)
 
     def up(self, node: Node, device: Device, frame: Layers, hops: Hops) -> Paths:
         """Answer or ignore a request; report only ``arp off`` or a device in no subnet/bridge."""
@@ -298,20 +283,3 @@ def missing(node: Node, what: str, hops: Hops) -> ExpectedPath:
     """End a path at a node that lacks something, unless something that is not followed may make up for it."""
     unfollowed = f" ({node.unfollowed} {NOT_FOLLOWED})" if node.unfollowed else ""
     return ExpectedPath(hops, f"{node.name}: {what}{unfollowed}")
-
-
-def _tunnel_ends(packet: Layers) -> tuple[TunnelEnds | None, str]:
-    """Return the key in ``Node.tunnel_by_ends`` of the tunnel that a packet is in, None for one in no tunnel; and the
-    device in words."""
-    src, dst = (ip_address(str(packet[0][1][end])) for end in ("src", "dst"))
-    (name, header), (inner, inside) = packet[1:3]
-    if name == "gre":
-        key = header.get("key")
-        keyed = "" if key is None else f" with the key {key}"
-        return ("gre", dst, src, key), f"GRE device for packets from {src} to {dst}{keyed}"
-    if name != "udp" or inner not in AROUND_FRAMES:
-        return None, ""
-    port, vni = header["dport"], inside["vni"]
-    if inner == "vxlan":
-        return ("vxlan", port, vni), f"VXLAN device for VNI {vni} on UDP port {port}"
-    return ("geneve", port, vni, src), f"Geneve device for VNI {vni} from {src} on UDP port {port}"

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from topology.model import Device, Fabric, Geneve, Gre, Link, Node, Port, Role, Tunnel, Vxlan
+from topology.model import Device, Fabric, Link, Node, Port, Role
 
 ROWS: tuple[Role, ...] = ("spine", "leaf", "switch", "customer")
 """From the top."""
 COLOURS: Mapping[Role, str] = {"spine": "#cfe2f3", "leaf": "#d9ead3", "switch": "#fff2cc", "customer": "#f3f3f3"}
-TUNNEL = {Vxlan: "#b45f06", Geneve: "#38761d", Gre: "#674ea7"}
 
 
 def to_dot(fabric: Fabric) -> str:
@@ -75,19 +74,11 @@ def _end(device: Device) -> str:
 def _tunnels(fabric: Fabric) -> Iterator[str]:
     """Each tunnel once, between the nodes of its two devices."""
     strands = [(tunnel, remote) for tunnel in fabric.tunnels for remote in tunnel.remotes]
-    ends = {(tunnel.local, remote, _named(tunnel)): tunnel for tunnel, remote in strands}
+    ends = {(tunnel.local, remote, tunnel.title): tunnel for tunnel, remote in strands}
     for tunnel, remote in strands:
-        peer = ends.get((remote, tunnel.local, _named(tunnel)))
+        peer = ends.get((remote, tunnel.local, tunnel.title))
         if peer is not None and tunnel.ref < peer.ref:
-            colour = TUNNEL[type(tunnel)]
-            label = _quoted(_named(tunnel), f"{tunnel.local} to {peer.local}")
+            colour = tunnel.colour
+            label = _quoted(tunnel.title, f"{tunnel.local} to {peer.local}")
             style = f'style=dashed, constraint=false, color="{colour}", fontcolor="{colour}"'
             yield f"  {_quoted(tunnel.node)} -- {_quoted(peer.node)} [label={label}, {style}];"
-
-
-def _named(tunnel: Tunnel) -> str:
-    if isinstance(tunnel, Geneve):
-        return f"Geneve VNI {tunnel.vni} port {tunnel.port}"
-    if isinstance(tunnel, Vxlan):
-        return f"VXLAN VNI {tunnel.vni} port {tunnel.port}"
-    return "GRE" if tunnel.key is None else f"GRE key {tunnel.key}"

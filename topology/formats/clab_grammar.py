@@ -6,28 +6,19 @@ A word that no grammar knows may change the fabric, so it is refused, never skip
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from topology.formats.clab_node import Kind
 from topology.formats.clab_shell import Findings, Words, refusal
 from topology.formats.lab_values import shown
+from topology.links import LINKS
+from topology.links.base import Options
 
 
 @dataclass(frozen=True)
-class Grammar:
-    """The words of a command, separated by blanks.
+class Grammar(Options):
+    """The words of a command; one that none of the options knows, and that is not ``never`` one, fills the key
+    ``bare``, once."""
 
-    ``settings`` have a value and fill the key of their name, or the one behind ``=``; ``flags`` have none; ``fixed``
-    may have the values given and no other (any, where none is given) and change nothing then; ``unseen`` are left out,
-    with as many words behind them as given, and a note of its effect; a word that none of them knows, and that is
-    not ``never`` one, fills the key ``bare``, once.
-    """
-
-    right: str
-    settings: str = ""
-    flags: str = ""
-    fixed: Mapping[str, str] = field(default_factory=dict)
-    unseen: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     bare: str = ""
     never: Collection[str] = ()
 
@@ -72,54 +63,10 @@ def beginnings(words: str) -> frozenset[str]:
     return frozenset(word[:end] for word in words.split() for end in range(1, len(word) + 1))
 
 
-KINDS: Mapping[str, Kind] = {
-    "bridge": "bridges",
-    "dummy": "bridges",
-    "vlan": "vlan",
-    "vxlan": "vxlan",
-    "geneve": "geneve",
-    "gre": "gre",
-    "ip6gre": "gre",
+GRAMMARS: Mapping[str, Grammar] = {
+    type_: Grammar(**vars(options)) for link in LINKS for type_, options in link.clab.items()
 }
-"""The kind of device for each type of ip-link(8)."""
-OPTIONS: Mapping[Kind, Grammar] = {
-    "bridges": Grammar(
-        "a bridge without further options",
-        settings="ageing_time",
-        fixed={"stp_state": "0", "vlan_filtering": "0", "forward_delay": "", "priority": ""}
-        | {"mcast_snooping": "0 1", "mcast_querier": "0"},
-    ),
-    "vlan": Grammar(
-        "id NUMBER",
-        settings="id",
-        fixed={"protocol": "802.1Q 802.1q", "reorder_hdr": "on", "gvrp": "off", "mvrp": "off"}
-        | {"loose_binding": "off", "bridge_binding": "off"},
-    ),
-    "vxlan": Grammar(
-        "id NUMBER, local and remote ADDRESS, dev NAME, dstport NUMBER",
-        settings="id=vni vni local remote dev dstport=port ageing",
-        flags="learning nolearning noproxy norsc nol2miss nol3miss noudpcsum noexternal nogbp noudp6zerocsumtx "
-        "noudp6zerocsumrx",
-        fixed={"ttl": "auto 64 0", "tos": "0 inherit", "df": "unset"},
-        unseen={
-            "srcport": (2, "the source ports are the kernel's own here, and so the choice among equal-cost ways"),
-            "udpcsum": (0, "a checksum changes no packet's way"),
-        },
-    ),
-    "geneve": Grammar(
-        "id NUMBER, remote ADDRESS, dstport NUMBER",
-        settings="id=vni vni remote dstport=port",
-        flags="noudpcsum noexternal",
-        fixed={"ttl": "auto 0", "tos": "0", "df": "unset", "flowlabel": "0"},
-    ),
-    "gre": Grammar(
-        "local and remote ADDRESS, key NUMBER, ttl NUMBER or inherit, tos inherit",
-        settings="ttl hoplimit=ttl tos tclass=tos local remote key ikey okey",
-        flags="pmtudisc nokey noseq noiseq nooseq nocsum noicsum noocsum",
-        fixed={"flowlabel": "0 inherit", "encaplimit": "none"},
-    ),
-}
-"""Options behind the type. An option absent from the model has the value of hopcheck's own devices."""
+"""The options behind each type of ip-link(8)."""
 NO_NAMES = beginnings(
     "address alias broadcast dynamic index link master mode nomaster numtxqueues state txqueuelen type vrf"
 )

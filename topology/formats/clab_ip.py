@@ -9,20 +9,21 @@ from ipaddress import IPv4Address
 from topology.errors import Position
 from topology.formats.clab_grammar import (
     ADDRESS,
-    KINDS,
+    GRAMMARS,
     LINK_ADD,
     LINK_DELETE,
     LINK_SET,
     LOOKS,
     NEXT_HOP,
-    OPTIONS,
     ROUTE,
     TUNNEL,
+    Grammar,
 )
-from topology.formats.clab_node import DEVICES, EVERYWHERE, MANAGEMENT, METRICS, ExecNode, ExecRoute, Kind
+from topology.formats.clab_node import DEVICES, EVERYWHERE, MANAGEMENT, METRICS, PORT, ExecNode, ExecRoute
 from topology.formats.clab_shell import Words, refusal
 from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Scalar
+from topology.links import TYPES
 from topology.model import LOOPBACK, USER_HZ
 
 OBJECTS = (
@@ -44,13 +45,10 @@ SPOILS: Mapping[str, Sequence[str]] = {
     "route": ["routes"],
 }
 """Parts that are unknown once a command about these is refused."""
+ZEROS = ("0", "0x0", "0x00")
 READING = frozenset({"show", "lst", "list", "get", "help", "monitor", "stats"})
 """Verbs and objects that change nothing."""
 NOTHING = "the line does nothing here"
-VXLAN_PORT = "8472"
-"""Linux's own default (drivers/net/vxlan, ``vxlan_port``), not IANA's 4789."""
-IP6GRE_TTL = "64"
-"""iproute2's value for ip6gre where none is given (DEFAULT_TNL_HOP_LIMIT, ip/link_gre6.c)."""
 
 
 def _meant(word: str, known: str) -> str:
@@ -170,7 +168,7 @@ def _link_add(node: ExecNode, words: Words, six: bool) -> None:
     if type_ == "vlan" and "link" not in found:
         right = "ip link add link PORT name NAME type vlan id NUMBER"
         raise refusal(words.where, f"{shown(str(words))} names no link", right)
-    if "link" in found and type_ != "vlan" and type_ in KINDS:
+    if "link" in found and type_ != "vlan" and type_ in TYPES:
         raise refusal(words.where, f"{shown(str(words))} puts a device on another", LINK_ADD.right)
     _make(node, name, type_, words, found.get("link", ""))
     _set(node, name, found, words.where)
@@ -186,39 +184,36 @@ def _tunnel_add(node: ExecNode, words: Words, six: bool) -> None:
     _make(node, name, mode, words)
 
 
-def _make(node: ExecNode, name: str, type_: str, words: Words, link: str = "") -> None:
+def _make(node: ExecNode, name: str, type_: str, words: Words, on: str = "") -> None:
     where, device = words.where, node.device(name)
-    if (kind := KINDS.get(type_)) is None:
-        right = f"one of the types {', '.join(KINDS)}"
+    if (link := TYPES.get(type_)) is None:
+        right = f"one of the types {', '.join(TYPES)}"
         raise refusal(where, f"{shown(str(words))} makes an unsupported device: {shown(type_ or 'no type')}", right)
-    found = OPTIONS[kind].read(words, node.findings)
-    _complete(found, kind, type_, words)
+    grammar = GRAMMARS[type_]
+    found = grammar.read(words, node.findings)
+    _complete(found, grammar, words)
     ageing = _ageing(found.pop("ageing_time", ""), words)
     if type_ == "dummy":
         node.findings.note(where, "a dummy device is no kind of hopcheck's", "it becomes a bridge without members")
-    found |= {"dev": link} if link else {}
+    found |= {"dev": on} if on else {}
     if "dev" in found:
         node.device(found["dev"], where)
-    node.make(name, kind, where, {key: _setting(key, text, where) for key, text in found.items() if text})
+    node.make(name, link.section, where, {key: _setting(key, text, where) for key, text in found.items() if text})
     device.ageing, device.is_lost = ageing or device.ageing, False
 
 
-def _complete(found: dict[str, str], kind: Kind, type_: str, words: Words) -> None:
+def _complete(found: dict[str, str], grammar: Grammar, words: Words) -> None:
     """Complete a device's options by the defaults of the kernel and iproute2."""
-    if kind == "vxlan":
-        found["port"] = VXLAN_PORT if found.get("port", "0") == "0" else found["port"]
-        found["ageing"] = "" if found.get("ageing") == "0" else found.get("ageing", "")
-        found["learning"] = "false" if "nolearning" in found else ""
-    if type_ == "ip6gre":
-        found.setdefault("ttl", IP6GRE_TTL)
-        if "encaplimit none" not in str(words):
-            what = "an ip6gre tunnel without 'encaplimit none' adds a Destination Options header (RFC 2473)"
-            raise refusal(words.where, what, "encaplimit none")
-    tos = found.get("tos", "inherit")
-    if tos in ("0", "0x0", "0x00"):  # the default, absent from lab files
-        found["tos"] = ""
-    elif tos != "inherit":
-        what = f"'tos {tos[:40]}' in {shown(str(words))} is unsupported"
+    for needed, what in grammar.needed.items():
+        if needed not in str(words):
+            raise refusal(words.where, what, needed)
+    for key, default in grammar.defaults.items():
+        found.setdefault(key, default)
+    for key, meaning in grammar.zero.items():
+        found[key] = meaning if found.get(key) in ZEROS else found.get(key, "")
+    found |= {key: "false" for flag, key in grammar.off.items() if flag in found}
+    if found.get("tos") not in ("", "inherit", None):
+        what = f"'tos {found['tos'][:40]}' in {shown(str(words))} is unsupported"
         raise refusal(words.where, what, "tos inherit, or tos 0")
     keys = [found.pop(key, "") for key in ("ikey", "okey")]
     if keys[0] != keys[1]:
@@ -235,8 +230,6 @@ def _ageing(text: str, words: Words) -> Scalar | None:
 
 
 def _setting(key: str, text: str, where: Position) -> Scalar:
-    if key == "ttl" and text == "0":
-        text = "inherit"
     if key == "key" and "." in text:
         with suppress(ValueError):
             text = str(int(IPv4Address(text)))
@@ -260,10 +253,10 @@ def _link_set(node: ExecNode, words: Words, six: bool) -> None:
 
 def _set_type(node: ExecNode, name: str, type_: str, words: Words) -> None:
     """Set the options of a bridge that exists."""
-    if type_ != "bridge" or node.made(name) not in (None, "port", "bridges"):
+    if type_ != "bridge" or node.made(name) not in (None, PORT, "bridges"):
         what = f"{shown(str(words))} changes what {name} was made as"
         raise refusal(words.where, what, "the options where it is made")
-    found = OPTIONS["bridges"].read(words, node.findings)
+    found = GRAMMARS["bridge"].read(words, node.findings)
     device = node.device(name)
     device.ageing = _ageing(found.get("ageing_time", ""), words) or device.ageing
 

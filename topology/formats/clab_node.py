@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_interface, ip_network
-from typing import Literal, TypeAlias
 
 from topology.errors import Position
 from topology.formats.clab_shell import Findings, refusal
 from topology.formats.lab_values import shown, suggest
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
+from topology.links import SECTIONS
 from topology.model import LOOPBACK, Interface, Network
 
-Kind: TypeAlias = Literal["port", "bridges", "vlan", "vxlan", "geneve", "gre"]
-TUNNELS: Sequence[Kind] = ("vlan", "vxlan", "geneve", "gre")
-DEVICES = ("links", "bridges", *TUNNELS)
+PORT = "port"
+"""The kind of an end of a link; all other kinds are sections of a lab file's node."""
+DEVICES = ("links", *SECTIONS)
 """Parts that a refused device spoils."""
 MANAGEMENT = "eth0"
 """The interface by which containerlab manages a node; hopcheck's fabrics are closed and have none."""
@@ -71,7 +71,7 @@ class ExecDevice:
     """
 
     where: Position | None = None
-    kind: Kind = "port"
+    kind: str = PORT
     settings: dict[str, Scalar] = field(default_factory=dict)
     is_lost: bool = False
     early: Position | None = None
@@ -135,7 +135,7 @@ class ExecNode:
             found.early = found.early or where
         return found
 
-    def made(self, name: str) -> Kind | None:
+    def made(self, name: str) -> str | None:
         """The kind of a device that is there."""
         found = self.devices.get(name)
         return found.kind if found is not None and found.where is not None else None
@@ -144,7 +144,7 @@ class ExecNode:
         """Return whether the making of a device was refused."""
         return name in self.devices and self.devices[name].is_lost
 
-    def make(self, name: str, kind: Kind, where: Position, settings: dict[str, Scalar] | None = None) -> ExecDevice:
+    def make(self, name: str, kind: str, where: Position, settings: dict[str, Scalar] | None = None) -> ExecDevice:
         """Make a device, down as the kernel makes it."""
         if self.made(name):
             raise refusal(where, f"there is a device {shown(name)} already", "another name for this one")
@@ -244,8 +244,9 @@ class ExecNode:
         ]
 
     def far_end(self, device: str) -> str:
-        """The address at which a GRE device's packets arrive; empty for any other device."""
-        remote = self.devices[device].settings.get("remote") if self.made(device) == "gre" else None
+        """The address at which the packets of a tunnel without frames arrive; empty for any other device."""
+        link = SECTIONS.get(self.made(device) or "")
+        remote = self.devices[device].settings.get("remote") if link is not None and not link.ethernet else None
         return remote.text if remote is not None else ""
 
     def finish(self) -> None:
@@ -300,7 +301,7 @@ class ExecNode:
         }
         for key in ("mtu", "mac", "ageing"):
             parts[key] = _table(self.where, {n: getattr(d, key) for n, d in devices.items() if getattr(d, key)})
-        for kind in ("bridges", *TUNNELS):
+        for kind in SECTIONS:
             made = {n: d.tree(d.where) for n, d in devices.items() if d.kind == kind and d.where is not None}
             parts[kind] = _table(self.where, made)
         return _table(self.where, parts)

@@ -14,10 +14,11 @@ from typing import TypeAlias
 from topology.errors import Position
 from topology.formats.clab_exec import HASH_POLICY, LINKDOWN
 from topology.formats.clab_file import LEVEL, ROLE, Declared
-from topology.formats.clab_node import ExecNode
+from topology.formats.clab_node import PORT, ExecNode
 from topology.formats.clab_shell import Findings
 from topology.formats.lab_values import HASH_POLICIES
 from topology.formats.yaml_positions import Items, Scalar, Table
+from topology.links import TUNNELS
 from topology.model import Address, Network
 
 GROUPS: Mapping[str, str] = {
@@ -140,13 +141,13 @@ def _derive(
         name = node.name
         if name in found:
             continue
-        kinds = {d.kind for d in machines[name].devices.values() if d.kind != "bridges" or d.members} - {"port"}
+        kinds = {d.kind for d in machines[name].devices.values() if d.kind != "bridges" or d.members} - {PORT}
         if name not in routers:
             role = "switch" if "bridges" in kinds else "customer"
         elif len(rows) > 1 and levels.get(name):
             role = "spine" if levels[name] == rows[0] else "leaf"
         else:
-            role = "leaf" if kinds & {"vxlan", "geneve", "gre"} or name in edge else "spine"
+            role = "leaf" if kinds & {tunnel.section for tunnel in TUNNELS} or name in edge else "spine"
         found[name] = Scalar(node.where, role)
         derived.setdefault(role, []).append(name)
     if derived:

@@ -11,7 +11,7 @@ from topology.errors import Problem
 from topology.formats import lab_devices, lab_routes, lab_segments, lab_tunnels
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_refusals import DEVICES
-from topology.model import Geneve, Gre, Vxlan
+from topology.links import SECTIONS, TUNNELS, Tunnel
 
 MAX_PROBLEMS = 200
 """The most problems that are reported; a hostile file costs no more."""
@@ -20,6 +20,14 @@ Find: TypeAlias = Callable[[Draft], Iterator[Problem]]
 _DECLARED = DEVICES | {"nodes", "unique names"}
 _ROUTED = _DECLARED | {"addresses", "routes"}
 _REACHED = _DECLARED | {"addresses", "peers"}
+
+
+def _of_tunnels(kind: type[Tunnel]) -> Iterator[tuple[Find, Collection[str], str]]:
+    sources = f"{kind.noun} sources"
+    yield partial(lab_tunnels.check_sources, kind=kind), _ROUTED, sources
+    yield partial(lab_tunnels.check_peers, kind=kind), ("nodes", sources, kind.section), "peers"
+
+
 CHECKS: tuple[tuple[Find, Collection[str], str], ...] = (
     (lab_devices.check_node_lengths, (), "nodes"),
     (lab_devices.check_links, ("nodes",), "links"),
@@ -33,13 +41,9 @@ CHECKS: tuple[tuple[Find, Collection[str], str], ...] = (
     (lab_tunnels.check_places, _DECLARED | {"addresses"}, ""),
     (lab_tunnels.check_twins, (), ""),
     (lab_tunnels.check_entries, (), ""),
-    (partial(lab_tunnels.check_sources, kind=Vxlan), _ROUTED, "VXLAN sources"),
-    (partial(lab_tunnels.check_peers, kind=Vxlan), ("nodes", "VXLAN sources", "vxlan"), "peers"),
-    (partial(lab_tunnels.check_sources, kind=Geneve), _ROUTED, "sources"),
-    (partial(lab_tunnels.check_peers, kind=Geneve), ("nodes", "sources", "geneve"), "peers"),
-    (partial(lab_tunnels.check_peers, kind=Gre), ("nodes", "gre"), "peers"),
+    *(check for kind in TUNNELS for check in _of_tunnels(kind)),
     (lab_segments.check_hosts, ("isolation",), ""),
-    (lab_segments.check_subnets, ("nodes", "bridges", "vlan", "vxlan", "geneve", "gre", "isolation"), ""),
+    (lab_segments.check_subnets, ("nodes", *SECTIONS, "isolation"), ""),
     (lab_segments.check_loops, _DECLARED | {"peers"}, ""),
     (lab_routes.check_prefixes, (), ""),
     (lab_routes.check_next_hops, _REACHED, ""),

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
+from topology.formats.lab_schema import EntrySpec
 from topology.formats.lab_values import shown, suggest
-from topology.model import NAME_MAX, Bridge, Device, Gre, Node, Port, Subinterface
+from topology.links import TUNNELS
+from topology.model import NAME_MAX, Bridge, Device, Node, Port, Subinterface, Tunnel
 from topology.refs import PortRef
+
+MEMBERS = f"a port, or a {', '.join(tunnel.noun for tunnel in TUNNELS if tunnel.ethernet)} device"
 
 
 def check_links(draft: Draft) -> Iterator[Problem]:
@@ -74,10 +78,11 @@ def _setting(draft: Draft, node: Node, section: str, name: str) -> tuple[str, st
     if not node.has(name):
         right = f"a link that ends at {node.name}:{name}, or {suggest(name, (d.name for d in node.devices))}"
         return f"{node.name} has no interface {name!r}", right
-    if section == "mac" and isinstance(node[name], Gre):
-        return f"{name} is a GRE device and has no MAC", "no MAC here"
-    devices = (said.vlan, said.vxlan, said.geneve, said.gre)
-    if section == "mtu" and any(name in kind and kind[name].mtu for kind in devices):
+    device = node[name]
+    if section == "mac" and isinstance(device, Tunnel) and not device.ethernet:
+        return f"{name} is a {device.noun} device and has no MAC", "no MAC here"
+    entry = said.section(device.section).get(name) if device.section else None
+    if section == "mtu" and isinstance(entry, EntrySpec) and entry.mtu:
         return f"the MTU of {name} is set here and at the device", "one of the two"
     return None
 
@@ -102,11 +107,14 @@ def _member(node: Node, name: str, owner: str | None) -> tuple[str, str] | None:
     if owner is not None:
         return f"{name!r} is a member of {owner} already", "each device in one bridge, once"
     if not node.has(name):
-        others = (device.name for device in node.devices if not isinstance(device, Bridge | Gre))
+        others = (device.name for device in node.devices if device.ethernet and not isinstance(device, Bridge))
         return f"the bridge member {name!r} is no device of {node.name}", suggest(name, others)
-    if isinstance(node[name], Bridge | Gre):
-        what = "itself a bridge" if isinstance(node[name], Bridge) else "a GRE device, which carries no Ethernet frames"
-        return f"the bridge member {name!r} is {what}", "a port, a VXLAN or a Geneve device"
+    device = node[name]
+    if isinstance(device, Bridge):
+        return f"the bridge member {name!r} is itself a bridge", MEMBERS
+    if not device.ethernet:
+        what = f"a {device.noun} device, which carries no Ethernet frames"
+        return f"the bridge member {name!r} is {what}", MEMBERS
     return None
 
 

@@ -5,42 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address
 
 from topology.errors import Position
-from topology.formats.lab_schema import LabSpec, MtuSpec, NodeSpec, PairSpec, VxlanSpec
+from topology.formats.lab_schema import LabSpec, MtuSpec, NodeSpec, PairSpec
 from topology.formats.yaml_positions import Step, Tree, locate
+from topology.links import LINKS
 from topology.model import (
-    AGEING,
     LOOPBACK,
-    Address,
     Bridge,
     Device,
     Fabric,
-    Geneve,
-    Gre,
     Isolation,
     Link,
     Loopback,
     Node,
     Port,
     Routing,
-    Subinterface,
-    Vxlan,
     stable_mac,
 )
 from topology.promises import ABOVE, MtuPromise, Pair, Share, Spread
-
-SECTIONS: Mapping[type[Device], str] = {
-    Subinterface: "vlan",
-    Bridge: "bridges",
-    Vxlan: "vxlan",
-    Geneve: "geneve",
-    Gre: "gre",
-}
-"""The section of a node that declares devices of a class."""
-ANY_ADDRESS: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address(0)}
-"""Stands for a source that is not known, by IP version."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +44,7 @@ class Draft:
 
     def of(self, device: Device, *path: Step) -> Position:
         """Return the place of a setting of a device that a section declares."""
-        return self.at("nodes", device.node, SECTIONS[type(device)], device.name, *path)
+        return self.at("nodes", device.node, type(device).section, device.name, *path)
 
 
 def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
@@ -114,58 +97,33 @@ def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree) -> Node
     routes = (
         replace(route, where=locate(tree, ("nodes", name, "routes", index))) for index, route in said.routes.items()
     )
-    node = Node(
+    return Node(
         name=name,
         role=said.role,
         devices=tuple(_finished(device, said, spec.lab, tree) for device in (*ports, *_devices(name, said))),
         routes=tuple(routes),
         where=locate(tree, ("nodes", name), key=True),
-    )
-    return replace(node, devices=tuple(_with_source(node, device) for device in node.devices))
+    ).sourced
 
 
 def _devices(node: str, said: NodeSpec) -> Iterator[Device]:
-    for name, vlan in said.vlan.items():
-        yield Subinterface(node=node, name=name, **dict(vlan))
-    for name, members in said.bridges.items():
-        ageing = said.ageing.get(name, AGEING)
-        yield Bridge(node=node, name=name, members=tuple(members.values()), ageing=ageing)
-    for name, vxlan in said.vxlan.items():
-        yield _vxlan(node, name, vxlan)
-    for name, geneve in said.geneve.items():
-        local = geneve.local or ANY_ADDRESS[geneve.remote.version]
-        yield Geneve(node=node, name=name, **{**dict(geneve), "local": local})
-    for name, gre in said.gre.items():
-        yield Gre(node=node, name=name, **dict(gre))
+    for link in (link for link in LINKS if link.section):
+        for name, entry in said.section(link.section).items():
+            yield link.from_lab(node, name, dict(entry))
     if LOOPBACK in said.addresses:
         yield Loopback(node=node, name=LOOPBACK)
 
 
-def _vxlan(node: str, name: str, said: VxlanSpec) -> Vxlan:
-    remote, *others = said.remotes.values() if said.remote is None else (said.remote,)
-    settings = {key: value for key, value in said if key != "remotes"}
-    settings |= {"remote": remote, "others": tuple(others), "entries": tuple(said.entries.items())}
-    settings |= {"local": said.local or ANY_ADDRESS[remote.version], "by_route": said.local is None}
-    return Vxlan(node=node, name=name, **settings)
-
-
-def _with_source(node: Node, device: Device) -> Device:
-    """Give a Geneve or VXLAN device without a declared local address the source that its packets get."""
-    if isinstance(device, Geneve | Vxlan) and device.local.is_unspecified:
-        dev = device.dev if isinstance(device, Vxlan) else None
-        return replace(device, local=node.source_towards(device.remote, dev) or device.local)
-    return device
-
-
 def _finished(device: Device, said: NodeSpec, lab: str, tree: Tree) -> Device:
-    """Return the device with the addresses, MTU and MAC that other sections of the node give it, and its place."""
+    """Return the device with what other sections of the node give it, and its place."""
     where = device.where
     if not isinstance(device, Port):
-        where = locate(tree, ("nodes", device.node, SECTIONS.get(type(device), "addresses"), device.name), key=True)
-    made = None if isinstance(device, Gre | Loopback) else stable_mac(lab, device.node, device.name)
+        where = locate(tree, ("nodes", device.node, device.section or "addresses", device.name), key=True)
+    if isinstance(device, Bridge):
+        device = replace(device, ageing=said.ageing.get(device.name, device.ageing))
     return replace(
         device,
-        mac=said.mac.get(device.name, made),
+        mac=said.mac.get(device.name, stable_mac(lab, device.node, device.name) if device.ethernet else None),
         mtu=said.mtu.get(device.name, device.mtu),
         addresses=tuple(said.addresses.get(device.name, {}).values()),
         where=where,

@@ -17,11 +17,12 @@ from topology.errors import Problem
 from topology.formats.lab_schema import LACKS, Spec
 from topology.formats.lab_values import shown, suggest
 from topology.formats.yaml_positions import Plain, Step, Tree, locate
+from topology.links import SECTIONS
 
 Path: TypeAlias = tuple[Step, ...]
 SpecT = TypeVar("SpecT", bound=Spec)
 
-DEVICES = frozenset({"links", "bridges", "vlan", "vxlan", "geneve", "gre"})
+DEVICES = frozenset({"links", *SECTIONS})
 """The sections that declare devices."""
 ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation"}
 NEEDED: Mapping[str, str] = {

@@ -5,25 +5,16 @@ A list is held as a mapping from index to item, so that leaving a broken item ou
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from topology.formats import lab_values as values
-from topology.model import (
-    AGEING,
-    GENEVE_PORT,
-    PORT_MTU,
-    ROLES,
-    TREATMENTS,
-    VXLAN_PORT,
-    Address,
-    Interface,
-    Role,
-    Route,
-    Treatment,
-)
+from topology.links import SECTIONS
+from topology.links.base import NEEDED, Device, Number
+from topology.model import PORT_MTU, ROLES, TREATMENTS, Address, Interface, Role, Route, Treatment
 from topology.paths import BARE, PATHS
 from topology.promises import ABOVE, KINDS, Above, Kind
 from topology.refs import PortRef
@@ -113,61 +104,47 @@ class Spec(BaseModel):
         return frozenset(field.alias or name for name, field in cls.model_fields.items())
 
 
-class VxlanSpec(Spec):
-    """One entry of a node's ``vxlan``: with ``remote``, or ``remotes``; 0 as ``ageing`` would mean the default to the
-    kernel (vxlan_config_apply, drivers/net/vxlan/vxlan_core.c)."""
+class EntrySpec(Spec):
+    """The base of the entries of a node's sections that declare devices."""
 
-    vni: Vni
-    local: Ip | None = None
-    remote: Ip | None = None
-    remotes: Listed[Ip] = {}
-    dev: InterfaceName | None = None
-    port: UdpPort = VXLAN_PORT
     mtu: Mtu | None = None
-    learning: Flag = True
-    ageing: Annotated[int, _number("ageing", 1, 1_000_000)] = AGEING
-    entries: Annotated[dict[Mac, Ip], BeforeValidator(_table)] = {}
+    either: ClassVar[tuple[str, ...]] = ()
+    """Keys of which it has exactly one."""
 
     @model_validator(mode="after")
-    def _ends_somewhere(self) -> VxlanSpec:
-        if self.remote is None and not self.remotes:
-            raise PydanticCustomError(LACKS, "no remote", {"key": "remote"})
-        if self.remote is not None and self.remotes:
-            raise values.wrong("the device has both 'remote' and 'remotes'", "one of the two")
+    def _has_one_of(self) -> EntrySpec:
+        given = [key for key in self.either if getattr(self, key)]
+        if self.either and not given:
+            raise PydanticCustomError(LACKS, "none of several", {"key": self.either[0]})
+        if len(given) > 1:
+            raise values.wrong(f"the device has both {' and '.join(map(repr, given))}", "one of the two")
         return self
 
 
-class VlanSpec(Spec):
-    """One entry of a node's ``vlan``; 802.1Q (table 9-2) keeps the ID 0 for tags without a VLAN and 4095 for itself."""
-
-    link: Annotated[InterfaceName, Field(alias="dev")]
-    vid: Annotated[int, Field(alias="id"), _number("VLAN", 1, 4094)]
-    mtu: Mtu | None = None
-
-
-class GeneveSpec(Spec):
-    """One entry of a node's ``geneve``."""
-
-    vni: Vni
-    local: Ip | None = None
-    remote: Ip
-    port: UdpPort = GENEVE_PORT
-    mtu: Mtu | None = None
+FORMS: Mapping[str, Any] = {
+    "vni": Vni,
+    "address": Ip,
+    "addresses": Listed[Ip],
+    "interface": InterfaceName,
+    "UDP port": UdpPort,
+    "flag": Flag,
+    "MACs": Annotated[dict[Mac, Ip], BeforeValidator(_table)],
+    "TTL": Annotated[int | None, PlainValidator(values.ttl)],
+    "inherit": Annotated[bool, PlainValidator(values.choice("tos", {"inherit": True}))],
+}
+"""The forms of the values of a link kind's keys."""
 
 
-class GreSpec(Spec):
-    """One entry of a node's ``gre``."""
-
-    local: Ip
-    remote: Ip
-    key: Annotated[int, _number("GRE key", 0, 2**32 - 1)] | None = None
-    ttl: Annotated[int | None, PlainValidator(values.ttl)] = None
-    inherit_tos: Annotated[
-        bool,
-        Field(alias="tos"),
-        PlainValidator(values.choice("tos", {"inherit": True})),
-    ] = False
-    mtu: Mtu | None = None
+def _entry(link: type[Device]) -> type[EntrySpec]:
+    """Return the schema of the entries of a kind's section."""
+    fields: dict[str, Any] = {}
+    for word, key in link.keys.items():
+        form = Annotated[int, _number(*key.form)] if isinstance(key.form, Number) else FORMS[key.form]
+        field = Field(alias=word if key.field else None, **({} if key.default is NEEDED else {"default": key.default}))
+        fields[key.field or word] = (form, field)
+    made: type[EntrySpec] = create_model(f"{link.__name__}Spec", __base__=EntrySpec, **fields)
+    made.either = link.either
+    return made
 
 
 class IsolationSpec(Spec):
@@ -178,8 +155,8 @@ class IsolationSpec(Spec):
     overlap: Treated = "refused"
 
 
-class NodeSpec(Spec):
-    """One entry of ``nodes``."""
+class _NodeSpec(Spec):
+    """The sections of a node that declare no devices of a kind of their own, and bridges."""
 
     role: Annotated[Role, _choice("role", ROLES)]
     addresses: Named[
@@ -192,11 +169,19 @@ class NodeSpec(Spec):
     mac: Named[Mac] = {}
     bridges: Declared[Listed[InterfaceName]] = {}
     ageing: Named[Annotated[int, _number("ageing", 0, 1_000_000)]] = {}
-    vlan: Declared[VlanSpec] = {}
-    vxlan: Declared[VxlanSpec] = {}
-    geneve: Declared[GeneveSpec] = {}
-    gre: Declared[GreSpec] = {}
     routes: Listed[Annotated[Route, PlainValidator(values.route)]] = {}
+
+    def section(self, name: str) -> Mapping[str, Mapping[Any, Any] | EntrySpec]:
+        """Return the entries of a section that declares devices: a bridge's members, the settings of others."""
+        found: Mapping[str, Mapping[Any, Any] | EntrySpec] = getattr(self, name)
+        return found
+
+
+if TYPE_CHECKING:
+    NodeSpec: TypeAlias = _NodeSpec
+else:
+    _SECTIONS = {name: (Declared[_entry(link)], {}) for name, link in SECTIONS.items() if link.keys}
+    NodeSpec = create_model("NodeSpec", __base__=_NodeSpec, __doc__="One entry of ``nodes``.", **_SECTIONS)
 
 
 class LinkSpec(Spec):

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
-from topology.formats.lab_tunnels import has_sound_vni, strands
-from topology.model import Bridge, Device, Fabric, Geneve, Interface, Network, Subinterface, Vxlan
+from topology.formats.lab_tunnels import strands
+from topology.model import Bridge, Device, Fabric, Interface, Network, Subinterface
 from topology.refs import PortRef
 
 IPV6_MTU_MIN = 1280
@@ -65,7 +65,7 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
     for tunnel, remote, peer in strands(fabric, fabric.tunnels):
         if peer is not None:
             sets.join(tunnel.ref, peer.ref)
-        elif not has_sound_vni(tunnel):
+        elif not tunnel.has_sound_identity:
             for other in fabric.all(type(tunnel)):
                 if other.local == remote and tunnel.local in other.remotes:
                     sets.join(tunnel.ref, other.ref)
@@ -85,20 +85,20 @@ def _vlans(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
 def check_loops(draft: Draft) -> Iterator[Problem]:
     """No two ways lead from one bridge to another: without spanning tree a broadcast would loop for ever.
 
-    A VXLAN device lets no frame out that came in by it, so devices that are each other's remotes are one place.
+    A tunnel device lets no frame out that came in by it, so devices that are each other's remotes are one place.
     """
     fabric = draft.fabric
+    tunnels = [tunnel for tunnel in fabric.tunnels if tunnel.ethernet]
     meshes: _Sets[PortRef] = _Sets()
-    for tunnel, _, peer in strands(fabric, fabric.all(Vxlan)):
+    for tunnel, _, peer in strands(fabric, tunnels):
         if peer is not None:
             meshes.join(tunnel.ref, peer.ref)
     sets: _Sets[PortRef] = _Sets()
     for bridge, member in _members(fabric):
         sets.join(bridge, member)
     ways = [(link.ends, link.where) for link in fabric.links]
-    ways += [((mesh.ref, meshes.find(mesh.ref)), mesh.where) for mesh in fabric.all(Vxlan)]
-    geneve = [(tunnel.ref, peer.ref) for tunnel, _, peer in strands(fabric, fabric.all(Geneve)) if peer]
-    ways += [((near, far), fabric[near.node][near.interface].where) for near, far in (*geneve, *_vlans(fabric))]
+    ways += [((mesh.ref, meshes.find(mesh.ref)), mesh.where) for mesh in tunnels]
+    ways += [((near, far), fabric[near.node][near.interface].where) for near, far in _vlans(fabric)]
     seen: set[frozenset[PortRef]] = set()
     for (near, far), where in ways:
         ends = frozenset((near, far))
@@ -201,7 +201,7 @@ def check_subnets(draft: Draft) -> Iterator[Problem]:
     claims = Counter(device.ref for device in draft.fabric.devices)
     doubtful = {ref for ref, count in claims.items() if count > 1}
     for tunnel, _, peer in strands(draft.fabric, draft.fabric.tunnels):
-        if peer is None and has_sound_vni(tunnel):
+        if peer is None and tunnel.has_sound_identity:
             doubtful.add(tunnel.ref)
     unsure = {segment for ref, segment in segments(draft.fabric).items() if ref in doubtful}
     sure = (

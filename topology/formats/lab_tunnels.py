@@ -1,4 +1,4 @@
-"""Checks of VXLAN, Geneve and GRE devices: each end is where it says, and both ends agree."""
+"""Checks of tunnel devices: each end is where it says, and both ends agree."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
-from topology.formats.lab_values import VNI_MAX, VNI_MIN, suggest
-from topology.model import Address, Fabric, FrameTunnel, Geneve, Gre, Tunnel, Vxlan
+from topology.formats.lab_values import suggest
+from topology.links import UDP_TUNNELS
+from topology.links.tunnel import VNI_MAX, VNI_MIN
+from topology.model import Address, Fabric, Tunnel, UdpTunnel, Vxlan
 from topology.refs import PortRef
 
 _COMPARED = 50
-_NOUN: Mapping[type[Tunnel], str] = {Vxlan: "VXLAN", Geneve: "Geneve", Gre: "GRE"}
-
-
-def _identity(tunnel: Tunnel) -> tuple[tuple[str, int | None], ...]:
-    """Return the settings that must be equal at both ends beside the addresses."""
-    if isinstance(tunnel, Gre):
-        return (("key", tunnel.key),)
-    return (("vni", tunnel.vni), ("port", tunnel.port))
 
 
 def strands(fabric: Fabric, tunnels: Sequence[Tunnel]) -> Iterator[tuple[Tunnel, Address, Tunnel | None]]:
@@ -28,15 +22,10 @@ def strands(fabric: Fabric, tunnels: Sequence[Tunnel]) -> Iterator[tuple[Tunnel,
     known: dict[Hashable, Tunnel] = {}
     for tunnel, remote in every:
         for end in at[tunnel.ref]:
-            known[type(tunnel), end, remote, _identity(tunnel)] = tunnel
+            known[type(tunnel), end, remote, tunnel.identity] = tunnel
     for tunnel, remote in every:
-        found = (known.get((type(tunnel), remote, end, _identity(tunnel))) for end in at[tunnel.ref])
+        found = (known.get((type(tunnel), remote, end, tunnel.identity)) for end in at[tunnel.ref])
         yield tunnel, remote, next((peer for peer in found if peer is not None and peer.ref != tunnel.ref), None)
-
-
-def has_sound_vni(tunnel: Tunnel) -> bool:
-    """Return whether a tunnel has a VNI that a packet can carry, or needs none."""
-    return isinstance(tunnel, Gre) or VNI_MIN <= tunnel.vni <= VNI_MAX
 
 
 def check_places(draft: Draft) -> Iterator[Problem]:
@@ -47,48 +36,46 @@ def check_places(draft: Draft) -> Iterator[Problem]:
             own = ", ".join(map(str, list(node.addresses)[:8])) or "none is declared"
             what = f"the local {tunnel.local} is no address of {node.name}"
             yield Problem(draft.of(tunnel, "local"), what, f"one of its own: {own}")
-        dev = tunnel.dev if isinstance(tunnel, Vxlan) else None
+        if tunnel.local.version not in tunnel.versions:
+            what = f"{tunnel.local} is an address of IPv{tunnel.local.version}, which carries no {tunnel.noun}"
+            yield Problem(draft.of(tunnel, "local"), what, "addresses of IPv4")
+        dev = tunnel.out_by
         if dev is not None and (dev == tunnel.name or not node.has(dev)):
             others = (device.name for device in node.devices if device is not tunnel)
             yield Problem(draft.of(tunnel, "dev"), f"{node.name} has no device {dev!r} to use", suggest(dev, others))
 
 
 def check_twins(draft: Draft) -> Iterator[Problem]:
-    """No node has two tunnels that the kernel cannot tell apart: it answers EEXIST to the second.
-
-    GRE by both ends and the key (``ip_tunnel_find``), VXLAN by VNI and port (``vxlan_config_validate``), Geneve by VNI,
-    port and far end (``geneve_find_dev``). Nor can two kinds of tunnel have one UDP port.
-    """
+    """No node has two tunnels that the kernel cannot tell apart: it answers EEXIST to the second (``ip_tunnel_find``,
+    ``vxlan_config_validate``, ``geneve_find_dev``). Nor can two kinds of tunnel have one UDP port."""
     first: dict[Hashable, Tunnel] = {}
     for tunnel in draft.fabric.tunnels:
-        ends = {Vxlan: (), Geneve: (tunnel.remote,)}.get(type(tunnel), (tunnel.local, tunnel.remote))
-        other = first.setdefault((type(tunnel), tunnel.node, tunnel.local.version, ends, _identity(tunnel)), tunnel)
+        other = first.setdefault((tunnel.node, tunnel.local.version, tunnel.lookup), tunnel)
         if other.name != tunnel.name:
             what = f"the kernel cannot tell {tunnel.name} from {other.name} on line {other.where.line} (EEXIST)"
-            right = "other ends, or a key of its own for each" if isinstance(tunnel, Gre) else "another vni or port"
-            yield Problem(tunnel.where, what, right)
-    vxlan = {tunnel.port: tunnel for tunnel in reversed(draft.fabric.all(Vxlan))}
-    for geneve in draft.fabric.all(Geneve):
-        if geneve.port in vxlan:
-            what = f"the UDP port {geneve.port} carries VXLAN on line {vxlan[geneve.port].where.line}"
-            yield Problem(draft.of(geneve, "port"), what, "a port for each kind of tunnel")
+            yield Problem(tunnel.where, what, tunnel.twin_right)
+    ports: dict[int, UdpTunnel] = {}
+    for kind in UDP_TUNNELS:
+        others = dict(ports)
+        for one in draft.fabric.all(kind):
+            ports.setdefault(one.port, one)
+            if (taken := others.get(one.port)) is not None:
+                what = f"the UDP port {one.port} carries {taken.noun} on line {taken.where.line}"
+                yield Problem(draft.of(one, "port"), what, "a port for each kind of tunnel")
 
 
-def check_sources(draft: Draft, kind: type[FrameTunnel]) -> Iterator[Problem]:
-    """The packets of a Geneve device, and of a VXLAN device without a local address, leave with the source that the
-    route to the far end gives; it is the local address that a Geneve device declares."""
+def check_sources(draft: Draft, kind: type[Tunnel]) -> Iterator[Problem]:
+    """The packets of a tunnel whose source the route selects leave with one that is certain; it is the local address
+    that a Geneve device declares."""
     owned = {address for node in draft.fabric.nodes for address in node.addresses}
-    tunnels: Sequence[FrameTunnel] = draft.fabric.all(kind)
-    for tunnel in tunnels:
-        if isinstance(tunnel, Vxlan) and not tunnel.by_route:
-            continue
-        node, dev = draft.fabric[tunnel.node], tunnel.dev if isinstance(tunnel, Vxlan) else None
+    for tunnel in (tunnel for tunnel in draft.fabric.all(kind) if tunnel.source_by_route):
+        node = draft.fabric[tunnel.node]
         for remote in tunnel.remotes:
-            source = node.source_towards(remote, dev)
+            source = node.source_towards(remote, tunnel.out_by)
             if source is None and remote in owned and tunnel.local.version == remote.version:
                 what = f"no single source address is certain for packets from {node.name} to {remote}"
                 yield Problem(_remote_at(draft, tunnel, remote), what, "one route to it, by a device with an address")
-            elif isinstance(tunnel, Geneve) and source is not None and source != tunnel.local:
+            elif not tunnel.without_local and source is not None and source != tunnel.local:
                 what = f"packets to {remote} leave {node.name} with the source {source}, not {tunnel.local}"
                 yield Problem(draft.of(tunnel, "local"), what, f"{source} or none, or another route")
 
@@ -104,9 +91,8 @@ def check_entries(draft: Draft) -> Iterator[Problem]:
 
 def check_vnis(draft: Draft) -> Iterator[Problem]:
     """Every VNI fits its 24 bits."""
-    tunnels: Sequence[FrameTunnel] = [*draft.fabric.all(Vxlan), *draft.fabric.all(Geneve)]
-    for tunnel in tunnels:
-        if not has_sound_vni(tunnel):
+    for tunnel in draft.fabric.all(UdpTunnel):
+        if not tunnel.has_sound_identity:
             reason = "is out of range" if tunnel.vni else "means to the kernel that none is given"
             yield Problem(draft.of(tunnel, "vni"), f"the VNI {tunnel.vni} {reason}", f"{VNI_MIN} to {VNI_MAX}")
 
@@ -118,7 +104,7 @@ def check_peers(draft: Draft, kind: type[Tunnel]) -> Iterator[Problem]:
     for tunnel in tunnels:
         for end in draft.fabric[tunnel.node].ends_of(tunnel):
             owners.setdefault(end, []).append(tunnel)
-    lost = {tunnel.ref for tunnel in tunnels if not has_sound_vni(tunnel)}
+    lost = {tunnel.ref for tunnel in tunnels if not tunnel.has_sound_identity}
     for tunnel in tunnels:
         for index, remote in enumerate(tunnel.remotes):
             if (problem := _remote(tunnel, index, remote, owners, tunnels)) is not None:
@@ -153,14 +139,14 @@ def _remote(
         others = [other for other in tunnels if other.local not in tunnel.remotes]
         back = {str(other.local) for other in others if tunnel.local in other.remotes}
         known = sorted(back or {str(other.local) for other in others if other.node != tunnel.node})
-        what = f"unknown remote {remote}: no {_NOUN[type(tunnel)]} device has it as its local"
+        what = f"unknown remote {remote}: no {tunnel.noun} device has it as its local"
         return what, f"such as {known[0]}" if known else "a device at the other end"
     return None
 
 
 def _differences(draft: Draft, mine: Tunnel, other: Tunnel) -> list[tuple[str, str, str]]:
     """Return the settings that disagree: this end's field, and the words of each end."""
-    pairs = zip(_identity(mine), _identity(other), strict=True)
+    pairs = zip(mine.identity, other.identity, strict=True)
     found = [(n, f"{n} {_shown(a)}", f"{n} {_shown(b)}") for (n, a), (_, b) in pairs if a != b]
     if not set(draft.fabric[mine.node].ends_of(mine)) & set(other.remotes):
         found.append(("local", f"local {mine.local}", f"remote {' and '.join(map(str, other.remotes))}"))
@@ -173,6 +159,7 @@ def _shown(value: int | None) -> str:
 
 def _remote_at(draft: Draft, tunnel: Tunnel, remote: Address) -> Position:
     """Return the place of a tunnel's remote: the last of the same if it stands there twice."""
-    in_list = isinstance(tunnel, Vxlan) and bool(draft.spec.nodes[tunnel.node].vxlan[tunnel.name].remotes)
+    entry = draft.spec.nodes[tunnel.node].section(tunnel.section)[tunnel.name]
+    in_list = bool(dict(entry).get("remotes"))
     index = len(tunnel.remotes) - 1 - tunnel.remotes[::-1].index(remote)
     return draft.of(tunnel, *(("remotes", index) if in_list else ("remote",)))

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 from pydantic_core import PydanticCustomError
 
+from topology.links import FALLBACK_DEVICES
+from topology.links.tunnel import VNI_MAX, VNI_MIN
 from topology.model import Address, Interface, Network, NextHop, Route
 from topology.refs import PortRef
 
@@ -23,13 +25,8 @@ TEXT_NAME_MAX = 255
 """The length up to which a name is read at all; that nodes and devices have at most 15 characters is a check's part."""
 MTU_MIN, MTU_MAX = 68, 65535
 """The least MTU of IPv4 (RFC 791) and the greatest total length of its header."""
-VNI_MIN, VNI_MAX = 1, 2**24 - 1
-"""24 bits (RFC 7348, section 5); the kernel takes 0 for a VNI that was never given."""
 NEXT_HOPS_MAX = 64
-KERNEL_NAMES = frozenset(
-    {"lo", "tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0"}
-    | {"all", "default"}
-)
+KERNEL_NAMES = FALLBACK_DEVICES | {"all", "default"}
 """Devices that the kernel or a tunnel module puts into every namespace, and the directories ``all`` and
 ``default`` beside the devices' own in ``/proc/sys/net/ipv4/conf`` (Documentation/networking/ip-sysctl)."""
 HASH_POLICIES = {"layer-3": 0, "layer-4": 1, "inner-layer-3": 2}

@@ -14,7 +14,7 @@ from itertools import combinations, pairwise
 from typing import Literal, TypeAlias, get_args
 
 from topology.expected import expected_journey
-from topology.model import Bridge, Device, Fabric, FrameTunnel, Geneve, Subinterface, Tags, Vxlan
+from topology.model import Bridge, Device, Fabric, Subinterface, Tags, Tunnel, Vxlan
 from topology.packet import Probe
 from topology.refs import PortRef
 
@@ -31,7 +31,7 @@ class Domain:
 
     members: frozenset[PortRef]
     stations: tuple[PortRef, ...]
-    vteps: tuple[FrameTunnel, ...]
+    vteps: tuple[Tunnel, ...]
     first: PortRef
     tags: frozenset[tuple[PortRef, int]] = frozenset()
     """The ports at which its frames have an 802.1Q tag, and which."""
@@ -39,13 +39,15 @@ class Domain:
     """True for a VLAN whose frames are tagged in every bridge that they pass."""
 
     @cached_property
-    def tunnels(self) -> frozenset[tuple[int, int]]:
-        """UDP port and VNI of each tunnel that may carry its frames."""
-        return frozenset((vtep.port, vtep.vni) for vtep in self.vteps)
+    def tunnels(self) -> frozenset[str]:
+        """The titles of the tunnels that may carry its frames."""
+        return frozenset(vtep.title for vtep in self.vteps)
 
     def __str__(self) -> str:
-        vnis = sorted({vtep.vni for vtep in self.vteps})
-        return f"VNI-{'+'.join(map(str, vnis))}" if vnis and not self.is_vlan else str(self.first)
+        known = {vtep.identity[0] for vtep in self.vteps if vtep.identity[0][1] is not None}
+        numbers = "+".join(map(str, sorted(number for _, number in known if number is not None)))
+        word = next((name for name, _ in sorted(known)), "").upper()
+        return f"{word}-{numbers}" if numbers and not self.is_vlan else str(self.first)
 
 
 def domains(fabric: Fabric) -> tuple[Domain, ...]:
@@ -66,7 +68,7 @@ def domains(fabric: Fabric) -> tuple[Domain, ...]:
         known |= members - tagged
         own = [device for device in devices if device.ref not in tagged]
         stations = tuple(device.ref for device in own if is_station(fabric, device))
-        vteps = tuple(device for device in devices if isinstance(device, Vxlan | Geneve))
+        vteps = tuple(device for device in devices if isinstance(device, Tunnel) and device.ethernet)
         vids = frozenset((step.ref, step.tags[0]) for step in seen if step.tags)
         found.append(Domain(members, stations, vteps, start.ref, vids, isinstance(start, Subinterface)))
     return tuple(found)
@@ -89,12 +91,12 @@ def flooded(fabric: Fabric, start: Device, *, to_bridges: bool = True) -> frozen
     return frozenset(step.ref for step in _Flood(fabric, to_bridges).emit(start, ()))
 
 
-def flooded_from(fabric: Fabric, vtep: FrameTunnel) -> frozenset[PortRef]:
+def flooded_from(fabric: Fabric, vtep: Tunnel) -> frozenset[PortRef]:
     """The interfaces of a broadcast that comes out of a tunnel at one of its ends."""
     return frozenset(step.ref for step in _Flood(fabric).arrive(vtep, ()))
 
 
-def has_station(fabric: Fabric, vtep: FrameTunnel) -> bool:
+def has_station(fabric: Fabric, vtep: Tunnel) -> bool:
     """Return whether a VTEP has stations behind it that send through it."""
     return any(is_station(fabric, fabric[ref.node][ref.interface]) for ref in flooded_from(fabric, vtep))
 
@@ -206,7 +208,7 @@ def reached(fabric: Fabric, domain: Domain, kind: FrameKind, source: PortRef, ta
     return domain.members if kind != "unknown-unicast" else flooded(fabric, start, to_bridges=False)
 
 
-def stations_near(fabric: Fabric, domain: Domain, vtep: FrameTunnel) -> tuple[PortRef, ...]:
+def stations_near(fabric: Fabric, domain: Domain, vtep: Tunnel) -> tuple[PortRef, ...]:
     """The stations whose frames reach a VTEP without passing another one."""
     others = {other.ref for other in domain.vteps} - {vtep.ref}
     starts = ((station, fabric[station.node][station.interface]) for station in domain.stations)
@@ -219,7 +221,7 @@ def transit(fabric: Fabric, domain: Domain) -> frozenset[PortRef]:
     return frozenset(hop for vtep in domain.vteps for hop in _between(fabric, vtep))
 
 
-def _between(fabric: Fabric, vtep: FrameTunnel) -> Iterator[PortRef]:
+def _between(fabric: Fabric, vtep: Tunnel) -> Iterator[PortRef]:
     owners = {end: far.node for far in fabric.far_ends(vtep) for end in fabric[far.node].addresses}
     for source, end in fabric.outer_ends(vtep):
         if end in owners:
@@ -251,7 +253,7 @@ def askers(fabric: Fabric, all_domains: tuple[Domain, ...], domain: Domain) -> l
     return [(source, owner) for source, owner in asked if source != owner and 4 in versions[owner]]
 
 
-def two_in_one_node(all_domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, Domain, FrameTunnel, FrameTunnel]]:
+def two_in_one_node(all_domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, Domain, Tunnel, Tunnel]]:
     """Two domains of two stations each that have tunnel devices in one node, and these devices."""
     wide = [domain for domain in all_domains if len(domain.stations) > 1]
     for one, other in combinations(wide, 2):

@@ -11,53 +11,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal, TypeAlias, TypeVar, get_args
+from typing import TypeAlias, TypeVar
 
 from topology.expected import expected_journey
 from topology.isolation.domains import flooded, flooded_from
 from topology.isolation.outside import outside
-from topology.model import ROLES, Address, Fabric, FrameTunnel, Geneve, Gre, Node, Role, Treatment, Vxlan
+from topology.links import TUNNELS, Tunnel
+from topology.model import ROLES, Address, Fabric, Node, Role
 from topology.packet import Probe
 from topology.refs import PortRef
 
-ForgeryKind: TypeAlias = Literal[
-    "undeclared-vni",
-    "other-vni",
-    "foreign-source",
-    "clear-i-flag",
-    "reserved-bit",
-    "unknown-protocol",
-    "critical-option",
-]
-FORGERY_KINDS: tuple[ForgeryKind, ...] = get_args(ForgeryKind)
+ForgeryKind: TypeAlias = str
+"""``undeclared-vni``, ``other-vni`` and ``foreign-source``, where a GRE key counts as a VNI, or a kind's odd header."""
 
-I_FLAG, RESERVED_FLAG = 0x08, 0x80
-"""Bits of a VXLAN header's first byte (RFC 7348, section 5); the reserved one is the G bit of the Group Policy draft,
-which a device made with ``gbp`` takes."""
-ETHERNET, UNKNOWN_PROTOCOL = 0x6558, 0x88B5
-"""Protocol types of a Geneve header (RFC 8926, section 3.4): Trans Ether Bridging, and IEEE 802's local experimental
-EtherType 1, which no node uses."""
-VNI_MAX = 2**24 - 1
 VTEPS_MAX, CANDIDATES_MAX, DOORS_MAX = 8, 20, 8
-"""Bounds: VTEPs of a lab that are targets, nodes of a role that are tried as senders, GRE tunnels to send through."""
+"""Bounds: VTEPs of a lab that are targets, nodes of a role that are tried as senders, tunnels to send through."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class AttackPath:
-    """A node whose packets reach a VTEP: by routes, or ``through`` a GRE tunnel as if from its far end."""
+    """A node whose packets reach a VTEP: by routes, or ``through`` a tunnel of packets as if from its far end."""
 
     node: str
     role: Role
-    vtep: FrameTunnel
-    through: Gre | None = None
+    vtep: Tunnel
+    through: Tunnel | None = None
 
 
 @dataclass(frozen=True)
 class Target:
     """A VTEP, and the other nodes that reach it; there may be none."""
 
-    vtep: FrameTunnel
+    vtep: Tunnel
     attack_paths: tuple[AttackPath, ...]
 
     def __str__(self) -> str:
@@ -66,43 +52,36 @@ class Target:
 
 @dataclass(frozen=True)
 class Forgery:
-    """One packet: its outer source, port, VNI and header, and the interfaces where its frame must then be bare.
+    """One packet: its outer source, the device whose packets it is like, and where its frame must then be bare.
 
     ``expected`` is empty for a packet that must be refused. ``kind`` None is a packet like the peer's own, which shows
-    that the forger's packets get as far as the VTEP. ``flags`` are VXLAN's, ``protocol`` and ``critical`` (an unknown
-    option that must not be ignored) Geneve's.
+    that the forger's packets get as far as the VTEP. ``odd`` names the fault of its header, one of ``odd_headers``.
     """
 
     kind: ForgeryKind | None
     attack_path: AttackPath
     source: Address
-    port: int
-    vni: int
+    sent: Tunnel
     expected: frozenset[PortRef]
-    flags: int = I_FLAG
-    protocol: int = ETHERNET
-    critical: bool = False
+    odd: str = ""
 
     def __str__(self) -> str:
-        if isinstance(self.attack_path.vtep, Geneve):
-            odd = f" and protocol type {self.protocol:#06x}" if self.protocol != ETHERNET else ""
-            odd += " and an unknown critical option" if self.critical else ""
-            return f"Geneve from {self.source} with VNI {self.vni}{odd}"
-        said = "no I flag" if not self.flags & I_FLAG else f"VNI {self.vni}"
-        return f"VXLAN from {self.source} with {said}{' and a reserved bit' if self.flags & RESERVED_FLAG else ''}"
+        name, number = self.sent.identity[0]
+        odd = f" and {self.sent.odd_headers[self.odd].words}" if self.odd else ""
+        said = f"no {name}" if number is None else f"{name.upper()} {number}"
+        return f"{self.sent.noun} from {self.source} with {said}{odd}"
 
 
 def targets(fabric: Fabric) -> Iterator[Target]:
     """The VTEPs, each with the first node of each role that reaches it, its own node left out."""
-    vteps: list[FrameTunnel] = [*spread_over(fabric.all(Vxlan), VTEPS_MAX)]
-    vteps += spread_over(fabric.all(Geneve), VTEPS_MAX)
-    for vtep in vteps:
+    kinds = (kind for kind in TUNNELS if kind.ethernet)
+    for vtep in (vtep for kind in kinds for vtep in spread_over(fabric.all(kind), VTEPS_MAX)):
         doors = tuple(islice(_doors(fabric, vtep), DOORS_MAX))
         firsts = (next(_attack_paths(fabric, role, vtep, doors), None) for role in ROLES)
         yield Target(vtep, tuple(first for first in firsts if first is not None))
 
 
-def bridged(fabric: Fabric, kind: type[Vxlan] | type[Geneve]) -> Iterator[Target]:
+def bridged(fabric: Fabric, kind: type[Tunnel]) -> Iterator[Target]:
     """The targets of one kind that are in a bridge and can be reached from another node."""
     for found in targets(fabric):
         if found.attack_paths and isinstance(found.vtep, kind) and fabric[found.vtep.node].bridge_of(found.vtep.name):
@@ -114,14 +93,14 @@ def beside_another_tenant(fabric: Fabric, target: Target) -> bool:
     return any(forged.kind == "other-vni" for path in target.attack_paths[:1] for forged in forgeries(fabric, path))
 
 
-def _doors(fabric: Fabric, vtep: FrameTunnel) -> Iterator[Gre]:
-    """The GRE tunnels from whose ends a VTEP is reached."""
-    for gre in fabric.all(Gre):
+def _doors(fabric: Fabric, vtep: Tunnel) -> Iterator[Tunnel]:
+    """The tunnels of packets from whose ends a VTEP is reached."""
+    for gre in (tunnel for tunnel in fabric.tunnels if not tunnel.ethernet):
         if gre.node == vtep.node or _reaches(fabric, fabric[gre.node], vtep.node, vtep.local):
             yield gre
 
 
-def _attack_paths(fabric: Fabric, role: Role, vtep: FrameTunnel, doors: Sequence[Gre]) -> Iterator[AttackPath]:
+def _attack_paths(fabric: Fabric, role: Role, vtep: Tunnel, doors: Sequence[Tunnel]) -> Iterator[AttackPath]:
     for node in fabric.role(role)[:CANDIDATES_MAX]:
         if node.name == vtep.node:
             continue
@@ -148,69 +127,56 @@ def _reaches(fabric: Fabric, node: Node, target: str, address: Address) -> bool:
 def control(fabric: Fabric, attack_path: AttackPath) -> Forgery:
     """A packet like the peer's own, which the VTEP takes."""
     vtep = attack_path.vtep
-    return Forgery(None, attack_path, vtep.remote, vtep.port, vtep.vni, flooded_from(fabric, vtep))
+    return Forgery(None, attack_path, vtep.remote, vtep, flooded_from(fabric, vtep))
 
 
 def forgeries(fabric: Fabric, attack_path: AttackPath) -> tuple[Forgery, ...]:
     """Every forgery that the lab allows: another tenant's VNI needs another tenant."""
     genuine, vtep = control(fabric, attack_path), attack_path.vtep
-    undeclared = replace(genuine, kind="undeclared-vni", vni=_undeclared(fabric, vtep), expected=frozenset())
-    foreign = replace(genuine, kind="foreign-source", source=_foreign_source(fabric, attack_path))
-    other = _other_tenants(fabric, vtep)
-    if isinstance(vtep, Geneve):
-        return (undeclared, replace(foreign, expected=frozenset()), *_of_geneve(fabric, genuine, other))
-    accepted = replace(foreign, expected=_if_accepted(fabric.isolation.foreign_sources, genuine.expected))
-    return (undeclared, accepted, *_of_vxlan(fabric, genuine, foreign, other))
+    strange = replace(genuine, source=_foreign_source(fabric, attack_path))
+    made = [
+        replace(genuine, kind="undeclared-vni", sent=_undeclared(fabric, vtep), expected=frozenset()),
+        _treated(fabric, replace(strange, kind="foreign-source"), genuine.expected if vtep.any_sender else frozenset()),
+    ]
+    for odd in vtep.odd_headers:
+        places = genuine.expected if odd in vtep.declared_by else frozenset[PortRef]()
+        made.append(_treated(fabric, replace(genuine, kind=odd, odd=odd), places))
+    if (other := _other_tenants(fabric, vtep)) is not None:
+        forged = replace(strange if vtep.any_sender else genuine, kind="other-vni", sent=other)
+        key = vtep.lookup_of(vtep.local, forged.source, **dict(other.identity))
+        taker = fabric[vtep.node].tunnel_by_ends.get(key)
+        made.append(_treated(fabric, forged, flooded_from(fabric, taker) if taker is not None else frozenset()))
+    return tuple(made)
 
 
-def _of_vxlan(fabric: Fabric, genuine: Forgery, foreign: Forgery, other: FrameTunnel | None) -> Iterator[Forgery]:
-    """Forgeries of VXLAN's own header, and a foreign packet for another tenant of the same node."""
-    policy = fabric.isolation
-    yield replace(genuine, kind="clear-i-flag", flags=0, expected=frozenset())
-    reserved = _if_accepted(policy.reserved_bits, genuine.expected)
-    yield replace(genuine, kind="reserved-bit", flags=I_FLAG | RESERVED_FLAG, expected=reserved)
-    if other is not None:
-        there = flooded_from(fabric, other) if other.node == genuine.attack_path.vtep.node else frozenset[PortRef]()
-        places = _if_accepted(policy.foreign_sources, there)
-        yield replace(foreign, kind="other-vni", port=other.port, vni=other.vni, expected=places)
-
-
-def _of_geneve(fabric: Fabric, genuine: Forgery, other: FrameTunnel | None) -> Iterator[Forgery]:
-    """Forgeries of Geneve's own header (RFC 8926, sections 3.4 and 3.5), and a peer's packet for another tenant, which
-    is delivered only where the peer is the other tenant's, too."""
-    yield replace(genuine, kind="unknown-protocol", protocol=UNKNOWN_PROTOCOL, expected=frozenset())
-    yield replace(genuine, kind="critical-option", critical=True, expected=frozenset())
-    if other is not None:
-        node, said = fabric[genuine.attack_path.vtep.node], (other.port, other.vni, genuine.source)
-        found = (flooded_from(fabric, one) for one in node.all(Geneve) if (one.port, one.vni, one.remote) == said)
-        places = next(found, frozenset())
-        yield replace(genuine, kind="other-vni", port=other.port, vni=other.vni, expected=places)
-
-
-def _if_accepted(treatment: Treatment, places: frozenset[PortRef]) -> frozenset[PortRef]:
-    return places if treatment == "accepted" else frozenset()
+def _treated(fabric: Fabric, forgery: Forgery, places: frozenset[PortRef]) -> Forgery:
+    """Return a forgery that is expected at these places, unless the lab declares that it is refused."""
+    promise = forgery.attack_path.vtep.declared_by.get(forgery.kind or "")
+    refused = promise is not None and getattr(fabric.isolation, promise) == "refused"
+    return replace(forgery, expected=frozenset() if refused else places)
 
 
 def _foreign_source(fabric: Fabric, attack_path: AttackPath) -> Address:
     """An address of the forger from which no device of the node takes packets under this VNI, or one outside."""
     vtep = attack_path.vtep
-    alike = (v for v in fabric[vtep.node].all(type(vtep)) if (v.port, v.vni) == (vtep.port, vtep.vni))
+    alike = (v for v in fabric[vtep.node].all(type(vtep)) if v.identity == vtep.identity)
     peers = {remote for v in alike for remote in v.remotes}
     version = vtep.local.version
     own = (address for address in fabric[attack_path.node].addresses if address.version == version)
     return next((address for address in own if address not in peers), None) or outside(fabric, version)
 
 
-def _undeclared(fabric: Fabric, vtep: FrameTunnel) -> int:
-    """The next VNI that no device of the fabric has."""
-    declared = {device.vni for device in fabric.all(type(vtep))}
-    return next(vni for step in range(1, VNI_MAX) if (vni := (vtep.vni + step - 1) % VNI_MAX + 1) not in declared)
+def _undeclared(fabric: Fabric, vtep: Tunnel) -> Tunnel:
+    """The device under the next VNI or key that no device of the fabric has."""
+    declared, most = {device.identity[0][1] for device in fabric.all(type(vtep))}, vtep.identity_max
+    own = vtep.identity[0][1] or 0
+    return next(vtep.under(n) for step in range(1, most) if (n := (own + step - 1) % most + 1) not in declared)
 
 
-def _other_tenants(fabric: Fabric, vtep: FrameTunnel) -> FrameTunnel | None:
+def _other_tenants(fabric: Fabric, vtep: Tunnel) -> Tunnel | None:
     """A device of the same kind in another domain, under another VNI or port, of the same node where there is one."""
     own = flooded(fabric, vtep) | flooded_from(fabric, vtep)
     version = vtep.local.version
     alike = [v for v in fabric.all(type(vtep)) if v.ref not in own and v.local.version == version]
-    others = [v for v in alike if (v.port, v.vni) != (vtep.port, vtep.vni)]
+    others = [v for v in alike if v.identity != vtep.identity]
     return min(others, key=lambda other: other.node != vtep.node, default=None)

@@ -30,6 +30,7 @@ from topology.kernels.rtnl.links import LinkEnd, read_ends
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
 from topology.kernels.rtnl.readout import further_requests, read_state
 from topology.kernels.rtnl.templates import SEQUENCE, Encode, Templates, by_pyroute2
+from topology.links import KINDS, Subinterface
 from topology.plan import NamespaceOf, Operation, Plan
 from topology.state import WATCHED_SYSCTLS, NodeState
 
@@ -45,14 +46,6 @@ FILES_MAX = 8000
 """Files in one request: with their paths they must fit a frame's header (1 MiB)."""
 SOCKETS = "/proc/net/netlink"
 """The netlink sockets of a namespace, the kernel's own under port 0 (netlink_native_seq_show)."""
-TRIED: Mapping[str, Mapping[str, object]] = {
-    "vxlan": {"vxlan_id": 1, "vxlan_port": 4789},
-    "geneve": {"geneve_id": 1, "geneve_remote": "192.0.2.2", "geneve_port": 6081},
-    "vlan": {"vlan_id": 1, "link": BELOW},
-    "gre": {"gre_local": "192.0.2.1", "gre_remote": "192.0.2.2"},
-    "ip6gre": {"ip6gre_local": "2001:db8::1", "ip6gre_remote": "2001:db8::2"},
-}
-"""Arguments of devices that show whether a kernel has their kind."""
 
 
 class Netlink:
@@ -141,10 +134,12 @@ class Netlink:
 
     def _try_kind(self, scratch: str, kind: str) -> str:
         below = Operation(scratch, "link", "add", {"ifname": "below", "kind": "veth", "index": BELOW}, "link add below")
-        arguments = {"ifname": f"try-{kind}", "kind": kind, **TRIED.get(kind, {})}
+        link = KINDS[kind]
+        on = {"link": BELOW} if link is Subinterface else {}
+        arguments = {"ifname": f"try-{kind}", "kind": kind, **link.tried.get(kind, {}), **on}
         tried = Operation(scratch, "link", "add", arguments, f"link add try-{kind} type {kind}")
         try:
-            self.apply([below, tried] if kind == "vlan" else [tried])
+            self.apply([below, tried] if on else [tried])
         except NetlinkError as error:
             return str(error)
         return ""

@@ -8,8 +8,9 @@ import sys
 from topology.errors import EnvironmentBroken
 from topology.kernels.host import HostKernel
 from topology.kernels.registry import describe, missing
+from topology.links import KINDS
 
-ALL_KINDS = ("veth", "bridge", "vxlan", "gre", "ip6gre")
+ALL_KINDS = tuple(KINDS)
 HOST_SUFFICES, GUEST_NEEDED = 0, 3
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from topology.errors import EngineError, EnvironmentBroken, KernelUnavailable, UnknownName
 from topology.kernels.link import AgentLink
 from topology.kernels.shared import shortages
+from topology.links import MODULES
 from topology.plan import NO_ROOM, Plan, Room
 
 if TYPE_CHECKING:
@@ -148,15 +149,7 @@ AUTO = ("host", "guest")
 """Kinds that ``auto`` tries, in this order; ``here`` only for tasks of its own."""
 AUTO_WITH_ENGINE = ("here", "guest")
 """Kinds of ``auto`` for nodes that are containers."""
-FIX = {
-    "gre": "as root: modprobe ip_gre",
-    "ip6gre": "as root: modprobe ip6_gre",
-    "vxlan": "as root: modprobe vxlan",
-    "geneve": "as root: modprobe geneve",
-    "vlan": "as root: modprobe 8021q",
-    "bridge": "as root: modprobe bridge",
-    "veth": "as root: modprobe veth",
-}
+FIX = {kind: f"as root: modprobe {module}" for kind, module in MODULES.items()}
 
 
 def kernel_class(kind: str) -> type[Kernel]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from topology.kernels.rtnl.links import LinkEnd
+from topology.links import KINDS
 from topology.model import Address
 from topology.state import NodeState, RouteState, best_routes
 
-LOCAL_KINDS = frozenset(
-    ("bridge", "dummy", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "sit", "vrf", "vxlan")
-)
+OTHERS = ("dummy", "gretap", "ip6gretap", "ip6tnl", "ipip", "sit", "vrf")
+LOCAL_KINDS = frozenset((*OTHERS, *KINDS)) - {"veth", "vlan"}
 """Kinds of links that lead nowhere but through other devices of their node (ip-link(8))."""
 Outlets = Mapping[str, frozenset[str]]
 """By node the devices that lead to no other node of the fabric."""

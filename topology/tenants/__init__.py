@@ -13,7 +13,7 @@ from itertools import islice
 
 from topology.errors import LabError, Problem
 from topology.expected import check_pairs
-from topology.model import Fabric, Vxlan
+from topology.model import Fabric, Gre, Vxlan
 from topology.refs import PortRef
 from topology.tenants.parts import PARTS, Growth, build
 from topology.tenants.places import OWN_NODE, Places, Site, SpinePath
@@ -84,7 +84,7 @@ def _missing(base: Fabric, site: Site, pools: tuple[str, ...]) -> Problem | None
 def _twin(base: Fabric, path: SpinePath, key: int) -> PortRef | None:
     """Return the lab's own tunnel that the kernel could not tell from a row's: it would answer EEXIST."""
     for near, far in ((path.source, path.target), (path.target, path.source)):
-        ends = (near.leaf_address.ip, far.leaf_address.ip, key)
-        if twin := base[near.leaf.node].tunnel_by_ends.get(("gre", *ends)):
+        lookup = Gre.lookup_of(near.leaf_address.ip, far.leaf_address.ip, key=key)
+        if twin := base[near.leaf.node].tunnel_by_ends.get(lookup):
             return twin.ref
     return None

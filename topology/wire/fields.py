@@ -84,6 +84,19 @@ def unpack(layout: str, raw: bytes) -> dict[str, Value]:
     return {name: _read(kind, bits & (1 << width) - 1) for name, kind, width, bits in found if name[0] != "_"}
 
 
+def pack(layer: str, fields: Mapping[str, Value]) -> bytes:
+    """Return the header of a layer with these fields, all others 0; numbers and bytes only."""
+    number = 0
+    for name, _, width, _ in _slices(LAYOUTS[layer]):
+        number = number << width | int(fields.get(name, 0))
+    header = number.to_bytes(size_of(LAYOUTS[layer]))
+    for name, kind in _kinds(_FURTHER.get(layer, "")).items():
+        if name in fields:
+            value = fields[name]
+            header += value if isinstance(value, bytes) else int(value).to_bytes(int(kind) // 8)
+    return header
+
+
 def _read(kind: Kind, bits: int) -> Value:
     if isinstance(kind, int):
         return bits

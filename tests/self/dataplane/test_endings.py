@@ -13,7 +13,7 @@ import pytest
 from tests.self.builders import reference
 from topology.dataplane.live import live_fabric
 from topology.expected import expected_journey, probe_between
-from topology.plan import FLOOD_MAC
+from topology.links.base import FLOOD_MAC
 from topology.state import Entry, LinkState, NodeState, RouteState, declared_state, sysctl_of
 
 Change = Callable[[NodeState], NodeState]

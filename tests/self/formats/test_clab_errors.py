@@ -24,7 +24,7 @@ LINES = {
     "ip link add eth1 type bridge": "a device 'eth1' already",
     f"ip link add vx type vxlan id 5 {ENDS} group 239.1.1.1 dev eth1": "'group'",
     f"ip link add vx type vxlan id 5 {ENDS} ttl 5": "ttl 5",
-    f"ip link add g type gretap {ENDS}": "'gretap'",
+    f"ip link add g type erspan {ENDS}": "'erspan'",
     f"ip link add g type gre {ENDS} csum": "'csum'",
     f"ip link add g type gre {ENDS} ikey 1 okey 2": "two directions differ",
     f"ip link add g type gre {ENDS} ikey 1": "two directions differ",

@@ -18,7 +18,7 @@ from tests.self.house.sources import Source, sources
 PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
-MODEL = ("topology.refs", "topology.promises", "topology.devices", "topology.node", "topology.model")
+MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.node", "topology.model")
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
     "topology.wait": ("topology.errors",),
@@ -26,16 +26,17 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.fib": (),
     "topology.refs": (),
     "topology.promises": ("topology.errors", "topology.refs"),
-    "topology.devices": ("topology.errors", "topology.promises", "topology.refs"),
-    "topology.node": ("topology.errors", "topology.fib", "topology.promises", "topology.refs", "topology.devices"),
-    "topology.model": ("topology.errors", "topology.promises", "topology.refs", "topology.devices", "topology.node"),
-    "topology.packet": ("topology.errors", *MODEL, "topology.wire"),
+    "topology.packet": ("topology.refs", "topology.wire"),
+    "topology.links": ("topology.errors", *MODEL[:3], "topology.wire", "topology.packet"),
+    "topology.node": ("topology.errors", "topology.fib", *MODEL[:3]),
+    "topology.model": ("topology.errors", *MODEL[:4]),
+    "topology.carried": ("topology.promises", "topology.links"),
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
     "topology.mtu": ("topology.errors", "topology.fib", *MODEL),
     "topology.state": ("topology.errors", *MODEL, "topology.mtu", "topology.plan"),
     "topology.dataplane": (*MODEL, "topology.wire", "topology.packet", "topology.dataplane"),
     "topology.dataplane.live": (*MODEL, "topology.plan", "topology.state"),
-    "topology.expected": ("topology.errors", *MODEL, "topology.packet", "topology.dataplane"),
+    "topology.expected": ("topology.errors", *MODEL, "topology.packet", "topology.dataplane", "topology.carried"),
     "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),
     "topology.leafspine": ("topology.errors", *MODEL),
     "topology.paths": ("topology.errors", *MODEL),

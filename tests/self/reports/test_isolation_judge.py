@@ -109,7 +109,7 @@ LEAKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "broadcast",
         (
             "l1:vx-blue - broadcast frame of VNI-100 from red1:eth0 - expected nothing - seen ether / arp who-has",
-            "too much at l1:l1_s1 in VNI 200",
+            "too much at l1:l1_s1 in VXLAN VNI 200",
             "blue2:eth0",
             "blue3:eth0",
         ),
@@ -124,9 +124,9 @@ LEAKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "undeclared VNI",
         "broadcast",
         (
-            "l1:l1_s1 - broadcast frame of VNI-100 from red1:eth0 - expected VNI 100 on port 4789 - seen ether / ipv4",
+            "l1:l1_s1 - broadcast frame of VNI-100 from red1:eth0 - expected VXLAN VNI 100 port 4789 - seen ether",
             "vxlan 101",
-            "s1:s1_l1 in VNI 101",
+            "s1:s1_l1 in VXLAN VNI 101",
             "missing at l2:br-red, l2:l2_red3, l2:vx-red, red3:eth0",
         ),
     ),
@@ -135,7 +135,7 @@ LEAKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "broadcast",
         (
             "l1:l1_s1 - broadcast frame of VNI-100",
-            "expected VNI 100 on port 4789",
+            "expected VXLAN VNI 100 port 4789",
             "vxlan 200",
             "too much at ",
             "blue3:eth0",

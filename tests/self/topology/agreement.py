@@ -15,7 +15,7 @@ from topology.plan import make_plan
 from topology.promises import Pair
 from topology.refs import PortRef
 
-TUNNELS = ("gre", "vxlan", "geneve")
+TUNNELS = ("gre", "ipip", "vxlan", "geneve")
 
 
 def assert_simulated(fabric: Fabric, pairs: Iterable[Pair]) -> None:

@@ -22,7 +22,7 @@ COMMANDS = tuple(
         rf"IP link add name (?P<new>{NAME}){OWN} type geneve id \d+ remote {ADDRESS} dstport \d+",
         rf"bridge -n (?P<node>{NAME}) fdb append 00:00:00:00:00:00 dev (?P<dev>{NAME}) dst {ADDRESS}"
         rf"(?: via (?P<out>{NAME}))?",
-        rf"IP link add name (?P<new>{NAME})(?: mtu \d+)? type gre {ENDS} ttl (?:inherit|\d+)(?: tos inherit)?"
+        rf"IP link add name (?P<new>{NAME}){OWN} type (?:gre|gretap|ipip) {ENDS} ttl (?:inherit|\d+)(?: tos inherit)?"
         r"(?: key \d+)?",
         rf"IP link add name (?P<new>{NAME})(?: mtu \d+)? type ip6gre {ENDS} ttl (?:inherit|\d+)(?: key \d+)?"
         r" encaplimit none",

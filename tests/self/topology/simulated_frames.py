@@ -22,11 +22,12 @@ class Echo:
 
 
 @dataclass(frozen=True)
-class InGre:
-    """An IP packet behind a GRE header."""
+class Between:
+    """A packet or frame behind a header (none for ``ipip``) that only its two ends, and perhaps a key, tell apart."""
 
+    header: str
     key: int | None
-    packet: Packet
+    held: Packet | Frame
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Packet:
     src: IPv4Address
     dst: IPv4Address
     ttl: int
-    body: Echo | InGre | InVxlan | InGeneve
+    body: Echo | Between | InVxlan | InGeneve
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,14 @@ class Frame:
     tag: int | None = None
 
 
-def layers(thing: Frame | Packet | Echo | InGre | InVxlan | InGeneve | Arp) -> tuple[str, ...]:
+def layers(thing: Frame | Packet | Echo | Between | InVxlan | InGeneve | Arp) -> tuple[str, ...]:
     """The headers of a frame or packet."""
     if isinstance(thing, Frame):
         return ("ether", *(() if thing.tag is None else (f"dot1q {thing.tag}",)), *layers(thing.body))
     if isinstance(thing, Packet):
         return (f"ipv4 {thing.src}>{thing.dst} ttl {thing.ttl}", *layers(thing.body))
-    if isinstance(thing, InGre):
-        return ("gre" if thing.key is None else f"gre {thing.key}", *layers(thing.packet))
+    if isinstance(thing, Between):
+        return (thing.header if thing.key is None else f"{thing.header} {thing.key}", *layers(thing.held))
     if isinstance(thing, InVxlan):
         return (f"udp {thing.port}", f"vxlan {thing.vni}", *layers(thing.frame))
     if isinstance(thing, InGeneve):

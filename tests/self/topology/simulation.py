@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
-from tests.self.topology.simulated_frames import Arp, Echo, Frame, InGeneve, InGre, InVxlan, Packet, layers
+from tests.self.topology.simulated_frames import Arp, Between, Echo, Frame, InGeneve, InVxlan, Packet, layers
 from topology.plan import NamespaceOf, Operation, Plan
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -41,6 +41,16 @@ class Device:
     behind: dict[str, IPv4Address] = field(default_factory=dict)
     addresses: list[IPv4Interface] = field(default_factory=list)
     neighbours: dict[IPv4Address, str] = field(default_factory=dict)
+
+    @property
+    def header(self) -> str:
+        """The header of a tunnel that is made with two ends, as its attributes name it; empty for other devices."""
+        names = {name.rpartition("_")[0] for name in self.options if name.endswith(("_local", "_remote"))}
+        return next((name for name in names if {f"{name}_local", f"{name}_ttl"} <= self.options.keys()), "")
+
+    def made(self, word: str) -> Any:
+        """What such a tunnel is made with."""
+        return self.options.get(f"{self.header}_{word}")
 
 
 @dataclass(frozen=True)
@@ -89,11 +99,9 @@ class Kernel:
         if found is None:
             return
         device, next_hop = found
-        if device.kind == "gre":
+        if device.header and device.mac is None:
             self.network.see(device, "out", packet)
-            gre = device.options
-            ends = (IPv4Address(gre["gre_local"]), IPv4Address(gre["gre_remote"]))
-            self.send(Packet(*ends, gre["gre_ttl"] or packet.ttl, InGre(gre.get("gre_okey"), packet)))
+            self.send_between(device, packet, packet.ttl)
             return
         if next_hop not in device.neighbours:
             self.transmit(device, Frame(str(device.mac), BROADCAST, Arp(packet.src, next_hop)))
@@ -106,6 +114,12 @@ class Kernel:
         if found is not None:
             device, next_hop = found
             self.send(Packet(next(i.ip for i in device.addresses if next_hop in i.network), target, 64, body))
+
+    def send_between(self, device: Device, held: Packet | Frame, ttl: int) -> None:
+        """Send what a tunnel between two ends holds; ``ttl`` is its own, to inherit."""
+        local, remote, its_ttl, key = (device.made(word) for word in ("local", "remote", "ttl", "okey"))
+        ends = (IPv4Address(local), IPv4Address(remote))
+        self.send(Packet(*ends, its_ttl or ttl, Between(device.header, key, held)))
 
     def transmit(self, device: Device, frame: Frame) -> None:
         """Let a frame out of a device."""
@@ -126,6 +140,8 @@ class Kernel:
         elif device.kind == "geneve":
             made = device.options
             self.send_own(IPv4Address(made["geneve_remote"]), InGeneve(made["geneve_port"], made["geneve_id"], frame))
+        elif device.header:
+            self.send_between(device, frame, frame.body.ttl if isinstance(frame.body, Packet) else 64)
         elif device.peer is not None and device.peer.up:
             self.network.kernels[device.peer.node].receive(device.peer, frame)
 
@@ -182,9 +198,11 @@ class Kernel:
         device = next((device for device in self.devices.values() if _identity(device) == wanted), None)
         if device is None:
             return
-        if isinstance(body, InGre):
-            self.network.see(device, "in", body.packet)
-            self.take_packet(body.packet)
+        if isinstance(body, Between) and isinstance(body.held, Packet):
+            self.network.see(device, "in", body.held)
+            self.take_packet(body.held)
+        elif isinstance(body, Between) and isinstance(body.held, Frame):
+            self.receive(device, body.held)
         elif isinstance(body, InVxlan | InGeneve):
             device.behind[body.frame.src] = packet.src
             self.receive(device, body.frame)
@@ -193,8 +211,8 @@ class Kernel:
 def _wanted(packet: Packet) -> tuple[object, ...]:
     """The packet's tunnel, in the words of ``_identity``."""
     body = packet.body
-    if isinstance(body, InGre):
-        return ("gre", str(packet.dst), str(packet.src), body.key)
+    if isinstance(body, Between):
+        return (body.header, isinstance(body.held, Frame), str(packet.dst), str(packet.src), body.key)
     if isinstance(body, InVxlan):
         return ("vxlan", body.port, body.vni)
     return ("geneve", body.port, body.vni, str(packet.src)) if isinstance(body, InGeneve) else ()
@@ -203,8 +221,8 @@ def _wanted(packet: Packet) -> tuple[object, ...]:
 def _identity(device: Device) -> tuple[object, ...]:
     """Identity of a tunnel in the kernel; empty for other devices."""
     made = device.options
-    if device.kind == "gre":
-        return ("gre", made["gre_local"], made["gre_remote"], made.get("gre_ikey"))
+    if device.header:
+        return (device.header, device.mac is not None, *(device.made(word) for word in ("local", "remote", "ikey")))
     if device.kind == "vxlan":
         return ("vxlan", made["vxlan_port"], made["vxlan_id"])
     if device.kind == "vlan":

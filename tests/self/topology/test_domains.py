@@ -63,7 +63,7 @@ def test_bridges_that_vxlan_joins_are_one_domain() -> None:
         "con_ns2:bridge2 con_ns2:bridge2_lc2 con_ns2:bridge2_cs3 con_ns2:bridge2_cs4 lc2:lc2-br2 cs3:cs3-br cs4:cs4-br"
     )
     assert [str(found) for found in (one, two)] == ["VNI-30", "con_ns2:bridge2"]
-    assert one.tunnels == {(4900, 30)}
+    assert one.tunnels == {"VXLAN VNI 30 port 4900"}
     assert two.tunnels == frozenset()
 
 

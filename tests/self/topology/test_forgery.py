@@ -15,10 +15,6 @@ from topology.expected import expected_journey
 from topology.formats.lab import load_lab, load_lab_text
 from topology.isolation.domains import flooded_from
 from topology.isolation.forgery import (
-    ETHERNET,
-    I_FLAG,
-    UNKNOWN_PROTOCOL,
-    VNI_MAX,
     AttackPath,
     Forgery,
     beside_another_tenant,
@@ -29,6 +25,7 @@ from topology.isolation.forgery import (
     targets,
 )
 from topology.isolation.outside import outside, probes_outwards
+from topology.links.tunnel import VNI_MAX
 from topology.model import Fabric, Geneve, Isolation, Node, Vxlan
 from topology.refs import PortRef
 
@@ -80,16 +77,21 @@ def test_a_vtep_out_of_reach_is_a_target_without_forgers() -> None:
     assert all(target.attack_paths == () for target in found)
 
 
+def vni(forgery: Forgery) -> int | None:
+    """The VNI that a packet says."""
+    return dict(forgery.sent.identity)["vni"]
+
+
 def test_each_forgery_is_wrong_in_one_thing() -> None:
     """VNI, source, I flag or a reserved bit; all else is the peer's."""
     made = forged(TENANTS, "l1:vx-red", "s1")
     peer, foreign = ip_address("10.2.0.2"), ip_address("10.1.0.1")
-    assert {kind: (f.source, f.vni, f.flags) for kind, f in made.items()} == {
-        "undeclared-vni": (peer, 101, I_FLAG),
-        "foreign-source": (foreign, 100, I_FLAG),
-        "clear-i-flag": (peer, 100, 0),
-        "reserved-bit": (peer, 100, 0x88),
-        "other-vni": (foreign, 200, I_FLAG),
+    assert {kind: (f.source, vni(f), f.odd) for kind, f in made.items()} == {
+        "undeclared-vni": (peer, 101, ""),
+        "foreign-source": (foreign, 100, ""),
+        "clear-i-flag": (peer, 100, "clear-i-flag"),
+        "reserved-bit": (peer, 100, "reserved-bit"),
+        "other-vni": (foreign, 200, ""),
     }
 
 
@@ -131,13 +133,13 @@ def test_another_tenants_vni_at_a_vtep_without_it_is_refused() -> None:
 def test_an_undeclared_vni_is_declared_nowhere() -> None:
     """The next one that is free, around the end of the range."""
     text = reference_text().replace("vni: 30", f"vni: {VNI_MAX}")
-    assert forged(load_lab_text(text), "con_ns1:vxlan-cont", "lc1")["undeclared-vni"].vni == 1
+    assert vni(forged(load_lab_text(text), "con_ns1:vxlan-cont", "lc1")["undeclared-vni"]) == 1
 
     def renumbered(node: Node) -> Node:
         devices = (replace(d, vni=101) if isinstance(d, Vxlan) and d.vni == 200 else d for d in node.devices)
         return replace(node, devices=tuple(devices))
 
-    assert forged(changed(TENANTS, renumbered), "l1:vx-red", "s1")["undeclared-vni"].vni == 102
+    assert vni(forged(changed(TENANTS, renumbered), "l1:vx-red", "s1")["undeclared-vni"]) == 102
 
 
 def test_the_control_is_the_peers_own() -> None:
@@ -145,7 +147,7 @@ def test_the_control_is_the_peers_own() -> None:
     for fabric, name in ((TENANTS, "l2:vx-blue"), (GENEVE, "l2:red-l1")):
         attack_path = attack_paths(fabric, name)["s1"]
         found, vtep = control(fabric, attack_path), attack_path.vtep
-        assert (found.kind, found.source, found.vni, found.flags) == (None, vtep.remote, vtep.vni, I_FLAG)
+        assert (found.kind, found.source, found.sent, found.odd) == (None, vtep.remote, vtep, "")
         assert found.expected == flooded_from(fabric, vtep)
 
 
@@ -192,12 +194,12 @@ def test_each_forgery_of_geneve_is_wrong_in_one_thing() -> None:
     """VNI, source, protocol type or an option; all else is the peer's, and all of it must be refused."""
     made = forged(GENEVE, "l2:red-l1", "s1")
     peer, foreign = ip_address("10.1.1.2"), ip_address("10.1.1.1")
-    assert {kind: (f.source, f.port, f.vni, f.protocol, f.critical) for kind, f in made.items()} == {
-        "undeclared-vni": (peer, 6081, 8, ETHERNET, False),
-        "foreign-source": (foreign, 6081, 7, ETHERNET, False),
-        "unknown-protocol": (peer, 6081, 7, UNKNOWN_PROTOCOL, False),
-        "critical-option": (peer, 6081, 7, ETHERNET, True),
-        "other-vni": (peer, 6082, 9, ETHERNET, False),
+    assert {kind: (f.source, *dict(f.sent.identity).values(), f.odd) for kind, f in made.items()} == {
+        "undeclared-vni": (peer, 8, 6081, ""),
+        "foreign-source": (foreign, 7, 6081, ""),
+        "unknown-protocol": (peer, 7, 6081, "unknown-protocol"),
+        "critical-option": (peer, 7, 6081, "critical-option"),
+        "other-vni": (peer, 9, 6082, ""),
     }
     assert all(forgery.expected == frozenset() for forgery in made.values())
     words = {kind: str(forgery) for kind, forgery in made.items()}

@@ -11,11 +11,11 @@ import pytest
 
 from tests.self.builders import reference
 from topology.formats.lab import LABS, load_lab
+from topology.links import FALLBACK_DEVICES
 from topology.model import Bridge, Device, Gre, Node, Route, Vxlan
 from topology.plan import make_plan
 from topology.state import (
     DEFAULT_RULES,
-    FALLBACK_DEVICES,
     READ,
     WATCHED_SYSCTLS,
     Entry,

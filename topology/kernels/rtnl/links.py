@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from topology.kernels.rtnl import messages as nl
 from topology.kernels.rtnl.dumps import check_whole
+from topology.links import KINDS, UDP_TUNNELS
 from topology.state import LinkState, parameters, sysctl_of
 
 IFF_UP, IFF_RUNNING, IFF_NOARP = 1, 0x40, 0x80
 """linux/if.h; a running device is up and has a carrier, and one with NOARP resolves no addresses."""
-RESOLVES = frozenset(("veth", "bridge", "vlan", "vxlan", "geneve", "gretap", "ip6gretap"))
+RESOLVES = frozenset((*(kind for kind, link in KINDS.items() if link.ethernet), "gretap", "ip6gretap"))
 """The kinds of links that resolve addresses unless that is switched off."""
 DISABLED, FORWARDING = 0, 3
 PORT_STATES = {DISABLED: "disabled", 1: "listening", 2: "learning", 4: "blocking"}
@@ -44,7 +45,7 @@ SETTINGS: Mapping[int, Mapping[str, int]] = {
 """The sysctls that a link's message holds, by IP version, with their places in its array (linux/ip.h, ipv6.h)."""
 NETNSA_FD = 3
 """linux/net_namespace.h"""
-TUNNELS = ("vxlan", "geneve")
+TUNNELS = tuple(kind for tunnel in UDP_TUNNELS for kind in tunnel.kinds)
 """The kinds of links that listen at a UDP port."""
 
 
@@ -102,7 +103,7 @@ class LinkEnd:
     peer: int | None = None
     netnsid: int | None = None
     port: int | None = None
-    """UDP port at which a VXLAN or Geneve device listens."""
+    """UDP port at which a tunnel device listens."""
 
 
 def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozenset[int]]:

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple, TypeAlias
 
 from topology.errors import NetlinkError
+from topology.links import KINDS
 
 NLMSG_ERROR, NLMSG_DONE, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 2, 3, 0x200, 1
 ACK_FLAGS, DUMP_FLAGS = 0x5, 0x301
@@ -197,21 +198,7 @@ def table(listed: str) -> Table:
 
 
 NFT_TABLES = 0xA00
-GRE = table(
-    "2 iflags be16, 3 oflags be16, 4 ikey be32, 5 okey be32, 6 local ip, 7 remote ip, 8 ttl u8, 9 tos u8,"
-    "12 flowinfo be32, 13 flags u32"
-)
-PARAMETERS: Mapping[str, Table] = {
-    "vlan": table("1 id u16, 5 protocol be16"),
-    "bridge": table("4 ageing_time u32, 5 stp u32, 7 vlan_filtering u8"),
-    "vxlan": table(
-        "1 id u32, 2 group ip, 3 link u32, 4 local ip, 5 ttl u8, 7 learning u8, 8 ageing u32, 15 port be16,"
-        "16 group6 ip, 17 local6 ip"
-    ),
-    "geneve": table("1 id u32, 2 remote ip, 3 ttl u8, 4 tos u8, 5 port be16, 7 remote6 ip"),
-    "gre": GRE,
-    "ip6gre": GRE,
-}
+PARAMETERS: Mapping[str, Table] = {kind: table(link.attributes) for kind, link in KINDS.items() if link.attributes}
 """By kind of device, the fields of IFLA_INFO_DATA."""
 PORT = table(
     "1 state u8, 4 hairpin u8, 5 guard u8, 8 learning u8, 9 flood u8, 27 mcast_flood u8, 30 bcast_flood u8,"

@@ -20,8 +20,9 @@ from topology.kernels.rtnl.entries import (
     rules,
 )
 from topology.kernels.rtnl.links import link_state, settings
+from topology.links import FALLBACK_DEVICES
 from topology.model import Interface
-from topology.state import FALLBACK_DEVICES, Entry, NodeState, RouteState
+from topology.state import Entry, NodeState, RouteState
 
 RT_TABLE_MAIN, RTPROT_KERNEL, RTM_F_CLONED = 254, 2, 0x200
 FORWARDING_KINDS = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}

@@ -22,6 +22,8 @@ from typing import Any, TypeAlias
 
 from pyroute2 import IPBatch
 
+from topology.links import KINDS
+
 Encode: TypeAlias = Callable[[str, str, Mapping[str, Any]], bytes]
 """From an operation's api, verb and arguments to its message."""
 GRE6_FLAGS = ("ip6gre_iflags", "ip6gre_oflags")
@@ -222,15 +224,17 @@ MAC = _text(
     "mac", "[0-9a-f]{2}(:[0-9a-f]{2}){5}", lambda mac: bytes.fromhex(mac.replace(":", "")), lambda d: d.hex(":")
 )
 ADDRESS = (MAC, _ip(socket.AF_INET), _ip(socket.AF_INET6))
+OF_ATTRIBUTES: Mapping[str, Sequence[Form]] = {"u32": (NATIVE,), "be32": (NETWORK,), "ip": ADDRESS}
 SLOTS: Mapping[str, Sequence[Form]] = {
     "ifname": (NAME,),
-    **dict.fromkeys(("index", "master", "mtu", "net_ns_fd", "oif", "vxlan_id", "vxlan_link", "geneve_id"), (NATIVE,)),
-    **dict.fromkeys(("ifindex", "link", "nda_ifindex"), (NATIVE,)),
-    **dict.fromkeys(("gre_ikey", "gre_okey", "ip6gre_ikey", "ip6gre_okey"), (NETWORK,)),
+    **dict.fromkeys(("index", "master", "mtu", "net_ns_fd", "oif", "ifindex", "link", "nda_ifindex"), (NATIVE,)),
     **dict.fromkeys(("address", "dst", "gateway"), ADDRESS),
-    **dict.fromkeys(("gre_local", "gre_remote", "ip6gre_local", "ip6gre_remote"), ADDRESS),
-    **dict.fromkeys(("vxlan_local", "vxlan_group", "vxlan_local6", "vxlan_group6"), ADDRESS),
-    **dict.fromkeys(("geneve_remote", "geneve_remote6"), ADDRESS),
+    **{
+        f"{link.prefix or kind}_{name}": OF_ATTRIBUTES[form]
+        for kind, link in KINDS.items()
+        for _, name, form in (words.split() for words in link.attributes.split(",") if words)
+        if form in OF_ATTRIBUTES
+    },
 }
 """The forms of the arguments (by pyroute2's names) that differ from one operation to the next. A value that pyroute2
 may take for none, such as 0, has no form; nor has one number of less than four bytes, which chance could find."""

@@ -1,0 +1,66 @@
+"""Bridges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from topology.links.base import AGEING, SOON, Device, Live, Option, Options
+
+USER_HZ = 100
+"""Units of a bridge's ageing_time in a second (clock_t, include/asm-generic/param.h)."""
+OPTIONS = Options(
+    "a bridge without further options",
+    settings="ageing_time",
+    fixed={"stp_state": "0", "vlan_filtering": "0", "forward_delay": "", "priority": ""}
+    | {"mcast_snooping": "0 1", "mcast_querier": "0"},
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridge(Device):
+    """A bridge (IEEE 802.1D without spanning tree) over devices of its node.
+
+    ``ageing`` is the lifetime of a learned MAC in seconds; with 0 the bridge learns nothing and floods every frame
+    (br_fdb_update, net/bridge/br_fdb.c).
+    """
+
+    members: tuple[str, ...]
+    ageing: int = AGEING
+
+    kinds: ClassVar = ("bridge",)
+    noun: ClassVar = "bridge"
+    section: ClassVar = "bridges"
+    clab: ClassVar = {"bridge": OPTIONS, "dummy": OPTIONS}
+    attributes: ClassVar = "4 ageing_time u32, 5 stp u32, 7 vlan_filtering u8"
+    prefix: ClassVar = "br"
+    reads: ClassVar = "ageing, stp, vlan_filtering"
+    modules: ClassVar = {"bridge": "bridge"}
+
+    @classmethod
+    def from_lab(cls, node: str, name: str, said: Mapping[Any, Any]) -> Bridge:
+        """Return the bridge; an entry lists its members."""
+        return cls(node=node, name=name, members=tuple(said.values()))
+
+    @classmethod
+    def from_live(cls, live: Live) -> Bridge:
+        """Return the bridge as it was read from a node."""
+        return cls(**live.common, members=live.members, ageing=live.number("ageing", AGEING))
+
+    def options(self) -> Iterator[Option]:
+        """Yield the options with which the bridge is made."""
+        if self.ageing != AGEING:
+            ticks = self.ageing * USER_HZ
+            yield Option("ageing_time", ticks, f"ageing_time {ticks}")
+
+    @classmethod
+    def parameters(cls, kind: str, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+        """Yield a bridge's parameters."""
+        yield from ((word, "on") for word in ("stp", "vlan_filtering") if known.get(word))
+        if (age := known.get("ageing_time", AGEING * USER_HZ)) != AGEING * USER_HZ:
+            yield "ageing", f"{age / USER_HZ:g}"
+
+    def floods(self, mac: object, *, may: bool = False) -> bool:
+        """Return whether the bridge floods frames to a MAC; with ``may`` also if learned entries expire soon."""
+        return self.ageing < SOON if may else self.ageing == 0

@@ -14,6 +14,7 @@ WRONG_TAG = "ip link add link trunk name trunk.110 type vlan id 111 && ip link s
 BREAKS = {
     "vxlan-only": ("l1: bridge fdb del 00:00:00:00:00:00 dev vx100 dst 10.255.0.3", "l1", "fdb"),
     "geneve": ("l2: ip link set dev blue-l3 type geneve id 9 remote 10.3.1.2", "l2", "geneve"),
+    "ipip": ("lc2: ip link set dev ipip-lc1 type ipip local 10.255.0.2 remote 10.255.0.9", "lc2", "ipip"),
     "vlan-trunk": ("sw2: ip link del dev trunk.110 && " + WRONG_TAG, "sw2", "vlan"),
 }
 """What breaks a lab, the node that is guilty, and what of it."""

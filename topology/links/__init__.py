@@ -9,6 +9,7 @@ from topology.links.bridge import Bridge
 from topology.links.geneve import Geneve
 from topology.links.gre import Gre
 from topology.links.gretap import Gretap
+from topology.links.ipip import Ipip
 from topology.links.port import Loopback, Port
 from topology.links.tunnel import Tunnel, UdpTunnel, Unwrapped
 from topology.links.vlan import Subinterface
@@ -21,6 +22,7 @@ __all__ = [
     "Geneve",
     "Gre",
     "Gretap",
+    "Ipip",
     "Loopback",
     "Port",
     "Subinterface",
@@ -30,7 +32,7 @@ __all__ = [
     "Vxlan",
 ]
 
-LINKS: Sequence[type[Device]] = (Loopback, Port, Subinterface, Bridge, Vxlan, Geneve, Gre, Gretap)
+LINKS: Sequence[type[Device]] = (Loopback, Port, Subinterface, Bridge, Vxlan, Geneve, Gre, Gretap, Ipip)
 """Every kind, in the order in which a node of a lab file gets its devices."""
 
 TUNNELS: Sequence[type[Tunnel]] = tuple(link for link in LINKS if issubclass(link, Tunnel))
@@ -42,12 +44,12 @@ SECTIONS: Mapping[str, type[Device]] = {link.section: link for link in LINKS if 
 TYPES: Mapping[str, type[Device]] = {type_: link for link in LINKS for type_ in link.clab}
 """By the type in a containerlab file's ``ip link add`` the class of the device."""
 MODULES: Mapping[str, str] = {kind: module for link in LINKS for kind, module in link.modules.items()}
-FALLBACK_DEVICES = frozenset(("lo", "tunl0", "sit0", "ip_vti0", "ip6tnl0", "ip6_vti0")).union(
+FALLBACK_DEVICES = frozenset(("lo", "sit0", "ip_vti0", "ip6tnl0", "ip6_vti0")).union(
     *(link.fallbacks for link in LINKS)
 )
 """Devices that the kernel puts into every namespace (net/ipv4/ip_tunnel.c): not part of any fabric."""
 
-TUNNEL_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS) | {"ipip"}
+TUNNEL_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS)
 FRAME_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS if tunnel.ethernet)
 """The headers of tunnels, and of those that carry Ethernet frames."""
 

@@ -134,6 +134,7 @@ _RENDER: Mapping[str, Callable[[Fields, bytes], bytes]] = {
     "ipv6": _ipv6,
     "icmp": _icmp,
     "udp": _udp,
+    "ipip": lambda _, body: body,
     "gre": _gre,
     "vxlan": _vxlan,
     "geneve": _geneve,

@@ -185,7 +185,7 @@ class Node:
     @cached_property
     def fib(self) -> Fib:
         """The node's forwarding table: connected routes first, then the declared ones."""
-        routes = ((route.prefix, self.egresses(route)) for route in self.routes)
+        routes = ((r.prefix, self.egresses(r) if r.kind == "unicast" else None) for r in self.routes)
         return Fib((*self._subnets(), *routes) if self.connected else routes)
 
     def refusal(self, address: Address) -> str:

@@ -28,6 +28,8 @@ from topology.promises import NOWHERE
 
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 ROLES: tuple[Role, ...] = get_args(Role)
+RUNTIMES = ("netns", "docker")
+"""The runtimes that make nodes, the default first: each is a module in ``topology.nodes``."""
 ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
 
@@ -88,6 +90,8 @@ class Node:
     """The IP versions and devices of which incoming packets are forwarded; None where the role decides."""
     connected: bool = True
     """False if ``routes`` has the routes of the addresses too."""
+    runtime: str = ""
+    """The runtime that makes the node; empty where the run's ``--runtime`` decides."""
     neighbours: Mapping[tuple[str, Address], str] = field(default_factory=dict)
     """The MACs of permanent neighbour entries, by device and address."""
     unfollowed: str = ""

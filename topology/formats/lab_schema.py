@@ -24,6 +24,7 @@ from topology.model import (
     Route,
     Treatment,
 )
+from topology.node import RUNTIMES
 from topology.paths import BARE, PATHS
 from topology.promises import ABOVE, KINDS, Above, Kind
 from topology.refs import PortRef
@@ -182,6 +183,7 @@ class NodeSpec(Spec):
     """One entry of ``nodes``."""
 
     role: Annotated[Role, _choice("role", ROLES)]
+    runtime: Annotated[str, _choice("runtime", RUNTIMES)] = ""
     addresses: Named[
         Annotated[
             Listed[Annotated[Interface, PlainValidator(values.interface)]],

@@ -16,7 +16,7 @@ from topology.model import Fabric
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ece792")]
 
 FAULTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
-    "port down": (("lc1", "ip link set lc1_sc2 down", "ip link set lc1_sc2 up; {routes}"),),
+    "port down": (("lc1", "ip link set dev lc1_sc2 down", "ip link set dev lc1_sc2 up; {routes}"),),
     "route missing": (("lc2", "ip route del 21.0.0.0/24", "{routes}"),),
     "route missing, routed": (("lc1", "ip route del 30.0.0.0/24", "{routes}"),),
     "wrong next hop": (("lc1", "ip route replace 28.0.0.0/24 via 25.0.0.1", "{routes}"),),
@@ -37,7 +37,7 @@ FAULTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
             "sysctl -w net.ipv4.conf.gretun-cont.forwarding=1",
         ),
     ),
-    "GRE down": (("lc2", "ip link set gretun-cont down", "ip link set gretun-cont up; {routes}"),),
+    "GRE down": (("lc2", "ip link set dev gretun-cont down", "ip link set dev gretun-cont up; {routes}"),),
     "past the tunnel": (
         ("lc1", "ip route replace 30.0.0.0/24 via 26.0.0.1", "{routes}"),
         ("sc2", "ip route add 30.0.0.0/24 via 28.0.0.2", "ip route del 30.0.0.0/24"),
@@ -46,9 +46,13 @@ FAULTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("lc1", "ip route replace 23.0.0.0/24 via 26.0.0.1", "{routes}"),
         ("sc2", "ip route add 23.0.0.0/24 via 28.0.0.2", "ip route del 23.0.0.0/24"),
     ),
-    "VXLAN down": (("con_ns1", "ip link set vxlan-cont down", "ip link set vxlan-cont up"),),
-    "VXLAN in no bridge": (("con_ns3", "ip link set vxlan-cont nomaster", "ip link set vxlan-cont master bridge3"),),
-    "port in no bridge": (("con_ns1", "ip link set bridge1_cs1 nomaster", "ip link set bridge1_cs1 master bridge1"),),
+    "VXLAN down": (("con_ns1", "ip link set dev vxlan-cont down", "ip link set dev vxlan-cont up"),),
+    "VXLAN in no bridge": (
+        ("con_ns3", "ip link set dev vxlan-cont nomaster", "ip link set dev vxlan-cont master bridge3"),
+    ),
+    "port in no bridge": (
+        ("con_ns1", "ip link set dev bridge1_cs1 nomaster", "ip link set dev bridge1_cs1 master bridge1"),
+    ),
     "port blocked": (("con_ns1", "bridge link set dev vxlan-cont state 0", "bridge link set dev vxlan-cont state 3"),),
     "ports isolated": (
         (
@@ -57,7 +61,7 @@ FAULTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
             "bridge link set dev bridge1_cs1 isolated off; bridge link set dev vxlan-cont isolated off",
         ),
     ),
-    "no address resolution": (("cs5", "ip link set cs5_br3 arp off", "ip link set cs5_br3 arp on"),),
+    "no address resolution": (("cs5", "ip link set dev cs5_br3 arp off", "ip link set dev cs5_br3 arp on"),),
 }
 """By name the nodes, what breaks each, and what undoes it; ``{routes}`` are the declared ones."""
 

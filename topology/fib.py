@@ -15,10 +15,11 @@ class Egress(NamedTuple):
 
 
 class Fib:
-    """Routes by prefix, each with its equal-cost egresses; of several routes to one prefix the first given wins."""
+    """Routes by prefix, each with its equal-cost egresses, or None where it refuses packets; of several routes to one
+    prefix the first given wins."""
 
-    def __init__(self, routes: Iterable[tuple[IPv4Network | IPv6Network, Sequence[Egress]]]) -> None:
-        self._tables: dict[tuple[int, int], dict[int, list[Sequence[Egress]]]] = {}
+    def __init__(self, routes: Iterable[tuple[IPv4Network | IPv6Network, Sequence[Egress] | None]]) -> None:
+        self._tables: dict[tuple[int, int], dict[int, list[Sequence[Egress] | None]]] = {}
         for prefix, egresses in routes:
             table = self._tables.setdefault((prefix.version, prefix.max_prefixlen - prefix.prefixlen), {})
             table.setdefault(int(prefix.network_address), []).append(egresses)
@@ -30,6 +31,8 @@ class Fib:
         for version, bits in self._host_bits:
             if version == address.version:
                 for route in self._tables[version, bits].get(number >> bits << bits, ()):
+                    if route is None:
+                        return ()
                     if found := [egress for egress in route if dev in (None, egress.dev)]:
                         return found
         return ()

@@ -18,6 +18,8 @@ from topology.refs import Address, Network
 
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 ROLES: tuple[Role, ...] = get_args(Role)
+RUNTIMES = ("netns", "docker")
+"""The runtimes that make nodes, the default first: each is a module in ``topology.nodes``."""
 ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
 
@@ -77,6 +79,8 @@ class Node:
     """The IP versions and devices of which incoming packets are forwarded; None where the role decides."""
     connected: bool = True
     """False if ``routes`` has the routes of the addresses too."""
+    runtime: str = ""
+    """The runtime that makes the node; empty where the run's ``--runtime`` decides."""
     neighbours: Mapping[tuple[str, Address], str] = field(default_factory=dict)
     """The MACs of permanent neighbour entries, by device and address."""
     unfollowed: str = ""
@@ -174,7 +178,7 @@ class Node:
     @cached_property
     def fib(self) -> Fib:
         """The node's forwarding table: connected routes first, then the declared ones."""
-        routes = ((route.prefix, self.egresses(route)) for route in self.routes)
+        routes = ((r.prefix, self.egresses(r) if r.kind == "unicast" else None) for r in self.routes)
         return Fib((*self._subnets(), *routes) if self.connected else routes)
 
     def refusal(self, address: Address) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from topology.links import KINDS, LINKS
@@ -40,8 +40,8 @@ READ: Mapping[str, str] = {
     "address": "all but link-local and loopback ones",
     "route": "of the main table: prefix, next hops, type; of other tables: all but the kernel's own",
     "rule": "every policy rule",
-    "neighbour": "permanent ones",
-    "forwarding entry": "static and permanent ones, of bridges and VXLAN devices",
+    "neighbour": "permanent ones, and those of a daemon",
+    "forwarding entry": "static and permanent ones and those of a daemon, of bridges and VXLAN devices",
     "qdisc": "all but a device's default; the options of netem and tbf",
     "filter": "place, kind and preference",
     "nftables": "names of tables, and whether one acts: by a chain that drops, or a rule not of docker's resolver",
@@ -79,12 +79,15 @@ class RouteState:
     """The route with all its next hops, where it has several, to restore it."""
     metric: int = field(default=0, compare=False)
     """Preference among routes to one prefix: the lower metric is taken."""
+    owner: str = field(default="", compare=False)
+    """The daemon that made the route, by its protocol; empty for the kernel's and an administrator's."""
 
     def __str__(self) -> str:
         words = [] if self.kind == "unicast" else [self.kind]
         words += ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
         words += ["via", str(self.via)] if self.via else []
         words += ["dev", self.dev] if self.dev else []
+        words += ["proto", self.owner] if self.owner else []
         return " ".join(words)
 
 
@@ -102,6 +105,8 @@ class Entry:
     place: str
     idle: bool = field(default=False, compare=False)
     """True for a table of nftables that can do nothing to a fabric's packet."""
+    owner: str = field(default="", compare=False)
+    """The daemon that made the entry, by its protocol or ``extern_learn``; empty for an administrator's."""
 
     @property
     def kind(self) -> str:
@@ -122,6 +127,12 @@ class NodeState:
     routes: frozenset[RouteState]
     entries: frozenset[Entry] = frozenset()
     sysctls: Mapping[str, str] = field(default_factory=dict)
+
+    def settled(self, declared: NodeState) -> NodeState:
+        """The state without what a daemon made, unless it is declared: such routes and entries come and go."""
+        routes = frozenset(one for one in self.routes if not one.owner or one in declared.routes)
+        entries = frozenset(one for one in self.entries if not one.owner or one in declared.entries)
+        return replace(self, routes=routes, entries=entries)
 
     @property
     def canonical(self) -> str:

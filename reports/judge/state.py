@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 from typing import TypeVar
 
 from reports.evidence import Cause
 from reports.judge.traffic import Traffic
-from reports.judge.weight import DEFAULT, MAY, weigh
+from reports.judge.weight import CHANGES, DEFAULT, MAY, weigh
 from reports.words import MISSING, NOTHING
-from topology.state import Entry, LinkState, NodeState, parts_of_sysctl
+from topology.dataplane.paths import ExpectedPath
+from topology.expected import ExpectedJourney
+from topology.state import Entry, LinkState, NodeState, RouteState, parts_of_sysctl
 
 KINDS = ("rule", "route", "neigh", "fdb", "filter", "qdisc", "nft")
 """The further entries, in the order in which they are reported: a filter says more than the qdisc that it hangs at."""
@@ -32,10 +36,42 @@ T = TypeVar("T")
 def differences(declared: NodeState, live: NodeState) -> tuple[Cause, ...]:
     """Every difference of one node, causes before what follows from them: links, sysctls, addresses, routes, the rest.
 
-    Without its link, or without IPv6, an address is gone; without the address, or the link up, a route is.
+    Without its link, or without IPv6, an address is gone; without the address, or the link up, a route is. A daemon's
+    route or entry that is not declared is no difference; a declared one is right, whoever made it.
     """
     parts = (_links, _sysctls, _addresses, _routes, _entries)
-    return tuple(cause for part in parts for cause in part(declared, live))
+    return tuple(cause for part in parts for cause in part(declared, live) if not _is_a_daemons(cause))
+
+
+def find_diversion(
+    expected: ExpectedJourney,
+    walked: ExpectedJourney,
+    declared: Mapping[str, NodeState],
+    live: Mapping[str, NodeState],
+    traffic: Traffic,
+) -> Cause | None:
+    """The route or entry of a daemon by which packets leave their declared way, where the walk over live state does.
+
+    No fix is named: the daemon would make it again.
+    """
+    for path in walked.paths:
+        if path not in expected.paths:
+            shared = max((_shared(path, other) for other in expected.paths), default=0)
+            name = path.hops[shared - 1].node if shared else expected.source
+            for cause in (*_routes(declared[name], live[name]), *_entries(declared[name], live[name])):
+                if _is_a_daemons(cause) and weigh(cause, declared[name], live[name], traffic) == CHANGES:
+                    return replace(cause, fix="")
+    return None
+
+
+def _shared(path: ExpectedPath, other: ExpectedPath) -> int:
+    """The number of hops that two paths begin with together."""
+    both = zip(path.hops, other.hops, strict=False)
+    return sum(1 for _ in takewhile(lambda hops: hops[0] == hops[1], both))
+
+
+def _is_a_daemons(cause: Cause) -> bool:
+    return cause.declared == NOTHING and isinstance(cause.about, RouteState | Entry) and bool(cause.about.owner)
 
 
 def find_cause(

@@ -22,8 +22,8 @@ from topology.formats.pairs_files import load_pairs_text
 from topology.kernels.guest import GuestKernel
 from topology.kernels.host import HereKernel
 from topology.kernels.netlink import Netlink
+from topology.nodes.registry import ADOPTED
 from topology.plan import make_plan
-from topology.runtimes.registry import ADOPTED
 
 pytestmark = pytest.mark.lifecycle
 VXLAN = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
@@ -324,7 +324,10 @@ def test_fabric_inside_a_guest_is_adopted(lab: Path) -> None:
     except KernelUnavailable as error:
         raise NotApplicable(str(error)) from error
     try:
-        Netlink(kernel.agent).build(make_plan(renamed(declared, {n.name: f"x{n.name}" for n in declared.nodes[1:]})))
+        netlink = Netlink(kernel.agent)
+        plan = make_plan(renamed(declared, {n.name: f"x{n.name}" for n in declared.nodes[1:]}))
+        netlink.add(plan.namespaces)
+        netlink.build(plan)
         adopted = LiveFabric(declared, kernel, ADOPTED)
         before = adopted.live_states()
         trips = [Prober(adopted).trip(pair.source, pair.target) for pair in declared.pairs]

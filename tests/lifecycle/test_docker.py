@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,48 @@ def test_fabric_of_this_machines_containers_is_proven_and_leaves_nothing(
     assert run.left == {}
     assert changes == []
     assert engine.of_dead_owners() == []
+
+
+MIXED = """
+def test_nodes_are_what_the_lab_says(fabric):
+    containers = {node.name for node in fabric.declared.nodes if node.runtime == "docker"}
+    processes = {name: fabric.kernel.agent.run(["ip", "netns", "pids", name]).stdout.split() for name in fabric.names}
+    assert {name for name, found in processes.items() if found} == containers
+    assert len(containers) == CONTAINERS
+"""
+
+
+def mixed_lab(where: Path, role: str, runtime: str) -> Path:
+    """The lab with another runtime for the nodes of one role."""
+    path = where / "mixed.yaml"
+    text = LAB.read_text().replace(f"{{role: {role},", f"{{role: {role}, runtime: {runtime},")
+    path.write_text(re.sub(rf"(?m)^( +)role: {role}$", rf"\1role: {role}\n\1runtime: {runtime}", text))
+    return path
+
+
+def test_lab_of_namespaces_and_containers_is_proven_and_leaves_nothing(
+    suite: Callable[..., SuiteRun], engine: Engine, tmp_path: Path
+) -> None:
+    """A lab whose leaves are containers and whose other nodes are namespaces passes the whole suite; none is left."""
+    lab, module = mixed_lab(tmp_path, "leaf", "docker"), tmp_path / "test_mixed.py"
+    module.write_text(MIXED.replace("CONTAINERS", "2"))
+    on_it = ("--kernel", "here", "--lab", str(lab))
+    with watched_network() as changes:
+        run, made = suite("-m", "overlay", *on_it), suite("-p", "conftest", str(module), *on_it, out="made")
+    assert run.code == 0, run.output
+    assert made.code == 0, made.output
+    assert run.results["summary"]["passed"] >= 40
+    assert (run.left, made.left, changes) == ({}, {}, [])
+    assert engine.of_dead_owners() == []
+
+
+def test_nodes_runtime_wins_over_the_runs(suite: Callable[..., SuiteRun], engine: Engine, tmp_path: Path) -> None:
+    """With --runtime docker the nodes that the lab makes namespaces are no containers."""
+    lab = mixed_lab(tmp_path, "customer", "netns")
+    with watched_network() as changes:
+        run = suite("tests/underlay", "--runtime", "docker", "--kernel", "here", "--lab", str(lab))
+    assert run.code == 0, run.output
+    assert (run.left, changes) == ({}, [])
 
 
 def test_containers_are_confined_to_their_own_network(on_machine: Callable[..., SuiteRun], tmp_path: Path) -> None:

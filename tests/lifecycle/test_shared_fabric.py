@@ -41,6 +41,12 @@ def test_passer(fabric):
     """Leaves what a kernel could have learned."""
     change(fabric, "ip neigh replace 192.0.2.9 lladdr 02:00:00:00:00:99 dev {dev} nud stale")
 
+def test_daemon(fabric):
+    """Adds what a routing daemon would: a route, a rule, a neighbour, and takes the route back."""
+    change(fabric, "ip route add 192.0.2.0/24 dev lo proto bgp && ip route add 198.51.100.0/24 dev lo proto ospf")
+    change(fabric, "ip rule add from 192.0.2.0/24 lookup 100 pref 60 proto bgp && ip route del 192.0.2.0/24")
+    change(fabric, "ip neigh replace 192.0.2.8 lladdr 02:00:00:00:00:99 dev {dev} nud noarp extern_learn")
+
 def test_undoer(fabric):
     """Takes back what it does."""
     change(fabric, "ip rule add from 192.0.2.0/24 pref 50 && ip rule del pref 50")
@@ -73,7 +79,7 @@ def test_who_changes_the_shared_fabric_is_errored_and_it_is_restored(
     module = tmp_path / "test_module.py"
     module.write_text(MEDDLER)
     done = suite("-p", "conftest", str(module))
-    expected = dict.fromkeys(("test_before", "test_passer", "test_undoer", "test_after"), "passed")
+    expected = dict.fromkeys(("test_before", "test_passer", "test_daemon", "test_undoer", "test_after"), "passed")
     expected |= {f"test_meddler[{kind}]": "errored" for kind in KINDS}
     assert verdicts(done) == expected | {"test_breaker": "errored", "test_last": "not proven"}, done.output
     messages = [test["message"] for test in done.with_verdict("errored")]

@@ -20,6 +20,7 @@ from topology.formats.lab_values import HASH_POLICIES
 from topology.formats.yaml_positions import Items, Scalar, Table
 from topology.links import TUNNELS
 from topology.model import Address, Network
+from topology.node import ROUTERS
 
 GROUPS: Mapping[str, str] = {
     **dict.fromkeys(("leaf", "leafs", "leaves", "tor"), "leaf"),
@@ -28,8 +29,6 @@ GROUPS: Mapping[str, str] = {
     **dict.fromkeys(("customer", "customers", "client", "clients", "host", "hosts", "server", "servers"), "customer"),
 }
 """Roles by name of a group; other names say nothing about a role."""
-ROUTERS = ("leaf", "spine")
-"""The roles that forward IP packets."""
 INHERITED: Mapping[int, bool] = {4: True, 6: False}
 """A container's default for forwarding, by IP version."""
 NextHops: TypeAlias = Mapping[str, Collection[int]]

@@ -100,6 +100,7 @@ def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree) -> Node
     return Node(
         name=name,
         role=said.role,
+        runtime=said.runtime,
         devices=tuple(_finished(device, said, spec.lab, tree) for device in (*ports, *_devices(name, said))),
         routes=tuple(routes),
         where=locate(tree, ("nodes", name), key=True),

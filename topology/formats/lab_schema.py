@@ -15,6 +15,7 @@ from topology.formats import lab_values as values
 from topology.links import SECTIONS
 from topology.links.base import NEEDED, Device, Number
 from topology.model import PORT_MTU, ROLES, TREATMENTS, Address, Interface, Role, Route, Treatment
+from topology.node import RUNTIMES
 from topology.paths import BARE, PATHS
 from topology.promises import ABOVE, KINDS, Above, Kind
 from topology.refs import PortRef
@@ -159,6 +160,7 @@ class _NodeSpec(Spec):
     """The sections of a node that declare no devices of a kind of their own, and bridges."""
 
     role: Annotated[Role, _choice("role", ROLES)]
+    runtime: Annotated[str, _choice("runtime", RUNTIMES)] = ""
     addresses: Named[
         Annotated[
             Listed[Annotated[Interface, PlainValidator(values.interface)]],

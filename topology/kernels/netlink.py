@@ -57,11 +57,8 @@ class Netlink:
         self._templates = Templates()
 
     def build(self, plan: Plan) -> None:
-        """Bring a fabric up from nothing; raises NetlinkError at the first operation that the kernel refuses.
-
-        Namespaces that were not adopted are made.
-        """
-        self._add(name for name in plan.namespaces if name not in self._fds)
+        """Wire the namespaces that were added or adopted; raises NetlinkError at the first operation that the kernel
+        refuses."""
         self._write_sysctls(plan.sysctls_to_write(late=False))
         for phase in plan.phases:
             self.apply(phase)
@@ -75,9 +72,9 @@ class Netlink:
         reply = self._agent.call("netns_adopt", paths=dict(paths), never=[list(known) for known in never])
         self._take(paths, reply.get("fds", dict))
 
-    def _add(self, names: Iterable[str]) -> None:
-        wanted = list(names)
-        self._take(wanted, self._agent.call("netns_add", names=wanted).get("fds", dict))
+    def add(self, names: Sequence[str]) -> None:
+        """Make a namespace for each name."""
+        self._take(names, self._agent.call("netns_add", names=list(names)).get("fds", dict))
 
     def _take(self, names: Iterable[str], fds: Mapping[str, object]) -> None:
         for name in names:

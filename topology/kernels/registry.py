@@ -39,7 +39,8 @@ class Wanted:
     """Requirements of a kernel.
 
     With ``keep`` it can ``outlive`` this process, until ``end_command`` ends it. With ``plan`` a kind
-    that can be saved may come with the plan's fabric up. With ``engine`` it must have a container engine. With
+    that can be saved may come with the plan's fabric up. With ``engine``, the names of nodes that are
+    containers, it must have a container engine. With
     ``wire`` it has a network card, whose peer is the other end of that connected stream socket (its
     descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
     ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is the limits it must meet.
@@ -47,7 +48,7 @@ class Wanted:
 
     keep: bool = False
     plan: Plan | None = None
-    engine: bool = False
+    engine: tuple[str, ...] = ()
     wire: int | None = None
     tap: int | None = None
     room: Room = NO_ROOM

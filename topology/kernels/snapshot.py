@@ -67,7 +67,8 @@ def snapshot_key(machine: MicroVm, plan: Plan) -> str:
     """A snapshot's inputs, as one name."""
     wire, tap = (None if end is None else 0 for end in (machine.wanted.wire, machine.wanted.tap))
     options = qemu_arguments(replace(machine, wanted=replace(machine.wanted, wire=wire, tap=tap)), (0, 0, 0), "", 0)
-    nodes = Path(__file__).with_name("engine.py").read_text() if machine.wanted.engine else ""
+    containers = machine.wanted.engine
+    nodes = (Path(__file__).with_name("engine.py").read_text(), *containers) if containers else ()
     made_of = (FORMAT, machine.image.key, nodes, agent_source(), plan.commands, plan.phases)
     parts = (*made_of, qemu_version(), options, _processor())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]

@@ -17,7 +17,7 @@ from topology.kernels.link import Reply
 from topology.kernels.rtnl.dumps import LINKS
 from topology.kernels.rtnl.links import LinkEnd, read_ends, read_netnsid, tunnel_ports
 from topology.model import Fabric
-from topology.runtimes.adopted import Onlooker, described, named_ends, with_live_macs
+from topology.nodes.adopted import Onlooker, described, named_ends, with_live_macs
 from topology.state import LinkState, NodeState, declared_state
 
 LIVE = "0a:00:00:00:00:01"

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from topology.kernels.rtnl.links import LinkEnd
-from topology.runtimes.leaving import Outlets, outlets_of, way_out
+from topology.nodes.leaving import Outlets, outlets_of, way_out
 from topology.state import LinkState, NodeState, RouteState
 
 LAN, FAR, OUTSIDE = "10.0.1.0/24", "10.0.2.0/24", "203.0.113.1"

@@ -9,7 +9,7 @@ from topology.errors import NodeNotFound
 from topology.kernels.others import Found, Identity
 from topology.kernels.rtnl.links import LinkEnd
 from topology.model import NAME_MAX, Address, Device, Node
-from topology.runtimes.match import find_end, match_nodes, maybe_joined, named_and_right, node_names, reachable
+from topology.nodes.match import find_end, match_nodes, maybe_joined, named_and_right, node_names, reachable
 
 
 def there(number: int, *names: str, process: str = "", forbidden: bool = False) -> Found:

@@ -16,9 +16,9 @@ from tests.self.builders import vxlan_lab
 from tests.self.fixtures.runs import Settings
 from topology.errors import KernelUnavailable, NodeNotFound, NotApplicable
 from topology.kernels.registry import Kernel
+from topology.nodes import registry
+from topology.nodes.adopted import AdoptedRuntime, Onlooker
 from topology.plan import make_plan
-from topology.runtimes import registry
-from topology.runtimes.adopted import AdoptedRuntime, Onlooker
 from topology.state import NodeState
 
 
@@ -85,8 +85,7 @@ def onlooking(monkeypatch: pytest.MonkeyPatch) -> LiveFabric:
     """An adopted lab without a match."""
     kernel = cast(Kernel, opened())
     onlooker = Onlooker(kernel.agent)
-    runtime = type("Runtime", (), {"__init__": lambda *_: None, "bring_up": lambda *_: onlooker})
-    monkeypatch.setattr("fixtures.instruments.live.runtime_class", lambda _: runtime)
+    monkeypatch.setattr("fixtures.instruments.live.bring_up", lambda *_: onlooker)
     return LiveFabric(vxlan_lab(), kernel, registry.ADOPTED)
 
 
@@ -115,7 +114,7 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
 
 def test_empty_machine_is_reported_with_why_there_are_no_containers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message lists every node, what there is, and the engine that did not answer."""
-    monkeypatch.setattr("topology.runtimes.adopted.find_others", lambda _: ([], "no engine"))
+    monkeypatch.setattr("topology.nodes.adopted.find_others", lambda _: ([], "no engine"))
     with pytest.raises(NodeNotFound) as caught:
         AdoptedRuntime(cast(Kernel, opened())).bring_up(vxlan_lab())
     first, *nodes, there, containers = str(caught.value).splitlines()

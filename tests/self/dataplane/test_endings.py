@@ -45,6 +45,11 @@ def route_instead(prefix: str, kind: str) -> Change:
     return lambda state: replace(without_route(prefix)(state), routes=without_route(prefix)(state).routes | {new})
 
 
+def route_beside(prefix: str, kind: str) -> Change:
+    new = RouteState(ip_network(prefix), None, None, kind)
+    return lambda state: replace(state, routes=state.routes | {new})
+
+
 def of_another_kind(name: str) -> Change:
     return lambda state: replace(
         state, links={**state.links, name: LinkState(name, "wireguard", mac="02:00:00:00:00:09")}
@@ -91,6 +96,12 @@ ENDINGS: dict[str, tuple[tuple[str, str], str, Change, str]] = {
         ROUTED,
         "lc1",
         route_instead("30.0.0.0/24", "blackhole"),
+        "lc1: a route of type blackhole to 30.0.0.1",
+    ),
+    "more specific blackhole": (
+        ROUTED,
+        "lc1",
+        route_beside("30.0.0.0/25", "blackhole"),
         "lc1: a route of type blackhole to 30.0.0.1",
     ),
     "forwarding off": (

@@ -95,6 +95,14 @@ SCHEMA = (
     broken("no lab name", "lab: ece792\n", "", "^title:", "the file has no 'lab'", "lab: NAME"),
     broken("the lab's name has a slash", "lab: ece792", "lab: ../x", "^../x", "the lab name '../x'", "letters"),
     broken("the title is a list", "title: Leaf", "title: []\n# Leaf", "^[]", "a list is not text"),
+    broken(
+        "unknown runtime",
+        "role: leaf",
+        "runtime: podman\n    role: leaf",
+        "^podman",
+        "unknown runtime 'podman'",
+        "netns, docker",
+    ),
     broken("unknown role", "role: leaf", "role: leef", "^leef", "unknown role 'leef'", "leaf, spine, switch"),
     broken("a node that is empty", "nodes:\n", "nodes:\n  cs9:\n", "^cs9:", "an empty value", "mapping"),
     broken(

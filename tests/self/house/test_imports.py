@@ -61,14 +61,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.isolation": (*CORE, *MODEL, "topology.packet", "topology.expected", "topology.isolation"),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (*CORE, *MODEL, "topology.wire", "topology.plan", "topology.state", "topology.kernels"),
-    "topology.runtimes": (
+    "topology.nodes": (
         *CORE,
         *MODEL,
         "topology.packet",
         "topology.plan",
         "topology.state",
         "topology.kernels",
-        "topology.runtimes",
+        "topology.nodes",
     ),
 }
 """What a part of topology may import of topology; the longest name that fits a module decides."""
@@ -232,7 +232,7 @@ def evidence_is_plain(source: Source) -> Iterator[str]:
 def judges_are_pure(source: Source) -> Iterator[str]:
     """Judges see evidence and the declaration, never a kernel, a runtime or live forwarding state."""
     for node, module in imports(source) if source.under("reports/judge", "reports/checks") else ():
-        if within(module, "topology.kernels", "topology.runtimes", "topology.dataplane.live"):
+        if within(module, "topology.kernels", "topology.nodes", "topology.dataplane.live"):
             yield f"{source.at(node)} - imports {module} - expected nothing live"
 
 
@@ -263,11 +263,11 @@ BROKEN: tuple[tuple[Rule, str, str], ...] = (
     (topology_imports_downwards, "topology/expected.py", "from topology.kernels.link import Agent"),
     (topology_imports_downwards, "topology/plan.py", "from topology.formats.lab import load_lab"),
     (topology_imports_downwards, "topology/packet.py", "from topology.expected import ExpectedHop"),
-    (topology_imports_downwards, "topology/state.py", "from topology.runtimes.built import x"),
+    (topology_imports_downwards, "topology/state.py", "from topology.nodes.docker import x"),
     (topology_imports_downwards, "topology/formats/x.py", "from topology.expected import check_pairs"),
     (topology_imports_downwards, "topology/export/x.py", "from topology.formats.clab import load_clab"),
     (topology_imports_downwards, "topology/derived_pairs.py", "from topology.formats.pairs_files import with_pairs"),
-    (topology_imports_downwards, "topology/kernels/x.py", "from topology.runtimes.registry import make_runtime"),
+    (topology_imports_downwards, "topology/kernels/x.py", "from topology.nodes.registry import make_runtime"),
     (topology_imports_downwards, "topology/kernels/agent/x.py", "from topology.errors import AgentError"),
     (topology_imports_downwards, "topology/kernels/agent/x.py", "from topology.kernels.link import AgentLink"),
     (topology_imports_downwards, "topology/leafspine.py", "from topology.kernels.host import HostKernel"),

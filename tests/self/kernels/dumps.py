@@ -51,10 +51,10 @@ def packed(kind: int, made: Any, fields: Mapping[str, Any], attributes: Attribut
     return bytes(made.data)
 
 
-def link(index: int, name: str, attributes: Attributes | None = None, flags: int = 1) -> bytes:
+def link(index: int, name: str, attributes: Attributes | None = None, flags: int = 1, kind: int = 1) -> bytes:
     """A device."""
     named: Attributes = [("IFLA_IFNAME", name)]
-    return packed(NEWLINK, ifinfmsg(), {"index": index, "flags": flags}, named + (attributes or []))
+    return packed(NEWLINK, ifinfmsg(), {"index": index, "flags": flags, "ifi_type": kind}, named + (attributes or []))
 
 
 def rule(family: int, attributes: Attributes, **fields: int) -> bytes:

@@ -18,11 +18,11 @@ from topology.errors import AgentError, EngineError
 from topology.kernels.engine import CONFINEMENT, LABELS, Container, Engine
 from topology.kernels.engine_guest import ADDRESS, engine_behind, response, spelled_out
 from topology.kernels.link import Reply
+from topology.kernels.netlink import Netlink
 from topology.kernels.ownership.processes import Owner
 from topology.kernels.registry import Kernel
-from topology.model import Fabric, Node
-from topology.runtimes import built
-from topology.runtimes.built import DockerRuntime, is_static
+from topology.nodes import docker
+from topology.nodes.docker import is_static
 
 DEAD = "{}/boot before/ns/1/1"
 
@@ -227,7 +227,7 @@ class Carrier:
 
 
 def bring_up(carrier: Carrier) -> None:
-    DockerRuntime(cast(Kernel, carrier)).bring_up(Fabric("one", (Node(name="a", role="customer"),), (), ()))
+    docker.start(cast(Kernel, carrier), ["a"], Netlink(carrier.agent))
 
 
 def test_namespaces_are_entered_by_the_processes_of_the_containers(client: Client) -> None:
@@ -246,7 +246,7 @@ def test_process_of_another_machine_is_not_entered(
     client: Client, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An engine in a virtual machine counts processes otherwise: a process of ours with that number is left alone."""
-    monkeypatch.setattr(built, "EXEC_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(docker, "EXEC_TIMEOUT_S", 0.05)
     carrier = Carrier(client, environment=lambda _: environment)
     with pytest.raises(EngineError, match="node a - expected process 7 on this machine - seen another"):
         bring_up(carrier)

@@ -24,7 +24,9 @@ from topology.errors import AgentLost, EnvironmentBroken, NetlinkError
 from topology.kernels.agent.frames import HEADER_MAX
 from topology.kernels.link import Reply
 from topology.kernels.netlink import CHUNKS_MAX, Netlink, proc_path
+from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import FIREWALL_REQUESTS, STATE_REQUESTS
+from topology.nodes.registry import bring_up
 from topology.plan import Operation, make_plan
 from topology.state import WATCHED_SYSCTLS, NodeState
 
@@ -214,8 +216,9 @@ def test_a_build_stops_at_a_lying_agent(op: str, fields: dict[str, Any]) -> None
         good: dict[str, dict[str, Any]] = {"netns_add": {"fds": dict.fromkeys(given.get("names", ()), 3)}}
         return Reply(fields if asked == op else good.get(asked, {}), b"")
 
+    kernel = cast(Kernel, SimpleNamespace(agent=Scripted(reply)))
     with pytest.raises(AgentLost):
-        Netlink(Scripted(reply)).build(make_plan(vxlan_lab()))
+        bring_up(vxlan_lab(), kernel, "netns")
 
 
 def test_nodes_of_one_kind_get_their_sysctls_once() -> None:

@@ -17,6 +17,7 @@ from tests.self.kernels.dumps import (
     NEWROUTE,
     NEWTFILTER,
     UNKNOWN,
+    link,
     neighbour,
     packed,
     recorded,
@@ -25,7 +26,7 @@ from tests.self.kernels.dumps import (
     traffic,
 )
 from topology.errors import NetlinkError
-from topology.kernels.rtnl.dumps import STATE_REQUESTS
+from topology.kernels.rtnl.dumps import STATE_REQUESTS, forget_requests
 from topology.kernels.rtnl.readout import further_requests
 from topology.state import DEFAULT_RULES, declared_state
 
@@ -35,7 +36,7 @@ NAMES = {
     "6.18.44": ("v1", "v1_l1", "v1_c1", "vx"),
 }
 MAC = "02:00:00:00:00:77"
-SELF, MASTER_3 = 2, ("NDA_MASTER", 3)
+SELF, EXT_LEARNED, MASTER_3 = 2, 0x10, ("NDA_MASTER", 3)
 
 
 def reported(tool: str, *changed: tuple[str, bytes], **further: list[bytes]) -> set[str]:
@@ -113,6 +114,10 @@ NEIGHBOURS: dict[str, tuple[bytes, set[str]]] = {
         f"in state {state:#x}": (neighbour(2, 2, state, [("NDA_DST", "10.0.0.9"), ("NDA_LLADDR", MAC)]), set())
         for state in (0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40)
     },
+    "of a daemon": (
+        neighbour(2, 2, 0x40, [("NDA_DST", "10.0.0.9"), ("NDA_LLADDR", MAC)], EXT_LEARNED),
+        {f"10.0.0.9 lladdr {MAC} dev eth extern_learn"},
+    ),
     "permanent": (
         neighbour(10, 2, 0x80, [("NDA_DST", "fd00::9"), ("NDA_LLADDR", MAC)]),
         {f"fd00::9 lladdr {MAC} dev eth nud permanent"},
@@ -136,6 +141,10 @@ FORWARDING: dict[str, tuple[bytes, set[str]]] = {
     "a tunnel's": (
         neighbour(7, 4, 0x82, [("NDA_LLADDR", MAC), ("NDA_DST", "10.0.0.7"), ("NDA_IFINDEX", 2)], SELF),
         {f"{MAC} dev vx dst 10.0.0.7 via eth self permanent"},
+    ),
+    "of a daemon": (
+        neighbour(7, 4, 0x02, [("NDA_LLADDR", MAC), ("NDA_DST", "10.0.0.7")], SELF | EXT_LEARNED),
+        {f"{MAC} dev vx dst 10.0.0.7 self extern_learn"},
     ),
     "learned": (neighbour(7, 2, 0x02, [("NDA_LLADDR", MAC), MASTER_3]), set()),
     "aged": (neighbour(7, 2, 0x04, [("NDA_LLADDR", MAC), MASTER_3]), set()),
@@ -311,3 +320,50 @@ def test_further_answer_that_is_not_whole_is_no_state(what: str) -> None:
     """The same for what is asked second."""
     with pytest.raises(NetlinkError, match=f"n - {what} - expected all of them"):
         state_of(further={what: [b""]})
+
+
+NEIGHBOUR = [("NDA_DST", "10.0.0.9"), ("NDA_LLADDR", MAC)]
+OWNED: dict[str, tuple[str, bytes, str]] = {
+    "boot": ("routes", route(table=254, type=1, proto=3), ""),
+    "static": ("routes", route(table=254, type=1, proto=4), ""),
+    "advertised": ("routes", route(table=254, type=1, proto=9), ""),
+    "zebra": ("routes", route(table=254, type=1, proto=11), "zebra"),
+    "bgp": ("routes", route(table=254, type=1, proto=186), "bgp"),
+    "unknown": ("routes", route(table=254, type=1, proto=250), "250"),
+    "other table": ("routes", route(table=100, type=1, proto=188), "ospf"),
+    "rule": ("rules", rule(2, [("FRA_PRIORITY", 7), ("FRA_PROTOCOL", 186)]), "bgp"),
+    "kernel's rule": ("rules", rule(2, [("FRA_PRIORITY", 7), ("FRA_PROTOCOL", 2)]), ""),
+    "neighbour": ("neighbours", neighbour(2, 2, 0x80, [*NEIGHBOUR, ("NDA_PROTOCOL", 11)]), "zebra"),
+    "learned neighbour": ("neighbours", neighbour(2, 2, 0x40, NEIGHBOUR, EXT_LEARNED), "extern_learn"),
+    "permanent neighbour": ("neighbours", neighbour(2, 2, 0x80, NEIGHBOUR), ""),
+    "forwarding entry": ("forwarding", neighbour(7, 2, 0x40, [NEIGHBOUR[1], MASTER_3], EXT_LEARNED), "extern_learn"),
+    "static forwarding entry": ("forwarding", neighbour(7, 2, 0x40, [NEIGHBOUR[1], MASTER_3]), ""),
+}
+
+
+@pytest.mark.parametrize("name", OWNED)
+def test_owner_of_a_route_or_an_entry_is_read(name: str) -> None:
+    """A daemon marks its routes, rules and neighbours with a protocol, its forwarding entries as learned elsewhere."""
+    what, dump, owner = OWNED[name]
+    state, before = state_of((what, dump + END)), state_of((what, END))
+    (found,) = (state.routes | state.entries) - before.routes - before.entries
+    assert found.owner == owner
+
+
+def test_of_two_routes_alike_the_administrators_is_read() -> None:
+    """A route that an administrator and a daemon have both made is the administrator's, in any order."""
+    own, daemons = route(table=254, type=1, proto=4), route(table=254, type=1, proto=186)
+    for both in (own + daemons, daemons + own):
+        assert {one.owner for one in state_of(("routes", both + END)).routes} == {""}
+
+
+def test_device_for_multicast_routing_is_the_kernels() -> None:
+    """The register device that a kernel makes for a multicast routing daemon is no part of a node."""
+    assert "pimreg" not in state_of(("links", link(2, "eth") + link(3, "pimreg", kind=779) + END)).links
+
+
+def test_neighbours_of_a_daemon_are_not_forgotten() -> None:
+    """Only what a node learned by itself is deleted: a daemon would not notice."""
+    learned = neighbour(2, 2, 0x02, NEIGHBOUR)
+    assert len(forget_requests(learned + END)) == 1
+    assert forget_requests(neighbour(2, 2, 0x02, NEIGHBOUR, EXT_LEARNED) + END) == []

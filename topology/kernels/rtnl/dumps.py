@@ -15,7 +15,7 @@ NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS = 29, 8
 MUST_ANSWER = ("links", "addresses", "routes")
 """Without the others a kernel can be built, and then has nothing of that kind (EOPNOTSUPP)."""
-RTM_DELNEIGH, NDA_DST, NUD_NOARP, NUD_PERMANENT = 29, 1, 0x40, 0x80
+RTM_DELNEIGH, NDA_DST, NUD_NOARP, NUD_PERMANENT, NTF_EXT_LEARNED = 29, 1, 0x40, 0x80, 0x10
 """linux/neighbour.h"""
 
 
@@ -66,7 +66,7 @@ def forget_requests(dump: bytes) -> list[bytes]:
 
 def _deletions(dump: bytes) -> Iterator[bytes]:
     for known in nl.parsed(nl.NEIGHBOUR, dump):
-        learned = not known["state"] & (NUD_NOARP | NUD_PERMANENT)
+        learned = not (known["state"] & (NUD_NOARP | NUD_PERMANENT) or known["flags"] & NTF_EXT_LEARNED)
         if learned and known["family"] in (socket.AF_INET, socket.AF_INET6) and "dst" in known:
             head = struct.pack(nl.NEIGHBOUR.head, known["family"], known["index"], 0, known["flags"], 0)
             target = nl.packed_attribute(NDA_DST, socket.inet_pton(known["family"], known["dst"]))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 
 from topology.kernels.rtnl import messages as nl
-from topology.kernels.rtnl.dumps import NUD_NOARP, NUD_PERMANENT, Request
+from topology.kernels.rtnl.dumps import NTF_EXT_LEARNED, NUD_NOARP, NUD_PERMANENT, Request
 from topology.state import DEFAULT_RULES, Entry
 
 NTF_SELF, NTF_STICKY = 0x02, 0x40
@@ -20,6 +21,10 @@ FIB_RULE_INVERT, GOTO, NOT_SUPPRESSED = 2, 2, 0xFFFFFFFF
 ACTIONS = {3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 TABLES = {253: "default", 254: "main", 255: "local"}
 """linux/fib_rules.h and rtnetlink.h, in the words of ip-rule(8)."""
+RTPROT_STATIC, RTPROT_RA = 4, 9
+"""linux/rtnetlink.h: a kernel does not interpret the protocols behind STATIC, but for its own of advertised routes."""
+DAEMONS = {11: "zebra", 12: "bird", 18: "keepalived", 42: "babel", 186: "bgp", 187: "isis", 188: "ospf", 189: "rip"}
+"""Protocols of daemons (linux/rtnetlink.h), in the words of ip-route(8); others are known by number."""
 VERSIONS = {2: 4, 10: 6}
 """AF_INET and AF_INET6; multicast routing has rules under families of its own."""
 TC_H_ROOT, TC_H_INGRESS, INGRESS, EGRESS = 0xFFFFFFFF, 0xFFFFFFF1, 0xFFFFFFF2, 0xFFFFFFF3
@@ -35,13 +40,19 @@ NF_DROP = 0
 DOCKERS_RESOLVER = bytes((127, 0, 0, 11))
 
 
+def daemon(protocol: int) -> str:
+    """The daemon that makes entries of a protocol; empty where the kernel or an administrator does."""
+    return "" if protocol <= RTPROT_STATIC or protocol == RTPROT_RA else DAEMONS.get(protocol, str(protocol))
+
+
 def rules(dump: bytes) -> Iterator[Entry]:
     """Every policy rule; where a kernel has none of a version, it does what the default ones say."""
     found: dict[int, list[Entry]] = {4: [], 6: []}
     for rule in nl.parsed(nl.RULE, dump):
         if (version := VERSIONS.get(rule["family"])) is not None:
             words = f"pref {rule.get('priority', 0)} {' '.join(_rule(rule))}"
-            found[version].append(Entry("ip -6 rule" if version == 6 else "ip rule", None, words, words))
+            owner = daemon(rule.get("protocol", 0))
+            found[version].append(Entry("ip -6 rule" if version == 6 else "ip rule", None, words, words, owner=owner))
     for version, entries in found.items():
         yield from entries or DEFAULT_RULES[version]
 
@@ -74,33 +85,42 @@ def _action(rule: nl.Message) -> str:
 
 
 def neighbours(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
-    """Every permanent neighbour (ip-neighbour(8))."""
+    """Every permanent neighbour and every one that a daemon made (ip-neighbour(8))."""
     for known in nl.parsed(nl.NEIGHBOUR, dump):
-        device = names.get(known["index"])
-        if known["state"] & NUD_PERMANENT and known["family"] in VERSIONS and device:
+        device, owner = names.get(known["index"]), _owner(known)
+        kept = known["state"] & NUD_PERMANENT or (owner and "mac" in known)
+        if kept and known["family"] in VERSIONS and device:
             place = f"{known.get('dst')} dev {device}"
-            words = f"{known.get('dst')} lladdr {known.get('mac')} dev {device} nud permanent"
-            yield Entry("ip neigh", device, words, place)
+            how = "nud permanent" if known["state"] & NUD_PERMANENT else "extern_learn"
+            words = f"{known.get('dst')} lladdr {known.get('mac')} dev {device} {how}"
+            yield Entry("ip neigh", device, words, place, owner=owner)
+
+
+def _owner(known: nl.Message) -> str:
+    """The daemon that made a neighbour or a forwarding entry; empty for others."""
+    return daemon(known.get("protocol", 0)) or ("extern_learn" if known["flags"] & NTF_EXT_LEARNED else "")
 
 
 def forwarding(dump: bytes, names: Mapping[int, str], own: Set[str]) -> Iterator[Entry]:
-    """Every permanent entry of a bridge's or a VXLAN device's table, and every further address of a device (bridge(8)).
+    """Every permanent entry of a bridge's or a VXLAN device's table, every one of a daemon's, and every further address
+    of a device (bridge(8)).
 
     The kernel's own are left out: groups that a device listens to, and ``own``, the MACs of the node's devices.
     """
     found = {}
     for known in nl.parsed(nl.NEIGHBOUR, dump):
         mac, device = known.get("mac", ""), names.get(known["index"])
-        kept = known["state"] & (NUD_PERMANENT | NUD_NOARP) and mac and device
-        if kept and mac not in own and not int(mac[:2], 16) & 1:
-            place = f"{mac} dev {device}{_ends(known, names)}{_owner(known)}"
-            found[place, known.get("vlan")] = Entry("bridge fdb", device, f"{place} {_kept_as(known)}", place)
+        kept = known["state"] & (NUD_PERMANENT | NUD_NOARP) or known["flags"] & NTF_EXT_LEARNED
+        if kept and mac and device and mac not in own and not int(mac[:2], 16) & 1:
+            place = f"{mac} dev {device}{_ends(known, names)}{_table(known)}"
+            words = f"{place} {_kept_as(known)}"
+            found[place, known.get("vlan")] = Entry("bridge fdb", device, words, place, owner=_owner(known))
     for (place, vlan), entry in found.items():
         # A bridge keeps a copy in each of a port's VLANs of what was added to no VLAN in particular.
         if vlan is None:
             yield entry
         elif (place, None) not in found:
-            yield Entry("bridge fdb", entry.device, f"{entry.words} vlan {vlan}", f"{place} vlan {vlan}")
+            yield replace(entry, words=f"{entry.words} vlan {vlan}", place=f"{place} vlan {vlan}")
 
 
 def _ends(known: nl.Message, names: Mapping[int, str]) -> str:
@@ -108,7 +128,7 @@ def _ends(known: nl.Message, names: Mapping[int, str]) -> str:
     return "".join(f" {word} {value}" for word, value in ends.items() if value is not None)
 
 
-def _owner(known: nl.Message) -> str:
+def _table(known: nl.Message) -> str:
     """Whose table it is in: the device's own, or that of the bridge that the device is a port of."""
     of_bridge = known.get("master", known["index"]) != known["index"]
     return " master" if of_bridge and not known["flags"] & NTF_SELF else " self"
@@ -116,7 +136,9 @@ def _owner(known: nl.Message) -> str:
 
 def _kept_as(known: nl.Message) -> str:
     sticky = " sticky" if known["flags"] & NTF_STICKY else ""
-    return ("permanent" if known["state"] & NUD_PERMANENT else "static") + sticky
+    learned = " extern_learn" if known["flags"] & NTF_EXT_LEARNED else ""
+    kept = {0: "", NUD_NOARP: "static"}.get(known["state"] & (NUD_PERMANENT | NUD_NOARP), "permanent")
+    return f"{kept}{sticky}{learned}".strip()
 
 
 def _made(dump: bytes) -> Iterator[nl.Message]:

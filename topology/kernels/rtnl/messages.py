@@ -225,7 +225,7 @@ NEIGHBOUR = Layout(
     28,
     "=BxxxiHBB",
     ("family", "index", "state", "flags", "type"),
-    table("1 dst ip, 2 mac mac, 5 vlan u16, 6 port be16, 7 vni u32, 8 via u32, 9 master u32"),
+    table("1 dst ip, 2 mac mac, 5 vlan u16, 6 port be16, 7 vni u32, 8 via u32, 9 master u32, 12 protocol u8"),
 )
 RULE = Layout(
     32,
@@ -234,7 +234,7 @@ RULE = Layout(
     table(
         "1 to ip, 2 from ip, 3 iif text, 4 goto u32, 6 priority u32, 10 mark u32, 12 tun_id be64,"
         "14 suppress_prefixlength u32, 15 table u32, 16 mask u32, 17 oif text, 19 l3mdev u8, 20 uidrange u32s,"
-        "22 ipproto u8, 23 sport u16s, 24 dport u16s"
+        "21 protocol u8, 22 ipproto u8, 23 sport u16s, 24 dport u16s"
     ),
 )
 QDISC = Layout(36, "=BxxxiIII", ("family", "index", "handle", "parent", "info"), table("1 kind text, 2 options bytes"))

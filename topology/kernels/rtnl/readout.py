@@ -11,6 +11,7 @@ from topology.kernels.rtnl.dumps import Request, check_whole
 from topology.kernels.rtnl.entries import (
     TABLES,
     acting_tables,
+    daemon,
     filter_requests,
     filters,
     firewall,
@@ -24,6 +25,8 @@ from topology.links import FALLBACK_DEVICES
 from topology.model import Interface
 from topology.state import Entry, NodeState, RouteState
 
+ARPHRD_PIMREG = 779
+"""linux/if_arp.h: a kernel makes such a device for a multicast routing daemon (net/ipv4/ipmr.c)."""
 RT_TABLE_MAIN, RTPROT_KERNEL, RTM_F_CLONED = 254, 2, 0x200
 FORWARDING_KINDS = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
 ROUTE_KINDS = {**FORWARDING_KINDS, 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast"}
@@ -48,17 +51,17 @@ def read_state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mappi
 def _state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
     links = [link for dump in answers["links"] for link in nl.parsed(nl.LINK, dump)]
     names: Mapping[int, str] = {link["index"]: link["name"] for link in links}
-    own = [link for link in links if link["name"] not in FALLBACK_DEVICES]
+    own = [link for link in links if link["name"] not in FALLBACK_DEVICES and link["type"] != ARPHRD_PIMREG]
     states = {link["name"]: link_state(link, names) for link in own}
-    routes, other_routes = set[RouteState](), set[Entry]()
+    routes, other_routes = list[RouteState](), set[Entry]()
     for route in (route for dump in answers["routes"] for route in nl.parsed(nl.ROUTE, dump)):
-        routes.update(_main_route(route, names))
+        routes += _main_route(route, names)
         other_routes.update(_other_route(route, names))
     return NodeState(
         node,
         states,
         frozenset(found for dump in answers["addresses"] for found in _addresses(dump, names)),
-        frozenset(routes),
+        frozenset(sorted(routes, key=lambda route: bool(route.owner))),  # of two alike, the one without an owner
         frozenset(other_routes | set(_entries(answers, names, {link.mac for link in states.values() if link.mac}))),
         {**sysctls, **{key: value for link in own for key, value in settings(link)}},
     )
@@ -101,7 +104,7 @@ def _other_route(route: nl.Message, names: Mapping[int, str]) -> Iterator[Entry]
         tool = "ip -6 route" if route["family"] == socket.AF_INET6 else "ip route"
         for state in _route_states(route, names):
             words = f"{state} table {TABLES.get(table, table)}"
-            yield Entry(tool, state.dev, words, words)
+            yield Entry(tool, state.dev, words, words, owner=state.owner)
 
 
 def _route_states(route: nl.Message, names: Mapping[int, str]) -> Iterator[RouteState]:
@@ -112,7 +115,8 @@ def _route_states(route: nl.Message, names: Mapping[int, str]) -> Iterator[Route
         return
     kind = ROUTE_KINDS[route["type"]]
     refuses = route["type"] in FORWARDING_KINDS and kind != "unicast"
+    metric, owner = route.get("priority", 0), daemon(route["proto"])
     for hop in route.get("hops") or (route,):
         via, dev = hop.get("gateway"), names.get(hop.get("oif", 0))
-        metric = route.get("priority", 0)
-        yield RouteState(prefix, ip_address(via) if via else None, None if refuses else dev, kind, metric=metric)
+        gateway = ip_address(via) if via else None
+        yield RouteState(prefix, gateway, None if refuses else dev, kind, metric=metric, owner=owner)

@@ -16,10 +16,8 @@ from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
 from topology.model import LOOPBACK, Address, Device, Fabric, Node, stable_mac
-from topology.packet import Probe
-from topology.plan import Operation, Plan
-from topology.runtimes.leaving import Outlets, outlets_of, way_out
-from topology.runtimes.match import (
+from topology.nodes.leaving import Outlets, outlets_of, way_out
+from topology.nodes.match import (
     Addresses,
     find_end,
     match_nodes,
@@ -29,6 +27,8 @@ from topology.runtimes.match import (
     reachable,
     there_is,
 )
+from topology.packet import Probe
+from topology.plan import Operation, Plan
 from topology.state import NodeState
 
 Never: TypeAlias = Sequence[Sequence[int]]
@@ -110,8 +110,6 @@ class Visit:
 
 class AdoptedRuntime:
     """Finds each node by its name or its addresses, among those the kernel runs."""
-
-    needs_engine = False
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel, self._agent = kernel, kernel.agent

@@ -1,0 +1,17 @@
+"""Nodes that are named network namespaces under /run/netns of the kernel's agent; they end with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from topology.kernels.netlink import Netlink
+    from topology.kernels.registry import Kernel
+
+NEEDS_ENGINE = False
+
+
+def start(_: Kernel, names: Sequence[str], netlink: Netlink) -> None:
+    """Make a namespace for each node."""
+    netlink.add(names)

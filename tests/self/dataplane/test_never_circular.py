@@ -63,7 +63,7 @@ class Live(LiveFabric):
 
 
 def followed(name: str) -> tuple[Live, Probe, ExpectedJourney, Leg]:
-    """The faulty fabric, a probe, its path by the live state, and the judged leg where it was seen to take that path."""
+    """The faulty fabric, a probe, its path by the live state, and the leg judged where it took that path."""
     ends, changes = FAULTS[name]
     live = Live(changes)
     probe = probe_between(live.declared, *ends)

@@ -37,7 +37,7 @@ from topology.devices import (
 )
 from topology.errors import Position, UnknownName
 from topology.node import ROLES, NextHop, Node, Role, Route
-from topology.promises import NOWHERE, Pair, Share, Spread, Tenant
+from topology.promises import NO_MANAGEMENT, NOWHERE, Management, Pair, Segment, Separation, Share, Spread, Tenant
 from topology.refs import PortRef
 
 __all__ = [
@@ -146,6 +146,9 @@ class Fabric:
     spreads: tuple[Spread, ...] = ()
     isolation: Isolation = Isolation()
     throughput: tuple[Share, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    apart: tuple[Separation, ...] = ()
+    management: Management = NO_MANAGEMENT
 
     def __getitem__(self, name: str) -> Node:
         try:

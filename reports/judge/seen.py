@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
+from reports.judge.encapsulation import judge_encapsulation
 from reports.judge.trip import TUNNEL_LAYERS, is_tunnelled
-from topology.promises import TUNNELS, Kind, inside, kind_of
+from topology.promises import ANY, LOCAL_KINDS, TUNNELS, Encapsulation, Kind, inside, kind_of
 
 IP = ("ipv4", "ipv6")
 MACS = 12
@@ -113,9 +114,12 @@ class SeenTrip:
         """Return whether the request reached its target and the answer its sender."""
         return replace(first_broken(_arrived(leg, self.errors) for leg in self.legs), cause=self.cause)
 
-    def carried_as(self, kind: Kind) -> Finding:
-        """Return whether both ways were carried as a kind."""
-        return first_broken(_as(leg, kind) for leg in self.legs)
+    def carried_as(self, kind: Kind, within: Encapsulation = ANY, may_be_local: bool = False) -> Finding:
+        """Return whether both ways were carried as a kind, and in a promised tunnel.
+
+        With ``may_be_local`` they need no tunnel where a single node is between their ends.
+        """
+        return first_broken(_as(leg, kind, within, may_be_local) for leg in self.legs)
 
 
 def _arrived(leg: Journey, errors: tuple[Journey, ...]) -> Finding:
@@ -124,10 +128,14 @@ def _arrived(leg: Journey, errors: tuple[Journey, ...]) -> Finding:
     return Finding(leg.arrived, f"{words} - evidence: {_evidence(leg)}" if leg.sightings else words)
 
 
-def _as(leg: Journey, kind: Kind) -> Finding:
+def _as(leg: Journey, kind: Kind, within: Encapsulation, may_be_local: bool) -> Finding:
     found = carried(leg)
+    if may_be_local and found.kind == LOCAL_KINDS.get(kind) and len({seen.node for seen in leg.sightings}) == 3:
+        return Finding(True, f"{leg.source} -> {leg.target} - behind one node")
     words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected carried as {kind} - seen {found}"
-    return Finding(found.kind == kind, f"{words} - evidence: {_evidence(leg)}")
+    if found.kind != kind:
+        return Finding(False, f"{words} - evidence: {_evidence(leg)}")
+    return judge_encapsulation(leg, within) if within != ANY else Finding(True)
 
 
 def _evidence(journey: Journey) -> str:

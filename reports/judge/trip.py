@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
+from reports.judge.encapsulation import judge_encapsulation
 from reports.judge.journey import Verdict
 from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
 from topology.model import Link
 from topology.packet import IP_VERSIONS, ttl_of
-from topology.promises import TUNNELS
+from topology.promises import TUNNELS, Encapsulation
 from topology.refs import PortRef
 
 TUNNEL_LAYERS = TUNNELS | {"ipip"}
@@ -187,6 +188,10 @@ class Trip:
     def as_declared(self) -> Finding:
         """Return whether both ways were as declared at every hop."""
         return first_broken(leg.as_declared for leg in self.legs)
+
+    def within(self, promised: Encapsulation) -> Finding:
+        """Return whether both ways were in a promised tunnel."""
+        return first_broken(judge_encapsulation(leg.journey, promised) for leg in self.legs)
 
     def never_bare(self, on: Iterable[Link]) -> Finding:
         """Judge the same of both ways."""

@@ -8,7 +8,8 @@ from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
 from topology.errors import Position
-from topology.formats.lab_schema import LabSpec, MtuSpec, NodeSpec, PairSpec, VxlanSpec
+from topology.formats.lab_intent import promises_of
+from topology.formats.lab_schema import LabSpec, NodeSpec, VxlanSpec
 from topology.formats.yaml_positions import Step, Tree, locate
 from topology.model import (
     AGEING,
@@ -29,7 +30,7 @@ from topology.model import (
     Vxlan,
     stable_mac,
 )
-from topology.promises import ABOVE, MtuPromise, Pair, Share, Spread
+from topology.promises import Share, Spread
 
 SECTIONS: Mapping[type[Device], str] = {
     Subinterface: "vlan",
@@ -84,29 +85,13 @@ def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
         isolation=Isolation(**dict(spec.isolation)),
         nodes=tuple(_node(name, spec, ports[name], tree) for name in spec.nodes),
         links=tuple(links),
-        pairs=pairs_of(spec.pairs, spec.mtu, tree),
+        **promises_of(spec, tree),
         file=file,
         routing=Routing(**dict(spec.routing)),
         spreads=tuple(spreads),
         throughput=tuple(shares),
     )
     return Draft(spec, tree, fabric)
-
-
-def pairs_of(pairs: Mapping[int, PairSpec], common: MtuSpec, tree: Tree) -> tuple[Pair, ...]:
-    """Return the pairs of a file; ``common`` holds the MTU promises for pairs without their own."""
-    made: list[Pair] = []
-    for index, said in pairs.items():
-        own = said.mtu
-        above = own.above if own.above is not None else common.above
-        promise = MtuPromise(
-            customers=own.customers if own.customers is not None else common.customers,
-            above=tuple(dict.fromkeys(above.values())) if above is not None else ABOVE,
-            where=locate(tree, (*(("pairs", index) if own.customers is not None else ()), "mtu", "customers")),
-        )
-        where = locate(tree, ("pairs", index))
-        made.append(Pair(said.source, said.target, said.kind, mtu=promise, where=where))
-    return tuple(made)
 
 
 def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree) -> Node:

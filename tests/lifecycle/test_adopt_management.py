@@ -37,7 +37,9 @@ def kernel() -> Iterator[HereKernel]:
         for name in (A, B, ASIDE):
             run_as_owner("ip", "netns", "add", name)
         for near, end, address, far, other, peer in LINKS:
-            run_as_owner("ip", "-n", near, "link", "add", end, "type", "veth", "peer", "name", other, "netns", far)
+            run_as_owner(
+                "ip", "-n", near, "link", "add", "name", end, "type", "veth", "peer", "name", other, "netns", far
+            )
             for node, device, own in ((near, end, address), (far, other, peer)):
                 run_as_owner("ip", "-n", node, "addr", "add", own, "dev", device)
                 run_as_owner("ip", "-n", node, "link", "set", "dev", device, "up")

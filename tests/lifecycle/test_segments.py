@@ -17,12 +17,15 @@ segments:
 apart: [[red, blue]]
 """
 AGAIN = (
-    "ip link del vx-red; ip link add vx-red mtu 1450 type vxlan id 300 local {local} remote {remote} dev {dev} "
-    "dstport 4789; ip link set vx-red master br-red up"
+    "ip link del dev vx-red; ip link add name vx-red mtu 1450 type vxlan id 300 local {local} remote {remote} "
+    "dev {dev} dstport 4789; ip link set dev vx-red master br-red up"
 )
 L1 = {"local": "10.1.0.2", "remote": "10.2.0.2", "dev": "l1_s1"}
 L2 = {"local": "10.2.0.2", "remote": "10.1.0.2", "dev": "l2_s1"}
-LEAK = "ip link add x0 type veth peer name x1; ip link set x0 master br-red up; ip link set x1 master br-blue up"
+LEAK = (
+    "ip link add name x0 type veth peer name x1; "
+    "ip link set dev x0 master br-red up; ip link set dev x1 master br-blue up"
+)
 BREAKS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
     "another VNI at both ends": (
         (f"l1: {AGAIN.format(**L1)}", f"l2: {AGAIN.format(**L2)}"),

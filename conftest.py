@@ -12,5 +12,6 @@ pytest_plugins = [
     "fixtures.parametrise",
     "fixtures.fabric",
     "fixtures.checks",
+    "fixtures.apart",
     "fixtures.sizes",
 ]

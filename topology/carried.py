@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from topology.links import TUNNEL_HEADERS
-from topology.promises import Kind
+from topology.promises import Encapsulation, Kind
 
 
 def inside(layers: Sequence[str]) -> Sequence[str]:
@@ -29,3 +29,17 @@ def kind_of(path: Iterable[tuple[Sequence[str], object]]) -> Kind | None:
         return "l2-overlay" if all("ether" in held for held, _ in wrapped) else None
     between = len({ttl for held, ttl in wrapped if not {"ipv4", "ipv6"}.isdisjoint(held)}) > 1
     return "hairpin" if between and any("ether" in held for held, _ in wrapped) else "l3-overlay"
+
+
+def encapsulation(headers: Sequence[tuple[str, Mapping[str, object]]]) -> Encapsulation | None:
+    """Return the innermost tunnel of a header stack (names and fields, outermost first); None where there is none."""
+    at = max((place for place, (layer, _) in enumerate(headers) if layer in TUNNEL_HEADERS), default=-1)
+    if at < 0:
+        return None
+    name, fields = headers[at]
+    numbers = {word: int(str(fields[word])) for word in ("vni", "key") if fields.get(word) is not None}
+    if name == "gre":
+        outer = next((layer for layer, _ in reversed(headers[:at]) if layer in ("ipv4", "ipv6")), "")
+        held = headers[at + 1][0] if at + 1 < len(headers) else ""
+        name = f"{'ip6' if outer == 'ipv6' else ''}gre{'tap' if held == 'ether' else ''}"
+    return Encapsulation(name, **numbers)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from topology.carried import kind_of
+from topology.carried import encapsulation, kind_of
 from topology.dataplane.paths import Direction, ExpectedHop, ExpectedPath
 from topology.dataplane.walk import PacketWalk
 from topology.errors import Problem
 from topology.model import Fabric
 from topology.packet import Probe, ttl_of
-from topology.promises import Kind, Pair
+from topology.promises import Encapsulation, Kind, Pair
 
 __all__ = [
     "Direction",
@@ -55,6 +55,12 @@ class ExpectedJourney:
         kinds = {_kind(path) for path in self.paths}
         return kinds.pop() if len(kinds) == 1 else None
 
+    @property
+    def tunnels(self) -> tuple[Encapsulation, ...]:
+        """The tunnels next to the customer's packet on its paths, each once."""
+        found = (encapsulation(hop.layers) for path in self.paths for hop in path.hops)
+        return tuple(dict.fromkeys(tunnel for tunnel in found if tunnel is not None))
+
 
 def expected_journey(fabric: Fabric, probe: Probe) -> ExpectedJourney:
     """Return every legal path of a probe through a fabric."""
@@ -78,6 +84,9 @@ def check_pairs(fabric: Fabric) -> Iterator[Problem]:
                 yield Problem(pair.where, f"{source} -> {target} cannot arrive: {journey.dropped}", right)
             elif journey.kind != pair.kind:
                 yield _wrong_kind(pair, source, target, journey)
+            elif wrong := [tunnel for tunnel in journey.tunnels if not pair.within.allows(tunnel)]:
+                what = f"{source} -> {target} is declared in {pair.within} but this fabric carries it in {wrong[0]}"
+                yield Problem(pair.where, what, "the tunnel that carries it, or routes that lead into the declared one")
 
 
 def probes_of(fabric: Fabric, pair: Pair) -> tuple[Probe, Probe]:

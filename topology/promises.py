@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from itertools import combinations
 from typing import Literal, TypeAlias, get_args
 
 from topology.errors import Position
@@ -17,6 +19,35 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
 ABOVE: tuple[Above, ...] = get_args(Above)
 NOWHERE = Position()
+LOCAL_KINDS: Mapping[Kind, Kind] = {"l2-overlay": "bridge", "l3-overlay": "routed"}
+"""The kinds of an overlay, each with that of its hosts behind one node, whose packets need no tunnel."""
+
+
+@dataclass(frozen=True)
+class Encapsulation:
+    """The tunnel next to a customer's packet: its kind (of VIAS), and its VNI or key. A promise leaves None open."""
+
+    via: str | None = None
+    vni: int | None = None
+    key: int | None = None
+
+    def allows(self, seen: Encapsulation) -> bool:
+        """Return whether a tunnel that was seen is of the promised kind and number."""
+        said = ((self.via, seen.via), (self.vni, seen.vni), (self.key, seen.key))
+        return all(promised in (None, found) for promised, found in said)
+
+    def completed(self, other: Encapsulation) -> Encapsulation:
+        """Return this promise with what it leaves open as another one says."""
+        vni = self.vni if self.vni is not None else other.vni
+        return Encapsulation(self.via or other.via, vni, self.key if self.key is not None else other.key)
+
+    def __str__(self) -> str:
+        parts = (self.via or "", "" if self.vni is None else f"VNI {self.vni}")
+        return " ".join(filter(None, (*parts, "" if self.key is None else f"key {self.key}")))
+
+
+ANY = Encapsulation()
+"""The promise of no tunnel in particular."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +68,7 @@ class Pair:
     """A promise: traffic from ``source`` reaches ``target`` and comes back, carried as ``kind`` says.
 
     It goes between the nodes' first addresses, unless ``src`` and ``dst`` name others, as a tenant's do: ``row`` is
-    the tenant's number.
+    the tenant's number. ``within`` is the promised tunnel, ``segment`` the name of the segment it is derived from.
     """
 
     source: str
@@ -47,11 +78,64 @@ class Pair:
     dst: IPv4Address | IPv6Address | None = None
     row: int | None = None
     mtu: MtuPromise = MtuPromise()
+    within: Encapsulation = ANY
+    segment: str = ""
     where: Position = field(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:
         further = "" if self.dst is None else f"-{self.dst}".replace(":", ".")
         return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else further)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Hosts of which each two reach each other in one kind, and the promised tunnel; hosts are nodes or addresses."""
+
+    name: str
+    kind: Kind
+    hosts: tuple[str, ...]
+    within: Encapsulation = ANY
+    where: Position = field(default=NOWHERE, compare=False)
+
+    @property
+    def ends(self) -> Iterator[tuple[str, str]]:
+        """Each two hosts once, in declared order."""
+        return combinations(self.hosts, 2)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Separation:
+    """A promise: nothing that a host of one segment sends is heard by a host of the other, both ways."""
+
+    one: Segment
+    other: Segment
+    where: Position = field(default=NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.one}-{self.other}"
+
+
+@dataclass(frozen=True)
+class Management:
+    """The interfaces and networks that are no part of a fabric."""
+
+    interfaces: frozenset[str] = frozenset()
+    networks: frozenset[IPv4Network | IPv6Network] = frozenset()
+
+    def beside(self, other: Management) -> Management:
+        """Return both together."""
+        return Management(self.interfaces | other.interfaces, self.networks | other.networks)
+
+    def has(self, device: str, addresses: Iterable[IPv4Address | IPv6Address] = ()) -> bool:
+        """Return whether a device is management by its name, or by one of its addresses."""
+        own = [(network, address) for network in self.networks for address in addresses]
+        return device in self.interfaces or any(network.version == a.version and a in network for network, a in own)
+
+
+NO_MANAGEMENT = Management()
 
 
 @dataclass(frozen=True)

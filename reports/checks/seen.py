@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
+from reports.judge.encapsulation import judge_encapsulation
 from reports.judge.trip import is_tunnelled
 from topology.carried import inside, kind_of
 from topology.links import TUNNEL_HEADERS
-from topology.promises import Kind
+from topology.promises import ANY, LOCAL_KINDS, Encapsulation, Kind
 
 SUBJECTS = {"expected_pair": Subject("no pair alone", lambda lab: () if lab.nodes else lab.pairs)}
 MACS = 12
@@ -114,9 +115,12 @@ class SeenTrip:
         """Return whether the request reached its target and the answer its sender."""
         return replace(first_broken(_arrived(leg, self.errors) for leg in self.legs), cause=self.cause)
 
-    def carried_as(self, kind: Kind) -> Finding:
-        """Return whether both ways were carried as a kind."""
-        return first_broken(_as(leg, kind) for leg in self.legs)
+    def carried_as(self, kind: Kind, within: Encapsulation = ANY, may_be_local: bool = False) -> Finding:
+        """Return whether both ways were carried as a kind, and in a promised tunnel.
+
+        With ``may_be_local`` they need no tunnel where a single node is between their ends.
+        """
+        return first_broken(_as(leg, kind, within, may_be_local) for leg in self.legs)
 
 
 def _arrived(leg: Journey, errors: tuple[Journey, ...]) -> Finding:
@@ -125,10 +129,14 @@ def _arrived(leg: Journey, errors: tuple[Journey, ...]) -> Finding:
     return Finding(leg.arrived, f"{words} - evidence: {_evidence(leg)}" if leg.sightings else words)
 
 
-def _as(leg: Journey, kind: Kind) -> Finding:
+def _as(leg: Journey, kind: Kind, within: Encapsulation, may_be_local: bool) -> Finding:
     found = carried(leg)
+    if may_be_local and found.kind == LOCAL_KINDS.get(kind) and len({seen.node for seen in leg.sightings}) == 3:
+        return Finding(True, f"{leg.source} -> {leg.target} - behind one node")
     words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected carried as {kind} - seen {found}"
-    return Finding(found.kind == kind, f"{words} - evidence: {_evidence(leg)}")
+    if found.kind != kind:
+        return Finding(False, f"{words} - evidence: {_evidence(leg)}")
+    return judge_encapsulation(leg, within) if within != ANY else Finding(True)
 
 
 def _evidence(journey: Journey) -> str:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
+from reports.judge.encapsulation import judge_encapsulation
 from reports.judge.journey import Verdict, judge_journey, without_copies
 from topology.errors import NotApplicable
 from topology.expected import ExpectedJourney
 from topology.links import TUNNEL_HEADERS
 from topology.model import Link
 from topology.packet import ttl_of
+from topology.promises import Encapsulation
 from topology.refs import PortRef
 
 
@@ -191,6 +193,10 @@ class Trip:
     def as_declared(self) -> Finding:
         """Return whether both ways were as declared at every hop."""
         return first_broken(leg.as_declared for leg in self.legs)
+
+    def within(self, promised: Encapsulation) -> Finding:
+        """Return whether both ways were in a promised tunnel."""
+        return first_broken(judge_encapsulation(leg.journey, promised) for leg in self.legs)
 
     def never_bare(self, on: Iterable[Link]) -> Finding:
         """Judge the same of both ways."""

@@ -22,7 +22,8 @@ def test_expected_pair_reaches_each_other(expected_pair: Pair, spotted: Callable
 def test_expected_pair_is_carried_as_its_kind(
     expected_pair: Pair, protocol: str, spotted: Callable[..., SeenTrip]
 ) -> None:
-    """Request and answer look at every interface as the pair's kind says."""
+    """Request and answer look at every interface as the pair's kind and its tunnel say."""
     if not (arrived := spotted(expected_pair).arrived):
         raise NotProven(f"it does not arrive: {arrived.message.splitlines()[0]}")
-    assert spotted(expected_pair, protocol).carried_as(expected_pair.kind)
+    pair = expected_pair
+    assert spotted(pair, protocol).carried_as(pair.kind, pair.within, may_be_local=bool(pair.segment))

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.instruments.live import LiveFabric
 from reports.judge.trip import Trip
-from topology.promises import Pair
+from topology.promises import Encapsulation, Pair
 
 pytestmark = pytest.mark.overlay
 
@@ -49,6 +49,11 @@ def test_each_routed_hop_lowers_the_ttl_by_one(arrived: Trip) -> None:
 def test_overlay_is_never_bare_inside_its_tunnel(arrived: Trip, fabric: LiveFabric) -> None:
     """Between encapsulation and decapsulation no link of the declared way shows an overlay's packet bare."""
     assert arrived.never_bare(on=fabric.declared.links)
+
+
+def test_overlay_is_in_its_promised_tunnel(promised_tunnel: Encapsulation, arrived: Trip) -> None:
+    """Every tunnel next to an overlay's packet is of the kind, VNI and key that are promised."""
+    assert arrived.within(promised_tunnel)
 
 
 @pytest.mark.kinds("l2-overlay", "l3-overlay", "hairpin")

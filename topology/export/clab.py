@@ -62,6 +62,7 @@ def to_clab(fabric: Fabric) -> str:
     left_out = (
         f"# {further} pairs between further addresses are left out: a label names nodes alone\n" if further else ""
     )
+    left_out += "# segments and what is apart are left out, their pairs are labels\n" if fabric.segments else ""
     return f"{HEAD}\n{left_out}{_dumped(document)}"
 
 
@@ -89,6 +90,8 @@ def _defaults(fabric: Fabric) -> dict[str, Yaml]:
 
 def _pair(pair: Pair) -> str:
     words = [pair.source, pair.target, pair.kind]
+    within = asdict(pair.within)
+    words += [f"{word}={value}" for word, value in within.items() if value is not None]
     words += [f"customers={pair.mtu.customers}"] if pair.mtu.customers is not None else []
     words += [f"above={'+'.join(pair.mtu.above)}"] if pair.mtu.above != ABOVE else []
     return f"{' '.join(words)}\n"

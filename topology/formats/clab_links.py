@@ -140,6 +140,8 @@ def _promise(label: str, words: Sequence[str], where: Position) -> dict[str, Tre
             found["survives"] = Scalar(where, "true", bare=True)
         elif label == PAIRS and key == "customers":
             sizes[key] = (where, Scalar(where, value, bare=True))
+        elif label == PAIRS and key in ("via", "vni", "key"):
+            found[key] = Scalar(where, value, bare=True)
         elif label == PAIRS and key == "above":
             sizes[key] = (where, Items(where, [Scalar(where, fate) for fate in value.split("+")]))
         else:

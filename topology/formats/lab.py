@@ -13,6 +13,7 @@ from typing import TypeAlias
 from topology.errors import LabError, Problem, UnknownName
 from topology.formats.lab_checks import MAX_PROBLEMS, problems_of
 from topology.formats.lab_draft import build
+from topology.formats.lab_local import with_local_kinds
 from topology.formats.lab_refusals import ALL, read_spec
 from topology.formats.lab_schema import LabSpec
 from topology.formats.text_file import displayed, read_text, refuse_too_long
@@ -79,8 +80,9 @@ def fabric_of(
         raise LabError(problems)
     draft = build(spec, tree, file)
     problems += problems_of(draft, more.union(spoiled))
-    if not problems:
-        problems += [problem for check in extra_checks for problem in check(draft.fabric)]
     if problems:
         raise LabError(problems)
-    return draft.fabric
+    fabric = with_local_kinds(draft.fabric)
+    if problems := [problem for check in extra_checks for problem in check(fabric)]:
+        raise LabError(problems)
+    return fabric

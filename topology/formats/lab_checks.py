@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from topology.errors import Problem
-from topology.formats import lab_devices, lab_routes, lab_segments, lab_tunnels
+from topology.formats import lab_devices, lab_intent_checks, lab_routes, lab_segments, lab_tunnels
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_refusals import DEVICES
 from topology.links import SECTIONS, TUNNELS, Tunnel
@@ -51,7 +51,19 @@ CHECKS: tuple[tuple[Find, Collection[str], str], ...] = (
     (partial(lab_routes.check_ends, section="spreads"), ("nodes",), ""),
     (partial(lab_routes.check_addresses, section="pairs"), _REACHED, ""),
     (partial(lab_routes.check_addresses, section="spreads"), _REACHED, ""),
+    (lab_intent_checks.check_hosts, _REACHED | {"segments"}, "hosts"),
+    (lab_intent_checks.check_doubles, ("pairs", "segments", "hosts"), ""),
+    (lab_intent_checks.check_apart, ("pairs", "segments", "hosts", "apart"), ""),
+    (lab_intent_checks.check_tunnels, ("nodes", "vxlan", "geneve", "gre"), ""),
+    (lab_intent_checks.check_management, _DECLARED | {"addresses"}, ""),
 )
+INTENT = (
+    lab_intent_checks.check_hosts,
+    lab_intent_checks.check_doubles,
+    lab_intent_checks.check_apart,
+    lab_intent_checks.check_management,
+)
+"""The checks of promises that need no device of the lab."""
 """Each check with the sections that must not be spoiled for it to run, and the section that its findings spoil.
 
 Beside sections there are conditions: each name of a node means one device, every tunnel has its other end, and it is

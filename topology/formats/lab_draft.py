@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from topology.errors import Position
-from topology.formats.lab_schema import LabSpec, MtuSpec, NodeSpec, PairSpec
+from topology.formats.lab_intent import promises_of
+from topology.formats.lab_schema import LabSpec, NodeSpec
 from topology.formats.yaml_positions import Step, Tree, locate
 from topology.links import LINKS
 from topology.model import (
@@ -23,7 +24,7 @@ from topology.model import (
     Routing,
     stable_mac,
 )
-from topology.promises import ABOVE, MtuPromise, Pair, Share, Spread
+from topology.promises import Share, Spread
 
 
 @dataclass(frozen=True)
@@ -67,29 +68,13 @@ def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
         isolation=Isolation(**dict(spec.isolation)),
         nodes=tuple(_node(name, spec, ports[name], tree) for name in spec.nodes),
         links=tuple(links),
-        pairs=pairs_of(spec.pairs, spec.mtu, tree),
+        **promises_of(spec, tree),
         file=file,
         routing=Routing(**dict(spec.routing)),
         spreads=tuple(spreads),
         throughput=tuple(shares),
     )
     return Draft(spec, tree, fabric)
-
-
-def pairs_of(pairs: Mapping[int, PairSpec], common: MtuSpec, tree: Tree) -> tuple[Pair, ...]:
-    """Return the pairs of a file; ``common`` holds the MTU promises for pairs without their own."""
-    made: list[Pair] = []
-    for index, said in pairs.items():
-        own = said.mtu
-        above = own.above if own.above is not None else common.above
-        promise = MtuPromise(
-            customers=own.customers if own.customers is not None else common.customers,
-            above=tuple(dict.fromkeys(above.values())) if above is not None else ABOVE,
-            where=locate(tree, (*(("pairs", index) if own.customers is not None else ()), "mtu", "customers")),
-        )
-        where = locate(tree, ("pairs", index))
-        made.append(Pair(said.source, said.target, said.kind, mtu=promise, where=where))
-    return tuple(made)
 
 
 def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree) -> Node:

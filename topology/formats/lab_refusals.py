@@ -24,7 +24,7 @@ SpecT = TypeVar("SpecT", bound=Spec)
 
 DEVICES = frozenset({"links", *SECTIONS})
 """The sections that declare devices."""
-ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation"}
+ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation", "segments", "apart", "management"}
 NEEDED: Mapping[str, str] = {
     "lab": "lab: NAME",
     "nodes": "nodes: with one mapping for each node's name",
@@ -39,6 +39,7 @@ NEEDED: Mapping[str, str] = {
     "source": "source: NODE",
     "target": "target: NODE",
     "kind": "kind: how the traffic is carried",
+    "hosts": "hosts: a list of two nodes or more",
     "path": "path: bridge, vxlan, gre or vxlan-in-gre",
     "at-least": "at-least: a part of the bare path's throughput, as 40 %",
     "over": "over: one-way or all-ways",

@@ -12,12 +12,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from topology.formats import lab_values as values
-from topology.links import SECTIONS
+from topology.links import FRAMELESS, NUMBERS, SECTIONS, VIAS
 from topology.links.base import NEEDED, Device, Number
-from topology.model import PORT_MTU, ROLES, TREATMENTS, Address, Interface, Role, Route, Treatment
+from topology.links.tunnel import VNI_MAX, VNI_MIN
+from topology.model import PORT_MTU, ROLES, TREATMENTS, Address, Interface, Network, Role, Route, Treatment
 from topology.node import RUNTIMES
 from topology.paths import BARE, PATHS
-from topology.promises import ABOVE, KINDS, Above, Kind
+from topology.promises import ABOVE, KINDS, LOCAL_KINDS, Above, Encapsulation, Kind
 from topology.refs import PortRef
 
 MAX_NODES = 10_000
@@ -92,6 +93,10 @@ Flag: TypeAlias = Annotated[bool, PlainValidator(values.flag)]
 Ip: TypeAlias = Annotated[Address, PlainValidator(values.address)]
 Treated: TypeAlias = Annotated[Treatment, _choice("treatment", TREATMENTS)]
 KindName: TypeAlias = Annotated[Kind, _choice("kind", KINDS)]
+
+
+SegmentName: TypeAlias = Annotated[str, PlainValidator(values.name("segment"))]
+ManagementItem: TypeAlias = Annotated[str | Network, PlainValidator(values.interface_or_network)]
 
 
 class Spec(BaseModel):
@@ -206,13 +211,52 @@ class MtuSpec(Spec):
     ) = None
 
 
-class PairSpec(Spec):
+class CarriedSpec(Spec):
+    """What pairs and segments say of the way in which their traffic is carried."""
+
+    kind: KindName
+    via: Annotated[str, _choice("tunnel", VIAS)] | None = None
+    vni: Annotated[int, _number("VNI", VNI_MIN, VNI_MAX)] | None = None
+    key: Annotated[int, _number("GRE key", 0, 2**32 - 1)] | None = None
+
+    @property
+    def within(self) -> Encapsulation:
+        """The promised tunnel."""
+        return Encapsulation(self.via, self.vni, self.key)
+
+    @model_validator(mode="after")
+    def _is_of_one_tunnel(self) -> CarriedSpec:
+        said = [word for word in ("via", "vni", "key") if getattr(self, word) is not None]
+        if said and self.kind not in LOCAL_KINDS:
+            raise values.wrong(f"{said[0]!r} stands beside the kind {self.kind}", f"kind: {' or '.join(LOCAL_KINDS)}")
+        if {"vni", "key"} <= {*said}:
+            raise values.wrong("both 'vni' and 'key'", "vni for VXLAN and Geneve, or key for GRE")
+        number = NUMBERS.get(self.via or "", "")
+        if self.via and ({"vni", "key"} - {number}) & {*said}:
+            right = f"{number}: NUMBER, or no number" if number else "no number"
+            raise values.wrong(f"{said[-1]!r} stands beside via: {self.via}", right)
+        if self.kind == "l2-overlay" and self.via in FRAMELESS:
+            right = f"via: {'ip6gretap' if self.via == 'ip6gre' else 'gretap'}"
+            raise values.wrong(f"an l2-overlay via {self.via}, which holds no frames", right)
+        return self
+
+
+class PairSpec(CarriedSpec):
     """One entry of ``pairs``."""
 
     source: NodeName
     target: NodeName
-    kind: KindName
     mtu: MtuSpec = MtuSpec()
+
+
+class SegmentSpec(CarriedSpec):
+    """One entry of ``segments``."""
+
+    hosts: Listed[NodeName]
+
+
+Segments: TypeAlias = Annotated[dict[SegmentName, T], BeforeValidator(_table)]
+Apart: TypeAlias = Listed[Listed[SegmentName]]
 
 
 class RoutingSpec(Spec):
@@ -261,23 +305,37 @@ class LabSpec(Spec):
     spreads: Listed[SpreadSpec] = {}
     throughput: Listed[ShareSpec] = {}
     mtu: MtuSpec = MtuSpec()
+    management: Listed[ManagementItem] = {}
+    segments: Segments[SegmentSpec] = {}
+    apart: Apart = {}
 
 
-class ExpectedPair(Spec):
-    """One entry of ``pairs`` in a file of pairs for a fabric that no lab declares."""
+class ExpectedPair(CarriedSpec):
+    """One entry of ``pairs`` in a file of promises for a fabric that no lab declares."""
 
     source: NodeOrAddress
     target: NodeOrAddress
-    kind: KindName
+
+
+class ExpectedSegment(SegmentSpec):
+    """One entry of ``segments`` in such a file."""
+
+    hosts: Listed[NodeOrAddress]
 
 
 class ExpectSpec(Spec):
-    """A file of pairs for a fabric that no lab declares."""
+    """A file of promises for a fabric that no lab declares."""
 
-    pairs: Listed[ExpectedPair]
+    pairs: Listed[ExpectedPair] = {}
+    segments: Segments[ExpectedSegment] = {}
+    apart: Apart = {}
+    management: Listed[ManagementItem] = {}
 
 
 class PairsSpec(Spec):
-    """A file of pairs beside a lab."""
+    """A file of promises beside a lab."""
 
-    pairs: Listed[PairSpec]
+    pairs: Listed[PairSpec] = {}
+    segments: Segments[SegmentSpec] = {}
+    apart: Apart = {}
+    management: Listed[ManagementItem] = {}

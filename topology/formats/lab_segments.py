@@ -59,9 +59,7 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
 
     Links, bridges and tunnels join; joined interfaces share a broadcast domain (or a GRE tunnel).
     """
-    sets: _Sets[PortRef] = _Sets()
-    for near, far in (*(link.ends for link in fabric.links), *_members(fabric), *_vlans(fabric)):
-        sets.join(near, far)
+    sets = _joined_without_tunnels(fabric)
     for tunnel, remote, peer in strands(fabric, fabric.tunnels):
         if peer is not None:
             sets.join(tunnel.ref, peer.ref)
@@ -70,6 +68,19 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
                 if other.local == remote and tunnel.local in other.remotes:
                     sets.join(tunnel.ref, other.ref)
     return {device.ref: sets.find(device.ref) for device in fabric.devices}
+
+
+def places(fabric: Fabric) -> Mapping[PortRef, PortRef]:
+    """Return the same without tunnels: what is left of a segment at one place."""
+    sets = _joined_without_tunnels(fabric)
+    return {device.ref: sets.find(device.ref) for device in fabric.devices}
+
+
+def _joined_without_tunnels(fabric: Fabric) -> _Sets[PortRef]:
+    sets: _Sets[PortRef] = _Sets()
+    for near, far in (*(link.ends for link in fabric.links), *_members(fabric), *_vlans(fabric)):
+        sets.join(near, far)
+    return sets
 
 
 def _members(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:

@@ -165,6 +165,12 @@ def node_or_address(value: object) -> str:
         return name("node")(value)
 
 
+def interface_or_network(value: object) -> str | Network:
+    """Read an interface's name, or a network by its prefix."""
+    found = text(value)
+    return _prefix(found, None) if "/" in found or ":" in found else name("interface")(found)
+
+
 def endpoint(value: object) -> PortRef:
     """Read one end of a link, ``node:interface``."""
     if isinstance(value, dict):

@@ -1,29 +1,37 @@
-"""Reads files that hold ``pairs:`` alone, in the lab file's form: promises for a lab that has others or none, or for an
-adopted fabric that no lab declares."""
+"""Reads files that hold promises alone, in the lab file's form: ``pairs:``, ``segments:``, ``apart:``, ``management:``.
+
+They are those of a lab that has others or none, or of an adopted fabric that no lab declares.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from topology.errors import LabError, Problem
 from topology.formats.lab import FabricCheck
-from topology.formats.lab_checks import MAX_PROBLEMS
-from topology.formats.lab_draft import Draft, pairs_of
+from topology.formats.lab_checks import INTENT, MAX_PROBLEMS
+from topology.formats.lab_draft import Draft
+from topology.formats.lab_intent import promises_of
+from topology.formats.lab_intent_checks import check_tunnels
+from topology.formats.lab_local import with_local_kinds
 from topology.formats.lab_refusals import NEEDED, read_spec
 from topology.formats.lab_routes import check_addresses, check_ends
-from topology.formats.lab_schema import ExpectSpec, LabSpec, MtuSpec, PairsSpec
+from topology.formats.lab_schema import ExpectSpec, LabSpec, PairsSpec
 from topology.formats.text_file import displayed, read_text, refuse_too_long
-from topology.formats.yaml_positions import Tree, locate, parse
+from topology.formats.yaml_positions import Table, Tree, locate, parse
 from topology.model import Fabric
 from topology.promises import Pair
 
 HOLDS = "pairs, starting with 'pairs:'"
+PROMISING = ("pairs", "segments")
+"""Keys of which a file needs one."""
 
 
 def with_pairs(fabric: Fabric, path: Path, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
-    """Return the fabric with the pairs of a file instead of its own.
+    """Return the fabric with the promises of a file instead of its own; its management it keeps beside the file's.
 
     Raises LabError with every problem of the file, and Misuse if it cannot be read.
     """
@@ -36,14 +44,15 @@ def with_pairs_of_text(
     """Return the same for a text; ``file`` is its name in messages."""
     tree, form = parse(text, file, HOLDS)
     spec, refused, _ = read_spec(tree, PairsSpec)
-    problems = [*form, *refused[:MAX_PROBLEMS]]
+    problems = [*form, *refused[:MAX_PROBLEMS], *_without_promises(tree)]
     promised = fabric
     if spec is not None and not form:
-        pairs = pairs_of(spec.pairs, MtuSpec(), tree)
-        promised = replace(fabric, pairs=pairs, notes=(*fabric.notes, f"pairs: those of {file}"))
-        draft = Draft(LabSpec.model_construct(pairs=spec.pairs), tree, promised)
-        problems += [*check_ends(draft, "pairs"), *check_addresses(draft, "pairs")][:MAX_PROBLEMS]
+        promised = replace(fabric, **promises_of(spec, tree), notes=(*fabric.notes, f"pairs: those of {file}"))
+        draft = Draft(LabSpec.model_construct(**dict(spec)), tree, promised)
+        found = [*check_ends(draft, "pairs"), *check_addresses(draft, "pairs"), *check_tunnels(draft)]
+        problems += [*found, *(problem for check in INTENT for problem in check(draft))][:MAX_PROBLEMS]
     if not problems:
+        promised = with_local_kinds(replace(promised, management=fabric.management.beside(promised.management)))
         problems += [problem for check in extra_checks for problem in check(promised)]
     if problems:
         raise LabError(problems)
@@ -51,7 +60,7 @@ def with_pairs_of_text(
 
 
 def load_pairs(path: Path) -> Fabric:
-    """Return a fabric without nodes that has a file's pairs; an end of a pair may be an address.
+    """Return a fabric without nodes that has a file's promises; a host or an end of a pair may be an address.
 
     Raises LabError with every problem of the content, and Misuse for a file that cannot be read.
     """
@@ -63,14 +72,22 @@ def load_pairs_text(text: str, file: str = "<expect>") -> Fabric:
     refuse_too_long(len(text), file)
     tree, form = parse(text, file, HOLDS)
     spec, refused, _ = read_spec(tree, ExpectSpec)
-    problems = [*form, *refused[:MAX_PROBLEMS]]
-    pairs: tuple[Pair, ...] = ()
-    if spec is not None:
-        said = spec.pairs.items()
-        pairs = tuple(Pair(**dict(pair), where=locate(tree, ("pairs", index))) for index, pair in said)
-    if problems := problems or _problems(pairs, tree):
-        raise LabError(problems)
-    return Fabric(name=Path(file).stem, nodes=(), links=(), pairs=pairs, file=file)
+    problems = [*form, *refused[:MAX_PROBLEMS], *_without_promises(tree)]
+    fabric = Fabric(name=Path(file).stem, nodes=(), links=(), pairs=(), file=file)
+    if spec is not None and not problems:
+        fabric = replace(fabric, **promises_of(spec, tree))
+        draft = Draft(LabSpec.model_construct(**dict(spec)), tree, fabric)
+        problems = [*_problems(fabric.pairs, tree), *(problem for check in INTENT for problem in check(draft))]
+    if problems:
+        raise LabError(problems[:MAX_PROBLEMS])
+    return fabric
+
+
+def _without_promises(tree: Tree) -> list[Problem]:
+    has_none = isinstance(tree, Table) and not any(
+        get_close_matches(key, PROMISING, cutoff=0.7) for key in tree.entries
+    )
+    return [Problem(tree.where, "the file has no 'pairs'", NEEDED["pairs"])] if has_none else []
 
 
 def _problems(pairs: tuple[Pair, ...], tree: Tree) -> list[Problem]:

@@ -54,6 +54,16 @@ FRAME_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS if tunnel.eth
 """The headers of tunnels, and of those that carry Ethernet frames."""
 
 
+KEYED = ("gre", "gretap", "ip6gre", "ip6gretap")
+"""The link kinds of GRE, by the outer IP version and by what is inside: a packet, or a frame."""
+NUMBERS = {kind: "vni" for tunnel in UDP_TUNNELS for kind in tunnel.kinds} | dict.fromkeys(KEYED, "key")
+"""By the kind of tunnel the number that its header can have."""
+FRAMELESS = frozenset(kind for tunnel in TUNNELS if not tunnel.ethernet for kind in tunnel.kinds)
+"""The kinds of tunnels that carry no frames."""
+VIAS = tuple(dict.fromkeys((*(kind for tunnel in TUNNELS for kind in tunnel.kinds), *KEYED)))
+"""The kinds of tunnels that a promise can name, by ip-link(8)'s words."""
+
+
 def frame_tunnel(layers: Layers) -> str:
     """Return the tunnel next to the frame in a packet, as ``Tunnel.title`` says it; empty for a frame that is bare."""
     found = [number for number, (name, _) in enumerate(layers) if name in FRAME_HEADERS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from errno import ENOENT, ESRCH
 from typing import TypeAlias
@@ -17,6 +17,7 @@ from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
 from topology.model import LOOPBACK, Address, Device, Fabric, Node, stable_mac
 from topology.nodes.leaving import Outlets, outlets_of, way_out
+from topology.nodes.management import management_devices, without
 from topology.nodes.match import (
     Addresses,
     find_end,
@@ -29,10 +30,13 @@ from topology.nodes.match import (
 )
 from topology.packet import Probe
 from topology.plan import Operation, Plan
+from topology.promises import NO_MANAGEMENT
 from topology.state import NodeState
 
 Never: TypeAlias = Sequence[Sequence[int]]
 """The namespaces that are never entered, by device and inode number."""
+Joined: TypeAlias = tuple[Identity, LinkEnd, Identity]
+"""A namespace, the veth end in it, and the namespace of the other end."""
 ONLY_LOOKED_AT = "an adopted fabric is only looked at, never changed"
 
 
@@ -48,8 +52,18 @@ class Onlooker(Netlink):
         self.named_ends: Mapping[str, tuple[str, Address]] = {}
         """Node and address of each end of a pair, where pairs are all that is declared."""
         self.outlets: Outlets = {}
-        self.as_seen: Mapping[str, NodeState] = {}
-        """The nodes as last read: each probe is checked against them first."""
+        self.management = NO_MANAGEMENT
+        self.management_devices: dict[str, frozenset[str]] = {}
+        """By node the devices that are no part of the fabric."""
+        self.as_seen: dict[str, NodeState] = {}
+        """The nodes as last read, management included: each probe is checked against them first."""
+
+    def states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
+        """The state of each node, without its management."""
+        read = super().states(nodes)
+        self.as_seen |= read
+        self.management_devices |= {name: management_devices(self.management, state) for name, state in read.items()}
+        return {name: without(state, self.management_devices[name]) for name, state in read.items()}
 
     def build(self, plan: Plan) -> None:
         """Raise NotApplicable."""
@@ -66,7 +80,7 @@ class Onlooker(Netlink):
 
     def joined(
         self, nodes: Mapping[str, Found], fds: Mapping[str, int], ends: Mapping[str, Sequence[LinkEnd]]
-    ) -> list[tuple[Identity, LinkEnd, Identity]]:
+    ) -> list[Joined]:
         """The pairs of namespaces that veth pairs join, by which end of the first, as their kernel numbers them."""
         names = {one.identity: name for name, one in nodes.items()}
         maybe = maybe_joined({nodes[name].identity: known for name, known in ends.items()})
@@ -81,7 +95,8 @@ class Onlooker(Netlink):
     def way_out(self, probe: Probe) -> str:
         """Exit of a probe or its answer from the fabric; blank where both stay inside."""
         ways = ((probe.source, probe.dst), (probe.target, probe.src))
-        return next(filter(None, (way_out(self.as_seen, self.outlets, node, dst) for node, dst in ways)), "")
+        found = (way_out(self.as_seen, self.outlets, node, dst, self.management_devices) for node, dst in ways)
+        return next(filter(None, found), "")
 
     def check_there(self) -> None:
         """Raise NodeNotFound for the nodes that are not where they were found any more.
@@ -105,7 +120,7 @@ class Visit:
 
     addresses: Addresses
     ends: Mapping[Identity, Sequence[LinkEnd]]
-    joined: Sequence[tuple[Identity, LinkEnd, Identity]]
+    joined: Sequence[Joined]
 
 
 class AdoptedRuntime:
@@ -113,22 +128,24 @@ class AdoptedRuntime:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel, self._agent = kernel, kernel.agent
+        self._management = NO_MANAGEMENT
 
     def bring_up(self, fabric: Fabric) -> Onlooker:
         """Take what is there: the declared nodes, or without any those of the pairs and what they are joined to."""
         others = self._kernel.others()
-        found, without = find_others(self._kernel)
+        self._management = fabric.management
+        found, no_engine = find_others(self._kernel)
         never = [list(known) for known in others.never]
         try:
             choose = self._declared if fabric.nodes else self._discovered
             chosen, visit = choose(fabric, found, never)
         except NodeNotFound as error:
-            raise NodeNotFound(f"{error}\nno containers: {without}" if without else str(error)) from None
+            raise NodeNotFound(f"{error}\nno containers: {no_engine}" if no_engine else str(error)) from None
         self._adopt(chosen, never)
         onlooker = Onlooker(self._agent)
-        onlooker.found = chosen
+        onlooker.found, onlooker.management = chosen, fabric.management
         ends = {name: visit.ends[one.identity] for name, one in chosen.items()}
-        states = onlooker.as_seen = onlooker.states(list(chosen))
+        states = onlooker.states(list(chosen))
         names = {one.identity: name for name, one in chosen.items()}
         joined = {(names[one], end.index) for one, end, other in visit.joined if one in names and other in names}
         onlooker.outlets = outlets_of(ends, joined, states)
@@ -196,7 +213,14 @@ class AdoptedRuntime:
             self._agent.call("netns_del", names=list(visited))
         by_identity = {name: one.identity for name, one in visited.items()}
         addresses = {by_identity[n]: frozenset(i.ip for _, i in state.addresses) for n, state in states.items()}
-        return Visit(addresses, {by_identity[n]: known for n, known in ends.items()}, joined)
+        aside = {by_identity[n]: management_devices(self._management, state) for n, state in states.items()}
+        return Visit(addresses, {by_identity[n]: known for n, known in ends.items()}, unmanaged(joined, aside))
+
+
+def unmanaged(joined: Sequence[Joined], management: Mapping[Identity, Collection[str]]) -> list[Joined]:
+    """The joined namespaces without veth pairs of which an end is management."""
+    cut = {(identity, end.index) for identity, end, _ in joined if end.name in management[identity]}
+    return [one for one in joined if (one[0], one[1].index) not in cut and (one[2], one[1].peer) not in cut]
 
 
 def with_live_macs(fabric: Fabric, states: Mapping[str, NodeState]) -> Fabric:

@@ -8,6 +8,7 @@ followed, nor the packets of a VXLAN device: its owner has chosen its peers.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from topology.kernels.rtnl.links import LinkEnd
 from topology.links import KINDS
@@ -19,6 +20,7 @@ LOCAL_KINDS = frozenset((*OTHERS, *KINDS)) - {"veth", "vlan"}
 """Kinds of links that lead nowhere but through other devices of their node (ip-link(8))."""
 Outlets = Mapping[str, frozenset[str]]
 """By node the devices that lead to no other node of the fabric."""
+NONE: Outlets = MappingProxyType({})
 
 
 def outlets_of(
@@ -42,11 +44,16 @@ def _stays(node: str, end: LinkEnd, joined: Collection[tuple[str, int]]) -> bool
     return end.kind in LOCAL_KINDS
 
 
-def way_out(states: Mapping[str, NodeState], outlets: Outlets, source: str, dst: Address) -> str:
-    """The node with no route inside for a packet to an address, and the route it has; blank where it stays inside."""
-    if not outlets:
+def way_out(
+    states: Mapping[str, NodeState], outlets: Outlets, source: str, dst: Address, management: Outlets = NONE
+) -> str:
+    """The node with no route inside for a packet to an address, and the route it has; blank where it stays inside.
+
+    A ``management`` device leads outside whatever is behind it, and an address on it is no node's.
+    """
+    if not outlets and not management:
         return ""
-    owners = _owners(states)
+    owners = _owners(states, management)
     waiting, seen = [(source, dst)], set()
     while waiting:
         here = waiting.pop()
@@ -56,17 +63,19 @@ def way_out(states: Mapping[str, NodeState], outlets: Outlets, source: str, dst:
         seen.add(here)
         routes = (route for route in states[node].routes if route.kind == "unicast")
         for route in best_routes(routes, wanted):
-            if route.dev in outlets.get(node, ()) and not _is_for_a_node(states[node], route, owners):
+            leads_out = route.dev in outlets.get(node, ()) and not _is_for_a_node(states[node], route, owners)
+            if leads_out or route.dev in management.get(node, ()):
                 return f"{node}: no route to {wanted} in the fabric; it would take {route}"
             waiting += _next(states[node], route, wanted, owners)
     return ""
 
 
-def _owners(states: Mapping[str, NodeState]) -> dict[Address, list[str]]:
+def _owners(states: Mapping[str, NodeState], management: Outlets) -> dict[Address, list[str]]:
     owners: dict[Address, list[str]] = {}
     for node, state in states.items():
-        for _, interface in state.addresses:
-            owners.setdefault(interface.ip, []).append(node)
+        for device, interface in state.addresses:
+            if device not in management.get(node, ()):
+                owners.setdefault(interface.ip, []).append(node)
     return owners
 
 

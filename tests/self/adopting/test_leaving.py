@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
 from topology.kernels.rtnl.links import LinkEnd
 from topology.nodes.leaving import Outlets, outlets_of, way_out
-from topology.state import LinkState, NodeState, RouteState
+from topology.nodes.management import management_devices, without
+from topology.promises import Management
+from topology.state import Entry, LinkState, NodeState, RouteState, sysctl_of
 
 LAN, FAR, OUTSIDE = "10.0.1.0/24", "10.0.2.0/24", "203.0.113.1"
 CARD: Outlets = {"a": frozenset({"eth0"}), "r": frozenset({"eth0"})}
@@ -67,6 +70,49 @@ def test_way_out_is_found_where_the_routes_lead(case: str) -> None:
     assert found.startswith(way)
     assert bool(found) == bool(way)
     assert way_out(states, {}, "a", ip_address(dst)) == ""
+
+
+def test_management_leads_out_wherever_it_leads() -> None:
+    """A route by a management device is a way out, to a node's own address there too; no other device changes."""
+    management: Outlets = {"a": frozenset({"eth0"}), "r": frozenset({"eth0"})}
+
+    def found(states: Mapping[str, NodeState], dst: str) -> str:
+        return way_out(states, {}, "a", ip_address(dst), management)
+
+    assert (
+        found(fabric(), "172.17.0.3") == "a: no route to 172.17.0.3 in the fabric; it would take 172.17.0.0/16 dev eth0"
+    )
+    assert found(fabric(route(DEFAULT, "eth0", "172.17.0.3")), "10.0.2.1") == f"{NEAR}via 172.17.0.3 dev eth0"
+    assert found(fabric(), "10.0.2.1") == ""
+
+
+MANAGED = {
+    "by name": (Management(frozenset({"eth0"})), {"eth0"}),
+    "by address": (Management(networks=frozenset({ip_network("172.17.0.0/16")})), {"eth0"}),
+    "a bridge and its ports": (Management(frozenset({"br0"})), {"br0", "port"}),
+    "none": (Management(), set()),
+    "another": (Management(frozenset({"eth9"}), frozenset({ip_network("fd00::/8")})), set()),
+}
+
+
+@pytest.mark.parametrize("case", MANAGED)
+def test_state_is_read_without_its_management(case: str) -> None:
+    """Links, addresses, routes, entries and settings of a management device are left out, all else stays."""
+    management, wanted = MANAGED[case]
+    links = {name: LinkState(name, "veth") for name in ("eth0", "a_r", "br0")}
+    links["port"] = LinkState("port", "veth", master="br0")
+    whole = node("a", {"a_r": "10.0.1.1/24", "eth0": "172.17.0.2/16"}, route(DEFAULT, "a_r", "10.0.1.254"), **links)
+    entries = frozenset(Entry("ip neigh", device, "10.0.0.9 lladdr 02:00:00:00:00:01", "") for device in links)
+    sysctls = {sysctl_of(4, device, "forwarding"): "1" for device in (*links, "all")}
+    whole = replace(whole, entries=entries, sysctls=sysctls)
+    devices = management_devices(management, whole)
+    left = without(whole, devices)
+    assert devices == wanted
+    kept = {*links} - wanted
+    assert {*left.links} == kept
+    assert {device for device, _ in left.addresses} == {route.dev for route in left.routes} == kept & {"a_r", "eth0"}
+    assert {entry.device for entry in left.entries} == kept
+    assert len(left.sysctls) == len(kept) + 1
 
 
 def test_every_equal_way_is_followed() -> None:

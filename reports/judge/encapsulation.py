@@ -1,0 +1,23 @@
+"""Judge in which tunnel a packet was carried, from its sightings alone. Pure."""
+
+from __future__ import annotations
+
+from reports.evidence import Finding, Journey, Sighting
+from topology.carried import encapsulation
+from topology.promises import Encapsulation
+
+
+def tunnel_at(seen: Sighting) -> Encapsulation | None:
+    """Return the tunnel next to the packet there; None where it is bare."""
+    return encapsulation([(header.layer, header.fields) for header in seen.headers])
+
+
+def judge_encapsulation(journey: Journey, promised: Encapsulation) -> Finding:
+    """Return whether every tunnel next to the packet was of the promised kind and number, and there was one."""
+    seen = [(sighting, tunnel) for sighting in journey.sightings if (tunnel := tunnel_at(sighting)) is not None]
+    wrong = next(((sighting, tunnel) for sighting, tunnel in seen if not promised.allows(tunnel)), None)
+    way = f"{journey.source} -> {journey.target} ({journey.protocol}) - expected in {promised}"
+    if wrong is not None:
+        where, tunnel = wrong
+        return Finding(False, f"{where.ref} - {way} - seen in {tunnel} - evidence: {where}")
+    return Finding(bool(seen), f"{journey.source} - {way} - seen in no tunnel")

@@ -1,0 +1,19 @@
+"""Segments that are promised to be apart never hear each other; nothing but their hosts need be declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from reports.evidence import Finding
+from topology.promises import Separation
+
+pytestmark = pytest.mark.isolation
+
+
+def test_segments_apart_never_hear_each_other(
+    separation: Separation, kept_apart: Callable[[Separation], Finding]
+) -> None:
+    """Nothing that a host of one segment sends, to a host of the other or to all, is seen at one of the other."""
+    assert kept_apart(separation)

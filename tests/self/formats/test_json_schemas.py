@@ -1,0 +1,75 @@
+"""The published JSON Schemas take and refuse what the readers do, as far as a schema can say it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from tests.self.formats import test_intent, test_lab_errors, test_pairs_files
+from topology.errors import LabError
+from topology.formats.json_schemas import FOLDER, SCHEMAS, texts
+from topology.formats.lab import LABS, known_labs, load_lab_text
+from topology.formats.lab_refusals import read_spec
+from topology.formats.pairs_files import load_pairs_text
+from topology.formats.yaml_positions import parse
+from topology.model import Fabric
+
+UNSAID = re.compile(
+    "has no 'remote'|both '(remote|vni)' and|stands beside|holds no frames|no part of the bare path|is not a prefix|"
+    "leads nowhere|no word of a route|'onlink' in|stands twice|nothing follows|bits set behind|mixes IPv4"
+)
+"""What is said of the form of files that a schema cannot tell from sound ones: keys that go together, and routes."""
+
+
+def samples() -> Iterator[tuple[str, str, str]]:
+    """The kind of file, a name and a text: all labs that come along, and all that the readers' tests break."""
+    yield from (("lab", name, (LABS / f"{name}.yaml").read_text()) for name in known_labs())
+    yield from (("lab", case.name, case.text) for case in test_lab_errors.TABLE)
+    yield from (("lab", name, test_intent.TEXT.replace(*edit[:2])) for name, edit in test_intent.BROKEN.items())
+    expected = (*test_pairs_files.BOTH, *test_pairs_files.ALONE, test_pairs_files.UNDECLARED, test_pairs_files.PAIRS)
+    yield from (("expect", f"expect {number}", text) for number, text in enumerate(expected))
+
+
+def is_yaml(text: str) -> bool:
+    """True for a text that is read to its end."""
+    try:
+        return not parse(text, "sample")[1]
+    except LabError:
+        return False
+
+
+SAMPLES = [sample for sample in samples() if is_yaml(sample[2])]
+
+
+READERS: Mapping[str, Callable[[str], Fabric]] = {"lab": load_lab_text, "expect": load_pairs_text}
+
+
+def refusals(kind: str, value: Any) -> list[str]:
+    """What the published schema says of a file."""
+    schema = json.loads((FOLDER / f"{kind}.json").read_text())
+    return [error.message for error in Draft202012Validator(schema, format_checker=FormatChecker()).iter_errors(value)]
+
+
+@pytest.mark.parametrize(("kind", "name", "text"), SAMPLES, ids=[name for _, name, _ in SAMPLES])
+def test_schema_and_reader_agree(kind: str, name: str, text: str) -> None:
+    """What the reader takes the schema takes; what it refuses by its form the schema refuses, where it can say so."""
+    tree, _ = parse(text, "sample")
+    _, problems, _ = read_spec(tree, SCHEMAS[kind])
+    refused = refusals(kind, tree.plain())
+    if refused and not problems:
+        with pytest.raises(LabError):
+            READERS[kind](text)
+    said = [problem for problem in problems if not UNSAID.search(str(problem))]
+    assert refused or not said
+
+
+@pytest.mark.parametrize("path", texts(), ids=lambda path: path.name)
+def test_schema_is_that_of_the_reader(path: Any) -> None:
+    """The published file is what ``python -m topology.formats.json_schemas`` writes, and a sound schema."""
+    assert path.read_text() == texts()[path]
+    Draft202012Validator.check_schema(json.loads(path.read_text()))

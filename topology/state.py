@@ -128,10 +128,11 @@ class NodeState:
     entries: frozenset[Entry] = frozenset()
     sysctls: Mapping[str, str] = field(default_factory=dict)
 
-    def settled(self, declared: NodeState) -> NodeState:
+    def settled(self, declared: NodeState | None) -> NodeState:
         """The state without what a daemon made, unless it is declared: such routes and entries come and go."""
-        routes = frozenset(one for one in self.routes if not one.owner or one in declared.routes)
-        entries = frozenset(one for one in self.entries if not one.owner or one in declared.entries)
+        own_routes, own_entries = (declared.routes, declared.entries) if declared else (frozenset(), frozenset())
+        routes = frozenset(one for one in self.routes if not one.owner or one in own_routes)
+        entries = frozenset(one for one in self.entries if not one.owner or one in own_entries)
         return replace(self, routes=routes, entries=entries)
 
     @property

@@ -31,7 +31,7 @@ def specs(base: type[lab_schema.Spec]) -> Iterator[type[lab_schema.Spec]]:
         yield from (spec, *specs(spec))
 
 
-@pytest.mark.parametrize("spec", specs(lab_schema.Spec), ids=lambda spec: spec.__name__)
+@pytest.mark.parametrize("spec", [*specs(lab_schema.Spec)], ids=lambda spec: spec.__name__)
 def test_every_key_is_on_the_page(spec: type[lab_schema.Spec]) -> None:
     """No key, role or kind is read that the page does not name."""
     words = set(re.findall(r"[\w-]+", PAGE))

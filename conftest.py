@@ -12,6 +12,5 @@ pytest_plugins = [
     "fixtures.parametrise",
     "fixtures.fabric",
     "fixtures.checks",
-    "fixtures.apart",
     "fixtures.sizes",
 ]

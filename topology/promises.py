@@ -19,7 +19,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
 ABOVE: tuple[Above, ...] = get_args(Above)
 NOWHERE = Position()
-LOCAL_KINDS: Mapping[Kind, Kind] = {"l2-overlay": "bridge", "l3-overlay": "routed"}
+WITHOUT_TUNNEL: Mapping[Kind, Kind] = {"l2-overlay": "bridge", "l3-overlay": "routed"}
 """The kinds of an overlay, each with that of its hosts behind one node, whose packets need no tunnel."""
 
 

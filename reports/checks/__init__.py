@@ -32,10 +32,11 @@ class Check:
 
     The answers are an instrument's, in the order of what was asked. All its tests that have the parameters ``together``
     as their values are asked in one look; without them each test by itself, and only then ``asks`` may raise
-    NotApplicable.
+    NotApplicable. One that is ``for_adopted`` sends nothing that an adopted fabric must not get.
     """
 
     instrument: str
     asks: Callable[..., Iterable[Hashable]]
     judge: Callable[..., Finding]
     together: tuple[str, ...] = ()
+    for_adopted: bool = False

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reports.checks import Subject
+from reports.checks import Check, Subject
 from reports.checks.seen import is_wrapped
 from reports.evidence import Finding, Sighting
 from reports.judge.journey import in_order
+from topology.errors import NotProven
+from topology.model import Fabric
+from topology.promises import Separation
 
 SUBJECTS = {"separation": Subject("no segments apart", lambda lab: lab.apart)}
 
@@ -68,4 +71,16 @@ def judge_apart(name: str, seen: SeparationSeen) -> Finding:
     one, first = heard[0]
     more = f"; and {len(heard) - 1} more" if len(heard) > 1 else ""
     words = f"{first.ref} - {one.what} from {one.source} - expected nothing of it - seen {first.headers.summary()}"
-    return Finding(False, f"{words}{more}")
+    return Finding(False, f"{words}{more}", suspects=seen.suspects)
+
+
+def judge_separation(_: Fabric, answers: Sequence[SeparationSeen], separation: Separation) -> Finding:
+    """Return whether two segments never hear each other; not proven while a host does not reach its own segment."""
+    (seen,) = answers
+    finding = judge_apart(str(separation), seen)
+    if finding and seen.mute:
+        raise NotProven(seen.mute[0])
+    return finding
+
+
+APART = Check("segments", lambda _, two: [two], judge_separation, together=("separation",), for_adopted=True)

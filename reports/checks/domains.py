@@ -125,7 +125,7 @@ def _strays(frame: FrameSeen) -> Iterator[Stray]:
 
 def _stray(frame: FrameSeen, seen: Sighting) -> Stray | None:
     """Return the fault of a sighting: the wrong place, VNI or VLAN tag; None where nothing is."""
-    tunnel = frame_tunnel(tuple((header.layer, header.fields) for header in seen.headers))
+    tunnel = frame_tunnel(seen.headers.chain)
     if tunnel:
         here = seen.ref in frame.transit
         if here and tunnel in frame.domain.tunnels:

@@ -12,7 +12,7 @@ from reports.judge.isolation import ForgeryAttempt, ForgerySeen, arrives
 from topology.errors import NotApplicable
 from topology.isolation.domains import has_station
 from topology.isolation.forgery import ForgeryKind, Target, beside_another_tenant, bridged, targets
-from topology.links import TUNNELS
+from topology.links import FRAME_TUNNELS
 from topology.model import Fabric, Geneve, Tunnel, Vxlan
 
 
@@ -32,7 +32,6 @@ def busy(lab: Fabric) -> Iterator[Target]:
     return (target for target in bridged(lab, Vxlan) if has_station(lab, target.vtep))
 
 
-FRAME_TUNNELS = [kind for kind in TUNNELS if kind.ethernet]
 SUBJECTS = {
     "vtep": Subject("no VTEP in reach", partial(reachable, kind=Tunnel)),
     **{

@@ -41,7 +41,7 @@ def _judged(leg: Leg) -> Iterator[Finding]:
     what = f"{leg.expected.source} -> {leg.expected.target}"
     found = False
     for seen in leg.journey.sightings:
-        for outer, ttl in outer_ttls(seen.place, ((header.layer, header.fields) for header in seen.headers)):
+        for outer, ttl in outer_ttls(seen.place, seen.headers.chain):
             if ttls := declared.get(outer):
                 found = True
                 right = " or ".join(map(str, sorted(ttls)))

@@ -13,7 +13,7 @@ from reports.judge.encapsulation import judge_encapsulation
 from reports.judge.trip import is_tunnelled
 from topology.carried import inside, kind_of
 from topology.links import TUNNEL_HEADERS
-from topology.promises import ANY, LOCAL_KINDS, Encapsulation, Kind
+from topology.promises import ANY, WITHOUT_TUNNEL, Encapsulation, Kind
 
 SUBJECTS = {"expected_pair": Subject("no pair alone", lambda lab: () if lab.nodes else lab.pairs)}
 MACS = 12
@@ -131,7 +131,7 @@ def _arrived(leg: Journey, errors: tuple[Journey, ...]) -> Finding:
 
 def _as(leg: Journey, kind: Kind, within: Encapsulation, may_be_local: bool) -> Finding:
     found = carried(leg)
-    if may_be_local and found.kind == LOCAL_KINDS.get(kind) and len({seen.node for seen in leg.sightings}) == 3:
+    if may_be_local and found.kind == WITHOUT_TUNNEL.get(kind) and len({seen.node for seen in leg.sightings}) == 3:
         return Finding(True, f"{leg.source} -> {leg.target} - behind one node")
     words = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected carried as {kind} - seen {found}"
     if found.kind != kind:

@@ -9,7 +9,7 @@ from topology.promises import Encapsulation
 
 def tunnel_at(seen: Sighting) -> Encapsulation | None:
     """Return the tunnel next to the packet there; None where it is bare."""
-    return encapsulation([(header.layer, header.fields) for header in seen.headers])
+    return encapsulation(seen.headers.chain)
 
 
 def judge_encapsulation(journey: Journey, promised: Encapsulation) -> Finding:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
+from reports.checks.apart import APART
 from reports.evidence import Finding
 from topology.promises import Separation
 
 pytestmark = pytest.mark.isolation
 
 
-def test_segments_apart_never_hear_each_other(
-    separation: Separation, kept_apart: Callable[[Separation], Finding]
-) -> None:
+@pytest.mark.check(APART)
+def test_segments_apart_never_hear_each_other(separation: Separation, judged: Callable[..., Finding]) -> None:
     """Nothing that a host of one segment sends, to a host of the other or to all, is seen at one of the other."""
-    assert kept_apart(separation)
+    assert judged(separation)

@@ -8,11 +8,11 @@ from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_schema import EntrySpec
 from topology.formats.lab_values import shown, suggest
-from topology.links import TUNNELS
+from topology.links import FRAME_TUNNELS
 from topology.model import NAME_MAX, Bridge, Device, Node, Port, Subinterface, Tunnel
 from topology.refs import PortRef
 
-MEMBERS = f"a port, or a {', '.join(tunnel.noun for tunnel in TUNNELS if tunnel.ethernet)} device"
+MEMBERS = f"a port, or a {', '.join(tunnel.noun for tunnel in FRAME_TUNNELS)} device"
 
 
 def check_links(draft: Draft) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from topology.formats.lab_schema import CarriedSpec
 from topology.formats.lab_values import suggest
 from topology.formats.yaml_positions import Step
 from topology.model import Tunnel
-from topology.promises import LOCAL_KINDS, Pair
+from topology.promises import WITHOUT_TUNNEL, Pair
 
 TWO = "two or more"
 
@@ -41,7 +41,7 @@ def check_doubles(draft: Draft) -> Iterator[Problem]:
     of = {frozenset(ends): segment for segment in draft.fabric.segments for ends in segment.ends}
     for pair in _declared(draft):
         segment = of.get(frozenset((pair.source, pair.target)))
-        if segment is None or pair.kind == LOCAL_KINDS.get(segment.kind):
+        if segment is None or pair.kind == WITHOUT_TUNNEL.get(segment.kind):
             continue
         is_numbered_twice = pair.within.vni is not None and pair.within.key is not None
         if pair.kind != segment.kind or is_numbered_twice or not segment.within.allows(pair.within):

@@ -8,7 +8,7 @@ from functools import partial
 
 from topology.formats.lab_segments import places
 from topology.model import Fabric, Node
-from topology.promises import LOCAL_KINDS, Pair
+from topology.promises import WITHOUT_TUNNEL, Pair
 from topology.refs import PortRef
 
 
@@ -34,9 +34,9 @@ def _with_local_kind(
     one, other = (place[_first(fabric[name])] for name in (pair.source, pair.target))
     shared = routers[one] & routers[other] - {pair.source, pair.target}
     is_local = one == other if pair.kind == "l2-overlay" else one != other and bool(shared)
-    if not is_local or pair.kind not in LOCAL_KINDS:
+    if not is_local or pair.kind not in WITHOUT_TUNNEL:
         return pair
-    return replace(pair, kind=LOCAL_KINDS[pair.kind], within=Pair.within)
+    return replace(pair, kind=WITHOUT_TUNNEL[pair.kind], within=Pair.within)
 
 
 def _first(node: Node) -> PortRef:

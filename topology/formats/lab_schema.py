@@ -18,7 +18,7 @@ from topology.links.tunnel import VNI_MAX, VNI_MIN
 from topology.model import PORT_MTU, ROLES, TREATMENTS, Address, Interface, Network, Role, Route, Treatment
 from topology.node import RUNTIMES
 from topology.paths import BARE, PATHS
-from topology.promises import ABOVE, KINDS, LOCAL_KINDS, Above, Encapsulation, Kind
+from topology.promises import ABOVE, KINDS, WITHOUT_TUNNEL, Above, Encapsulation, Kind
 from topology.refs import PortRef
 
 MAX_NODES = 10_000
@@ -227,8 +227,10 @@ class CarriedSpec(Spec):
     @model_validator(mode="after")
     def _is_of_one_tunnel(self) -> CarriedSpec:
         said = [word for word in ("via", "vni", "key") if getattr(self, word) is not None]
-        if said and self.kind not in LOCAL_KINDS:
-            raise values.wrong(f"{said[0]!r} stands beside the kind {self.kind}", f"kind: {' or '.join(LOCAL_KINDS)}")
+        if said and self.kind not in WITHOUT_TUNNEL:
+            raise values.wrong(
+                f"{said[0]!r} stands beside the kind {self.kind}", f"kind: {' or '.join(WITHOUT_TUNNEL)}"
+            )
         if {"vni", "key"} <= {*said}:
             raise values.wrong("both 'vni' and 'key'", "vni for VXLAN and Geneve, or key for GRE")
         number = NUMBERS.get(self.via or "", "")

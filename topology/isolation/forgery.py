@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar
 from topology.expected import expected_journey
 from topology.isolation.domains import flooded, flooded_from
 from topology.isolation.outside import outside
-from topology.links import TUNNELS, Tunnel
+from topology.links import FRAME_TUNNELS, Tunnel
 from topology.model import ROLES, Address, Fabric, Node, Role
 from topology.packet import Probe
 from topology.refs import PortRef
@@ -74,8 +74,7 @@ class Forgery:
 
 def targets(fabric: Fabric) -> Iterator[Target]:
     """The VTEPs, each with the first node of each role that reaches it, its own node left out."""
-    kinds = (kind for kind in TUNNELS if kind.ethernet)
-    for vtep in (vtep for kind in kinds for vtep in spread_over(fabric.all(kind), VTEPS_MAX)):
+    for vtep in (vtep for kind in FRAME_TUNNELS for vtep in spread_over(fabric.all(kind), VTEPS_MAX)):
         doors = tuple(islice(_doors(fabric, vtep), DOORS_MAX))
         firsts = (next(_attack_paths(fabric, role, vtep, doors), None) for role in ROLES)
         yield Target(vtep, tuple(first for first in firsts if first is not None))

@@ -37,6 +37,8 @@ LINKS: Sequence[type[Device]] = (Loopback, Port, Subinterface, Bridge, Vxlan, Ge
 
 TUNNELS: Sequence[type[Tunnel]] = tuple(link for link in LINKS if issubclass(link, Tunnel))
 UDP_TUNNELS: Sequence[type[UdpTunnel]] = tuple(link for link in LINKS if issubclass(link, UdpTunnel))
+FRAME_TUNNELS = tuple(tunnel for tunnel in TUNNELS if tunnel.ethernet)
+"""Those that carry Ethernet frames."""
 KINDS: Mapping[str, type[Device]] = {kind: link for link in LINKS for kind in link.kinds}
 """By the kind of link (IFLA_INFO_KIND) its class."""
 SECTIONS: Mapping[str, type[Device]] = {link.section: link for link in LINKS if link.section}
@@ -50,7 +52,7 @@ FALLBACK_DEVICES = frozenset(("lo", "sit0", "ip_vti0", "ip6tnl0", "ip6_vti0")).u
 """Devices that the kernel puts into every namespace (net/ipv4/ip_tunnel.c): not part of any fabric."""
 
 TUNNEL_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS)
-FRAME_HEADERS = frozenset(tunnel.headers[-1] for tunnel in TUNNELS if tunnel.ethernet)
+FRAME_HEADERS = frozenset(tunnel.headers[-1] for tunnel in FRAME_TUNNELS)
 """The headers of tunnels, and of those that carry Ethernet frames."""
 
 
@@ -67,9 +69,9 @@ VIAS = tuple(dict.fromkeys((*(kind for tunnel in TUNNELS for kind in tunnel.kind
 def frame_tunnel(layers: Layers) -> str:
     """Return the tunnel next to the frame in a packet, as ``Tunnel.title`` says it; empty for a frame that is bare."""
     found = [number for number, (name, _) in enumerate(layers) if name in FRAME_HEADERS]
-    for tunnel in TUNNELS if found else ():
+    for tunnel in FRAME_TUNNELS if found else ():
         start = found[-1] + 1 - len(tunnel.headers)
-        if tunnel.ethernet and tuple(name for name, _ in layers[start : found[-1] + 1]) == tunnel.headers:
+        if tuple(name for name, _ in layers[start : found[-1] + 1]) == tunnel.headers:
             return tunnel.title_of(**tunnel.identity_in(layers[start:]))
     return ""
 

@@ -7,7 +7,7 @@ quoted in an ICMP error is payload. Any bytes give a `Headers`; their faults are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from topology.wire.fields import LAYOUTS, Value, unpack
@@ -62,6 +62,11 @@ class Headers:
         return tuple(header.layer for header in self.headers)
 
     @property
+    def chain(self) -> tuple[tuple[str, Mapping[str, Value]], ...]:
+        """The layer names, each with its fields, outermost first."""
+        return tuple((header.layer, header.fields) for header in self.headers)
+
+    @property
     def payload(self) -> bytes:
         """The bytes behind the last header; empty if there are none."""
         load = self.headers[-1].fields.get("load") if self.headers else None
@@ -74,7 +79,7 @@ class Headers:
 
     def summary(self) -> str:
         """Return one line for people: ``ether / ipv4 26.0.0.2>28.0.0.2 ttl 63 / gre / … / 56 bytes (problems)``."""
-        chain = describe((header.layer, header.fields) for header in self.headers) or "no header"
+        chain = describe(self.chain) or "no header"
         return f"{chain} ({'; '.join(self.problems)})" if self.problems else chain
 
     def as_json(self) -> list[dict[str, object]]:

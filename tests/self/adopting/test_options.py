@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ from fixtures.lab import load
 from fixtures.map import ERRORED, draw_map
 from fixtures.run import Run, check_adoption
 from fixtures.sizes import SizeBook
+from reports.checks import Check, closed, domains, forgery, replication
 from tests.self.adopting.test_others import opened
 from tests.self.builders import vxlan_lab
 from tests.self.fixtures.runs import Settings
@@ -95,17 +98,21 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
     onlooker = live.adopted
     assert onlooker is not None
     plan = make_plan(vxlan_lab())
+    modules = (closed, domains, forgery, replication)
+    checks = [check for module in modules for check in vars(module).values() if isinstance(check, Check)]
+    assert len(checks) == 8
     lost = {"c3": NodeState("c3", {}, frozenset(), frozenset())}
     monkeypatch.setattr(onlooker, "states", lambda _: lost)
-    for change in (
+    changes: list[Callable[[], object]] = [
         lambda: live.run("c3", "ip", "link", "set", "c3_l1", "down"),
         lambda: onlooker.build(plan),
         lambda: onlooker.apply(plan.phases[0]),
         lambda: live.put_back(["c3"]),
         live.forget_neighbours,
-        lambda: CheckBook(live),
+        *(partial(CheckBook(live).judged, check) for check in checks),
         lambda: SizeBook(live),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(NotApplicable, match="only looked at, never changed"):
             change()
     onlooker.apply(())

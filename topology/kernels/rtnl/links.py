@@ -13,7 +13,7 @@ from topology.state import LinkState, parameters, sysctl_of
 
 IFF_UP, IFF_RUNNING, IFF_NOARP = 1, 0x40, 0x80
 """linux/if.h; a running device is up and has a carrier, and one with NOARP resolves no addresses."""
-RESOLVES = frozenset((*(kind for kind, link in KINDS.items() if link.ethernet), "gretap", "ip6gretap"))
+RESOLVES = frozenset((*(kind for kind, link in KINDS.items() if link.ethernet), "ip6gretap"))
 """The kinds of links that resolve addresses unless that is switched off."""
 DISABLED, FORWARDING = 0, 3
 PORT_STATES = {DISABLED: "disabled", 1: "listening", 2: "learning", 4: "blocking"}

@@ -32,13 +32,21 @@ class Rung(Placed):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A judged journey: its ladder, the first divergence in it, and the cause once it has been looked for."""
+    """A judged journey: its ladder, the first divergence in it, and the causes once they have been looked for.
+
+    The most likely cause comes first.
+    """
 
     source: str
     target: str
     rungs: tuple[Rung, ...]
     note: str = ""
-    cause: Cause | None = None
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def cause(self) -> Cause | None:
+        """The most likely cause; None where none was found."""
+        return self.causes[0] if self.causes else None
 
     @property
     def divergence(self) -> Rung | None:

@@ -100,13 +100,13 @@ def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         seen = live.links.get(name)
         if seen is None:
             fix = f"ip -n {node} link add name {name} …"
-            found.append(Cause("link", node, name, f"a {wanted.kind}", MISSING, fix, wanted))
+            found.append(Cause("link", node, name, f"a {wanted.kind}", MISSING, fix, about=wanted))
         else:
             found += _link(node, wanted, seen)
     yield from sorted(found, key=lambda cause: (_follows_what(cause.kind), _height(declared, cause.interface)))
     for name in sorted(live.links.keys() - declared.links.keys()):
         seen = live.links[name]
-        yield Cause("link", node, name, NOTHING, f"a {seen.kind}", f"ip -n {node} link del dev {name}", seen)
+        yield Cause("link", node, name, NOTHING, f"a {seen.kind}", f"ip -n {node} link del dev {name}", about=seen)
 
 
 def _follows_what(kind: str) -> int:
@@ -149,7 +149,7 @@ def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
     rows.append(("mac", wanted.mac, seen.mac, f"{ip} address {wanted.mac}"))
     for kind, expected, found, fix in rows:
         if expected is not None and expected != found:
-            yield Cause(kind, node, wanted.name, str(expected), str(found), fix, seen)
+            yield Cause(kind, node, wanted.name, str(expected), str(found), fix, about=seen)
 
 
 def _arp(resolves: bool) -> str:
@@ -170,7 +170,7 @@ def _sysctls(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         device = parts_of_sysctl(key)[1]
         own = device if device not in ("", "all", "default") else None
         fix = f"ip netns exec {node} sysctl -w {key}={value}"
-        yield Cause("sysctl", node, own, f"{key}={value}", f"{key}={seen}", fix, key)
+        yield Cause("sysctl", node, own, f"{key}={value}", f"{key}={seen}", fix, about=key)
 
 
 def _follows(key: str, declared: NodeState, live: NodeState) -> bool:
@@ -186,7 +186,7 @@ def _addresses(declared: NodeState, live: NodeState) -> Iterator[Cause]:
     for (device, interface), missing, _ in pairs:
         fix = f"ip -n {declared.node} addr {'add' if missing else 'del'} {interface} dev {device}"
         sides = (str(interface), MISSING) if missing else (NOTHING, str(interface))
-        yield Cause("address", declared.node, device, *sides, fix, (device, interface))
+        yield Cause("address", declared.node, device, *sides, fix, about=(device, interface))
 
 
 def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
@@ -195,7 +195,7 @@ def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         ip = f"ip -n {declared.node}{' -6' if route.prefix.version == 6 else ''}"
         fix = f"{ip} route replace {route.whole or route}" if missing else f"{ip} route del {route}"
         sides = (str(route), str(instead or MISSING)) if missing else (NOTHING, str(route))
-        yield Cause("route", declared.node, route.dev, *sides, fix, route)
+        yield Cause("route", declared.node, route.dev, *sides, fix, about=route)
 
 
 def _entries(declared: NodeState, live: NodeState) -> Iterator[Cause]:
@@ -210,7 +210,7 @@ def _entries(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         words = f"{entry.words}{' …' if entry.tool.startswith('tc') else ''}" if gone else entry.place
         sides = (entry.words, instead.words if instead else MISSING) if gone else (NOTHING, entry.words)
         fix = _command(declared.node, entry.tool, verb, words)
-        yield Cause(entry.kind, declared.node, entry.device, *sides, fix, entry)
+        yield Cause(entry.kind, declared.node, entry.device, *sides, fix, about=entry)
 
 
 def _paired(

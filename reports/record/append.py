@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def cause_of(found: evidence.Cause) -> Cause:
     """A cause in words, without the part of the state that it is about."""
-    return Cause(found.kind, found.node, found.interface, found.declared, found.live, found.fix)
+    return Cause(
+        found.kind, found.node, found.interface, found.declared, found.live, found.fix, found.show, found.source
+    )
 
 
 def journey_of(leg: Leg, test: str = "") -> Journey:
@@ -40,6 +42,7 @@ def journey_of(leg: Leg, test: str = "") -> Journey:
         note=verdict.note,
         cause=cause,
         ladder=list(_ladder(verdict)),
+        causes=[cause_of(one) for one in verdict.causes],
     )
 
 

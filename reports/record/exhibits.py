@@ -26,7 +26,8 @@ class Strict:
 class Cause(Strict):
     """The explanation of a failure: a difference between declared and live state, or where live state leads a packet.
 
-    ``fix`` is the command that removes a difference; empty where the right state is undeclared.
+    ``fix`` is the command that removes a difference; empty where the right state is undeclared. ``show`` is a command
+    that shows the live state and changes nothing. ``source`` is what the explanation was concluded from.
     """
 
     kind: str
@@ -35,6 +36,8 @@ class Cause(Strict):
     declared: str
     live: str
     fix: str
+    show: str = ""
+    source: Literal["traffic", "kernel", "declaration"] = "declaration"
 
     @property
     def where(self) -> str:
@@ -122,6 +125,7 @@ class Journey(Strict):
     note: str = ""
     cause: Cause | None = None
     ladder: list[Rung] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
 
     @property
     def first_wrong(self) -> Rung | None:

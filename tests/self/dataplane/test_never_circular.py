@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
+from fixtures.instruments.diagnosis import diagnosed
 from fixtures.instruments.live import LiveFabric
-from fixtures.instruments.probe import with_cause
 from reports.judge.journey import judge_journey
 from reports.judge.trip import Leg
 from tests.self.builders import journey, reference, seen_path
@@ -78,9 +78,9 @@ def test_packet_that_follows_wrong_state_fails(name: str) -> None:
     """A packet that was seen just where the wrong state sends it fails, and the cause changes nothing but the cause."""
     live, probe, _, leg = followed(name)
     assert not leg.verdict.passed
-    explained = with_cause(live, leg, probe).verdict
+    explained = diagnosed(live, leg, probe).verdict
     assert explained.cause is not None
-    assert replace(explained, cause=None) == leg.verdict
+    assert replace(explained, causes=()) == leg.verdict
 
 
 @pytest.mark.parametrize("name", ["routed past the tunnel", "by the other spine"])

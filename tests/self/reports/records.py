@@ -19,7 +19,7 @@ def record(name: str = "ece792") -> Record:
     """A run in which one test passed and one failed; ``name`` is whatever a name can be."""
     expected = expect(reference(), "cs1", "cs4")
     lost = leg(expected, seen_path(reference(), expected.paths[0])[:4], note=name)
-    lost = replace(lost, verdict=replace(lost.verdict, cause=CAUSE))
+    lost = replace(lost, verdict=replace(lost.verdict, causes=(CAUSE,)))
     good, bad = f"tests/a.py::t[{name}]", f"tests/b.py::t[{name}]"
     tests = [
         Test(good, f"A promise of {name}.", Verdict.PASSED, 0.5),

@@ -56,7 +56,7 @@ def test_lost_packet_shows_cause_and_fix() -> None:
     """The first missing hop is marked, those behind it are not; two and more of them are counted in one line."""
     path = seen_path(reference(), EXPECTED.paths[0])
     lost = leg(EXPECTED, path[:2], note="nobody answered")
-    lines = ladder_lines(replace(lost, verdict=replace(lost.verdict, cause=CAUSE)))
+    lines = ladder_lines(replace(lost, verdict=replace(lost.verdict, causes=(CAUSE,))))
     gap = " " * 44
     assert lines[3:] == [
         f">>>>            -  con_ns1:bridge1_cs2 out  expected {PING}",
@@ -68,7 +68,7 @@ def test_lost_packet_shows_cause_and_fix() -> None:
     ]
     behind = "seen at none of the 2 hops from con_ns1:bridge1_cs2 out to cs2:cs2_br1 in"
     assert ladder_lines(leg(EXPECTED, path[:1]))[4:] == [f"                -  {behind}", NOT_FOUND]
-    nameless = replace(lost, verdict=replace(lost.verdict, cause=replace(CAUSE, interface=None)))
+    nameless = replace(lost, verdict=replace(lost.verdict, causes=(replace(CAUSE, interface=None),)))
     assert "cause: con_ns1: link - expected up - seen down" in ladder_lines(nameless)
 
 

@@ -91,7 +91,7 @@ def test_a_router_that_does_not_lower_it_is_noticed() -> None:
 def test_cause_of_the_way_is_part_of_it() -> None:
     """The difference that was found for the way explains the TTL."""
     bad = trip(reference(), "cs1", "cs4", wrapped_hops(reference(), "cs1", "cs4")[0], 9)
-    out = replace(bad.out, verdict=replace(bad.out.verdict, cause=CAUSE))
+    out = replace(bad.out, verdict=replace(bad.out.verdict, causes=(CAUSE,)))
     finding = judge_outer_ttl(replace(bad, out=out))
     assert finding.cause == CAUSE
     assert finding.message.endswith(f" - cause: {CAUSE}")

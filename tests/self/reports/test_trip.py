@@ -71,7 +71,7 @@ def round_trip(source: str = "cs1", target: str = "cs5") -> Trip:
 def lost(legs: Leg) -> Leg:
     """The same leg with nothing seen after its sender, and a cause."""
     found = leg(legs.expected, list(legs.journey.sightings[:1]))
-    return replace(found, verdict=replace(found.verdict, cause=CAUSE))
+    return replace(found, verdict=replace(found.verdict, causes=(CAUSE,)))
 
 
 def test_leg_equals_its_expectation_only_when_it_passed() -> None:

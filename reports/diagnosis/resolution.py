@@ -11,8 +11,9 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from reports.evidence import Sighting
-from reports.judge.journey import Rung, Verdict, follows_furthest, ladder
+from reports.evidence import Cause, Sighting
+from reports.judge.journey import Rung, Verdict, follows_furthest, in_order, ladder
+from reports.judge.trip import is_tunnelled
 from topology.dataplane.bridges import is_broadcast
 from topology.dataplane.paths import ExpectedHop, ExpectedPath, Hops, Paths
 from topology.dataplane.walk import AddressRequest, PacketWalk
@@ -28,6 +29,7 @@ LINK_ADDRESS = bytes((2, 1))
 """Type of the option with the owner's MAC, and its length in units of 8 bytes (RFC 4861, section 4.6.1)."""
 UNSPECIFIED = ("0.0.0.0", "::")
 """Who looks whether its own address is taken asks from these (RFC 5227, RFC 4862)."""
+WAITS = "waits at"
 NESTED_MAX = 4
 """Requests of which each waits for the next: a customer's for its peer, its VTEP's for the next hop."""
 
@@ -63,11 +65,12 @@ def message_of(seen: Sighting) -> Message | None:
 def resolved(verdict: Verdict, fabric: Fabric, seen: Sequence[Sighting]) -> Verdict:
     """Return the verdict on the request that a packet waits for where that explains why it was not sent on.
 
-    ``seen`` are the sightings of requests and answers meanwhile. The ladder starts with the packet's own hops.
+    ``seen`` are the sightings of requests and answers meanwhile. The ladder starts with the packet's own hops. Where
+    no branch leads to the owner, the note alone says that the packet waits.
     """
     for _ in range(NESTED_MAX):
         further = _unanswered(verdict, fabric, seen)
-        if further is None:
+        if further is None or further == verdict:
             break
         verdict = further
     return verdict
@@ -86,11 +89,41 @@ def _unanswered(verdict: Verdict, fabric: Fabric, seen: Sequence[Sighting]) -> V
             continue
         first, message = asked[0]
         rungs = tuple(_journey(fabric, first, message, seen))
+        note = f"{verdict.source} -> {verdict.target} {WAITS} {hop.ref} for the MAC of {address}"
         if any(rung.wrong for rung in rungs):
             kept = verdict.rungs[: verdict.rungs.index(lost)]
-            note = f"{verdict.source} -> {verdict.target} waits at {hop.ref} for the MAC of {address}"
             return replace(verdict, rungs=(*kept, *rungs), note=note)
+        return verdict if rungs else replace(verdict, note=note)
     return None
+
+
+def asker_of(verdict: Verdict) -> str:
+    """Return the node that asks for the MAC that a packet waits for; empty where it waits for none."""
+    asks = (rung for rung in verdict.rungs if rung.seen is not None and message_of(rung.seen) is not None)
+    return next((rung.node for rung in asks), "") if WAITS in verdict.note else ""
+
+
+def lost_at(verdict: Verdict) -> Iterator[Cause]:
+    """Yield the hop that was not seen, as far as that is known, for the packet or for the request that it waits for."""
+    lost = verdict.divergence
+    if lost is None or lost.expected is None or lost.seen is not None:
+        return
+    if lost.direction == "out" and f"{WAITS} {lost.ref} " in verdict.note:
+        return
+    kind = "address resolution" if WAITS in verdict.note else "loss"
+    expected = f"{lost.expected.stack.summary()} {lost.direction}"
+    yield Cause(kind, lost.node, lost.interface, expected, "nothing", "", "", "traffic")
+
+
+def lost_in_group(verdict: Verdict, seen: Sequence[Sighting]) -> Iterator[Cause]:
+    """Yield the place where a request that a tunnel sends to a multicast group was seen last, if it is unanswered."""
+    wrapped = [one for one in in_order(seen) if is_tunnelled(one.layers) and one.ips]
+    asks = [one for one in wrapped if (message := message_of(one)) is not None and not message.answers]
+    grouped = [one for one in asks if ip_address(str(one.ips[0]["dst"])).is_multicast]
+    if grouped and WAITS in verdict.note:
+        last, group = grouped[-1], str(grouped[-1].ips[0]["dst"])
+        expected = f"packets to the multicast group {group} routed on to its other members"
+        yield Cause("multicast", last.node, last.interface, expected, f"last {last.direction} here", "", "", "traffic")
 
 
 def _next_hops(fabric: Fabric, hop: ExpectedHop) -> Iterator[Address]:

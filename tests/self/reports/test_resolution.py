@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
-from reports.diagnosis.resolution import AddressAnswer, message_of, resolved
+from reports.diagnosis.resolution import AddressAnswer, lost_at, lost_in_group, message_of, resolved
 from reports.evidence import Sighting
 from reports.judge.journey import Verdict, judge_journey
 from tests.self.builders import expect, journey, later, reference, seen_hop, seen_path, sighting, with_field
@@ -129,6 +130,27 @@ def test_a_changed_request_is_shown() -> None:
     assert verdict.divergence is not None
     assert (verdict.divergence.place, verdict.divergence.seen) == (hops[3].place, wrong)
     assert "239.1.1.1" in verdict.message
+
+
+def test_a_request_to_a_multicast_group_ends_where_it_was_seen_last() -> None:
+    """A request that a tunnel sends to a group, which nobody routes on, names the group and the place."""
+    lab, hops, judge = case("ARP")
+    to_group = with_field("ipv4", dst="239.1.1.1")
+    seen = [*taken("ARP", 3), *(seen_hop(lab, hops[n], n, to_group) for n in (3, 4))]
+    (cause,) = lost_in_group(judge(seen), seen)
+    assert (cause.kind, cause.node, cause.interface) == ("multicast", "lc1", "lc1_br1")
+    assert "239.1.1.1" in cause.declared
+    assert not list(lost_in_group(judge(taken("ARP", 5)), taken("ARP", 5)))
+
+
+def test_the_lost_hop_is_a_cause_as_far_as_it_is_known() -> None:
+    """The hop that was not seen is told; a sender that only waits is not blamed."""
+    verdict = case("ARP")[2](taken("ARP", 2))
+    (cause,) = lost_at(verdict)
+    assert (cause.kind, cause.node, cause.interface) == ("address resolution", "con_ns1", "vxlan-cont")
+    unsent = case("ARP")[2]([])
+    assert [(one.kind, one.node) for one in lost_at(unsent)] == [("loss", "cs1")]
+    assert not list(lost_at(replace(unsent, note="cs1 -> cs5 waits at cs1:cs1_br1 for the MAC of 20.0.0.3")))
 
 
 def test_copies_to_others_and_repetitions_do_not_count() -> None:

@@ -12,7 +12,20 @@ from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.errors import Position, UnknownName
-from topology.links import LINKS, Bridge, Device, Geneve, Gre, Loopback, Port, Subinterface, Tunnel, UdpTunnel, Vxlan
+from topology.links import (
+    LINKS,
+    UDP_TUNNELS,
+    Bridge,
+    Device,
+    Geneve,
+    Gre,
+    Loopback,
+    Port,
+    Subinterface,
+    Tunnel,
+    UdpTunnel,
+    Vxlan,
+)
 from topology.links.base import AGEING, NAME_MAX, PORT_MTU, stable_mac
 from topology.links.bridge import USER_HZ
 from topology.links.geneve import GENEVE_PORT
@@ -261,14 +274,9 @@ class Fabric:
         return (device, tags) if vlan is None else self.received_by(vlan, tags[1:])
 
     @cached_property
-    def vxlan_ports(self) -> frozenset[int]:
-        """The UDP destination ports of VXLAN in this fabric; the decoder uses only these."""
-        return frozenset(device.port for device in self.all(Vxlan))
-
-    @cached_property
-    def geneve_ports(self) -> frozenset[int]:
-        """The UDP destination ports of Geneve in this fabric."""
-        return frozenset(device.port for device in self.all(Geneve))
+    def udp_ports(self) -> Mapping[str, frozenset[int]]:
+        """The UDP destination ports of this fabric's tunnels, by their header; the decoder uses only these."""
+        return {kind.headers[-1]: frozenset(device.port for device in self.all(kind)) for kind in UDP_TUNNELS}
 
     @cached_property
     def needs(self) -> frozenset[str]:

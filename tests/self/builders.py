@@ -167,8 +167,7 @@ def sighting(
         link=link,
         ethertype=ethertype,
         vlan=vlan,
-        vxlan_ports=fabric.vxlan_ports,
-        geneve_ports=fabric.geneve_ports,
+        ports=fabric.udp_ports,
     )
     time_ns, hardware = START_NS + number * STEP_NS, ETHERNET if link else GRE_DEVICE
     return Sighting(node, interface, direction, time_ns, number, len(frame), frame, headers, hardware, vlan)

@@ -10,7 +10,8 @@ from topology.links.base import Key, Live, Number, Option, Options
 from topology.links.iptunnel import INHERIT_TOS, IpTunnel
 from topology.packet import ETHERTYPES, Layers
 from topology.refs import Address
-from topology.wire.fields import Value, pack
+from topology.wire.fields import Value
+from topology.wire.registry import pack
 
 CSUM, KEY, SEQ = 0x8000, 0x2000, 0x1000
 """Flags of a GRE header (linux/if_tunnel.h): it has a checksum, a key, a sequence number."""

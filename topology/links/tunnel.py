@@ -10,7 +10,8 @@ from typing import ClassVar, NamedTuple, Self
 from topology.links.base import LEAST_MTU, PORT_MTU, Below, Device
 from topology.packet import DEFAULT_TTL, HEADER_BYTES, Layers, ip_layer, size_of
 from topology.refs import Address
-from topology.wire.fields import Value, pack
+from topology.wire.fields import Value
+from topology.wire.registry import pack
 
 VNI_MIN, VNI_MAX = 1, 2**24 - 1
 """24 bits (RFC 7348, section 5); the kernel takes 0 for a VNI that was never given."""

@@ -13,8 +13,9 @@ from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
-from topology.wire.fields import Value, normal
+from topology.wire.fields import Value
 from topology.wire.headers import Headers, decode
+from topology.wire.registry import normal
 from topology.wire.scapy_views import declared, to_scapy
 from topology.wire.stack import Stack
 

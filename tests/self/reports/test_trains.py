@@ -23,7 +23,6 @@ from reports.checks.underlay import Ends
 from reports.evidence import Finding
 from tests.self.builders import reference
 from topology.errors import NotProven, Undecided
-from topology.formats.lab import load_lab
 from topology.model import Fabric
 
 Judge = Callable[[Fabric, Sequence[Trains], Ends], Finding]
@@ -124,5 +123,4 @@ def test_link_is_compared_with_those_between_the_same_roles() -> None:
         "lc2:lc2_sc1--sc1:sc1_lc2",
         "lc2:lc2_sc2--sc2:sc2_lc2",
     }
-    assert {each.name for each in links_with_siblings(reference())} & {"lc2:lc2_br3--con_ns3:br3_lc2"}
-    assert list(map(str, links_with_siblings(load_lab("segments")))) == []
+    assert list(links_with_siblings(replace(reference(), links=reference().links[:1]))) == []

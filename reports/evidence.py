@@ -139,10 +139,12 @@ class Journey:
 
 @dataclass(frozen=True)
 class Cause(RecordedCause):
-    """A cause, with the part of a node's state that differs: it stays out of the record."""
+    """A cause, with what stays out of the record: the part of a node's state that differs, and whether it decides."""
 
     about: object = field(default=None, compare=False, repr=False)
     """A link, a device and its address, a sysctl's key, a route, an entry."""
+    sure: bool = field(default=True, compare=False, repr=False)
+    """False for what may have changed a packet's fate, and may not."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def gap_of(verdict: Verdict) -> Gap | None:
     return Gap(rung.node, came, goes, effects) if came is None or came.node == rung.node else None
 
 
-def _before(rungs: Sequence[Rung], wrong: Rung) -> Iterator[ExpectedHop]:
+def _before(rungs: Sequence[Rung], wrong: Rung | None) -> Iterator[ExpectedHop]:
     for rung in rungs:
         if rung is wrong:
             return
@@ -65,10 +65,18 @@ def _hop(seen: Sighting | None) -> ExpectedHop | None:
     return ExpectedHop(seen.node, seen.interface, seen.direction, seen.headers.chain) if seen is not None else None
 
 
-def consumed_at(seen: Iterable[Sighting], node: str, effects: tuple[Effect, ...] = VANISHED) -> Gap | None:
+def consumed_at(seen: Iterable[Sighting], node: str) -> Gap | None:
     """Return the stretch between a packet's last sighting at its target and what ought to consume it there."""
     there = [one for one in seen if (one.node, one.direction) == (node, "in")]
-    return Gap(node, _hop(there[-1]), None, effects) if there else None
+    return Gap(node, _hop(there[-1]), None, VANISHED) if there else None
+
+
+def gaps_before(verdict: Verdict) -> Iterator[Gap]:
+    """Yield the way out of each node that a lost packet had passed, the last first: there it can have been damaged so
+    that the next node drops it."""
+    for hop in reversed(list(_before(verdict.rungs, verdict.divergence))):
+        if hop.direction == "out":
+            yield Gap(hop.node, None, hop, ("corrupt",))
 
 
 def hits_at(hooks: Sequence[Hook], printed: Printed) -> list[Hit]:
@@ -92,22 +100,16 @@ def hits_at(hooks: Sequence[Hook], printed: Printed) -> list[Hit]:
 
 
 def causes(gap: Gap, hooks: Sequence[Hook], printed: Printed, declared: bool) -> Iterator[Cause]:
-    """Yield what explains the packet's fate there, what is sure first; then what is there and not evaluated."""
+    """Yield what explains the packet's fate there, what is sure first; then what is there and not evaluated.
+
+    A command that removes it is given only where something is ``declared``.
+    """
     wanted = (*gap.effects, "mark") if printed.by_mark else gap.effects
     hits = [hit for hit in hits_at(hooks, printed) if hit.effect in wanted]
+    if not any(hit.sure for hit in hits):
+        hits += [Hit("filter", wanted[0], words, show, sure=False) for words, show in printed.unread]
     for hit in sorted(hits, key=lambda one: (not one.sure, wanted.index(one.effect))):
-        yield _cause(gap.node, hit, declared)
-    for words, show in printed.unread if not any(hit.sure for hit in hits) else ():
-        known = f"{words}: not evaluated"
-        yield Cause("filter", gap.node, None, DECLARED[gap.effects[0]], known, "", _shown(gap.node, show), "kernel")
-
-
-def _cause(node: str, hit: Hit, declared: bool) -> Cause:
-    unsure = "" if hit.sure else f" (it may: what is not evaluated is in: {hit.unknown})"
-    fix = _shown(node, hit.fix) if declared and hit.fix else ""
-    words = f"{hit.words}{unsure}"
-    return Cause(hit.kind, node, hit.device, DECLARED[hit.effect], words, fix, _shown(node, hit.show), "kernel")
-
-
-def _shown(node: str, command: str) -> str:
-    return f"ip netns exec {node} {command}"
+        live = f"{hit.words} (it may: not evaluated: {hit.unknown})" if hit.unknown else hit.words
+        fix, show = (f"ip netns exec {gap.node} {command}" if command else "" for command in (hit.fix, hit.show))
+        kept = fix if declared else ""
+        yield Cause(hit.kind, gap.node, hit.device, DECLARED[hit.effect], live, kept, show, "kernel", sure=hit.sure)

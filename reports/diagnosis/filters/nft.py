@@ -261,7 +261,7 @@ class Run:
         where += f" # handle {rule['handle']}" if rule else ""
         unknown = "" if sure else self._unknown
         device = self._hook.device or None
-        return Hit("nftables", effect, where, f"nft -a list chain {place}", fix, sure, unknown, device)
+        return Hit("nft", effect, where, f"nft -a list chain {place}", fix, sure, unknown, device)
 
 
 def _is_target(body: object) -> Literal[True, False]:

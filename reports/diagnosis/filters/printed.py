@@ -80,10 +80,10 @@ def _unread(outputs: Outputs, files: Mapping[str, str], garbled: Sequence[Comman
     """Yield what is there and was not read, and the command that shows it."""
     for command in (*(one for one, text in outputs.items() if text is None), *garbled):
         plain = " ".join(word for word in command if word != "-j")
-        yield f"'{' '.join(command)}' {'prints no JSON' if command in garbled else 'failed'}", plain
+        yield f"'{' '.join(command)}' {'prints no JSON' if command in garbled else 'failed'}: not evaluated", plain
     for path in LEGACY:
         if names := files.get(path, "").split():
-            yield f"{path} has {', '.join(names)}", "iptables-legacy-save"
+            yield f"{path} has {', '.join(names)}: not evaluated", "iptables-legacy-save"
 
 
 def _parsed(text: str) -> Any:

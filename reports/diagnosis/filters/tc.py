@@ -24,6 +24,8 @@ KEYS = {
     "icmp_code": ("icmp", "code"),
 }
 """tc-flower(8)'s keys of one header each, by nft's names for the same field; the others are below."""
+ONLY_FILTERS = ("clsact", "ingress")
+"""They count what their filters drop as their own."""
 LOSSES = ("loss-random", "loss-state", "loss-gemodel")
 STOPS = frozenset(("pass", "drop", "stolen", "trap", "queued"))
 
@@ -47,7 +49,7 @@ def tc_hits(filters: Sequence[Json], device: str, way: str, packet: Packet) -> l
         for action in _actions(options["actions"]):
             certain, end = certain and action.sure, action.ends
             if action.effect:
-                hits.append(Hit("tc", action.effect, words, show, fix, certain, "" if certain else unknown, device))
+                hits.append(Hit("filter", action.effect, words, show, fix, certain, "" if certain else unknown, device))
         if end and certain:
             break
         sure = sure and (certain or not end)
@@ -165,7 +167,8 @@ def qdisc_hits(qdiscs: Sequence[Json], device: str, words: Mapping[str, str]) ->
 
     ``words`` are tc's own for each, by kind and handle.
     """
-    return [hit for one in qdiscs if one.get("dev") == device for hit in _qdisc(one, device, words)]
+    own = (one for one in qdiscs if one.get("dev") == device and one["kind"] not in ONLY_FILTERS)
+    return [hit for one in own for hit in _qdisc(one, device, words)]
 
 
 def _qdisc(one: Json, device: str, words: Mapping[str, str]) -> Iterator[Hit]:
@@ -173,10 +176,10 @@ def _qdisc(one: Json, device: str, words: Mapping[str, str]) -> Iterator[Hit]:
     text = words.get(f"{kind} {one['handle']}", f"qdisc {kind} {one['handle']} dev {device}")
     at = "root" if one.get("root") else f"parent {one.get('parent')}"
     show, fix = f"tc -s qdisc show dev {device}", f"tc qdisc del dev {device} {at}"
-    hit = Hit(kind, "drop", f"{text} (dropped {drops})", show, fix, device=device)
+    hit = Hit("qdisc", "drop", f"{text} (dropped {drops})", show, fix, device=device)
     loses = kind == "netem" and any(key in options for key in LOSSES)
     if drops:
-        yield replace(hit, sure=loses, unknown="" if loses else text)
+        yield replace(hit, sure=loses, unknown="" if loses else "whether this packet was among them")
     if kind == "netem":
         others: tuple[Effect, ...] = ("corrupt", "duplicate")
         yield from (replace(hit, effect=name, words=text) for name in others if name in options)

@@ -48,9 +48,10 @@ def xfrm_hits(text: str, direction: str, packet: Packet) -> list[Hit]:
     if first is None or not (first.blocks or first.templates):
         return []
     sure = first.blocks and _selects(first, packet) is True
+    unknown = "" if sure else "its selector" if first.blocks else "whether a state encrypts the packet"
     selector = " ".join(first.selector.split())
     fix = f"ip xfrm policy delete {selector} dir {direction}"
-    return [Hit("xfrm", "drop", first.words, "ip xfrm policy", fix, sure, "" if sure else first.words)]
+    return [Hit("xfrm", "drop", first.words, "ip xfrm policy", fix, sure, unknown)]
 
 
 def _selects(policy: Policy, packet: Packet) -> Answer:

@@ -322,7 +322,7 @@ def test_lost_packet_is_explained_by_the_rule_behind_its_last_sighting() -> None
     match = '{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "protocol"}}, "right": "gre"}}'
     printed = ruleset(chain("c"), rule("c", 4, f'{match}, {{"drop": null}}'))
     (cause,) = causes(gap, list(hooks(reference()[spine], gap.came, gap.goes)), printed, declared=True)
-    assert (cause.kind, cause.node) == ("nftables", spine)
+    assert (cause.kind, cause.node) == ("nft", spine)
     assert cause.fix == f"ip netns exec {spine} nft delete rule ip f c handle 4"
     assert cause.show == f"ip netns exec {spine} nft -a list chain ip f c"
     inner = Gap(spine, None, gap.goes, gap.effects)

@@ -13,7 +13,8 @@ from reports.diagnosis.filters.tc import qdisc_hits, tc_hits
 from reports.diagnosis.filters.xfrm import xfrm_hits
 from reports.evidence import Cause, Sighting
 from reports.judge.journey import Rung, Verdict
-from topology.dataplane.paths import ExpectedHop
+from topology.dataplane.paths import ExpectedHop, ExpectedPath
+from topology.packet import Layer
 
 VANISHED: tuple[Effect, ...] = ("drop", "redirect", "corrupt", "change")
 ALTERED: tuple[Effect, ...] = ("change", "redirect", "corrupt")
@@ -50,6 +51,26 @@ def gap_of(verdict: Verdict) -> Gap | None:
     if rung.expected is None:
         came = next((hop for hop in reversed(before) if (hop.node, hop.direction) == (rung.node, "in")), came)
     return Gap(rung.node, came, goes, effects) if came is None or came.node == rung.node else None
+
+
+def gaps_of_error(path: ExpectedPath) -> Iterator[Gap]:
+    """Yield every stretch inside a node on the way of the message that a packet is too big (RFC 792, RFC 4443).
+
+    The path is that of an echo between the same ends.
+    """
+    before: ExpectedHop | None = None
+    for hop in path.hops:
+        hop = replace(hop, layers=tuple(_too_big(layer) for layer in hop.layers))
+        if before is None or before.node == hop.node:
+            yield Gap(hop.node, before, hop, VANISHED)
+        before = hop
+
+
+def _too_big(layer: Layer) -> Layer:
+    name, fields = layer
+    if name != "icmp":
+        return layer
+    return (name, {**fields, **({"type": 3, "code": 4} if fields["type"] in (0, 8) else {"type": 2, "code": 0})})
 
 
 def _before(rungs: Sequence[Rung], wrong: Rung | None) -> Iterator[ExpectedHop]:

@@ -157,7 +157,7 @@ class Finding:
 
     holds: bool
     message: str = "as declared"
-    cause: Cause | None = None
+    causes: tuple[Cause, ...] = ()
     suspects: tuple[str, ...] = ()
     note: str = ""
 
@@ -166,6 +166,11 @@ class Finding:
 
     def __repr__(self) -> str:
         return self.message
+
+    @property
+    def cause(self) -> Cause | None:
+        """The most likely cause; None where none was found."""
+        return next(iter(self.causes), None)
 
 
 def first_broken(findings: Iterable[Finding], otherwise: str = "as declared") -> Finding:

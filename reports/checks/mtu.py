@@ -8,7 +8,7 @@ neighbouring sizes of one fate nothing else is looked for; between others it goe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Generic, TypeVar
 
@@ -88,7 +88,7 @@ class LegMtu:
     """One direction between two nodes: the fate of each size that was tried, with DF and without (``plain``).
 
     ``computed`` are the deciding limits of each legal path, narrowest first. ``leg`` is the journey of the smallest
-    packet that did not cross as computed, ``cause`` why. ``reached`` is False where not even a small packet arrived.
+    packet that did not cross as computed, ``causes`` why. ``reached`` is False where not even a small packet arrived.
     """
 
     source: str
@@ -99,12 +99,17 @@ class LegMtu:
     plain: Mapping[int, Outcome]
     reached: bool = True
     leg: Leg | None = None
-    cause: Cause | None = field(default=None)
+    causes: tuple[Cause, ...] = ()
 
     @property
     def name(self) -> str:
         """``SOURCE -> TARGET``."""
         return f"{self.source} -> {self.target}"
+
+    @property
+    def cause(self) -> Cause | None:
+        """The most likely cause; None where none was found."""
+        return next(iter(self.causes), None)
 
     @property
     def promised(self) -> int:
@@ -194,7 +199,7 @@ class LegMtu:
 
     def _fails(self, node: str, what: str, expected: str, seen: object) -> Finding:
         cause, node = (f" - cause: {self.cause}", self.cause.node) if self.cause else ("", node)
-        return Finding(False, f"{node} - {self.name}, {what} - expected {expected} - seen {seen}{cause}", self.cause)
+        return Finding(False, f"{node} - {self.name}, {what} - expected {expected} - seen {seen}{cause}", self.causes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from reports.diagnosis.filters.hits import Effect, Hit
 from reports.diagnosis.filters.hooks import Hook
 from reports.diagnosis.filters.nft import nft_hits
+from reports.diagnosis.filters.packet import Packet
 from reports.diagnosis.filters.printed import Printed
 from reports.diagnosis.filters.tc import qdisc_hits, tc_hits
 from reports.diagnosis.filters.xfrm import xfrm_hits
@@ -108,7 +109,7 @@ def hits_at(hooks: Sequence[Hook], printed: Printed) -> list[Hit]:
         packet = replace(hook.packet, mark=mark)
         found, packet = nft_hits(printed.rules, replace(hook, packet=packet))
         if hook.layer == "device":
-            by_tc = tc_hits(printed.filters.get((hook.device, hook.name), ()), hook.device, hook.name, packet)
+            by_tc = _by_tc(printed, hook, packet)
             found = by_tc + found if hook.name == "ingress" else found + by_tc
         if hook.name == "egress":
             found += qdisc_hits(printed.qdiscs, hook.device, printed.qdisc_words)
@@ -118,6 +119,13 @@ def hits_at(hooks: Sequence[Hook], printed: Printed) -> list[Hit]:
         if any(hit.sure and hit.effect in ("drop", "redirect") for hit in found):
             break
     return hits
+
+
+def _by_tc(printed: Printed, hook: Hook, packet: Packet) -> list[Hit]:
+    """Return what tc's filters of a device do to what comes in, or to what goes out: those of its qdiscs come last."""
+    ways = sorted(way for device, way in printed.filters if device == hook.device)
+    taken = [way for way in ways if (way == "ingress") is (hook.name == "ingress")]
+    return [hit for way in taken for hit in tc_hits(printed.filters[hook.device, way], hook.device, way, packet)]
 
 
 def causes(gap: Gap, hooks: Sequence[Hook], printed: Printed, declared: bool) -> Iterator[Cause]:

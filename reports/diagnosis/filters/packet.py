@@ -14,7 +14,6 @@ Known: TypeAlias = "int | str | frozenset[str] | None"
 """A value, the states that are possible, or None: not known."""
 ABSENT: Final = "absent"
 """Of a header that the packet does not have: no match asks for this word."""
-TRANSPORTS = ("icmp", "udp", "gre")
 FIELDS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("ether", "saddr"): ("ether", "src"),
     ("ether", "daddr"): ("ether", "dst"),
@@ -56,7 +55,6 @@ CODES = {"net-unreachable": 0, "host-unreachable": 1, "prot-unreachable": 2, "po
 ERRORS = {4: (3, 4, 5, 11, 12), 6: (1, 2, 3, 4)}
 ETHER_NAMES = {"ip": 0x0800, "ip6": 0x86DD, "ipv6": 0x86DD, "arp": 0x0806, "vlan": 0x8100, "8021q": 0x8100}
 OPERATIONS = {"request": 1, "reply": 2}
-ANSWER_PORT = 7
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -25,9 +26,10 @@ BLOCKS = re.compile(r"^Xfrm(?:In|Out)(?:NoPols|PolBlock|TmplMismatch|NoStates|Po
 """Counters of what policies dropped (Documentation/networking/xfrm_proc.rst)."""
 
 
-def filters_of(device: str, way: str) -> Command:
-    """Return the command that lists the filters of a device in one direction, with their counters."""
-    return ("tc", "-s", "-j", "filter", "show", "dev", device, way)
+def filters_of(device: str, *way: str) -> Command:
+    """Return the command that lists the filters of a device, with their counters: ingress, egress, or those of a
+    parent qdisc."""
+    return ("tc", "-s", "-j", "filter", "show", "dev", device, *way)
 
 
 def commands(state: NodeState, files: Mapping[str, str], hooks: Sequence[Hook]) -> Iterator[Command]:
@@ -36,13 +38,17 @@ def commands(state: NodeState, files: Mapping[str, str], hooks: Sequence[Hook]) 
         yield from (NFT, NFT_WORDS)
     if NETLINK_XFRM.search(files.get(SOCKETS, "")) and BLOCKS.search(files.get(STATISTICS, "")):
         yield XFRM
-    devices = {hook.device for hook in hooks if hook.layer == "device"}
-    if any(entry.kind == "qdisc" and entry.device in devices for entry in state.entries):
-        yield from (QDISCS, QDISC_WORDS)
-    filtered = {entry.device for entry in state.entries if entry.kind == "filter"}
+    ways = defaultdict[str, set[bool]](set)
     for hook in hooks:
-        if hook.layer == "device" and hook.device in filtered:
-            yield filters_of(hook.device, hook.name)
+        if hook.layer == "device":
+            ways[hook.device].add(hook.name == "ingress")
+    if any(entry.kind == "qdisc" and entry.device in ways for entry in state.entries):
+        yield from (QDISCS, QDISC_WORDS)
+    for entry in sorted(state.entries, key=str):
+        if entry.kind == "filter" and entry.device in ways:
+            _, device, *way = entry.place.partition(" protocol ")[0].split()
+            if (way == ["ingress"]) in ways[device]:
+                yield filters_of(device, *way)
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class Printed:
             Ruleset.of(rules, outputs.get(NFT_WORDS) or "") if rules else Ruleset(),
             read.get(QDISCS) or (),
             dict(_by_handle(outputs.get(QDISC_WORDS) or "")),
-            {(one[-2], one[-1]): known or () for one, known in read.items() if "filter" in one},
+            {(one[6], " ".join(one[7:])): known or () for one, known in read.items() if "filter" in one},
             outputs.get(XFRM) or "",
             tuple(_unread(outputs, files, [command for command, known in read.items() if known is None])),
             any(entry.kind == "rule" and "fwmark" in entry.words for entry in state.entries),

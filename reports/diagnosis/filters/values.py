@@ -12,9 +12,6 @@ from reports.diagnosis.filters.packet import ABSENT, CODES, ETHER_NAMES, ICMP_TY
 Answer: TypeAlias = "bool | None"
 Sets: TypeAlias = Mapping[str, Sequence[Any]]
 ORDERS = {"<": lt, ">": gt, "<=": le, ">=": ge}
-FAMILIES = {"ipv4": "ipv4", "ipv6": "ipv6"}
-BASES = {"nh": 0}
-"""Bases of raw payloads whose bytes are known: the network header."""
 
 
 def any_of(answers: Iterable[Answer]) -> Answer:
@@ -70,7 +67,7 @@ def value_of(left: Any, packet: Packet) -> Any:
 
 def _raw(body: Mapping[str, Any], packet: Packet) -> Known:
     """Return bits of the network header; None where they are not whole bytes that are known."""
-    if body.get("base") not in BASES or body["offset"] % 8 or body["len"] % 8:
+    if body.get("base") != "nh" or body["offset"] % 8 or body["len"] % 8:
         return None
     value, mask = packet.bytes_at(body["offset"] // 8, body["len"] // 8)
     return value if mask == (1 << body["len"]) - 1 else None
@@ -88,7 +85,7 @@ def names_of(left: Any) -> Any:
         return {"icmp": ICMP_TYPES[4], "icmpv6": ICMP_TYPES[6]}.get(body["protocol"], ETHER_NAMES)
     if key in ("l4proto", "nexthdr") or (kind == "payload" and key == "protocol"):
         return NUMBERS
-    return {"code": CODES, "protocol": ETHER_NAMES, "operation": OPERATIONS, "nfproto": FAMILIES}.get(str(key), {})
+    return {"code": CODES, "protocol": ETHER_NAMES, "operation": OPERATIONS}.get(str(key), {})
 
 
 def constant(right: Any, names: Any) -> Any:

@@ -14,7 +14,17 @@ from reports.diagnosis.filters.causes import Gap, causes, gap_of, hits_at
 from reports.diagnosis.filters.hooks import Hook, hooks
 from reports.diagnosis.filters.nft import Ruleset
 from reports.diagnosis.filters.packet import Packet
-from reports.diagnosis.filters.printed import FILES, NFT, NFT_WORDS, QDISCS, XFRM, Printed, commands, filters_of
+from reports.diagnosis.filters.printed import (
+    FILES,
+    NFT,
+    NFT_WORDS,
+    QDISC_WORDS,
+    QDISCS,
+    XFRM,
+    Printed,
+    commands,
+    filters_of,
+)
 from tests.self.builders import expect, leg, reference, seen_hop, seen_path, with_field
 from topology.packet import Layer, Layers
 from topology.state import Entry, NodeState
@@ -241,8 +251,13 @@ def test_way_through_chains(policy: str, rules: Sequence[str], expected: str) ->
 def test_filter_of_tc(pref: int, layers: Layers, expected: str) -> None:
     """A filter of tc drops, redirects or changes exactly the packets that its selectors fit."""
     lines = [line.rstrip(",") for line in TAKEN[0].splitlines() if f'"pref":{pref},' in line]
-    printed = Printed.of({filters_of("x", "ingress"): f"[{','.join(lines)}]"}, {}, EMPTY)
-    assert fate([Hook("device", "ingress", Packet(layers, iif="x"))], printed) == expected
+    for way, hook in (
+        (["ingress"], Hook("device", "ingress", Packet(layers, iif="x"))),
+        (["parent", "1:"], Hook("device", "egress", Packet(layers, oif="x"))),
+    ):
+        printed = Printed.of({filters_of("x", *way): f"[{','.join(lines)}]"}, {}, EMPTY)
+        assert fate([hook], printed) == expected
+        assert fate([replace(hook, name="ingress" if "parent" in way else "egress")], printed) == "passes"
 
 
 @pytest.mark.parametrize(
@@ -343,20 +358,23 @@ def test_what_is_there_and_cannot_be_read_is_said() -> None:
 
 def test_only_what_is_there_is_asked_for() -> None:
     """A node without filters is asked for nothing, and a module that is not loaded is never loaded."""
-    hook = Hook("device", "egress", Packet(GRE, oif="lc1_sc2"))
+    out, back = (
+        Hook("device", "egress", Packet(GRE, oif="lc1_sc2")),
+        Hook("device", "ingress", Packet(GRE, iif="lc1_sc2")),
+    )
     sockets = {FILES[0]: "0000  6   0  \n", FILES[1]: "XfrmInPolBlock \t2\n"}
-    entries = (
-        Entry("nft", None, "table ip f", ""),
-        Entry("tc qdisc", "lc1_sc2", "", ""),
-        Entry("tc filter", "lc1_sc2", "", ""),
-    )
+    ways = [["egress"], ["ingress"], ["parent", "1:"]]
+    places = [f"dev lc1_sc2 {' '.join(way)} protocol ip pref 5" for way in ways]
+    filters = [Entry("tc filter", "lc1_sc2", "", place) for place in places]
+    entries = (Entry("nft", None, "table ip f", ""), Entry("tc qdisc", "lc1_sc2", "", ""), *filters)
     full = replace(EMPTY, entries=frozenset(entries))
-    assert list(commands(EMPTY, {}, [hook])) == []
-    assert list(commands(EMPTY, {FILES[1]: sockets[FILES[1]]}, [hook])) == []
-    assert {XFRM, NFT, QDISCS, filters_of("lc1_sc2", "egress")} <= set(commands(full, sockets, [hook]))
-    assert filters_of("lc1_sc2", "egress") not in set(
-        commands(full, {}, [replace(hook, packet=Packet(GRE, oif="lc1_br1"))])
-    )
+    both, one, other = (filters_of("lc1_sc2", *way) for way in ways)
+    assert list(commands(EMPTY, {}, [out])) == []
+    assert list(commands(EMPTY, {FILES[1]: sockets[FILES[1]]}, [out])) == []
+    assert set(commands(full, sockets, [out])) == {NFT, NFT_WORDS, XFRM, QDISCS, QDISC_WORDS, both, other}
+    assert one in set(commands(full, {}, [back]))
+    assert other not in set(commands(full, {}, [back]))
+    assert not {both, one, other} & set(commands(full, {}, [replace(out, packet=Packet(GRE, oif="lc1_br1"))]))
 
 
 def test_changed_packet_is_no_lost_one() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from reports.checks import Check, Subject
-from reports.checks.domains import Stray, difference, listed
+from reports.checks.domains import FORGED, Stray, difference, listed
 from reports.evidence import Finding, first_broken
 from reports.judge.isolation import ForgeryAttempt, ForgerySeen, arrives
 from topology.errors import NotApplicable
@@ -76,6 +76,8 @@ def judge_forgeries(_: Fabric, attempts: Sequence[ForgeryAttempt], target: Targe
     Raises NotApplicable where nothing of the kind was delivered and not even a packet like the peer's own arrived: then
     a loss shows no refusal. In a healthy lab the kernel can refuse a sender, as for a Geneve device of another tenant.
     """
+    if attempts and not any(seen.forgery.kind == kind for attempt in attempts for seen in attempt.forged):
+        raise NotApplicable(f"{target} - none is forged whose answer would stay in the fabric")
     proven = [
         seen
         for attempt in attempts
@@ -91,4 +93,4 @@ def judge_forgeries(_: Fabric, attempts: Sequence[ForgeryAttempt], target: Targe
     return first_broken(findings) if not all(findings) else Finding(True, held, note=held if accepted else "")
 
 
-TREATED = Check("forgeries", lambda _, target, *__: target.attack_paths, judge_forgeries)
+TREATED = Check("forgeries", lambda _, target, *__: target.attack_paths, judge_forgeries, sends=FORGED)

@@ -93,4 +93,14 @@ def judge_forgeries(_: Fabric, attempts: Sequence[ForgeryAttempt], target: Targe
     return first_broken(findings) if not all(findings) else Finding(True, held, note=held if accepted else "")
 
 
+def judge_undeclared(_: Fabric, answers: Sequence[Sequence[ForgeryAttempt]]) -> Finding:
+    """Return whether every VTEP of a fabric without a declaration refused what must always be refused."""
+    attempts = [attempt for attempt in answers[0] if arrives(attempt.control)]
+    forged = [seen for attempt in answers[0] for seen in attempt.forged if seen.delivered or attempt in attempts]
+    if not forged:
+        raise NotApplicable("no VTEP takes a packet of any node, not even one like its peer's own")
+    return first_broken(map(judge_forgery, forged), f"{len(forged)} forged packets refused by {len(attempts)} VTEPs")
+
+
+REFUSED = Check("vteps", lambda _: ("all VTEPs",), judge_undeclared, sends=FORGED)
 TREATED = Check("forgeries", lambda _, target, *__: target.attack_paths, judge_forgeries, sends=FORGED)

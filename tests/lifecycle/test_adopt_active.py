@@ -88,13 +88,13 @@ def test_tenants_that_are_apart_pass_with_and_without_active(
     with foreign.watched() as changes:
         run = expecting(f"apart: [[red, blue]]\n{SOUND_SIZES}", "-m", "isolation or mtu", "--active")
     assert run.code == 0, run.output
-    assert run.results["summary"]["passed"] == 2 + 6
+    assert run.results["summary"]["passed"] == 3 + 6
     assert (changes, run.left) == ([], {})
     quiet = expecting(f"apart: [[red, blue]]\n{SOUND_SIZES}", "-m", "isolation or mtu", out="quiet")
     assert quiet.code == 0, quiet.output
     assert quiet.results["summary"]["passed"] == 2
     reasons = [test["message"] for test in quiet.with_verdict("not applicable")]
-    assert sum(reason.endswith("allowed with --active") for reason in reasons) == 6
+    assert sum(reason.endswith("allowed with --active") for reason in reasons) == 1 + 6
 
 
 def test_one_vni_of_two_tenants_is_named_by_plain_probes(foreign: Foreign, expecting: Callable[..., SuiteRun]) -> None:

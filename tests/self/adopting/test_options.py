@@ -100,7 +100,7 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
     plan = make_plan(vxlan_lab())
     modules = (closed, domains, forgery, replication)
     checks = [check for module in modules for check in vars(module).values() if isinstance(check, Check)]
-    assert len(checks) == 8
+    assert len(checks) == 9
     lost = {"c3": NodeState("c3", {}, frozenset(), frozenset())}
     monkeypatch.setattr(onlooker, "states", lambda _: lost)
     changes: list[Callable[[], object]] = [
@@ -122,13 +122,13 @@ def test_what_is_more_than_a_probe_needs_the_users_word(monkeypatch: pytest.Monk
     """Forged frames and packets of all sizes are for --active, which the reason names; the agent is not even asked."""
     live = onlooking(monkeypatch)
     checks = [check for check in vars(domains).values() if isinstance(check, Check)]
-    checks += [forgery.TREATED, replication.REPLICATED]
+    checks += [forgery.TREATED, forgery.REFUSED, replication.REPLICATED]
     sends: list[Callable[[], object]] = [partial(CheckBook(live).judged, check) for check in checks]
     sends.append(partial(SizeBook, live))
     for sent in sends:
         with pytest.raises(NotApplicable, match=r"^would send .*: allowed with --active$"):
             sent()
-    assert len(checks) == 4
+    assert len(checks) == 5
     assert cast(Any, live.kernel.agent).asked == []
     allowed = LiveFabric(vxlan_lab(), live.kernel, registry.ADOPTED, active=True)
     allowed.must_take("forged frames")

@@ -32,12 +32,13 @@ class Check:
 
     The answers are an instrument's, in the order of what was asked. All its tests that have the parameters ``together``
     as their values are asked in one look; without them each test by itself, and only then ``asks`` may raise
-    NotApplicable. ``sends`` names what it sends beside plain probes, ``of_ours`` why no adopted fabric is asked.
+    NotApplicable. ``sends`` names what it sends beside plain probes, blank for nothing; ``of_ours`` says why no adopted
+    fabric is asked.
     """
 
     instrument: str
     asks: Callable[..., Iterable[Hashable]]
     judge: Callable[..., Finding]
     together: tuple[str, ...] = ()
-    sends: str = ""
+    sends: str = "more than plain probes"
     of_ours: str = ""

@@ -98,4 +98,4 @@ def judge_separation(_: Fabric, answers: Sequence[SeparationSeen], separation: S
     return finding
 
 
-APART = Check("segments", lambda _, two: [two], judge_separation, together=("separation",))
+APART = Check("segments", lambda _, two: [two], judge_separation, together=("separation",), sends="")

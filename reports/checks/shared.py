@@ -134,4 +134,4 @@ def note_on(pair: Pair, trip: SeenTrip, lab: Fabric, firsts: dict[Carrier, Pair]
     return ""
 
 
-OWN_TUNNELS = Check("pairs", pairs_of, judge_shared, together=("two_segments",))
+OWN_TUNNELS = Check("pairs", pairs_of, judge_shared, together=("two_segments",), sends="")

@@ -53,9 +53,11 @@ def foreign(lab: Path) -> Iterator[Foreign]:
 def expecting(foreign: Foreign, suite: Callable[..., SuiteRun], tmp_path: Path) -> Callable[..., SuiteRun]:
     """Runs the suite on what is there, of which the two segments alone are declared, and more in words of the file."""
     hosts = {name: ", ".join(foreign.names[f"{name}{n}"] for n in (1, 2, 3)) for name in TENANTS}
-    lines = [f"  {name}: {{kind: l2-overlay, hosts: [{its}]}}\n" for name, its in hosts.items()]
+    numbers = {"red": 100, "blue": 200}
 
-    def run(more: str, *options: str, **where: str) -> SuiteRun:
+    def run(more: str, *options: str, vnis: bool = False, **where: str) -> SuiteRun:
+        said = {name: f"via: vxlan, vni: {number}, " if vnis else "" for name, number in numbers.items()}
+        lines = [f"  {name}: {{kind: l2-overlay, {said[name]}hosts: [{its}]}}\n" for name, its in hosts.items()]
         expect = tmp_path / "expect.yaml"
         expect.write_text("".join(("segments:\n", *lines, more)))
         return suite("--adopt", "--expect", str(expect), "--kernel", "here", *options, **where)
@@ -98,16 +100,25 @@ def test_tenants_that_are_apart_pass_with_and_without_active(
 
 
 def test_one_vni_of_two_tenants_is_named_by_plain_probes(foreign: Foreign, expecting: Callable[..., SuiteRun]) -> None:
-    """Two segments in one VNI fail at the VTEP with the number, though nothing but pings was sent."""
+    """Two segments in one VNI fail at the VTEP with the number, though nothing but pings was sent.
+
+    Where the segments' VNIs are promised, each pair that is in the other's fails, too.
+    """
     for leaf, ports in TWO_IN_ONE:
         for port in ports:
             foreign.run(leaf, "sh", "-ec", JOIN.format(port=port))
-    run = expecting("", "-m", "overlay or isolation")
+    run = expecting("", "-m", "overlay or isolation", vnis=True)
     assert run.code == 1, run.output
-    (failed,) = run.with_verdict("failed")
-    assert failed["cause"]["kind"] == "shared tunnel"
-    assert failed["cause"]["node"] in {foreign.names["l1"], foreign.names["l2"]}
-    assert " in vxlan VNI 100 to " in failed["message"]
+    wrong = [
+        test
+        for test in run.with_verdict("failed")
+        if "expected in vxlan VNI 200 - seen in vxlan VNI 100" in test["message"]
+    ]
+    assert len(wrong) == 2 * 2
+    (shared,) = (test for test in run.with_verdict("failed") if test not in wrong)
+    assert shared["cause"]["kind"] == "shared tunnel"
+    assert shared["cause"]["node"] in {foreign.names["l1"], foreign.names["l2"]}
+    assert " in vxlan VNI 100 to " in shared["message"]
 
 
 def test_cable_between_two_tenants_is_named(foreign: Foreign, expecting: Callable[..., SuiteRun]) -> None:

@@ -139,10 +139,12 @@ class Journey:
 
 @dataclass(frozen=True)
 class Cause(RecordedCause):
-    """A cause, with the part of a node's state that differs: it stays out of the record."""
+    """A cause, with what stays out of the record: the part of a node's state that differs, and whether it decides."""
 
     about: object = field(default=None, compare=False, repr=False)
     """A link, a device and its address, a sysctl's key, a route, an entry."""
+    sure: bool = field(default=True, compare=False, repr=False)
+    """False for what may have changed a packet's fate, and may not."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class Finding:
 
     holds: bool
     message: str = "as declared"
-    cause: Cause | None = None
+    causes: tuple[Cause, ...] = ()
     suspects: tuple[str, ...] = ()
     note: str = ""
 
@@ -164,6 +166,11 @@ class Finding:
 
     def __repr__(self) -> str:
         return self.message
+
+    @property
+    def cause(self) -> Cause | None:
+        """The most likely cause; None where none was found."""
+        return next(iter(self.causes), None)
 
 
 def first_broken(findings: Iterable[Finding], otherwise: str = "as declared") -> Finding:

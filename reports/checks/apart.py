@@ -81,12 +81,12 @@ def judge_apart(name: str, seen: SeparationSeen) -> Finding:
     one, first = heard[0]
     more = f"; and {len(heard) - 1} more" if len(heard) > 1 else ""
     words = f"{first.ref} - {one.what} from {one.source} - expected nothing of it - seen {first.headers.summary()}"
-    crossing, cause = seen.crossing(one), None
+    crossing, causes = seen.crossing(one), tuple[Cause, ...]()
     if crossing is not None:
         way, right = f"{one.what} from {one.source} {crossing.direction}", f"nothing of {one.source}'s segment"
-        cause = Cause("separation", crossing.node, crossing.interface, right, way, "", source="traffic")
+        causes = (Cause("separation", crossing.node, crossing.interface, right, way, "", source="traffic"),)
         more += f" - it left its segment at {crossing.place}"
-    return Finding(False, f"{words}{more}", cause, seen.suspects)
+    return Finding(False, f"{words}{more}", causes, seen.suspects)
 
 
 def judge_separation(_: Fabric, answers: Sequence[SeparationSeen], separation: Separation) -> Finding:

@@ -8,7 +8,7 @@ neighbouring sizes of one fate nothing else is looked for; between others it goe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Generic, TypeVar
 
@@ -90,7 +90,7 @@ class LegMtu:
 
     ``computed`` are the deciding limits of each legal path, narrowest first; where no path ``is_declared``, the
     limit of both ends' own devices. ``leg`` is the journey of the smallest packet that did not cross as computed,
-    ``cause`` why. ``reached`` is False where not even a small packet arrived.
+    ``causes`` why. ``reached`` is False where not even a small packet arrived.
     """
 
     source: str
@@ -101,13 +101,18 @@ class LegMtu:
     plain: Mapping[int, Outcome]
     reached: bool = True
     leg: Leg | None = None
-    cause: Cause | None = field(default=None)
+    causes: tuple[Cause, ...] = ()
     is_declared: bool = True
 
     @property
     def name(self) -> str:
         """``SOURCE -> TARGET``."""
         return f"{self.source} -> {self.target}"
+
+    @property
+    def cause(self) -> Cause | None:
+        """The most likely cause; None where none was found."""
+        return next(iter(self.causes), None)
 
     @property
     def promised(self) -> int:
@@ -208,7 +213,7 @@ class LegMtu:
 
     def _fails(self, node: str, what: str, expected: str, seen: object) -> Finding:
         cause, node = (f" - cause: {self.cause}", self.cause.node) if self.cause else ("", node)
-        return Finding(False, f"{node} - {self.name}, {what} - expected {expected} - seen {seen}{cause}", self.cause)
+        return Finding(False, f"{node} - {self.name}, {what} - expected {expected} - seen {seen}{cause}", self.causes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,7 +122,7 @@ def _shared(two: TwoSegments, carrier: Carrier, pairs: tuple[Pair, Pair], seen: 
     right = f"a tunnel of its own for each of {two.one} and {two.other}"
     words = f"{' and '.join(map(str, pairs))} in {carrier}"
     cause = Cause("shared tunnel", seen.node, seen.interface, right, words, "", source="traffic")
-    return Finding(False, f"{seen.ref} - {two} - expected {right} - seen {words}", cause)
+    return Finding(False, f"{seen.ref} - {two} - expected {right} - seen {words}", (cause,))
 
 
 def note_on(pair: Pair, trip: SeenTrip, lab: Fabric, firsts: dict[Carrier, Pair]) -> str:

@@ -46,7 +46,7 @@ class Verdict:
     @property
     def cause(self) -> Cause | None:
         """The most likely cause; None where none was found."""
-        return self.causes[0] if self.causes else None
+        return next(iter(self.causes), None)
 
     @property
     def divergence(self) -> Rung | None:

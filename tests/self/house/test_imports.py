@@ -19,6 +19,14 @@ PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
 MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.node", "topology.model")
+NODES = (
+    "topology.packet",
+    "topology.plan",
+    "topology.state",
+    "topology.isolation",
+    "topology.kernels",
+    "topology.nodes",
+)
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
     "topology.wait": ("topology.errors",),
@@ -61,15 +69,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.isolation": (*CORE, *MODEL, "topology.packet", "topology.expected", "topology.isolation"),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (*CORE, *MODEL, "topology.wire", "topology.plan", "topology.state", "topology.kernels"),
-    "topology.nodes": (
-        *CORE,
-        *MODEL,
-        "topology.packet",
-        "topology.plan",
-        "topology.state",
-        "topology.kernels",
-        "topology.nodes",
-    ),
+    "topology.nodes": (*CORE, *MODEL, *NODES),
 }
 """What a part of topology may import of topology; the longest name that fits a module decides."""
 OTHERS = (

@@ -35,6 +35,9 @@ ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
 HEADER_BYTES = {name: fixed_size(layer.layout) for name, layer in LAYERS.items()} | {"icmp": 8}
 """The header of each layer without options; an ICMP echo's identifier and number are part of its own."""
 
+GRE_EXTRAS = frozenset(("key", "chksum_present", "seqnum_present"))
+"""The fields of a GRE header that add four bytes each (RFC 2890)."""
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -140,7 +143,7 @@ def _bytes(name: str, fields: Mapping[str, object]) -> int:
         load = fields["load"]
         assert isinstance(load, bytes)
         return len(load)
-    return HEADER_BYTES[name] + (4 if name == "gre" and "key" in fields else 0)
+    return HEADER_BYTES[name] + (4 * len(GRE_EXTRAS & fields.keys()) if name == "gre" else 0)
 
 
 def tags_of(frame: Layers) -> Tags:

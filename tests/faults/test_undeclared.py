@@ -19,4 +19,4 @@ def test_a_missing_route_is_named_without_a_declaration(pristine: LiveFabric, un
     lost = spotter.pair(pairs["l2-overlay"])
     assert not lost.arrived
     assert lost.cause is not None
-    assert (lost.cause.node, lost.cause.kind) == ("lc2", "forwarding")
+    assert (lost.cause.node, lost.cause.kind) == ("lc2", "route")

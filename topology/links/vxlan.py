@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from topology.links.base import (
@@ -118,7 +119,9 @@ class Vxlan(UdpTunnel):
     @classmethod
     def from_live(cls, live: Live) -> Vxlan:
         """Return the device as it was read from a node."""
-        entries = list(live.forwarding_entries())
+        entries = [
+            (words[0], ip_address(words[words.index("dst") + 1])) for words in live.said("bridge fdb") if "dst" in words
+        ]
         flooded = [remote for mac, remote in entries if mac == FLOOD_MAC]
         remote, *others = flooded or [live.address("remote")]
         return cls(
@@ -132,6 +135,7 @@ class Vxlan(UdpTunnel):
             by_route=live["local"] == "none",
             learning=live["learning"] != "off",
             ageing=live.number("ageing", AGEING),
+            ttl=live.number("ttl") if live["ttl"].isdecimal() else None,
             entries=tuple((mac, remote) for mac, remote in entries if mac != FLOOD_MAC),
         )
 

@@ -65,13 +65,18 @@ def no_device(fabric: Fabric, node: Node, found: Unwrapped, ends: tuple[Address,
     takers = [taker for taker in node.all(type(sender)) if taker.up]
     if not takers:
         return _without(fabric, node, sender, found)
-    taker = min(takers, key=lambda one: len(list(_mismatches(sender, one, ends))))
+    taker = min(takers, key=lambda one: (len(list(_mismatches(sender, one, ends))), _is_taken(fabric, one)))
     word, sent, taken = next(_mismatches(sender, taker, ends), ("", "", ""))
     if word == "remote":
         return _other_remote(fabric, sender, taker, sent)
     if word == "local":
         return ending(taker, f"local {taken}", taker.kind, f"local {sent}, to which {sender.ref} sends")
     return Ends(fabric, sender, taker).differ(word, sent, taken) if word else None
+
+
+def _is_taken(fabric: Fabric, tunnel: Tunnel) -> bool:
+    """Return whether a device has its other end."""
+    return any(fabric.receivers(tunnel, remote) for remote in tunnel.remotes)
 
 
 def _mismatches(sender: Tunnel, taker: Tunnel, ends: tuple[Address, Address]) -> Iterator[tuple[str, object, object]]:

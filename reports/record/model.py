@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
-from reports.record.exhibits import Cause, Count, Figures, Journey, Sizes, State, Strict
+from reports.record.exhibits import Cause, Count, FaultTried, Figures, Journey, Sizes, State, Strict
 
 SCHEMA = 2
 Seconds = Annotated[float, Interval(ge=0, le=1e9)]
@@ -122,6 +122,7 @@ class Record(Strict):
     without_pairs: bool = False
     warnings: list[str] = field(default_factory=list)
     table: str | None = None
+    faults: list[FaultTried] = field(default_factory=list)
 
 
 def exit_code(tests: Iterable[Test], pytest_code: int, without_pairs: bool = False) -> int:

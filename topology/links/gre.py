@@ -50,9 +50,9 @@ class GreTunnel(IpTunnel):
     keys: ClassVar = {**IpTunnel.keys, "key": Key(Number("GRE key", 0, 2**32 - 1), None)}
     attributes: ClassVar = (
         "2 iflags be16, 3 oflags be16, 4 ikey be32, 5 okey be32, 6 local ip, 7 remote ip, 8 ttl u8, 9 tos u8,"
-        "12 flowinfo be32, 13 flags u32"
+        "10 pmtudisc u8, 19 ignore_df u8, 12 flowinfo be32, 13 flags u32"
     )
-    reads: ClassVar = f"{IpTunnel.reads}, key, csum, seq"
+    reads: ClassVar = f"{IpTunnel.reads}, key, csum, seq, pmtudisc, ignore-df"
 
     @classmethod
     def settings(cls, live: Live) -> dict[str, Any]:
@@ -121,6 +121,10 @@ class GreTunnel(IpTunnel):
                 for side in "io"
             )
             yield word, received if received == sent else f"{received} in, {sent} out"
+        if not known.get("pmtudisc", 1):
+            yield "pmtudisc", "off"
+        if known.get("ignore_df"):
+            yield "ignore-df", "on"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -198,6 +198,7 @@ READERS: Mapping[str, Callable[[bytes], Any]] = {
     "u16s": span("=HH"),
     "u32s": span("=II"),
     "text": text,
+    "flag": lambda data: True,
     "ip": address,
     "mac": mac,
     "bytes": bytes,

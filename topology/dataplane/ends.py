@@ -39,7 +39,7 @@ class Ends:
         return replace(sides[0], others=(sides[1],))
 
     def _has_partners(self, end: Tunnel, other: Tunnel) -> bool:
-        """Return whether a device reaches one of a third node behind which are hosts of a subnet that is behind it too."""
+        """Return whether a device reaches one of a third node, and hosts of one subnet are behind both."""
         far = [far for remote in end.remotes for far in self.fabric.receivers(end, remote) if far.node != other.node]
         return any(self._networks(end) & self._networks(one) for one in far)
 

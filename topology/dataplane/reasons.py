@@ -26,12 +26,23 @@ def no_route(fabric: Fabric, node: Node, address: Address) -> Ending:
             return ending(device, f"in {vrf}: no route to {address} outside this VRF", "bridge", "no VRF")
         if own and not device.up:
             return ending(device, f"down: no route to {address}", "link", "up")
-    if (found := next(_odd_prefixes(fabric, node), None)) is not None:
+    found = next(_odd_prefixes(fabric, node), None) or _other_subnet(fabric, node, address)
+    if found is not None:
         return found
     down = [device for device in node.devices if not device.up and device.name != LOOPBACK]
     if len(down) == 1 and node.bridge_of(down[0].name) is None:
         return ending(down[0], f"down: no route to {address}", "link", "up")
     return ending(node, f"no route to {address}", "route", f"a route to {address}")
+
+
+def _other_subnet(fabric: Fabric, node: Node, address: Address) -> Ending | None:
+    """Return the device on whose segment an address is, without an address of that one's subnet; None without such."""
+    for device in node.devices:
+        for other, interface in _beside(fabric, device) if node.bridge_of(device.name) is None else ():
+            if interface.ip == address and interface.network.prefixlen < interface.max_prefixlen:
+                own = ", ".join(str(one) for one in device.addresses if one.version == address.version) or "no address"
+                return ending(device, own, "address", f"an address of {interface.network}, as {other.ref} has")
+    return None
 
 
 def _odd_prefixes(fabric: Fabric, node: Node) -> Iterator[Ending]:

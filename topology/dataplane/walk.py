@@ -363,7 +363,9 @@ class AddressRequest(PacketWalk):
         elif self.address in node.addresses:
             yield ExpectedPath(hops, self.unanswering(node, device))
         elif not device.addresses and not isinstance(device, Bridge):
-            yield ExpectedPath(hops, ending(device, "has no address and is in no bridge", "bridge", "a bridge"))
+            routes = node.is_live and not node.refuses_to_forward(4, device.name)
+            kind, wanted = ("address", "an address") if routes else ("bridge", "a bridge")
+            yield ExpectedPath(hops, ending(device, "has no address and is in no bridge", kind, wanted))
 
     def unanswering(self, node: Node, device: Device) -> Ending | None:
         """Return why a device of the node that has the address does not answer; None if it does."""

@@ -53,12 +53,13 @@ class Bridge(Device):
     def from_live(cls, live: Live) -> Bridge:
         """Return the bridge as it was read from a node."""
         vlans = ((words[1], int(words[3]), "pvid" in words, "untagged" in words) for words in live.said("bridge vlan"))
-        static = (words for words in live.said("bridge fdb") if "master" in words)
+        filters = live["vlan_filtering"] == "on"
+        static = (words for words in live.said("bridge fdb") if "master" in words and (filters or "vlan" not in words))
         return cls(
             **live.common,
             members=live.members,
             ageing=live.number("ageing", AGEING),
-            filters=live["vlan_filtering"] == "on",
+            filters=filters,
             vlans=tuple(vlans),
             entries=tuple((words[0], live.name if "permanent" in words else words[2]) for words in static),
         )

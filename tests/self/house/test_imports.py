@@ -42,7 +42,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
     "topology.mtu": ("topology.errors", "topology.fib", *MODEL),
     "topology.state": ("topology.errors", *MODEL, "topology.mtu", "topology.plan"),
-    "topology.dataplane": (*MODEL, "topology.wire", "topology.packet", "topology.dataplane"),
+    "topology.dataplane": (*MODEL, "topology.fib", "topology.wire", "topology.packet", "topology.dataplane"),
     "topology.dataplane.live": (*MODEL, "topology.plan", "topology.state"),
     "topology.expected": ("topology.errors", *MODEL, "topology.packet", "topology.dataplane", "topology.carried"),
     "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),

@@ -7,7 +7,7 @@ import pytest
 from tests.self.drawn.file import Shared
 from tests.self.drawn.labs import NODES_MAX, PAIRS_MAX, PARTS, drawn
 from tests.self.drawn.underlay import KEYWORDS, SHAPES
-from tests.self.samples import samples
+from tests.self.draws import draws
 from tests.self.topology.agreement import assert_floods_simulated, assert_simulated
 from topology.expected import check_pairs
 from topology.formats.lab import load_lab_text
@@ -41,7 +41,7 @@ def names(shared: Shared) -> set[str]:
     return {*shared.nodes, *ports, *made}
 
 
-@pytest.mark.parametrize("seed", range(samples(30)))
+@pytest.mark.parametrize("seed", range(draws(30)))
 def test_drawn_lab_is_healthy(seed: int) -> None:
     """A drawn lab is accepted, within its bounds, and simulated as expected: every hop of every pair, every flood."""
     labs = 1 + seed % TOGETHER

@@ -333,7 +333,8 @@ def circles(product: Sequence[Source]) -> list[list[str]]:
 def _precisely(source: Source) -> set[str]:
     """The modules that a file imports, without the package that ``from package import module`` names on the way."""
     found = {module for _, module in imports(source)} - {source.module}
-    return {module for module in found if not any(other.startswith(f"{module}.") for other in found & _modules())}
+    own = found & _modules()
+    return {module for module in found if not any(other.startswith(f"{module}.") for other in own)}
 
 
 @cache

@@ -7,6 +7,6 @@ import os
 MORE = int(os.environ.get("HOPCHECK_SAMPLES", "1"))
 
 
-def samples(count: int) -> int:
+def draws(count: int) -> int:
     """That many at each change, HOPCHECK_SAMPLES times as many otherwise."""
     return count * MORE

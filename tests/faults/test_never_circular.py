@@ -1,7 +1,8 @@
-"""Twenty faults that change live state: what the nodes' state says never turns a failed promise into a passed one."""
+"""Faults that change live state: what the nodes' state says never turns a failed promise into a passed one."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ import pytest
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.probe import Prober
 from reports.judge.journey import judge_journey
+from tests.lifecycle.kit.fixtures import SEED
+from tests.self.draws import draws
 from topology.expected import expected_journey, probes_of, reply_to
 from topology.model import Fabric
 
@@ -64,6 +67,8 @@ FAULTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "no address resolution": (("cs5", "ip link set dev cs5_br3 arp off", "ip link set dev cs5_br3 arp on"),),
 }
 """By name the nodes, what breaks each, and what undoes it; ``{routes}`` are the declared ones."""
+TRIED = random.Random(SEED).sample(sorted(FAULTS), min(draws(5), len(FAULTS)))
+"""A quarter of them in each run, all with HOPCHECK_SAMPLES=4."""
 
 
 @pytest.fixture
@@ -94,11 +99,11 @@ def verdicts(fabric: LiveFabric, lab: Fabric) -> list[bool]:
 
 
 def test_wrong_live_state_passes_nothing(lab: Fabric, pristine: LiveFabric, do: Callable[[str, str], None]) -> None:
-    """With each of 20 faults a promise fails, by the verdict that the declaration and the wire give without the nodes'
+    """With each fault a promise fails, by the verdict that the declaration and the wire give without the nodes'
     state; once it is undone, all pass."""
-    assert len(FAULTS) == 20
     assert all(verdicts(pristine, lab))
-    for name, parts in FAULTS.items():
+    for name in TRIED:
+        parts = FAULTS[name]
         for node, command, _ in parts:
             do(node, command)
         assert not all(verdicts(pristine, lab)), name

@@ -1,7 +1,6 @@
 """Import rules: the packages, the layers inside topology, and the imports forbidden to each.
 
-Each rule is a function from a file to what is wrong with it. It is held to every file of the checkout, and to made-up
-files that break it: a rule that reports nothing anywhere would be worth nothing.
+Each rule, a function from a file to what is wrong with it, is held to the checkout and to made-up files that break it.
 """
 
 from __future__ import annotations

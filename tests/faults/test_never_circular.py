@@ -88,7 +88,7 @@ def verdicts(fabric: LiveFabric, lab: Fabric) -> list[bool]:
             declared = expected_journey(lab, way)
             assert leg.expected.kind == declared.kind
             assert [str(path) for path in leg.expected.paths] == [str(path) for path in declared.paths]
-            assert replace(leg.verdict, causes=()) == judge_journey(leg.journey, leg.expected)
+            assert replace(leg.verdict, causes=(), asked=()) == judge_journey(leg.journey, leg.expected)
             passed.append(leg.verdict.passed)
     return passed
 

@@ -31,13 +31,14 @@ LINKS = Request(
     "links", nl.LINK.request(nl.packed_attribute(IFLA_EXT_MASK, struct.pack("=I", RTEXT_FILTER_SKIP_STATS)))
 )
 NEIGHBOURS = Request("neighbours", nl.NEIGHBOUR.request())
+FORWARDING = Request("forwarding", nl.NEIGHBOUR.request(family=socket.AF_BRIDGE))
 STATE_REQUESTS = (
     LINKS,
     Request("addresses", nl.ADDRESS.request()),
     Request("routes", nl.ROUTE.request()),
     Request("rules", nl.RULE.request()),
     NEIGHBOURS,
-    Request("forwarding", nl.NEIGHBOUR.request(family=socket.AF_BRIDGE)),
+    FORWARDING,
     Request("qdiscs", nl.QDISC.request()),
 )
 """The requests for every node, each of all address families."""

@@ -2,6 +2,7 @@
 
 ``declared_state`` computes the declared state; ``topology.kernels.netlink`` reads the live one;
 ``reports.judge.state`` says where the two differ. Counters, learned entries and ages are no part of a state.
+A ``Lookup`` asks a node's kernel about one packet.
 """
 
 from __future__ import annotations
@@ -147,6 +148,34 @@ class NodeState:
         rest = sorted(str(item) for items in (self.routes, self.entries) for item in items)
         sysctls = sorted(f"{key}={value}" for key, value in self.sysctls.items())
         return "\n".join([self.node, *links, *addresses, *rest, *sysctls])
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A packet at a node: ``came_by`` is the device by which it came in, None for one of the node's own."""
+
+    node: str
+    src: Address
+    dst: Address
+    came_by: str | None = None
+    tos: int = 0
+    mac: str = ""
+    """The destination MAC of a frame that the node bridges; empty for a packet that it routes."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the kernel would do: ``refusal`` in its words, or a device and a next hop; neither where it does not say.
+
+    ``unanswered`` is the state of a next hop whose MAC is asked for in vain; ``ports`` are those behind which the
+    frame's MAC was learned or configured, by bridge.
+    """
+
+    refusal: str = ""
+    device: str | None = None
+    next_hop: Address | None = None
+    unanswered: str = ""
+    ports: tuple[str, ...] = ()
 
 
 def _rules(six: str, *tables: tuple[int, str]) -> frozenset[Entry]:

@@ -15,7 +15,9 @@ from topology.state import LinkState
 
 CAUSES_MAX = 8
 """More entries than this explain nothing."""
-ENDINGS = ("forwarding", "address resolution", "lookup")
+RESOLUTION = "address resolution"
+"""The kind of an ending of which the place differs by who tells it: the asking node, or the way of its request."""
+ENDINGS = ("forwarding", RESOLUTION, "lookup")
 """Kinds of causes that say where something ends, and leave open why."""
 WITH_ADDRESS = ("address", "route")
 """What goes with an address, or an address too much that is there instead."""
@@ -48,6 +50,8 @@ def _is_ending(cause: Cause) -> bool:
 
 def _is_same(cause: Cause, entry: Cause) -> bool:
     """Return whether a cause of live evidence is of an entry's fault."""
+    if cause.kind == entry.kind == RESOLUTION:
+        return True
     if cause.node != entry.node:
         return False
     if _is_ending(cause):

@@ -34,7 +34,7 @@ class Rung(Placed):
 class Verdict:
     """A judged journey: its ladder, the first divergence in it, and the causes once they have been looked for.
 
-    The most likely cause comes first.
+    The most likely cause comes first. Where none was found, ``asked`` are the sources that found none.
     """
 
     source: str
@@ -42,6 +42,17 @@ class Verdict:
     rungs: tuple[Rung, ...]
     note: str = ""
     causes: tuple[Cause, ...] = ()
+    asked: tuple[str, ...] = ()
+
+    @property
+    def unknown(self) -> str:
+        """What is known and what is not where no cause was found; empty where one was, or none was looked for."""
+        if self.causes or not self.asked:
+            return ""
+        last, rung = self.last_good, self.divergence
+        right = f"right until {last.place}" if last else "right nowhere"
+        then = f", then {'wrong' if rung.seen else 'not seen'} at {rung.place}" if rung else ""
+        return f"{right}{then}; nothing against it in {', '.join(self.asked)}"
 
     @property
     def cause(self) -> Cause | None:

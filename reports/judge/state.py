@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import TypeVar
 
+from reports.diagnosis.show import show_of
 from reports.evidence import Cause
 from reports.judge.traffic import Traffic
 from reports.judge.weight import CHANGES, DEFAULT, NEVER, weigh
@@ -40,7 +41,8 @@ def differences(declared: NodeState, live: NodeState) -> tuple[Cause, ...]:
     route or entry that is not declared is no difference; a declared one is right, whoever made it.
     """
     parts = (_links, _sysctls, _addresses, _routes, _entries)
-    return tuple(cause for part in parts for cause in part(declared, live) if not _is_a_daemons(cause))
+    found = (cause for part in parts for cause in part(declared, live) if not _is_a_daemons(cause))
+    return tuple(replace(cause, show=show_of(cause)) for cause in found)
 
 
 def find_diversion(
@@ -60,7 +62,7 @@ def find_diversion(
             name = _hops(path)[shared - 1].node if shared else expected.source
             for cause in (*_routes(declared[name], live[name]), *_entries(declared[name], live[name])):
                 if _is_a_daemons(cause) and weigh(cause, declared[name], live[name], traffic) == CHANGES:
-                    return replace(cause, fix="")
+                    return replace(cause, fix="", show=show_of(cause))
     return None
 
 

@@ -42,6 +42,7 @@ def journey_of(leg: Leg, test: str = "") -> Journey:
         cause=cause,
         ladder=list(_ladder(verdict)),
         causes=[cause_of(one) for one in verdict.causes],
+        unknown=verdict.unknown,
     )
 
 

@@ -113,7 +113,10 @@ class Divergence(Strict):
 
 @dataclass(frozen=True)
 class Journey(Strict):
-    """One leg of a trip: every sighting, and the ladder in which they stand beside the declared hops."""
+    """One leg of a trip: every sighting, and the ladder in which they stand beside the declared hops.
+
+    ``unknown`` says what is known and what is not where no cause was found.
+    """
 
     test: str
     source: str
@@ -129,6 +132,7 @@ class Journey(Strict):
     cause: Cause | None = None
     ladder: list[Rung] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
+    unknown: str = ""
 
     @property
     def first_wrong(self) -> Rung | None:

@@ -58,6 +58,11 @@ class Test(Strict):
     causes: list[Cause] = field(default_factory=list)
 
     @property
+    def named(self) -> list[Cause]:
+        """Every cause, also in a record of a run that knew of one at most."""
+        return self.causes or [cause for cause in [self.cause] if cause]
+
+    @property
     def counts(self) -> bool:
         """True for a check of the network, false for a test of hopcheck itself."""
         return self.about != "hopcheck"

@@ -50,7 +50,7 @@ def draw(record: Record) -> Drawing | None:
     if record.map is None or not 0 < len(record.map.nodes) <= NODES_MAX:
         return None
     wrong = {journey.divergence.node for journey in record.journeys if journey.divergence}
-    wrong |= {test.cause.node for test in record.tests if test.cause}
+    wrong |= {cause.node for test in record.tests for cause in test.named}
     rows = [row for row in _rows(record.map) if row]
     widest = max(map(len, rows))
     boxes = [

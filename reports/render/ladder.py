@@ -77,7 +77,7 @@ def _ending(journey: Journey) -> Iterator[str]:
     if journey.causes:
         yield from ending_lines(journey.causes)
     elif not journey.passed:
-        yield f"cause: {NO_CAUSE}"
+        yield f"cause: {f'not found: {journey.unknown}' if journey.unknown else NO_CAUSE}"
 
 
 def said(error: BaseException | str | None) -> str:

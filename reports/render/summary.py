@@ -70,19 +70,28 @@ def remark_lines(record: Record) -> Iterator[str]:
 
 
 def causes(tests: Iterable[Test]) -> Iterator[str]:
-    """For each cause a line with the number of promises that it spoils, and one with its fix; the worst first."""
+    """For each cause a line with the number of promises that it spoils, then how it is shown and fixed; the worst
+    first. A cause that is only named beside others comes last."""
     groups: dict[str, list[Test]] = {}
-    for test in tests:
-        if test.counts and test.verdict in AGAINST:
-            groups.setdefault(_why(test), []).append(test)
-    ordered = sorted(groups.items(), key=lambda group: (_rank(group[1]), -len(group[1])))
-    yield from _cut(["\n".join(_cause_lines(why, spoiled)) for why, spoiled in ordered], CAUSES_MAX, "causes")
+    known: dict[str, list[Cause]] = {}
+    for test in (one for one in tests if one.counts and one.verdict in AGAINST):
+        groups.setdefault(_why(test), []).append(test)
+        for cause in test.named:
+            known.setdefault(cause_words(cause), []).append(cause)
+    ordered = [why for why, _ in sorted(groups.items(), key=lambda group: (_rank(group[1]), -len(group[1])))]
+    every = [*ordered, *(why for why in known if why not in groups)]
+    blocks = ["\n".join(_cause_lines(why, groups.get(why, ()), known.get(why, ()))) for why in every]
+    yield from _cut(blocks, CAUSES_MAX, "causes")
 
 
-def _cause_lines(why: str, spoiled: Sequence[Test]) -> Iterator[str]:
+def _cause_lines(why: str, spoiled: Sequence[Test], known: Sequence[Cause]) -> Iterator[str]:
     counts = Counter(test.verdict for test in spoiled)
-    yield f"cause: {why}: {', '.join(f'{counts[verdict]} {verdict}' for verdict in AGAINST if counts[verdict])}"
-    yield from (f"  fix: {fix}" for fix in {test.cause.fix: None for test in spoiled if test.cause and test.cause.fix})
+    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in AGAINST if counts[verdict])
+    yield f"cause: {why}: {words or 'beside others'}"
+    for word, commands in (("show", [one.show for one in known[:1]]), ("fix", [one.fix for one in known])):
+        parts = dict.fromkeys(part for command in commands for part in command.split("; ") if part)
+        if parts:
+            yield f"  {word}: {'; '.join(parts)}"
 
 
 def _rank(spoiled: Iterable[Test]) -> int:

@@ -104,6 +104,10 @@ class Engine:
                 self._client.import_image_from_data(packed, repository=IMAGE, tag=tag)
         return f"{IMAGE}:{tag}"
 
+    def label(self, name: str) -> str:
+        """The name of a node's container."""
+        return f"hopcheck-{self.session}-{name}"
+
     def run_node(self, image: str, name: str) -> Container:
         """A running container for one node."""
         proof = f"{PROOF}={self.session}/{name}"
@@ -113,7 +117,7 @@ class Engine:
                 image,
                 command=["sleep", "infinity"],
                 hostname=name,
-                name=f"hopcheck-{self.session}-{name}",
+                name=self.label(name),
                 labels=labels,
                 environment=[proof],
                 host_config=self._client.create_host_config(**CONFINEMENT),

@@ -17,6 +17,7 @@ from topology.errors import AgentLost, NetlinkError
 from topology.kernels.link import Agent
 from topology.kernels.rtnl.dumps import (
     FIREWALL_REQUESTS,
+    FORWARDING,
     LINKS,
     NEIGHBOURS,
     NETLINK_NETFILTER,
@@ -27,12 +28,13 @@ from topology.kernels.rtnl.dumps import (
     forget_requests,
 )
 from topology.kernels.rtnl.links import LinkEnd, read_ends
+from topology.kernels.rtnl.lookups import answered, route_request
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
 from topology.kernels.rtnl.readout import further_requests, read_state
 from topology.kernels.rtnl.templates import SEQUENCE, Encode, Templates, by_pyroute2
 from topology.links import KINDS, Subinterface
 from topology.plan import NamespaceOf, Operation, Plan
-from topology.state import WATCHED_SYSCTLS, NodeState
+from topology.state import WATCHED_SYSCTLS, Answer, Lookup, NodeState
 
 T = TypeVar("T")
 Name = TypeVar("Name", bound="str | None")
@@ -54,6 +56,8 @@ class Netlink:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._fds: dict[str, int] = {}
+        self.entrances: dict[str, str] = {}
+        """The words that enter a node on its machine, where it is no namespace of the node's name."""
         self._templates = Templates()
 
     def build(self, plan: Plan) -> None:
@@ -111,6 +115,14 @@ class Netlink:
         """Every device of each node; None is the namespace that the agent came from."""
         answers = self.relay((node, LINKS.data, NETLINK_ROUTE) for node in nodes)
         return {node: read_ends(str(node or "agent"), answer) for node, answer in zip(nodes, answers, strict=True)}
+
+    def look_up(self, asked: Lookup) -> Answer:
+        """The kernel's answer to a question about a packet."""
+        (links,) = self.ends([asked.node]).values()
+        names = {end.index: end.name for end in links}
+        index = next((number for number, name in names.items() if name == asked.came_by), 0)
+        requests = (route_request(asked, index), NEIGHBOURS.data, FORWARDING.data)
+        return answered(asked, names, *self.relay((asked.node, data, NETLINK_ROUTE) for data in requests))
 
     def forget_neighbours(self, nodes: Sequence[str]) -> None:
         """Delete the IP neighbours that nodes have learned; one that has gone by itself meanwhile is no matter."""

@@ -7,6 +7,7 @@ distinguished from all others by the device and inode number of its file (namesp
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,6 +19,8 @@ from topology.kernels.registry import Kernel, Others
 Identity: TypeAlias = tuple[int, int]
 NAMESPACES_MAX = 4096
 """More than this on one kernel is no fabric that a person inspects."""
+CONTAINER = "container "
+PROCESS_PATH = re.compile(r"/proc/(\d+)/ns/net")
 MININET = "mininet:"
 """Mininet's mark of the shell of each host (mininet/node.py): its last argument is this and the name."""
 
@@ -37,6 +40,15 @@ class Found:
 
     def __str__(self) -> str:
         return ", ".join(self.words)
+
+    @property
+    def entrance(self) -> str:
+        """The words that run a command inside, on the machine."""
+        container = next((word for word in self.words if word.startswith(CONTAINER)), "")
+        if container:
+            return f"docker exec {container.removeprefix(CONTAINER)}"
+        process = PROCESS_PATH.fullmatch(self.path)
+        return f"nsenter -t {process[1]} -n" if process else f"ip netns exec {self.path.rpartition('/')[2]}"
 
 
 def find_others(kernel: Kernel) -> tuple[list[Found], str]:
@@ -77,7 +89,7 @@ def merged(
     for name, identity in named:
         note(identity, f"{folder}/{name}", f"namespace {name}", name)
     for label, given, pid, identity in containers:
-        note(identity, f"/proc/{pid}/ns/net", f"container {label}", *given)
+        note(identity, f"/proc/{pid}/ns/net", f"{CONTAINER}{label}", *given)
     for pid, identity, said in processes:
         host = next((word.removeprefix(MININET) for word in said[1:] if word.startswith(MININET)), "")
         if identity not in paths or host:

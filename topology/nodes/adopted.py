@@ -16,6 +16,7 @@ from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
 from topology.model import LOOPBACK, Address, Device, Fabric, Node, stable_mac
+from topology.nodes.entrance import NETNS
 from topology.nodes.leaving import Outlets, flood_out, outlets_of, way_out
 from topology.nodes.management import management_devices, without
 from topology.nodes.match import (
@@ -154,6 +155,8 @@ class AdoptedRuntime:
         self._adopt(chosen, never)
         onlooker = Onlooker(self._agent)
         onlooker.found, onlooker.management = chosen, fabric.management
+        here = {name: f"{NETNS} {name}" for name in chosen}
+        onlooker.entrances = {name: one.entrance for name, one in chosen.items() if one.entrance != here[name]}
         ends = {name: visit.ends[one.identity] for name, one in chosen.items()}
         states = onlooker.states(list(chosen))
         names = {one.identity: name for name, one in chosen.items()}

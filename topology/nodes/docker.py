@@ -32,6 +32,7 @@ def start(kernel: Kernel, names: Sequence[str], netlink: Netlink) -> None:
     _check(kernel.agent, containers)
     ours = Path("/proc/self/ns/net").stat()
     paths = {container.name: f"/proc/{container.pid}/ns/net" for container in containers}
+    netlink.entrances |= {name: f"docker exec {engine.label(name)}" for name in names}
     netlink.adopt(paths, never=[(ours.st_dev, ours.st_ino)])
 
 

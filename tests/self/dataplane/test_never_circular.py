@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -19,7 +20,7 @@ from topology.dataplane.live import live_fabric
 from topology.expected import ExpectedJourney, expected_journey, probe_between
 from topology.model import Fabric
 from topology.packet import Probe
-from topology.state import NodeState, RouteState, declared_state
+from topology.state import Answer, Lookup, NodeState, RouteState, declared_state
 
 
 def to(new: RouteState) -> Change:
@@ -53,10 +54,13 @@ class Live(LiveFabric):
         self.declared = reference()
         states = {node.name: declared_state(node, False, self.declared.routing) for node in self.declared.nodes}
         self.states = states | {name: change(states[name]) for name, change in changes.items()}
-        self._netlink = cast(Any, None)
+        self._netlink = cast(Any, SimpleNamespace(entrances={}))
 
     def now(self) -> Mapping[str, NodeState]:
         return self.states
+
+    def look_up(self, asked: Lookup) -> Answer:
+        return Answer()
 
     def live_states(self, nodes: Sequence[str] | None = None) -> dict[str, NodeState]:
         return {name: self.states[name] for name in (self.names if nodes is None else nodes)}
@@ -83,7 +87,7 @@ def test_packet_that_follows_wrong_state_fails(name: str) -> None:
     assert not leg.verdict.passed
     explained = diagnosed(live, leg, probe).verdict
     assert explained.cause is not None
-    assert replace(explained, causes=()) == leg.verdict
+    assert replace(explained, causes=(), asked=()) == leg.verdict
 
 
 @pytest.mark.parametrize("name", ["routed past the tunnel", "by the other spine"])

@@ -78,7 +78,7 @@ def test_failures_come_first_and_open() -> None:
 
 def test_cause_that_was_not_found_is_said() -> None:
     """A divergence without a known cause says so."""
-    lost = replace(record().journeys[1], cause=None)
+    lost = replace(record().journeys[1], cause=None, causes=[])
     assert "cause not found" in " ".join(Reader(page(replace(record(), journeys=[lost]))).text.split())
 
 

@@ -38,13 +38,14 @@ VLANS = Request(
 )
 """For a node of which a bridge filters VLANs."""
 NEIGHBOURS = Request("neighbours", nl.NEIGHBOUR.request())
+FORWARDING = Request("forwarding", nl.NEIGHBOUR.request(family=socket.AF_BRIDGE))
 STATE_REQUESTS = (
     LINKS,
     Request("addresses", nl.ADDRESS.request()),
     Request("routes", nl.ROUTE.request()),
     Request("rules", nl.RULE.request()),
     NEIGHBOURS,
-    Request("forwarding", nl.NEIGHBOUR.request(family=socket.AF_BRIDGE)),
+    FORWARDING,
     Request("qdiscs", nl.QDISC.request()),
 )
 """The requests for every node, each of all address families."""

@@ -1,0 +1,69 @@
+"""What the kernel would do with a packet at the node where it was last right, compared with what it should. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from reports.evidence import Cause
+from topology.expected import ExpectedHop
+from topology.model import Fabric
+from topology.packet import IP_VERSIONS
+from topology.state import Answer, Lookup
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question to a node's kernel, and the devices by which the packet should leave the node."""
+
+    lookup: Lookup
+    out: tuple[str, ...]
+
+
+def question(fabric: Fabric, hops: Sequence[ExpectedHop], at: int, other_ways: Sequence[str] = ()) -> Asked | None:
+    """The question about the hop at which a packet was not seen any more; None where its node decides nothing there.
+
+    A node decides where a packet leaves it: by its routes, or by a bridge's table. ``hops`` are those of the way that
+    the packet should have gone, ``other_ways`` the devices of equal cost by which it may leave, too.
+    """
+    hop = hops[at]
+    if hop.direction != "out":
+        return None
+    node, before = fabric[hop.node], hops[at - 1] if at else None
+    came_by = before.interface if before is not None and (before.node, before.direction) == (hop.node, "in") else None
+    version, ip = next((name, fields) for name, fields in hop.layers if name in IP_VERSIONS)
+    src, dst = ip_address(str(ip["src"])), ip_address(str(ip["dst"]))
+    out = tuple(dict.fromkeys((hop.interface, *other_ways)))
+    bridge = node.bridge_of(hop.interface)
+    if bridge is not None:
+        crosses = came_by is not None and node.bridge_of(came_by) == bridge
+        mac = str(hop.layers[0][1].get("dst", "")) if crosses else ""
+        return Asked(Lookup(hop.node, src, dst, came_by, mac=mac), out) if mac else None
+    own = src in node.addresses
+    if not own and came_by is None:
+        return None
+    tos = int(str(ip.get("tos") or 0)) if version == "ipv4" else 0
+    return Asked(Lookup(hop.node, src, dst, None if own else came_by, tos), out)
+
+
+def told(asked: Asked, answer: Answer) -> Iterator[Cause]:
+    """What the answer proves: a refusal, another device, a next hop that does not answer, a MAC behind another port."""
+    lookup, should = asked.lookup, f"out by {' or '.join(asked.out)}"
+    node, ip = lookup.node, f"ip -n {lookup.node}{' -6' if lookup.dst.version == 6 else ''}"
+    if lookup.mac:
+        wrong = [port for port in answer.ports if port not in asked.out]
+        if wrong and len(wrong) == len(answer.ports):
+            right, show = f"{lookup.mac} behind {asked.out[0]}", f"bridge -n {node} fdb show dev {wrong[0]}"
+            yield Cause("fdb", node, wrong[0], right, "behind this port", "", show, "kernel")
+        return
+    show = f"{ip} route get {lookup.dst} from {lookup.src}{f' iif {lookup.came_by}' if lookup.came_by else ''}"
+    packet = f"{lookup.src} > {lookup.dst}{f' by {lookup.came_by}' if lookup.came_by else ''}"
+    if answer.refusal:
+        yield Cause("lookup", node, None, should, f"{packet}: {answer.refusal}", "", show, "kernel")
+    elif answer.device and answer.device not in asked.out:
+        yield Cause("lookup", node, None, should, f"{packet}: out by {answer.device}", "", show, "kernel")
+    elif answer.unanswered:
+        show = f"{ip} neigh show to {answer.next_hop} dev {answer.device}"
+        live = f"no answer for {answer.next_hop} ({answer.unanswered})"
+        yield Cause("address resolution", node, answer.device, "the next hop's MAC", live, "", show, "kernel")

@@ -1,0 +1,74 @@
+"""A kernel's answer about one packet, the commands that show causes, and how they are typed for each runtime."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.diagnosis.lookup import Asked, question, told
+from tests.self.builders import reference
+from topology.expected import expected_journey, probe_between
+from topology.nodes.entrance import typed
+from topology.state import Answer, Lookup
+
+FABRIC = reference()
+HOPS = expected_journey(FABRIC, probe_between(FABRIC, "cs1", "cs3")).paths[0].hops
+SRC, DST = FABRIC["cs1"].address, FABRIC["cs3"].address
+ROUTED = Asked(Lookup("lc1", SRC, DST, "lc1-bridge1"), ("gretun-cont",))
+BRIDGED = Asked(Lookup("con_ns1", SRC, DST, "bridge1_cs1", mac="02:00:00:00:00:01"), ("bridge1_lc1",))
+
+
+def at(place: str) -> int:
+    """The number of a hop."""
+    return [hop.place for hop in HOPS].index(place)
+
+
+def test_questions_are_those_that_a_node_decides() -> None:
+    """A route where a node forwards or sends, a bridge's table where it bridges, nothing on a link."""
+    assert question(FABRIC, HOPS, at("lc1:gretun-cont out")) == ROUTED
+    own = question(FABRIC, HOPS, at("lc1:lc1_sc2 out"))
+    assert own is not None
+    assert (own.lookup.came_by, own.lookup.src, own.out) == (None, FABRIC["lc1"].gre.local, ("lc1_sc2",))
+    bridged = question(FABRIC, HOPS, at("con_ns1:bridge1_lc1 out"))
+    assert bridged is not None
+    assert (bridged.lookup.came_by, bool(bridged.lookup.mac)) == ("bridge1_cs1", True)
+    assert question(FABRIC, HOPS, at("sc2:sc2_lc1 in")) is None
+
+
+ANSWERS: dict[str, tuple[Asked, Answer, list[tuple[str, str]]]] = {
+    "agrees": (ROUTED, Answer(device="gretun-cont", next_hop=DST), []),
+    "says nothing": (ROUTED, Answer(), []),
+    "refuses": (ROUTED, Answer("Network is unreachable"), [("lookup", "Network is unreachable")]),
+    "another device": (ROUTED, Answer(device="lc1_sc1", next_hop=DST), [("lookup", "out by lc1_sc1")]),
+    "nobody answers": (
+        ROUTED,
+        Answer(device="gretun-cont", next_hop=DST, unanswered="FAILED"),
+        [("address resolution", f"no answer for {DST} (FAILED)")],
+    ),
+    "right port": (BRIDGED, Answer(ports=("bridge1_lc1",)), []),
+    "unknown MAC": (BRIDGED, Answer(), []),
+    "wrong port": (BRIDGED, Answer(ports=("bridge1_cs2",)), [("fdb", "behind this port")]),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answer_that_differs_is_a_cause(name: str) -> None:
+    """Another answer than expected is a cause at its node, with the command that asks again."""
+    asked, answer, found = ANSWERS[name]
+    causes = list(told(asked, answer))
+    assert [cause.kind for cause in causes] == [kind for kind, _ in found]
+    assert all(words in cause.live for cause, (_, words) in zip(causes, found, strict=True))
+    assert all(cause.node == asked.lookup.node and cause.show and cause.source == "kernel" for cause in causes)
+
+
+@pytest.mark.parametrize(
+    ("entrance", "words"),
+    [
+        ("", "ip -n l1 route show; ip netns exec l1 sysctl a; add it"),
+        ("docker exec clab-l1", "docker exec clab-l1 ip route show; docker exec clab-l1 sysctl a; add it"),
+        ("nsenter -t 7 -n", "nsenter -t 7 -n ip route show; nsenter -t 7 -n sysctl a; add it"),
+    ],
+)
+def test_commands_are_typed_for_the_runtime(entrance: str, words: str) -> None:
+    """Each command of a list is put behind the words that enter the node; once typed it stays."""
+    assert typed("ip -n l1 route show; ip netns exec l1 sysctl a; add it", "l1", entrance) == words
+    assert typed(words, "l1", entrance) == words

@@ -48,7 +48,9 @@ def _first(fabric: Fabric, both: list[tuple[Probe, ExpectedJourney]], kind: Kind
 def _misled(fabric: Fabric, probe: Probe, end: Ending, hops: Sequence[ExpectedHop]) -> Ending | None:
     """Return two ends of a tunnel that differ, so that a segment goes on in another one than that of the target."""
     holder = fabric[probe.target].addresses.get(probe.dst) if end.kind == "forwarding" else None
-    for device in (fabric[hop.node][hop.interface] for hop in hops if hop.direction == "out"):
+    places = [(hop.node, hop.interface) for hop in hops if hop.direction == "out"]
+    places += [(end.node, end.interface)] if end.interface else []
+    for device in (fabric[node][name] for node, name in places):
         if holder is not None and (found := parted(fabric, device, holder)) is not None:
             return found
     return None

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from topology.dataplane.ends import parted, wrong_remote
+from topology.dataplane.ends import wrong_remote
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
 from topology.model import LOOPBACK, Address, Device, Fabric, Interface, Node, Tunnel
@@ -92,10 +92,6 @@ def nobody(fabric: Fabric, node: Node, device: Device, address: Address, packet_
     next hop that is not there; else that it is not there."""
     if (found := lost_address(fabric, address) or odd_prefix(fabric, device)) is not None:
         return found
-    for holder in fabric.devices if node.is_live else ():
-        same = any(i.ip == address and i.network == own.network for i in holder.addresses for own in device.addresses)
-        if same and (found := parted(fabric, device, holder)) is not None:
-            return found
     if node.is_live and address != packet_for:
         fitting = [route for route in node.routes if route.kind == "unicast" and packet_for in route.prefix]
         route = max(fitting, key=lambda one: one.prefix.prefixlen, default=None)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from reports.evidence import Cause
 from reports.judge.traffic import Traffic
-from reports.judge.weight import CHANGES, DEFAULT, MAY, weigh
+from reports.judge.weight import CHANGES, DEFAULT, NEVER, weigh
 from reports.words import MISSING, NOTHING
 from topology.dataplane.paths import ExpectedHop, ExpectedPath
 from topology.expected import ExpectedJourney
@@ -81,23 +81,18 @@ def _is_a_daemons(cause: Cause) -> bool:
     return cause.declared == NOTHING and isinstance(cause.about, RouteState | Entry) and bool(cause.about.owner)
 
 
-def find_cause(
+def find_causes(
     declared: Mapping[str, NodeState],
     live: Mapping[str, NodeState],
     suspects: Sequence[str],
     traffic: Traffic | None = None,
-    worst: int = MAY,
-) -> Cause | None:
-    """The first difference that explains the packets' fate, at the first suspect that has one.
-
-    ``worst`` is the weakest weight that counts (``reports.judge.weight``). Nodes beside the suspects come last.
-    """
+) -> Iterator[Cause]:
+    """The differences that explain the packets' fate, or may: those of the suspects first, in their order."""
     for node in dict.fromkeys([*suspects, *declared]):
         if node in declared and node in live:
             for cause in differences(declared[node], live[node]):
-                if weigh(cause, declared[node], live[node], traffic) <= worst:
-                    return cause
-    return None
+                if (weight := weigh(cause, declared[node], live[node], traffic)) < NEVER:
+                    yield replace(cause, sure=weight == CHANGES)
 
 
 def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:

@@ -27,7 +27,8 @@ class Cause(Strict):
     """The explanation of a failure: a difference between declared and live state, or where live state leads a packet.
 
     ``fix`` is the command that removes a difference; empty where the right state is undeclared. ``show`` is a command
-    that shows the live state and changes nothing. ``source`` is what the explanation was concluded from.
+    that shows the live state and changes nothing. ``source`` is what the explanation was concluded from; ``evidence``
+    is what other sources know of the same fault.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Cause(Strict):
     fix: str
     show: str = ""
     source: Literal["traffic", "kernel", "declaration"] = "declaration"
+    evidence: str = ""
 
     @property
     def where(self) -> str:
@@ -47,7 +49,8 @@ class Cause(Strict):
     def __str__(self) -> str:
         where = f"{self.node} - {self.interface}" if self.interface else self.node
         fix = f" - fix: {self.fix}" if self.fix else ""
-        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live}{fix}"
+        evidence = f" - {self.evidence}" if self.evidence else ""
+        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live}{evidence}{fix}"
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Test(Strict):
     """A test's outcome; ``promise`` is its docstring's first paragraph.
 
     ``pair`` is the declared pair it is about; ``why`` groups tests that ended alike where ``cause`` is not known.
+    ``cause`` is the first of ``causes``.
     """
 
     __test__: ClassVar[bool] = False
@@ -54,6 +55,7 @@ class Test(Strict):
     about: About = "network"
     pair: str = ""
     why: str = ""
+    causes: list[Cause] = field(default_factory=list)
 
     @property
     def counts(self) -> bool:

@@ -1,8 +1,8 @@
-"""Twenty faults that change live state: what the nodes' state says never turns a failed promise into a passed one."""
+"""Faults that change live state: what the nodes' state says never turns a failed promise into a passed one."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import random
 
 import pytest
 
@@ -11,6 +11,8 @@ from fixtures.instruments.faults.inject import inject, undo
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.probe import Prober
 from reports.judge.journey import judge_journey
+from tests.lifecycle.kit.fixtures import SEED
+from tests.self.draws import draws
 from topology.expected import expected_journey, probes_of, reply_to
 from topology.model import Fabric
 
@@ -22,10 +24,15 @@ KINDS = """
     ports-isolated bridge-down arp-off
 """
 """Kinds of faults, each at its first place."""
+TRIED = random.Random(SEED).sample(KINDS.split(), min(draws(5), len(KINDS.split())))
+"""A quarter of them in each run, all with HOPCHECK_SAMPLES=4."""
 
 
 def verdicts(fabric: LiveFabric, lab: Fabric) -> list[bool]:
-    """Whether each way of the first pair of each kind passed; asserts that intent alone decided, whatever the cause."""
+    """Whether each way of the first pair of each kind passed; asserts that intent alone decided, whatever the cause.
+
+    Where the packet waits for an address, the request for it takes the place of what was not seen.
+    """
     pairs = {pair.kind: pair for pair in reversed(lab.pairs)}.values()
     probes = [next(iter(probes_of(lab, pair))) for pair in pairs]
     passed = []
@@ -34,7 +41,11 @@ def verdicts(fabric: LiveFabric, lab: Fabric) -> list[bool]:
             declared = expected_journey(lab, way)
             assert leg.expected.kind == declared.kind
             assert [str(path) for path in leg.expected.paths] == [str(path) for path in declared.paths]
-            assert replace(leg.verdict, causes=()) == judge_journey(leg.journey, leg.expected)
+            alone = judge_journey(leg.journey, leg.expected)
+            kept = next((n for n, rung in enumerate(alone.rungs) if rung.wrong and not rung.seen), len(alone.rungs))
+            assert leg.verdict.rungs[:kept] == alone.rungs[:kept]
+            assert leg.verdict.rungs == alone.rungs or "waits at" in leg.verdict.note
+            assert leg.verdict.passed == alone.passed
             passed.append(leg.verdict.passed)
     return passed
 
@@ -43,7 +54,7 @@ def test_wrong_live_state_passes_nothing(lab: Fabric, pristine: LiveFabric) -> N
     """With each of 20 faults a promise fails, by the verdict that the declaration and the wire give without the nodes'
     state; once it is undone, all pass."""
     assert all(verdicts(pristine, lab))
-    for kind in KINDS.split():
+    for kind in TRIED:
         change = next(iter(FAULTS[kind].at(Ground(lab)).values()))
         inject(pristine, FAULTS[kind], change)
         assert not all(verdicts(pristine, lab)), kind

@@ -18,5 +18,4 @@ def test_a_missing_route_is_named_without_a_declaration(pristine: LiveFabric, un
     pristine.run("lc2", "ip", "route", "del", "21.0.0.0/24")
     lost = spotter.pair(pairs["l2-overlay"])
     assert not lost.arrived
-    assert lost.cause is not None
-    assert (lost.cause.node, lost.cause.kind) == ("lc2", "route")
+    assert [(cause.node, cause.kind) for cause in lost.causes] == [("lc2", "route")]

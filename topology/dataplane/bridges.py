@@ -7,11 +7,13 @@ from topology.model import Bridge, Device
 from topology.packet import Layers, tagged, tags_of, untagged
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+MULTICAST_IPV6 = "33:33:"
+"""RFC 2464, section 7."""
 
 
 def is_broadcast(frame: Layers) -> bool:
-    """Return whether a frame is for all devices of its segment."""
-    return frame[0][1]["dst"] == BROADCAST
+    """Return whether a frame is for all devices of its segment, as an address request of either version."""
+    return str(frame[0][1]["dst"]).startswith((BROADCAST, MULTICAST_IPV6))
 
 
 def bridge_refusal(bridge: Bridge, frame: Layers, came_by: Device | None, out: Device | None = None) -> Ending | None:

@@ -35,6 +35,8 @@ from topology.wire.headers import MAX_LAYERS
 
 REASONS_MAX = 3
 """Branches of a request that a message names."""
+NEIGHBOUR_DISCOVERY = (135, 136)
+"""ICMPv6 types of a solicitation and an advertisement (RFC 4861, section 4)."""
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
 Resolved = dict[tuple[PortRef, Address], Ending | None]
@@ -362,7 +364,7 @@ class AddressRequest(PacketWalk):
 
     def up(self, node: Node, device: Device, frame: Layers, hops: Hops) -> Paths:
         """Answer or ignore a request; report only what keeps a device from an answer, or one without use."""
-        if frame[1 + len(tags_of(frame))][0] != "arp":
+        if not _resolves(frame):
             yield from super().up(node, device, frame, hops)
         elif not is_broadcast(frame):
             taken = frame[0][1]["dst"] == device.mac
@@ -384,6 +386,12 @@ class AddressRequest(PacketWalk):
             return ending(device, f"arp_ignore={ignores}", "sysctl", "arp_ignore=0")
         own = [interface.ip for interface in self.device.addresses if interface.version == 4]
         return refused_source(node, device.name, own[0]) if own and self.address.version == 4 else None
+
+
+def _resolves(frame: Layers) -> bool:
+    """Return whether a frame is ARP, or neighbour discovery."""
+    (name, _), *inside = frame[1 + len(tags_of(frame)) :]
+    return name == "arp" or (name == "ipv6" and bool(inside) and inside[0][1].get("type") in NEIGHBOUR_DISCOVERY)
 
 
 def _ends(paths: Sequence[ExpectedPath]) -> list[Ending]:

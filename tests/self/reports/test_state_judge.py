@@ -7,8 +7,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from reports.judge.state import differences, find_cause
-from tests.self.builders import reference
+from reports.judge.state import differences, find_causes
+from tests.self.builders import known_lab, reference
 from tests.self.reports.states import (
     LEAF,
     SPINE,
@@ -22,7 +22,6 @@ from tests.self.reports.states import (
     with_link,
     without,
 )
-from topology.formats.lab import LABS, load_lab
 from topology.model import Subinterface
 from topology.state import LinkState, NodeState, RouteState, declared_state
 
@@ -228,15 +227,13 @@ LIVE = {"con_ns1": BROKEN_SWITCH, "lc1": BROKEN_LEAF, "sc2": SPINE}
 )
 def test_cause_is_looked_for_at_the_suspects_first(suspects: list[str], node: str) -> None:
     """The first suspect with a difference is the cause; without one, whoever is next in the lab."""
-    cause = find_cause(DECLARED, LIVE, suspects)
-    assert cause is not None
-    assert cause.node == node
+    assert next(find_causes(DECLARED, LIVE, suspects)).node == node
 
 
 def test_no_difference_is_no_cause() -> None:
     """A fabric that is as declared has no cause to give, nor one that could not be read."""
-    assert find_cause(DECLARED, DECLARED, ["lc1"]) is None
-    assert find_cause(DECLARED, {}, ["lc1"]) is None
+    assert list(find_causes(DECLARED, DECLARED, ["lc1"])) == []
+    assert list(find_causes(DECLARED, {}, ["lc1"])) == []
 
 
 def every_route_by(state: NodeState, device: str) -> NodeState:
@@ -244,7 +241,7 @@ def every_route_by(state: NodeState, device: str) -> NodeState:
     return replace(state, routes=frozenset(route for route in state.routes if route.dev != device))
 
 
-TRUNK = load_lab(LABS / "vlan-trunk.yaml")
+TRUNK = known_lab("vlan-trunk")
 TAGGED = next(device for device in TRUNK.all(Subinterface) if TRUNK[device.node].bridge_of(device.name))
 TRUNKED = declared_state(TRUNK[TAGGED.node])
 FOLLOWS: dict[str, tuple[NodeState, NodeState, str]] = {

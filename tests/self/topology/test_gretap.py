@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.self.builders import known_lab
 from topology.dataplane.live import live_fabric
 from topology.errors import LabError
 from topology.expected import ExpectedJourney, expected_journey, probe_between
 from topology.export.dot import to_dot
 from topology.formats.clab import load_clab_text
-from topology.formats.lab import LABS, load_lab, load_lab_text
+from topology.formats.lab import LABS, load_lab_text
 from topology.isolation.domains import domains
 from topology.isolation.forgery import forgeries, targets
 from topology.links import Gretap
@@ -21,7 +22,7 @@ from topology.plan import make_plan
 from topology.refs import PortRef
 from topology.state import declared_state
 
-LAB = load_lab("gretap")
+LAB = known_lab("gretap")
 TEXT = (LABS / "gretap.yaml").read_text(encoding="utf-8")
 CLAB = """
 name: two

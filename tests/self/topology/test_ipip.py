@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from tests.self.builders import known_lab
 from topology.dataplane.live import live_fabric
 from topology.errors import LabError
 from topology.expected import ExpectedJourney, expected_journey, probe_between
 from topology.export.clab import to_clab
 from topology.export.dot import to_dot
 from topology.formats.clab import load_clab_text
-from topology.formats.lab import LABS, load_lab, load_lab_text
+from topology.formats.lab import LABS, load_lab_text
 from topology.links import Ipip
 from topology.model import Fabric
 from topology.mtu import device_mtu
@@ -20,7 +21,7 @@ from topology.packet import Probe
 from topology.plan import make_plan
 from topology.state import declared_state
 
-LAB = load_lab("ipip")
+LAB = known_lab("ipip")
 TEXT = (LABS / "ipip.yaml").read_text(encoding="utf-8")
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from reports.diagnosis.doubles import doubled
-from topology.dataplane.paths import Ending, ExpectedHop, ending
+from topology.dataplane.ends import parted
+from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedHop, ending
 from topology.dataplane.rules import route_words
-from topology.dataplane.walk import NOT_FOLLOWED, PacketWalk
+from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
 from topology.model import Address, Fabric, Node, Tunnel
 from topology.packet import IP_VERSIONS, Layers, Probe
@@ -34,12 +35,24 @@ def _first(fabric: Fabric, both: list[tuple[Probe, ExpectedJourney]], kind: Kind
     for probe, way, other in ((there, out, back), (again, back, out)):
         lost = next((path for path in way.paths if path.end is not None), None)
         if lost is not None and lost.end is not None and NOT_FOLLOWED not in str(lost.end):
-            turn = _turn_before(fabric, lost.end, lost.end.hops or lost.hops)
+            hops = lost.end.hops or lost.hops
+            turn = _turn_before(fabric, lost.end, hops) or _misled(fabric, probe, lost.end, hops)
             return turn if turn is not None and turn.node != lost.end.node else lost.end
         if lost is None and kind is not None and way.kind != kind:
-            hops = [hop for path in way.paths for hop in path.hops]
-            if (turn := wrong_turn(fabric, probe, hops, other)) is not None:
+            all_hops = [hop for path in way.paths for hop in path.hops]
+            if (turn := wrong_turn(fabric, probe, all_hops, other)) is not None:
                 return turn
+    return None
+
+
+def _misled(fabric: Fabric, probe: Probe, end: Ending, hops: Sequence[ExpectedHop]) -> Ending | None:
+    """Return two ends of a tunnel that differ, so that a segment goes on in another one than that of the target."""
+    holder = fabric[probe.target].addresses.get(probe.dst) if end.kind == "forwarding" else None
+    places = [(hop.node, hop.interface) for hop in hops if hop.direction == "out"]
+    places += [(end.node, end.interface)] if end.interface else []
+    for device in (fabric[node][name] for node, name in places):
+        if holder is not None and (found := parted(fabric, device, holder)) is not None:
+            return found
     return None
 
 

@@ -160,3 +160,17 @@ def expired(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending:
         if sender is not None and (ttl := getattr(sender, "ttl", None)):
             return ending(sender, f"ttl {ttl}: it expires at {node.name}", sender.kind, "a greater ttl")
     return ending(node, "the TTL expires")
+
+
+def parted(fabric: Fabric, one: Device, other: Device) -> Ending | None:
+    """Return the ends that send to each other and should join the segments of two devices, but differ; None where there
+    are none."""
+    near, far = ([end for end in fabric.tunnels if device in fabric.beyond(end, set())] for device in (one, other))
+    for sender in near:
+        for taker in far:
+            towards = taker.local in sender.remotes and sender.local in taker.remotes
+            if towards and type(sender) is type(taker) and sender.identity != taker.identity:
+                values = zip(sender.identity, taker.identity, strict=True)
+                word, sent, taken = next((w, s, t) for (w, s), (_, t) in values if s != t)
+                return Ends(fabric, sender, taker).differ(word, sent, taken)
+    return None

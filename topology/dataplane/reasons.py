@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from topology.dataplane.ends import wrong_remote
-from topology.dataplane.paths import Ending, ending
+from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
 from topology.model import LOOPBACK, Address, Device, Fabric, Interface, Node, Tunnel
 
@@ -99,7 +100,7 @@ def nobody(fabric: Fabric, node: Node, device: Device, address: Address, packet_
     return ending(device, f"no device on its segment has the address {address}", "forwarding", str(address))
 
 
-def refused_source(node: Node, device: str, src: Address, not_followed: str) -> Ending | None:
+def refused_source(node: Node, device: str, src: Address) -> Ending | None:
     """Return why a node drops a packet for its source (fib_validate_source, net/ipv4/fib_frontend.c); None if not."""
     if src.version != 4 or not node.is_live:
         return None
@@ -110,7 +111,7 @@ def refused_source(node: Node, device: str, src: Address, not_followed: str) -> 
         )
     if not (mode := node.setting(4, device, "rp_filter")):
         return None
-    egresses, end = look_up(node, Asked(dst=src, src=src), not_followed)
+    egresses, end = look_up(node, Asked(dst=src, src=src))
     back = {egress.dev for egress in egresses}
     if end is not None or device in back or (back and mode != STRICT):
         return None
@@ -148,3 +149,10 @@ def holders(fabric: Fabric, device: Device, address: Address, target: str) -> Se
             if address in fabric[d.node].addresses and not fabric[d.node].setting(4, d.name, "arp_ignore")
         ]
     return sorted(found, key=lambda other: other.node != target)
+
+
+def missing(node: Node, end: Ending) -> Ending:
+    """Return an ending at a node that lacks something, unless something that is not followed may make up for it."""
+    if not node.unfollowed or end.node != node.name:
+        return end
+    return replace(end, live=f"{end.live} ({node.unfollowed} {NOT_FOLLOWED})")

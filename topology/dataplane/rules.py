@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from topology.dataplane.paths import Ending, ending
+from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.fib import Egress, Fib
 from topology.model import Address, Node, Route
 
@@ -31,13 +31,13 @@ class Asked:
         return cls(src, dst, came_by, out)
 
 
-def look_up(node: Node, asked: Asked, not_followed: str) -> tuple[Sequence[Egress], Ending | None]:
+def look_up(node: Node, asked: Asked) -> tuple[Sequence[Egress], Ending | None]:
     """Return the next hops for a packet, and why there are none."""
     rules = node.rules.get(asked.dst.version, ())
     for words in rules:
         fits = _fits(node, words, asked)
         if fits is None:
-            return (), ending(node, f"what the rule '{words}' does {not_followed}", "rule")
+            return (), ending(node, f"what the rule '{words}' does {NOT_FOLLOWED}", "rule")
         if fits and (found := _by_rule(node, words, asked)) is not None:
             return found
     return () if rules else node.fib.lookup(asked.dst, asked.out), None

@@ -15,8 +15,17 @@ from ipaddress import ip_address
 from topology.dataplane import groups
 from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, leaving, no_broadcast, not_learned
 from topology.dataplane.ends import expired, leads_to, no_device, untaken, wrong_entry
-from topology.dataplane.paths import Ending, ExpectedPath, Hops, Paths, ending, seen
-from topology.dataplane.reasons import holders, no_local, no_route, nobody, refused_echo, refused_source, wrong_ends
+from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedPath, Hops, Paths, ending, seen
+from topology.dataplane.reasons import (
+    holders,
+    missing,
+    no_local,
+    no_route,
+    nobody,
+    refused_echo,
+    refused_source,
+    wrong_ends,
+)
 from topology.dataplane.rules import Asked, look_up
 from topology.links import unwrap
 from topology.model import Address, Bridge, Device, Fabric, Node, Port, Subinterface, Tunnel
@@ -24,8 +33,6 @@ from topology.packet import ETHERTYPES, Layer, Layers, lower_ttl, tagged, tags_o
 from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 
-NOT_FOLLOWED = "is not followed"
-"""The words of a walk that ends where its knowledge ends: nothing is known of the packet from there on."""
 REASONS_MAX = 3
 """Branches of a request that a message names."""
 NEIGHBOUR_DISCOVERY = (135, 136)
@@ -52,7 +59,7 @@ class PacketWalk:
             what = f"encapsulates the packet again and again on its way to {asked.dst}"
             yield ExpectedPath(hops, ending(node, what, "route", "a way without a loop"))
             return
-        egresses, end = look_up(node, asked, NOT_FOLLOWED)
+        egresses, end = look_up(node, asked)
         if end is None and (encap := node.encap_towards(asked.dst)):
             end = ending(node, encap, "route", "the route without encap")
         if end is not None or not egresses:
@@ -211,7 +218,7 @@ class PacketWalk:
         wanted = frame[0][1]["dst"]
         behind = [far for far in members if is_broadcast(frame) or leads_to(self.fabric, far, str(wanted))]
         if not behind:
-            yield ExpectedPath(hops, groups.unheard(self.fabric, tunnel, group, NOT_FOLLOWED))
+            yield ExpectedPath(hops, groups.unheard(self.fabric, tunnel, group))
         for far in behind:
             yield from self.arrive(far, frame, hops)
 
@@ -280,7 +287,7 @@ class PacketWalk:
     def receive(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
         found, ends = unwrap(packet), tuple(ip_address(str(packet[0][1][end])) for end in ("src", "dst"))
-        refused = refused_source(node, hops[-1].interface, ends[0], NOT_FOLLOWED)
+        refused = refused_source(node, hops[-1].interface, ends[0])
         if refused is not None:
             yield ExpectedPath(hops, refused)
         elif ends[1] not in node.addresses:
@@ -378,7 +385,7 @@ class AddressRequest(PacketWalk):
         if ignores == 8 or (ignores and not here):
             return ending(device, f"arp_ignore={ignores}", "sysctl", "arp_ignore=0")
         own = [interface.ip for interface in self.device.addresses if interface.version == 4]
-        return refused_source(node, device.name, own[0], NOT_FOLLOWED) if own and self.address.version == 4 else None
+        return refused_source(node, device.name, own[0]) if own and self.address.version == 4 else None
 
 
 def _resolves(frame: Layers) -> bool:
@@ -389,10 +396,3 @@ def _resolves(frame: Layers) -> bool:
 
 def _ends(paths: Sequence[ExpectedPath]) -> list[Ending]:
     return list(dict.fromkeys(replace(path.end, hops=path.hops) for path in paths if path.end is not None))
-
-
-def missing(node: Node, end: Ending) -> Ending:
-    """Return an ending at a node that lacks something, unless something that is not followed may make up for it."""
-    if not node.unfollowed or end.node != node.name:
-        return end
-    return replace(end, live=f"{end.live} ({node.unfollowed} {NOT_FOLLOWED})")

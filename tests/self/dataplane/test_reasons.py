@@ -4,66 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
 
 import pytest
 
 from reports.diagnosis.explain import explained
 from reports.diagnosis.forwarding import causes_of
 from tests.self.builders import reference
+from tests.self.dataplane.changes import addressed, changed, filtering, port, routed, shown
 from tests.self.dataplane.test_endings import ROUTED, SEGMENT, Change, both, entry, group, link, sysctl, without
 from topology.dataplane.live import live_fabric
 from topology.expected import probe_between
-from topology.model import Fabric
+from topology.formats import load
 from topology.promises import Kind
-from topology.state import Entry, RouteState, declared_state
+from topology.state import declared_state
 
 MAC_OF_CS5 = reference()["cs5"]["cs5_br3"].mac
-
-
-def port(name: str, *settings: tuple[str, str]) -> Change:
-    """Give a bridge's port other settings."""
-    return link(name, port=settings)
-
-
-def shown(tool: str, device: str, words: str) -> Change:
-    """Add an entry of a device."""
-    return lambda state: replace(state, entries=state.entries | {Entry(tool, device, words, words)})
-
-
-def addressed(device: str, *addresses: str) -> Change:
-    """Give a device other addresses, without the routes that they bring."""
-
-    def change(state):  # type: ignore[no-untyped-def]
-        kept = {(name, one) for name, one in state.addresses if name != device}
-        return replace(state, addresses=frozenset(kept | {(device, ip_interface(one)) for one in addresses}))
-
-    return change
-
-
-def routed(*words: str) -> Change:
-    """Give a node other routes to some prefixes, as ``PREFIX via ADDRESS dev DEVICE``; no device, no route."""
-    parts = [
-        dict(zip(("to", *line.split()[1::2]), (line.split()[0], *line.split()[2::2]), strict=True)) for line in words
-    ]
-    new = {
-        RouteState(
-            ip_network(one["to"]),
-            ip_address(one["via"]) if "via" in one else None,
-            one["dev"],
-            encap=one.get("encap", ""),
-        )
-        for one in parts
-        if "dev" in one
-    }
-    gone = {ip_network(one["to"]) for one in parts}
-    return lambda state: replace(state, routes=frozenset({r for r in state.routes if r.prefix not in gone} | new))
-
-
-def filtering(*vlans: tuple[str, str]) -> Change:
-    """Have a bridge filter, its ports in these VLANs."""
-    entries = [shown("bridge vlan", name, f"dev {name} vid {words}") for name, words in vlans]
-    return both(link("bridge1", parameters={"vlan_filtering": "on"}), *entries)
 
 
 IN_VLAN_1 = tuple((name, "1 pvid untagged") for name in ("bridge1_cs1", "bridge1_cs2", "bridge1_lc1"))
@@ -328,6 +284,20 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "bridge",
         "no VRF",
     ),
+    "an address of another subnet": (
+        ROUTED,
+        {"lc2": both(addressed("lc2-br2", "30.0.1.254/24"), routed("30.0.0.0/24", "30.0.1.0/24 dev lc2-br2"))},
+        "lc2:lc2-br2: 30.0.1.254/24",
+        "address",
+        "an address of 30.0.0.0/24, as cs3:cs3-br has",
+    ),
+    "a router's port without an address": (
+        SEGMENT,
+        {"lc1": both(addressed("lc1_br1"), routed("21.0.0.0/24"))},
+        "lc1:lc1_br1: has no address and is in no bridge",
+        "address",
+        "an address",
+    ),
     "a VTEP less": (
         SEGMENT,
         {"con_ns3": without("vxlan-cont")},
@@ -337,13 +307,6 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
     ),
 }
 """The pair, what is changed by node, where that is found and how, the kind of cause, and what ought to be."""
-
-
-def changed(changes: Mapping[str, Change]) -> Fabric:
-    """The reference lab's live state with some nodes changed."""
-    lab = reference()
-    states = {node.name: declared_state(node, False, lab.routing) for node in lab.nodes}
-    return live_fabric("live", states | {name: change(states[name]) for name, change in changes.items()}, lab.links)
 
 
 @pytest.mark.parametrize("name", REASONS)
@@ -359,6 +322,21 @@ def test_live_state_names_node_and_cause(name: str) -> None:
     assert str(found).startswith(words)
     assert (found.kind, found.wanted) == (kind, wanted)
     assert found.node in changes
+
+
+def test_vnis_that_are_swapped_at_one_end_are_named_at_both() -> None:
+    """A frame that comes out in the other tenant's segment, at a host of the same address, blames no host."""
+    lab = load(Path("topology/labs/two-tenants.yaml"))
+    states = {node.name: declared_state(node, False, lab.routing) for node in lab.nodes}
+    red, blue = (dict(states["l1"].links[name].parameters)["vni"] for name in ("vx-red", "vx-blue"))
+    states["l1"] = both(link("vx-red", parameters={"vni": blue}), link("vx-blue", parameters={"vni": red}))(
+        states["l1"]
+    )
+    live = live_fabric("live", states, lab.links)
+    for pair in lab.pairs:
+        found = explained(live, probe_between(lab, pair.source, pair.target), pair.kind)
+        nodes = {one.node for one in (found, *found.others)} if found else set()
+        assert nodes == ({"l1", "l2"} if pair.kind == "l2-overlay" else set())
 
 
 def test_whole_fabric_has_no_cause() -> None:

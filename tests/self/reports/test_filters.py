@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reports.diagnosis.filters.causes import Gap, causes, gap_of, hits_at
+from reports.diagnosis.filters.causes import Gap, causes, gap_of, gaps_before, gaps_of_error, hits_at
 from reports.diagnosis.filters.hooks import Hook, hooks
 from reports.diagnosis.filters.nft import Ruleset
 from reports.diagnosis.filters.packet import Packet
@@ -387,3 +387,25 @@ def test_changed_packet_is_no_lost_one() -> None:
     gap = gap_of(leg(expected, seen).verdict)
     assert gap is not None
     assert gap.effects == ("change", "redirect", "corrupt")
+
+
+def test_damage_is_looked_for_on_the_way_back() -> None:
+    """Behind a lost packet every interface that it went out of is asked for netem, the last one first."""
+    expected = expect(reference(), "cs1", "cs3")
+    seen = seen_path(reference(), expected.paths[0])
+    at = next(n for n, one in enumerate(seen) if one.node.startswith("sc") and one.direction == "in")
+    found = list(gaps_before(leg(expected, seen[: at + 1]).verdict))
+    assert [gap.goes.ref for gap in found if gap.goes] == [
+        one.ref for one in reversed(seen[:at]) if one.direction == "out"
+    ]
+    assert {gap.effects for gap in found} == {("corrupt",)}
+
+
+@pytest.mark.parametrize(("kind", "named"), [("destination-unreachable", True), ("time-exceeded", False)])
+def test_drop_of_too_big_is_found_at_its_speaker(kind: str, named: bool) -> None:
+    """The message that a packet is too big meets the output hook of the node that says it."""
+    match = f'{{"match": {{"left": {{"payload": {{"protocol": "icmp", "field": "type"}}}}, "right": "{kind}"}}}}'
+    printed = ruleset(chain("c").replace("forward", "output"), rule("c", 4, f'{match}, {{"drop": null}}'))
+    gap = next(gaps_of_error(expect(reference(), "cs1", "cs3").paths[0]))
+    found = list(causes(gap, list(hooks(reference()["cs1"], gap.came, gap.goes)), printed, declared=True))
+    assert [(cause.node, cause.sure) for cause in found] == ([("cs1", True)] if named else [])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from reports.record.exhibits import Cause as RecordedCause
-from topology.errors import PromiseBroken
+from topology.errors import NotProven, PromiseBroken
 from topology.refs import Placed
 from topology.wire.headers import Headers, Vlan, quoted
 from topology.wire.scapy_views import to_scapy
@@ -105,13 +105,17 @@ class Sighting(Placed):
 
 @dataclass(frozen=True)
 class Journey:
-    """Every sighting of one packet, in order of time; ``note`` says what else is known, as a refusal to send."""
+    """Every sighting of one packet, in order of time; ``note`` says what else is known, as a refusal to send.
+
+    ``resolution`` are the sightings of requests for addresses, and of their answers, meanwhile.
+    """
 
     source: str
     target: str
     protocol: str
     sightings: tuple[Sighting, ...]
     note: str = ""
+    resolution: tuple[Sighting, ...] = field(default=(), repr=False)
 
     @property
     def arrived(self) -> bool:
@@ -171,6 +175,22 @@ class Finding:
     def cause(self) -> Cause | None:
         """The most likely cause; None where none was found."""
         return next(iter(self.causes), None)
+
+
+class LoopFound(PromiseBroken):
+    """Frames circle: a promise is broken wherever they pass."""
+
+    def __init__(self, cause: Cause, note: str) -> None:
+        super().__init__(f"{cause.node} - {cause.interface} - expected {cause.declared} - seen {cause.live} - {note}")
+        self.cause = cause
+
+
+class LoopStands(NotProven):
+    """Frames still circle in a fabric that is not ours to change: nothing more can be seen there."""
+
+    def __init__(self, found: Exception) -> None:
+        super().__init__(f"the network loops: {found}")
+        self.cause = found.cause if isinstance(found, LoopFound) else None
 
 
 def first_broken(findings: Iterable[Finding], otherwise: str = "as declared") -> Finding:

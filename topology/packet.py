@@ -32,8 +32,9 @@ ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806, "ether": 0x6558}
 """The last is Trans Ether Bridging, of a frame in a tunnel (RFC 8926, section 3.4)."""
 ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
 """Echo request and echo reply by IP version (RFC 792, RFC 4443)."""
-HEADER_BYTES = {name: fixed_size(layer.layout) for name, layer in LAYERS.items()} | {"icmp": 8}
-"""The header of each layer without options; an ICMP echo's identifier and number are part of its own."""
+HEADER_BYTES = {name: fixed_size(layer.layout) for name, layer in LAYERS.items()} | {"icmp": 8, "arp": 28}
+"""The header of each layer without options; an ICMP echo's identifier and number, and an ARP packet's addresses, are
+part of its own."""
 
 
 @dataclass(frozen=True)

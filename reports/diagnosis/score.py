@@ -28,7 +28,7 @@ def score(
     ranks = [_rank(causes, nodes, kinds) for causes in named]
     return Diagnosis(
         traffic=bool(failures),
-        kernel=any(cause.source == "kernel" for causes in failures for cause in causes),
+        kernel=any(cause.source == "kernel" or cause.evidence for causes in failures for cause in causes),
         declaration=bool(state),
         node=_node([causes[0].node for causes in named], nodes),
         rank=None if None in ranks else max((rank for rank in ranks if rank), default=None),

@@ -13,17 +13,18 @@ from reports.record.exhibits import Diagnosis, FaultTried
 from reports.record.model import Record
 
 FAULTS = "faults.json"
-COLUMNS: tuple[tuple[str, Callable[[Diagnosis], bool]], ...] = (
-    ("caught", lambda said: said.caught),
-    ("by traffic", lambda said: said.traffic),
-    ("by the kernel's answers", lambda said: said.kernel),
-    ("by declared state", lambda said: said.declaration),
-    ("node right", lambda said: said.node == "right"),
-    ("cause first", lambda said: said.rank == 1),
-    ("among three", lambda said: said.rank is not None and said.rank <= NEAR),
+COLUMNS: tuple[tuple[str, bool, Callable[[Diagnosis], bool]], ...] = (
+    ("caught", True, lambda said: said.caught),
+    ("by traffic", False, lambda said: said.traffic),
+    ("by the kernel's answers", False, lambda said: said.kernel),
+    ("by declared state", False, lambda said: said.declaration),
+    ("node right", True, lambda said: said.node == "right"),
+    ("cause first", True, lambda said: said.rank == 1),
+    ("among three", True, lambda said: said.rank is not None and said.rank <= NEAR),
 )
-"""What is counted of a diagnosis."""
+"""What is counted of a diagnosis, and whether all should be so."""
 SIDES = ("with the declaration", "by pairs alone")
+NODE = {"right": "right node", "wrong": "wrong node", "none": "no node"}
 NEAR = 3
 """A right cause is worth reading among so many."""
 
@@ -48,7 +49,7 @@ class Row:
 
 def head() -> list[str]:
     """The names of a row's cells."""
-    return [*(name for name, _ in COLUMNS), "seconds"]
+    return [*(name for name, *_ in COLUMNS), "seconds"]
 
 
 def matrix(tried: Sequence[FaultTried]) -> list[Row]:
@@ -62,20 +63,24 @@ def matrix(tried: Sequence[FaultTried]) -> list[Row]:
 
 def _row(name: str, group: Sequence[FaultTried]) -> Row:
     words = f"{len(group)} faults" if name == "all" else f"{group[0].words} ({group[0].suite}, {len(group)})"
-    undeclared = [one.undeclared for one in group if one.undeclared is not None]
-    return Row(name, words, _cells([one.declared for one in group]), _cells(undeclared))
+    return Row(name, words, _cells([one.declared for one in group]), _cells([*filter(None, map(_by_pairs, group))]))
+
+
+def _by_pairs(one: FaultTried) -> Diagnosis | None:
+    """What was said without a declaration, where packets of a pair's size and number can show the fault."""
+    return one.undeclared if one.suite == "overlay" else None
 
 
 def _cells(said: Sequence[Diagnosis]) -> list[Cell]:
-    counted = [_counted(sum(map(holds, said)), len(said)) for _, holds in COLUMNS]
+    counted = [_counted(sum(map(holds, said)), len(said), graded) for _, graded, holds in COLUMNS]
     times = [one.seconds for one in said if one.seconds is not None]
     return [*counted, Cell(f"{median(times):.1f}" if times else "–")]
 
 
-def _counted(good: int, of: int) -> Cell:
+def _counted(good: int, of: int, graded: bool) -> Cell:
     if not of:
         return Cell("–")
-    return Cell(f"{good} of {of}", "good" if good == of else "odd" if good else "bad")
+    return Cell(f"{good} of {of}", "" if not graded else "good" if good == of else "odd" if good else "bad")
 
 
 def total_lines(tried: Sequence[FaultTried]) -> Iterator[str]:
@@ -89,11 +94,12 @@ def total_lines(tried: Sequence[FaultTried]) -> Iterator[str]:
 def misses(tried: Iterable[FaultTried]) -> Iterator[str]:
     """A line for each diagnosis in which the right cause is not the first one, with what was said."""
     for one in tried:
-        for side, said in zip(SIDES, (one.declared, one.undeclared), strict=True):
+        for side, said in zip(SIDES, (one.declared, _by_pairs(one)), strict=True):
             if said is not None and said.rank != 1:
                 rank = f"right cause at place {said.rank}" if said.rank else "right cause not named"
-                what = f"node {said.node}, {rank}" if said.caught else "not caught"
-                yield f"{one.kind}@{one.place} {side}: {what}: {said.said or 'nothing'}"
+                what = f"{NODE[said.node]}, {rank}" if said.caught else "not caught"
+                words = said.said.partition(" - evidence: ")[0]
+                yield f"{one.kind}@{one.place} {side}: {what}{words and f': {words}'}"
 
 
 def fault_bytes(record: Record) -> bytes:

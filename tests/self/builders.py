@@ -122,6 +122,12 @@ def _geneve(fields: Fields, body: bytes) -> bytes:
     return head + options + body
 
 
+def _arp(fields: Fields, body: bytes) -> bytes:
+    ends = (_mac(fields, "hwsrc"), socket.inet_aton(str(fields["psrc"])), _mac(fields, "hwdst"))
+    head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, _number(fields, "op"))
+    return head + b"".join(ends) + socket.inet_aton(str(fields["pdst"])) + body
+
+
 def _payload(fields: Fields, body: bytes) -> bytes:
     load = fields["load"]
     assert isinstance(load, bytes)
@@ -129,6 +135,7 @@ def _payload(fields: Fields, body: bytes) -> bytes:
 
 
 _RENDER: Mapping[str, Callable[[Fields, bytes], bytes]] = {
+    "arp": _arp,
     "ether": _ether,
     "ipv4": _ipv4,
     "ipv6": _ipv6,

@@ -6,11 +6,13 @@ from topology.model import Bridge, Device
 from topology.packet import Layers
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+MULTICAST_IPV6 = "33:33:"
+"""RFC 2464, section 7."""
 
 
 def is_broadcast(frame: Layers) -> bool:
-    """Return whether a frame is for all devices of its segment."""
-    return frame[0][1]["dst"] == BROADCAST
+    """Return whether a frame is for all devices of its segment, as an address request of either version."""
+    return str(frame[0][1]["dst"]).startswith((BROADCAST, MULTICAST_IPV6))
 
 
 def bridge_refusal(bridge: Bridge, came_by: Device | None, out: Device | None = None) -> str:

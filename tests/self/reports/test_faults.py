@@ -71,7 +71,7 @@ def test_misses_say_what_was_said() -> None:
     said = [tried("down", diagnosis(), diagnosis("none", None, caught=False)), tried("route", diagnosis(rank=2), None)]
     assert list(misses(said)) == [
         "down@lc1:x by pairs alone: not caught: lc1 - route",
-        "route@lc1:x with the declaration: node right, right cause at place 2: lc1 - route",
+        "route@lc1:x with the declaration: right node, right cause at place 2: lc1 - route",
     ]
 
 

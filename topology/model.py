@@ -188,7 +188,18 @@ class Fabric:
 
     def receivers(self, tunnel: Tunnel, remote: Address) -> tuple[Tunnel, ...]:
         """Return the devices that receive a tunnel's packets to one of its remotes."""
+        if remote.is_multicast:
+            return tuple(self._heard_by(tunnel, remote))
         return self._receivers.get((remote, tunnel.lookup_at(remote)), ())
+
+    def _heard_by(self, tunnel: Tunnel, group: Address) -> Iterator[Tunnel]:
+        """Yield the devices of a multicast group that are on the segment by which a device sends to it."""
+        by = tunnel.out_by
+        near = {other.ref for other in self.segment(self[tunnel.node][by])} if by else set()
+        for far in self.tunnels:
+            there = PortRef(far.node, far.out_by or "")
+            if group in far.remotes and far.lookup == tunnel.lookup and far.ref != tunnel.ref and there in near:
+                yield far
 
     def learned_end(self, tunnel: Tunnel, far: Tunnel) -> Address | None:
         """Return the remote that a tunnel device learns for MACs behind another one: the outer source of the packets

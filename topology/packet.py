@@ -36,6 +36,9 @@ HEADER_BYTES = {name: fixed_size(layer.layout) for name, layer in LAYERS.items()
 """The header of each layer without options; an ICMP echo's identifier and number, and an ARP packet's addresses, are
 part of its own."""
 
+GRE_EXTRAS = frozenset(("key", "chksum_present", "seqnum_present"))
+"""The fields of a GRE header that add four bytes each (RFC 2890)."""
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -141,7 +144,7 @@ def _bytes(name: str, fields: Mapping[str, object]) -> int:
         load = fields["load"]
         assert isinstance(load, bytes)
         return len(load)
-    return HEADER_BYTES[name] + (4 if name == "gre" and "key" in fields else 0)
+    return HEADER_BYTES[name] + (4 * len(GRE_EXTRAS & fields.keys()) if name == "gre" else 0)
 
 
 def tags_of(frame: Layers) -> Tags:

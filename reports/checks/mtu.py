@@ -24,6 +24,7 @@ from topology.promises import Kind, MtuPromise, Pair
 T = TypeVar("T")
 AS_IT_MUST = frozenset(("whole", "refused"))
 """The fates that every packet may have: to arrive whole, or not to be sent."""
+WHOLE = frozenset(("whole",))
 
 
 def ipv4_pairs(lab: Fabric, *kinds: Kind) -> Iterator[Pair]:
@@ -87,8 +88,9 @@ def zones(known: Mapping[int, T]) -> tuple[Zone[T], ...]:
 class LegMtu:
     """One direction between two nodes: the fate of each size that was tried, with DF and without (``plain``).
 
-    ``computed`` are the deciding limits of each legal path, narrowest first. ``leg`` is the journey of the smallest
-    packet that did not cross as computed, ``causes`` why. ``reached`` is False where not even a small packet arrived.
+    ``computed`` are the deciding limits of each legal path, narrowest first; where no path ``is_declared``, the
+    limit of both ends' own devices. ``leg`` is the journey of the smallest packet that did not cross as computed,
+    ``causes`` why. ``reached`` is False where not even a small packet arrived.
     """
 
     source: str
@@ -100,6 +102,7 @@ class LegMtu:
     reached: bool = True
     leg: Leg | None = None
     causes: tuple[Cause, ...] = ()
+    is_declared: bool = True
 
     @property
     def name(self) -> str:
@@ -113,8 +116,10 @@ class LegMtu:
 
     @property
     def promised(self) -> int:
-        """The largest packet that customers may send: as declared, else as computed."""
-        return self.promise.customers if self.promise.customers is not None else self.computed[0].largest
+        """The largest packet that customers may send: as declared, else as computed, else as seen to cross whole."""
+        if self.promise.customers is not None:
+            return self.promise.customers
+        return self.computed[0].largest if self.is_declared else self.largest_whole_with_df or 0
 
     @property
     def zones(self) -> tuple[Zone[Outcome], ...]:
@@ -168,6 +173,15 @@ class LegMtu:
             self._fails(zone.what.node, f"{_span(zone)} with DF", words, zone.what)
             for zone in larger
             if zone.what.fate not in allowed
+        )
+
+    @property
+    def first_wrong(self) -> tuple[int, Outcome] | None:
+        """The smallest packet with DF that should have crossed whole, or met what is not allowed."""
+        allowed = AS_IT_MUST | set(self.promise.above)
+        fates = ((size, self.with_df[size]) for size in sorted(self.with_df))
+        return next(
+            ((n, what) for n, what in fates if what.fate not in (allowed if n > self.promised else WHOLE)), None
         )
 
     def crosses(self, size: int) -> tuple[int, Outcome] | None:

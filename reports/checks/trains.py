@@ -112,7 +112,8 @@ def _ways(ends: Ends) -> tuple[Way, Way]:
     return (ends.source, ends.target), (ends.target, ends.source)
 
 
-LOSS = Check("trains", _asks, judge_loss, together=("measured_link",))
-DELAY = Check("trains", _asks, judge_delay, together=("measured_link",))
-RATE = Check("trains", _asks, judge_rate, together=("measured_link",))
+LOAD = "trains of packets"
+LOSS = Check("trains", _asks, judge_loss, together=("measured_link",), sends=LOAD)
+DELAY = Check("trains", _asks, judge_delay, together=("measured_link",), sends=LOAD)
+RATE = Check("trains", _asks, judge_rate, together=("measured_link",), sends=LOAD)
 SUBJECTS = {"measured_link": Subject("no two links between nodes of the same roles", links_with_siblings)}

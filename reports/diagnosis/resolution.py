@@ -15,7 +15,7 @@ from reports.evidence import Cause, Sighting
 from reports.judge.journey import Rung, Verdict, follows_furthest, in_order, ladder
 from reports.judge.trip import is_tunnelled
 from topology.dataplane.bridges import is_broadcast
-from topology.dataplane.paths import ExpectedHop, ExpectedPath, Hops, Paths
+from topology.dataplane.paths import ExpectedHop, ExpectedPath, Hops, Paths, ending
 from topology.dataplane.walk import AddressRequest, PacketWalk
 from topology.model import Address, Device, Fabric, Node
 from topology.packet import Layer, Layers, ip_layer
@@ -138,7 +138,7 @@ def _journey(fabric: Fabric, first: Sighting, asked: Message, seen: Sequence[Sig
     """Yield the hops of a request's branch to the address's owner and, where they are as expected, of the answer's."""
     frame = _frame(first)
     asker = fabric[first.node][first.interface]
-    request = [path for path in AddressRequest(fabric, asked.address, frozenset()).emit(asker, frame, ()) if path.hops]
+    request = [path for path in AddressRequest(fabric, asker, asked.address, {}).emit(asker, frame, ()) if path.hops]
     answered = [path for path in request if not path.dropped]
     out = _laid([one for one in seen if message_of(one) == asked], answered)
     yield from out
@@ -196,6 +196,6 @@ class AddressAnswer(PacketWalk):
         """End at the device that the answer is for."""
         if frame[1][0] == "arp" or (frame[2:3] and frame[2][1].get("type") == ADVERTISEMENT):
             there = frame[0][1]["dst"] == device.mac
-            yield ExpectedPath(hops, "" if there else f"{device.ref}: an answer for another MAC")
+            yield ExpectedPath(hops, None if there else ending(device, "an answer for another MAC"))
         else:
             yield from super().up(node, device, frame, hops)

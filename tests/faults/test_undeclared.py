@@ -18,4 +18,4 @@ def test_a_missing_route_is_named_without_a_declaration(pristine: LiveFabric, un
     pristine.run("lc2", "ip", "route", "del", "21.0.0.0/24")
     lost = spotter.pair(pairs["l2-overlay"])
     assert not lost.arrived
-    assert [(cause.node, cause.kind) for cause in lost.causes] == [("lc2", "forwarding")]
+    assert [(cause.node, cause.kind) for cause in lost.causes] == [("lc2", "route")]

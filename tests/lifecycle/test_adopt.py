@@ -25,7 +25,7 @@ from topology.kernels.netlink import Netlink
 from topology.nodes.registry import ADOPTED
 from topology.plan import make_plan
 
-pytestmark = pytest.mark.lifecycle
+pytestmark = [pytest.mark.lifecycle, pytest.mark.alone]
 VXLAN = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
 NODE = re.compile(r"\b([slvc]\d)\b(?!-)")
 ADDRESS = re.compile(r"\b10\.(\d+)\.0\.")

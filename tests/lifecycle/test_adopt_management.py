@@ -15,7 +15,7 @@ from topology.formats.pairs_files import load_pairs_text
 from topology.kernels.host import HereKernel
 from topology.nodes.registry import ADOPTED
 
-pytestmark = pytest.mark.lifecycle
+pytestmark = [pytest.mark.lifecycle, pytest.mark.alone]
 A, B, ASIDE = (f"{name}{os.getpid() % 10**6}" for name in ("mg-a-", "mg-b-", "mg-c-"))
 LINKS = (
     (A, "mgmt", "192.0.2.1/24", B, "mgmt", "192.0.2.2/24"),

@@ -19,7 +19,7 @@ from topology.packet import Probe
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.labs]
 FILES = sorted((Path(__file__).parents[1] / "self" / "data" / "clab").glob("*.clab.yml"))
-SAMPLE = ("head-end-replication", "source-by-route", "sysctl-styles", "tagged-hosts")
+SAMPLE = ("source-by-route", "tagged-hosts")
 """What every run tries; HOPCHECK_LABS=all tries all of them."""
 CHOSEN = [file for file in FILES if LABS_TO_PROVE == "all" or file.name.partition(".")[0] in SAMPLE]
 

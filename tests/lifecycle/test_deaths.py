@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.lifecycle.kit.fixtures import StartSuite
 from topology.kernels.registry import Kernel
 
 pytestmark = pytest.mark.lifecycle
+LAB = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
 ERRORED = 6
 CARRIER = {"guest": "qemu-system-x86_64", "host": "-I -S -c"}
 """A word in the command line of what carries the fabric: QEMU, the agent."""
@@ -17,7 +19,7 @@ CARRIER = {"guest": "qemu-system-x86_64", "host": "-I -S -c"}
 
 def test_dead_worker_is_reported_and_replaced(start_suite: StartSuite) -> None:
     """A worker that dies costs the test that it ran, which is errored; all others are run, and nothing is left."""
-    with start_suite("tests/underlay", "-n", "2") as run:
+    with start_suite("tests/underlay", "-n", "2", "--kernel", "host", "--lab", str(LAB)) as run:
         run.wait_for(" items]")
         run.kill_one("exec(eval(", child=True)
         done = run.finish()

@@ -13,7 +13,7 @@ from tests.lifecycle.kit.watch import watched_network
 from topology.errors import EngineError, NotApplicable
 from topology.kernels.engine import Engine
 
-pytestmark = pytest.mark.lifecycle
+pytestmark = [pytest.mark.lifecycle, pytest.mark.alone]
 LAB = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
 
 CONFINED = r'''

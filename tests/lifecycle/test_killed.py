@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -60,11 +59,16 @@ CONFIGURATIONS = (
     Configuration("guest", points=GUESTS_POINTS),
     Configuration("docker", ("--runtime", "docker", "--kernel", "here", "--lab", str(LAB)), settle_s=REAPED_S),
 )
+CASES = [
+    pytest.param(each, id=each.name, marks=[pytest.mark.alone] if each.name == "docker" else [])
+    for each in CONFIGURATIONS
+]
+"""An engine's containers are seen by whoever adopts a fabric."""
 
 
 @pytest.mark.soak
 @pytest.mark.usefixtures("own_cache")
-@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=attrgetter("name"))
+@pytest.mark.parametrize("configuration", CASES)
 def test_killed_run_leaves_nothing(configuration: Configuration, start_suite: StartSuite, kernel: Kernel) -> None:
     """Killed at any moment of set-up, test or tear-down, a run leaves nothing, and its results are not complete."""
     if configuration.name == "guest" != kernel.info.kind:

@@ -23,7 +23,7 @@ from topology.formats.lab import load_lab_text
 from topology.kernels.link import Completed
 from topology.wait import wait_for
 
-pytestmark = [pytest.mark.lifecycle, pytest.mark.soak]
+pytestmark = [pytest.mark.lifecycle, pytest.mark.soak, pytest.mark.alone]
 TWINS = """
 lab: twins
 nodes:

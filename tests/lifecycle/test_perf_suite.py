@@ -1,4 +1,4 @@
-"""The perf suite as a user runs it, on few sizes."""
+"""The perf suite as a user runs it, on one size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.lifecycle.kit.suite import SuiteRun
 
-pytestmark = pytest.mark.lifecycle
+pytestmark = [pytest.mark.lifecycle, pytest.mark.alone]
 LAB = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
 ASKED = "throughput:\n  - {path: bridge, at-least: 0.01 %}\n  - {path: vxlan, protocol: tcp, at-least: 1000 %}\n"
 """One that any machine keeps, and one that none does."""
@@ -19,7 +19,7 @@ def test_suite_measures_judges_and_leaves_nothing(suite: Callable[..., SuiteRun]
     """Paths are proven and measured, the lab's shares decide the verdicts, and nothing stays."""
     lab = tmp_path / "asked.yaml"
     lab.write_text(LAB.read_text() + ASKED)
-    asked = ("-k", "carries_its_share and (bridge or vxlan) and not gre or test_environment", "--sizes=400,800")
+    asked = ("-k", "carries_its_share and (bridge or vxlan) and not gre or test_environment", "--sizes=800")
     run = suite("-m", "perf", "--lab", str(lab), "--kernel", "host", "--endpoints=container", *asked)
     verdicts = {test["id"].rpartition("::")[2]: test["verdict"] for test in run.results["tests"]}
     assert verdicts == {
@@ -34,6 +34,6 @@ def test_suite_measures_judges_and_leaves_nothing(suite: Callable[..., SuiteRun]
     titles = [entry["title"] for entry in run.results["measurements"]]
     assert "environment" in titles
     assert [title for title in titles if title.startswith("bridge, UDP, ")] == [
-        f"bridge, UDP, {size} bytes of payload, kernel host" for size in (400, 800)
+        "bridge, UDP, 800 bytes of payload, kernel host"
     ]
     assert run.left == {}

@@ -17,9 +17,10 @@ from reports.evidence import Direction, Journey, Sighting
 from reports.judge.journey import judge_journey
 from reports.judge.trip import Leg
 from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath, expected_journey, probe_between
-from topology.formats.lab import LABS, load_lab_text
+from topology.formats.lab import LABS, load_lab, load_lab_text
 from topology.model import Fabric
 from topology.packet import Layer, Layers, Probe, Protocol
+from topology.promises import Pair
 from topology.wire.headers import Vlan, decode
 
 Fields = Mapping[str, object]
@@ -44,9 +45,20 @@ def reference() -> Fabric:
 
 
 @cache
+def known_lab(name: str) -> Fabric:
+    """A lab that comes along, read once."""
+    return load_lab(name)
+
+
+@cache
 def vxlan_lab() -> Fabric:
     """The small lab without GRE."""
     return load_lab_text(VXLAN_LAB.read_text(), "vxlan.yaml")
+
+
+def unlike_pairs(fabric: Fabric) -> tuple[Pair, ...]:
+    """The pairs of a lab; of those that follow from a segment, one of each kind."""
+    return tuple({(pair.kind, pair.segment or str(pair)): pair for pair in fabric.pairs}.values())
 
 
 def probe(fabric: Fabric, source: str, target: str, protocol: Protocol = "icmp") -> Probe:

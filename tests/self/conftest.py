@@ -6,7 +6,12 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from tests.self.draws import draws
+
+settings.register_profile("hopcheck", max_examples=draws(40), deadline=None, database=None)
+settings.load_profile("hopcheck")
 HERE = Path(__file__).parent
 QUICK = ("formats", "reports", "topology", "wire")
 """The folders whose tests are pure: no process, no socket, no kernel."""

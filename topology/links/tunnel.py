@@ -197,8 +197,14 @@ class UdpTunnel(Tunnel):
 
     vni: int
     port: int
+    ttl: int | None = None
+    """The outer TTL; None is the node's default."""
 
     carries: ClassVar = ("ether",)
+
+    def ttls(self, inside: Layers) -> tuple[int, ...]:
+        """Return the TTL of the outer header."""
+        return (self.ttl or DEFAULT_TTL,)
 
     @property
     def identity(self) -> tuple[tuple[str, int | None], ...]:

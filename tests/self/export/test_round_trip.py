@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tests.self.builders import reference, vxlan_lab
+from tests.self.draws import draws
 from tests.self.topology.test_plan import MIXED
 from topology.errors import Misuse, UnknownName
 from topology.expected import check_pairs
@@ -167,7 +168,7 @@ def fabrics(draw: st.DrawFn) -> Fabric:
     return replace(fabric, title=draw(st.text(max_size=20)))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=draws(3))
 @given(fabrics())
 def test_drawn_fabric_survives_the_round_trip(fabric: Fabric) -> None:
     """A fabric with any names, titles and settings comes back equal."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.self.draws import draws
 from tests.self.formats.clabs import LINE, TEXT, edited, load, refused, with_lines
 from topology.errors import LabError
 from topology.model import Fabric
@@ -48,7 +49,7 @@ def of_lines(*lines: str) -> Fabric | LabError:
     return outcome(SMALL.format(lines=", ".join(json.dumps(line) for line in lines)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=draws(10))
 @given(st.lists(SPLICE, min_size=1, max_size=3))
 def test_file_with_scraps_in_it_loads_or_is_refused(splices: list[tuple[int, int, str]]) -> None:
     """Characters lost and scraps put in never end in anything but a fabric or problems with places."""
@@ -58,7 +59,7 @@ def test_file_with_scraps_in_it_loads_or_is_refused(splices: list[tuple[int, int
     assert isinstance(outcome(text), Fabric | LabError)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(25))
 @given(st.lists(WORD, max_size=12), st.lists(WORD | MARKS, max_size=16))
 def test_any_words_in_exec_lines_load_or_are_refused(words: list[str], script: list[str]) -> None:
     """Commands of any words, bare and in a script, never end in anything but a fabric or problems with places."""
@@ -66,7 +67,7 @@ def test_any_words_in_exec_lines_load_or_are_refused(words: list[str], script: l
     assert isinstance(of_lines(*lines), Fabric | LabError)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=draws(10))
 @given(st.text(max_size=80))
 def test_any_text_in_an_exec_line_loads_or_is_refused(text: str) -> None:
     """Text that is no command is left out or refused."""

@@ -8,11 +8,12 @@ from ipaddress import ip_address
 
 import pytest
 
+from tests.self.builders import known_lab
 from tests.self.formats.broken_labs import Said
 from topology.carried import encapsulation
 from topology.errors import LabError
 from topology.expected import check_pairs
-from topology.formats.lab import LABS, load_lab, load_lab_text
+from topology.formats.lab import LABS, load_lab_text
 from topology.formats.pairs_files import load_pairs_text, with_pairs_of_text
 from topology.promises import ANY, Encapsulation, Management
 
@@ -123,7 +124,7 @@ def test_promise_that_cannot_hold_is_refused_at_its_place(name: str) -> None:
 
 def test_pairs_and_separations_follow_from_segments() -> None:
     """Four segments of ten hosts are 180 pairs, those behind one leaf bridged, and six separations."""
-    lab = load_lab("segments")
+    lab = known_lab("segments")
     kinds = Counter((pair.kind, pair.segment, pair.within) for pair in lab.pairs)
     for number, name in enumerate(("blue", "red", "green", "grey"), 1):
         assert kinds["l2-overlay", name, Encapsulation("vxlan", 10000 + 100 * number)] == 37
@@ -146,7 +147,7 @@ def test_expectation_has_the_promises_of_a_lab() -> None:
     text += (
         "  b: {kind: l2-overlay, hosts: [red1, red2]}\napart: [[a, b]]\nmanagement: [mgmt, 172.20.0.0/16, 'fd00::/8']"
     )
-    beside, alone = with_pairs_of_text(load_lab("segments"), text, "e.yaml", [check_pairs]), load_pairs_text(text)
+    beside, alone = with_pairs_of_text(known_lab("segments"), text, "e.yaml", [check_pairs]), load_pairs_text(text)
     assert [pair.kind for pair in beside.pairs] == ["bridge", "l2-overlay", "l2-overlay", "l2-overlay"]
     assert [pair.kind for pair in alone.pairs] == ["l2-overlay"] * 4
     for fabric in (beside, alone):

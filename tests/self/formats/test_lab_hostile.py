@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.self.draws import draws
 from tests.self.formats.broken_labs import REFERENCE
 from topology.errors import LabError
 from topology.formats import lab_checks
@@ -32,7 +33,7 @@ def outcome(text: str) -> Fabric | LabError:
         return error
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=draws(10))
 @given(TEXTS, st.lists(SPLICE, min_size=1, max_size=3))
 def test_a_lab_with_scraps_in_it_loads_or_is_refused(text: str, splices: list[tuple[int, int, str]]) -> None:
     """Characters lost and scraps put in never end in anything but a fabric or problems with places."""
@@ -45,7 +46,7 @@ def test_a_lab_with_scraps_in_it_loads_or_is_refused(text: str, splices: list[tu
         assert all(1 <= problem.where.line <= len(text) + 1 for problem in found.problems)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=draws(8))
 @given(TEXTS, st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), min_size=1, max_size=4))
 def test_a_lab_with_lines_moved_loads_or_is_refused(text: str, moves: list[tuple[int, int]]) -> None:
     """Lines in the wrong place never end in anything but a fabric or problems."""
@@ -55,7 +56,7 @@ def test_a_lab_with_lines_moved_loads_or_is_refused(text: str, moves: list[tuple
     assert isinstance(outcome("".join(lines)), Fabric | LabError)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=draws(50))
 @given(st.text(max_size=60) | st.lists(SCRAPS, max_size=12).map("".join))
 def test_any_text_is_refused_as_a_lab(text: str) -> None:
     """Text that is no lab is a LabError, whatever it is."""

@@ -1,7 +1,6 @@
 """Import rules: the packages, the layers inside topology, and the imports forbidden to each.
 
-Each rule is a function from a file to what is wrong with it. It is held to every file of the checkout, and to made-up
-files that break it: a rule that reports nothing anywhere would be worth nothing.
+Each rule, a function from a file to what is wrong with it, is held to the checkout and to made-up files that break it.
 """
 
 from __future__ import annotations
@@ -19,6 +18,14 @@ PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
 MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.node", "topology.model")
+NODES = (
+    "topology.packet",
+    "topology.plan",
+    "topology.state",
+    "topology.isolation",
+    "topology.kernels",
+    "topology.nodes",
+)
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
     "topology.wait": ("topology.errors",),
@@ -34,7 +41,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
     "topology.mtu": ("topology.errors", "topology.fib", *MODEL),
     "topology.state": ("topology.errors", *MODEL, "topology.mtu", "topology.plan"),
-    "topology.dataplane": (*MODEL, "topology.wire", "topology.packet", "topology.dataplane"),
+    "topology.dataplane": (*MODEL, "topology.fib", "topology.wire", "topology.packet", "topology.dataplane"),
     "topology.dataplane.live": (*MODEL, "topology.plan", "topology.state"),
     "topology.expected": ("topology.errors", *MODEL, "topology.packet", "topology.dataplane", "topology.carried"),
     "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),
@@ -61,15 +68,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.isolation": (*CORE, *MODEL, "topology.packet", "topology.expected", "topology.isolation"),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (*CORE, *MODEL, "topology.wire", "topology.plan", "topology.state", "topology.kernels"),
-    "topology.nodes": (
-        *CORE,
-        *MODEL,
-        "topology.packet",
-        "topology.plan",
-        "topology.state",
-        "topology.kernels",
-        "topology.nodes",
-    ),
+    "topology.nodes": (*CORE, *MODEL, *NODES),
 }
 """What a part of topology may import of topology; the longest name that fits a module decides."""
 OTHERS = (
@@ -333,7 +332,8 @@ def circles(product: Sequence[Source]) -> list[list[str]]:
 def _precisely(source: Source) -> set[str]:
     """The modules that a file imports, without the package that ``from package import module`` names on the way."""
     found = {module for _, module in imports(source)} - {source.module}
-    return {module for module in found if not any(other.startswith(f"{module}.") for other in found & _modules())}
+    own = found & _modules()
+    return {module for module in found if not any(other.startswith(f"{module}.") for other in own)}
 
 
 @cache

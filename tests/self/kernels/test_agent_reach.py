@@ -10,7 +10,7 @@ import pytest
 from tests.self.kernels.agents import namespaces, sandboxed_agent
 from tests.self.kernels.test_agent import home
 from topology.errors import AgentError
-from topology.kernels.link import AgentLink
+from topology.kernels.link import AgentLink, Reply
 from topology.wait import wait_for
 
 
@@ -48,8 +48,13 @@ def test_namespaces_of_others_are_found(agent: AgentLink) -> None:
     """Namespaces of a folder have names, those of processes commands, and some are never entered."""
     agent.run(["touch", "/run/netns/stale"])
     number = agent.start(["sleep", "1000"], "b", lambda *_: None)
-    found = agent.call("netns_find", folder="/run/netns", never=[[7, 7]])
-    (sleeper,) = (pid for pid, _, words in found.get("processes", list) if words == ["sleep", "sleep", "1000"])
+
+    def look() -> tuple[Reply, list[int]] | None:
+        found = agent.call("netns_find", folder="/run/netns", never=[[7, 7]])
+        started = [pid for pid, _, words in found.get("processes", list) if words == ["sleep", "sleep", "1000"]]
+        return (found, started) if started else None
+
+    found, (sleeper,) = wait_for(look, 10, "the sleeper")
     agent.run(["sh", "-c", f"rm /run/netns/stale; kill {sleeper}"])
     wait_for(lambda: agent.pump(0.1) or agent.ended(number) is not None, 10, "the sleeper's end")  # type: ignore[func-returns-value]
     named = {name: tuple(identity) for name, identity in found.get("named", list)}

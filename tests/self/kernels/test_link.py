@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.self.draws import draws
 from tests.self.kernels.agents import HELLO, Line, answer, frame
 from topology.errors import AgentError, AgentLost, EnvironmentBroken
 from topology.kernels import link as link_module
@@ -239,7 +240,7 @@ hostile = (
 )
 
 
-@settings(max_examples=50, deadline=None, database=None)
+@settings(max_examples=draws(25))
 @given(hostile, st.sampled_from(ASKS))
 def test_hostile_bytes_only_lose_the_agent(data: bytes, ask: Callable[[AgentLink], object]) -> None:
     """Random bytes, frames of wrong types, mutated or cut ones raise nothing but the environment family."""

@@ -18,6 +18,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.surroundings import home, surroundings
 from tests.self.builders import vxlan_lab
+from tests.self.draws import draws
 from tests.self.kernels.agents import Scripted
 from tests.self.kernels.dumps import DONE, END, ERROR, dumps, message, packed
 from topology.errors import AgentLost, EnvironmentBroken, NetlinkError
@@ -269,7 +270,7 @@ def test_what_could_lead_out_of_a_node_is_in_its_surroundings() -> None:
 changes = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=draws(25))
 @given(changes)
 def test_mutated_dumps_are_only_errors_of_the_environment(changes: list[tuple[int, int, int]]) -> None:
     """Any bytes in place of a dump raise nothing but the environment family."""
@@ -280,7 +281,7 @@ def test_mutated_dumps_are_only_errors_of_the_environment(changes: list[tuple[in
         answering(*map(bytes, parts)).states(["n"])
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=draws(15))
 @given(st.binary(max_size=64), st.booleans())
 def test_random_acknowledgements_are_only_errors_of_the_environment(data: bytes, framed: bool) -> None:
     """Any bytes in place of an acknowledgement raise nothing but the environment family."""

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.self.builders import reference
+from tests.self.builders import known_lab, reference
+from tests.self.draws import draws
 from tests.self.kernels.agents import Scripted
 from topology.errors import NetlinkError, Position
-from topology.formats.lab import load_lab
 from topology.kernels.link import Reply
 from topology.kernels.netlink import CHUNKS_MAX, Netlink
 from topology.kernels.rtnl.messages import NLMSG_ERROR, messages
@@ -93,7 +93,7 @@ def unnumbered(data: bytes) -> bytes:
     return bytes(message)
 
 
-@settings(max_examples=3, deadline=None, database=None)
+@settings(max_examples=draws(1))
 @given(st.lists(fabrics(), min_size=1, max_size=3))
 def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> None:
     """Each message of any plan is byte for byte pyroute2's, for all names, numbers and addresses."""
@@ -104,7 +104,7 @@ def test_every_message_is_the_one_that_pyroute2_writes(made: list[Fabric]) -> No
             assert unnumbered(templates.encode(*operation, encode)) == message, operation
 
 
-KNOWN = (reference(), *map(load_lab, ("geneve", "vlan-trunk")))
+KNOWN = (reference(), *map(known_lab, ("geneve", "vlan-trunk")))
 
 
 @pytest.mark.parametrize("lab", KNOWN, ids=lambda lab: lab.name)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.perf.funcgraph import parse
+from tests.self.draws import draws
 
 NAMES = (
     "udp_sendmsg",
@@ -130,7 +131,7 @@ def count(found: Figures, tree: tuple[Call, ...]) -> None:
         visit(call, receives=False, sends=call.name == "udp_sendmsg")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=draws(25))
 @given(st.lists(TREES, min_size=1, max_size=3), STYLES, st.integers(0, 1000))
 def test_drawn_trees_come_back(trees: list[tuple[Call, ...]], style: Style, seed: int) -> None:
     """Any calls, CPUs and columns: every call is counted once, with its times."""
@@ -143,7 +144,7 @@ def test_drawn_trees_come_back(trees: list[tuple[Call, ...]], style: Style, seed
     assert seen == wanted
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=draws(25))
 @given(st.lists(st.binary(max_size=60), max_size=8), st.integers(0, 1 << 30))
 def test_rubbish_raises_nothing(pieces: list[bytes], seed: int) -> None:
     """Rubbish in a trace, of any kind, ends in a result that says so."""

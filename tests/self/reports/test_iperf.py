@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.perf.iperf import Throughput, Volume, read_throughput
+from tests.self.draws import draws
 from topology.errors import InstrumentFailed, PromiseBroken
 
 RECORDED = Path(__file__).parents[1] / "data" / "iperf3"
@@ -246,7 +247,7 @@ def test_document_of_the_server_inside_the_clients_is_the_servers() -> None:
 
 
 @given(cut=st.floats(0, 1, exclude_max=True), name=st.sampled_from([UDP[0], TCP[0]]))
-@settings(max_examples=50)
+@settings(max_examples=draws(25))
 def test_cut_off_json_is_an_error(cut: float, name: str) -> None:
     """JSON cut off anywhere is refused."""
     assert _read(name.rstrip()[: int(cut * len(name.rstrip()))]) is None
@@ -270,7 +271,7 @@ TREES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dict
 
 
 @given(where=st.integers(0, 400), value=TREES)
-@settings(max_examples=60)
+@settings(max_examples=draws(25))
 def test_any_part_may_be_anything(where: int, value: object) -> None:
     """With any one part of a document exchanged, it is read with finite figures or refused."""
     client, server = (json.loads(text) for text in UDP)

@@ -17,8 +17,8 @@ from reports.checks.domains import NAMED_MAX, judge_frame
 from reports.checks.forgery import judge_forgery
 from reports.evidence import Finding, Sighting
 from reports.judge.isolation import ForgerySeen, FrameSeen, Outwards, OutwardSeen, Surroundings, arrives, bare
+from tests.self.builders import known_lab
 from topology.expected import expected_journey
-from topology.formats.lab import load_lab
 from topology.isolation.domains import domains, reached, transit
 from topology.isolation.forgery import control, forgeries, targets
 from topology.model import Fabric
@@ -33,7 +33,7 @@ SOUND = "sound"
 @cache
 def lab() -> Fabric:
     """The lab of which the evidence is."""
-    return load_lab("two-tenants")
+    return known_lab("two-tenants")
 
 
 def port(name: str) -> PortRef:

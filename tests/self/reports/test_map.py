@@ -16,8 +16,7 @@ from reports.evidence import Journey
 from reports.judge import map as map_module
 from reports.judge.map import FabricMap, declared_links, map_of, pairs_to_probe
 from reports.render.map import map_dot, map_lines
-from tests.self.builders import expect, journey, later, reference, seen_hop, seen_path, sighting, vxlan_lab
-from topology.formats.lab import load_lab
+from tests.self.builders import expect, journey, known_lab, later, reference, seen_hop, seen_path, sighting, vxlan_lab
 from topology.model import Device, Fabric, Node
 from topology.packet import Layers
 from topology.refs import PortRef
@@ -34,7 +33,7 @@ def trips(fabric: Fabric) -> Iterator[SeenTrip]:
 
 @cache
 def drawn(name: str) -> FabricMap:
-    fabric = vxlan_lab() if name == "vxlan" else load_lab(name)
+    fabric = vxlan_lab() if name == "vxlan" else known_lab(name)
     return map_of(fabric, list(trips(fabric)))
 
 

@@ -9,9 +9,8 @@ import pytest
 from reports.checks.outer_ttl import judge_outer_ttl, outer_ttls
 from reports.evidence import Cause
 from reports.judge.trip import Leg, Trip
-from tests.self.builders import expect, leg, reference, seen_hop, seen_path
+from tests.self.builders import expect, known_lab, leg, reference, seen_hop, seen_path
 from topology.expected import ExpectedJourney
-from topology.formats.lab import load_lab
 from topology.model import Fabric
 from topology.packet import Layers
 
@@ -59,7 +58,7 @@ def wrapped_hops(lab: Fabric, source: str, target: str) -> list[int]:
 )
 def test_declared_ttls_hold(lab: str, source: str, target: str, outermost: list[int] | None) -> None:
     """GRE has the TTL of what it wraps, VXLAN and Geneve 64; each router lowers the outermost header of a packet."""
-    fabric = load_lab(lab)
+    fabric = known_lab(lab)
     assert judge_outer_ttl(trip(fabric, source, target))
     hops = expect(fabric, source, target).paths[0].hops
     found = [next(iter(outers))[1] for hop in hops if (outers := [*outer_ttls("", hop.layers)])]

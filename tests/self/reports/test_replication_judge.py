@@ -9,14 +9,13 @@ import pytest
 from reports.checks.replication import judge_replication
 from reports.evidence import Direction, Sighting
 from reports.judge.isolation import FrameSeen
-from tests.self.builders import sighting
-from topology.formats.lab import load_lab
+from tests.self.builders import known_lab, sighting
 from topology.isolation.domains import domains, stations_near, transit
 from topology.model import Vxlan
 from topology.packet import Layers, ip_layer
 from topology.refs import PortRef
 
-LAB = load_lab("vxlan-only")
+LAB = known_lab("vxlan-only")
 (DOMAIN,) = domains(LAB)
 VTEP = LAB["l1"].vxlan
 FRAME: Layers = (("ether", {"src": "02:00:00:00:00:01", "dst": "ff:ff:ff:ff:ff:ff", "type": 0x88B6}),)

@@ -75,7 +75,7 @@ def case(name: str) -> tuple[Fabric, list[ExpectedHop], Callable[[Sequence[Sight
     lab = load_lab(lab_name)
     asker, owner = lab[source][port], lab[target][far]
     frames = messages(asker, owner)
-    paths = AddressRequest(lab, owner.addresses[0].ip, frozenset()).emit(asker, frames[0], ())
+    paths = AddressRequest(lab, asker, owner.addresses[0].ip, {}).emit(asker, frames[0], ())
     out = next(path for path in paths if not path.dropped)
     back = next(AddressAnswer(lab, "").emit(owner, frames[1], ()))
     expected = expect(lab, source, target)

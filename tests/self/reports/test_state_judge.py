@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from reports.judge.state import differences, find_causes
-from tests.self.builders import reference
+from tests.self.builders import known_lab, reference
 from tests.self.reports.states import (
     LEAF,
     SPINE,
@@ -22,7 +22,6 @@ from tests.self.reports.states import (
     with_link,
     without,
 )
-from topology.formats.lab import LABS, load_lab
 from topology.model import Subinterface
 from topology.state import LinkState, NodeState, RouteState, declared_state
 
@@ -242,7 +241,7 @@ def every_route_by(state: NodeState, device: str) -> NodeState:
     return replace(state, routes=frozenset(route for route in state.routes if route.dev != device))
 
 
-TRUNK = load_lab(LABS / "vlan-trunk.yaml")
+TRUNK = known_lab("vlan-trunk")
 TAGGED = next(device for device in TRUNK.all(Subinterface) if TRUNK[device.node].bridge_of(device.name))
 TRUNKED = declared_state(TRUNK[TAGGED.node])
 FOLLOWS: dict[str, tuple[NodeState, NodeState, str]] = {

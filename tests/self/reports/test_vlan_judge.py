@@ -8,8 +8,7 @@ from reports.checks.domains import judge_frame
 from reports.checks.seen import carried
 from reports.evidence import Sighting
 from reports.judge.isolation import FrameSeen
-from tests.self.builders import expect, journey, seen_path, sighting
-from topology.formats.lab import load_lab
+from tests.self.builders import expect, journey, known_lab, seen_path, sighting
 from topology.isolation.domains import domains, transit
 from topology.packet import Layer, tagged
 from topology.refs import PortRef
@@ -18,7 +17,7 @@ from topology.wire.headers import Vlan
 
 def on_trunk(vid: int | None, place: str = "l1:trunk") -> FrameSeen:
     """A broadcast of red1's in the lab vlan-trunk, seen everywhere as declared but at one port, under another tag."""
-    fabric = load_lab("vlan-trunk")
+    fabric = known_lab("vlan-trunk")
     red = domains(fabric)[0]
     tags = dict(red.tags)
     ether: Layer = ("ether", {"src": "02:00:00:00:00:01", "dst": "ff:ff:ff:ff:ff:ff", "type": 0x88B6})
@@ -55,7 +54,7 @@ def test_frame_under_another_tag_is_a_stray(vid: int | None, place: str, words: 
 
 def test_tag_beside_a_frame_is_as_good_as_one_in_it() -> None:
     """The kernel hands tags over beside the frame; the customer's frame is the same on both sides of the trunk."""
-    lab = load_lab("vlan-trunk")
+    lab = known_lab("vlan-trunk")
     (path,) = expect(lab, "red1", "red2").paths
     seen = seen_path(lab, path)
     for number, hop in enumerate(path.hops):

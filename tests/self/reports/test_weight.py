@@ -11,7 +11,7 @@ from reports.diagnosis.rank import ranked
 from reports.judge.state import differences, find_causes
 from reports.judge.traffic import Traffic, all_traffic
 from reports.judge.weight import CHANGES, MAY, NEVER, is_judged, weigh
-from tests.self.builders import expect, reference
+from tests.self.builders import expect, known_lab, reference
 from tests.self.reports.states import (
     address,
     entry,
@@ -23,7 +23,6 @@ from tests.self.reports.states import (
     with_link,
     without,
 )
-from topology.formats.lab import LABS, load_lab
 from topology.model import Fabric
 from topology.state import Entry, LinkState, NodeState, declared_state
 
@@ -35,7 +34,7 @@ CS5 = "02:29:ee:93:48:cd"
 @cache
 def bound(name: str = "ece792") -> tuple[Fabric, dict[str, NodeState]]:
     """A lab and its nodes as declared."""
-    fabric = reference() if name == "ece792" else load_lab(LABS / f"{name}.yaml")
+    fabric = reference() if name == "ece792" else known_lab(name)
     ipv6 = any(i.version == 6 for device in fabric.devices for i in device.addresses)
     return fabric, {node.name: declared_state(node, ipv6, fabric.routing) for node in fabric.nodes}
 

@@ -7,8 +7,8 @@ from ipaddress import ip_interface
 
 import pytest
 
-from tests.self.builders import reference, vxlan_lab
-from topology.formats.lab import load_lab, load_lab_text
+from tests.self.builders import known_lab, reference, vxlan_lab
+from topology.formats.lab import load_lab_text
 from topology.isolation.domains import (
     Domain,
     askers,
@@ -24,7 +24,7 @@ from topology.isolation.domains import (
 from topology.model import Bridge, Device, Fabric
 from topology.refs import PortRef
 
-TENANTS = load_lab("two-tenants")
+TENANTS = known_lab("two-tenants")
 SMALL = """
 lab: small
 nodes:

@@ -8,11 +8,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from tests.self.builders import reference, reference_text, vxlan_lab
+from tests.self.builders import known_lab, reference, reference_text, vxlan_lab
 from tests.self.shapes import shape
 from topology.errors import NotApplicable
 from topology.expected import expected_journey
-from topology.formats.lab import load_lab, load_lab_text
+from topology.formats.lab import load_lab_text
 from topology.isolation.domains import flooded_from
 from topology.isolation.forgery import (
     AttackPath,
@@ -29,7 +29,7 @@ from topology.links.tunnel import VNI_MAX
 from topology.model import Fabric, Geneve, Isolation, Node, Vxlan
 from topology.refs import PortRef
 
-TENANTS, GENEVE = load_lab("two-tenants"), load_lab("geneve")
+TENANTS, GENEVE = known_lab("two-tenants"), known_lab("geneve")
 
 
 def attack_paths(fabric: Fabric, vtep: str) -> Mapping[str, AttackPath]:

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from reports.judge.isolation import bare
-from tests.self.builders import expect, seen_path
+from tests.self.builders import expect, known_lab, seen_path
 from topology.errors import LabError
 from topology.export.clab import to_clab
 from topology.export.dot import to_dot
 from topology.formats.clab import load_clab_text
-from topology.formats.lab import LABS, load_lab, load_lab_text
+from topology.formats.lab import LABS, load_lab_text
 from topology.isolation.domains import domains, flooded, transit
 from topology.model import Fabric, Geneve, Node
 from topology.mtu import device_mtu
@@ -20,7 +20,7 @@ from topology.plan import make_plan
 from topology.refs import PortRef
 from topology.state import declared_state
 
-LAB = load_lab("geneve")
+LAB = known_lab("geneve")
 TEXT = (LABS / "geneve.yaml").read_text()
 
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.self.builders import known_lab
 from topology.dataplane.live import live_fabric
 from topology.errors import LabError
 from topology.expected import ExpectedJourney, expected_journey, probe_between
 from topology.export.dot import to_dot
 from topology.formats.clab import load_clab_text
-from topology.formats.lab import LABS, load_lab, load_lab_text
+from topology.formats.lab import LABS, load_lab_text
 from topology.isolation.domains import domains
 from topology.isolation.forgery import forgeries, targets
 from topology.links import Gretap
@@ -21,7 +22,7 @@ from topology.plan import make_plan
 from topology.refs import PortRef
 from topology.state import declared_state
 
-LAB = load_lab("gretap")
+LAB = known_lab("gretap")
 TEXT = (LABS / "gretap.yaml").read_text(encoding="utf-8")
 CLAB = """
 name: two
@@ -125,7 +126,7 @@ def test_live_state_makes_the_same_devices() -> None:
     other = replace(links["blue-l1"], parameters=tuple(parameters.items()))
     states["l2"] = replace(states["l2"], links={**links, "blue-l1": other})
     ends = journey("blue1", "blue2", live_fabric("live", states, LAB.links)).dropped
-    assert ends.startswith("l2: no GRETAP device for packets from 10.255.0.1 to 10.255.0.2 with the key 9")
+    assert ends.startswith("l2:blue-l1: key 8; l1:blue-l2: key 9")
 
 
 @pytest.mark.parametrize(("key", "mtu"), [("", 1462), ("key: 9, ", 1458)])

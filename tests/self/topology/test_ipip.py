@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from tests.self.builders import known_lab
 from topology.dataplane.live import live_fabric
 from topology.errors import LabError
 from topology.expected import ExpectedJourney, expected_journey, probe_between
 from topology.export.clab import to_clab
 from topology.export.dot import to_dot
 from topology.formats.clab import load_clab_text
-from topology.formats.lab import LABS, load_lab, load_lab_text
+from topology.formats.lab import LABS, load_lab_text
 from topology.links import Ipip
 from topology.model import Fabric
 from topology.mtu import device_mtu
@@ -20,7 +21,7 @@ from topology.packet import Probe
 from topology.plan import make_plan
 from topology.state import declared_state
 
-LAB = load_lab("ipip")
+LAB = known_lab("ipip")
 TEXT = (LABS / "ipip.yaml").read_text(encoding="utf-8")
 
 
@@ -99,7 +100,7 @@ def test_live_state_says_where_a_packet_ends() -> None:
     other = replace(links["ipip-lc1"], parameters=tuple(parameters.items()))
     states["lc2"] = replace(states["lc2"], links={**links, "ipip-lc1": other})
     ends = journey("cs1", "cs2", live_fabric("live", states, LAB.links)).dropped
-    assert ends == "lc2: no IPIP device for packets from 10.255.0.1 to 10.255.0.2"
+    assert ends == "lc2:ipip-lc1: remote 10.255.0.9"
 
 
 def test_it_is_written_for_containerlab_read_back_and_drawn() -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.self.draws import draws
 from topology.errors import LabError, Misuse, Problem, UnknownName
 from topology.expected import check_pairs
 from topology.formats import load
@@ -54,7 +55,7 @@ def segment(fabric: Fabric, device: Device) -> str:
     return joined[0] if joined else " -- ".join(sorted(map(str, (device.ref, device.peer))))
 
 
-@settings(max_examples=20, deadline=None, database=None)
+@settings(max_examples=draws(8))
 @given(shapes)
 def test_nothing_collides_and_every_pair_arrives(name: str) -> None:
     """In every shape, names, MACs, addresses and subnets are distinct, and every pair is carried as declared."""

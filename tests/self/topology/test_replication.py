@@ -9,16 +9,16 @@ from ipaddress import ip_address
 import pytest
 
 from reports.judge.state import differences
-from tests.self.builders import VXLAN_LAB, expect, vxlan_lab
+from tests.self.builders import VXLAN_LAB, expect, known_lab, vxlan_lab
 from topology.export.clab import to_clab
 from topology.formats.clab import load_clab_text
-from topology.formats.lab import LABS, load_lab, load_lab_text
+from topology.formats.lab import LABS, load_lab_text
 from topology.isolation.domains import domains
 from topology.model import Node, Vxlan
 from topology.plan import make_plan
 from topology.state import declared_state
 
-LAB = load_lab("vxlan-only")
+LAB = known_lab("vxlan-only")
 TEXT = (LABS / "vxlan-only.yaml").read_text()
 FLOOD = "bridge -n l1 fdb append 00:00:00:00:00:00 dev vx100 dst 10.255.0."
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.self.builders import reference
+from tests.self.draws import draws
 from tests.self.topology.agreement import assert_simulated, walked
 from tests.self.topology.ip_commands import complaints
 from tests.self.topology.lab_text import written
@@ -102,7 +103,7 @@ def test_reference_lab_is_simulated_as_expected() -> None:
     assert_simulated(reference(), reference().pairs)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=draws(3))
 @given(ROWS.filter(bool), st.data())
 def test_random_tenants_collide_nowhere_and_are_carried_as_promised(rows: list[Row], data: st.DataObject) -> None:
     """However a file is typed, its rows get what they need, nothing of it twice, and the lab itself stays as it was."""
@@ -116,7 +117,7 @@ def test_random_tenants_collide_nowhere_and_are_carried_as_promised(rows: list[R
     assert complaints(make_plan(fabric).commands) == []
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=draws(2))
 @given(ROWS.filter(bool))
 def test_random_tenants_are_simulated_as_expected(rows: list[Row]) -> None:
     """The model of forwarding and the simulated kernels agree on every hop of tenants and of the lab's own pairs."""

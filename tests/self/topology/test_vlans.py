@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.self.builders import expect, seen_hop, seen_path, with_field
+from tests.self.builders import expect, known_lab, seen_hop, seen_path, with_field
 from topology.errors import LabError
 from topology.export.clab import to_clab
 from topology.formats.clab import load_clab_text
-from topology.formats.lab import LABS, load_lab, load_lab_text
+from topology.formats.lab import LABS, load_lab_text
 from topology.isolation.domains import domains, flooded, reached
 from topology.limits import carried
 from topology.model import Subinterface
@@ -19,7 +19,7 @@ from topology.plan import make_plan
 from topology.refs import PortRef
 from topology.state import declared_state
 
-LAB = load_lab("vlan-trunk")
+LAB = known_lab("vlan-trunk")
 TEXT = (LABS / "vlan-trunk.yaml").read_text()
 ON_A_HOST = """
 lab: host

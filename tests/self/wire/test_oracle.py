@@ -13,6 +13,7 @@ from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
+from tests.self.draws import draws
 from topology.wire.fields import Value
 from topology.wire.headers import Headers, decode
 from topology.wire.registry import normal
@@ -108,7 +109,7 @@ def as_we_read(headers: Headers) -> Chain:
     return [(h.layer, {n: v for n, v in h.fields.items() if (n, v) != ("options", b"")}) for h in headers]
 
 
-@settings(max_examples=50, database=None, deadline=None, derandomize=True)
+@settings(max_examples=draws(20), derandomize=True)
 @given(FRAMES)
 def test_scapy_and_the_decoder_read_the_same(packet: Packet) -> None:
     """Chain and every field of a generated frame are what scapy's own dissection says."""
@@ -118,7 +119,7 @@ def test_scapy_and_the_decoder_read_the_same(packet: Packet) -> None:
     assert as_we_read(headers) == as_scapy_reads(Ether(frame))
 
 
-@settings(max_examples=40, database=None, deadline=None, derandomize=True)
+@settings(max_examples=draws(15), derandomize=True)
 @given(FRAMES)
 def test_a_packet_is_the_pattern_of_its_own_frame(packet: Packet) -> None:
     """The scapy packet that a frame was built from matches it."""
@@ -126,7 +127,7 @@ def test_a_packet_is_the_pattern_of_its_own_frame(packet: Packet) -> None:
     assert Stack(packet).mismatch(headers) is None
 
 
-@settings(max_examples=40, database=None, deadline=None, derandomize=True)
+@settings(max_examples=draws(15), derandomize=True)
 @given(FRAMES, st.integers(0, 20))
 def test_the_scapy_view_has_our_chain_and_the_frame_s_bytes(packet: Packet, padding: int) -> None:
     """`to_scapy` gives the same bytes back, and a pattern made of its result matches the frame."""

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.self.draws import draws
 from tests.self.wire.frames import PORTS, reference, samples
 from topology.wire.headers import MAX_LAYERS, Headers, Vlan, decode, quoted
 from topology.wire.scapy_views import to_scapy
@@ -53,21 +54,21 @@ def read_in_every_way(frame: bytes, how: dict[str, Any]) -> Headers:
     return headers
 
 
-@settings(max_examples=150, database=None, deadline=None, derandomize=True)
+@settings(max_examples=draws(60), derandomize=True)
 @given(mutated() | st.binary(max_size=120), HOW)
 def test_no_bytes_raise(frame: bytes, how: dict[str, Any]) -> None:
     """Random bytes and damaged frames, tapped in any way, are decoded, described, matched and quoted."""
     read_in_every_way(frame, how)
 
 
-@settings(max_examples=120, database=None, deadline=None, derandomize=True)
+@settings(max_examples=draws(50), derandomize=True)
 @given(mutated() | st.binary(max_size=120))
 def test_no_bytes_make_the_scapy_view_raise(frame: bytes) -> None:
     """Random bytes and damaged frames have a scapy view, and it keeps every byte."""
     assert bytes(to_scapy(frame, read_in_every_way(frame, {}))) == frame
 
 
-@settings(max_examples=60, database=None, deadline=None, derandomize=True)
+@settings(max_examples=draws(25), derandomize=True)
 @given(mutated(), st.integers(0, 2**16 - 1))
 def test_the_scapy_view_has_the_tag_back(frame: bytes, tci: int) -> None:
     """A tag that the kernel moved out of a frame is in its scapy view, whatever the frame is."""

@@ -40,13 +40,12 @@ labs: setup ## prove every lab on every kernel and runtime that can carry it, an
 fresh: ## run overlay and test in a fresh Debian root, as from a terminal and as under nohup; needs root and mmdebstrap
 	.ci/fresh-root
 
-nightly: test ## what runs once a day: test, the same in a fresh Debian root, more samples, labs, all sizes, soak, and mutants
+nightly: test ## what runs once a day: test, the same in a fresh Debian root, more samples, labs, all sizes, and soak
 	HOPCHECK_SAMPLES=10 $(PYTEST) tests/self tests/faults -n 2 --out reports/out/samples
 	$(MAKE) fresh
 	$(MAKE) labs
 	$(PYTEST) -m perf --sizes all --html --out reports/out/perf
 	$(MAKE) soak
-	$(MAKE) mutants
 
 mutants: python ## change the code of judges, headers and forwarding one thing at a time: its tests notice nine of ten
 	.venv/bin/python -m benchmarks.mutants

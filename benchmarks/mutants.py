@@ -42,7 +42,9 @@ TESTS: Mapping[str, str] = {
     "reports.checks.underlay": "fixtures/test_parametrise reports/test_state_judge",
     "reports.judge.journey": "reports/test_journey_judge reports/test_vlan_judge topology/test_learning",
     "topology.wire.stack": "wire/test_stack wire/test_lookalikes",
-    "topology.dataplane.walk": "topology/test_expected topology/test_ecmp topology/test_known_labs dataplane/test_live",
+    "topology.dataplane.walk": "topology/test_expected topology/test_replication topology/test_learning "
+    "topology/test_vlans topology/test_source_by_route dataplane/test_endings topology/test_ecmp "
+    "topology/test_known_labs",
 }
 """The modules, and the files below tests/self that are to notice."""
 HEAVY = ("hypothesis", "jinja2", "pydantic", "pyroute2", "rich.console", "ruamel.yaml", "scapy.all", "xdist")

@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test perf soak labs fresh nightly mutants bench lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -37,13 +37,19 @@ soak: setup ## kill runs at 100 moments, run 10 pairs at once, compare 200 times
 labs: setup ## prove every lab on every kernel and runtime that can carry it, and 200 drawn ones; reports/out/labs/report.html
 	HOPCHECK_LABS=all HOPCHECK_DRAWN=200 $(PYTEST) -m labs --html --out reports/out/labs
 
+faults: setup ## every fault of the catalogue at every place of three labs, with the matrix of what is caught; reports/out/faults
+	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --lab ece792 --out reports/out/faults/ece792
+	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --lab ecmp --out reports/out/faults/ecmp
+	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --lab two-tenants --out reports/out/faults/two-tenants
+
 fresh: ## run overlay and test in a fresh Debian root, as from a terminal and as under nohup; needs root and mmdebstrap
 	.ci/fresh-root
 
-nightly: test ## what runs once a day: test, the same in a fresh Debian root, more samples, labs, all sizes, and soak
+nightly: test ## what runs once a day: test, the same in a fresh Debian root, more samples, labs, faults, all sizes, and soak
 	HOPCHECK_SAMPLES=10 $(PYTEST) tests/self tests/faults -n 2 --out reports/out/samples
 	$(MAKE) fresh
 	$(MAKE) labs
+	$(MAKE) faults
 	$(PYTEST) -m perf --sizes all --html --out reports/out/perf
 	$(MAKE) soak
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from reports.record.exhibits import Cause as RecordedCause
-from topology.errors import PromiseBroken
+from topology.errors import NotProven, PromiseBroken
 from topology.refs import Placed
 from topology.wire.headers import Headers, Vlan, quoted
 from topology.wire.scapy_views import to_scapy
@@ -105,13 +105,17 @@ class Sighting(Placed):
 
 @dataclass(frozen=True)
 class Journey:
-    """Every sighting of one packet, in order of time; ``note`` says what else is known, as a refusal to send."""
+    """Every sighting of one packet, in order of time; ``note`` says what else is known, as a refusal to send.
+
+    ``resolution`` are the sightings of requests for addresses, and of their answers, meanwhile.
+    """
 
     source: str
     target: str
     protocol: str
     sightings: tuple[Sighting, ...]
     note: str = ""
+    resolution: tuple[Sighting, ...] = field(default=(), repr=False)
 
     @property
     def arrived(self) -> bool:
@@ -139,10 +143,12 @@ class Journey:
 
 @dataclass(frozen=True)
 class Cause(RecordedCause):
-    """A cause, with the part of a node's state that differs: it stays out of the record."""
+    """A cause, with what stays out of the record: the part of a node's state that differs, and whether it decides."""
 
     about: object = field(default=None, compare=False, repr=False)
     """A link, a device and its address, a sysctl's key, a route, an entry."""
+    sure: bool = field(default=True, compare=False, repr=False)
+    """False for what may have changed a packet's fate, and may not."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ class Finding:
 
     holds: bool
     message: str = "as declared"
-    cause: Cause | None = None
+    causes: tuple[Cause, ...] = ()
     suspects: tuple[str, ...] = ()
     note: str = ""
 
@@ -164,6 +170,27 @@ class Finding:
 
     def __repr__(self) -> str:
         return self.message
+
+    @property
+    def cause(self) -> Cause | None:
+        """The most likely cause; None where none was found."""
+        return next(iter(self.causes), None)
+
+
+class LoopFound(PromiseBroken):
+    """Frames circle: a promise is broken wherever they pass."""
+
+    def __init__(self, cause: Cause, note: str) -> None:
+        super().__init__(f"{cause.node} - {cause.interface} - expected {cause.declared} - seen {cause.live} - {note}")
+        self.cause = cause
+
+
+class LoopStands(NotProven):
+    """Frames still circle in a fabric that is not ours to change: nothing more can be seen there."""
+
+    def __init__(self, found: Exception) -> None:
+        super().__init__(f"the network loops: {found}")
+        self.cause = found.cause if isinstance(found, LoopFound) else None
 
 
 def first_broken(findings: Iterable[Finding], otherwise: str = "as declared") -> Finding:

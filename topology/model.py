@@ -12,7 +12,20 @@ from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.errors import Position, UnknownName
-from topology.links import LINKS, Bridge, Device, Geneve, Gre, Loopback, Port, Subinterface, Tunnel, UdpTunnel, Vxlan
+from topology.links import (
+    LINKS,
+    UDP_TUNNELS,
+    Bridge,
+    Device,
+    Geneve,
+    Gre,
+    Loopback,
+    Port,
+    Subinterface,
+    Tunnel,
+    UdpTunnel,
+    Vxlan,
+)
 from topology.links.base import AGEING, NAME_MAX, PORT_MTU, stable_mac
 from topology.links.bridge import USER_HZ
 from topology.links.geneve import GENEVE_PORT
@@ -175,7 +188,18 @@ class Fabric:
 
     def receivers(self, tunnel: Tunnel, remote: Address) -> tuple[Tunnel, ...]:
         """Return the devices that receive a tunnel's packets to one of its remotes."""
+        if remote.is_multicast:
+            return tuple(self._heard_by(tunnel, remote))
         return self._receivers.get((remote, tunnel.lookup_at(remote)), ())
+
+    def _heard_by(self, tunnel: Tunnel, group: Address) -> Iterator[Tunnel]:
+        """Yield the devices of a multicast group that are on the segment by which a device sends to it."""
+        by = tunnel.out_by
+        near = {other.ref for other in self.segment(self[tunnel.node][by])} if by else set()
+        for far in self.tunnels:
+            there = PortRef(far.node, far.out_by or "")
+            if group in far.remotes and far.lookup == tunnel.lookup and far.ref != tunnel.ref and there in near:
+                yield far
 
     def learned_end(self, tunnel: Tunnel, far: Tunnel) -> Address | None:
         """Return the remote that a tunnel device learns for MACs behind another one: the outer source of the packets
@@ -261,14 +285,9 @@ class Fabric:
         return (device, tags) if vlan is None else self.received_by(vlan, tags[1:])
 
     @cached_property
-    def vxlan_ports(self) -> frozenset[int]:
-        """The UDP destination ports of VXLAN in this fabric; the decoder uses only these."""
-        return frozenset(device.port for device in self.all(Vxlan))
-
-    @cached_property
-    def geneve_ports(self) -> frozenset[int]:
-        """The UDP destination ports of Geneve in this fabric."""
-        return frozenset(device.port for device in self.all(Geneve))
+    def udp_ports(self) -> Mapping[str, frozenset[int]]:
+        """The UDP destination ports of this fabric's tunnels, by their header; the decoder uses only these."""
+        return {kind.headers[-1]: frozenset(device.port for device in self.all(kind)) for kind in UDP_TUNNELS}
 
     @cached_property
     def needs(self) -> frozenset[str]:

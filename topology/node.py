@@ -51,6 +51,8 @@ class Route:
     onlink: bool = False
     others: tuple[NextHop, ...] = ()
     kind: str = "unicast"
+    encap: str = ""
+    """The header that it adds to packets, in the words of ip-route(8)."""
     where: Position = field(default=NOWHERE, compare=False)
 
     @property
@@ -85,7 +87,27 @@ class Node:
     """The MACs of permanent neighbour entries, by device and address."""
     unfollowed: str = ""
     """Further state that may route packets, and is not followed; empty for a declared node."""
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    """The settings of a live node; empty for a declared one, which has the defaults."""
+    rules: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """By IP version the policy rules in the words of ip-rule(8), in their order, where not just the kernel's own."""
+    tables: tuple[tuple[str, Route], ...] = ()
+    """The routes of other tables than main, each with its table."""
+    vrfs: Mapping[str, str] = field(default_factory=dict)
+    """The VRF of each device that is in one."""
     where: Position = field(default=NOWHERE, compare=False)
+
+    @property
+    def is_live(self) -> bool:
+        """True where the node was read, not declared."""
+        return self.forwarding is not None
+
+    def setting(self, version: int, device: str, name: str) -> int:
+        """Return a setting of a device: the greater of its own and that for all devices."""
+        family = "ipv4" if version == 4 else "ipv6"
+        keys = [f"net.{family}.conf.{of}.{name}" for of in ("all", device)] + [f"net/{family}/conf/{device}/{name}"]
+        found = [self.sysctls[key] for key in keys if key in self.sysctls]
+        return max((int(value) for value in found if value.isdecimal()), default=0)
 
     def refuses_to_forward(self, version: int, device: str) -> str:
         """Return why packets of an IP version that come in by a device are not forwarded; empty if they are."""
@@ -188,6 +210,17 @@ class Node:
         ]
         longest = max(fitting, key=lambda route: route.prefix.prefixlen, default=None)
         return f"a route of type {longest.kind}" if longest is not None and longest.kind != "unicast" else ""
+
+    def encap_towards(self, address: Address) -> str:
+        """Return the longest route to an address with the header that it adds; empty where it adds none."""
+        fitting = [r for r in self.routes if r.encap and r.prefix.version == address.version and address in r.prefix]
+        with_encap = max(fitting, key=lambda route: route.prefix.prefixlen, default=None)
+        longer = (
+            route
+            for route in self.routes
+            if with_encap and address in route.prefix and route.prefix.prefixlen > with_encap.prefix.prefixlen
+        )
+        return f"{with_encap} encap {with_encap.encap}" if with_encap and next(longer, None) is None else ""
 
     def egresses(self, route: Route) -> tuple[Egress, ...]:
         """Return a route's next hops with their outgoing devices; unreachable next hops are left out."""

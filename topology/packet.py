@@ -9,8 +9,8 @@ from itertools import takewhile
 from typing import Literal, TypeAlias
 
 from topology.refs import Address, Tags
-from topology.wire.fields import LAYOUTS
 from topology.wire.fields import size_of as fixed_size
+from topology.wire.registry import LAYERS
 from topology.wire.stack import Stack
 
 Layer: TypeAlias = tuple[str, Mapping[str, object]]
@@ -32,8 +32,12 @@ ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806, "ether": 0x6558}
 """The last is Trans Ether Bridging, of a frame in a tunnel (RFC 8926, section 3.4)."""
 ICMP_ECHO = {4: {False: 8, True: 0}, 6: {False: 128, True: 129}}
 """Echo request and echo reply by IP version (RFC 792, RFC 4443)."""
-HEADER_BYTES = {layer: fixed_size(layout) for layer, layout in LAYOUTS.items()} | {"icmp": 8}
-"""The header of each layer without options; an ICMP echo's identifier and number are part of its own."""
+HEADER_BYTES = {name: fixed_size(layer.layout) for name, layer in LAYERS.items()} | {"icmp": 8, "arp": 28}
+"""The header of each layer without options; an ICMP echo's identifier and number, and an ARP packet's addresses, are
+part of its own."""
+
+GRE_EXTRAS = frozenset(("key", "chksum_present", "seqnum_present"))
+"""The fields of a GRE header that add four bytes each (RFC 2890)."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def _bytes(name: str, fields: Mapping[str, object]) -> int:
         load = fields["load"]
         assert isinstance(load, bytes)
         return len(load)
-    return HEADER_BYTES[name] + (4 if name == "gre" and "key" in fields else 0)
+    return HEADER_BYTES[name] + (4 * len(GRE_EXTRAS & fields.keys()) if name == "gre" else 0)
 
 
 def tags_of(frame: Layers) -> Tags:

@@ -18,6 +18,8 @@ Above: TypeAlias = Literal["fragments", "icmp", "silence"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TENANT_TYPES: tuple[TenantType, ...] = get_args(TenantType)
 ABOVE: tuple[Above, ...] = get_args(Above)
+ANSWERED: tuple[Above, ...] = ("fragments", "icmp")
+"""The fates of a larger packet of which its sender, or its receiver, hears."""
 NOWHERE = Position()
 WITHOUT_TUNNEL: Mapping[Kind, Kind] = {"l2-overlay": "bridge", "l3-overlay": "routed"}
 """The kinds of an overlay, each with that of its hosts behind one node, whose packets need no tunnel."""

@@ -38,10 +38,11 @@ READ: Mapping[str, str] = {
     "port of a bridge": "state, hairpin, guard, learning, floods, neigh_suppress, isolated, locked",
     **{kind: link.reads for link in LINKS for kind in link.kinds if link.reads},
     "address": "all but link-local and loopback ones",
-    "route": "of the main table: prefix, next hops, type; of other tables: all but the kernel's own",
+    "route": "of the main table: prefix, next hops, type, encap; of other tables: all but the kernel's own",
     "rule": "every policy rule",
     "neighbour": "permanent ones, and those of a daemon",
     "forwarding entry": "static and permanent ones and those of a daemon, of bridges and VXLAN devices",
+    "VLAN of a port": "of bridges with vlan_filtering: every one, pvid, untagged",
     "qdisc": "all but a device's default; the options of netem and tbf",
     "filter": "place, kind and preference",
     "nftables": "names of tables, and whether one acts: by a chain that drops, or a rule not of docker's resolver",
@@ -81,10 +82,13 @@ class RouteState:
     """Preference among routes to one prefix: the lower metric is taken."""
     owner: str = field(default="", compare=False)
     """The daemon that made the route, by its protocol; empty for the kernel's and an administrator's."""
+    encap: str = ""
+    """The header that it adds to packets."""
 
     def __str__(self) -> str:
         words = [] if self.kind == "unicast" else [self.kind]
         words += ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
+        words += ["encap", self.encap] if self.encap else []
         words += ["via", str(self.via)] if self.via else []
         words += ["dev", self.dev] if self.dev else []
         words += ["proto", self.owner] if self.owner else []
@@ -110,7 +114,7 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """Kind: rule, route (of another table than main), neigh, fdb, filter, qdisc or nft."""
+        """Kind: rule, route (of another table than main), neigh, fdb, vlan, filter, qdisc or nft."""
         return self.tool.split()[-1]
 
     def __str__(self) -> str:

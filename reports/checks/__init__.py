@@ -32,11 +32,13 @@ class Check:
 
     The answers are an instrument's, in the order of what was asked. All its tests that have the parameters ``together``
     as their values are asked in one look; without them each test by itself, and only then ``asks`` may raise
-    NotApplicable. One that is ``for_adopted`` sends nothing that an adopted fabric must not get.
+    NotApplicable. ``sends`` names what it sends beside plain probes, blank for nothing; ``of_ours`` says why no adopted
+    fabric is asked.
     """
 
     instrument: str
     asks: Callable[..., Iterable[Hashable]]
     judge: Callable[..., Finding]
     together: tuple[str, ...] = ()
-    for_adopted: bool = False
+    sends: str = "more than plain probes"
+    of_ours: str = ""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from reports.checks import Check, Subject
 from reports.checks.seen import is_wrapped
-from reports.evidence import Finding, Sighting
+from reports.evidence import Cause, Finding, Sighting
 from reports.judge.journey import in_order
 from topology.errors import NotProven
 from topology.model import Fabric
 from topology.promises import Separation
+from topology.refs import PortRef
 
 SUBJECTS = {"separation": Subject("no segments apart", lambda lab: lab.apart)}
 
@@ -30,12 +31,14 @@ class HostSent:
 class SeparationSeen:
     """What the hosts of each of two segments sent; ``hosts`` are the nodes of the other one's, by the sender's node.
 
-    ``mute`` are the hosts that did not reach one of their own segment, with the reason.
+    ``mute`` are the hosts that did not reach one of their own segment, with the reason. ``own`` has, by the sender's
+    node, the places that the pings within its segment passed, and all bridges.
     """
 
     sent: Sequence[HostSent]
     hosts: dict[str, frozenset[str]]
     mute: Sequence[str] = ()
+    own: Mapping[str, frozenset[PortRef]] = field(default_factory=dict)
 
     @property
     def heard(self) -> Iterator[tuple[HostSent, Sighting]]:
@@ -50,6 +53,13 @@ class SeparationSeen:
         """The nodes on the way of the first packet that was heard, in the order of time."""
         first = next((one for one, _ in self.heard), None)
         return tuple(dict.fromkeys(seen.node for seen in in_order(first.sightings))) if first else ()
+
+    def crossing(self, one: HostSent) -> Sighting | None:
+        """Where a packet first was, bare, at no place of its own segment; None where only a host of the other shows."""
+        own = self.own.get(one.source)
+        bare = (seen for seen in in_order(one.sightings) if not is_wrapped(seen))
+        first = next((seen for seen in bare if own and seen.ref not in own), None)
+        return None if first is None or first.node in self.hosts[one.source] else first
 
 
 def heard_at(node: str, sightings: Sequence[Sighting]) -> Sighting | None:
@@ -71,7 +81,12 @@ def judge_apart(name: str, seen: SeparationSeen) -> Finding:
     one, first = heard[0]
     more = f"; and {len(heard) - 1} more" if len(heard) > 1 else ""
     words = f"{first.ref} - {one.what} from {one.source} - expected nothing of it - seen {first.headers.summary()}"
-    return Finding(False, f"{words}{more}", suspects=seen.suspects)
+    crossing, causes = seen.crossing(one), tuple[Cause, ...]()
+    if crossing is not None:
+        way, right = f"{one.what} from {one.source} {crossing.direction}", f"nothing of {one.source}'s segment"
+        causes = (Cause("separation", crossing.node, crossing.interface, right, way, "", source="traffic"),)
+        more += f" - it left its segment at {crossing.place}"
+    return Finding(False, f"{words}{more}", causes, seen.suspects)
 
 
 def judge_separation(_: Fabric, answers: Sequence[SeparationSeen], separation: Separation) -> Finding:
@@ -83,4 +98,4 @@ def judge_separation(_: Fabric, answers: Sequence[SeparationSeen], separation: S
     return finding
 
 
-APART = Check("segments", lambda _, two: [two], judge_separation, together=("separation",), for_adopted=True)
+APART = Check("segments", lambda _, two: [two], judge_separation, together=("separation",), sends="")

@@ -85,7 +85,8 @@ def _judge_surroundings(lab: Fabric, seen: Sequence[Mapping[str, Surroundings]],
     return judge_surroundings(seen[0][node], {device.name for device in lab[node].devices})
 
 
-OUTWARDS = Check("outwards", _all, _judge_outwards)
-MACHINE = Check("outwards", _all, judge_machine)
-SURROUNDINGS = Check("surroundings", _all, _judge_surroundings)
-HOME = Check("home", _all, judge_agents_namespace)
+NOTHING_OUT, OPEN = "nothing is sent to the outside of it", "whether it is closed is not asked"
+OUTWARDS = Check("outwards", _all, _judge_outwards, of_ours=NOTHING_OUT)
+MACHINE = Check("outwards", _all, judge_machine, of_ours=NOTHING_OUT)
+SURROUNDINGS = Check("surroundings", _all, _judge_surroundings, of_ours=OPEN)
+HOME = Check("home", _all, judge_agents_namespace, of_ours=OPEN)

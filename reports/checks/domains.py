@@ -159,5 +159,6 @@ def listed(items: Sequence[str], between: str = ", ") -> str:
     return between.join(items[:NAMED_MAX]) + (f"{between}and {more} more" if more > 0 else "")
 
 
-KEPT_APART = Check("frames", frames_of, judge_frames, together=("domain", "kind"))
-ANSWERED = Check("frames", answers_of, judge_frames, together=("twin_domain",))
+FORGED = "forged frames"
+KEPT_APART = Check("frames", frames_of, judge_frames, together=("domain", "kind"), sends=FORGED)
+ANSWERED = Check("frames", answers_of, judge_frames, together=("twin_domain",), sends=FORGED)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from reports.checks import Check, Subject
-from reports.checks.domains import Stray, difference, listed
+from reports.checks.domains import FORGED, Stray, difference, listed
 from reports.evidence import Finding, first_broken
 from reports.judge.isolation import ForgeryAttempt, ForgerySeen, arrives
 from topology.errors import NotApplicable
@@ -76,6 +76,8 @@ def judge_forgeries(_: Fabric, attempts: Sequence[ForgeryAttempt], target: Targe
     Raises NotApplicable where nothing of the kind was delivered and not even a packet like the peer's own arrived: then
     a loss shows no refusal. In a healthy lab the kernel can refuse a sender, as for a Geneve device of another tenant.
     """
+    if attempts and not any(seen.forgery.kind == kind for attempt in attempts for seen in attempt.forged):
+        raise NotApplicable(f"{target} - none is forged whose answer would stay in the fabric")
     proven = [
         seen
         for attempt in attempts
@@ -91,4 +93,14 @@ def judge_forgeries(_: Fabric, attempts: Sequence[ForgeryAttempt], target: Targe
     return first_broken(findings) if not all(findings) else Finding(True, held, note=held if accepted else "")
 
 
-TREATED = Check("forgeries", lambda _, target, *__: target.attack_paths, judge_forgeries)
+def judge_undeclared(_: Fabric, answers: Sequence[Sequence[ForgeryAttempt]]) -> Finding:
+    """Return whether every VTEP of a fabric without a declaration refused what must always be refused."""
+    attempts = [attempt for attempt in answers[0] if arrives(attempt.control)]
+    forged = [seen for attempt in answers[0] for seen in attempt.forged if seen.delivered or attempt in attempts]
+    if not forged:
+        raise NotApplicable("no VTEP takes a packet of any node, not even one like its peer's own")
+    return first_broken(map(judge_forgery, forged), f"{len(forged)} forged packets refused by {len(attempts)} VTEPs")
+
+
+REFUSED = Check("vteps", lambda _: ("all VTEPs",), judge_undeclared, sends=FORGED)
+TREATED = Check("forgeries", lambda _, target, *__: target.attack_paths, judge_forgeries, sends=FORGED)

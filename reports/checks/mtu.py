@@ -8,7 +8,7 @@ neighbouring sizes of one fate nothing else is looked for; between others it goe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Generic, TypeVar
 
@@ -24,6 +24,7 @@ from topology.promises import Kind, MtuPromise, Pair
 T = TypeVar("T")
 AS_IT_MUST = frozenset(("whole", "refused"))
 """The fates that every packet may have: to arrive whole, or not to be sent."""
+WHOLE = frozenset(("whole",))
 
 
 def ipv4_pairs(lab: Fabric, *kinds: Kind) -> Iterator[Pair]:
@@ -87,8 +88,9 @@ def zones(known: Mapping[int, T]) -> tuple[Zone[T], ...]:
 class LegMtu:
     """One direction between two nodes: the fate of each size that was tried, with DF and without (``plain``).
 
-    ``computed`` are the deciding limits of each legal path, narrowest first. ``leg`` is the journey of the smallest
-    packet that did not cross as computed, ``cause`` why. ``reached`` is False where not even a small packet arrived.
+    ``computed`` are the deciding limits of each legal path, narrowest first; where no path ``is_declared``, the
+    limit of both ends' own devices. ``leg`` is the journey of the smallest packet that did not cross as computed,
+    ``causes`` why. ``reached`` is False where not even a small packet arrived.
     """
 
     source: str
@@ -99,7 +101,8 @@ class LegMtu:
     plain: Mapping[int, Outcome]
     reached: bool = True
     leg: Leg | None = None
-    cause: Cause | None = field(default=None)
+    causes: tuple[Cause, ...] = ()
+    is_declared: bool = True
 
     @property
     def name(self) -> str:
@@ -107,9 +110,16 @@ class LegMtu:
         return f"{self.source} -> {self.target}"
 
     @property
+    def cause(self) -> Cause | None:
+        """The most likely cause; None where none was found."""
+        return next(iter(self.causes), None)
+
+    @property
     def promised(self) -> int:
-        """The largest packet that customers may send: as declared, else as computed."""
-        return self.promise.customers if self.promise.customers is not None else self.computed[0].largest
+        """The largest packet that customers may send: as declared, else as computed, else as seen to cross whole."""
+        if self.promise.customers is not None:
+            return self.promise.customers
+        return self.computed[0].largest if self.is_declared else self.largest_whole_with_df or 0
 
     @property
     def zones(self) -> tuple[Zone[Outcome], ...]:
@@ -165,6 +175,15 @@ class LegMtu:
             if zone.what.fate not in allowed
         )
 
+    @property
+    def first_wrong(self) -> tuple[int, Outcome] | None:
+        """The smallest packet with DF that should have crossed whole, or met what is not allowed."""
+        allowed = AS_IT_MUST | set(self.promise.above)
+        fates = ((size, self.with_df[size]) for size in sorted(self.with_df))
+        return next(
+            ((n, what) for n, what in fates if what.fate not in (allowed if n > self.promised else WHOLE)), None
+        )
+
     def crosses(self, size: int) -> tuple[int, Outcome] | None:
         """The smallest packet with DF, up to a size, that was tried and did not arrive; None where all did."""
         lost = [tried for tried, what in self.with_df.items() if tried <= size and not what.arrives]
@@ -194,7 +213,7 @@ class LegMtu:
 
     def _fails(self, node: str, what: str, expected: str, seen: object) -> Finding:
         cause, node = (f" - cause: {self.cause}", self.cause.node) if self.cause else ("", node)
-        return Finding(False, f"{node} - {self.name}, {what} - expected {expected} - seen {seen}{cause}", self.cause)
+        return Finding(False, f"{node} - {self.name}, {what} - expected {expected} - seen {seen}{cause}", self.causes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,7 @@ def _judged(leg: Leg) -> Iterator[Finding]:
                 words = f"{outer.place} - {what}, TTL of the header from {outer.src} to {outer.dst} - expected {right}"
                 message = f"{words} - seen {ttl} - evidence: {seen.headers.summary()}"
                 cause = leg.verdict.cause
-                yield Finding(ttl in ttls, f"{message} - cause: {cause}" if cause else message, cause)
+                yield Finding(ttl in ttls, f"{message} - cause: {cause}" if cause else message, leg.verdict.causes)
     if not found:
         yield Finding(False, f"{what} - expected an outer header where it is declared - seen none")
 

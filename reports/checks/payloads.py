@@ -42,7 +42,7 @@ class Exchange:
         explained = explain(way, self.largest) if way else Finding(False, "")
         where = explained.cause.node if explained.cause else ends[0]
         words = f"{where} - {ends[0]} -> {ends[1]} ({self.protocol}) - expected {expected} - seen {wrong}{error}"
-        return Finding(False, f"{words}{explained.message}", explained.cause)
+        return Finding(False, f"{words}{explained.message}", explained.causes)
 
 
 def explain(way: LegMtu, largest: int) -> Finding:
@@ -53,7 +53,7 @@ def explain(way: LegMtu, largest: int) -> Finding:
         return Finding(True, f" - packets of {small} to {largest} bytes with DF arrive")
     size, what = lost
     words = f" - packets of {small} bytes arrive, one of {size} with DF {what}"
-    return Finding(False, words + (f" - cause: {way.cause}" if way.cause else ""), way.cause)
+    return Finding(False, words + (f" - cause: {way.cause}" if way.cause else ""), way.causes)
 
 
 def _wrong(message: bytes, got: Sequence[bytes]) -> str:

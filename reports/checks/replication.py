@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from reports.checks import Check, Subject
+from reports.checks.domains import FORGED
 from reports.evidence import Finding, Sighting
 from reports.judge.isolation import FrameSeen
 from topology.errors import NotApplicable
@@ -67,4 +68,4 @@ def _outer(seen: Sighting) -> Iterator[tuple[str, str]]:
             yield str(ip.fields["src"]), str(ip.fields["dst"])
 
 
-REPLICATED = Check("frames", to_all, judge_replication)
+REPLICATED = Check("frames", to_all, judge_replication, sends=FORGED)

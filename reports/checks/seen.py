@@ -102,8 +102,8 @@ class SeenTrip:
     out: Journey
     back: Journey
     errors: tuple[Journey, ...] = ()
-    cause: Cause | None = None
-    """Cause in the nodes' state that ends the way of a lost packet."""
+    causes: tuple[Cause, ...] = ()
+    """Why a packet was lost, the most likely first."""
 
     @property
     def legs(self) -> tuple[Journey, Journey]:
@@ -113,7 +113,7 @@ class SeenTrip:
     @property
     def arrived(self) -> Finding:
         """Return whether the request reached its target and the answer its sender."""
-        return replace(first_broken(_arrived(leg, self.errors) for leg in self.legs), cause=self.cause)
+        return replace(first_broken(_arrived(leg, self.errors) for leg in self.legs), causes=self.causes)
 
     def carried_as(self, kind: Kind, within: Encapsulation = ANY, may_be_local: bool = False) -> Finding:
         """Return whether both ways were carried as a kind, and in a promised tunnel.

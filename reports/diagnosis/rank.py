@@ -1,12 +1,98 @@
-"""Ranks the causes that the sources of a diagnosis found. Pure."""
+"""Ranks the causes that the sources of a diagnosis found: one entry for each fault, the surest first. Pure.
+
+An entry is a fault (a part of a node's state), or an *ending*: only where a packet or a request ends. Sources give them
+in the order in which the nodes are suspected, and each node's causes before their effects.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from reports.evidence import Cause
+from reports.words import MISSING, NOTHING
+from topology.state import LinkState
+
+CAUSES_MAX = 8
+"""More entries than this explain nothing."""
+ENDINGS = ("forwarding", "address resolution", "lookup")
+"""Kinds of causes that say where something ends, and leave open why."""
+WITH_ADDRESS = ("address", "route")
+"""What goes with an address, or an address too much that is there instead."""
 
 
 def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Each cause once, the most likely first: in the order in which the sources give them."""
-    return tuple(dict.fromkeys(causes))
+    """One entry for each fault, those first that surely explain; others only where none does, all of one node.
+
+    What follows from a fault is part of it, and so is its fix. Of a fault that several sources found the declaration's
+    words stand, which say what ought to be; the others' are its evidence. An ending at a node with a fault is evidence
+    of it; elsewhere it is an effect, where a difference from the declaration surely explains.
+    """
+    found = list(dict.fromkeys(causes))
+    stated = [cause for cause in found if cause.source == "declaration"]
+    entries = list(_without_effects(stated))
+    for cause in sorted((one for one in found if one.source != "declaration"), key=_is_ending):
+        alike = [entry for entry in entries if _is_same(cause, entry)]
+        if alike:
+            best = max(alike, key=lambda entry: (entry.sure, _closeness(cause, entry)))
+            entries[entries.index(best)] = _confirmed(best, cause)
+        elif not _is_ending(cause) or not any(entry.sure and entry.source == "declaration" for entry in entries):
+            entries.append(cause)
+    sure = [entry for entry in entries if entry.sure]
+    return tuple(sure or (entry for entry in entries if entry.node == entries[0].node))[:CAUSES_MAX]
+
+
+def _is_ending(cause: Cause) -> bool:
+    return cause.kind in ENDINGS
+
+
+def _is_same(cause: Cause, entry: Cause) -> bool:
+    """Return whether a cause of live evidence is of an entry's fault."""
+    if cause.node != entry.node:
+        return False
+    if _is_ending(cause):
+        return entry.sure
+    here = None in (cause.interface, entry.interface) or cause.interface == entry.interface
+    return here and cause.kind == entry.kind
+
+
+def _closeness(cause: Cause, entry: Cause) -> tuple[bool, bool]:
+    return cause.about is not None and cause.about == entry.about, cause.interface == entry.interface
+
+
+def _confirmed(entry: Cause, by: Cause) -> Cause:
+    """An entry with what another source knows of it."""
+    words = f"{by.kind}: {by.live}"
+    evidence = entry.evidence if words in entry.evidence else "; ".join(filter(None, (entry.evidence, words)))
+    return replace(entry, evidence=evidence, sure=entry.sure or by.sure)
+
+
+def _without_effects(causes: Sequence[Cause]) -> Iterator[Cause]:
+    """The causes that follow from none before them; each can be fixed with what follows from it."""
+    left = list(causes)
+    while left:
+        head, *left = left
+        effects = [cause for cause in left if _follows(cause, head)]
+        left = [cause for cause in left if cause not in effects]
+        yield replace(head, fix="; ".join(dict.fromkeys(one.fix for one in (head, *effects) if one.fix)))
+
+
+def _follows(cause: Cause, head: Cause) -> bool:
+    """Return whether a difference of a node follows from another: a link takes addresses, routes, ports and devices
+    above it along, an address its routes, a tunnel's header some of its MTU."""
+    if cause.node != head.node or head.declared == NOTHING:
+        return False
+    here = cause.interface == head.interface
+    if head.kind == "link":
+        return here or (head.live == MISSING and _stands_on(cause, head.interface))
+    if head.kind == "address":
+        return here and cause.kind in WITH_ADDRESS and (cause.kind == "route" or cause.declared == NOTHING)
+    return here and cause.kind == "mtu"
+
+
+def _stands_on(cause: Cause, device: str | None) -> bool:
+    """Return whether a cause is a port that is in no bridge any more, or a device that went with the one below it."""
+    if cause.kind == "bridge":
+        return cause.declared == device
+    below = cause.about.parameters if isinstance(cause.about, LinkState) else ()
+    return cause.kind == "link" and cause.live == MISSING and ("dev", str(device)) in below

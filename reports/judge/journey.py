@@ -46,7 +46,7 @@ class Verdict:
     @property
     def cause(self) -> Cause | None:
         """The most likely cause; None where none was found."""
-        return self.causes[0] if self.causes else None
+        return next(iter(self.causes), None)
 
     @property
     def divergence(self) -> Rung | None:
@@ -81,8 +81,12 @@ class Verdict:
 def judge_journey(journey: Journey, expected: ExpectedJourney) -> Verdict:
     """Judge a journey against the legal path that it follows furthest."""
     ladders = [ladder(journey.sightings, path) for path in expected.paths]
-    best = max(ladders, key=lambda rungs: (_good_prefix(rungs), -sum(1 for rung in rungs if rung.wrong)), default=())
-    return Verdict(expected.source, expected.target, best, journey.note)
+    return Verdict(expected.source, expected.target, follows_furthest(ladders), journey.note)
+
+
+def follows_furthest(ladders: Sequence[tuple[Rung, ...]]) -> tuple[Rung, ...]:
+    """The ladder that is right for the most rungs, and wrong at the fewest behind them."""
+    return max(ladders, key=lambda rungs: (_good_prefix(rungs), -sum(1 for rung in rungs if rung.wrong)), default=())
 
 
 def without_copies(journey: Journey, expected: ExpectedJourney) -> Journey:

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from reports.evidence import Cause
 from reports.judge.traffic import Traffic
-from reports.judge.weight import CHANGES, DEFAULT, MAY, weigh
+from reports.judge.weight import CHANGES, DEFAULT, NEVER, weigh
 from reports.words import MISSING, NOTHING
-from topology.dataplane.paths import ExpectedPath
+from topology.dataplane.paths import ExpectedHop, ExpectedPath
 from topology.expected import ExpectedJourney
 from topology.state import Entry, LinkState, NodeState, RouteState, parts_of_sysctl
 
-KINDS = ("rule", "route", "neigh", "fdb", "filter", "qdisc", "nft")
+KINDS = ("rule", "route", "neigh", "fdb", "vlan", "filter", "qdisc", "nft")
 """The further entries, in the order in which they are reported: a filter says more than the qdisc that it hangs at."""
 PASSED_ON: Mapping[tuple[str, str], str] = {
     ("ipv4", "forwarding"): "net.ipv4.ip_forward",
@@ -57,40 +57,42 @@ def find_diversion(
     for path in walked.paths:
         if path not in expected.paths:
             shared = max((_shared(path, other) for other in expected.paths), default=0)
-            name = path.hops[shared - 1].node if shared else expected.source
+            name = _hops(path)[shared - 1].node if shared else expected.source
             for cause in (*_routes(declared[name], live[name]), *_entries(declared[name], live[name])):
                 if _is_a_daemons(cause) and weigh(cause, declared[name], live[name], traffic) == CHANGES:
                     return replace(cause, fix="")
     return None
 
 
+def _hops(path: ExpectedPath) -> Sequence[ExpectedHop]:
+    """The hops of a path, those of the address request where nothing else is sent."""
+    return path.hops or (path.end.hops if path.end else ())
+
+
 def _shared(path: ExpectedPath, other: ExpectedPath) -> int:
-    """The number of hops that two paths begin with together."""
-    both = zip(path.hops, other.hops, strict=False)
-    return sum(1 for _ in takewhile(lambda hops: hops[0] == hops[1], both))
+    """The number of hops that two paths begin with together; of a request the places alone are compared."""
+    both = zip(_hops(path), other.hops, strict=False)
+    return sum(
+        1 for _ in takewhile(lambda hops: hops[0].place == hops[1].place if not path.hops else hops[0] == hops[1], both)
+    )
 
 
 def _is_a_daemons(cause: Cause) -> bool:
     return cause.declared == NOTHING and isinstance(cause.about, RouteState | Entry) and bool(cause.about.owner)
 
 
-def find_cause(
+def find_causes(
     declared: Mapping[str, NodeState],
     live: Mapping[str, NodeState],
     suspects: Sequence[str],
     traffic: Traffic | None = None,
-    worst: int = MAY,
-) -> Cause | None:
-    """The first difference that explains the packets' fate, at the first suspect that has one.
-
-    ``worst`` is the weakest weight that counts (``reports.judge.weight``). Nodes beside the suspects come last.
-    """
+) -> Iterator[Cause]:
+    """The differences that explain the packets' fate, or may: those of the suspects first, in their order."""
     for node in dict.fromkeys([*suspects, *declared]):
         if node in declared and node in live:
             for cause in differences(declared[node], live[node]):
-                if weigh(cause, declared[node], live[node], traffic) <= worst:
-                    return cause
-    return None
+                if (weight := weigh(cause, declared[node], live[node], traffic)) < NEVER:
+                    yield replace(cause, sure=weight == CHANGES)
 
 
 def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:

@@ -71,7 +71,7 @@ class Leg:
         """Return a finding against this leg, with the verdict's message and cause."""
         cause = f" - cause: {self.verdict.cause}" if self.verdict.cause else ""
         words = f"{self.journey.source} -> {self.journey.target} {what}: {self.verdict.message}{cause}"
-        return Finding(False, words, self.verdict.cause)
+        return Finding(False, words, self.verdict.causes)
 
     def never_bare(self, on: Iterable[Link]) -> Finding:
         """Judge that the packet was inside a tunnel on each of the links where the declared path has it in one.
@@ -208,6 +208,11 @@ class Trip:
         return first_broken(leg.silent_at(node) for leg in self.legs)
 
     @property
+    def causes(self) -> tuple[Cause, ...]:
+        """The causes of the first leg that failed."""
+        return next((leg.verdict.causes for leg in self.legs if not leg.verdict.passed), ())
+
+    @property
     def cause(self) -> Cause | None:
-        """The cause of the first leg that failed."""
-        return next((leg.verdict.cause for leg in self.legs if not leg.verdict.passed), None)
+        """The most likely cause of the first leg that failed."""
+        return next(iter(self.causes), None)

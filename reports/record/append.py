@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import TYPE_CHECKING, cast
 
 from reports.record.exhibits import Cause, Divergence, Header, Hop, Journey, Rung, Sizes, Zone
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 def cause_of(found: evidence.Cause) -> Cause:
     """A cause in words, without the part of the state that it is about."""
-    return Cause(
-        found.kind, found.node, found.interface, found.declared, found.live, found.fix, found.show, found.source
-    )
+    return Cause(**{known.name: getattr(found, known.name) for known in fields(Cause)})
 
 
 def journey_of(leg: Leg, test: str = "") -> Journey:

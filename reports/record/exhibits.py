@@ -27,7 +27,8 @@ class Cause(Strict):
     """The explanation of a failure: a difference between declared and live state, or where live state leads a packet.
 
     ``fix`` is the command that removes a difference; empty where the right state is undeclared. ``show`` is a command
-    that shows the live state and changes nothing. ``source`` is what the explanation was concluded from.
+    that shows the live state and changes nothing. ``source`` is what the explanation was concluded from; ``evidence``
+    is what other sources know of the same fault.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Cause(Strict):
     fix: str
     show: str = ""
     source: Literal["traffic", "kernel", "declaration"] = "declaration"
+    evidence: str = ""
 
     @property
     def where(self) -> str:
@@ -47,7 +49,8 @@ class Cause(Strict):
     def __str__(self) -> str:
         where = f"{self.node} - {self.interface}" if self.interface else self.node
         fix = f" - fix: {self.fix}" if self.fix else ""
-        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live}{fix}"
+        evidence = f" - {self.evidence}" if self.evidence else ""
+        return f"{where} - {self.kind} - expected {self.declared} - seen {self.live}{evidence}{fix}"
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,47 @@ class State(Strict):
 
 
 @dataclass(frozen=True)
+class Diagnosis(Strict):
+    """What a run said of a known fault, and whether that is right.
+
+    ``traffic``: a promise about packets failed; ``kernel``: a cause was concluded from the kernel's answers;
+    ``declaration``: the nodes' state differs from the declared one. ``node`` is about the first cause of every failure,
+    ``rank`` the place of the right cause among those of a failure, counted from 1, the worst one where there are
+    several; None where it is not among them. ``seconds`` are those from the fault to the first cause.
+    """
+
+    traffic: bool
+    kernel: bool
+    declaration: bool
+    node: Literal["right", "wrong", "none"]
+    rank: Count | None
+    seconds: float | None
+    said: str
+
+    @property
+    def caught(self) -> bool:
+        """True where anything shows the fault."""
+        return self.traffic or self.kernel or self.declaration
+
+
+@dataclass(frozen=True)
+class FaultTried(Strict):
+    """A fault of the catalogue on a copy of a lab, and what was said of it with and without the declaration.
+
+    ``suite`` is the one that is about what the fault does to packets; ``state`` if nothing.
+    """
+
+    test: str
+    kind: str
+    words: str
+    place: str
+    lab: str
+    suite: Literal["overlay", "mtu", "isolation", "perf", "state"]
+    declared: Diagnosis
+    undeclared: Diagnosis | None
+
+
+@dataclass(frozen=True)
 class Exhibits:
     """One test's part of the record."""
 
@@ -215,6 +259,7 @@ class Exhibits:
     sizes: tuple[Sizes, ...] = ()
     measurements: tuple[Figures, ...] = ()
     states: tuple[State, ...] = ()
+    faults: tuple[FaultTried, ...] = ()
 
     @classmethod
     def joined(cls, parts: Sequence[Exhibits]) -> Exhibits:
@@ -223,4 +268,4 @@ class Exhibits:
         return cls(*(tuple(chain.from_iterable(kind)) for kind in kinds))
 
     def __bool__(self) -> bool:
-        return bool(self.journeys or self.sizes or self.measurements or self.states)
+        return any(getattr(self, kind.name) for kind in fields(self))

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
-from reports.record.exhibits import Cause, Count, Figures, Journey, Sizes, State, Strict
+from reports.record.exhibits import Cause, Count, FaultTried, Figures, Journey, Sizes, State, Strict
 
 SCHEMA = 2
 Seconds = Annotated[float, Interval(ge=0, le=1e9)]
@@ -41,6 +41,7 @@ class Test(Strict):
     """A test's outcome; ``promise`` is its docstring's first paragraph.
 
     ``pair`` is the declared pair it is about; ``why`` groups tests that ended alike where ``cause`` is not known.
+    ``cause`` is the first of ``causes``.
     """
 
     __test__: ClassVar[bool] = False
@@ -54,6 +55,7 @@ class Test(Strict):
     about: About = "network"
     pair: str = ""
     why: str = ""
+    causes: list[Cause] = field(default_factory=list)
 
     @property
     def counts(self) -> bool:
@@ -122,6 +124,7 @@ class Record(Strict):
     without_pairs: bool = False
     warnings: list[str] = field(default_factory=list)
     table: str | None = None
+    faults: list[FaultTried] = field(default_factory=list)
 
 
 def exit_code(tests: Iterable[Test], pytest_code: int, without_pairs: bool = False) -> int:

@@ -60,18 +60,22 @@ def microseconds(rung: Rung) -> str:
     return "" if rung.time_ns is None else f"{rung.time_ns / 1000:+.1f} us"
 
 
-def ending_lines(cause: Cause) -> Iterator[str]:
-    """A cause and its fix, where there is one."""
-    yield f"cause: {cause.where}: {cause.kind} - expected {cause.declared} - seen {cause.live}"
-    if cause.fix:
-        yield f"fix:   {cause.fix}"
+def ending_lines(causes: Sequence[Cause]) -> Iterator[str]:
+    """The causes, the most likely first: each with what proves it, how to see it, and its fix where there is one."""
+    for cause in causes:
+        evidence = f" - {cause.evidence}" if cause.evidence else ""
+        yield f"cause: {cause.where}: {cause.kind} - expected {cause.declared} - seen {cause.live}{evidence}"
+        if cause.show:
+            yield f"show:  {cause.show}"
+        if cause.fix:
+            yield f"fix:   {cause.fix}"
 
 
 def _ending(journey: Journey) -> Iterator[str]:
     if journey.note:
         yield f"note: {journey.note}"
-    if journey.cause is not None:
-        yield from ending_lines(journey.cause)
+    if journey.causes:
+        yield from ending_lines(journey.causes)
     elif not journey.passed:
         yield f"cause: {NO_CAUSE}"
 
@@ -92,16 +96,16 @@ def common_words(text: str) -> str:
     return ECHO.sub("", headline(text))
 
 
-def failure_text(promise: str, text: str, ladders: Sequence[str], cause: Cause | None) -> str:
-    """All of a failure, the cause once: at the end of a ladder where there is one."""
+def failure_text(promise: str, text: str, ladders: Sequence[str], causes: Sequence[Cause]) -> str:
+    """All of a failure, the causes once: at the end of a ladder where there is one."""
     first, newline, rest = text.partition("\n")
     words = f"{headline(first)}{newline}{rest}" if ladders else text
     parts = [f"promise: {promise}", words, *ladders]
-    if cause is not None and not any("\ncause: " in part for part in parts):
-        parts += ending_lines(cause)
+    if not any("\ncause: " in part for part in parts):
+        parts += ending_lines(causes)
     return "\n".join(parts) + "\n"
 
 
-def failure_line(text: str, cause: Cause | None) -> str:
-    """A failure on one line, as for JUnit: the headline and the cause."""
-    return headline(text) if cause is None else f"{headline(text)} - cause: {cause}"
+def failure_line(text: str, causes: Sequence[Cause]) -> str:
+    """A failure on one line, as for JUnit: the headline and the causes."""
+    return headline(text) + "".join(f" - cause: {cause}" for cause in causes)

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
 from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.drawing import draw
+from reports.render.faults import SIDES, head, matrix, misses
 from reports.render.ladder import NO_CAUSE, headline, headline_of, microseconds, rung_lines, said
 from reports.render.summary import AGAINST, NO_PAIRS, causes, outcome, pairs_not_proven, remark_lines
 from reports.render.tables import SIZES_HEAD, sizes_row
@@ -57,6 +58,10 @@ def page(record: Record) -> str:
         causes=list(causes(record.tests)),
         conclusions=[line for figures in record.measurements if figures.of_the_run for line in figures.words],
         remarks=list(remark_lines(record)),
+        faults=matrix(record.faults),
+        fault_head=head(),
+        fault_sides=SIDES,
+        misses=list(misses(record.faults)),
         sections=_sections(record),
         against=AGAINST,
         drawing=draw(record),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reports.record.exhibits import Cause
 from reports.record.model import Record, Test, Verdict
+from reports.render.faults import total_lines
 from reports.words import MISSING, NOTHING, counted
 
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE
@@ -61,7 +62,8 @@ def closing_lines(record: Record) -> Iterator[str]:
 
 
 def remark_lines(record: Record) -> Iterator[str]:
-    """Warnings, and the reasons for which tests do not apply or were not collected."""
+    """Warnings, how well faults were explained, and the reasons for which tests do not apply or were not collected."""
+    yield from total_lines(record.faults)
     yield from (f"warning: {words}" for words in record.warnings)
     yield from reasons(record.tests)
     yield from not_collected_lines(record.not_collected)

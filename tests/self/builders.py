@@ -134,6 +134,12 @@ def _geneve(fields: Fields, body: bytes) -> bytes:
     return head + options + body
 
 
+def _arp(fields: Fields, body: bytes) -> bytes:
+    ends = (_mac(fields, "hwsrc"), socket.inet_aton(str(fields["psrc"])), _mac(fields, "hwdst"))
+    head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, _number(fields, "op"))
+    return head + b"".join(ends) + socket.inet_aton(str(fields["pdst"])) + body
+
+
 def _payload(fields: Fields, body: bytes) -> bytes:
     load = fields["load"]
     assert isinstance(load, bytes)
@@ -141,6 +147,7 @@ def _payload(fields: Fields, body: bytes) -> bytes:
 
 
 _RENDER: Mapping[str, Callable[[Fields, bytes], bytes]] = {
+    "arp": _arp,
     "ether": _ether,
     "ipv4": _ipv4,
     "ipv6": _ipv6,
@@ -172,8 +179,7 @@ def sighting(
         link=link,
         ethertype=ethertype,
         vlan=vlan,
-        vxlan_ports=fabric.vxlan_ports,
-        geneve_ports=fabric.geneve_ports,
+        ports=fabric.udp_ports,
     )
     time_ns, hardware = START_NS + number * STEP_NS, ETHERNET if link else GRE_DEVICE
     return Sighting(node, interface, direction, time_ns, number, len(frame), frame, headers, hardware, vlan)

@@ -26,12 +26,12 @@ def way(
     plain: Zones = PLAIN,
     customers: int | None = None,
     above: tuple[Above, ...] = ("fragments", "icmp", "silence"),
-    cause: Cause | None = None,
+    causes: tuple[Cause, ...] = (),
 ) -> LegMtu:
     """Sizes found from cs1 to cs5."""
     computed = carried(reference(), expect(reference(), "cs1", "cs5"))
     promise = MtuPromise(customers, above)
-    return LegMtu("cs1", "cs5", computed, promise, dict(with_df), dict(plain), cause=cause)
+    return LegMtu("cs1", "cs5", computed, promise, dict(with_df), dict(plain), causes=causes)
 
 
 def changed(zones: Zones, changes: Mapping[int, Outcome]) -> Zones:

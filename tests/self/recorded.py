@@ -41,6 +41,6 @@ def _attempt(entry: Mapping[str, Any]) -> Attempt:
 def _sighting(entry: Mapping[str, Any]) -> Sighting:
     frame = zlib.decompress(base64.b64decode(entry["frame"]))
     link = entry["hardware"] == ETHERNET
-    headers = decode(frame, link=link, ethertype=0x0800, vxlan_ports=reference().vxlan_ports)
+    headers = decode(frame, link=link, ethertype=0x0800, ports=reference().udp_ports)
     place = (entry["node"], entry["interface"], entry["direction"])
     return Sighting(*place, entry["time_ns"], entry["order"], entry["length"], frame, headers, entry["hardware"])

@@ -1,27 +1,76 @@
-"""Frames that a bridge drops, by the settings of its ports (bridge(8)). Pure."""
+"""Frames that a bridge drops, by the settings of its ports and their VLANs (bridge(8)). Pure."""
 
 from __future__ import annotations
 
+from topology.dataplane.paths import Ending, ending
 from topology.model import Bridge, Device
-from topology.packet import Layers
+from topology.packet import Layers, tagged, tags_of, untagged
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+MULTICAST_IPV6 = "33:33:"
+"""RFC 2464, section 7."""
 
 
 def is_broadcast(frame: Layers) -> bool:
-    """Return whether a frame is for all devices of its segment."""
-    return frame[0][1]["dst"] == BROADCAST
+    """Return whether a frame is for all devices of its segment, as an address request of either version."""
+    return str(frame[0][1]["dst"]).startswith((BROADCAST, MULTICAST_IPV6))
 
 
-def bridge_refusal(bridge: Bridge, came_by: Device | None, out: Device | None = None) -> str:
-    """Return why a bridge does not let a frame pass from one port to another; empty if it does."""
-    for port in (came_by, out):
-        if port is not None and "state" in dict(port.port_settings):
-            return f"{bridge.ref}: port {port.name} is {dict(port.port_settings)['state']}"
-    isolated = [port.name for port in (came_by, out) if port is not None and ("isolated", "on") in port.port_settings]
-    return f"{bridge.ref}: ports {' and '.join(isolated)} are isolated from each other" if len(isolated) > 1 else ""
+def bridge_refusal(bridge: Bridge, frame: Layers, came_by: Device | None, out: Device | None = None) -> Ending | None:
+    """Return why a bridge does not let a frame pass from one port to another; None if it does."""
+    if not bridge.up:
+        return ending(bridge, "down", "link", "up")
+    ports = [port for port in (came_by, out) if port is not None]
+    for port in ports:
+        if state := dict(port.port_settings).get("state"):
+            return ending(port, f"state {state}", "port", "state forwarding")
+    isolated = [ending(port, "isolated on", "port", "isolated off") for port in ports if _has(port, "isolated on")]
+    if len(isolated) > 1:
+        return Ending(bridge.node, isolated[0].interface, "isolated on", "port", "isolated off", (isolated[1],))
+    if came_by is not None and _has(came_by, "locked on") and bridge.port_of(str(frame[0][1]["src"])) != came_by.name:
+        return ending(came_by, f"locked on, without an entry for {frame[0][1]['src']}", "port", "locked off")
+    return _vlan_refusal(bridge, frame, ports, came_by)
 
 
-def no_broadcast(bridge: Bridge, out: Device) -> str:
-    """Return why a bridge lets no broadcast out of a port; empty if it does."""
-    return f"{bridge.ref}: port {out.name} has bcast_flood off" if ("bcast_flood", "off") in out.port_settings else ""
+def _vlan_refusal(bridge: Bridge, frame: Layers, ports: list[Device], came_by: Device | None) -> Ending | None:
+    """Return why a bridge that filters VLANs drops a frame (br_allowed_ingress, br_allowed_egress)."""
+    vid = vlan_of(bridge, frame, came_by)
+    for port in ports if bridge.filters else ():
+        if vid is None:
+            return ending(port, "vlan_filtering, no pvid for untagged frames", "vlan", "a pvid")
+        if vid not in bridge.vlans_of(port.name):
+            return ending(port, f"vlan_filtering, not in VLAN {vid}", "vlan", f"vid {vid}")
+    return None
+
+
+def vlan_of(bridge: Bridge, frame: Layers, came_by: Device | None) -> int | None:
+    """Return the VLAN of a frame in a bridge that filters: its tag's, else its port's ``pvid``."""
+    return next(iter(tags_of(frame)), None) or bridge.pvid_of(came_by.name if came_by else bridge.name)
+
+
+def leaving(bridge: Bridge, frame: Layers, came_by: Device | None, out: Device) -> Layers:
+    """Return a frame as a bridge that filters VLANs lets it out of a port: with the VLAN's tag, or without."""
+    if not bridge.filters:
+        return frame
+    vid = vlan_of(bridge, frame, came_by) or 0
+    bare = untagged(frame) if tags_of(frame) else frame
+    return bare if bridge.vlans_of(out.name).get(vid) else tagged(bare, vid)
+
+
+def no_broadcast(out: Device, frame: Layers) -> Ending | None:
+    """Return why a bridge lets no broadcast or multicast out of a port; None if it does."""
+    word = "bcast_flood" if is_broadcast(frame) else "mcast_flood"
+    return ending(out, f"{word} off", "port", f"{word} on") if _has(out, f"{word} off") else None
+
+
+def not_learned(bridge: Bridge, out: Device) -> Ending | None:
+    """Return why a frame to a MAC behind a port is not let out there: it is neither learned nor flooded."""
+    learns = bridge.ageing and not _has(out, "learning off")
+    if learns or not _has(out, "flood off"):
+        return None
+    return ending(out, "flood off, learning off" if bridge.ageing else "flood off, ageing 0", "port", "flood on")
+
+
+def _has(port: Device, setting: str) -> bool:
+    name, _, value = setting.partition(" ")
+    return (name, value) in port.port_settings

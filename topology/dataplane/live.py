@@ -1,7 +1,7 @@
 """The forwarding state of live nodes, as a fabric that the walk of ``topology.expected`` can follow. Pure.
 
 It only explains: reachability, isolation and encapsulation are judged against the declaration, never against this.
-Policy rules, further tables, filters and neighbour entries are not followed.
+Filters, proxies and multicast routes are not followed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from topology.links import KINDS
@@ -18,7 +18,10 @@ from topology.model import LOOPBACK, Address, Device, Fabric, Interface, Link, L
 from topology.refs import PortRef
 from topology.state import DEFAULT_RULES, LinkState, NodeState, RouteState, sysctl_of
 
-POLICY, FILTERS, PROXY = "policy rules", "filters", "proxy ARP"
+FILTERS, PROXY = "filters", "proxy ARP"
+MULTICAST = "multicast routes"
+NOT_UNICAST = frozenset(("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast"))
+"""The types of ip-route(8) that a route's words begin with."""
 PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
 """The ends of sysctls by which a node answers for the addresses of others."""
 
@@ -49,16 +52,44 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
         connected=False,
         unfollowed=_unfollowed(state),
         neighbours=dict(_neighbours(state)),
+        sysctls=state.sysctls,
+        rules=dict(_rules(state)),
+        tables=tuple(_tables(state)),
+        vrfs={link.name: link.master for link in state.links.values() if link.master and _is_vrf(state, link.master)},
     ).sourced
+
+
+def _is_vrf(state: NodeState, name: str) -> bool:
+    return name in state.links and state.links[name].kind == "vrf"
+
+
+def _rules(state: NodeState) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield the rules of each IP version that has others than the kernel's own, in the order of their preference."""
+    for version, own in DEFAULT_RULES.items():
+        tool = "ip rule" if version == 4 else "ip -6 rule"
+        found = {entry for entry in state.entries if entry.tool == tool}
+        if found - own:
+            yield version, tuple(sorted((entry.words for entry in found), key=lambda words: int(words.split()[1])))
+
+
+def _tables(state: NodeState) -> Iterator[tuple[str, Route]]:
+    """Yield the routes of other tables than main, each with its table."""
+    for entry in sorted(state.entries, key=str):
+        if entry.kind == "route" and (words := entry.words.split())[0] != "multicast":
+            kind = words.pop(0) if words[0] in NOT_UNICAST else "unicast"
+            first = words[0] if words[0] != "default" else "::/0" if "-6" in entry.tool else "0.0.0.0/0"
+            said = dict(zip(words[1::2], words[2::2], strict=False))
+            via = ip_address(said["via"]) if "via" in said else None
+            yield said["table"], Route(prefix=ip_network(first), via=via, dev=said.get("dev"), kind=kind)
 
 
 def _unfollowed(state: NodeState) -> str:
     """Return further state of a node that may route packets."""
-    rules = any(entry.kind in ("rule", "route") for entry in state.entries - DEFAULT_RULES[4] - DEFAULT_RULES[6])
+    multicast = any(entry.kind == "route" and entry.words.startswith("multicast") for entry in state.entries)
     filters = any(entry.kind in ("nft", "filter") and not entry.idle for entry in state.entries)
     proxies = any(key.endswith(PROXIES) and value != "0" for key, value in state.sysctls.items())
     others = sorted(link.name for link in state.links.values() if not _is_followed(state, link))
-    found = [*others, *([POLICY] * rules), *([FILTERS] * filters), *([PROXY] * proxies)]
+    found = [*others, *([MULTICAST] * multicast), *([FILTERS] * filters), *([PROXY] * proxies)]
     return f"what {' and '.join(found)} {'do' if len(found) > 1 or found[0].endswith('s') else 'does'}" if found else ""
 
 
@@ -66,8 +97,8 @@ def _is_followed(state: NodeState, link: LinkState) -> bool:
     """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not."""
     master = state.links.get(link.master or "")
     kind = KINDS.get(link.kind)
-    known = link.kind == "dummy" if kind is None else not kind.is_open(_Live(state, link))
-    return known and (master.kind == "bridge" if master else link.master is None)
+    known = link.kind in ("dummy", "vrf") if kind is None else not kind.is_open(_Live(state, link))
+    return known and (master.kind in ("bridge", "vrf") if master else link.master is None)
 
 
 def _forwards(state: NodeState, version: int, link: str) -> bool:
@@ -95,8 +126,10 @@ def _routes(state: NodeState) -> Iterator[Route]:
     for found in by_prefix.values():
         least = min(route.metric for route in found)
         best = [route for route in found if route.metric == least]
-        first, *others = (NextHop(route.via, route.dev) for route in best)
-        yield Route(prefix=best[0].prefix, via=first.via, dev=first.dev, others=tuple(others), kind=best[0].kind)
+        one, (first, *others) = best[0], [NextHop(route.via, route.dev) for route in best]
+        yield Route(
+            prefix=one.prefix, via=first.via, dev=first.dev, others=tuple(others), kind=one.kind, encap=one.encap
+        )
 
 
 @dataclass(frozen=True)
@@ -114,6 +147,11 @@ class _Live:
     def kind(self) -> str:
         """The kind of link."""
         return self.link.kind
+
+    @property
+    def name(self) -> str:
+        """The name of the device."""
+        return self.link.name
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -136,12 +174,11 @@ class _Live:
         """The value of a parameter as an address; the unspecified one where the device has none."""
         return ANY_ADDRESS[version] if self[key] in ("", "none", "any", "None") else ip_address(self[key])
 
-    def forwarding_entries(self) -> Iterator[tuple[str, Address]]:
-        """Yield the MAC and the remote of each static forwarding entry of a VXLAN device."""
-        for entry in sorted(self.state.entries, key=str):
-            words = entry.words.split()
-            if entry.tool == "bridge fdb" and entry.device == self.link.name and "dst" in words:
-                yield words[0], ip_address(words[words.index("dst") + 1])
+    def said(self, tool: str) -> Iterator[list[str]]:
+        """Yield the words of each entry that a tool shows of the device and its members."""
+        own = {self.link.name, *self.members}
+        found = (entry.words for entry in self.state.entries if entry.tool == tool and entry.device in own)
+        yield from map(str.split, sorted(found))
 
 
 def _device(live: _Live, wires: Mapping[PortRef, PortRef]) -> Device:

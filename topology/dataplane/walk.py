@@ -8,10 +8,16 @@ A walk that ends early says ``place: what is missing there``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 
-from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, no_broadcast
-from topology.dataplane.paths import ExpectedPath, Hops, Paths, seen
+from topology.dataplane import groups
+from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, leaving, no_broadcast, not_learned
+from topology.dataplane.ends import expired, leads_to, no_device, untaken, wrong_entry
+from topology.dataplane.paths import Ending, ExpectedPath, Hops, Paths, ending, seen
+from topology.dataplane.reasons import holders, no_local, no_route, nobody, refused_echo, refused_source, wrong_ends
+from topology.dataplane.rules import Asked, look_up
 from topology.links import unwrap
 from topology.model import Address, Bridge, Device, Fabric, Node, Port, Subinterface, Tunnel
 from topology.packet import ETHERTYPES, Layer, Layers, lower_ttl, tagged, tags_of, untagged
@@ -22,94 +28,136 @@ NOT_FOLLOWED = "is not followed"
 """The words of a walk that ends where its knowledge ends: nothing is known of the packet from there on."""
 REASONS_MAX = 3
 """Branches of a request that a message names."""
+NEIGHBOUR_DISCOVERY = (135, 136)
+"""ICMPv6 types of a solicitation and an advertisement (RFC 4861, section 4)."""
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
+Resolved = dict[tuple[PortRef, Address], Ending | None]
+"""By the device that asks and the address it asks for, why there is no answer."""
 
 
 class PacketWalk:
     """Follows one packet; each method continues from a point and yields the paths it can take."""
 
-    def __init__(self, fabric: Fabric, target: str, asked: frozenset[tuple[PortRef, Address]] = frozenset()) -> None:
+    def __init__(self, fabric: Fabric, target: str, resolved: Resolved | None = None) -> None:
         self.fabric, self.target = fabric, target
-        self.asked = asked
-        """The addresses that are being asked for, each with the device that asks."""
+        self.resolved: Resolved = {} if resolved is None else resolved
         self.copies: list[ExpectedPath] = []
         self._copied: set[tuple[PortRef, object]] = set()
 
-    def send(self, node: Node, packet: Layers, hops: Hops, out: str | None = None) -> Paths:
+    def send(self, node: Node, packet: Layers, hops: Hops, out: str | None = None, came_by: str = "") -> Paths:
         """Route an IP packet out of a node; ``out`` binds it to a device."""
-        target = packet[0][1]["dst"]
+        asked = Asked.of(packet, came_by, out)
         if len(packet) > MAX_LAYERS:
-            yield ExpectedPath(hops, f"{node.name}: encapsulates the packet again and again on its way to {target}")
+            what = f"encapsulates the packet again and again on its way to {asked.dst}"
+            yield ExpectedPath(hops, ending(node, what, "route", "a way without a loop"))
             return
-        address = ip_address(str(target))
-        egresses = node.fib.lookup(address, out)
-        if not egresses:
-            yield missing(node, f"{node.refusal(address) or 'no route'} to {target}", hops)
+        egresses, end = look_up(node, asked, NOT_FOLLOWED)
+        if end is None and (encap := node.encap_towards(asked.dst)):
+            end = ending(node, encap, "route", "the route without encap")
+        if end is not None or not egresses:
+            yield ExpectedPath(hops, end or missing(node, no_route(self.fabric, node, asked.dst)))
+            return
         for egress in egresses:
-            yield from self.send_by(node, node[egress.dev], egress.via or address, packet, hops)
+            yield from self.send_by(node, node[egress.dev], egress.via or asked.dst, packet, hops)
 
     def send_by(self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet out of a device, to a next hop."""
+        known = node.neighbours.get((device.name, next_hop))
         if not device.up:
-            yield ExpectedPath(hops, f"{device.ref}: down")
+            yield ExpectedPath(hops, ending(device, "down", "link", "up"))
         elif isinstance(device, Tunnel) and not device.ethernet:
             hops = seen(device, "out", packet, hops)
             if packet[0][0] in device.carries:
                 yield from self.wrapped(node, device, device.remote, packet, hops)
             else:
-                yield ExpectedPath(hops, f"{device.ref}: {device.noun} carries no {packet[0][0]}")
+                yield ExpectedPath(hops, ending(device, f"{device.noun} carries no {packet[0][0]}"))
+        elif known is not None:
+            yield from self.to_neighbour(device, next_hop, known, packet, hops)
         elif not device.arp:
-            yield ExpectedPath(hops, f"{device.ref}: resolves no addresses (arp off)")
+            yield ExpectedPath(hops, ending(device, "resolves no addresses (arp off)", "arp", "arp on"))
         else:
             owner = self.owner(device, next_hop)
-            mac = node.neighbours.get((device.name, next_hop)) or (owner.mac if owner else None)
-            if mac is None or device.mac is None:
-                yield ExpectedPath(hops, self.unanswered(device, next_hop))
-                return
-            ether: Layer = ("ether", {"src": device.mac, "dst": mac, "type": ETHERTYPES[packet[0][0]]})
-            yield from self.emit(device, (ether, *packet), hops)
+            end = self.resolve(node, device, next_hop, packet) if owner is None or node.is_live else None
+            if end is not None or owner is None:
+                yield ExpectedPath(hops, end)
+            else:
+                yield from self.framed(device, owner.mac, packet, hops)
+
+    def framed(self, device: Device, mac: str | None, packet: Layers, hops: Hops) -> Paths:
+        """Let a packet out of a device, in a frame to a MAC."""
+        ether: Layer = ("ether", {"src": device.mac, "dst": mac, "type": ETHERTYPES[packet[0][0]]})
+        yield from self.emit(device, (ether, *packet), hops)
+
+    def to_neighbour(self, device: Device, next_hop: Address, mac: str, packet: Layers, hops: Hops) -> Paths:
+        """Let a packet out to the MAC of a permanent neighbour entry, which is to blame where the next hop has another
+        one and the packet gets lost."""
+        paths, owner = list(self.framed(device, mac, packet, hops)), self.owner(device, next_hop)
+        right = f"lladdr {owner.mac}, as {owner.ref}" if owner else "a neighbour that is there"
+        wrong = ending(device, f"{next_hop} lladdr {mac} permanent", "neigh", right)
+        lost = any(path.end for path in paths) and (owner is None or owner.mac != mac)
+        yield from (ExpectedPath(hops, wrong),) if lost else paths
 
     def owner(self, device: Device, address: Address) -> Device | None:
         """Return the device that answers for an address on a segment: one that has it there, else for IPv4 a node that
         has it on any other device (``arp_ignore`` 0, Documentation/networking/ip-sysctl)."""
-        others = [other for other in self.fabric.segment(device) if other.up and other.arp]
-        found = next((d for d in others if address in {i.ip for i in d.addresses}), None)
-        if found is None and address.version == 4:
-            at_ip = (d for d in others if d.mac is not None and self.fabric[d.node].bridge_of(d.name) is None)
-            found = next((d for d in at_ip if address in self.fabric[d.node].addresses), None)
-        return found
+        return next(
+            (one for one in holders(self.fabric, device, address, self.target) if one.up and one.arp and one.mac), None
+        )
 
-    def unanswered(self, device: Device, address: Address) -> str:
-        """Return why a device gets no answer for an address: where the request for it ends on its way, else where one
-        from the device that has the address would end."""
+    def resolve(self, node: Node, device: Device, address: Address, packet: Layers) -> Ending | None:
+        """Return why a device gets no answer for an address; None where it gets one."""
         if address.is_link_local:
-            return f"{device.ref}: the link-local address {address} {NOT_FOLLOWED}"
-        reasons = self.request_ends(device, address)
-        for other in self.fabric.devices if not reasons else ():
-            if address in {interface.ip for interface in other.addresses} and device.addresses:
-                reasons = self.request_ends(other, device.addresses[0].ip)
-        if not reasons:
-            return f"{device.ref}: no device on its segment has the address {address}"
-        return f"{'; '.join(reasons[:REASONS_MAX])}: {device.ref} gets no answer for {address}"
+            return ending(device, f"the link-local address {address} {NOT_FOLLOWED}")
+        key = (device.ref, address)
+        if key not in self.resolved:
+            self.resolved[key] = None
+            reasons = self.request_ends(device, address)
+            if reasons is None:
+                return None
+            asks = f"{device.ref} gets no answer for {address}"
+            if not reasons:
+                reasons = [nobody(self.fabric, node, device, address, ip_address(str(packet[0][1]["dst"])))]
+                asks = "" if reasons[0].kind == "forwarding" else asks
+            first, *others = reasons
+            self.resolved[key] = replace(first, others=(*first.others, *others[: REASONS_MAX - 1]), asks=asks)
+        return self.resolved[key]
 
-    def request_ends(self, device: Device, address: Address) -> list[str]:
-        """Return where the branches of a request end, each once."""
-        if device.mac is None or (device.ref, address) in self.asked:
-            return []
-        request = AddressRequest(self.fabric, address, self.asked | {(device.ref, address)})
-        frame: Layers = (("ether", {"src": device.mac, "dst": BROADCAST, "type": ETHERTYPES["arp"]}), ("arp", {}))
-        return list(dict.fromkeys(path.dropped for path in request.emit(device, frame, ()) if path.dropped))
+    def request_ends(self, device: Device, address: Address) -> list[Ending] | None:
+        """Return where the ways of a request or of its answer end, each once; None where the answer comes back.
+
+        Of the branches of a request the one that leads to the address says more than all others.
+        """
+        ask = partial(self._request, device, address)
+        there = ask(device, BROADCAST)
+        holder = next(iter(holders(self.fabric, device, address, self.target)), None)
+        if any(path.end is None for path in there):
+            back = ask(holder, device.mac) if holder is not None else []
+            return None if not back or any(path.end is None for path in back) else _ends(back)
+        direct = ask(device, holder.mac) if holder is not None and holder.mac else []
+        return _ends(direct) or _ends(there) or self._ends_of_others(device, address)
+
+    def _request(self, device: Device, address: Address, sender: Device, to: str | None) -> list[ExpectedPath]:
+        """Return the paths of a frame of the exchange in which a device asks for an address."""
+        frame: Layers = (("ether", {"src": sender.mac, "dst": to, "type": ETHERTYPES["arp"]}), ("arp", {}))
+        return list(AddressRequest(self.fabric, device, address, self.resolved).emit(sender, frame, ()))
+
+    def _ends_of_others(self, device: Device, address: Address) -> list[Ending]:
+        """Return where a request from the device that has the address would end."""
+        for other in self.fabric.devices if device.addresses else ():
+            if address in {interface.ip for interface in other.addresses} and other.mac is not None:
+                return _ends(self._request(other, device.addresses[0].ip, other, BROADCAST))
+        return []
 
     def emit(self, device: Device, frame: Layers, hops: Hops) -> Paths:
         """Let a frame out of a device."""
         if not device.up:
-            yield ExpectedPath(hops, f"{device.ref}: down")
+            yield ExpectedPath(hops, ending(device, "down", "link", "up"))
             return
         hops = seen(device, "out", frame, hops)
         node = self.fabric[device.node]
         if len(hops) > HOPS_MAX:
-            yield ExpectedPath(hops, f"{device.ref}: the packet loops")
+            yield ExpectedPath(hops, ending(device, "the packet loops"))
         elif isinstance(device, Port):
             yield from self.arrive(self.fabric[device.peer.node][device.peer.interface], frame, hops)
         elif isinstance(device, Bridge):
@@ -119,20 +167,23 @@ class PacketWalk:
         elif isinstance(device, Tunnel):
             yield from self.into_tunnel(node, device, frame, hops)
         else:
-            yield ExpectedPath(hops, f"{device.ref}: what it is joined to {NOT_FOLLOWED}")
+            yield ExpectedPath(hops, ending(device, f"what it is joined to {NOT_FOLLOWED}"))
 
     def into_tunnel(self, node: Node, tunnel: Tunnel, frame: Layers, hops: Hops) -> Paths:
         """Wrap a frame for the one end behind which its destination is, and copies for those it is flooded to."""
-        wanted = frame[0][1]["dst"]
+        wanted = str(frame[0][1]["dst"])
+        if (end := wrong_entry(self.fabric, tunnel, wanted)) is not None:
+            yield ExpectedPath(hops, end)
+            return
         towards = tunnel.towards(wanted)
         behind = [(remote, far) for remote in towards for far in self.fabric.receivers(tunnel, remote)]
         if len(behind) > 1 or len(towards) > 1:
-            behind = [end for end in behind if any(d.mac == wanted for d in self.fabric.beyond(end[1], set()))]
+            behind = [end for end in behind if leads_to(self.fabric, end[1], wanted)]
         remote, far = behind[0] if behind else (towards[0], None)
         learned = self.fabric.learned_end(tunnel, far) if far is not None and tunnel.learns else None
         flooded = [other for other in towards if other != remote or not behind]
         if not behind and len(towards) > 1:
-            yield ExpectedPath(hops, f"{tunnel.ref}: no remote leads to {wanted}")
+            yield ExpectedPath(hops, ending(tunnel, f"no remote leads to {wanted}", tunnel.kind))
         else:
             sent_to = remote if learned is None or len(towards) < len(tunnel.remotes) else learned
             yield from self.wrapped(node, tunnel, sent_to, frame, hops)
@@ -141,13 +192,28 @@ class PacketWalk:
 
     def wrapped(self, node: Node, tunnel: Tunnel, remote: Address, inside: Layers, hops: Hops) -> Paths:
         """Send a packet or frame to one end of its tunnel."""
-        if remote.is_multicast or (remote.is_unspecified and not tunnel.learns):
-            yield ExpectedPath(hops, f"{tunnel.ref}: what sends frames to {remote} {NOT_FOLLOWED}")
+        if remote.is_multicast:
+            yield from self.to_group(tunnel, remote, inside, hops)
+        elif remote.is_unspecified and not tunnel.learns:
+            yield ExpectedPath(hops, ending(tunnel, f"what sends frames to {remote} {NOT_FOLLOWED}"))
         elif remote.is_unspecified:
-            yield ExpectedPath(hops, f"{tunnel.ref}: no remote for frames to {inside[0][1]['dst']}")
+            wanted = f"no remote for frames to {inside[0][1]['dst']}"
+            yield ExpectedPath(hops, ending(tunnel, wanted, tunnel.kind, "a remote"))
+        elif node.is_live and (end := wrong_ends(self.fabric, node, tunnel, remote)) is not None:
+            yield ExpectedPath(hops, end)
         else:
             for packet in tunnel.wrap(inside, node.outer_source(tunnel, remote), remote):
                 yield from self.send(node, packet, hops, tunnel.out_by)
+
+    def to_group(self, tunnel: Tunnel, group: Address, frame: Layers, hops: Hops) -> Paths:
+        """Let a frame out to a multicast group: to its members on the segment of the device that sends it."""
+        members = self.fabric.receivers(tunnel, group)
+        wanted = frame[0][1]["dst"]
+        behind = [far for far in members if is_broadcast(frame) or leads_to(self.fabric, far, str(wanted))]
+        if not behind:
+            yield ExpectedPath(hops, groups.unheard(self.fabric, tunnel, group, NOT_FOLLOWED))
+        for far in behind:
+            yield from self.arrive(far, frame, hops)
 
     def copy(self, device: Device, wanted: object, ways: Sequence[Paths]) -> None:
         """Follow copies of a frame out of a device, once for each destination."""
@@ -159,7 +225,7 @@ class PacketWalk:
     def arrive(self, device: Device, frame: Layers, hops: Hops) -> Paths:
         """Let a frame into a device: to its VLAN (vlan_do_receive, net/8021q), to its bridge, or up to IP."""
         if not device.up:
-            yield ExpectedPath(hops, f"{device.ref}: down")
+            yield ExpectedPath(hops, ending(device, "down", "link", "up"))
             return
         hops = seen(device, "in", frame, hops)
         node = self.fabric[device.node]
@@ -169,7 +235,7 @@ class PacketWalk:
         elif (bridge := node.bridge_of(device.name)) is not None:
             yield from self.across(node, bridge, device, frame, hops)
         elif tag:
-            yield ExpectedPath(hops, f"{device.ref}: no sub-interface for VLAN {tag[0]}")
+            yield ExpectedPath(hops, ending(device, f"no sub-interface for VLAN {tag[0]}", "link", f"VLAN {tag[0]}"))
         else:
             yield from self.up(node, device, frame, hops)
 
@@ -178,43 +244,59 @@ class PacketWalk:
         if frame[0][1]["dst"] == device.mac:
             yield from self.receive(node, frame[1:], hops)
         else:
-            yield ExpectedPath(hops, f"{device.ref}: a frame for {frame[0][1]['dst']}, which is not its MAC")
+            yield ExpectedPath(hops, ending(device, f"a frame for {frame[0][1]['dst']}, which is not its MAC"))
 
     def across(self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: Hops) -> Paths:
         """Let a frame cross a bridge that has learned where its destination is, or floods it."""
-        wanted, tags = frame[0][1]["dst"], tags_of(frame)
-        if refusal := bridge_refusal(bridge, came_by):
+        wanted, tags = str(frame[0][1]["dst"]), tags_of(frame)
+        if refusal := bridge_refusal(bridge, frame, came_by):
             yield ExpectedPath(hops, refusal)
             return
         if wanted == bridge.mac:
             hops = seen(bridge, "in", frame, hops)
             if tags:
-                yield ExpectedPath(hops, f"{bridge.ref}: no sub-interface for VLAN {tags[0]}")
+                yield ExpectedPath(hops, ending(bridge, f"no sub-interface for VLAN {tags[0]}", "link"))
             else:
                 yield from self.up(node, bridge, frame, hops)
             return
         others = [node[name] for name in bridge.members if came_by is None or name != came_by.name]
         behind = (m for m in others if any(d.mac == wanted for d in self.fabric.behind(m, {bridge.ref}, tags)))
         found = next(behind, None)
+        static = bridge.port_of(wanted)
         if found is None:
-            yield ExpectedPath(hops, f"{bridge.ref}: no port leads to {wanted}")
-        elif refusal := bridge_refusal(bridge, came_by, found):
+            yield ExpectedPath(hops, ending(bridge, f"no port leads to {wanted}"))
+        elif static not in (None, found.name):
+            wrong = Ending(node.name, static, f"{wanted} master static", "fdb", f"{wanted} dev {found.name}")
+            yield ExpectedPath(hops, wrong)
+        elif refusal := bridge_refusal(bridge, frame, came_by, found) or (
+            not_learned(bridge, found) if static is None else None
+        ):
             yield ExpectedPath(hops, refusal)
         else:
-            yield from self.emit(found, frame, hops)
+            yield from self.emit(found, leaving(bridge, frame, came_by, found), hops)
         if bridge.floods(wanted, may=True):
             self.copy(bridge, wanted, [self.emit(member, frame, ()) for member in others if member != found])
 
     def receive(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
-        found = unwrap(packet)
-        if ip_address(str(packet[0][1]["dst"])) not in node.addresses:
+        found, ends = unwrap(packet), tuple(ip_address(str(packet[0][1][end])) for end in ("src", "dst"))
+        refused = refused_source(node, hops[-1].interface, ends[0], NOT_FOLLOWED)
+        if refused is not None:
+            yield ExpectedPath(hops, refused)
+        elif ends[1] not in node.addresses:
             yield from self.forward(node, packet, hops)
         elif found is None:
-            there = node.name == self.target
-            yield ExpectedPath(hops, "" if there else f"{node.name}: receives the packet in place of {self.target}")
-        elif (tunnel := node.tunnel_by_ends.get(found.key)) is None:
-            yield missing(node, f"no {found.device}", hops)
+            wrong = ending(node, f"receives the packet in place of {self.target}")
+            yield ExpectedPath(hops, refused_echo(node, packet) if node.name == self.target else wrong)
+        elif (tunnel := node.tunnel_by_ends.get(found.key)) is None or not tunnel.up:
+            end = (
+                no_device(self.fabric, node, found, (ends[0], ends[1]), hops)
+                if node.is_live and not node.unfollowed
+                else None
+            )
+            yield ExpectedPath(hops, missing(node, end or ending(node, f"no {found.device}")))
+        elif (end := untaken(self.fabric, tunnel, found, packet, hops)) is not None:
+            yield ExpectedPath(hops, end)
         elif tunnel.ethernet:
             yield from self.arrive(tunnel, found.inside, hops)
         else:
@@ -222,24 +304,28 @@ class PacketWalk:
 
     def forward(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Route a packet on, its TTL one lower."""
-        version = 4 if packet[0][0] == "ipv4" else 6
-        if refusal := node.refuses_to_forward(version, hops[-1].interface):
-            yield ExpectedPath(hops, f"{node.name}: {refusal}")
+        version, came_by = (4 if packet[0][0] == "ipv4" else 6), hops[-1].interface
+        lost = [one for one in node.all(Tunnel) if str(one.local) == str(packet[0][1]["dst"])]
+        if lost and node.is_live:
+            yield ExpectedPath(hops, no_local(lost[0]))
+        elif refusal := node.refuses_to_forward(version, came_by):
+            yield ExpectedPath(hops, ending(node, refusal, "sysctl", "forwarding=1"))
         elif (lowered := lower_ttl(packet)) is None:
-            yield ExpectedPath(hops, f"{node.name}: the TTL expires")
+            yield ExpectedPath(hops, expired(self.fabric, node, packet, hops))
         else:
-            yield from self.send(node, lowered, hops)
+            yield from self.send(node, lowered, hops, came_by=came_by)
 
 
 class AddressRequest(PacketWalk):
-    """Follows the broadcast that asks for an address, by every branch of its way over a segment.
+    """Follows the frames by which a device asks for an address and is answered.
 
-    A branch yields a path only where the request is answered, or ends before it reaches a device that could answer.
+    The broadcast takes every branch of its way over a segment; a branch yields a path only where the request is
+    answered, or ends before it reaches a device that could answer.
     """
 
-    def __init__(self, fabric: Fabric, address: Address, asked: frozenset[tuple[PortRef, Address]]) -> None:
-        super().__init__(fabric, "", asked)
-        self.address = address
+    def __init__(self, fabric: Fabric, device: Device, address: Address, resolved: Resolved) -> None:
+        super().__init__(fabric, "", resolved)
+        self.device, self.address = device, address
         self._crossed: set[tuple[PortRef, PortRef | None]] = set()
 
     def across(self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: Hops) -> Paths:
@@ -251,15 +337,15 @@ class AddressRequest(PacketWalk):
         if crossing in self._crossed:
             return
         self._crossed.add(crossing)
-        if refusal := bridge_refusal(bridge, came_by):
+        if refusal := bridge_refusal(bridge, frame, came_by):
             yield ExpectedPath(hops, refusal)
             return
         yield from self.up(node, bridge, frame, hops) if came_by else ()
-        for name in bridge.members:
-            member = node[name]
-            if came_by is None or name != came_by.name:
-                refusal = bridge_refusal(bridge, came_by, member) or no_broadcast(bridge, member)
-                yield from (ExpectedPath(hops, refusal),) if refusal else self.emit(member, frame, hops)
+        for member in (node[name] for name in bridge.members):
+            if came_by is None or member.name != came_by.name:
+                refusal = bridge_refusal(bridge, frame, came_by, member) or no_broadcast(member, frame)
+                out = leaving(bridge, frame, came_by, member) if refusal is None else frame
+                yield from (ExpectedPath(hops, refusal),) if refusal else self.emit(member, out, hops)
 
     def into_tunnel(self, node: Node, tunnel: Tunnel, frame: Layers, hops: Hops) -> Paths:
         """Send the request to every remote."""
@@ -270,16 +356,43 @@ class AddressRequest(PacketWalk):
             yield from super().into_tunnel(node, tunnel, frame, hops)
 
     def up(self, node: Node, device: Device, frame: Layers, hops: Hops) -> Paths:
-        """Answer or ignore a request; report only ``arp off`` or a device in no subnet/bridge."""
-        if not is_broadcast(frame):
+        """Answer or ignore a request; report only what keeps a device from an answer, or one without use."""
+        if not _resolves(frame):
             yield from super().up(node, device, frame, hops)
+        elif not is_broadcast(frame):
+            taken = frame[0][1]["dst"] == device.mac
+            yield from (ExpectedPath(hops),) if taken else super().up(node, device, frame, hops)
         elif self.address in node.addresses:
-            yield ExpectedPath(hops, "" if device.arp else f"{device.ref}: answers for no address (arp off)")
+            yield ExpectedPath(hops, self.unanswering(node, device))
         elif not device.addresses and not isinstance(device, Bridge):
-            yield ExpectedPath(hops, f"{device.ref}: has no address and is in no bridge")
+            routes = node.is_live and not node.refuses_to_forward(4, device.name)
+            kind, wanted = ("address", "an address") if routes else ("bridge", "a bridge")
+            yield ExpectedPath(hops, ending(device, "has no address and is in no bridge", kind, wanted))
+
+    def unanswering(self, node: Node, device: Device) -> Ending | None:
+        """Return why a device of the node that has the address does not answer; None if it does."""
+        if not device.arp:
+            return ending(device, "answers for no address (arp off)", "arp", "arp on")
+        here = self.address in {interface.ip for interface in device.addresses}
+        ignores = node.setting(4, device.name, "arp_ignore") if self.address.version == 4 else 0
+        if ignores == 8 or (ignores and not here):
+            return ending(device, f"arp_ignore={ignores}", "sysctl", "arp_ignore=0")
+        own = [interface.ip for interface in self.device.addresses if interface.version == 4]
+        return refused_source(node, device.name, own[0], NOT_FOLLOWED) if own and self.address.version == 4 else None
 
 
-def missing(node: Node, what: str, hops: Hops) -> ExpectedPath:
-    """End a path at a node that lacks something, unless something that is not followed may make up for it."""
-    unfollowed = f" ({node.unfollowed} {NOT_FOLLOWED})" if node.unfollowed else ""
-    return ExpectedPath(hops, f"{node.name}: {what}{unfollowed}")
+def _resolves(frame: Layers) -> bool:
+    """Return whether a frame is ARP, or neighbour discovery."""
+    (name, _), *inside = frame[1 + len(tags_of(frame)) :]
+    return name == "arp" or (name == "ipv6" and bool(inside) and inside[0][1].get("type") in NEIGHBOUR_DISCOVERY)
+
+
+def _ends(paths: Sequence[ExpectedPath]) -> list[Ending]:
+    return list(dict.fromkeys(replace(path.end, hops=path.hops) for path in paths if path.end is not None))
+
+
+def missing(node: Node, end: Ending) -> Ending:
+    """Return an ending at a node that lacks something, unless something that is not followed may make up for it."""
+    if not node.unfollowed or end.node != node.name:
+        return end
+    return replace(end, live=f"{end.live} ({node.unfollowed} {NOT_FOLLOWED})")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias, TypedDict
 
 from topology.formats.lab_schema import (
@@ -18,9 +19,12 @@ from topology.formats.lab_schema import (
     SegmentSpec,
 )
 from topology.formats.yaml_positions import Step, Tree, locate
-from topology.promises import ABOVE, Management, MtuPromise, Pair, Segment, Separation
+from topology.promises import ABOVE, ANSWERED, Management, MtuPromise, Pair, Segment, Separation
 
 Promising: TypeAlias = LabSpec | PairsSpec | ExpectSpec
+
+Sizes: TypeAlias = Callable[[MtuSpec, tuple[Step, ...]], MtuPromise]
+"""The promise about sizes of a pair, by what it says itself and its place in the file."""
 
 
 class Promises(TypedDict):
@@ -35,9 +39,10 @@ class Promises(TypedDict):
 def promises_of(spec: Promising, tree: Tree) -> Promises:
     """Return the promises of a file; a separation of unknown segments is left out."""
     segments = tuple(_segments(spec.segments, tree))
-    common = spec.mtu if isinstance(spec, LabSpec) else MtuSpec()
-    declared = [_pair(said, common, tree, ("pairs", index)) for index, said in spec.pairs.items()]
-    derived = {_ends(pair): pair for segment in segments for pair in _derived(segment, common, tree)}
+    common = MtuSpec() if isinstance(spec, PairsSpec) else spec.mtu
+    mtu = partial(_mtu, common, isinstance(spec, ExpectSpec), tree)
+    declared = [_pair(said, mtu, tree, ("pairs", index)) for index, said in spec.pairs.items()]
+    derived = {_ends(pair): pair for segment in segments for pair in _derived(segment, mtu, tree)}
     declared = [_completed(pair, derived.get(_ends(pair))) for pair in declared]
     known = {_ends(pair) for pair in declared}
     return {
@@ -65,25 +70,37 @@ def _segments(said: Mapping[str, SegmentSpec], tree: Tree) -> Iterator[Segment]:
         yield Segment(name, one.kind, tuple(one.hosts.values()), one.within, where)
 
 
-def _derived(segment: Segment, common: MtuSpec, tree: Tree) -> Iterator[Pair]:
+def _derived(segment: Segment, mtu: Sizes, tree: Tree) -> Iterator[Pair]:
     """Yield a segment's pairs, each at the place of its second host."""
-    mtu = _mtu(MtuSpec(), common, tree, ())
     for source, target in segment.ends:
         where = locate(tree, ("segments", segment.name, "hosts", segment.hosts.index(target)))
-        yield Pair(source, target, segment.kind, mtu=mtu, within=segment.within, segment=segment.name, where=where)
+        yield Pair(
+            source,
+            target,
+            segment.kind,
+            mtu=mtu(MtuSpec(), ()),
+            within=segment.within,
+            segment=segment.name,
+            where=where,
+        )
 
 
-def _pair(said: PairSpec | ExpectedPair, common: MtuSpec, tree: Tree, path: tuple[Step, ...]) -> Pair:
-    mtu = _mtu(said.mtu if isinstance(said, PairSpec) else MtuSpec(), common, tree, path)
-    return Pair(said.source, said.target, said.kind, mtu=mtu, within=said.within, where=locate(tree, path))
+def _pair(said: PairSpec | ExpectedPair, mtu: Sizes, tree: Tree, path: tuple[Step, ...]) -> Pair:
+    promised = mtu(said.mtu, path)
+    return Pair(said.source, said.target, said.kind, mtu=promised, within=said.within, where=locate(tree, path))
 
 
-def _mtu(own: MtuSpec, common: MtuSpec, tree: Tree, path: tuple[Step, ...]) -> MtuPromise:
-    """Return the promise about sizes; ``common`` holds that for pairs without their own."""
+def _mtu(common: MtuSpec, alone: bool, tree: Tree, own: MtuSpec, path: tuple[Step, ...]) -> MtuPromise:
+    """Return the promise about sizes; ``common`` holds that for pairs without their own.
+
+    Where pairs are declared ``alone``, and no size is, packets that do not cross must be answered.
+    """
     above = own.above if own.above is not None else common.above
+    customers = own.customers if own.customers is not None else common.customers
+    unstated = ANSWERED if alone and customers is None else ABOVE
     return MtuPromise(
-        customers=own.customers if own.customers is not None else common.customers,
-        above=tuple(dict.fromkeys(above.values())) if above is not None else ABOVE,
+        customers=customers,
+        above=tuple(dict.fromkeys(above.values())) if above is not None else unstated,
         where=locate(tree, (*(path if own.customers is not None else ()), "mtu", "customers")),
     )
 

@@ -317,6 +317,7 @@ class ExpectedPair(CarriedSpec):
 
     source: NodeOrAddress
     target: NodeOrAddress
+    mtu: MtuSpec = MtuSpec()
 
 
 class ExpectedSegment(SegmentSpec):
@@ -329,6 +330,7 @@ class ExpectSpec(Spec):
     """A file of promises for a fabric that no lab declares."""
 
     pairs: Listed[ExpectedPair] = {}
+    mtu: MtuSpec = MtuSpec()
     segments: Segments[ExpectedSegment] = {}
     apart: Apart = {}
     management: Listed[ManagementItem] = {}

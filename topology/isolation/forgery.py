@@ -148,6 +148,11 @@ def forgeries(fabric: Fabric, attack_path: AttackPath) -> tuple[Forgery, ...]:
     return tuple(made)
 
 
+def always_refused(vtep: Tunnel) -> frozenset[ForgeryKind]:
+    """The forgeries that a VTEP must refuse whatever is promised."""
+    return frozenset(("undeclared-vni", *vtep.odd_headers)) - vtep.declared_by.keys()
+
+
 def _treated(fabric: Fabric, forgery: Forgery, places: frozenset[PortRef]) -> Forgery:
     """Return a forgery that is expected at these places, unless the lab declares that it is refused."""
     promise = forgery.attack_path.vtep.declared_by.get(forgery.kind or "")

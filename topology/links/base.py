@@ -91,6 +91,10 @@ class Live(Protocol):
         """The kind of link."""
 
     @property
+    def name(self) -> str:
+        """The name of the device."""
+
+    @property
     def common(self) -> dict[str, Any]:
         """The fields that every device has."""
 
@@ -107,8 +111,8 @@ class Live(Protocol):
     def address(self, key: str, version: int = 4) -> Address:
         """The value of a parameter as an address; the unspecified one where the device has none."""
 
-    def forwarding_entries(self) -> Iterator[tuple[str, Address]]:
-        """The MAC and the remote of each static forwarding entry."""
+    def said(self, tool: str) -> Iterator[Sequence[str]]:
+        """The words of each entry that a tool shows of the device and its members."""
 
 
 class Below(Protocol):

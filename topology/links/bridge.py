@@ -28,6 +28,12 @@ class Bridge(Device):
 
     members: tuple[str, ...]
     ageing: int = AGEING
+    filters: bool = False
+    """True if it lets frames pass within their VLAN only (``vlan_filtering``)."""
+    vlans: tuple[tuple[str, int, bool, bool], ...] = ()
+    """Where it filters, the VLANs of each port: its name, the VLAN, whether the ``pvid``, whether ``untagged``."""
+    entries: tuple[tuple[str, str], ...] = ()
+    """Static forwarding entries: MAC and port; the bridge itself where it takes the frames (``permanent``)."""
 
     kinds: ClassVar = ("bridge",)
     noun: ClassVar = "bridge"
@@ -46,7 +52,17 @@ class Bridge(Device):
     @classmethod
     def from_live(cls, live: Live) -> Bridge:
         """Return the bridge as it was read from a node."""
-        return cls(**live.common, members=live.members, ageing=live.number("ageing", AGEING))
+        vlans = ((words[1], int(words[3]), "pvid" in words, "untagged" in words) for words in live.said("bridge vlan"))
+        filters = live["vlan_filtering"] == "on"
+        static = (words for words in live.said("bridge fdb") if "master" in words and (filters or "vlan" not in words))
+        return cls(
+            **live.common,
+            members=live.members,
+            ageing=live.number("ageing", AGEING),
+            filters=filters,
+            vlans=tuple(vlans),
+            entries=tuple((words[0], live.name if "permanent" in words else words[2]) for words in static),
+        )
 
     def options(self) -> Iterator[Option]:
         """Yield the options with which the bridge is made."""
@@ -60,6 +76,18 @@ class Bridge(Device):
         yield from ((word, "on") for word in ("stp", "vlan_filtering") if known.get(word))
         if (age := known.get("ageing_time", AGEING * USER_HZ)) != AGEING * USER_HZ:
             yield "ageing", f"{age / USER_HZ:g}"
+
+    def port_of(self, mac: str) -> str | None:
+        """Return the port to which a static entry sends frames for a MAC; None where there is no entry."""
+        return dict(self.entries).get(mac)
+
+    def vlans_of(self, port: str) -> Mapping[int, bool]:
+        """Return the VLANs of a port, and whether their frames leave it untagged."""
+        return {vid: bare for name, vid, _, bare in self.vlans if name == port}
+
+    def pvid_of(self, port: str) -> int | None:
+        """Return the VLAN of frames that come untagged by a port."""
+        return next((vid for name, vid, is_pvid, _ in self.vlans if name == port and is_pvid), None)
 
     def floods(self, mac: object, *, may: bool = False) -> bool:
         """Return whether the bridge floods frames to a MAC; with ``may`` also if learned entries expire soon."""

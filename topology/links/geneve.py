@@ -69,7 +69,9 @@ class Geneve(UdpTunnel):
         """Return the device as it was read from a node."""
         remote = live.address("remote")
         local = ANY_ADDRESS[remote.version]
-        return cls(**live.common, vni=live.number("vni"), local=local, remote=remote, port=live.number("dstport"))
+        ttl = live.number("ttl") if live["ttl"].isdecimal() else None
+        vni, port = live.number("vni"), live.number("dstport")
+        return cls(**live.common, vni=vni, local=local, remote=remote, port=port, ttl=ttl)
 
     @classmethod
     def is_open(cls, live: Live) -> bool:

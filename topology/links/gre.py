@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 
 from topology.links.base import Key, Live, Number, Option, Options
 from topology.links.iptunnel import INHERIT_TOS, IpTunnel
-from topology.packet import ETHERTYPES, Layers
+from topology.packet import ETHERTYPES, Layer, Layers
 from topology.refs import Address
-from topology.wire.fields import Value, pack
+from topology.wire.fields import Value
+from topology.wire.registry import pack
 
 CSUM, KEY, SEQ = 0x8000, 0x2000, 0x1000
 """Flags of a GRE header (linux/if_tunnel.h): it has a checksum, a key, a sequence number."""
+EXTRAS: Mapping[str, str] = {"csum": "chksum_present", "seq": "seqnum_present"}
+"""By the word of ip-link(8) the field of a header that has it."""
 IGNORE_ENCAP_LIMIT = 1
 """IP6_TNL_F_IGN_ENCAP_LIMIT of linux/ip6_tunnel.h: without it each packet gets a Destination Options header (RFC 2473,
 section 4.1.1)."""
@@ -37,6 +40,8 @@ class GreTunnel(IpTunnel):
     """What is common to all that GRE carries."""
 
     key: int | None = None
+    extras: tuple[tuple[str, str], ...] = ()
+    """Of ``csum`` and ``seq`` what a live device has set: ``yes``, or the directions."""
 
     headers: ClassVar = ("gre",)
     protocol: ClassVar = 47
@@ -45,16 +50,17 @@ class GreTunnel(IpTunnel):
     keys: ClassVar = {**IpTunnel.keys, "key": Key(Number("GRE key", 0, 2**32 - 1), None)}
     attributes: ClassVar = (
         "2 iflags be16, 3 oflags be16, 4 ikey be32, 5 okey be32, 6 local ip, 7 remote ip, 8 ttl u8, 9 tos u8,"
-        "12 flowinfo be32, 13 flags u32"
+        "10 pmtudisc u8, 19 ignore_df u8, 12 flowinfo be32, 13 flags u32"
     )
-    reads: ClassVar = f"{IpTunnel.reads}, key, csum, seq"
+    reads: ClassVar = f"{IpTunnel.reads}, key, csum, seq, pmtudisc, ignore-df"
 
     @classmethod
     def settings(cls, live: Live) -> dict[str, Any]:
         """Return what was read of a device."""
         key = live["key"]
         known = None if key == "none" else int(key) if key.isdecimal() else NO_KEY_FITS
-        return {**super().settings(live), "key": known}
+        extras = tuple((word, live[word]) for word in EXTRAS if live[word] not in ("", "none"))
+        return {**super().settings(live), "key": known, "extras": extras}
 
     @property
     def identity(self) -> tuple[tuple[str, int | None], ...]:
@@ -75,7 +81,17 @@ class GreTunnel(IpTunnel):
     def header(self, inside: str) -> Layers:
         """Return the GRE header."""
         keyed = {} if self.key is None else {"key": self.key}
-        return (("gre", {"proto": ETHERTYPES[inside], **keyed}),)
+        sent = {EXTRAS[word]: 1 for word, how in self.extras if how == "yes" or how.endswith("yes out")}
+        return (("gre", {"proto": ETHERTYPES[inside], **keyed, **sent}),)
+
+    def mismatch(self, header: Layer) -> str:
+        """Return the word in which a packet's header differs from what the device takes (ip_tunnel_rcv): a checksum
+        must be where one is expected and nowhere else, a sequence number where one is expected."""
+        for word, has in EXTRAS.items():
+            wanted = dict(self.extras).get(word, "none").startswith("yes")
+            if wanted != (has in header[1]) and (wanted or word == "csum"):
+                return word
+        return ""
 
     def header_bytes(self, inside: str, odd: str = "") -> bytes:
         """Return the header, which says whether it has a key."""
@@ -105,6 +121,10 @@ class GreTunnel(IpTunnel):
                 for side in "io"
             )
             yield word, received if received == sent else f"{received} in, {sent} out"
+        if not known.get("pmtudisc", 1):
+            yield "pmtudisc", "off"
+        if known.get("ignore_df"):
+            yield "ignore-df", "on"
 
 
 @dataclass(frozen=True, kw_only=True)

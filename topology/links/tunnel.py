@@ -10,7 +10,8 @@ from typing import ClassVar, NamedTuple, Self
 from topology.links.base import LEAST_MTU, PORT_MTU, Below, Device
 from topology.packet import DEFAULT_TTL, HEADER_BYTES, Layers, ip_layer, size_of
 from topology.refs import Address
-from topology.wire.fields import Value, pack
+from topology.wire.fields import Value
+from topology.wire.registry import pack
 
 VNI_MIN, VNI_MAX = 1, 2**24 - 1
 """24 bits (RFC 7348, section 5); the kernel takes 0 for a VNI that was never given."""
@@ -196,8 +197,14 @@ class UdpTunnel(Tunnel):
 
     vni: int
     port: int
+    ttl: int | None = None
+    """The outer TTL; None is the node's default."""
 
     carries: ClassVar = ("ether",)
+
+    def ttls(self, inside: Layers) -> tuple[int, ...]:
+        """Return the TTL of the outer header."""
+        return (self.ttl or DEFAULT_TTL,)
 
     @property
     def identity(self) -> tuple[tuple[str, int | None], ...]:

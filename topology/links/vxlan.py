@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from topology.links.base import (
@@ -21,6 +22,7 @@ from topology.links.base import (
     Options,
     words_of,
 )
+from topology.links.iptunnel import INHERIT_TOS
 from topology.links.tunnel import Odd, UdpTunnel
 from topology.refs import Address
 
@@ -29,6 +31,8 @@ VXLAN_PORT = 4789
 I_FLAG, RESERVED_FLAG = 0x08, 0x80
 """Bits of a VXLAN header's first byte (RFC 7348, section 5); the reserved one is the G bit of the Group Policy draft,
 which a device made with ``gbp`` takes."""
+DF: Mapping[int, str] = {1: "set", 2: "inherit"}
+"""VXLAN_DF_SET and VXLAN_DF_INHERIT of linux/if_link.h."""
 LINUX_PORT = "8472"
 """Linux's own default (drivers/net/vxlan, ``vxlan_port``)."""
 
@@ -99,10 +103,10 @@ class Vxlan(UdpTunnel):
         )
     }
     attributes: ClassVar = (
-        "1 id u32, 2 group ip, 3 link u32, 4 local ip, 5 ttl u8, 7 learning u8, 8 ageing u32, 15 port be16,"
-        "16 group6 ip, 17 local6 ip"
+        "1 id u32, 2 group ip, 3 link u32, 4 local ip, 5 ttl u8, 6 tos u8, 7 learning u8, 8 ageing u32, 15 port be16,"
+        "16 group6 ip, 17 local6 ip, 23 gbp flag, 29 df u8"
     )
-    reads: ClassVar = "vni, local, remote, dstport, dev, ttl, learning, ageing"
+    reads: ClassVar = "vni, local, remote, dstport, dev, ttl, learning, ageing, tos, df, gbp"
     modules: ClassVar = {"vxlan": "vxlan"}
     tried: ClassVar = {"vxlan": {"vxlan_id": 1, "vxlan_port": VXLAN_PORT}}
 
@@ -118,7 +122,9 @@ class Vxlan(UdpTunnel):
     @classmethod
     def from_live(cls, live: Live) -> Vxlan:
         """Return the device as it was read from a node."""
-        entries = list(live.forwarding_entries())
+        entries = [
+            (words[0], ip_address(words[words.index("dst") + 1])) for words in live.said("bridge fdb") if "dst" in words
+        ]
         flooded = [remote for mac, remote in entries if mac == FLOOD_MAC]
         remote, *others = flooded or [live.address("remote")]
         return cls(
@@ -132,6 +138,7 @@ class Vxlan(UdpTunnel):
             by_route=live["local"] == "none",
             learning=live["learning"] != "off",
             ageing=live.number("ageing", AGEING),
+            ttl=live.number("ttl") if live["ttl"].isdecimal() else None,
             entries=tuple((mac, remote) for mac, remote in entries if mac != FLOOD_MAC),
         )
 
@@ -224,6 +231,12 @@ class Vxlan(UdpTunnel):
         yield "local", known.get("local") or known.get("local6") or "none"
         if known.get("learning") == 0:
             yield "learning", "off"
+        if known.get("tos", 0) > INHERIT_TOS:
+            yield "tos", known["tos"]
+        if known.get("df"):
+            yield "df", DF.get(known["df"], known["df"])
+        if known.get("gbp"):
+            yield "gbp", "on"
         if (age := known.get("ageing", AGEING)) != AGEING:
             yield "ageing", age
 

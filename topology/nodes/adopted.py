@@ -16,7 +16,7 @@ from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
 from topology.model import LOOPBACK, Address, Device, Fabric, Node, stable_mac
-from topology.nodes.leaving import Outlets, outlets_of, way_out
+from topology.nodes.leaving import Outlets, flood_out, outlets_of, way_out
 from topology.nodes.management import management_devices, without
 from topology.nodes.match import (
     Addresses,
@@ -31,6 +31,7 @@ from topology.nodes.match import (
 from topology.packet import Probe
 from topology.plan import Operation, Plan
 from topology.promises import NO_MANAGEMENT
+from topology.refs import PortRef
 from topology.state import NodeState
 
 Never: TypeAlias = Sequence[Sequence[int]]
@@ -97,6 +98,15 @@ class Onlooker(Netlink):
         ways = ((probe.source, probe.dst), (probe.target, probe.src))
         found = (way_out(self.as_seen, self.outlets, node, dst, self.management_devices) for node, dst in ways)
         return next(filter(None, found), "")
+
+    @property
+    def has_exits(self) -> bool:
+        """True where a device of a node leads out of the fabric."""
+        return any((*self.outlets.values(), *self.management_devices.values()))
+
+    def flood_out(self, live: Fabric, sender: PortRef) -> str:
+        """Exit of a device's frames to all from the fabric, forwarded as it is now; blank where they stay inside."""
+        return flood_out(live, self.as_seen, self.outlets, self.management_devices, sender)
 
     def check_there(self) -> None:
         """Raise NodeNotFound for the nodes that are not where they were found any more.

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from topology.isolation.domains import flooded, flooded_from
 from topology.kernels.rtnl.links import LinkEnd
 from topology.links import KINDS
-from topology.model import Address
+from topology.model import Address, Fabric, Tunnel
+from topology.refs import PortRef
 from topology.state import NodeState, RouteState, best_routes
 
 OTHERS = ("dummy", "gretap", "ip6gretap", "ip6tnl", "ipip", "sit", "vrf")
@@ -67,6 +69,23 @@ def way_out(
             if leads_out or route.dev in management.get(node, ()):
                 return f"{node}: no route to {wanted} in the fabric; it would take {route}"
             waiting += _next(states[node], route, wanted, owners)
+    return ""
+
+
+def flood_out(
+    live: Fabric, states: Mapping[str, NodeState], outlets: Outlets, management: Outlets, sender: PortRef
+) -> str:
+    """The node from which a frame to all would leave, and by which device; blank where it stays inside.
+
+    ``live`` is how the nodes forward, ``sender`` the device that sends the frame, or the VTEP out of which it comes.
+    """
+    device = live[sender.node][sender.interface] if live[sender.node].has(sender.interface) else None
+    reached = flooded(live, device) if device else frozenset[PortRef]()
+    for ref in sorted(reached | flooded_from(live, device) if isinstance(device, Tunnel) else reached):
+        ports = [link.name for link in states[ref.node].links.values() if link.master == ref.interface]
+        away = outlets.get(ref.node, frozenset()) | management.get(ref.node, frozenset())
+        if by := next((name for name in (ref.interface, *ports) if name in away), None):
+            return f"{ref.node}: a frame to all from {sender} would leave by {by}"
     return ""
 
 

@@ -10,19 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from topology.wire.fields import LAYOUTS, Value, unpack
-from topology.wire.layers import ICMP_ERRORS, ICMPV6_ERRORS, PARSERS, dot1q, ether
+from topology.wire.fields import Value, unpack
+from topology.wire.layers.ethernet import DOT1Q, dot1q, ether
+from topology.wire.layers.icmp import ERRORS
+from topology.wire.registry import PARSERS, TABLES, UDP_PORTS
 from topology.wire.summary import describe
-from topology.wire.walk import ETHERTYPES, Header, Step, Walk
+from topology.wire.walk import Header, Step, Walk
 
 MAX_LAYERS = 16
 """Headers that are walked in one frame, payload not counted. VLAN in VXLAN in GRE with ICMP inside has 11."""
-
-VXLAN_PORTS = frozenset({4789})
-"""RFC 7348 section 5."""
-
-GENEVE_PORTS = frozenset({6081})
-"""RFC 8926 section 3.3."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +94,7 @@ def decode(
     ethertype: int = 0,
     start: int = 0,
     vlan: Vlan | None = None,
-    vxlan_ports: frozenset[int] = VXLAN_PORTS,
-    geneve_ports: frozenset[int] = GENEVE_PORTS,
+    ports: Mapping[str, frozenset[int]] = UDP_PORTS,
 ) -> Headers:
     """Return the header stack of `frame`; never raises, for any bytes and numbers.
 
@@ -108,10 +103,10 @@ def decode(
     `start` is PACKET_AUXDATA's ``tp_net``. On an Ethernet device it is 14, more where the kernel has looked behind
     tags that are in the frame, or 0 where it did not know. It counts only if it lies behind the tags: the bytes
     skipped are then a problem.
-    `vlan` becomes a ``dot1q`` header right behind the Ethernet header, as the frame is on the wire. UDP to a port in
-    `vxlan_ports` or `geneve_ports` is that tunnel; the source port never counts.
+    `vlan` becomes a ``dot1q`` header right behind the Ethernet header, as the frame is on the wire. UDP to one of the
+    `ports` of a layer is that tunnel; the source port never counts.
     """
-    walk = Walk(frame, vxlan_ports, geneve_ports)
+    walk = Walk(frame, TABLES, ports)
     name, at = _link(walk, start, vlan) if link else _bare(walk, start, ethertype, vlan)
     while name != "payload":
         if len(walk.headers) == MAX_LAYERS:
@@ -147,21 +142,16 @@ def _bare(walk: Walk, start: int, ethertype: int, vlan: Vlan | None) -> Step:
         return "payload", 0
     if vlan is not None:
         _add_tag(walk, vlan, start, ethertype)
-    return ETHERTYPES.get(ethertype, "payload"), start
+    return walk.by_ethertype(ethertype), start
 
 
 def _add_tag(walk: Walk, vlan: Vlan, at: int, ethertype: Value) -> None:
     """Put a tag back that the kernel moved out; `ethertype` is the type of what it stands before."""
-    tag = unpack(LAYOUTS["dot1q"], (vlan.tci & 0xFFFF).to_bytes(2) + bytes(2))
+    tag = unpack(DOT1Q.layout, (vlan.tci & 0xFFFF).to_bytes(2) + bytes(2))
     walk.add("dot1q", {**tag, "type": ethertype}, at, 0)
 
 
-def quoted(
-    headers: Headers,
-    *,
-    vxlan_ports: frozenset[int] = VXLAN_PORTS,
-    geneve_ports: frozenset[int] = GENEVE_PORTS,
-) -> Headers | None:
+def quoted(headers: Headers, *, ports: Mapping[str, frozenset[int]] = UDP_PORTS) -> Headers | None:
     """Return the packet that an ICMP or ICMPv6 error quotes, from its IP header on; None if `headers` is none.
 
     Offsets count from the start of the quote. A quote is cut short as a rule (RFC 792: the IP header and 8
@@ -170,8 +160,7 @@ def quoted(
     icmp = headers.get("icmp", -1)
     if icmp is None or not headers.payload:
         return None
-    six = icmp["version"] == 6
-    if icmp["type"] not in (ICMPV6_ERRORS if six else ICMP_ERRORS):
+    if icmp["type"] not in ERRORS[int(icmp["version"])]:
         return None
-    ethertype = 0x86DD if six else 0x0800
-    return decode(headers.payload, link=False, ethertype=ethertype, vxlan_ports=vxlan_ports, geneve_ports=geneve_ports)
+    ethertype = 0x86DD if icmp["version"] == 6 else 0x0800
+    return decode(headers.payload, link=False, ethertype=ethertype, ports=ports)

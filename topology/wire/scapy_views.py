@@ -14,37 +14,17 @@ from typing import Any
 
 from topology.errors import Misuse, UnknownName
 from topology.wire.headers import Headers
+from topology.wire.layers.icmp import ICMPV6_CLASSES
+from topology.wire.registry import LAYERS
 from topology.wire.walk import Header
 
 Declared = list[tuple[str, dict[str, object]]]
 """A chain as it was written: layer names and the fields that were set, values not yet normalised."""
 
-_CLASSES: Mapping[str, str] = {
-    "ether": "scapy.layers.l2:Ether",
-    "dot1q": "scapy.layers.l2:Dot1Q",
-    "arp": "scapy.layers.l2:ARP",
-    "ipv4": "scapy.layers.inet:IP",
-    "ipv6": "scapy.layers.inet6:IPv6",
-    "icmp": "scapy.layers.inet:ICMP",
-    "udp": "scapy.layers.inet:UDP",
-    "tcp": "scapy.layers.inet:TCP",
-    "gre": "scapy.layers.l2:GRE",
-    "vxlan": "scapy.layers.vxlan:VXLAN",
-    "geneve": "scapy.contrib.geneve:GENEVE",
-    "payload": "scapy.packet:Raw",
+_LAYERS: Mapping[str, str] = {layer.scapy.partition(":")[2]: name for name, layer in LAYERS.items() if layer.scapy} | {
+    "Dot1AD": "dot1q"
 }
-"""scapy's class for each layer, as pkgutil.resolve_name takes it."""
-_ICMPV6: Mapping[int, str] = {
-    1: "ICMPv6DestUnreach",
-    2: "ICMPv6PacketTooBig",
-    3: "ICMPv6TimeExceeded",
-    4: "ICMPv6ParamProblem",
-    128: "ICMPv6EchoRequest",
-    129: "ICMPv6EchoReply",
-}
-"""scapy's class for each ICMPv6 type (RFC 4443)."""
-_LAYERS: Mapping[str, str] = {name.partition(":")[2]: layer for layer, name in _CLASSES.items()} | {"Dot1AD": "dot1q"}
-_ICMPV6_TYPES: Mapping[str, int] = {name: number for number, name in _ICMPV6.items()}
+_ICMPV6_TYPES: Mapping[str, int] = {name: number for number, name in ICMPV6_CLASSES.items()}
 
 
 def to_scapy(frame: bytes, headers: Headers) -> Any:
@@ -67,18 +47,13 @@ def to_scapy(frame: bytes, headers: Headers) -> Any:
 
 def _class(header: Header) -> Any:
     """Return the scapy class for a header."""
-    name = _CLASSES[header.layer]
-    if header.layer == "icmp" and header["version"] == 6:
-        kind = int(header["type"])
-        name = f"scapy.layers.inet6:{_ICMPV6[kind] if kind >= 128 and kind in _ICMPV6 else 'ICMPv6Unknown'}"
-    elif header.layer == "gre" and header["version"] != 0:
-        name = "scapy.layers.l2:GRE_PPTP" if header["version"] == 1 else _CLASSES["payload"]
-    return resolve_name(name)
+    layer = LAYERS[header.layer]
+    return resolve_name(layer.scapy_of(header) if layer.scapy_of else layer.scapy)
 
 
 def _layers(frame: bytes, header: Header) -> list[Any]:
     """Return one header as scapy layers: none for the ``ipip`` marker, two where scapy leaves bytes over."""
-    if header.layer == "ipip":
+    if not LAYERS[header.layer].scapy:
         return []
     kind, raw = _class(header), frame[header.offset : header.offset + header.length]
     if header.layer == "dot1q" and header.length == 0:
@@ -94,7 +69,7 @@ def _layers(frame: bytes, header: Header) -> list[Any]:
 
 
 def _raw(data: bytes) -> Any:
-    return resolve_name(_CLASSES["payload"])(data)
+    return resolve_name(LAYERS["payload"].scapy)(data)
 
 
 def declared(packet: object) -> Declared:

@@ -23,9 +23,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from topology.errors import Misuse, UnknownName
-from topology.wire.fields import FIELDS, Value, normal
+from topology.wire.fields import Value
 from topology.wire.headers import Headers
-from topology.wire.rules import FOLLOWS, Chain, Want, implied
+from topology.wire.layer import Chain
+from topology.wire.registry import FIELDS, FOLLOWS, implied, normal
+from topology.wire.rules import Want
 from topology.wire.scapy_views import declared
 from topology.wire.summary import describe
 from topology.wire.walk import Header
@@ -94,7 +96,7 @@ class Stack:
 
     @classmethod
     def of(cls, *layers: tuple[str, Mapping[str, object]]) -> Stack:
-        """A pattern from ``(layer, {field: value})`` pairs, outermost first; names as in `fields.FIELDS`.
+        """A pattern from ``(layer, {field: value})`` pairs, outermost first; names as in `registry.FIELDS`.
 
         Raises `UnknownName` for a layer or field that is not decoded, `Misuse` for a value that cannot be
         compared, an empty pattern, or a layer that cannot follow the one before it.

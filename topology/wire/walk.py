@@ -1,4 +1,4 @@
-"""One pass over a frame: its headers and problems so far, and the protocol numbers that lead from layer to layer.
+"""One pass over a frame: its headers and problems so far, and what leads from layer to layer.
 
 A layer function takes a `Walk` and an offset, adds at most one header, and returns the layer that follows and its
 offset; ``"payload"`` ends the walk. None raises on any bytes: unreadable ones are payload, and a problem says why.
@@ -9,23 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from topology.wire.fields import LAYOUTS, Value, size_of, unpack
+from topology.wire.fields import Value, size_of, unpack
 
 Step = tuple[str, int]
-"""The layer that follows (a key of ``layers.PARSERS``, or ``"payload"``), and its offset in the frame."""
-
-ETHERTYPES: Mapping[int, str] = {0x0800: "ipv4", 0x86DD: "ipv6", 0x0806: "arp", 0x8100: "dot1q", 0x88A8: "dot1q"}
-"""EtherTypes (IEEE 802) that are walked; 0x8100 and 0x88A8 are the tags Linux knows (``eth_type_vlan``)."""
-
-TUNNELLED: Mapping[int, str] = {0x0800: "ipv4", 0x86DD: "ipv6", 0x6558: "ether"}
-"""Protocol types that are walked inside GRE (RFC 2784, RFC 1701) and GENEVE (RFC 8926)."""
-
-IPV4_PROTOCOLS: Mapping[int, str] = {1: "icmp4", 4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6", 47: "gre"}
-IPV6_PROTOCOLS: Mapping[int, str] = {4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6", 47: "gre", 58: "icmp6"}
-"""IP protocol numbers (IANA) that are walked under each version."""
-
-SEGMENTED = frozenset({"tcp", "udp", "gre", "ipip4", "ipip6"})
-"""Contents of an IP packet that a device still has to segment; its length may then be 0 in a capture."""
+"""The layer that follows, and its offset in the frame."""
 
 ETHER_MIN = 60
 """Bytes to which a shorter Ethernet frame is padded, its FCS not counted (``ETH_ZLEN``, linux/if_ether.h)."""
@@ -49,6 +36,19 @@ class Header:
         return self.fields[name]
 
 
+@dataclass(frozen=True)
+class Tables:
+    """What leads from a layer to the next one: numbers by which layers are found, for all layers that are known."""
+
+    layouts: Mapping[str, str]
+    ethertypes: Mapping[int, str]
+    tunnelled: Mapping[int, str]
+    protocols: Mapping[int, Mapping[int, str]]
+    owns: Mapping[str, Callable[[bytes], bool]]
+    segmented: Callable[[str], bool]
+    """Return whether a device may still have to segment a packet with this content: its length may be 0."""
+
+
 @dataclass
 class Walk:
     """The state of one pass over a frame; `end` moves inwards as length fields are read.
@@ -58,12 +58,15 @@ class Walk:
     """
 
     frame: bytes
-    vxlan_ports: frozenset[int]
-    geneve_ports: frozenset[int]
+    tables: Tables
+    ports: Mapping[str, frozenset[int]]
+    """The UDP ports of tunnels, by layer."""
     headers: list[Header] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     cut: bool = False
     jumbo: bool = False
+    protocol: int = 0
+    """The protocol number that the last IP header gives for what follows it."""
 
     def __post_init__(self) -> None:
         self.end = len(self.frame)
@@ -82,11 +85,33 @@ class Walk:
 
     def read(self, layer: str, at: int, need: int = 0) -> dict[str, Value] | None:
         """Read the fixed fields of a header at `at` that has at least `need` bytes; None where it is cut."""
-        layout = LAYOUTS[layer]
+        layout = self.tables.layouts[layer]
         size = size_of(layout)
         if self.lacks(layer, at, max(size, need)):
             return None
         return unpack(layout, self.frame[at : at + size])
+
+    def by_ethertype(self, number: int) -> str:
+        """Return the layer behind an EtherType (IEEE 802)."""
+        return self.tables.ethertypes.get(number, "payload")
+
+    def by_protocol(self, version: int, number: int) -> str:
+        """Return the layer behind an IP header of this version that gives this protocol number."""
+        self.protocol = number
+        return self.tables.protocols[version].get(number, "payload")
+
+    def tunnelled(self, number: int) -> str:
+        """Return the layer inside GRE or GENEVE of this protocol type."""
+        return self.tables.tunnelled.get(number, "payload")
+
+    def by_port(self, port: int, at: int) -> str:
+        """Return the tunnel to a UDP port, by what is at `at` where several have it."""
+        found = [name for name, ports in self.ports.items() if port in ports]
+        if len(found) > 1:
+            owners = [name for name in found if name in self.tables.owns]
+            own = [name for name in owners if self.tables.owns[name](self.frame[at : at + 8])]
+            found = own or [name for name in found if name not in owners] or found
+        return found[0] if found else "payload"
 
     def add(self, layer: str, fields: Mapping[str, Value], at: int, size: int) -> int:
         """Add a header, and return the offset behind it."""

@@ -6,10 +6,12 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
+from tests.self.builders import vxlan_lab
 from topology.kernels.rtnl.links import LinkEnd
-from topology.nodes.leaving import Outlets, outlets_of, way_out
+from topology.nodes.leaving import Outlets, flood_out, outlets_of, way_out
 from topology.nodes.management import management_devices, without
 from topology.promises import Management
+from topology.refs import PortRef
 from topology.state import Entry, LinkState, NodeState, RouteState, sysctl_of
 
 LAN, FAR, OUTSIDE = "10.0.1.0/24", "10.0.2.0/24", "203.0.113.1"
@@ -113,6 +115,30 @@ def test_state_is_read_without_its_management(case: str) -> None:
     assert {device for device, _ in left.addresses} == {route.dev for route in left.routes} == kept & {"a_r", "eth0"}
     assert {entry.device for entry in left.entries} == kept
     assert len(left.sysctls) == len(kept) + 1
+
+
+OUT = " would leave by eth9"
+FLOODS = {
+    "by a port of a bridge on its way": ("c1:c1_v1", {"v1": {"eth9"}}, "v1: a frame to all from c1:c1_v1" + OUT),
+    "beyond a tunnel": ("c5:c5_v2", {"v1": {"eth9"}}, "v1: a frame to all from c5:c5_v2" + OUT),
+    "out of a tunnel's end": ("v1:vx", {"v1": {"eth9"}}, "v1: a frame to all from v1:vx" + OUT),
+    "another segment": ("c3:c3_l1", {"v1": {"eth9"}}, ""),
+    "its own device": ("c3:c3_l1", {"c3": {"c3_l1"}}, "c3: a frame to all from c3:c3_l1 would leave by c3_l1"),
+    "a device that is gone": ("c3:eth7", {"c3": {"c3_l1"}}, ""),
+    "no exit": ("c1:c1_v1", {}, ""),
+}
+
+
+@pytest.mark.parametrize("case", FLOODS)
+def test_frame_to_all_leaves_where_a_bridge_leads_out(case: str) -> None:
+    """A frame is followed through bridges and tunnels; management leads out as any card does."""
+    sender, exits, way = FLOODS[case]
+    states = {one.name: node(one.name, {}) for one in vxlan_lab().nodes}
+    states["v1"] = node("v1", {}, eth9=LinkState("eth9", "veth", master="br"))
+    outlets = {name: frozenset(devices) for name, devices in exits.items()}
+    place = PortRef(*sender.split(":"))
+    assert flood_out(vxlan_lab(), states, outlets, {}, place) == way
+    assert flood_out(vxlan_lab(), states, {}, outlets, place) == way
 
 
 def test_every_equal_way_is_followed() -> None:

@@ -93,14 +93,14 @@ def onlooking(monkeypatch: pytest.MonkeyPatch) -> LiveFabric:
 
 
 def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No command, no route put back, no plan, no forged frame, nothing forgotten: the agent is not even asked."""
+    """No command, no route put back, no plan, nothing sent outside, nothing forgotten: the agent is not asked."""
     live = onlooking(monkeypatch)
     onlooker = live.adopted
     assert onlooker is not None
     plan = make_plan(vxlan_lab())
     modules = (closed, domains, forgery, replication)
     checks = [check for module in modules for check in vars(module).values() if isinstance(check, Check)]
-    assert len(checks) == 8
+    assert len(checks) == 9
     lost = {"c3": NodeState("c3", {}, frozenset(), frozenset())}
     monkeypatch.setattr(onlooker, "states", lambda _: lost)
     changes: list[Callable[[], object]] = [
@@ -109,14 +109,39 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
         lambda: onlooker.apply(plan.phases[0]),
         lambda: live.put_back(["c3"]),
         live.forget_neighbours,
-        *(partial(CheckBook(live).judged, check) for check in checks),
-        lambda: SizeBook(live),
+        *(partial(CheckBook(live).judged, check) for check in checks if check.of_ours),
     ]
     for change in changes:
         with pytest.raises(NotApplicable, match="only looked at, never changed"):
             change()
     onlooker.apply(())
     assert cast(Any, live.kernel.agent).asked == []
+
+
+def test_what_is_more_than_a_probe_needs_the_users_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forged frames and packets of all sizes are for --active, which the reason names; the agent is not even asked."""
+    live = onlooking(monkeypatch)
+    checks = [check for check in vars(domains).values() if isinstance(check, Check)]
+    checks += [forgery.TREATED, forgery.REFUSED, replication.REPLICATED]
+    sends: list[Callable[[], object]] = [partial(CheckBook(live).judged, check) for check in checks]
+    sends.append(partial(SizeBook, live))
+    for sent in sends:
+        with pytest.raises(NotApplicable, match=r"^would send .*: allowed with --active$"):
+            sent()
+    assert len(checks) == 5
+    assert cast(Any, live.kernel.agent).asked == []
+    allowed = LiveFabric(vxlan_lab(), live.kernel, registry.ADOPTED, active=True)
+    allowed.must_take("forged frames")
+    with pytest.raises(NotApplicable, match="only looked at, never changed"):
+        allowed.run("c3", "true")
+
+
+def test_active_belongs_to_an_adopted_fabric(tmp_path: Path) -> None:
+    """Into a fabric of our own everything is sent; the word alone is an error."""
+    sound = {"--fresh": False, "--kernel": "auto", "--active": True}
+    check_adoption(config(tmp_path, **sound))
+    with pytest.raises(pytest.UsageError, match="--active needs --adopt"):
+        check_adoption(config(tmp_path, **{**sound, "--adopt": False}))
 
 
 def test_empty_machine_is_reported_with_why_there_are_no_containers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,11 +55,14 @@ class Live(LiveFabric):
         self.states = states | {name: change(states[name]) for name, change in changes.items()}
         self._netlink = cast(Any, None)
 
+    def now(self) -> Mapping[str, NodeState]:
+        return self.states
+
     def live_states(self, nodes: Sequence[str] | None = None) -> dict[str, NodeState]:
         return {name: self.states[name] for name in (self.names if nodes is None else nodes)}
 
-    def _forwarding(self, states: Mapping[str, NodeState]) -> Fabric:
-        return live_fabric(self.declared.name, states, self.declared.links)
+    def forwarding(self, states: Mapping[str, NodeState] | None = None) -> Fabric:
+        return live_fabric(self.declared.name, states or self.live_states(), self.declared.links)
 
 
 def followed(name: str) -> tuple[Live, Probe, ExpectedJourney, Leg]:

@@ -53,6 +53,24 @@ ALONE = {
 }
 
 
+SIZES = {
+    "": (None, ("fragments", "icmp")),
+    "mtu: {customers: 1450}": (1450, ("fragments", "icmp", "silence")),
+    "mtu: {above: silence}": (None, ("silence",)),
+    "mtu: {customers: 1450, above: icmp}": (1450, ("icmp",)),
+}
+
+
+@pytest.mark.parametrize("said", SIZES)
+def test_sizes_of_pairs_alone_are_promised_as_in_a_lab(said: str) -> None:
+    """For all pairs, segments' too, or in a pair for itself; unsaid, a packet that does not cross is answered."""
+    segments = "segments: {red: {kind: bridge, hosts: [a, b]}}"
+    own = ONE.replace("}", f", {said}}}") if said else ONE
+    for text in (f"{ONE}\n{segments}\n{said}", own):
+        found = [pair.mtu for pair in load_pairs_text(text).pairs]
+        assert {(one.customers, one.above) for one in found} == {SIZES[said]}
+
+
 def beside(text: str) -> Fabric:
     """The reference lab with the pairs of a text."""
     return with_pairs_of_text(reference(), text, "e.yaml", (check_pairs,))

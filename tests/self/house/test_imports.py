@@ -18,6 +18,14 @@ PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
 MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.node", "topology.model")
+NODES = (
+    "topology.packet",
+    "topology.plan",
+    "topology.state",
+    "topology.isolation",
+    "topology.kernels",
+    "topology.nodes",
+)
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
     "topology.wait": ("topology.errors",),
@@ -33,7 +41,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
     "topology.mtu": ("topology.errors", "topology.fib", *MODEL),
     "topology.state": ("topology.errors", *MODEL, "topology.mtu", "topology.plan"),
-    "topology.dataplane": (*MODEL, "topology.wire", "topology.packet", "topology.dataplane"),
+    "topology.dataplane": (*MODEL, "topology.fib", "topology.wire", "topology.packet", "topology.dataplane"),
     "topology.dataplane.live": (*MODEL, "topology.plan", "topology.state"),
     "topology.expected": ("topology.errors", *MODEL, "topology.packet", "topology.dataplane", "topology.carried"),
     "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),
@@ -60,15 +68,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.isolation": (*CORE, *MODEL, "topology.packet", "topology.expected", "topology.isolation"),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (*CORE, *MODEL, "topology.wire", "topology.plan", "topology.state", "topology.kernels"),
-    "topology.nodes": (
-        *CORE,
-        *MODEL,
-        "topology.packet",
-        "topology.plan",
-        "topology.state",
-        "topology.kernels",
-        "topology.nodes",
-    ),
+    "topology.nodes": (*CORE, *MODEL, *NODES),
 }
 """What a part of topology may import of topology; the longest name that fits a module decides."""
 OTHERS = (

@@ -244,7 +244,7 @@ def test_the_agent_comes_home_after_an_error(agent: AgentLink) -> None:
 def test_an_echo_answers_until_closed(agent: AgentLink, veth: None) -> None:
     """A datagram to an open echo comes back to its sender; a handle is closed once."""
     handle = agent.call("echo_open", ns="b", family=2, bind=["10.9.0.2", 7]).get("handle", int)
-    taps = Taps(agent, ["a", "b"], frozenset())
+    taps = Taps(agent, ["a", "b"], {})
     options = [[socket.IPPROTO_IP, socket.IP_TTL, 9]]
 
     def send() -> None:
@@ -311,7 +311,7 @@ def test_the_kernels_refusal_comes_with_number_and_words(agent: AgentLink) -> No
 
 def test_taps_see_every_interface_but_no_loopback(agent: AgentLink, veth: None) -> None:
     """A datagram over a veth pair is seen going out and coming in; sentinels and loopback are not evidence."""
-    taps = Taps(agent, ["a", "b"], frozenset())
+    taps = Taps(agent, ["a", "b"], {})
 
     def send() -> None:
         agent.call("send", NONCE, ns="a", socket=UDP, to=["127.0.0.1", 9])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from reports.checks.mtu import PairMtu
 from reports.evidence import Cause
 from reports.record.append import cause_of, journey_of, sizes_of_pair
-from reports.record.exhibits import Figures, State
+from reports.record.exhibits import Diagnosis, FaultTried, Figures, State
 from reports.record.model import Kernel, Lab, Map, Place, Record, Test, Verdict
 from tests.self.builders import expect, good_leg, leg, reference, seen_path
 from tests.self.found import way
@@ -42,4 +43,14 @@ def record(name: str = "ece792") -> Record:
         not_collected={name: 2},
         warnings=[name],
         table="tests.html",
+        faults=[
+            FaultTried(good, "route-missing", name, "lc1:x", name, "overlay", diagnosis(), diagnosis("wrong", None))
+        ],
     )
+
+
+def diagnosis(
+    node: Literal["right", "wrong", "none"] = "right", rank: int | None = 1, caught: bool = True
+) -> Diagnosis:
+    """What was said of a fault that only packets show."""
+    return Diagnosis(caught, False, False, node, rank, 1.5, "lc1 - route")

@@ -54,7 +54,7 @@ def sightings(entry: Any) -> tuple[Sighting, ...]:
 
 
 def _decoded(frame: str) -> Any:
-    return decode(bytes.fromhex(frame), vxlan_ports=lab().vxlan_ports)
+    return decode(bytes.fromhex(frame), ports=lab().udp_ports)
 
 
 def frame(name: str = SOUND, source: str = "red1:eth0", **wanted: str) -> FrameSeen:

@@ -110,13 +110,13 @@ def test_words_of_an_assertion_come_without_pytests(raised: str, words: str) -> 
 
 def test_failure_shows_its_cause_once() -> None:
     """Promise, words, ladders, cause and fix; where a ladder ends with the cause nothing repeats it."""
-    text = failure_text("All cross.", "seen 2", ["ladder"], CAUSE)
+    text = failure_text("All cross.", "seen 2", ["ladder"], [CAUSE])
     assert text == f"promise: All cross.\nseen 2\nladder\n{ENDING}\n"
-    assert failure_text("All cross.", f"seen 2 - cause: {CAUSE}", [f"ladder\n{ENDING}"], CAUSE).count("cause: ") == 1
-    assert "cause" not in failure_text("All cross.", "seen 2", (), None)
+    assert failure_text("All cross.", f"seen 2 - cause: {CAUSE}", [f"ladder\n{ENDING}"], [CAUSE]).count("cause: ") == 1
+    assert "cause" not in failure_text("All cross.", "seen 2", (), [])
     text = "c1 -> c2 did not arrive: x - cause: l1 - …\n  ladder\n  more"
-    assert failure_line(text, CAUSE) == f"c1 -> c2 did not arrive: x - cause: {CAUSE}"
-    assert failure_line(text, None) == "c1 -> c2 did not arrive: x"
+    assert failure_line(text, [CAUSE]) == f"c1 -> c2 did not arrive: x - cause: {CAUSE}"
+    assert failure_line(text, []) == "c1 -> c2 did not arrive: x"
 
 
 @pytest.mark.parametrize("before", ["", "an earlier test errored: ", "the fabric broke: ", "the underlay is broken: "])

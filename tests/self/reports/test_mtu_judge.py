@@ -117,7 +117,7 @@ CLAIMS: tuple[Callable[[LegMtu | PairMtu], object], ...] = (
 def test_guilty_node_comes_first_and_its_fix_last(claim: Callable[[LegMtu | PairMtu], object]) -> None:
     """If the live state says why, the message starts with the guilty node, and the finding has the cause."""
     zones = changed(AS_MEASURED, {1000: SILENCE, 1426: SILENCE})
-    found = claim(way(zones, above=("icmp",), cause=CAUSE))
+    found = claim(way(zones, above=("icmp",), causes=(CAUSE,)))
     assert repr(found).startswith("lc1 - cs1 -> cs5, ")
     assert repr(found).endswith(CAUSE.fix)
     assert found.cause == CAUSE  # type: ignore[attr-defined]

@@ -13,9 +13,9 @@ from tests.self.found import AS_MEASURED, CAUSE, SILENCE, changed, way
 SENT = (b"a", bytes(range(200)), bytes(1374))
 GOOD = Exchange("cs1", "cs5", "tcp", 1426, SENT, SENT, SENT)
 STALLED = replace(GOOD, there=(*SENT[:2], b""), back=SENT[:2])
-BACK = replace(way(changed(AS_MEASURED, {1330: SILENCE}), cause=CAUSE), source="cs5", target="cs1")
+BACK = replace(way(changed(AS_MEASURED, {1330: SILENCE}), causes=(CAUSE,)), source="cs5", target="cs1")
 SOUND = PairMtu(way(), replace(way(), source="cs5", target="cs1"))
-NARROW = PairMtu(way(changed(AS_MEASURED, {1327: SILENCE}), cause=CAUSE), BACK)
+NARROW = PairMtu(way(changed(AS_MEASURED, {1327: SILENCE}), causes=(CAUSE,)), BACK)
 
 
 def test_unchanged_messages_are_fine() -> None:

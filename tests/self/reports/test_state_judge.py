@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from reports.judge.state import differences, find_cause
+from reports.judge.state import differences, find_causes
 from tests.self.builders import known_lab, reference
 from tests.self.reports.states import (
     LEAF,
@@ -227,15 +227,13 @@ LIVE = {"con_ns1": BROKEN_SWITCH, "lc1": BROKEN_LEAF, "sc2": SPINE}
 )
 def test_cause_is_looked_for_at_the_suspects_first(suspects: list[str], node: str) -> None:
     """The first suspect with a difference is the cause; without one, whoever is next in the lab."""
-    cause = find_cause(DECLARED, LIVE, suspects)
-    assert cause is not None
-    assert cause.node == node
+    assert next(find_causes(DECLARED, LIVE, suspects)).node == node
 
 
 def test_no_difference_is_no_cause() -> None:
     """A fabric that is as declared has no cause to give, nor one that could not be read."""
-    assert find_cause(DECLARED, DECLARED, ["lc1"]) is None
-    assert find_cause(DECLARED, {}, ["lc1"]) is None
+    assert list(find_causes(DECLARED, DECLARED, ["lc1"])) == []
+    assert list(find_causes(DECLARED, {}, ["lc1"])) == []
 
 
 def every_route_by(state: NodeState, device: str) -> NodeState:

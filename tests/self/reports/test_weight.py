@@ -7,7 +7,8 @@ from functools import cache
 
 import pytest
 
-from reports.judge.state import differences, find_cause
+from reports.diagnosis.rank import ranked
+from reports.judge.state import differences, find_causes
 from reports.judge.traffic import Traffic, all_traffic
 from reports.judge.weight import CHANGES, MAY, NEVER, is_judged, weigh
 from tests.self.builders import expect, known_lab, reference
@@ -197,12 +198,11 @@ def test_cause_that_explains_comes_before_one_that_is_nearer() -> None:
     usual = {"net.ipv4.icmp_ratelimit": "1000", "net.bridge.bridge-nf-call-iptables": "1"}
     live = {name: replace(state, sysctls={**state.sysctls, **usual}) for name, state in bound()[1].items()}
     live["con_ns3"] = parameter(live["con_ns3"], "vxlan-cont", vni="31")
-    found = find_cause(bound()[1], live, ["cs1", "con_ns1", "lc1", "con_ns3"], overlay(), CHANGES)
-    assert found is not None
+    suspects = ["cs1", "con_ns1", "lc1", "con_ns3"]
+    (found,) = ranked(find_causes(bound()[1], live, suspects, overlay()))
     assert (found.node, found.live) == ("con_ns3", "vni 31")
     live["con_ns3"] = replace(live["con_ns3"], links=at("con_ns3").links)
-    assert find_cause(bound()[1], live, ["cs1", "con_ns1"], overlay(), CHANGES) is None
-    assert (rest := find_cause(bound()[1], live, ["cs1", "con_ns1"], overlay(), MAY))
+    (rest,) = ranked(find_causes(bound()[1], live, suspects, overlay()))
     assert (rest.node, rest.live) == ("con_ns1", "net.bridge.bridge-nf-call-iptables=1")
 
 

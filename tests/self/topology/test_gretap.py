@@ -126,7 +126,7 @@ def test_live_state_makes_the_same_devices() -> None:
     other = replace(links["blue-l1"], parameters=tuple(parameters.items()))
     states["l2"] = replace(states["l2"], links={**links, "blue-l1": other})
     ends = journey("blue1", "blue2", live_fabric("live", states, LAB.links)).dropped
-    assert ends.startswith("l2: no GRETAP device for packets from 10.255.0.1 to 10.255.0.2 with the key 9")
+    assert ends.startswith("l2:blue-l1: key 8; l1:blue-l2: key 9")
 
 
 @pytest.mark.parametrize(("key", "mtu"), [("", 1462), ("key: 9, ", 1458)])

@@ -100,7 +100,7 @@ def test_live_state_says_where_a_packet_ends() -> None:
     other = replace(links["ipip-lc1"], parameters=tuple(parameters.items()))
     states["lc2"] = replace(states["lc2"], links={**links, "ipip-lc1": other})
     ends = journey("cs1", "cs2", live_fabric("live", states, LAB.links)).dropped
-    assert ends == "lc2: no IPIP device for packets from 10.255.0.1 to 10.255.0.2"
+    assert ends == "lc2:ipip-lc1: remote 10.255.0.9"
 
 
 def test_it_is_written_for_containerlab_read_back_and_drawn() -> None:

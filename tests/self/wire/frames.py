@@ -15,7 +15,7 @@ from scapy.packet import Raw
 
 from topology.wire.headers import Headers, decode
 
-PORTS = frozenset({4789, 4900})
+PORTS = {"vxlan": frozenset({4789, 4900}), "geneve": frozenset({6081})}
 NONCE = bytes(range(0x40, 0x78))
 """What ping sends: 56 bytes."""
 
@@ -70,7 +70,7 @@ def reference(**layers: Any) -> Any:
 
 def seen(packet: Any, **how: Any) -> Headers:
     """The headers of a packet (or of bytes) as a tap on that fabric decodes them."""
-    return decode(bytes(packet), **{"vxlan_ports": PORTS, **how})
+    return decode(bytes(packet), **{"ports": PORTS, **how})
 
 
 def samples() -> list[bytes]:

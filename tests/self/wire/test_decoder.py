@@ -42,7 +42,7 @@ def test_headers_are_found_by_layer_from_both_ends() -> None:
 
 def test_port_of_two_kinds_of_tunnels_is_decided_by_the_header() -> None:
     """Geneve's protocol type lies in VXLAN's reserved bits, so the header tells the kind at a port of both."""
-    both = {"vxlan_ports": frozenset({4900}), "geneve_ports": frozenset({4900})}
+    both = {"ports": {"vxlan": frozenset({4900}), "geneve": frozenset({4900})}}
     assert seen(reference(), **both).layers == seen(reference()).layers
     vni_5 = bytes((0, 0, 0x65, 0x58, 0, 0, 5, 0)) + bytes(ether() / inner() / ping())
     wrapped = ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=1, dport=4900) / Raw(vni_5)
@@ -218,7 +218,7 @@ def test_a_quoted_packet_is_payload_until_asked_for() -> None:
     """An ICMP error's quote never joins the chain; `quoted` reads it on demand."""
     error = seen(ether() / inner() / ICMP(type=3, code=4) / Raw(bytes(outer() / GRE() / vxlan_packet())))
     assert error.layers == ("ether", "ipv4", "icmp", "payload")
-    quote = quoted(error, vxlan_ports=frozenset({4900}))
+    quote = quoted(error, ports={"vxlan": frozenset({4900})})
     assert quote is not None
     assert quote.layers == WRAPPED[1:]
     assert quote.payload == NONCE

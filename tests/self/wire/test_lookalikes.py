@@ -101,7 +101,7 @@ WRONG_CHAIN = [
     Lookalike("no-ethernet", FRAME[14:], "layer 0 ether", {"link": False, "ethertype": 0x0800}),
     Lookalike("no-payload", reference(message=ICMP(type=8)), "layer 9 payload"),
     Lookalike("nonce-in-the-padding", reference(inner=inner(len=28)), "layer 9 payload"),
-    Lookalike("port-that-is-not-vxlan's", FRAME, "layer 5 vxlan", {"vxlan_ports": frozenset({4789})}),
+    Lookalike("port-that-is-not-vxlan's", FRAME, "layer 5 vxlan", {"ports": {"vxlan": frozenset({4789})}}),
 ]
 
 WRONG_VALUE = [

@@ -14,8 +14,9 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
 from tests.self.draws import draws
-from topology.wire.fields import Value, normal
+from topology.wire.fields import Value
 from topology.wire.headers import Headers, decode
+from topology.wire.registry import normal
 from topology.wire.scapy_views import declared, to_scapy
 from topology.wire.stack import Stack
 

@@ -40,7 +40,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 def read_in_every_way(frame: bytes, how: dict[str, Any]) -> Headers:
     """Everything that can be asked about a frame; the answers hold together."""
-    headers = decode(frame, vxlan_ports=PORTS, **how)
+    headers = decode(frame, ports=PORTS, **how)
     assert len(headers) <= MAX_LAYERS + 1
     assert all(0 <= h.offset <= h.offset + h.length <= len(frame) for h in headers)
     assert 0 <= headers.padding <= len(frame)
@@ -49,7 +49,7 @@ def read_in_every_way(frame: bytes, how: dict[str, Any]) -> Headers:
     found = PATTERN.mismatch(headers)
     assert found is None or (isinstance(found, Mismatch) and " - seen " in str(found))
     assert (headers == PATTERN) == (found is None)
-    quote = quoted(headers, vxlan_ports=PORTS)
+    quote = quoted(headers, ports=PORTS)
     assert quote is None or quote.summary()
     return headers
 
@@ -72,6 +72,6 @@ def test_no_bytes_make_the_scapy_view_raise(frame: bytes) -> None:
 @given(mutated(), st.integers(0, 2**16 - 1))
 def test_the_scapy_view_has_the_tag_back(frame: bytes, tci: int) -> None:
     """A tag that the kernel moved out of a frame is in its scapy view, whatever the frame is."""
-    headers = decode(frame, vlan=Vlan(tci), vxlan_ports=PORTS)
+    headers = decode(frame, vlan=Vlan(tci), ports=PORTS)
     tag = b"\x81\x00" + tci.to_bytes(2)
     assert bytes(to_scapy(frame, headers)) == (frame[:12] + tag + frame[12:] if len(frame) >= 14 else frame)

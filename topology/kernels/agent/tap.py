@@ -12,6 +12,7 @@ import fcntl
 import select
 import socket
 import struct
+import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -51,6 +52,9 @@ VLAN TCI, VLAN TPID, status, length on the wire, time (ns since the epoch), capt
 interface name; then the name, then the captured bytes."""
 READ_MAX = 1 << 20
 """Bytes of records in one answer, so that an answer stays within a frame."""
+SHARE_MAX, READ_S = READ_MAX >> 3, 0.1
+"""Bytes of one socket before the others have their turn, and seconds of reading for one answer: frames that circle
+fill a socket as fast as it is emptied."""
 FRAME_MAX = 1 << 17
 """Bytes of the largest frame that is looked at; segmentation offload makes some of 64 kB."""
 
@@ -71,6 +75,8 @@ class Tap:
         self.passed = False
         self.poll = select.epoll()
         self.index: dict[int, int] = {}
+        self.first = 0
+        """The socket that is read first: the one whose turn it was when the last answer was full."""
         # One buffer for all frames: one for each would be mapped and given back each time, which takes 20 times longer.
         self.buffer = memoryview(bytearray(FRAME_MAX))
         self.own = packet_socket()
@@ -125,25 +131,28 @@ class Tap:
 
     def read(self) -> tuple[bytes, bool]:
         """Take received frames as records, and whether there are more. Only readable sockets are read."""
-        out = bytearray()
+        out, ends, count = bytearray(), time.monotonic() + READ_S, len(self.sockets)
         passed = bool(self.without) and self.own_passes()
-        for index in sorted(self.index[fd] for fd, _ in self.poll.poll(0, len(self.sockets))):
-            if len(out) > READ_MAX:
-                return bytes(out), True
-            self.read_one(index, out)
-        if passed and len(out) <= READ_MAX:
+        ready = (self.index[fd] for fd, _ in self.poll.poll(0, count))
+        waiting = sorted(ready, key=lambda index: (index - self.first) % count)
+        while waiting and len(out) <= READ_MAX and time.monotonic() <= ends:
+            index = waiting.pop(0)
+            if self.read_one(index, out, ends):
+                waiting.append(index)
+        self.first = waiting[0] if waiting else 0
+        if passed and not waiting:
             self.unmarked -= self.without
             self.without = set()
-        return bytes(out), len(out) > READ_MAX
+        return bytes(out), bool(waiting)
 
-    def read_one(self, index: int, out: bytearray) -> None:
-        """Empty one socket as far as an answer has room, then ask for its drops.
+    def read_one(self, index: int, out: bytearray, ends: float) -> bool:
+        """Read one socket as far as its share and the time go, ask for its drops; return whether it may have more.
 
         A sentinel ends it: later frames are read the next time. A socket can only drop while it is full, so one
         that has nothing to read has dropped nothing since.
         """
-        tap = self.sockets[index]
-        while len(out) <= READ_MAX:
+        tap, most, more = self.sockets[index], len(out) + SHARE_MAX, False
+        while len(out) <= most and time.monotonic() <= ends:
             try:
                 size, control, _, address = tap.recvmsg_into([self.buffer], 256)
             except BlockingIOError:
@@ -156,8 +165,11 @@ class Tap:
                 self.unmarked.discard(index)
                 break
             out += record(index, self.buffer[:size], control, address)
+        else:
+            more = True
         # Reading resets the kernel's count.
         self.drops[index] += struct.unpack("=II", tap.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        return more
 
     @contextlib.contextmanager
     def paused(self, names: Collection[str]) -> Iterator[None]:

@@ -12,7 +12,7 @@ from topology.errors import NetlinkError
 from topology.kernels.rtnl import messages as nl
 
 NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
-IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS = 29, 8
+IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN, RTEXT_FILTER_SKIP_STATS = 29, 2, 8
 MUST_ANSWER = ("links", "addresses", "routes")
 """Without the others a kernel can be built, and then has nothing of that kind (EOPNOTSUPP)."""
 RTM_DELNEIGH, NDA_DST, NUD_NOARP, NUD_PERMANENT, NTF_EXT_LEARNED = 29, 1, 0x40, 0x80, 0x10
@@ -30,6 +30,13 @@ class Request(NamedTuple):
 LINKS = Request(
     "links", nl.LINK.request(nl.packed_attribute(IFLA_EXT_MASK, struct.pack("=I", RTEXT_FILTER_SKIP_STATS)))
 )
+VLANS = Request(
+    "vlans",
+    nl.VLANS.request(
+        nl.packed_attribute(IFLA_EXT_MASK, struct.pack("=I", RTEXT_FILTER_BRVLAN)), family=socket.AF_BRIDGE
+    ),
+)
+"""For a node of which a bridge filters VLANs."""
 NEIGHBOURS = Request("neighbours", nl.NEIGHBOUR.request())
 STATE_REQUESTS = (
     LINKS,

@@ -17,6 +17,8 @@ from topology.state import DEFAULT_RULES, Entry
 
 NTF_SELF, NTF_STICKY = 0x02, 0x40
 """linux/neighbour.h; a bridge says NOARP of a static entry, PERMANENT of one that is the node's own (br_fdb.c)."""
+VLAN_PVID, VLAN_UNTAGGED = 2, 4
+"""BRIDGE_VLAN_INFO_PVID and _UNTAGGED of linux/if_bridge.h."""
 FIB_RULE_INVERT, GOTO, NOT_SUPPRESSED = 2, 2, 0xFFFFFFFF
 ACTIONS = {3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 TABLES = {253: "default", 254: "main", 255: "local"}
@@ -139,6 +141,15 @@ def _kept_as(known: nl.Message) -> str:
     learned = " extern_learn" if known["flags"] & NTF_EXT_LEARNED else ""
     kept = {0: "", NUD_NOARP: "static"}.get(known["state"] & (NUD_PERMANENT | NUD_NOARP), "permanent")
     return f"{kept}{sticky}{learned}".strip()
+
+
+def vlans(dump: bytes, filtering: Set[str]) -> Iterator[Entry]:
+    """Every VLAN of the bridges that filter them and of their ports, which are ``filtering``."""
+    for port in nl.parsed(nl.VLANS, dump):
+        for vid, flags in port.get("vlans", ()) if port["name"] in filtering else ():
+            place = f"dev {port['name']} vid {vid}"
+            words = [word for bit, word in ((VLAN_PVID, "pvid"), (VLAN_UNTAGGED, "untagged")) if flags & bit]
+            yield Entry("bridge vlan", port["name"], " ".join([place, *words]), place)
 
 
 def _made(dump: bytes) -> Iterator[nl.Message]:

@@ -147,7 +147,9 @@ def hops(data: bytes) -> list[Message]:
         size, index = struct.unpack_from("=HxxI", data, at)
         if size < 8 or at + size > len(data):
             raise ValueError(f"a next hop of {size} bytes")
-        found.append({"oif": index, **nested({5: ("gateway", address)}, data[at + 8 : at + size])})
+        found.append(
+            {"oif": index, **nested({5: ("gateway", address), 21: ("encap", encap)}, data[at + 8 : at + size])}
+        )
         at += (size + 3) & ~3
     return found
 
@@ -169,6 +171,22 @@ def per_device(data: bytes) -> Mapping[int, tuple[int, ...]]:
     return {version: numbers(values) for version, values in parts if values}
 
 
+VLAN_INFO, ENCAPS = 2, {1: "mpls", 2: "ip", 3: "ila", 4: "ip6", 5: "seg6", 6: "bpf", 7: "seg6local", 8: "rpl"}
+"""IFLA_BRIDGE_VLAN_INFO of linux/if_bridge.h, and linux/lwtunnel.h in the words of ip-route(8)."""
+
+
+def port_vlans(data: bytes) -> list[tuple[int, int]]:
+    """The VLANs of a bridge's port, each with its flags (IFLA_AF_SPEC of AF_BRIDGE, struct bridge_vlan_info)."""
+    found = (struct.unpack_from("=HH", value) for kind, value in attributes(data) if kind == VLAN_INFO)
+    return [(vid, flags) for flags, vid in found]
+
+
+def encap(data: bytes) -> str:
+    """The header that a route adds (RTA_ENCAP_TYPE)."""
+    (kind,) = struct.unpack_from("=H", data)
+    return ENCAPS.get(kind, str(kind))
+
+
 READERS: Mapping[str, Callable[[bytes], Any]] = {
     "u8": number("=B"),
     "u16": number("=H"),
@@ -180,12 +198,15 @@ READERS: Mapping[str, Callable[[bytes], Any]] = {
     "u16s": span("=HH"),
     "u32s": span("=II"),
     "text": text,
+    "flag": lambda data: True,
     "ip": address,
     "mac": mac,
     "bytes": bytes,
     "hops": hops,
     "info": link_info,
     "settings": per_device,
+    "vlans": port_vlans,
+    "encap": encap,
     "entries": lambda data: int(struct.unpack_from("=I", data, 4)[0]),  # ndtc_entries in struct ndt_config
     "overflows": lambda data: int(struct.unpack_from("=Q", data, 80)[0]),  # ndts_table_fulls in struct ndt_stats
 }
@@ -214,12 +235,14 @@ LINK = Layout(
         "37 netnsid i32"
     ),
 )
+VLANS = LINK._replace(attributes=table("3 name text, 26 vlans vlans"))
+"""A dump of links of AF_BRIDGE: the VLANs of bridges and their ports."""
 ADDRESS = Layout(20, "=BBBBI", ("family", "prefixlen", "flags", "scope", "index"), table("1 peer ip, 2 local ip"))
 ROUTE = Layout(
     24,
     "=BBBBBBBBI",
     ("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags"),
-    table("1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 9 hops hops, 15 table u32"),
+    table("1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 9 hops hops, 15 table u32, 21 encap encap"),
 )
 NEIGHBOUR = Layout(
     28,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_interface, ip_network
 
 from topology.kernels.rtnl import messages as nl
-from topology.kernels.rtnl.dumps import Request, check_whole
+from topology.kernels.rtnl.dumps import VLANS, Request, check_whole
 from topology.kernels.rtnl.entries import (
     TABLES,
     acting_tables,
@@ -19,11 +19,12 @@ from topology.kernels.rtnl.entries import (
     neighbours,
     qdiscs,
     rules,
+    vlans,
 )
 from topology.kernels.rtnl.links import link_state, settings
 from topology.links import FALLBACK_DEVICES
 from topology.model import Interface
-from topology.state import Entry, NodeState, RouteState
+from topology.state import Entry, LinkState, NodeState, RouteState
 
 ARPHRD_PIMREG = 779
 """linux/if_arp.h: a kernel makes such a device for a multicast routing daemon (net/ipv4/ipmr.c)."""
@@ -34,9 +35,12 @@ ROUTE_KINDS = {**FORWARDING_KINDS, 2: "local", 3: "broadcast", 4: "anycast", 5: 
 
 
 def further_requests(node: str, answers: Mapping[str, Sequence[bytes]]) -> list[Request]:
-    """The requests for a node's filters, where there may be any; ``answers`` are those to ``STATE_REQUESTS``."""
+    """The requests for a node's filters and its ports' VLANs, where there may be any; ``answers`` are those to
+    ``STATE_REQUESTS``."""
     with nl.readable(node):
-        return list(filter_requests(answers["qdiscs"][0]))
+        links = (link for dump in answers.get("links", ()) for link in nl.parsed(nl.LINK, dump))
+        filtered = any(link.get("info", {}).get("data", {}).get("vlan_filtering") for link in links)
+        return [*filter_requests(answers["qdiscs"][0]), *([VLANS] if filtered else [])]
 
 
 def read_state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
@@ -62,17 +66,23 @@ def _state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mapping[s
         states,
         frozenset(found for dump in answers["addresses"] for found in _addresses(dump, names)),
         frozenset(sorted(routes, key=lambda route: bool(route.owner))),  # of two alike, the one without an owner
-        frozenset(other_routes | set(_entries(answers, names, {link.mac for link in states.values() if link.mac}))),
+        frozenset(other_routes | set(_entries(answers, names, states))),
         {**sysctls, **{key: value for link in own for key, value in settings(link)}},
     )
 
 
-def _entries(answers: Mapping[str, Sequence[bytes]], names: Mapping[int, str], macs: set[str]) -> Iterator[Entry]:
+def _entries(
+    answers: Mapping[str, Sequence[bytes]], names: Mapping[int, str], links: Mapping[str, LinkState]
+) -> Iterator[Entry]:
+    macs = {link.mac for link in links.values() if link.mac}
+    filtering = {name for name, link in links.items() if ("vlan_filtering", "on") in link.parameters}
+    filtering |= {name for name, link in links.items() if link.master in filtering}
     acting = set(acting_tables(answers.get("chains", ()), answers.get("nft rules", ())))
     readers: Mapping[str, Callable[[bytes], Iterable[Entry]]] = {
         "rules": rules,
         "neighbours": lambda dump: neighbours(dump, names),
         "forwarding": lambda dump: forwarding(dump, names, macs),
+        "vlans": lambda dump: vlans(dump, filtering),
         "qdiscs": lambda dump: qdiscs(dump, names),
         "filters": lambda dump: filters(dump, names),
         "tables": lambda dump: firewall(dump, acting),
@@ -119,4 +129,5 @@ def _route_states(route: nl.Message, names: Mapping[int, str]) -> Iterator[Route
     for hop in route.get("hops") or (route,):
         via, dev = hop.get("gateway"), names.get(hop.get("oif", 0))
         gateway = ip_address(via) if via else None
-        yield RouteState(prefix, gateway, None if refuses else dev, kind, metric=metric, owner=owner)
+        encap = hop.get("encap", "")
+        yield RouteState(prefix, gateway, None if refuses else dev, kind, metric=metric, owner=owner, encap=encap)

@@ -1,14 +1,16 @@
-"""IPv4, and IPv6 with its extension headers.
+"""IPv6 (RFC 8200) with its extension headers.
 
-Checksums are fields like any other and are not verified: with checksum offload a captured one can be unfinished.
 A length of 0 is right where 16 bits cannot hold it: in a jumbogram (RFC 2675), and in a packet captured before a
-device has segmented it (BIG TCP: ``iph_set_totlen`` in net/ip.h, ``ip6_xmit`` in net/ipv6/ip6_output.c).
+device has segmented it (BIG TCP: ``ip6_xmit`` in net/ipv6/ip6_output.c).
 """
 
 from __future__ import annotations
 
 from topology.wire.fields import Value
-from topology.wire.walk import IPV4_PROTOCOLS, IPV6_PROTOCOLS, SEGMENTED, Step, Walk
+from topology.wire.layer import Layer
+from topology.wire.rules import Want
+from topology.wire.walk import Step, Walk
+from topology.wire.words import pieces
 
 MAX_EXTENSIONS = 8
 """IPv6 extension headers that are walked in one packet; RFC 8200 section 4.1 recommends at most seven."""
@@ -19,31 +21,8 @@ _JUMBO, _JUMBO_MIN = 0xC2, 0x10000
 """The option of a jumbogram, and the least payload that one has (RFC 2675, sections 2 and 3)."""
 
 
-def ipv4(walk: Walk, at: int) -> Step:
-    """IPv4 (RFC 791). Behind a later fragment's header is payload."""
-    fields = walk.read("ipv4", at)
-    if fields is None:
-        return "payload", at
-    version, size, total = int(fields["version"]), int(fields["ihl"]) * 4, int(fields["len"])
-    if version != 4 or size < 20:
-        walk.problem("ipv4", at, f"version {version} and header length {size}, not 4 and at least 20")
-        return "payload", at
-    if walk.lacks("ipv4", at, size):
-        return "payload", at
-    if size > 20:
-        fields["options"] = walk.frame[at + 20 : at + size]
-    after = walk.add("ipv4", fields, at, size)
-    more = bool(int(fields["flags"]) & 1)
-    upper = "payload" if fields["frag"] else IPV4_PROTOCOLS.get(int(fields["proto"]), "payload")
-    walk.jumbo = not total and upper in SEGMENTED and not more and not walk.only_padding
-    if not walk.jumbo:
-        walk.bound("ipv4", at, total, size)
-    walk.cut = walk.cut or more
-    return upper, after
-
-
 def ipv6(walk: Walk, at: int) -> Step:
-    """IPv6 (RFC 8200) with its extension headers: its field `ext` names them, its length counts them."""
+    """Read an IPv6 header with its extension headers: its field `ext` names them, its length counts them."""
     fields = walk.read("ipv6", at)
     if fields is None:
         return "payload", at
@@ -82,7 +61,7 @@ def _jumbo(walk: Walk, at: int) -> int | None:
 def _contradiction(walk: Walk, at: int, plen: int, jumbo: int | None, upper: str, fragment: bool) -> str:
     """Return how the lengths of a packet contradict each other; empty where they agree (RFC 2675, section 3)."""
     if jumbo is None:
-        if walk.jumbo and (upper not in SEGMENTED or fragment):
+        if walk.jumbo and (not walk.tables.segmented(upper) or fragment):
             return f"its length field says 0 bytes behind its header, {walk.end - at - 40} are there"
         return ""
     if plen:
@@ -113,4 +92,18 @@ def _extensions(walk: Walk, following: int, at: int) -> tuple[list[str], str, in
         at += size
         if word & 0xFFF8:
             return names, "payload", at
-    return names, IPV6_PROTOCOLS.get(following, "payload"), at
+    return names, walk.by_protocol(6, following), at
+
+
+IPV6 = Layer(
+    "ipv6",
+    ipv6,
+    layout="version:4 tc:8 fl:20 plen:16 nh:8 hlim:8 src:ip6 dst:ip6",
+    further="ext:text jumbo:32",
+    over=frozenset({"ether", "dot1q"}),
+    ethertypes=(0x86DD,),
+    tunnelled_as=0x86DD,
+    implies=lambda _, __: (Want("ext", why="no extension headers"),),
+    words=lambda fields: pieces(fields, "{src}>{dst}", "hlim {hlim}", "with {ext}"),
+    scapy="scapy.layers.inet6:IPv6",
+)

@@ -1,0 +1,44 @@
+"""Addresses and MACs that two nodes of one segment have, where a packet needs them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from topology.dataplane.paths import Ending, ExpectedHop
+from topology.expected import ExpectedJourney
+from topology.model import Device, Fabric
+from topology.packet import Probe
+
+
+def doubled(fabric: Fabric, probe: Probe, way: ExpectedJourney) -> Iterator[Ending]:
+    """Yield what two devices have on the segments on which a packet leaves its nodes."""
+    for hop in (hop for path in way.paths for hop in path.hops if hop.direction == "out"):
+        if hop.layers[0][0] == "ether" and fabric[hop.node].bridge_of(hop.interface) is None:
+            yield from _on_segment(fabric, probe, hop)
+
+
+def _on_segment(fabric: Fabric, probe: Probe, hop: ExpectedHop) -> Iterator[Ending]:
+    device, ether = fabric[hop.node][hop.interface], hop.layers[0][1]
+    macs = {ether["src"], ether["dst"]}
+    ends = {probe.source: probe.src, probe.target: probe.dst}
+    for one, other in combinations(dict.fromkeys((device, *fabric.segment(device))), 2):
+        both = {i.ip for i in one.addresses} & {i.ip for i in other.addresses}
+        if one.node == other.node or (both and one.mac == other.mac):
+            continue  # a gateway that is in several nodes on purpose has the same MAC in each
+        for address in sorted(both, key=str):
+            holders = sorted((one, other), key=lambda holder: ends.get(holder.node) == address)
+            known = ends.get(holders[1].node) == address
+            yield _both(holders[0], holders[1], f"{address}", "address", known)
+        if one.mac == other.mac and one.mac in macs:
+            first, second = sorted((one, other), key=lambda holder: holder.node not in ends)
+            yield _both(first, second, f"{one.mac}", "mac", known=False)
+
+
+def _both(wrong: Device, right: Device, what: str, kind: str, known: bool) -> Ending:
+    """Return what two devices have; unless it is ``known`` which is wrong, either may be."""
+    sides = [
+        Ending(at.node, at.name, what, kind, f"another one: {other.ref} has it too")
+        for at, other in ((wrong, right), (right, wrong))
+    ]
+    return sides[0] if known else Ending(wrong.node, wrong.name, what, kind, sides[0].wanted, (sides[1],))

@@ -1,0 +1,186 @@
+"""Ties packets that the kernel dropped to a journey: by a trace of the kernel's drops, or by counters. Pure.
+
+``skb:kfree_skb`` knows neither namespace nor interface. It counts only for a buffer whose address the same trace shows
+at the interfaces by which the packet came in (``net:netif_receive_skb``), up to the one where it was seen last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import takewhile
+
+from reports.evidence import Cause, Sighting
+from topology.expected import ExpectedHop
+from topology.packet import size_of
+
+ETHER_BYTES = 14
+EVENT = re.compile(r"(netif_receive_skb|kfree_skb): (.*)")
+RECEIVED = re.compile(r"dev=(\S+) skbaddr=(\w+) len=(\d+)")
+FREED = re.compile(r"skbaddr=(\w+) .*reason: (\w+)")
+CALLER = re.compile(r"^ => (\w+)")
+TRACERS, RECEIVERS = ("trace_event", "kfree_skb"), ("__netif_receive_skb", "process_backlog", "__sys_sendto")
+"""The beginnings of functions at both ends of a stack, which say nothing about a drop."""
+CALLERS_MAX = 3
+UNSPECIFIED = "NOT_SPECIFIED"
+KINDS: Mapping[str, str] = {
+    "NETFILTER_DROP": "nft",
+    "TC_INGRESS": "filter",
+    "TC_EGRESS": "filter",
+    "QDISC_DROP": "qdisc",
+    "XFRM_POLICY": "xfrm",
+    "IP_INNOROUTES": "route",
+    "IP_OUTNOROUTES": "route",
+    "IP_INADDRERRORS": "forwarding",
+    "IP_RPFILTER": "rp_filter",
+    "IP_INHDR": "header",
+    "IP_CSUM": "checksum",
+    "UDP_CSUM": "checksum",
+    "PKT_TOO_BIG": "mtu",
+    "NO_SOCKET": "socket",
+    "NEIGH_FAILED": "address resolution",
+}
+"""The kind of a cause by the reason of a drop (include/net/dropreason.h)."""
+COUNTERS: Mapping[str, str] = {
+    r"Ip\w*(In|Out)NoRoutes": "route",
+    r"Ip6?InAddrErrors": "forwarding",
+    r"Ip6?InHdrErrors": "header",
+    r"Ip6?(In|Out)Discards": "drop",
+    r"Ip6?FragFails|Ip6InTooBigErrors": "mtu",
+    r"TcpExtIPReversePathFilter": "rp_filter",
+    r"\w+InCsumErrors": "checksum",
+    r"Udp6?NoPorts": "socket",
+    r"Xfrm\w+": "xfrm",
+    r"\S+ (rx|tx)_\w+": "drop",
+}
+"""The kind of a cause by the counter that moved (RFC 4293; Documentation/networking/snmp_counter)."""
+DEVICE_COLUMNS = {2: "rx_errors", 3: "rx_dropped", 4: "rx_fifo", 5: "rx_frame", 10: "tx_errors", 11: "tx_dropped"}
+"""Columns of /proc/net/dev behind the name, but those that count what passed."""
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A buffer that was freed as a drop: the interfaces at which it had come in, each with its length there in bytes,
+    the reason, and the functions that freed it, innermost first."""
+
+    arrivals: tuple[tuple[str, int], ...]
+    reason: str
+    callers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        reason = () if self.reason == UNSPECIFIED else (self.reason,)
+        where = (f"in {' < '.join(self.callers[:CALLERS_MAX])}",) if self.callers else ()
+        return " ".join((*reason, *where)) or "for no stated reason"
+
+
+def drops_of(trace: str) -> Iterator[Drop]:
+    """Yield the drops of a trace of both events, with a stack after each drop."""
+    arrivals: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    open_drop: tuple[str, str] | None = None
+    callers: list[str] = []
+    for line in (*trace.splitlines(), ""):
+        if caller := CALLER.match(line):
+            callers.append(caller[1])
+            continue
+        if "<stack trace>" in line:
+            continue
+        if open_drop is not None:
+            yield Drop(tuple(arrivals.pop(open_drop[0], ())), open_drop[1], tuple(_telling(callers)))
+        open_drop, callers = None, []
+        event = EVENT.search(line)
+        if event and (received := RECEIVED.match(event[2])):
+            arrivals[received[2]].append((received[1], int(received[3])))
+        elif event and (freed := FREED.match(event[2])):
+            open_drop = (freed[1], freed[2])
+
+
+def _telling(callers: Sequence[str]) -> Iterator[str]:
+    """Yield the functions between the tracer and those that take any packet, each once."""
+    behind = takewhile(lambda name: not name.startswith(RECEIVERS), callers)
+    yield from dict.fromkeys(name for name in behind if not name.startswith(TRACERS))
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A place by which a packet came in, and its bytes there behind the Ethernet header."""
+
+    node: str
+    interface: str
+    bytes: int
+    group: str = ""
+    """The multicast group that the outermost header is for."""
+
+    @classmethod
+    def of_sighting(cls, seen: Sighting) -> Arrival:
+        """Return where a packet was seen to come in."""
+        target = ip_address(str(seen.ips[0]["dst"])) if seen.ips else None
+        group = str(target) if target is not None and target.is_multicast else ""
+        return cls(seen.node, seen.interface, seen.length - (ETHER_BYTES if seen.has_ethernet else 0), group)
+
+    @classmethod
+    def of_hop(cls, hop: ExpectedHop) -> Arrival:
+        """Return where a packet is expected to come in."""
+        ethernet = hop.layers[0][0] == "ether"
+        return cls(hop.node, hop.interface, size_of(hop.layers) - (ETHER_BYTES if ethernet else 0))
+
+
+def drop_causes(trace: str, came_in: Sequence[Arrival], count: int) -> Iterator[Cause]:
+    """Yield the drop that all of ``count`` packets share that came in there, in this order."""
+    last = came_in[-1]
+    way = [(place.interface, place.bytes) for place in came_in]
+    tied = Counter(str(drop) for drop in drops_of(trace) if _ends_as(drop.arrivals, way))
+    for words, times in tied.items():
+        if times >= count:
+            kind = "multicast" if last.group else KINDS.get(words.split(" ")[0], "drop")
+            group = f" for the multicast group {last.group}" if last.group else ""
+            live = f"{times} of {count} packets{group} dropped: {words}"
+            yield Cause(kind, last.node, last.interface, "the packet passed on", live, "", "", "traffic")
+
+
+def _ends_as(arrivals: Sequence[tuple[str, int]], way: Sequence[tuple[str, int]]) -> bool:
+    """Return whether a buffer came in last where the packet did, and before that nowhere else.
+
+    Its address may have been another packet's before, and a copy has an address of its own.
+    """
+    alike = 0
+    for seen, known in zip(reversed(arrivals), reversed(way), strict=False):
+        if seen != known:
+            break
+        alike += 1
+    return alike == len(way) or 0 < alike == len(arrivals)
+
+
+def counters_of(texts: Sequence[str]) -> dict[str, int]:
+    """Return the counters of a namespace's files under /proc/net by name: those of drops and errors at its devices as
+    ``DEVICE rx_dropped``, all others as nstat(8) names them."""
+    found: dict[str, int] = {}
+    names: list[str] = []
+    for line in (line for text in texts for line in text.splitlines()):
+        head, colon, rest = line.partition(":")
+        words = rest.split()
+        if colon and len(words) == 16 and all(map(str.isdigit, words)):
+            found |= {f"{head.strip()} {name}": int(words[at]) for at, name in DEVICE_COLUMNS.items()}
+        elif colon and words and not words[0].lstrip("-").isdigit():
+            names = [head + word for word in words]
+        elif colon:
+            found |= dict(zip(names, map(int, words), strict=False))
+        elif len(pair := line.split()) == 2 and pair[1].isdigit():
+            found[pair[0]] = int(pair[1])
+    return found
+
+
+def counter_causes(
+    node: str, before: Mapping[str, int], idle: Mapping[str, int], after: Mapping[str, int], count: int
+) -> Iterator[Cause]:
+    """Yield the counters of loss that ``count`` packets moved by at least as much, beyond what moved without them."""
+    for name, value in after.items():
+        start, without = idle.get(name, 0), idle.get(name, 0) - before.get(name, 0)
+        kind = next((kind for pattern, kind in COUNTERS.items() if re.fullmatch(pattern, name)), None)
+        if kind is not None and value - start - without >= count:
+            device, _, column = name.rpartition(" ")
+            show = f"ip -n {node} -s link show dev {device}" if device else f"ip netns exec {node} nstat -az {column}"
+            live = f"{name} moved by {value - start} with {count} packets"
+            yield Cause(kind, node, device or None, "the packet passed on", live, "", show, "traffic")

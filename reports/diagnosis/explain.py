@@ -1,0 +1,106 @@
+"""Why live forwarding state loses a packet or its answer, or carries it otherwise than promised. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+
+from reports.diagnosis.doubles import doubled
+from topology.dataplane.paths import Ending, ExpectedHop, ending
+from topology.dataplane.rules import route_words
+from topology.dataplane.walk import NOT_FOLLOWED, PacketWalk
+from topology.expected import ExpectedJourney, expected_journey, reply_to
+from topology.model import Address, Fabric, Node, Tunnel
+from topology.packet import IP_VERSIONS, Layers, Probe
+from topology.promises import Kind
+
+ANYWHERE = ("0.0.0.0", "0.0.0.0")
+
+
+def explained(fabric: Fabric, probe: Probe, kind: Kind | None = None) -> Ending | None:
+    """Return where a probe or its answer ends, or leaves the way that the other one takes; None where both arrive, as
+    the kind that is promised, and where that is not known.
+
+    What two nodes have both comes last, unless a packet ends at one of them: a gateway may be in several by intent.
+    """
+    both = [(way, expected_journey(fabric, way)) for way in (probe, reply_to(probe))]
+    found = _first(fabric, both, kind)
+    twice = next((end for _, way in both for end in doubled(fabric, probe, way)), None)
+    return twice if twice and (found is None or found.node in {twice.node, *(o.node for o in twice.others)}) else found
+
+
+def _first(fabric: Fabric, both: list[tuple[Probe, ExpectedJourney]], kind: Kind | None) -> Ending | None:
+    (there, out), (again, back) = both
+    for probe, way, other in ((there, out, back), (again, back, out)):
+        lost = next((path for path in way.paths if path.end is not None), None)
+        if lost is not None and lost.end is not None and NOT_FOLLOWED not in str(lost.end):
+            turn = _turn_before(fabric, lost.end, lost.end.hops or lost.hops)
+            return turn if turn is not None and turn.node != lost.end.node else lost.end
+        if lost is None and kind is not None and way.kind != kind:
+            hops = [hop for path in way.paths for hop in path.hops]
+            if (turn := wrong_turn(fabric, probe, hops, other)) is not None:
+                return turn
+    return None
+
+
+def _turn_before(fabric: Fabric, end: Ending, hops: Sequence[ExpectedHop]) -> Ending | None:
+    """Return the wrong turn of the outermost packet of a way that ended at a node's routing."""
+    owners = {address: node.name for node in fabric.nodes for address in node.addresses}
+    src, dst = (ip_address(str(one)) for one in (_ends(hops[-1].layers) if hops else ANYWHERE))
+    if end.kind not in ("route", "sysctl", "forwarding") or src not in owners or dst not in owners:
+        return None
+    probe = Probe(owners[src], owners[dst], src, dst)
+    return wrong_turn(fabric, probe, hops, expected_journey(fabric, reply_to(probe)))
+
+
+def wrong_turn(fabric: Fabric, probe: Probe, hops: Sequence[ExpectedHop], back: ExpectedJourney) -> Ending | None:
+    """Return the first node that routes a packet elsewhere than to where the packets of the other direction come from,
+    while there it would arrive; None where there is none."""
+    came = {hop_key(hop, "in"): hop for path in back.paths for hop in path.hops if _is_routed(fabric, hop, "in")}
+    for hop in (hop for hop in hops if _is_routed(fabric, hop, "out")):
+        other = came.get(hop_key(hop, "out"))
+        if other is not None and _next_hop(other, "src") != _next_hop(hop, "dst"):
+            return _turned(fabric, probe, hop, other)
+    return None
+
+
+def hop_key(hop: ExpectedHop, direction: str) -> tuple[str, object, object]:
+    """Return a node and the ends of the outermost packet there, those of a packet that comes in the other way round."""
+    src, dst = _ends(hop.layers)
+    return (hop.node, src, dst) if direction == "out" else (hop.node, dst, src)
+
+
+def _is_routed(fabric: Fabric, hop: ExpectedHop, direction: str) -> bool:
+    return hop.direction == direction and fabric[hop.node].bridge_of(hop.interface) is None
+
+
+def _ends(layers: Layers) -> tuple[object, object]:
+    """The source and destination of the outermost packet; unspecified ones where there is none."""
+    fields = next((fields for name, fields in layers if name in IP_VERSIONS), None)
+    return (fields["src"], fields["dst"]) if fields else ANYWHERE
+
+
+def _next_hop(hop: ExpectedHop, end: str) -> tuple[str, object]:
+    """The device and, where there are frames, the MAC at the other end."""
+    name, fields = hop.layers[0]
+    return hop.interface, fields[end] if name == "ether" else None
+
+
+def _turned(fabric: Fabric, probe: Probe, hop: ExpectedHop, other: ExpectedHop) -> Ending | None:
+    node, device = fabric[hop.node], fabric[hop.node][other.interface]
+    walk, packet = PacketWalk(fabric, probe.target), probe.layers
+    dst = probe.dst
+    if isinstance(device, Tunnel) and not device.ethernet:
+        paths = list(walk.send_by(node, device, dst, packet, ()))
+    else:
+        paths = list(walk.framed(device, str(other.layers[0][1]["src"]), packet, ()))
+    if not paths or any(path.end is not None for path in paths):
+        return None
+    live = " or ".join(_routes(node, dst)) or f"out by {hop.interface}"
+    return ending(node, live, "route", f"{device.name}, by which the other direction comes")
+
+
+def _routes(node: Node, dst: Address) -> Iterator[str]:
+    fitting = [route for route in node.routes if route.prefix.version == dst.version and dst in route.prefix]
+    longest = max((route.prefix.prefixlen for route in fitting), default=0)
+    return (route_words(route) for route in fitting if route.prefix.prefixlen == longest)

@@ -1,0 +1,74 @@
+"""Recognises a loop of Layer 2 by copies of one frame that pass the same interface again and again. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from reports.evidence import Cause, Sighting
+from reports.judge.trip import is_tunnelled
+from topology.refs import PortRef
+
+COPIES_MAX, WITHIN_NS = 32, 1_000_000_000
+"""Copies of one frame at one interface, one way, within so long: a request is repeated once a second, a duplicate is
+one more."""
+EACH_WAY_MIN = 3
+"""Copies of a frame that come in by a port of the loop, and as many that go out by it, among the samples of a storm."""
+
+
+def to_many(seen: Sighting) -> bytes:
+    """Return the innermost frame of a sighting if it is for many (IEEE 802, group bit of the destination), else b""."""
+    at = max((header.offset for header in seen.headers if header.layer == "ether"), default=None)
+    frame = b"" if at is None else seen.frame[at:]
+    return frame if frame and frame[0] & 1 else b""
+
+
+def is_bare(seen: Sighting) -> bool:
+    """Return whether a sighting is of a frame that is in no tunnel."""
+    return seen.has_ethernet and seen.layers.count("ether") == 1 and not is_tunnelled(seen.layers)
+
+
+@dataclass
+class Copies:
+    """Counts the copies of each frame for many, by place."""
+
+    _known: dict[tuple[str, bytes], tuple[int, int]] = field(default_factory=dict)
+
+    def circle(self, seen: Iterable[Sighting]) -> bool:
+        """Count further sightings; return whether one of their frames circles."""
+        found = False
+        for sighting in seen:
+            if frame := to_many(sighting):
+                key = (sighting.place, frame)
+                first_ns, count = self._known.get(key, (sighting.time_ns, 0))
+                stale = sighting.time_ns - first_ns > WITHIN_NS
+                self._known[key] = (sighting.time_ns, 1) if stale else (first_ns, count + 1)
+                found |= count >= COPIES_MAX and not stale
+        return found
+
+
+def loop_ports(seen: Sequence[Sighting]) -> tuple[PortRef, ...]:
+    """Return the ports that a circling frame comes in by and goes out by, bare: those of the loop.
+
+    A frame is flooded out of other ports as well, but comes in there at most once. Bridges that learn its sender's MAC
+    anew with each copy send frames to one around as well.
+    """
+    ways = {"in": Counter[tuple[bytes, PortRef]](), "out": Counter[tuple[bytes, PortRef]]()}
+    for sighting in filter(is_bare, seen):
+        ways[sighting.direction][sighting.frame, sighting.ref] += 1
+    both = (key for key, count in ways["in"].items() if min(count, ways["out"][key]) >= EACH_WAY_MIN)
+    return tuple(sorted({ref for _, ref in both}))
+
+
+def loop_cause(ports: Sequence[PortRef], bridges: Mapping[PortRef, str | None], closing: PortRef) -> Cause:
+    """Return the loop as a cause at the port that closes it; ``bridges`` has the bridge of each port."""
+    by_bridge = groupby(ports, lambda port: (port.node, bridges.get(port)))
+    through = [
+        f"{bridge or 'no bridge'} of {node} ({', '.join(port.interface for port in group)})"
+        for (node, bridge), group in by_bridge
+    ]
+    live = f"frames circle through {' and '.join(through)}"
+    show, fix = f"bridge -n {closing.node} link show", f"ip -n {closing.node} link set dev {closing.interface} down"
+    return Cause("loop", closing.node, closing.interface, "no loop", live, fix, show, "traffic")

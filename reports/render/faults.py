@@ -1,0 +1,114 @@
+"""The kill matrix: which faults were caught, and how well they were explained, by kind; for the page and for
+faults.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any, Literal
+
+from reports.record.exhibits import Diagnosis, FaultTried
+from reports.record.model import Record
+
+FAULTS = "faults.json"
+COLUMNS: tuple[tuple[str, bool, Callable[[Diagnosis], bool]], ...] = (
+    ("caught", True, lambda said: said.caught),
+    ("by traffic", False, lambda said: said.traffic),
+    ("by the kernel's answers", False, lambda said: said.kernel),
+    ("by declared state", False, lambda said: said.declaration),
+    ("node right", True, lambda said: said.node == "right"),
+    ("cause first", True, lambda said: said.rank == 1),
+    ("among three", True, lambda said: said.rank is not None and said.rank <= NEAR),
+)
+"""What is counted of a diagnosis, and whether all should be so."""
+SIDES = ("with the declaration", "by pairs alone")
+NODE = {"right": "right node", "wrong": "wrong node", "none": "no node"}
+NEAR = 3
+"""A right cause is worth reading among so many."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Words, and their grade, which the page shows as a colour."""
+
+    words: str
+    grade: Literal["good", "odd", "bad", ""] = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kind of fault, or all of them, with its cells: those with the declaration, then those without."""
+
+    kind: str
+    words: str
+    declared: list[Cell]
+    undeclared: list[Cell]
+
+
+def head() -> list[str]:
+    """The names of a row's cells."""
+    return [*(name for name, *_ in COLUMNS), "seconds"]
+
+
+def matrix(tried: Sequence[FaultTried]) -> list[Row]:
+    """All faults together, then each kind, in the order of the record."""
+    kinds: dict[str, list[FaultTried]] = {}
+    for one in tried:
+        kinds.setdefault(one.kind, []).append(one)
+    groups = {"all": list(tried), **kinds} if tried else {}
+    return [_row(name, group) for name, group in groups.items()]
+
+
+def _row(name: str, group: Sequence[FaultTried]) -> Row:
+    words = f"{len(group)} faults" if name == "all" else f"{group[0].words} ({group[0].suite}, {len(group)})"
+    return Row(name, words, _cells([one.declared for one in group]), _cells([*filter(None, map(_by_pairs, group))]))
+
+
+def _by_pairs(one: FaultTried) -> Diagnosis | None:
+    """What was said without a declaration, where packets of a pair's size and number can show the fault."""
+    return one.undeclared if one.suite == "overlay" else None
+
+
+def _cells(said: Sequence[Diagnosis]) -> list[Cell]:
+    counted = [_counted(sum(map(holds, said)), len(said), graded) for _, graded, holds in COLUMNS]
+    times = [one.seconds for one in said if one.seconds is not None]
+    return [*counted, Cell(f"{median(times):.1f}" if times else "–")]
+
+
+def _counted(good: int, of: int, graded: bool) -> Cell:
+    if not of:
+        return Cell("–")
+    return Cell(f"{good} of {of}", "" if not graded else "good" if good == of else "odd" if good else "bad")
+
+
+def total_lines(tried: Sequence[FaultTried]) -> Iterator[str]:
+    """All faults in a line for each side; none where none was tried."""
+    for row in matrix(tried)[:1]:
+        for side, cells in zip(SIDES, (row.declared, row.undeclared), strict=True):
+            told = ", ".join(f"{name} {cell.words}" for name, cell in zip(head(), cells, strict=True))
+            yield f"faults {side}: {told}"
+
+
+def misses(tried: Iterable[FaultTried]) -> Iterator[str]:
+    """A line for each diagnosis in which the right cause is not the first one, with what was said."""
+    for one in tried:
+        for side, said in zip(SIDES, (one.declared, _by_pairs(one)), strict=True):
+            if said is not None and said.rank != 1:
+                rank = f"right cause at place {said.rank}" if said.rank else "right cause not named"
+                what = f"{NODE[said.node]}, {rank}" if said.caught else "not caught"
+                words = said.said.partition(" - evidence: ")[0]
+                yield f"{one.kind}@{one.place} {side}: {what}{words and f': {words}'}"
+
+
+def fault_bytes(record: Record) -> bytes:
+    """The document faults.json: totals, misses, and every fault with what was said of it."""
+    totals: list[dict[str, Any]] = [
+        {"side": side, **dict(zip(head(), (cell.words for cell in cells), strict=True))}
+        for row in matrix(record.faults)[:1]
+        for side, cells in zip(SIDES, (row.declared, row.undeclared), strict=True)
+    ]
+    faults = [asdict(one) for one in record.faults]
+    content = {"totals": totals, "misses": list(misses(record.faults)), "faults": faults}
+    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")

@@ -1,0 +1,96 @@
+"""A loop of Layer 2: recognised by copies of one frame, and named by the ports through which they circle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from reports.diagnosis.loop import COPIES_MAX, EACH_WAY_MIN, Copies, loop_cause, loop_ports
+from reports.evidence import Direction, Sighting
+from tests.self.builders import STEP_NS, reference, sighting
+from topology.packet import Layers
+from topology.refs import PortRef
+
+SECOND = 1_000_000_000 // STEP_NS
+"""Steps of a second."""
+TO_ALL, CS1, CS5 = "ff:ff:ff:ff:ff:ff", "02:ea:e5:a2:d1:d1", "02:29:ee:93:48:cd"
+OUTER: Layers = (
+    ("ether", {"src": CS1, "dst": CS5}),
+    ("ipv4", {"src": "21.0.0.1", "dst": "23.0.0.1", "ttl": 64, "proto": 17}),
+    ("udp", {"dport": 4900}),
+    ("vxlan", {"vni": 30}),
+)
+
+
+def frame(dst: str = TO_ALL, number: int = 0) -> Layers:
+    """A frame of cs1."""
+    return (("ether", {"src": CS1, "dst": dst, "type": 0x9000}), ("payload", {"load": bytes([number]) * 46}))
+
+
+def copies(layers: Layers, count: int, each: int = 1, where: str = "con_ns1:loopa in") -> list[Sighting]:
+    """Copies of a frame at one place, some steps of time apart."""
+    place, _, way = where.partition(" ")
+    node, _, interface = place.partition(":")
+    direction: Direction = "in" if way == "in" else "out"
+    return [sighting(reference(), node, interface, direction, layers, number * each) for number in range(count)]
+
+
+def circle(*parts: Iterable[Sighting]) -> bool:
+    watch = Copies()
+    return [watch.circle(part) for part in parts][-1]
+
+
+MANY = COPIES_MAX + 1
+
+
+@pytest.mark.parametrize(
+    ("seen", "circles"),
+    [
+        (copies(frame(), MANY), True),
+        (copies((*OUTER, *frame()), MANY), True),
+        (copies(frame("33:33:00:00:00:01"), MANY), True),
+        (copies(frame(), MANY - 1), False),
+        (copies(frame(), MANY * 3, 2 * SECOND // COPIES_MAX), False),
+        (copies(frame(CS5), MANY), False),
+        (copies((*OUTER, *frame(CS5)), MANY), False),
+        ([one for number in range(MANY) for one in copies(frame(number=number), 2)], False),
+        ([*copies(frame(), MANY - 1), *copies(frame(), MANY - 1, where="con_ns1:loopa out")], False),
+    ],
+    ids=["ARP", "inside VXLAN", "IPv6", "few", "repeated", "for one", "for one in VXLAN", "many frames", "two places"],
+)
+def test_only_many_copies_within_a_second_circle(seen: list[Sighting], circles: bool) -> None:
+    """A frame for many that passes one place again and again circles, bare or wrapped; nothing else does."""
+    assert circle(seen) is circles
+
+
+def test_copies_count_across_readings() -> None:
+    """The taps are read in pieces: copies add up, and what was long ago does not count."""
+    half = copies(frame(), MANY)
+    assert circle(half[: MANY // 2], half[MANY // 2 :])
+    late = [one for one in copies(frame(), 2 * SECOND) if one.order >= 2 * SECOND - MANY // 2]
+    assert not circle(half[: MANY // 2], late)
+
+
+def test_ports_of_a_loop_are_those_with_copies_both_ways() -> None:
+    """Ports out of which a frame is flooded, devices that only receive it, and tunnels' links are no part of a loop."""
+    through = ["con_ns1:short", "con_ns1:vxlan-cont", "con_ns3:short3", "con_ns3:vxlan-cont"]
+    seen = [
+        one for port in through for way in ("in", "out") for one in copies(frame(), EACH_WAY_MIN, 1, f"{port} {way}")
+    ]
+    aside = copies(frame(), 99, 1, "con_ns1:bridge1_cs2 out") + copies(frame(), 99, 1, "cs2:cs2_br1 in")
+    sender = copies(frame(), 99, 1, "con_ns1:bridge1_cs1 out") + copies(frame(), 1, 1, "con_ns1:bridge1_cs1 in")
+    wrapped = [one for way in ("in", "out") for one in copies((*OUTER, *frame()), 99, 1, f"con_ns1:br1_lc1 {way}")]
+    answers = copies(frame(CS1), 99, 1, "con_ns3:bridge3_cs5 in")
+    assert [str(port) for port in loop_ports([*seen, *aside, *sender, *wrapped, *answers])] == through
+    assert loop_ports([*aside, *sender, *wrapped, *answers]) == ()
+
+
+def test_a_loop_is_told_by_bridges_and_ports() -> None:
+    """The cause has each bridge with its ports, and the port that closes the loop."""
+    ports = [PortRef("con_ns1", "short"), PortRef("con_ns1", "vxlan-cont"), PortRef("con_ns3", "short3")]
+    cause = loop_cause(ports, {ports[0]: "bridge1", ports[1]: "bridge1"}, ports[0])
+    assert (cause.kind, cause.where, cause.source) == ("loop", "con_ns1 short", "traffic")
+    assert cause.live == (
+        "frames circle through bridge1 of con_ns1 (short, vxlan-cont) and no bridge of con_ns3 (short3)"
+    )

@@ -1,0 +1,162 @@
+"""The two ends of a tunnel, where a packet of one finds no device at the other: which differs, and in what. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from topology.dataplane.paths import Ending, Hops, ending
+from topology.links import Unwrapped
+from topology.links.gre import GreTunnel
+from topology.model import Address, Device, Fabric, Node, Tunnel, Vxlan
+from topology.packet import Layers
+from topology.refs import Network
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A sending device and the one that should take its packets."""
+
+    fabric: Fabric
+    sender: Tunnel
+    taker: Tunnel
+
+    def differ(self, word: str, sent: object, taken: object) -> Ending:
+        """Return the end that is to blame for two settings that must agree: the one that agrees with no further end of
+        the same segment while the other does, else either, a setting that only one has first."""
+        sent, taken = (NONE if value is None else value for value in (sent, taken))
+        sides = [
+            ending(self.taker, f"{word} {taken}", self.taker.kind, f"{word} {sent}, as {self.sender.ref}"),
+            ending(self.sender, f"{word} {sent}", self.sender.kind, f"{word} {taken}, as {self.taker.ref}"),
+        ]
+        for side, own, other in ((sides[0], self.sender, self.taker), (sides[1], self.taker, self.sender)):
+            if self._has_partners(own, other) and not self._has_partners(other, own):
+                return side
+        if taken == NONE:
+            sides.reverse()
+        return replace(sides[0], others=(sides[1],))
+
+    def _has_partners(self, end: Tunnel, other: Tunnel) -> bool:
+        """Return whether a device reaches one of a third node, and hosts of one subnet are behind both."""
+        far = [far for remote in end.remotes for far in self.fabric.receivers(end, remote) if far.node != other.node]
+        return any(self._networks(end) & self._networks(one) for one in far)
+
+    def _networks(self, end: Tunnel) -> set[Network]:
+        return {i.network for device in self.fabric.beyond(end, set()) for i in device.addresses}
+
+
+def sender_of(fabric: Fabric, hops: Hops, inside: Layers | None = None) -> Tunnel | None:
+    """Return the tunnel device that a packet left last, or the one that wrapped what is ``inside``."""
+    for hop in reversed(hops):
+        device = fabric[hop.node][hop.interface]
+        if hop.direction == "out" and isinstance(device, Tunnel) and inside in (None, hop.layers):
+            return device
+    return None
+
+
+def no_device(fabric: Fabric, node: Node, found: Unwrapped, ends: tuple[Address, Address], hops: Hops) -> Ending | None:
+    """Return why a node has no device for a tunnel's packet, by its ``ends`` (source and destination); None where it is
+    not one of ours, or the node may take it by what is not followed."""
+    sender = sender_of(fabric, hops, found.inside)
+    if sender is None:
+        return None
+    takers = [taker for taker in node.all(type(sender)) if taker.up]
+    if not takers:
+        return _without(fabric, node, sender, found)
+    taker = min(takers, key=lambda one: (len(list(_mismatches(sender, one, ends))), _is_taken(fabric, one)))
+    word, sent, taken = next(_mismatches(sender, taker, ends), ("", "", ""))
+    if word == "remote":
+        return _other_remote(fabric, sender, taker, sent)
+    if word == "local":
+        return ending(taker, f"local {taken}", taker.kind, f"local {sent}, to which {sender.ref} sends")
+    return Ends(fabric, sender, taker).differ(word, sent, taken) if word else None
+
+
+def _is_taken(fabric: Fabric, tunnel: Tunnel) -> bool:
+    """Return whether a device has its other end."""
+    return any(fabric.receivers(tunnel, remote) for remote in tunnel.remotes)
+
+
+def _mismatches(sender: Tunnel, taker: Tunnel, ends: tuple[Address, Address]) -> Iterator[tuple[str, object, object]]:
+    """Yield the settings by which a device does not take a packet, each with what is sent and what it takes."""
+    source, target = ends
+    if not taker.without_local and not taker.source_by_route and taker.local != target:
+        yield "local", target, taker.local
+    if not taker.any_sender and taker.remote != source:
+        yield "remote", source, taker.remote
+    for (word, sent), (_, taken) in zip(sender.identity, taker.identity, strict=True):
+        if sent != taken:
+            yield word, sent, taken
+
+
+def _without(fabric: Fabric, node: Node, sender: Tunnel, found: Unwrapped) -> Ending:
+    """Return the sender whose remote is wrong, where another end sends to it, else the node that has no device."""
+    if (wrong := wrong_remote(fabric, sender)) is not None:
+        return wrong
+    down = next((device for device in node.all(type(sender)) if not device.up), None)
+    if down is not None:
+        return ending(down, "down", "link", "up")
+    return ending(node, f"no {found.device}", "link", f"a {sender.noun} device, as {sender.ref} sends to it")
+
+
+def wrong_remote(fabric: Fabric, sender: Tunnel) -> Ending | None:
+    """Return the sender as wrong where another tunnel's end sends to it, from another address than it sends to."""
+    kin = (other for other in fabric.tunnels if type(other) is type(sender) and other.ref != sender.ref)
+    for peer in kin:
+        own = fabric[sender.node].ends_of(sender)
+        if set(peer.remotes) & set(own) and peer.local not in sender.remotes and _alike(peer, sender):
+            said = ", ".join(map(str, sender.remotes))
+            return ending(sender, f"remote {said}", sender.kind, f"remote {peer.local}, as {peer.ref} has it")
+    return None
+
+
+def _alike(one: Tunnel, other: Tunnel) -> bool:
+    return one.identity == other.identity
+
+
+def _other_remote(fabric: Fabric, sender: Tunnel, taker: Tunnel, sent: object) -> Ending:
+    """Return the end to blame where a device takes packets of another sender: the sender, if that one sends to it."""
+    claims = [other.ref for other in fabric.tunnels if other.local == taker.remote and taker.local in other.remotes]
+    if claims:
+        wanted = f"another remote: {taker.ref} takes those of {claims[0]}"
+        return ending(sender, f"remote {sender.remote}", sender.kind, wanted)
+    return ending(taker, f"remote {taker.remote}", taker.kind, f"remote {sent}, as {sender.ref} has it")
+
+
+def leads_to(fabric: Fabric, far: Device, mac: str) -> bool:
+    """Return whether a MAC is behind a tunnel's far end."""
+    return any(device.mac == mac for device in fabric.beyond(far, set()))
+
+
+def wrong_entry(fabric: Fabric, tunnel: Tunnel, mac: str) -> Ending | None:
+    """Return that a static entry sends a MAC's frames to another remote than the one behind which it is."""
+    entries = [remote for known, remote in tunnel.entries if known == mac] if isinstance(tunnel, Vxlan) else []
+    right = {
+        remote: any(leads_to(fabric, far, mac) for far in fabric.receivers(tunnel, remote))
+        for remote in (*entries, *tunnel.remotes)
+    }
+    wanted = next((remote for remote, leads in right.items() if leads), None)
+    if not entries or wanted in (None, *entries):
+        return None
+    return ending(tunnel, f"{mac} dst {entries[0]} permanent", "fdb", f"dst {wanted}")
+
+
+def untaken(fabric: Fabric, tunnel: Tunnel, found: Unwrapped, packet: Layers, hops: Hops) -> Ending | None:
+    """Return why a device does not take a packet for it: its header has a checksum, say, where none is expected."""
+    sender = sender_of(fabric, hops, found.inside)
+    if not isinstance(tunnel, GreTunnel) or not isinstance(sender, GreTunnel):
+        return None
+    word = tunnel.mismatch(packet[1])
+    values = [dict(end.extras).get(word) for end in (sender, tunnel)]
+    return Ends(fabric, sender, tunnel).differ(word, *values) if word else None
+
+
+def expired(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending:
+    """Return the tunnel that gave a packet too low a TTL, else the node where it expires."""
+    for size in range(2, len(packet)):
+        sender = sender_of(fabric, hops, packet[size:])
+        if sender is not None and (ttl := getattr(sender, "ttl", None)):
+            return ending(sender, f"ttl {ttl}: it expires at {node.name}", sender.kind, "a greater ttl")
+    return ending(node, "the TTL expires")

@@ -1,0 +1,150 @@
+"""Why a node does not send, take or answer a packet, as its live state and that of its neighbours say. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from topology.dataplane.ends import wrong_remote
+from topology.dataplane.paths import Ending, ending
+from topology.dataplane.rules import Asked, look_up, route_words
+from topology.model import LOOPBACK, Address, Device, Fabric, Interface, Node, Tunnel
+
+ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
+STRICT = 1
+"""rp_filter (Documentation/networking/ip-sysctl): a packet's source must be reached by the device it came by."""
+
+
+def no_route(fabric: Fabric, node: Node, address: Address) -> Ending:
+    """Return why a node has no route to an address: what takes routes away comes before the route."""
+    if refusal := node.refusal(address):
+        return ending(node, f"{refusal} to {address}", "route", f"a way to {address}")
+    for device in node.devices:
+        own = any(address in interface.network for interface in device.addresses)
+        if own and device.name in node.vrfs:
+            vrf = node.vrfs[device.name]
+            return ending(device, f"in {vrf}: no route to {address} outside this VRF", "bridge", "no VRF")
+        if own and not device.up:
+            return ending(device, f"down: no route to {address}", "link", "up")
+    found = next(_odd_prefixes(fabric, node), None) or _other_subnet(fabric, node, address)
+    if found is not None:
+        return found
+    down = [device for device in node.devices if not device.up and device.name != LOOPBACK]
+    if len(down) == 1 and node.bridge_of(down[0].name) is None:
+        return ending(down[0], f"down: no route to {address}", "link", "up")
+    return ending(node, f"no route to {address}", "route", f"a route to {address}")
+
+
+def _other_subnet(fabric: Fabric, node: Node, address: Address) -> Ending | None:
+    """Return the device on whose segment an address is, without an address of that one's subnet; None without such."""
+    for device in node.devices:
+        for other, interface in _beside(fabric, device) if node.bridge_of(device.name) is None else ():
+            if interface.ip == address and interface.network.prefixlen < interface.max_prefixlen:
+                own = ", ".join(str(one) for one in device.addresses if one.version == address.version) or "no address"
+                return ending(device, own, "address", f"an address of {interface.network}, as {other.ref} has")
+    return None
+
+
+def _odd_prefixes(fabric: Fabric, node: Node) -> Iterator[Ending]:
+    for device in node.devices:
+        if (found := odd_prefix(fabric, device)) is not None:
+            yield found
+
+
+def odd_prefix(fabric: Fabric, device: Device) -> Ending | None:
+    """Return the address of a device of which the prefix length is another than that of all others of its subnet on its
+    segment, of which there are at least two or one with the shorter prefix."""
+    for own in device.addresses:
+        others = {other: i for other, i in _beside(fabric, device) if own.ip in i.network or i.ip in own.network}
+        lengths = Counter(i.network.prefixlen for i in others.values())
+        if len(lengths) == 1 and own.network.prefixlen not in lengths:
+            (length,) = lengths
+            if len(others) > 1 or own.network.prefixlen > length:
+                as_others = ", ".join(sorted(str(other.ref) for other in others))
+                return ending(device, str(own), "address", f"{own.ip}/{length}, as {as_others}")
+    return None
+
+
+def _beside(fabric: Fabric, device: Device) -> Iterator[tuple[Device, Interface]]:
+    for other in fabric.segment(device):
+        yield from ((other, interface) for interface in other.addresses)
+
+
+def lost_address(fabric: Fabric, address: Address) -> Ending | None:
+    """Return the tunnel device whose local address no device of its node has; None where there is none for it."""
+    for tunnel in fabric.tunnels:
+        if tunnel.local == address and address not in fabric[tunnel.node].addresses:
+            return no_local(tunnel)
+    return None
+
+
+def no_local(tunnel: Tunnel) -> Ending:
+    """Return that a tunnel's node lacks its local address; without it nothing is sent (ip_route_output_key)."""
+    at = tunnel.out_by or None
+    return Ending(
+        tunnel.node, at, f"no address {tunnel.local}, which {tunnel.name} has as local", "address", str(tunnel.local)
+    )
+
+
+def nobody(fabric: Fabric, node: Node, device: Device, address: Address, packet_for: Address) -> Ending:
+    """Return why no device on a segment has an address: a tunnel's end that lost it, a prefix length, or a route to a
+    next hop that is not there; else that it is not there."""
+    if (found := lost_address(fabric, address) or odd_prefix(fabric, device)) is not None:
+        return found
+    if node.is_live and address != packet_for:
+        fitting = [route for route in node.routes if route.kind == "unicast" and packet_for in route.prefix]
+        route = max(fitting, key=lambda one: one.prefix.prefixlen, default=None)
+        if route is not None and address in {hop.via for hop in route.next_hops}:
+            return ending(device, f"{route_words(route)}: nobody has {address} there", "route", "another next hop")
+    return ending(device, f"no device on its segment has the address {address}", "forwarding", str(address))
+
+
+def refused_source(node: Node, device: str, src: Address, not_followed: str) -> Ending | None:
+    """Return why a node drops a packet for its source (fib_validate_source, net/ipv4/fib_frontend.c); None if not."""
+    if src.version != 4 or not node.is_live:
+        return None
+    place = node[device]
+    if src in node.addresses and not node.setting(4, device, "accept_local"):
+        return ending(
+            place, f"drops packets from {src}, which {node.addresses[src].ref} has too", "address", "no such address"
+        )
+    if not (mode := node.setting(4, device, "rp_filter")):
+        return None
+    egresses, end = look_up(node, Asked(dst=src, src=src), not_followed)
+    back = {egress.dev for egress in egresses}
+    if end is not None or device in back or (back and mode != STRICT):
+        return None
+    way = f"the way back is {' or '.join(sorted(back))}" if back else "there is no way back"
+    return ending(place, f"rp_filter={mode} drops packets from {src}: {way}", "sysctl", "rp_filter=0")
+
+
+def refused_echo(node: Node, packet: object) -> Ending | None:
+    """Return that a node answers no echo request, where this is one."""
+    layer, fields = packet[1]  # type: ignore[index]
+    if layer == "icmp" and fields["type"] == 8 and node.sysctls.get(ECHO_IGNORED) == "1":
+        return ending(node, f"{ECHO_IGNORED}=1", "sysctl", f"{ECHO_IGNORED}=0")
+    return None
+
+
+def wrong_ends(fabric: Fabric, node: Node, tunnel: Tunnel, remote: Address) -> Ending | None:
+    """Return what is wrong about the addresses of a tunnel; None where its node has one and another the other."""
+    if not tunnel.without_local and not tunnel.source_by_route and tunnel.local not in node.addresses:
+        return no_local(tunnel)
+    if any(remote in other.addresses for other in fabric.nodes):
+        return None
+    lost = lost_address(fabric, remote) or wrong_remote(fabric, tunnel)
+    return lost or ending(tunnel, f"remote {remote}: no node has it", tunnel.kind, "another remote")
+
+
+def holders(fabric: Fabric, device: Device, address: Address, target: str) -> Sequence[Device]:
+    """Return the devices of a segment that have an address, or for IPv4 are in a node that has it on any device."""
+    others = list(fabric.segment(device))
+    found = [other for other in others if address in {i.ip for i in other.addresses}]
+    if not found and address.version == 4:
+        at_ip = (d for d in others if d.mac is not None and fabric[d.node].bridge_of(d.name) is None)
+        found = [
+            d
+            for d in at_ip
+            if address in fabric[d.node].addresses and not fabric[d.node].setting(4, d.name, "arp_ignore")
+        ]
+    return sorted(found, key=lambda other: other.node != target)

@@ -1,0 +1,1 @@
+"""One module for each header; each defines the `Layer` of it (or several that belong together)."""

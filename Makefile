@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test perf soak labs faults fresh nightly bench lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -52,6 +52,9 @@ nightly: test ## what runs once a day: test, the same in a fresh Debian root, mo
 	$(MAKE) faults
 	$(PYTEST) -m perf --sizes all --html --out reports/out/perf
 	$(MAKE) soak
+
+mutants: python ## change the code of judges, headers and forwarding one thing at a time: its tests notice nine of ten
+	.venv/bin/python -m benchmarks.mutants
 
 lint: python ## ruff and mypy
 	.venv/bin/ruff check .

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.evidence import Sighting
+from reports.evidence import Cause, Sighting
 from reports.judge.journey import Rung, Verdict, judge_journey
 from tests.self.builders import (
     STEP_NS,
@@ -225,3 +225,10 @@ def test_unsorted_evidence_is_sorted() -> None:
     """Taps of many namespaces are read in any order; the verdict goes by time."""
     shuffled = replace(journey(L2, []), sightings=tuple(reversed(seen())))
     assert judge_journey(shuffled, L2).passed
+
+
+def test_first_cause_is_the_likeliest() -> None:
+    """Of ranked causes the first is the verdict's; without any there is none."""
+    causes = (Cause("route", "lc1", "", "there", "missing", ""), Cause("link", "lc2", "", "up", "down", ""))
+    assert Verdict("a", "b", (), causes=causes).cause == causes[0]
+    assert Verdict("a", "b", ()).cause is None

@@ -16,11 +16,14 @@ from topology.wait import wait_for
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ece792")]
 
 WITHIN_S = 10
-SHORT = "ip link add short type veth peer name {}; ip link set short master bridge1 up; {}"
+SHORT = "ip link add name short type veth peer name {}; ip link set dev short master bridge1 up; {}"
 LOOPS = {
-    "two ports of one bridge": (SHORT.format("short2", "ip link set short2 master bridge1 up"), ("short", "short2")),
+    "two ports of one bridge": (
+        SHORT.format("short2", "ip link set dev short2 master bridge1 up"),
+        ("short", "short2"),
+    ),
     "a cable beside the VXLAN": (
-        SHORT.format("short3 netns con_ns3", "ip -n con_ns3 link set short3 master bridge3 up"),
+        SHORT.format("short3 netns con_ns3", "ip -n con_ns3 link set dev short3 master bridge3 up"),
         ("short", "vxlan-cont"),
     ),
 }

@@ -115,12 +115,14 @@ def lost_at(verdict: Verdict) -> Iterator[Cause]:
     yield Cause(kind, lost.node, lost.interface, expected, "nothing", "", "", "traffic")
 
 
-def lost_in_group(verdict: Verdict, seen: Sequence[Sighting]) -> Iterator[Cause]:
+def lost_in_group(seen: Sequence[Sighting]) -> Iterator[Cause]:
     """Yield the place where a request that a tunnel sends to a multicast group was seen last, if it is unanswered."""
     wrapped = [one for one in in_order(seen) if is_tunnelled(one.layers) and one.ips]
-    asks = [one for one in wrapped if (message := message_of(one)) is not None and not message.answers]
+    answered = {message for one in seen if (message := message_of(one)) is not None and message.answers}
+    asked = ((one, message_of(one)) for one in wrapped)
+    asks = [one for one, m in asked if m is not None and not m.answers and m._replace(answers=True) not in answered]
     grouped = [one for one in asks if ip_address(str(one.ips[0]["dst"])).is_multicast]
-    if grouped and WAITS in verdict.note:
+    if grouped:
         last, group = grouped[-1], str(grouped[-1].ips[0]["dst"])
         expected = f"packets to the multicast group {group} routed on to its other members"
         yield Cause("multicast", last.node, last.interface, expected, f"last {last.direction} here", "", "", "traffic")

@@ -134,13 +134,13 @@ def test_a_changed_request_is_shown() -> None:
 
 def test_a_request_to_a_multicast_group_ends_where_it_was_seen_last() -> None:
     """A request that a tunnel sends to a group, which nobody routes on, names the group and the place."""
-    lab, hops, judge = case("ARP")
+    lab, hops, _ = case("ARP")
     to_group = with_field("ipv4", dst="239.1.1.1")
     seen = [*taken("ARP", 3), *(seen_hop(lab, hops[n], n, to_group) for n in (3, 4))]
-    (cause,) = lost_in_group(judge(seen), seen)
+    (cause,) = lost_in_group(seen)
     assert (cause.kind, cause.node, cause.interface) == ("multicast", "lc1", "lc1_br1")
     assert "239.1.1.1" in cause.declared
-    assert not list(lost_in_group(judge(taken("ARP", 5)), taken("ARP", 5)))
+    assert not list(lost_in_group(taken("ARP", 5)))
 
 
 def test_the_lost_hop_is_a_cause_as_far_as_it_is_known() -> None:

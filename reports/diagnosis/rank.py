@@ -19,6 +19,7 @@ RESOLUTION = "address resolution"
 """The kind of an ending of which the place differs by who tells it: the asking node, or the way of its request."""
 ENDINGS = ("forwarding", RESOLUTION, "lookup")
 """Kinds of causes that say where something ends, and leave open why."""
+ROUTING = ("route", "rule")
 WITH_ADDRESS = ("address", "route")
 """What goes with an address, or an address too much that is there instead."""
 
@@ -61,7 +62,9 @@ def _is_same(cause: Cause, entry: Cause) -> bool:
 
 
 def _closeness(cause: Cause, entry: Cause) -> tuple[bool, bool]:
-    return cause.about is not None and cause.about == entry.about, cause.interface == entry.interface
+    """How well an entry fits: an ending at no device is one of routing."""
+    here = entry.kind in ROUTING if cause.interface is None else cause.interface == entry.interface
+    return cause.about is not None and cause.about == entry.about, here
 
 
 def _confirmed(entry: Cause, by: Cause) -> Cause:

@@ -16,6 +16,7 @@ ADDRESS = Cause("address", "lc1", "lc1_sc2", "26.0.0.2/24", MISSING, "address!")
 ROUTE = Cause("route", "lc1", "lc1_sc2", "28.0.0.0/24 via 26.0.0.1 dev lc1_sc2", MISSING, "route!")
 OTHER = Cause("route", "lc1", "gretun-cont", "23.0.0.0/24 dev gretun-cont", MISSING, "other!")
 FAR = Cause("vxlan", "con_ns3", "vxlan-cont", "vni 30", "vni 31", "again!")
+FAR_HERE = replace(FAR, node="lc1")
 MAYBE = Cause("sysctl", "lc1", None, "a=1", "a=2", "set!", sure=False)
 MAYBE_FAR = replace(MAYBE, node="sc2")
 NO_ROUTE = Cause("forwarding", "lc1", None, "the packet passed on", "no route to 28.0.0.2", "", source="kernel")
@@ -52,6 +53,10 @@ CASES: dict[str, tuple[list[Cause], list[Cause]]] = {
     "what may be, at the first suspect": ([MAYBE, MAYBE_FAR], [MAYBE]),
     "an ending, and what may be": ([MAYBE, NO_ROUTE], [NO_ROUTE]),
     "an ending confirms": ([ROUTE, NO_ROUTE], [replace(ROUTE, evidence="forwarding: no route to 28.0.0.2")]),
+    "an ending at no device is one of routes": (
+        [FAR_HERE, ROUTE, NO_ROUTE],
+        [FAR_HERE, replace(ROUTE, evidence="forwarding: no route to 28.0.0.2")],
+    ),
     "an ending elsewhere is an effect": ([FAR, NO_ROUTE], [FAR]),
     "two endings at one node": (
         [NO_ROUTE, UNREACHABLE],

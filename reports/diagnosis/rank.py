@@ -68,10 +68,12 @@ def _closeness(cause: Cause, entry: Cause) -> tuple[bool, bool]:
 
 
 def _confirmed(entry: Cause, by: Cause) -> Cause:
-    """An entry with what another source knows of it."""
+    """An entry with what another source knows of it, and the commands for the part that it knows."""
     words = f"{by.kind}: {by.live}"
     evidence = entry.evidence if words in entry.evidence else "; ".join(filter(None, (entry.evidence, words)))
-    return replace(entry, evidence=evidence, sure=entry.sure or by.sure)
+    narrower = by if by.kind == entry.kind else entry
+    show, fix = narrower.show or entry.show, narrower.fix or entry.fix
+    return replace(entry, evidence=evidence, sure=entry.sure or by.sure, show=show, fix=fix)
 
 
 def _without_effects(causes: Sequence[Cause]) -> Iterator[Cause]:

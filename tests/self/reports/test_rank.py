@@ -21,7 +21,7 @@ MAYBE = Cause("sysctl", "lc1", None, "a=1", "a=2", "set!", sure=False)
 MAYBE_FAR = replace(MAYBE, node="sc2")
 NO_ROUTE = Cause("forwarding", "lc1", None, "the packet passed on", "no route to 28.0.0.2", "", source="kernel")
 UNREACHABLE = Cause("lookup", "lc1", None, "a route", "Network is unreachable", "", source="kernel")
-RULE = Cause("nft", "lc2", None, "accepted", "dropped by rule 4", "", source="kernel")
+RULE = Cause("nft", "lc2", None, "accepted", "dropped by rule 4", "delete rule!", "list rule!", "kernel")
 TABLE = Cause("nft", "lc2", None, NOTHING, "table ip f", "delete!")
 BRIDGE = Cause("link", "con_ns1", "bridge1", "a bridge", MISSING, "bridge!")
 PORT = Cause("bridge", "con_ns1", "bridge1_cs1", "bridge1", "no bridge", "master!")
@@ -66,7 +66,10 @@ CASES: dict[str, tuple[list[Cause], list[Cause]]] = {
         [NO_ROUTE, replace(UNREACHABLE, node="sc2")],
         [NO_ROUTE, replace(UNREACHABLE, node="sc2")],
     ),
-    "a rule within a table": ([RULE, TABLE], [replace(TABLE, evidence="nft: dropped by rule 4")]),
+    "a rule within a table": (
+        [RULE, TABLE],
+        [replace(TABLE, evidence="nft: dropped by rule 4", show="list rule!", fix="delete rule!")],
+    ),
     "a rule beside another fault": ([ROUTE, RULE], [ROUTE, RULE]),
     "a rule explains an ending": (
         [replace(UNREACHABLE, node="lc2"), RULE],

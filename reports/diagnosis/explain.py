@@ -11,7 +11,7 @@ from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedHop, ending
 from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
-from topology.model import Address, Fabric, Node, Tunnel
+from topology.model import Address, Fabric, Node, Route, Tunnel
 from topology.packet import IP_VERSIONS, Layers, Probe
 from topology.promises import Kind
 
@@ -109,11 +109,23 @@ def _turned(fabric: Fabric, probe: Probe, hop: ExpectedHop, other: ExpectedHop) 
         paths = list(walk.framed(device, str(other.layers[0][1]["src"]), packet, ()))
     if not paths or any(path.end is not None for path in paths):
         return None
-    live = " or ".join(_routes(node, dst)) or f"out by {hop.interface}"
+    live = " or ".join(_routes(node, dst, hop.interface)) or f"out by {hop.interface}"
     return ending(node, live, "route", f"{device.name}, by which the other direction comes")
 
 
-def _routes(node: Node, dst: Address) -> Iterator[str]:
-    fitting = [route for route in node.routes if route.prefix.version == dst.version and dst in route.prefix]
-    longest = max((route.prefix.prefixlen for route in fitting), default=0)
-    return (route_words(route) for route in fitting if route.prefix.prefixlen == longest)
+def _routes(node: Node, dst: Address, device: str) -> Iterator[str]:
+    """The routes of any table that lead a packet out by a device, those of the longest prefix."""
+    known = [*(("main", route) for route in node.routes), *node.tables]
+    fitting = [
+        (table, route)
+        for table, route in known
+        if route.prefix.version == dst.version and dst in route.prefix and _leads(node, route, device)
+    ]
+    longest = max((route.prefix.prefixlen for _, route in fitting), default=0)
+    for table, route in fitting:
+        if route.prefix.prefixlen == longest:
+            yield route_words(route) if table == "main" else f"{route_words(route)} table {table}"
+
+
+def _leads(node: Node, route: Route, device: str) -> bool:
+    return route.kind == "unicast" and any(egress.dev == device for egress in node.egresses(route))

@@ -15,7 +15,8 @@ from topology.wait import wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ece792")]
 
-WITHIN_S = 10
+WITHIN_S = 30
+"""A quiet machine takes 5 to 8 s; a busy one may be four times as slow."""
 SHORT = "ip link add name short type veth peer name {}; ip link set dev short master bridge1 up; {}"
 LOOPS = {
     "two ports of one bridge": (
@@ -29,8 +30,12 @@ LOOPS = {
 }
 
 
-def named(look: Callable[[], object]) -> LoopFound | None:
-    """The loop that a look meets; None where it ends before there are enough copies."""
+def named(fabric: LiveFabric, look: Callable[[], object]) -> LoopFound | None:
+    """The loop that a look meets; None where it ends before there are enough copies.
+
+    Only requests for addresses circle: nobody knows a neighbour before.
+    """
+    fabric.forget_neighbours()
     try:
         look()
     except LoopFound as loop:
@@ -42,13 +47,13 @@ def named(look: Callable[[], object]) -> LoopFound | None:
 def test_loop_is_named_and_the_rest_is_judged(
     pristine: LiveFabric, undeclared: LiveFabric, command: str, ports: tuple[str, str]
 ) -> None:
-    """A loop is named within 10 s by its bridges and ports: once where the fabric is only looked at, and on our own
+    """A loop is named within seconds by its bridges and ports: once where the fabric is only looked at, and on our own
     copy its port is set down, so that packets arrive again."""
     assert pristine.run("con_ns1", "sh", "-ec", command).code == 0
     pair = next(pair for pair in pristine.pairs if (pair.source, pair.target) == ("cs1", "cs5"))
     found: list[LoopFound] = []
     for look in (lambda: Spotter(undeclared).pair(pair), lambda: Prober(pristine).trip("cs1", "cs5")):
-        found.append(wait_for(partial(named, look), WITHIN_S, "a loop's name"))
+        found.append(wait_for(partial(named, pristine, look), WITHIN_S, "a loop's name"))
     with pytest.raises(LoopStands):
         Spotter(undeclared).pair(pair)
     assert Prober(pristine).trip("cs1", "cs5").as_declared

@@ -51,7 +51,7 @@ MANY = COPIES_MAX + 1
         (copies((*OUTER, *frame()), MANY), True),
         (copies(frame("33:33:00:00:00:01"), MANY), True),
         (copies(frame(), MANY - 1), False),
-        (copies(frame(), MANY * 3, 2 * SECOND // COPIES_MAX), False),
+        (copies(frame(), MANY * 3, 5 * SECOND // COPIES_MAX), False),
         (copies(frame(CS5), MANY), False),
         (copies((*OUTER, *frame(CS5)), MANY), False),
         ([one for number in range(MANY) for one in copies(frame(number=number), 2)], False),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.link import Agent
 from topology.kernels.netlink import Netlink
+from topology.kernels.others import identities
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.links import netnsid_request, read_netnsid
 from topology.model import Link
@@ -17,8 +18,11 @@ def veth_links(netlink: Netlink, agent: Agent, nodes: Sequence[str]) -> tuple[Li
     """Return the veth pairs between nodes, each once.
 
     A veth reports its peer's index and its namespace's own number for the peer's namespace. The same indexes are in
-    use in every node, so the number decides; the kernel gives it for a descriptor, which a second name provides.
+    use in every node, so the number decides; the kernel gives it for a descriptor, which a second name provides. A
+    namespace that is gone, though the agent holds it open, has none.
     """
+    there = identities(agent, [f"{NETNS_DIR}/{node}" for node in nodes])
+    nodes = [node for node, seen in zip(nodes, there, strict=True) if seen is not None]
     second = {node: f"hopcheck-{number}" for number, node in enumerate(nodes)}
     paths = {name: f"{NETNS_DIR}/{node}" for node, name in second.items()}
     fds = agent.call("netns_adopt", paths=paths, never=[]).get("fds", dict)

@@ -156,7 +156,7 @@ def test_pairs_alone_are_proven_by_what_is_seen(
 FAULTS = (
     ("our-s1", "sysctl -w net.ipv4.ip_forward=0", "sysctl -w net.ipv4.ip_forward=1", "forwards no IPv4 packets"),
     ("our-v2", "ip link set dev vx nomaster", "ip link set dev vx master br", "has no address and is in no bridge"),
-    ("our-v1", "bridge link set dev vx state 0", "bridge link set dev vx state 3", "port vx is disabled"),
+    ("our-v1", "bridge link set dev vx state 0", "bridge link set dev vx state 3", "state disabled"),
 )
 """Mistakes, each with what undoes it, and the node and the words of its cause."""
 

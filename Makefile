@@ -38,9 +38,9 @@ labs: setup ## prove every lab on every kernel and runtime that can carry it, an
 	HOPCHECK_LABS=all HOPCHECK_DRAWN=200 $(PYTEST) -m labs --html --out reports/out/labs
 
 faults: setup ## every fault of the catalogue at every place of three labs, with the matrix of what is caught; reports/out/faults
-	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --lab ece792 --out reports/out/faults/ece792
-	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --lab ecmp --out reports/out/faults/ecmp
-	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --lab two-tenants --out reports/out/faults/two-tenants
+	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --kernel guest --lab ece792 --out reports/out/faults/ece792
+	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --kernel guest --lab ecmp --out reports/out/faults/ecmp
+	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --kernel guest --lab two-tenants --out reports/out/faults/two-tenants
 
 fresh: ## run overlay and test in a fresh Debian root, as from a terminal and as under nohup; needs root and mmdebstrap
 	.ci/fresh-root

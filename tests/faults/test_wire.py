@@ -109,6 +109,6 @@ def test_kernel_says_why_it_drops(pristine: LiveFabric, broken: Breaking) -> Non
             probe = probe_between(pristine.declared, "cs1", "cs4")
             lost = Prober(pristine).trip("cs1", "cs4").out
             alone = Leg.judged(lost.journey, expected_journey(pristine.declared, probe))
-            causes = list(dropped(pristine, alone, probe, pristine.now()))
+            causes = list(dropped(pristine, alone, probe, pristine.forwarding(pristine.now())))
             assert [(cause.kind, cause.node) for cause in causes] == [(kind, node)], name
             assert word in causes[0].live

@@ -16,12 +16,10 @@ from reports.judge.journey import Rung, Verdict, follows_furthest, in_order, lad
 from reports.judge.trip import is_tunnelled
 from topology.dataplane.bridges import is_broadcast
 from topology.dataplane.paths import ExpectedHop, ExpectedPath, Hops, Paths, ending
-from topology.dataplane.walk import AddressRequest, PacketWalk
+from topology.dataplane.walk import ADVERTISEMENT, SOLICITATION, AddressRequest, PacketWalk
 from topology.model import Address, Device, Fabric, Node
 from topology.packet import Layer, Layers, ip_layer
 
-SOLICITATION, ADVERTISEMENT = 135, 136
-"""ICMPv6 types (RFC 4861, section 4)."""
 REQUESTS, ANSWERS = (1, SOLICITATION), (2, ADVERTISEMENT)
 """Operations of ARP, and types of ICMPv6."""
 ND_HOP_LIMIT, ICMPV6 = 255, 58

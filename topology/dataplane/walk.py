@@ -35,8 +35,8 @@ from topology.wire.headers import MAX_LAYERS
 
 REASONS_MAX = 3
 """Branches of a request that a message names."""
-NEIGHBOUR_DISCOVERY = (135, 136)
-"""ICMPv6 types of a solicitation and an advertisement (RFC 4861, section 4)."""
+SOLICITATION, ADVERTISEMENT = 135, 136
+"""ICMPv6 types of neighbour discovery (RFC 4861, section 4)."""
 HOPS_MAX = 128
 """More hops than this is a forwarding loop."""
 Resolved = dict[tuple[PortRef, Address], Ending | None]
@@ -391,7 +391,8 @@ class AddressRequest(PacketWalk):
 def _resolves(frame: Layers) -> bool:
     """Return whether a frame is ARP, or neighbour discovery."""
     (name, _), *inside = frame[1 + len(tags_of(frame)) :]
-    return name == "arp" or (name == "ipv6" and bool(inside) and inside[0][1].get("type") in NEIGHBOUR_DISCOVERY)
+    kind = inside[0][1].get("type") if name == "ipv6" and inside else None
+    return name == "arp" or kind in (SOLICITATION, ADVERTISEMENT)
 
 
 def _ends(paths: Sequence[ExpectedPath]) -> list[Ending]:

@@ -15,7 +15,7 @@ from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
 from topology.model import Address, Fabric, Node, Route, Tunnel
-from topology.packet import IP_VERSIONS, Layers, Probe
+from topology.packet import Layers, Probe, outer_ip
 from topology.promises import Kind
 
 ANYWHERE = ("0.0.0.0", "0.0.0.0")
@@ -104,7 +104,7 @@ def _is_routed(fabric: Fabric, hop: ExpectedHop, direction: str) -> bool:
 
 def _ends(layers: Layers) -> tuple[object, object]:
     """The source and destination of the outermost packet; unspecified ones where there is none."""
-    fields = next((fields for name, fields in layers if name in IP_VERSIONS), None)
+    fields = outer_ip(layers)
     return (fields["src"], fields["dst"]) if fields else ANYWHERE
 
 

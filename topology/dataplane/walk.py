@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from ipaddress import ip_address
 
 from topology.dataplane import groups
 from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, leaving, no_broadcast, not_learned
@@ -29,7 +28,7 @@ from topology.dataplane.reasons import (
 from topology.dataplane.rules import Asked, look_up
 from topology.links import unwrap
 from topology.model import Address, Bridge, Device, Fabric, Node, Port, Subinterface, Tunnel
-from topology.packet import ETHERTYPES, Layer, Layers, lower_ttl, tagged, tags_of, untagged
+from topology.packet import ETHERTYPES, Layer, Layers, ends_of, lower_ttl, tagged, tags_of, untagged
 from topology.refs import PortRef
 from topology.wire.headers import MAX_LAYERS
 
@@ -124,7 +123,7 @@ class PacketWalk:
                 return None
             asks = f"{device.ref} gets no answer for {address}"
             if not reasons:
-                reasons = [nobody(self.fabric, node, device, address, ip_address(str(packet[0][1]["dst"])))]
+                reasons = [nobody(self.fabric, node, device, address, ends_of(packet[0][1])[1])]
                 asks = "" if reasons[0].kind == "forwarding" else asks
             first, *others = reasons
             self.resolved[key] = replace(first, others=(*first.others, *others[: REASONS_MAX - 1]), asks=asks)
@@ -286,7 +285,7 @@ class PacketWalk:
 
     def receive(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
-        found, ends = unwrap(packet), tuple(ip_address(str(packet[0][1][end])) for end in ("src", "dst"))
+        found, ends = unwrap(packet), ends_of(packet[0][1])
         refused = refused_source(node, hops[-1].interface, ends[0])
         if refused is not None:
             yield ExpectedPath(hops, refused)
@@ -296,11 +295,7 @@ class PacketWalk:
             wrong = ending(node, f"receives the packet in place of {self.target}")
             yield ExpectedPath(hops, refused_echo(node, packet) if node.name == self.target else wrong)
         elif (tunnel := node.tunnel_by_ends.get(found.key)) is None or not tunnel.up:
-            end = (
-                no_device(self.fabric, node, found, (ends[0], ends[1]), hops)
-                if node.is_live and not node.unfollowed
-                else None
-            )
+            end = no_device(self.fabric, node, found, ends, hops) if node.is_live and not node.unfollowed else None
             yield ExpectedPath(hops, missing(node, end or ending(node, f"no {found.device}")))
         elif (end := untaken(self.fabric, tunnel, found, packet, hops)) is not None:
             yield ExpectedPath(hops, end)

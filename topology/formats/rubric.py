@@ -24,6 +24,7 @@ from topology.promises import TENANT_TYPES, TenantType
 
 RowPromise: TypeAlias = Literal["reaches", "both-ways", "kind", "own-vni", "no-leak", "largest-whole", "every-spine"]
 WholePromise: TypeAlias = Literal["builds", "underlay", "second-run", "other-csv", "cleans-up"]
+PromiseName: TypeAlias = Literal[RowPromise, WholePromise]
 Feedback: TypeAlias = Literal["result", "where", "cause", "full"]
 ROW_PROMISES: tuple[str, ...] = get_args(RowPromise)
 WHOLE_PROMISES: tuple[str, ...] = get_args(WholePromise)

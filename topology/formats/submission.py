@@ -82,13 +82,18 @@ def _at(path: Path) -> Iterator[Submission]:
     if not path.is_symlink() and path.is_dir() and (path / METADATA).is_file():
         people = _people(path / METADATA)
         folders = sorted(entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False))
-        yield from (Submission(name, path / name, people.get(name, "")) for name in folders)
+        yield from (Submission(_decoded(name), path / name, people.get(name, "")) for name in folders)
         return
     form = _form(path)
     beside = path.absolute().parent / METADATA
     people = _people(beside) if form is None and beside.is_file() else {}
     name = path.absolute().name.removesuffix(form or "")
-    yield Submission(name, path, people.get(name, ""))
+    yield Submission(_decoded(name), path, people.get(name, ""))
+
+
+def _decoded(name: str) -> str:
+    """A file's name as text; bytes that are no UTF-8 become replacement characters."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _form(path: Path) -> str | None:

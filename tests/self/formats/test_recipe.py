@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from topology.errors import LabError
 from topology.formats.recipe import MIB, Recipe, Step, load_recipe, with_own
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "grading.md"
 SOUND = """\
 steps:
   - {run: "python3 init.py {spines} {leaves}", cwd: ., deadline: 5m}
@@ -77,3 +79,8 @@ def test_submissions_own_file_says_only_how_it_is_built(tmp_path: Path) -> None:
     assert (recipe.needs, recipe.cleanup) == (("docker", "ansible"), "python3 delete.py")
     assert (recipe.customers, recipe.memory) == ("x-{name}", 1024 * MIB)
     assert [note.split()[1] for note in notes] == ["'customers'", "'limits'"]
+
+
+def test_documents_recipe_is_read(tmp_path: Path) -> None:
+    (text,) = re.findall(r"^```yaml\n(steps:.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    assert [step.cwd for step in load(tmp_path, text).steps] == [".", "src"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from topology.errors import LabError
 from topology.formats.rubric import load_rubric, rubric_of_text
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "grading.md"
 ITEM = "{id: a, points: 100, rows: VXLAN, needs: [reaches, kind]}"
 LATER = "{id: b, points: 5, rows: [VXLAN, GRE], needs: own-vni, after: a, after-share: 0.5, extra: true}"
 SOUND = f"points: 100\nfeedback: full\nitems:\n- {ITEM}\n- {LATER}\n"
@@ -62,3 +65,8 @@ def test_assignments_own_rubric_is_the_default() -> None:
     assert [item.id for item in rubric.items] == ["fabric", "vxlan", "gre", "apart", "again", "mtu"]
     assert (rubric.points, rubric.feedback) == (100, "where")
     assert [item.id for item in rubric.items if item.hidden] == ["again"]
+
+
+def test_document_shows_the_assignments_rubric() -> None:
+    shown = re.findall(r"^```yaml\n(points:.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    assert [rubric_of_text(text).items for text in shown] == [load_rubric().items]

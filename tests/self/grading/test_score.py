@@ -35,6 +35,10 @@ def points(found: Score) -> dict[str, str]:
     }
 
 
+def _of(promise: Promise) -> int:
+    return promise.row.number if promise.row else 0
+
+
 FULL = {"fabric": "20", "vxlan": "30", "gre": "20", "apart": "20", "again": "10", "mtu": "5"}
 CASES: dict[str, tuple[Graded, dict[str, str], list[str]]] = {
     "right": (graded(), {}, []),
@@ -64,6 +68,11 @@ CASES: dict[str, tuple[Graded, dict[str, str], list[str]]] = {
         graded(others={("other-csv", 0): None, ("largest-whole", 5): None}),
         {"again": "0..10", "mtu": "2.5..5"},
         ["needs a run: other-csv, largest-whole"],
+    ),
+    "no row of a type": (
+        graded(rows=ROWS[:3], promises=[one for one in everything().values() if _of(one) < 4]),
+        {"gre": "0..20"},
+        ["needs a run: a row of type GRE"],
     ),
     "no row reaches": (
         graded(broken={("reaches", row.number): [] for row in ROWS}),
@@ -172,10 +181,6 @@ def test_breaking_what_held_never_raises_a_score_where_effects_earn() -> None:
             ]
             record = replace(record, promises=promises)
             assert score(record, SHARED).low <= score(before, SHARED).low
-
-
-def _of(promise: Promise) -> int:
-    return promise.row.number if promise.row else 0
 
 
 def _broken(promise: Promise, causes: list[Cause]) -> Promise:

@@ -71,7 +71,7 @@ def build_lines(graded: Graded, level: Feedback, answers: bool = False) -> Itera
 
 
 def _end_of(step: Step) -> str:
-    return f"exit {step.exit}" if step.ended == "exited" else ENDED[step.ended].removeprefix("build ")
+    return f"exit {step.exit}" if step.ended == "exited" else ENDED[step.ended]
 
 
 def _shows(level: Feedback, wanted: Feedback) -> bool:

@@ -17,11 +17,12 @@ from topology.formats.rubric import Item, Rubric
 ALONE = ("reaches", "builds", "underlay")
 """Promises that prove something by themselves; every other one also holds where nothing was built."""
 ENDED: Mapping[str, str] = {
-    "deadline": "build hit its deadline",
-    "output": "build hit its limit of output",
-    "memory": "build hit its limit of memory",
-    "lost": "the machine was lost in the build",
+    "deadline": "hit its deadline",
+    "output": "hit its limit of output",
+    "memory": "hit its limit of memory",
+    "lost": "lost the machine",
 }
+"""What ended a command that did not end by itself."""
 
 
 class State(Enum):
@@ -118,7 +119,8 @@ class Score:
     @property
     def person(self) -> list[str]:
         """The reasons for which a person has to look; an override says that one has looked at the build."""
-        builds = () if self.overrides else (ENDED[step.ended] for step in self.graded.build if step.ended in ENDED)
+        ended = [f"{step.part} {ENDED[step.ended]}" for step in self.graded.build if step.ended in ENDED]
+        builds = [] if self.overrides else ended
         return list(dict.fromkeys((*builds, *self._open())))
 
     def _open(self) -> Iterator[str]:

@@ -12,7 +12,7 @@ from reports.grading.record import Graded, Outcome, Promise, Row
 from reports.grading.score import Override, Score, State, number, score
 from reports.record.exhibits import Cause
 from tests.self.draws import draws
-from tests.self.grading.classes import ROUTE, ROWS, VNI, Key, empty, everything, graded, rubric
+from tests.self.grading.classes import BUILT, ROUTE, ROWS, VNI, Key, empty, everything, graded, rubric
 from topology.formats.rubric import load_rubric
 
 DEFAULT = load_rubric()
@@ -89,7 +89,12 @@ CASES: dict[str, tuple[Graded, dict[str, str], list[str]]] = {
     ),
     "the build hit its deadline": (graded(ended="deadline"), {}, ["build hit its deadline"]),
     "the build flooded": (graded(ended="output"), {}, ["build hit its limit of output"]),
-    "the machine was lost": (graded(ended="lost"), {}, ["the machine was lost in the build"]),
+    "a second run hit its deadline": (
+        graded(build=[replace(BUILT, ended="deadline", part="second-run")]),
+        {},
+        ["second-run hit its deadline"],
+    ),
+    "the machine was lost": (graded(ended="lost"), {}, ["build lost the machine"]),
     "nothing built": (empty(), dict.fromkeys(FULL, "0"), []),
 }
 

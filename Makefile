@@ -31,13 +31,14 @@ test: setup lint ## set up, check the code, run every test; small samples of wha
 perf: setup ## measure throughput and kernel functions, in ratios of one run; reports/out/perf/report.html
 	$(PYTEST) -m perf --html --out reports/out/perf
 
-soak: setup ## kill runs at 100 moments, run 10 pairs at once, compare 200 times; reports/out/soak/report.html
-	HOPCHECK_POINTS=100 HOPCHECK_PAIRS=10 HOPCHECK_AA=200 $(PYTEST) -m soak --html --out reports/out/soak
+soak: setup ## kill runs at 100 moments, run 10 pairs at once, compare 200 times, judge 300 healthy copies; reports/out/soak/report.html
+	HOPCHECK_POINTS=100 HOPCHECK_PAIRS=10 HOPCHECK_AA=200 HOPCHECK_HEALTHY=300 $(PYTEST) -m soak --html --out reports/out/soak
 
 labs: setup ## prove every lab on every kernel and runtime that can carry it, and 200 drawn ones; reports/out/labs/report.html
 	HOPCHECK_LABS=all HOPCHECK_DRAWN=200 $(PYTEST) -m labs --html --out reports/out/labs
 
-faults: setup ## every fault of the catalogue at every place of three labs, with the matrix of what is caught; reports/out/faults
+faults: setup ## every fault at every place of three labs, 200 pairs of faults, the matrix of what is caught; reports/out/faults
+	HOPCHECK_FAULT_PAIRS=200 $(PYTEST) tests/faults/test_fault_pairs.py -n auto --kernel guest --out reports/out/faults/pairs
 	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --kernel guest --lab ece792 --out reports/out/faults/ece792
 	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --kernel guest --lab ecmp --out reports/out/faults/ecmp
 	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --kernel guest --lab two-tenants --out reports/out/faults/two-tenants

@@ -42,6 +42,8 @@ TESTS: Mapping[str, str] = {
     "reports.checks.underlay": "fixtures/test_parametrise reports/test_state_judge",
     "reports.judge.journey": "reports/test_journey_judge reports/test_vlan_judge topology/test_learning",
     "topology.wire.stack": "wire/test_stack wire/test_lookalikes",
+    "topology.dataplane.frames": "topology/test_expected topology/test_learning topology/test_vlans "
+    "topology/test_replication dataplane/test_endings topology/test_known_labs",
     "topology.dataplane.walk": "topology/test_expected topology/test_replication topology/test_learning "
     "topology/test_vlans topology/test_source_by_route dataplane/test_endings topology/test_ecmp "
     "topology/test_known_labs",

@@ -63,10 +63,13 @@ class ExpectedJourney:
 
 
 def expected_journey(fabric: Fabric, probe: Probe) -> ExpectedJourney:
-    """Return every legal path of a probe through a fabric."""
-    walk = PacketWalk(fabric, probe.target)
-    paths = tuple(walk.send(fabric[probe.source], probe.layers, ()))
-    return ExpectedJourney(probe.source, probe.target, paths, tuple(walk.copies))
+    """Return every legal path of a probe through a fabric; it is walked once."""
+    if probe not in fabric.walked:
+        walk = PacketWalk(fabric, probe.target)
+        paths = tuple(walk.send(fabric[probe.source], probe.layers, ()))
+        fabric.walked[probe] = ExpectedJourney(probe.source, probe.target, paths, tuple(walk.copies))
+    journey: ExpectedJourney = fabric.walked[probe]
+    return journey
 
 
 def check_pairs(fabric: Fabric) -> Iterator[Problem]:

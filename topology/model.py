@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from topology.errors import Position, UnknownName
 from topology.links import (
@@ -151,6 +151,11 @@ class Fabric:
     @cached_property
     def _by_name(self) -> Mapping[str, Node]:
         return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def walked(self) -> dict[Any, Any]:
+        """Probes whose ways through the fabric are known, each with its journey (``topology.expected``)."""
+        return {}
 
     @property
     def devices(self) -> Iterable[Device]:

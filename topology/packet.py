@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from itertools import takewhile
 from typing import Literal, TypeAlias
 
@@ -108,6 +109,16 @@ def ip_layer(src: Address, dst: Address, ttl: int, protocol: int) -> Layer:
     if src.version == 4:
         return ("ipv4", {**ends, "ttl": ttl, "proto": protocol})
     return ("ipv6", {**ends, "hlim": ttl, "nh": protocol})
+
+
+def outer_ip(layers: Layers) -> Mapping[str, object] | None:
+    """Return the fields of the outermost IP header; None where there is none."""
+    return next((fields for name, fields in layers if name in IP_VERSIONS), None)
+
+
+def ends_of(fields: Mapping[str, object]) -> tuple[Address, Address]:
+    """Return the source and the destination of an IP header."""
+    return ip_address(str(fields["src"])), ip_address(str(fields["dst"]))
 
 
 def lower_ttl(packet: Layers) -> Layers | None:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 
 from reports.diagnosis.doubles import doubled
+from reports.diagnosis.show import show_of
+from reports.evidence import Cause
 from topology.dataplane.ends import parted
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedHop, ending
 from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
 from topology.model import Address, Fabric, Node, Route, Tunnel
-from topology.packet import IP_VERSIONS, Layers, Probe
+from topology.packet import Layers, Probe, outer_ip
 from topology.promises import Kind
 
 ANYWHERE = ("0.0.0.0", "0.0.0.0")
+
+
+def causes_of(ending: Ending) -> Iterator[Cause]:
+    """Yield the cause at the place where a packet ends, then those at other places that may be to blame as well.
+
+    An address request that ends is told with who waits for the answer.
+    """
+    for one in (ending, *ending.others):
+        live = f"{one.live}: {ending.asks}" if ending.asks else one.live
+        wanted = one.wanted or f"the {'request' if ending.asks else 'packet'} passed on"
+        cause = Cause(one.kind, one.node, one.interface, wanted, live, "", source="kernel")
+        yield replace(cause, show=show_of(cause))
 
 
 def explained(fabric: Fabric, probe: Probe, kind: Kind | None = None) -> Ending | None:
@@ -89,7 +104,7 @@ def _is_routed(fabric: Fabric, hop: ExpectedHop, direction: str) -> bool:
 
 def _ends(layers: Layers) -> tuple[object, object]:
     """The source and destination of the outermost packet; unspecified ones where there is none."""
-    fields = next((fields for name, fields in layers if name in IP_VERSIONS), None)
+    fields = outer_ip(layers)
     return (fields["src"], fields["dst"]) if fields else ANYWHERE
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from reports.evidence import Cause
 from topology.expected import ExpectedHop
 from topology.model import Fabric
-from topology.packet import IP_VERSIONS
+from topology.packet import ends_of, outer_ip
 from topology.state import Answer, Lookup
 
 
@@ -32,8 +31,8 @@ def question(fabric: Fabric, hops: Sequence[ExpectedHop], at: int, other_ways: S
         return None
     node, before = fabric[hop.node], hops[at - 1] if at else None
     came_by = before.interface if before is not None and (before.node, before.direction) == (hop.node, "in") else None
-    version, ip = next((name, fields) for name, fields in hop.layers if name in IP_VERSIONS)
-    src, dst = ip_address(str(ip["src"])), ip_address(str(ip["dst"]))
+    ip = outer_ip(hop.layers) or {}
+    src, dst = ends_of(ip)
     out = tuple(dict.fromkeys((hop.interface, *other_ways)))
     bridge = node.bridge_of(hop.interface)
     if bridge is not None:
@@ -43,8 +42,7 @@ def question(fabric: Fabric, hops: Sequence[ExpectedHop], at: int, other_ways: S
     own = src in node.addresses
     if not own and came_by is None:
         return None
-    tos = int(str(ip.get("tos") or 0)) if version == "ipv4" else 0
-    return Asked(Lookup(hop.node, src, dst, None if own else came_by, tos), out)
+    return Asked(Lookup(hop.node, src, dst, None if own else came_by, int(str(ip.get("tos") or 0))), out)
 
 
 def told(asked: Asked, answer: Answer) -> Iterator[Cause]:

@@ -11,14 +11,15 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from reports.evidence import Cause, Sighting
+from reports.evidence import Cause, Journey, Sighting
 from reports.judge.journey import Rung, Verdict, follows_furthest, in_order, ladder
-from reports.judge.trip import is_tunnelled
+from reports.judge.trip import Leg, is_tunnelled
 from topology.dataplane.bridges import is_broadcast
 from topology.dataplane.paths import ExpectedHop, ExpectedPath, Hops, Paths, ending
 from topology.dataplane.walk import ADVERTISEMENT, SOLICITATION, AddressRequest, PacketWalk
+from topology.expected import expected_journey
 from topology.model import Address, Device, Fabric, Node
-from topology.packet import Layer, Layers, ip_layer
+from topology.packet import Layer, Layers, Probe, ends_of, ip_layer, outer_ip
 
 REQUESTS, ANSWERS = (1, SOLICITATION), (2, ADVERTISEMENT)
 """Operations of ARP, and types of ICMPv6."""
@@ -58,6 +59,15 @@ def message_of(seen: Sighting) -> Message | None:
     if isinstance(address, int) or (isinstance(address, bytes) and len(address) != 16):
         return None
     return Message(ip_address(address), str(ether["dst" if answers else "src"]), answers)
+
+
+def judged_leg(journey: Journey, probe: Probe, fabric: Fabric) -> Leg:
+    """Return a journey judged by its way through a fabric, or by the request for an address that the packet waits for.
+
+    Where no branch of the request leads to the owner, the note alone says that the packet waits.
+    """
+    leg = Leg.judged(journey, expected_journey(fabric, probe))
+    return replace(leg, verdict=resolved(leg.verdict, fabric, journey.resolution))
 
 
 def resolved(verdict: Verdict, fabric: Fabric, seen: Sequence[Sighting]) -> Verdict:
@@ -128,9 +138,9 @@ def lost_in_group(seen: Sequence[Sighting]) -> Iterator[Cause]:
 
 def _next_hops(fabric: Fabric, hop: ExpectedHop) -> Iterator[Address]:
     """Yield the addresses that a node may have to resolve to let a packet out there."""
-    packet = next((fields for name, fields in hop.layers if name in ("ipv4", "ipv6")), None)
+    packet = outer_ip(hop.layers)
     if hop.layers[0][0] == "ether" and packet is not None:
-        target = ip_address(str(packet["dst"]))
+        _, target = ends_of(packet)
         yield from (egress.via or target for egress in fabric[hop.node].fib.lookup(target, hop.interface))
 
 

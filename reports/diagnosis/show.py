@@ -6,36 +6,43 @@ missing, too: its output then shows that.
 
 from __future__ import annotations
 
-from ipaddress import ip_interface
+from collections.abc import Mapping
 
 from reports.evidence import Cause
 from reports.words import MISSING
 from topology.state import Entry, RouteState
 
-SHOWN_BY = {"port": "bridge -n {node} -d link show", "fdb": "bridge -n {node} fdb show"}
-"""By kind of cause, the command that shows it for a device; of all other kinds the link itself is shown."""
+LINK = "ip -n {node} -d link show"
+SHOWN_BY: Mapping[str, str] = {
+    "address": "ip -n {node} address show",
+    "fdb": "bridge -n {node} fdb show",
+    "neigh": "ip -n {node} neigh show nud permanent",
+    "port": "bridge -n {node} -d link show",
+    "route": "ip -n {node} route show table all",
+    "rule": "ip -n {node} rule show",
+    "sysctl": "ip -n {node} netconf show",
+    "vlan": "bridge -n {node} vlan show",
+}
+"""By kind of cause the command whose output has what is said, LINK for all others."""
+OF_NODE = ("route", "rule")
+"""The kinds whose command is about no device."""
 
 
 def show_of(cause: Cause) -> str:
-    """The command that shows the live state of what a cause is about."""
-    node, ip = cause.node, f"ip -n {cause.node}"
-    if isinstance(cause.about, Entry):
-        return _entry(node, cause.about)
-    if isinstance(cause.about, RouteState):
-        prefix = cause.about.prefix
-        return f"{ip}{_six(prefix.version)} route show {'default' if prefix.prefixlen == 0 else prefix}"
-    if cause.kind == "sysctl":
+    """Return the command that shows the live state of what a cause is about."""
+    node, about, ip = cause.node, cause.about, f"ip -n {cause.node}"
+    if isinstance(about, Entry):
+        return _entry(node, about)
+    if isinstance(about, RouteState):
+        return f"{ip}{_six(about.prefix.version)} route show {about.prefix if about.prefix.prefixlen else 'default'}"
+    if isinstance(about, tuple):
+        return f"{ip} addr show to {about[1].ip}"
+    if cause.kind == "sysctl" and cause.live.startswith("net."):
         return f"ip netns exec {node} sysctl {cause.live.partition('=')[0]}"
-    if cause.kind == "address":
-        said = cause.live if cause.declared == "nothing" else cause.declared
-        return f"{ip} addr show to {ip_interface(said).ip}"
-    if cause.kind == "address resolution" and cause.interface is None:
-        return f"{ip} -d link show"
-    if cause.interface is None:
-        return f"{ip} route show table all"
     if cause.live == MISSING:
         return f"{ip} -br link show"
-    return f"{SHOWN_BY.get(cause.kind, 'ip -n {node} -d link show').format(node=node)} dev {cause.interface}"
+    command = SHOWN_BY.get(cause.kind, LINK).format(node=node)
+    return command if cause.kind in OF_NODE or cause.interface is None else f"{command} dev {cause.interface}"
 
 
 def _six(version: int) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from topology.expected import ExpectedHop, ExpectedJourney, expected_journey, probes_of, reply_to
 from topology.model import Address, Fabric
-from topology.packet import IP_VERSIONS, Layers, Probe, size_of
+from topology.packet import IP_VERSIONS, Layers, Probe, ends_of, size_of
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,7 @@ class Traffic:
         bridge = node.bridge_of(hop.interface)
         handled.devices |= {hop.interface, *([bridge.name] if bridge else ())}
         self.macs |= {str(fields[end]) for name, fields in hop.layers if name == "ether" for end in ("src", "dst")}
-        ends = [
-            ip_address(str(fields[end])) for name, fields in hop.layers if name in IP_VERSIONS for end in ("src", "dst")
-        ]
+        ends = [end for name, fields in hop.layers if name in IP_VERSIONS for end in ends_of(fields)]
         self.ips |= set(ends)
         packet = _without_frame(hop.layers)
         handled.size = max(handled.size, size_of(packet))

@@ -42,3 +42,18 @@ def test_a_policy_rule_is_named_without_a_declaration(name: str, pristine: LiveF
     assert (first.node, first.kind, first.source) == ("lc1", kind, "kernel")
     assert live in first.live
     assert pristine.kernel.agent.run(["sh", "-c", first.show]).stdout
+
+
+def test_a_sender_that_drops_its_answers_is_named_without_a_declaration(
+    pristine: LiveFabric, undeclared: LiveFabric
+) -> None:
+    """Its answers are seen at its interface; only a request to it shows that they go no further."""
+    pair = next(pair for pair in undeclared.pairs if pair.kind == "l2-overlay")
+    rules = (
+        "add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in icmp type {} drop"
+    )
+    done = pristine.run(pair.source, "nft", rules.replace("{}", "{ echo-request, echo-reply }"))
+    assert done.code == 0, done.stderr
+    lost = Spotter(undeclared, warm_up_s=0.5, arrival_s=1.0).pair(pair)
+    assert not lost.arrived
+    assert [(cause.node, cause.kind) for cause in lost.causes] == [(pair.source, "nft")]

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from fixtures.instruments.again import dropped
+from fixtures.instruments.case import case_of
 from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.probe import Prober
 from fixtures.instruments.spot import Spotter
@@ -109,6 +110,6 @@ def test_kernel_says_why_it_drops(pristine: LiveFabric, broken: Breaking) -> Non
             probe = probe_between(pristine.declared, "cs1", "cs4")
             lost = Prober(pristine).trip("cs1", "cs4").out
             alone = Leg.judged(lost.journey, expected_journey(pristine.declared, probe))
-            causes = list(dropped(pristine, alone, probe, pristine.forwarding(pristine.now())))
+            causes = list(dropped(pristine, case_of(pristine, alone, probe)))
             assert [(cause.kind, cause.node) for cause in causes] == [(kind, node)], name
             assert word in causes[0].live

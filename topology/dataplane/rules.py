@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.fib import Egress, Fib
 from topology.model import Address, Node, Route
+from topology.packet import Layers, ends_of
 
 FOLLOWED = frozenset(("from", "to", "iif", "oif"))
 """The selectors that are followed."""
@@ -25,10 +26,9 @@ class Asked:
     out: str | None = None
 
     @classmethod
-    def of(cls, packet: Sequence[tuple[str, Mapping[str, object]]], came_by: str, out: str | None) -> Asked:
+    def of(cls, packet: Layers, came_by: str, out: str | None) -> Asked:
         """Return what the lookup for a packet goes by."""
-        src, dst = (ip_address(str(packet[0][1][end])) for end in ("src", "dst"))
-        return cls(src, dst, came_by, out)
+        return cls(*ends_of(packet[0][1]), came_by, out)
 
 
 def look_up(node: Node, asked: Asked) -> tuple[Sequence[Egress], Ending | None]:

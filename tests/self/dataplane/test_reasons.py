@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.diagnosis.explain import explained
-from reports.diagnosis.forwarding import causes_of
+from reports.diagnosis.explain import causes_of, explained
 from tests.self.builders import reference
 from tests.self.dataplane.changes import addressed, changed, filtering, port, routed, shown
 from tests.self.dataplane.test_endings import ROUTED, SEGMENT, Change, both, entry, group, link, sysctl, without

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 from tests.self.builders import expect, probe, reference, reference_text, vxlan_lab
-from topology.dataplane.walk import HOPS_MAX
+from topology.dataplane.frames import HOPS_MAX
 from topology.errors import LabError, Problem
 from topology.expected import check_pairs, expected_journey
 from topology.formats.lab import load_lab_text

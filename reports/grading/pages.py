@@ -48,46 +48,40 @@ def instructor_page(score: Score) -> str:
 def index_page(scores: Sequence[Score], rubric: Rubric, progress: str = "") -> str:
     """Return the page of a class; ``progress`` says how far its grading is."""
     needy = [score for score in scores if score.person]
-    return (
-        _templates()
-        .get_template("index.html.j2")
-        .render(
-            title=f"{counted(len(scores), 'submission')}, {len(needy)} for a person",
-            outcome=outcome(scores),
-            progress=progress,
-            needy=needy,
-            rubric=rubric,
-            states=STATES,
-            rows=item_rows(scores, rubric),
-            scores=scores,
-            people=any(score.graded.people for score in scores),
-            between=_between,
-            file_name=file_name,
-            one_line=one_line,
-        )
+    found = _templates().get_template("index.html.j2")
+    return found.render(
+        title=f"{counted(len(scores), 'submission')}, {len(needy)} for a person",
+        outcome=outcome(scores),
+        progress=progress,
+        needy=needy,
+        rubric=rubric,
+        states=STATES,
+        rows=item_rows(scores, rubric),
+        scores=scores,
+        people=any(score.graded.people for score in scores),
+        between=_between,
+        file_name=file_name,
+        one_line=one_line,
     )
 
 
 def _page(template: str, score: Score, level: Feedback, answers: bool) -> str:
     graded = score.graded
-    return (
-        _templates()
-        .get_template(template)
-        .render(
-            name=one_line(graded.name),
-            people=one_line(graded.people),
-            points=points_of(score),
-            unsettled=_unsettled(score, answers),
-            started=graded.started,
-            items=[_shown(one, level, answers) for one in score.items],
-            build=list(build_lines(graded, level, answers)),
-            **(
-                {"graded": graded, "grades": GRADES, "file": file_name(graded.name), "cell": cell(graded.name)}
-                if answers
-                else {}
-            ),
-            own_seconds=sum(step.seconds for step in graded.build),
-        )
+    found = _templates().get_template(template)
+    return found.render(
+        name=one_line(graded.name),
+        people=one_line(graded.people),
+        points=points_of(score),
+        unsettled=_unsettled(score, answers),
+        started=graded.started,
+        items=[_shown(one, level, answers) for one in score.items],
+        build=list(build_lines(graded, level, answers)),
+        **(
+            {"graded": graded, "grades": GRADES, "file": file_name(graded.name), "cell": cell(graded.name)}
+            if answers
+            else {}
+        ),
+        own_seconds=sum(step.seconds for step in graded.build),
     )
 
 

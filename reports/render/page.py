@@ -55,30 +55,27 @@ def environment(*folders: Path, finalize: Callable[[object], object] | None = No
 
 def page(record: Record) -> str:
     """The page; the same record gives the same page, byte for byte."""
-    return (
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            record=record,
-            good=is_good(record),
-            outcome=outcome(record.tests, record.complete),
-            not_proven=[NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
-            causes=list(causes(record.tests)),
-            conclusions=[line for figures in record.measurements if figures.of_the_run for line in figures.words],
-            remarks=list(remark_lines(record)),
-            faults=matrix(record.faults),
-            fault_head=head(),
-            fault_sides=SIDES,
-            misses=list(misses(record.faults)),
-            sections=_sections(record),
-            against=AGAINST,
-            drawing=draw(record),
-            sizes_head=SIZES_HEAD,
-            rung_lines=rung_lines,
-            microseconds=microseconds,
-            headline=headline,
-            no_cause=NO_CAUSE,
-        )
+    template = environment().get_template("page.html.j2")
+    return template.render(
+        record=record,
+        good=is_good(record),
+        outcome=outcome(record.tests, record.complete),
+        not_proven=[NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
+        causes=list(causes(record.tests)),
+        conclusions=[line for figures in record.measurements if figures.of_the_run for line in figures.words],
+        remarks=list(remark_lines(record)),
+        faults=matrix(record.faults),
+        fault_head=head(),
+        fault_sides=SIDES,
+        misses=list(misses(record.faults)),
+        sections=_sections(record),
+        against=AGAINST,
+        drawing=draw(record),
+        sizes_head=SIZES_HEAD,
+        rung_lines=rung_lines,
+        microseconds=microseconds,
+        headline=headline,
+        no_cause=NO_CAUSE,
     )
 
 

@@ -7,7 +7,7 @@ event before the call on its CPU; ``""`` for a sender's own calls and where no p
 that runs inside a sender's call (a softirq at the end of ``udp_sendmsg``, an interrupt) is cut out of the total of
 every call around it; own times exclude every traced callee. A task's calls form one stack wherever it runs, since a
 task that sleeps in a call can end it on another CPU.
-Memory is bounded: counts are kept, not lines.
+Memory is bounded: durations are kept, not lines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from reports.perf.durations import Distribution, Durations, distribution
+from reports.perf.durations import Distribution, distribution
 from topology.errors import EvidenceIncomplete
 
 DEPTH_MAX = 64
@@ -101,11 +101,10 @@ class FuncGraph:
 
 @dataclass
 class Group:
-    """The ended calls of one function for packets of one device."""
+    """Nanoseconds of the ended calls of one function for packets of one device."""
 
-    calls: int = 0
-    total: Durations = field(default_factory=Durations)
-    own: Durations = field(default_factory=Durations)
+    total: list[int] = field(default_factory=list)
+    own: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -251,9 +250,8 @@ class FuncGraphParser:
             self._faults["crowded"] += 1
             key = OTHERS
         group = self._groups.setdefault(key, Group())
-        group.calls += 1
-        group.total.add(max(ns - call.cut_ns, 0))
-        group.own.add(max(ns - call.inner_ns, 0))
+        group.total.append(max(ns - call.cut_ns, 0))
+        group.own.append(max(ns - call.inner_ns, 0))
         by_task = (key[0], task)
         full = len(self._by_task) >= TASKS_MAX and by_task not in self._by_task
         self._faults["crowded"] += full
@@ -303,4 +301,4 @@ def parse(pieces: Iterable[bytes]) -> FuncGraph:
 
 def _stats(groups: list[Group]) -> CallStats:
     total = distribution(group.total for group in groups)
-    return CallStats(sum(group.calls for group in groups), total, distribution(group.own for group in groups))
+    return CallStats(total.count, total, distribution(group.own for group in groups))

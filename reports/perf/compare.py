@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, chain, combinations_with_replacement
+from itertools import accumulate, combinations_with_replacement
 from typing import Literal, TypeAlias
 
 from reports.evidence import Finding
@@ -180,15 +180,3 @@ def measure(
         if judged.verdict != "unstable":
             break
     return judged
-
-
-def in_rounds(run: Callable[[str], float], path: str, reference: str, seed: str) -> Rounds:
-    """Return the rounds of two paths, each run by its name: ``run`` returns the figure of one run."""
-
-    def more(done: int, until: int) -> tuple[Sequence[float], Sequence[float]]:
-        figures: dict[str, list[float]] = {path: [], reference: []}
-        for name in chain.from_iterable(rounds((path, reference), seed, done, until)):
-            figures[name].append(run(name))
-        return figures[path], figures[reference]
-
-    return more

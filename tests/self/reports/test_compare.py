@@ -20,12 +20,11 @@ from reports.perf.compare import (
     centre_interval,
     compare,
     decide,
-    in_rounds,
     measure,
     rounds,
     signed_rank_tail,
 )
-from tests.self.reports.noises import SHAPES
+from tests.self.reports.noises import SHAPES, in_rounds
 from topology.errors import Misuse
 
 SAMPLES = 250

@@ -42,10 +42,6 @@ class Threshold:
     bound: Literal["at least", "at most"] = "at least"
     unit: str = "of the bare path's"
 
-    def __post_init__(self) -> None:
-        if not 0 < self.value < math.inf:
-            raise Misuse(f"threshold - expected a ratio above 0 - seen {self.value}")
-
     def __str__(self) -> str:
         return f"{self.bound} {self.value:g} {self.unit}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reports.diagnosis.explain import explained
+from tests.self.dataplane.changes import gone
 from tests.self.dataplane.test_endings import both, link
 from topology.dataplane.live import live_fabric
 from topology.dataplane.paths import Ending
@@ -34,6 +35,15 @@ def test_port_that_left_its_bridge_is_named_whoever_asks() -> None:
         found = said_of(live, pair)
         assert found is not None
         assert (found.node, found.interface, found.kind, found.wanted) == ("l2", "l2_blue2", "bridge", "a bridge")
+
+
+def test_missing_tunnel_is_not_the_other_tenants() -> None:
+    """A node without one tenant's VXLAN device is blamed for that, and not the device of the other, which is whole."""
+    live = live_fabric("live", {**states(LAB), "l1": gone("vx-red")(states(LAB)["l1"])}, LAB.links)
+    found = said_of(live, next(pair for pair in LAB.pairs if (pair.source, pair.target) == ("red1", "red3")))
+    assert found is not None
+    assert str(found).startswith("l1: no VXLAN device for VNI 100")
+    assert found.others == ()
 
 
 def test_vnis_that_are_swapped_at_one_end_are_named_at_both() -> None:

@@ -160,7 +160,9 @@ class Lookup:
     came_by: str | None = None
     tos: int = 0
     mac: str = ""
-    """The destination MAC of a frame that the node bridges; empty for a packet that it routes."""
+    """The destination MAC of a frame that the node bridges, or that is in the packet; empty for any other packet."""
+    over: str = ""
+    """The device that has put the frame into the packet."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,8 @@ class Answer:
     """What the kernel would do: ``refusal`` in its words, or a device and a next hop; neither where it does not say.
 
     ``unanswered`` is the state of a next hop whose MAC is asked for in vain; ``ports`` are those behind which the
-    frame's MAC was learned or configured, by bridge.
+    frame's MAC was learned or configured, by bridge, ``remotes`` those by the device that it is ``over``.
+    ``mtu`` is the route's own in bytes, or the path's as it was learned; 0 where only the device limits.
     """
 
     refusal: str = ""
@@ -176,6 +179,8 @@ class Answer:
     next_hop: Address | None = None
     unanswered: str = ""
     ports: tuple[str, ...] = ()
+    remotes: tuple[Address, ...] = ()
+    mtu: int = 0
 
 
 def _rules(six: str, *tables: tuple[int, str]) -> frozenset[Entry]:

@@ -6,6 +6,7 @@ at the interfaces by which the packet came in (``net:netif_receive_skb``), up to
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import takewhile
 
+from reports.diagnosis.filters.nft import DROPS
 from reports.evidence import Cause, Sighting
 from topology.expected import ExpectedHop
 from topology.packet import size_of
@@ -55,10 +57,17 @@ COUNTERS: Mapping[str, str] = {
     r"Udp6?NoPorts": "socket",
     r"Xfrm\w+": "xfrm",
     r"\S+ (rx|tx)_\w+": "drop",
+    r"SoftnetDropped": "drop",
+    r"nft \S+ \S+ \S+ handle \d+": "nft",
 }
 """The kind of a cause by the counter that moved (RFC 4293; Documentation/networking/snmp_counter)."""
-DEVICE_COLUMNS = {2: "rx_errors", 3: "rx_dropped", 4: "rx_fifo", 5: "rx_frame", 10: "tx_errors", 11: "tx_dropped"}
-"""Columns of /proc/net/dev behind the name, but those that count what passed."""
+PASSED = frozenset(("bytes", "packets", "multicast", "compressed", "carrier_changes"))
+"""Counters of a device that count no loss."""
+SOFTNET = "SoftnetDropped"
+SOFTNET_LINE = re.compile(r"[0-9a-f]{8} ([0-9a-f]{8}) [0-9a-f ]+")
+"""A processor's line of /proc/net/softnet_stat: its second number counts what found the backlog full."""
+RULE = "nft {family} {table} {chain} handle {handle}"
+"""The name of the counter of a rule that drops."""
 
 
 @dataclass(frozen=True)
@@ -154,21 +163,35 @@ def _ends_as(arrivals: Sequence[tuple[str, int]], way: Sequence[tuple[str, int]]
 
 
 def counters_of(texts: Sequence[str]) -> dict[str, int]:
-    """Return the counters of a namespace's files under /proc/net by name: those of drops and errors at its devices as
-    ``DEVICE rx_dropped``, all others as nstat(8) names them."""
+    """Return the counters of a namespace's files under /proc/net by name, as nstat(8) names them; those of what found a
+    processor's backlog full, for all namespaces, as SOFTNET."""
     found: dict[str, int] = {}
     names: list[str] = []
     for line in (line for text in texts for line in text.splitlines()):
         head, colon, rest = line.partition(":")
         words = rest.split()
-        if colon and len(words) == 16 and all(map(str.isdigit, words)):
-            found |= {f"{head.strip()} {name}": int(words[at]) for at, name in DEVICE_COLUMNS.items()}
-        elif colon and words and not words[0].lstrip("-").isdigit():
+        if colon and words and not words[0].lstrip("-").isdigit():
             names = [head + word for word in words]
         elif colon:
             found |= dict(zip(names, map(int, words), strict=False))
+        elif backlog := SOFTNET_LINE.fullmatch(line):
+            found[SOFTNET] = found.get(SOFTNET, 0) + int(backlog[1], 16)
         elif len(pair := line.split()) == 2 and pair[1].isdigit():
             found[pair[0]] = int(pair[1])
+    return found
+
+
+def printed_counters(links: str, ruleset: str) -> dict[str, int]:
+    """Return the counters of loss that ``ip -s -s -j link`` prints, as ``DEVICE rx_dropped``, and those of rules that
+    drop, which ``nft -j list ruleset`` prints; either may be blank."""
+    found: dict[str, int] = {}
+    for link in json.loads(links or "[]"):
+        for way, counted in link.get("stats64", {}).items():
+            found |= {f"{link['ifname']} {way}_{key}": value for key, value in counted.items() if key not in PASSED}
+    for rule in (one["rule"] for one in json.loads(ruleset or "{}").get("nftables", ()) if "rule" in one):
+        parts = {kind: body for statement in rule.get("expr", ()) for kind, body in statement.items()}
+        if isinstance(counter := parts.get("counter"), dict) and not DROPS.isdisjoint(parts):
+            found[RULE.format(**rule)] = counter["packets"]
     return found
 
 
@@ -180,7 +203,18 @@ def counter_causes(
         start, without = idle.get(name, 0), idle.get(name, 0) - before.get(name, 0)
         kind = next((kind for pattern, kind in COUNTERS.items() if re.fullmatch(pattern, name)), None)
         if kind is not None and value - start - without >= count:
-            device, _, column = name.rpartition(" ")
-            show = f"ip -n {node} -s link show dev {device}" if device else f"ip netns exec {node} nstat -az {column}"
             live = f"{name} moved by {value - start} with {count} packets"
-            yield Cause(kind, node, device or None, "the packet passed on", live, "", show, "traffic")
+            device, show = _shown(node, name)
+            yield Cause(kind, node, device, "the packet passed on", live, "", show, "traffic")
+
+
+def _shown(node: str, name: str) -> tuple[str | None, str]:
+    """Return the device that a counter is of, if it is one's, and the command that shows it."""
+    if name == SOFTNET:
+        return None, f"ip netns exec {node} cat /proc/net/softnet_stat"
+    if name.startswith("nft "):
+        return None, f"ip netns exec {node} nft -a list chain {name.removeprefix('nft ').partition(' handle')[0]}"
+    device, _, column = name.rpartition(" ")
+    if device:
+        return device, f"ip -n {node} -s -s link show dev {device}"
+    return None, f"ip netns exec {node} nstat -az {column}"

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 
 from reports.diagnosis.doubles import doubled
 from reports.diagnosis.show import show_of
 from reports.evidence import Cause
+from topology.dataplane.bridges import tagged_by
 from topology.dataplane.ends import parted
+from topology.dataplane.live import live_fabric
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedHop, ending
+from topology.dataplane.reasons import other_bridge
 from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
-from topology.model import Address, Fabric, Node, Route, Tunnel
+from topology.model import Address, Bridge, Fabric, Loopback, Node, Route, Subinterface, Tunnel
 from topology.packet import Layers, Probe, outer_ip
 from topology.promises import Kind
+from topology.state import NodeState
 
 ANYWHERE = ("0.0.0.0", "0.0.0.0")
 
@@ -33,9 +37,41 @@ def causes_of(ending: Ending) -> Iterator[Cause]:
         yield replace(cause, show=show_of(cause))
 
 
-def explained(fabric: Fabric, probe: Probe, kind: Kind | None = None) -> Ending | None:
+def explained(
+    fabric: Fabric, probe: Probe, kind: Kind | None = None, hosts: Collection[str] = frozenset()
+) -> Ending | None:
     """Return where a probe or its answer ends, or leaves the way that the other one takes; None where both arrive, as
     the kind that is promised, and where that is not known.
+
+    A node without any cable comes first, one that is none of the ``hosts`` before these: they lose a cable with it.
+    """
+    found = _found(fabric, probe, kind)
+    emptied = sorted(filter(_is_apart, fabric.nodes), key=lambda node: node.name in hosts)
+    if found is None or not emptied:
+        return found
+    first, *others = [ending(node, "no device leads to another node", "link", "its devices") for node in emptied]
+    return replace(first, others=(*others, replace(found, asks=""), *found.others), asks=found.asks)
+
+
+def undone(
+    live: Fabric,
+    declared: Fabric,
+    states: Mapping[str, NodeState],
+    declared_states: Mapping[str, NodeState],
+    nodes: Collection[str],
+) -> Fabric:
+    """Return live forwarding state with some nodes, and the cables that are missing, as they are declared."""
+    there = {end for link in live.links for end in link.ends}
+    links = [*live.links, *(link for link in declared.links if there.isdisjoint(link.ends))]
+    return live_fabric(live.name, {**states, **{name: declared_states[name] for name in nodes}}, links)
+
+
+def _is_apart(node: Node) -> bool:
+    return all(isinstance(device, Loopback | Bridge | Tunnel | Subinterface) for device in node.devices)
+
+
+def _found(fabric: Fabric, probe: Probe, kind: Kind | None) -> Ending | None:
+    """Return where a packet ends or turns off.
 
     What two nodes have both comes last, unless a packet ends at one of them: a gateway may be in several by intent.
     """
@@ -46,36 +82,41 @@ def explained(fabric: Fabric, probe: Probe, kind: Kind | None = None) -> Ending 
 
 
 def _first(fabric: Fabric, both: list[tuple[Probe, ExpectedJourney]], kind: Kind | None) -> Ending | None:
+    """Return the ending of either direction that says more than that a packet ends there, else the first."""
     (there, out), (again, back) = both
-    for probe, way, other in ((there, out, back), (again, back, out)):
-        lost = next((path for path in way.paths if path.end is not None), None)
-        if lost is not None and lost.end is not None and NOT_FOLLOWED not in str(lost.end):
-            hops = lost.end.hops or lost.hops
-            turn = _turn_before(fabric, lost.end, hops) or _misled(fabric, probe, lost.end, hops)
-            return turn if turn is not None and turn.node != lost.end.node else lost.end
-        if lost is None and kind is not None and way.kind != kind:
-            all_hops = [hop for path in way.paths for hop in path.hops]
-            if (turn := wrong_turn(fabric, probe, all_hops, other)) is not None:
-                return turn
+    each = (_of_way(fabric, *one, kind) for one in ((there, out, back), (again, back, out)))
+    found = [end for end in each if end is not None]
+    return next((end for end in found if end.kind != "forwarding"), next(iter(found), None))
+
+
+def _of_way(
+    fabric: Fabric, probe: Probe, way: ExpectedJourney, other: ExpectedJourney, kind: Kind | None
+) -> Ending | None:
+    lost = next((path for path in way.paths if path.end is not None), None)
+    if lost is not None and lost.end is not None and NOT_FOLLOWED not in str(lost.end):
+        hops = lost.end.hops or lost.hops
+        turn = _turn_before(fabric, lost.end, hops) or _misled(fabric, probe, lost.end, hops)
+        return turn if turn is not None and turn.node != lost.end.node else tagged_by(fabric, hops) or lost.end
+    if lost is None and kind is not None and way.kind != kind:
+        return wrong_turn(fabric, probe, [hop for path in way.paths for hop in path.hops], other)
     return None
 
 
 def _misled(fabric: Fabric, probe: Probe, end: Ending, hops: Sequence[ExpectedHop]) -> Ending | None:
-    """Return two ends of a tunnel that differ, so that a segment goes on in another one than that of the target."""
+    """Return what keeps a segment apart from that of the target: two ends of a tunnel that differ, a port's bridge."""
     holder = fabric[probe.target].addresses.get(probe.dst) if end.kind == "forwarding" else None
     places = [(hop.node, hop.interface) for hop in hops if hop.direction == "out"]
     places += [(end.node, end.interface)] if end.interface else []
-    for device in (fabric[node][name] for node, name in places):
-        if holder is not None and (found := parted(fabric, device, holder)) is not None:
-            return found
-    return None
+    devices = [fabric[node][name] for node, name in places if holder and fabric[node].has(name)]
+    found = (apart(fabric, device, holder) for apart in (parted, other_bridge) for device in devices if holder)
+    return next((end for end in found if end is not None), None)
 
 
 def _turn_before(fabric: Fabric, end: Ending, hops: Sequence[ExpectedHop]) -> Ending | None:
     """Return the wrong turn of the outermost packet of a way that ended at a node's routing."""
     owners = {address: node.name for node in fabric.nodes for address in node.addresses}
     src, dst = (ip_address(str(one)) for one in (_ends(hops[-1].layers) if hops else ANYWHERE))
-    if end.kind not in ("route", "sysctl", "forwarding") or src not in owners or dst not in owners:
+    if end.kind not in ("route", "sysctl", "forwarding", "address") or src not in owners or dst not in owners:
         return None
     probe = Probe(owners[src], owners[dst], src, dst)
     return wrong_turn(fabric, probe, hops, expected_journey(fabric, reply_to(probe)))

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 from reports.evidence import Cause
 from topology.expected import ExpectedHop
-from topology.model import Fabric
-from topology.packet import ends_of, outer_ip
+from topology.model import Fabric, Vxlan
+from topology.packet import ends_of, outer_ip, size_of
 from topology.state import Answer, Lookup
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question to a node's kernel, and the devices by which the packet should leave the node."""
+    """A question to a node's kernel, the devices by which the packet should leave the node, and its bytes."""
 
     lookup: Lookup
     out: tuple[str, ...]
+    size: int = 0
 
 
 def question(fabric: Fabric, hops: Sequence[ExpectedHop], at: int, other_ways: Sequence[str] = ()) -> Asked | None:
@@ -42,14 +43,18 @@ def question(fabric: Fabric, hops: Sequence[ExpectedHop], at: int, other_ways: S
     own = src in node.addresses
     if not own and came_by is None:
         return None
-    return Asked(Lookup(hop.node, src, dst, None if own else came_by, int(str(ip.get("tos") or 0))), out)
+    tos, size = int(str(ip.get("tos") or 0)), size_of(hop.layers[hop.layers[0][0] == "ether" :])
+    wraps = before is not None and (before.node, before.direction) == (hop.node, "out")
+    over = before.interface if before and wraps and isinstance(node[before.interface], Vxlan) else ""
+    mac = str(before.layers[0][1]["dst"]) if before and over else ""
+    return Asked(Lookup(hop.node, src, dst, None if own else came_by, tos, mac, over), out, size)
 
 
 def told(asked: Asked, answer: Answer) -> Iterator[Cause]:
     """What the answer proves: a refusal, another device, a next hop that does not answer, a MAC behind another port."""
     lookup, should = asked.lookup, f"out by {' or '.join(asked.out)}"
     node, ip = lookup.node, f"ip -n {lookup.node}{' -6' if lookup.dst.version == 6 else ''}"
-    if lookup.mac:
+    if lookup.mac and not lookup.over:
         wrong = [port for port in answer.ports if port not in asked.out]
         if wrong and len(wrong) == len(answer.ports):
             right, show = f"{lookup.mac} behind {asked.out[0]}", f"bridge -n {node} fdb show dev {wrong[0]}"
@@ -57,6 +62,13 @@ def told(asked: Asked, answer: Answer) -> Iterator[Cause]:
         return
     show = f"{ip} route get {lookup.dst} from {lookup.src}{f' iif {lookup.came_by}' if lookup.came_by else ''}"
     packet = f"{lookup.src} > {lookup.dst}{f' by {lookup.came_by}' if lookup.came_by else ''}"
+    if answer.remotes and lookup.dst not in answer.remotes:
+        live = f"{lookup.mac} dst {', '.join(map(str, answer.remotes))}"
+        fdb = f"bridge -n {node} fdb show dev {lookup.over}"
+        yield Cause("fdb", node, lookup.over, f"{lookup.mac} dst {lookup.dst}", live, "", fdb, "kernel")
+    if 0 < answer.mtu < asked.size:
+        live = f"{packet}: mtu {answer.mtu} by the route, or as learned"
+        yield Cause("mtu", node, answer.device, f"room for {asked.size} bytes", live, "", show, "kernel")
     if answer.refusal:
         yield Cause("lookup", node, None, should, f"{packet}: {answer.refusal}", "", show, "kernel")
     elif answer.device and answer.device not in asked.out:

@@ -17,7 +17,9 @@ CAUSES_MAX = 8
 """More entries than this explain nothing."""
 RESOLUTION = "address resolution"
 """The kind of an ending of which the place differs by who tells it: the asking node, or the way of its request."""
-ENDINGS = ("forwarding", RESOLUTION, "lookup")
+LOOKUP = "lookup"
+"""The kind of what a kernel answers about a packet."""
+ENDINGS = ("forwarding", RESOLUTION, LOOKUP)
 """Kinds of causes that say where something ends, and leave open why."""
 ROUTING = ("route", "rule")
 WITH_ADDRESS = ("address", "route")
@@ -29,7 +31,8 @@ def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
 
     What follows from a fault is part of it, and so is its fix. Of a fault that several sources found the declaration's
     words stand, which say what ought to be; the others' are its evidence. An ending at a node with a fault is evidence
-    of it; elsewhere it is an effect, where a difference from the declaration surely explains.
+    of it. What a kernel says is an effect where a difference of another node surely explains, and that a node waits for
+    an answer is one of whatever else was found.
     """
     found = list(dict.fromkeys(causes))
     stated = [cause for cause in found if cause.source == "declaration"]
@@ -39,7 +42,7 @@ def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
         if alike:
             best = max(alike, key=lambda entry: (entry.sure, _closeness(cause, entry)))
             entries[entries.index(best)] = _confirmed(best, cause)
-        elif not _is_ending(cause) or not any(entry.sure and entry.source == "declaration" for entry in entries):
+        elif not _is_effect(cause, entries):
             entries.append(cause)
     sure = [entry for entry in entries if entry.sure]
     return tuple(sure or (entry for entry in entries if entry.node == entries[0].node))[:CAUSES_MAX]
@@ -47,6 +50,18 @@ def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
 
 def _is_ending(cause: Cause) -> bool:
     return cause.kind in ENDINGS
+
+
+def _is_effect(cause: Cause, entries: Sequence[Cause]) -> bool:
+    """Return whether what a kernel says at one node follows from the entries: of other nodes, or of what is asked."""
+    if is_waiting(cause):
+        return bool(entries)
+    return cause.kind == LOOKUP and any(entry.sure and entry.source == "declaration" for entry in entries)
+
+
+def is_waiting(cause: Cause) -> bool:
+    """Return whether a cause only says that a node gets no answer for an address."""
+    return cause.kind == RESOLUTION and cause.source == "kernel"
 
 
 def _is_same(cause: Cause, entry: Cause) -> bool:

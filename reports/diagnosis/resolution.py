@@ -86,9 +86,8 @@ def resolved(verdict: Verdict, fabric: Fabric, seen: Sequence[Sighting]) -> Verd
 
 def _unanswered(verdict: Verdict, fabric: Fabric, seen: Sequence[Sighting]) -> Verdict | None:
     """Return the verdict on the request that the lost packet waits for; None where none was unanswered."""
-    lost = verdict.divergence
-    hop = lost.expected if lost is not None and lost.seen is None and lost.direction == "out" else None
-    if hop is None:
+    lost, hop = verdict.divergence, _unsent(verdict)
+    if lost is None or hop is None:
         return None
     there = [(one, message) for one in seen if (message := message_of(one)) and one.ref == hop.ref]
     for address in _next_hops(fabric, hop):
@@ -103,6 +102,20 @@ def _unanswered(verdict: Verdict, fabric: Fabric, seen: Sequence[Sighting]) -> V
             return replace(verdict, rungs=(*kept, *rungs), note=note)
         return verdict if rungs else replace(verdict, note=note)
     return None
+
+
+def _unsent(verdict: Verdict) -> ExpectedHop | None:
+    """Return the hop by which a lost packet should have left a node."""
+    lost = verdict.divergence
+    return lost.expected if lost is not None and lost.seen is None and lost.direction == "out" else None
+
+
+def ignored_answer(verdict: Verdict, fabric: Fabric, seen: Sequence[Sighting]) -> Sighting | None:
+    """Return the answer that came in where a packet still waits for it, as its node has dropped it; None without."""
+    hop = _unsent(verdict)
+    wanted = set(_next_hops(fabric, hop)) if hop else set()
+    there = [one for one in seen if hop and (one.ref, one.direction) == (hop.ref, "in")]
+    return next((one for one in there if (m := message_of(one)) and m.answers and m.address in wanted), None)
 
 
 def asker_of(verdict: Verdict) -> str:

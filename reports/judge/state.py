@@ -89,12 +89,21 @@ def find_causes(
     suspects: Sequence[str],
     traffic: Traffic | None = None,
 ) -> Iterator[Cause]:
-    """The differences that explain the packets' fate, or may: those of the suspects first, in their order."""
-    for node in dict.fromkeys([*suspects, *declared]):
-        if node in declared and node in live:
-            for cause in differences(declared[node], live[node]):
-                if (weight := weigh(cause, declared[node], live[node], traffic)) < NEVER:
-                    yield replace(cause, sure=weight == CHANGES)
+    """The differences that explain the packets' fate, or may: those of the suspects first, in their order.
+
+    A node that has none of its cables any more comes before the neighbours that lost their ends of them.
+    """
+    known = [node for node in dict.fromkeys([*suspects, *declared]) if node in declared and node in live]
+    for node in sorted(known, key=lambda node: -_lost_cables(declared[node], live[node])):
+        for cause in differences(declared[node], live[node]):
+            if (weight := weigh(cause, declared[node], live[node], traffic)) < NEVER:
+                yield replace(cause, sure=weight == CHANGES)
+
+
+def _lost_cables(declared: NodeState, live: NodeState) -> int:
+    """Return the number of a node's cables where it has lost all of them, else 0."""
+    cables = {name for name, link in declared.links.items() if link.kind == "veth"}
+    return len(cables) if cables.isdisjoint(live.links) else 0
 
 
 def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:

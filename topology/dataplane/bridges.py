@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from topology.dataplane.paths import Ending, ending
-from topology.model import Bridge, Device
+from itertools import pairwise
+
+from topology.dataplane.paths import Ending, Hops, ending
+from topology.model import Bridge, Device, Fabric, Subinterface
 from topology.packet import Layers, tagged, tags_of, untagged
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -55,6 +57,21 @@ def leaving(bridge: Bridge, frame: Layers, came_by: Device | None, out: Device) 
     vid = vlan_of(bridge, frame, came_by) or 0
     bare = untagged(frame) if tags_of(frame) else frame
     return bare if bridge.vlans_of(out.name).get(vid) else tagged(bare, vid)
+
+
+def tagged_by(fabric: Fabric, hops: Hops) -> Ending | None:
+    """Return the port of a bridge that let a frame out with a tag, where the frame ended at a node without VLANs."""
+    if not hops or not (tags := tags_of(hops[-1].layers)):
+        return None
+    last = fabric[hops[-1].node]
+    if last.all(Subinterface) or any(bridge.filters for bridge in last.all(Bridge)):
+        return None
+    for before, hop in reversed(list(pairwise(hops))):
+        untagged_before = before.node == hop.node and not tags_of(before.layers)
+        if untagged_before and hop.direction == "out" and fabric[hop.node].bridge_of(hop.interface) is not None:
+            live = f"lets frames of VLAN {tags[0]} out tagged"
+            return Ending(hop.node, hop.interface, live, "vlan", f"vid {tags[0]} untagged")
+    return None
 
 
 def no_broadcast(out: Device, frame: Layers) -> Ending | None:

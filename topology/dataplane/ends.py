@@ -71,6 +71,8 @@ def no_device(fabric: Fabric, node: Node, found: Unwrapped, ends: tuple[Address,
         return _other_remote(fabric, sender, taker, sent)
     if word == "local":
         return ending(taker, f"local {taken}", taker.kind, f"local {sent}, to which {sender.ref} sends")
+    if word and _is_taken(fabric, taker):
+        return _without(fabric, node, sender, found)
     return Ends(fabric, sender, taker).differ(word, sent, taken) if word else None
 
 

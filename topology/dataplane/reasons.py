@@ -9,7 +9,7 @@ from dataclasses import replace
 from topology.dataplane.ends import wrong_remote
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
-from topology.model import LOOPBACK, Address, Device, Fabric, Interface, Node, Tunnel
+from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel
 
 ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
 STRICT = 1
@@ -75,12 +75,20 @@ def lost_address(fabric: Fabric, address: Address) -> Ending | None:
     """Return the tunnel device whose local address no device of its node has; None where there is none for it."""
     for tunnel in fabric.tunnels:
         if tunnel.local == address and address not in fabric[tunnel.node].addresses:
-            return no_local(tunnel)
+            return no_local(fabric, tunnel)
     return None
 
 
-def no_local(tunnel: Tunnel) -> Ending:
-    """Return that a tunnel's node lacks its local address; without it nothing is sent (ip_route_output_key)."""
+def no_local(fabric: Fabric, tunnel: Tunnel) -> Ending:
+    """Return that a tunnel's node lacks its local address; without it nothing is sent (ip_route_output_key).
+
+    The tunnel is wrong where its other end sends to an address that the node has, else the node.
+    """
+    here = fabric[tunnel.node].addresses
+    kin = (far for far in fabric.tunnels if type(far) is type(tunnel) and far.identity == tunnel.identity)
+    for far in kin:
+        if wanted := next((remote for remote in far.remotes if remote in here and far.node != tunnel.node), None):
+            return ending(tunnel, f"local {tunnel.local}", tunnel.kind, f"local {wanted}, to which {far.ref} sends")
     at = tunnel.out_by or None
     return Ending(
         tunnel.node, at, f"no address {tunnel.local}, which {tunnel.name} has as local", "address", str(tunnel.local)
@@ -96,8 +104,43 @@ def nobody(fabric: Fabric, node: Node, device: Device, address: Address, packet_
         fitting = [route for route in node.routes if route.kind == "unicast" and packet_for in route.prefix]
         route = max(fitting, key=lambda one: one.prefix.prefixlen, default=None)
         if route is not None and address in {hop.via for hop in route.next_hops}:
-            return ending(device, f"{route_words(route)}: nobody has {address} there", "route", "another next hop")
+            owners = [one for one in fabric.devices if address in {i.ip for i in one.addresses}]
+            if len(owners) == 1 and (found := other_bridge(fabric, device, owners[0])):
+                return found
+            wrong = ending(device, f"{route_words(route)}: nobody has {address} there", "route", "another next hop")
+            router = _misplaced_router(fabric, device, address)
+            return replace(router, others=(wrong,)) if router else wrong
     return ending(device, f"no device on its segment has the address {address}", "forwarding", str(address))
+
+
+def other_bridge(fabric: Fabric, device: Device, owner: Device) -> Ending | None:
+    """Return the port by which one of two devices is in another bridge than the other, at a node that both lead to.
+
+    It is that of the device with fewer others on its segment; None where there is no such node.
+    """
+    first, second = sorted((device, owner), key=lambda one: len(list(fabric.segment(one))))
+    for one, other in ((first, second), (second, first)):
+        there = [bridge for bridge in fabric.segment(other) if isinstance(bridge, Bridge)]
+        for port in fabric.far_ends(one):
+            own = fabric[port.node].bridge_of(port.name)
+            right = next((bridge for bridge in there if own and bridge.node == own.node), None)
+            if own is not None and right is not None and own not in there:
+                return ending(port, f"in {own.name}", "bridge", f"{right.name}, behind which {other.ref} is")
+    return None
+
+
+def _misplaced_router(fabric: Fabric, device: Device, address: Address) -> Ending | None:
+    """Return the only router on a segment where it has no address in the subnet of a next hop that nobody has."""
+    subnet = next((i.network for i in device.addresses if address in i.network), None)
+    routers = [
+        other
+        for other in fabric.segment(device)
+        if other.addresses and not fabric[other.node].refuses_to_forward(address.version, other.name)
+    ]
+    if subnet is None or len(routers) != 1 or any(i.ip in subnet for i in routers[0].addresses):
+        return None
+    said = ", ".join(map(str, routers[0].addresses))
+    return ending(routers[0], said, "address", f"{address}/{subnet.prefixlen}, a next hop of {device.ref}")
 
 
 def refused_source(node: Node, device: str, src: Address) -> Ending | None:
@@ -130,7 +173,7 @@ def refused_echo(node: Node, packet: object) -> Ending | None:
 def wrong_ends(fabric: Fabric, node: Node, tunnel: Tunnel, remote: Address) -> Ending | None:
     """Return what is wrong about the addresses of a tunnel; None where its node has one and another the other."""
     if not tunnel.without_local and not tunnel.source_by_route and tunnel.local not in node.addresses:
-        return no_local(tunnel)
+        return no_local(fabric, tunnel)
     if any(remote in other.addresses for other in fabric.nodes):
         return None
     lost = lost_address(fabric, remote) or wrong_remote(fabric, tunnel)

@@ -146,9 +146,10 @@ class PacketWalk(FrameWalk):
 
     def _ends_of_others(self, device: Device, address: Address) -> list[Ending]:
         """Return where a request from the device that has the address would end."""
-        for other in self.fabric.devices if device.addresses else ():
-            if address in {interface.ip for interface in other.addresses} and other.mac is not None:
-                return _ends(self._request(other, device.addresses[0].ip, other, BROADCAST))
+        having = [other for other in self.fabric.devices if address in {i.ip for i in other.addresses} and other.mac]
+        for other in sorted(having, key=lambda other: other.node != self.target) if device.addresses else ():
+            if ends := _ends(self._request(other, device.addresses[0].ip, other, BROADCAST)):
+                return ends
         return []
 
     def up(self, node: Node, device: Device, frame: Layers, hops: Hops) -> Paths:
@@ -184,7 +185,7 @@ class PacketWalk(FrameWalk):
         version, came_by = (4 if packet[0][0] == "ipv4" else 6), hops[-1].interface
         lost = [one for one in node.all(Tunnel) if str(one.local) == str(packet[0][1]["dst"])]
         if lost and node.is_live:
-            yield ExpectedPath(hops, no_local(lost[0]))
+            yield ExpectedPath(hops, no_local(self.fabric, lost[0]))
         elif refusal := node.refuses_to_forward(version, came_by):
             yield ExpectedPath(hops, ending(node, refusal, "sysctl", "forwarding=1"))
         elif (lowered := lower_ttl(packet)) is None:
@@ -242,8 +243,8 @@ class AddressRequest(PacketWalk):
         elif self.address in node.addresses:
             yield ExpectedPath(hops, self.unanswering(node, device))
         elif not device.addresses and not isinstance(device, Bridge):
-            routes = node.is_live and not node.refuses_to_forward(4, device.name)
-            kind, wanted = ("address", "an address") if routes else ("bridge", "a bridge")
+            lost = node.is_live and not any(self.address in other.addresses for other in self.fabric.nodes)
+            kind, wanted = ("address", "an address") if lost else ("bridge", "a bridge")
             yield ExpectedPath(hops, ending(device, "has no address and is in no bridge", kind, wanted))
 
     def unanswering(self, node: Node, device: Device) -> Ending | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reports.diagnosis.filters.hits import Effect, Hit
@@ -87,16 +87,17 @@ def _hop(seen: Sighting | None) -> ExpectedHop | None:
     return ExpectedHop(seen.node, seen.interface, seen.direction, seen.headers.chain) if seen is not None else None
 
 
-def consumed_at(seen: Iterable[Sighting], node: str) -> Gap | None:
+def consumed_at(seen: Sequence[Sighting], node: str) -> Gap | None:
     """Return the stretch between a packet's last sighting at its target and what ought to consume it there."""
     there = [one for one in seen if (one.node, one.direction) == (node, "in")]
     return Gap(node, _hop(there[-1]), None, VANISHED) if there else None
 
 
-def gaps_before(verdict: Verdict) -> Iterator[Gap]:
-    """Yield the way out of each node that a lost packet had passed, the last first: there it can have been damaged so
-    that the next node drops it."""
-    for hop in reversed(list(_before(verdict.rungs, verdict.divergence))):
+def gaps_before(verdict: Verdict, request: Sequence[Sighting]) -> Iterator[Gap]:
+    """Yield the way out of each node that a lost packet, or the request that was not answered, had passed, the last
+    first: there it can have been damaged so that the next node drops it."""
+    passed = list(_before(verdict.rungs, verdict.divergence)) or [hop for one in request if (hop := _hop(one))]
+    for hop in reversed(passed):
         if hop.direction == "out":
             yield Gap(hop.node, None, hop, ("corrupt",))
 

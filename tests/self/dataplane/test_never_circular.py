@@ -14,7 +14,7 @@ from fixtures.instruments.live import LiveFabric
 from reports.judge.journey import judge_journey
 from reports.judge.trip import Leg
 from tests.self.builders import journey, reference, seen_path
-from tests.self.dataplane.test_endings import ENDINGS, ROUTED, Change, both, without_route
+from tests.self.dataplane.test_endings import ENDINGS, ROUTED, Change, both, sysctl, without_route
 from tests.self.reports.states import route
 from topology.dataplane.live import live_fabric
 from topology.expected import ExpectedJourney, expected_journey, probe_between
@@ -97,6 +97,17 @@ def test_live_state_as_the_promise_would_pass_it(name: str) -> None:
     assert not leg.verdict.passed
     assert walked.dropped == ""
     assert judge_journey(journey(walked, seen_path(live.declared, walked.paths[0])), walked).passed
+
+
+def test_second_fault_that_only_its_ending_shows_is_named() -> None:
+    """Where the packet would end elsewhere, too, were the difference undone, both places are named; else only that."""
+    lost, silent = without_route("28.0.0.0/24"), sysctl(4, "cs3-br", "arp_ignore", "8")
+    for changes in ({"lc1": lost}, {"lc1": lost, "cs3": silent}):
+        live = Live(changes)
+        probe = probe_between(live.declared, *ROUTED)
+        expected, walked = expected_journey(live.declared, probe), expected_journey(live.forwarding(), probe)
+        leg = Leg.judged(journey(expected, seen_path(live.declared, walked.paths[0])), expected)
+        assert {cause.node for cause in diagnosed(live, leg, probe).verdict.causes} == set(changes)
 
 
 def test_there_are_enough_faults() -> None:

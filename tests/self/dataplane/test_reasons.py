@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from reports.diagnosis.explain import causes_of, explained
 from tests.self.builders import reference
-from tests.self.dataplane.changes import addressed, changed, filtering, port, routed, shown
+from tests.self.dataplane.changes import addressed, bare, changed, filtering, gone, moved, port, routed, shown, sifting
 from tests.self.dataplane.test_endings import ROUTED, SEGMENT, Change, both, entry, group, link, sysctl, without
-from topology.dataplane.live import live_fabric
 from topology.expected import probe_between
-from topology.formats import load
 from topology.promises import Kind
-from topology.state import declared_state
 
 MAC_OF_CS5 = reference()["cs5"]["cs5_br3"].mac
 
@@ -297,6 +293,55 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "address",
         "an address",
     ),
+    "frames let out with a tag": (
+        SEGMENT,
+        {"con_ns1": filtering(*IN_VLAN_1, ("vxlan-cont", "1 pvid"))},
+        "con_ns1:vxlan-cont: lets frames of VLAN 1 out tagged",
+        "vlan",
+        "vid 1 untagged",
+    ),
+    "tags that the far bridge filters": (
+        SEGMENT,
+        {"con_ns1": filtering(*IN_VLAN_1, ("vxlan-cont", "1 pvid")), "con_ns3": sifting("bridge3", "vxlan-cont")},
+        "con_ns3:bridge3_cs5: vlan_filtering, no pvid for untagged frames",
+        "vlan",
+        "a pvid",
+    ),
+    "a router of another subnet": (
+        ROUTED,
+        {"lc1": both(addressed("lc1-bridge1", "20.0.1.254/24"), routed("20.0.0.0/24"))},
+        "lc1:lc1-bridge1: 20.0.1.254/24",
+        "address",
+        "20.0.0.254/24, a next hop of cs1:cs1_br1",
+    ),
+    "a port in another bridge": (
+        ROUTED,
+        {"con_ns2": moved("bridge2_cs3", "bridge2", "aside")},
+        "con_ns2:bridge2_cs3: in aside",
+        "bridge",
+        "bridge2, behind which lc2:lc2-br2 is",
+    ),
+    "a local address of nobody": (
+        SEGMENT,
+        {"con_ns1": link("vxlan-cont", parameters={"local": "21.0.0.77"})},
+        "con_ns1:vxlan-cont: local 21.0.0.77",
+        "vxlan",
+        "local 21.0.0.1, to which con_ns3:vxlan-cont sends",
+    ),
+    "back to where it came from": (
+        SEGMENT,
+        {"sc2": routed("28.0.0.2/32 via 26.0.0.2 dev sc2_lc1")},
+        "sc2: 28.0.0.2/32 via 26.0.0.2 dev sc2_lc1",
+        "route",
+        "sc2_lc2, by which the other direction comes",
+    ),
+    "a router without any device": (
+        SEGMENT,
+        {"sc2": bare, "lc1": gone("lc1_sc2"), "lc2": gone("lc2_sc2")},
+        "sc2: no device leads to another node",
+        "link",
+        "its devices",
+    ),
     "a VTEP less": (
         SEGMENT,
         {"con_ns3": without("vxlan-cont")},
@@ -321,21 +366,6 @@ def test_live_state_names_node_and_cause(name: str) -> None:
     assert str(found).startswith(words)
     assert (found.kind, found.wanted) == (kind, wanted)
     assert found.node in changes
-
-
-def test_vnis_that_are_swapped_at_one_end_are_named_at_both() -> None:
-    """A frame that comes out in the other tenant's segment, at a host of the same address, blames no host."""
-    lab = load(Path("topology/labs/two-tenants.yaml"))
-    states = {node.name: declared_state(node, False, lab.routing) for node in lab.nodes}
-    red, blue = (dict(states["l1"].links[name].parameters)["vni"] for name in ("vx-red", "vx-blue"))
-    states["l1"] = both(link("vx-red", parameters={"vni": blue}), link("vx-blue", parameters={"vni": red}))(
-        states["l1"]
-    )
-    live = live_fabric("live", states, lab.links)
-    for pair in lab.pairs:
-        found = explained(live, probe_between(lab, pair.source, pair.target), pair.kind)
-        nodes = {one.node for one in (found, *found.others)} if found else set()
-        assert nodes == ({"l1", "l2"} if pair.kind == "l2-overlay" else set())
 
 
 def test_whole_fabric_has_no_cause() -> None:

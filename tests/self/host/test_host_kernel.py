@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from topology.errors import KernelUnavailable
 from topology.formats.lab import load_lab
 from topology.kernels.registry import start_kernel
 from topology.room import room_for
+from topology.state import Lookup
 from topology.wait import wait_for
 
 ROOT = Path(__file__).parents[3]
@@ -102,6 +104,20 @@ def do(live: LiveFabric, node: str, command: str) -> None:
     if done.code and ("unknown" in done.stderr or "not found" in done.stderr):
         pytest.skip(done.stderr.strip())
     assert done.code == 0, done.stderr
+
+
+def test_kernel_says_what_it_would_do_with_a_packet(live: LiveFabric) -> None:
+    """The route's MTU, and the remote behind which a VXLAN device knows the MAC of the frame inside."""
+    vtep, mac, astray = live["v1"].vxlan, "02:00:00:00:00:99", ip_address("10.99.0.1")
+    asked = Lookup("v1", vtep.local, vtep.remote, mac=mac, over=vtep.name)
+    entry = f"{mac} dev {vtep.name} dst {astray} self"
+    do(live, "v1", f"bridge fdb add {entry}; ip route replace 10.12.0.0/24 via 10.11.0.2 mtu 1300")
+    try:
+        answer = live.look_up(asked)
+    finally:
+        do(live, "v1", f"bridge fdb del {entry}; ip route replace 10.12.0.0/24 via 10.11.0.2")
+    assert (answer.device, answer.mtu, answer.remotes) == ("v1_l1", 1300, (astray,))
+    assert (live.look_up(asked).mtu, live.look_up(asked).remotes) == (0, ())
 
 
 @pytest.mark.parametrize("kind", BREAKS)

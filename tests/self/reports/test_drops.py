@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pytest
 
-from reports.diagnosis.drops import Arrival, counter_causes, counters_of, drop_causes
+from reports.diagnosis.drops import Arrival, counter_causes, counters_of, drop_causes, printed_counters
 from tests.self.builders import expect, reference, seen_path
 
 COUNT = 5
@@ -120,25 +121,44 @@ def test_arrivals_are_the_same_seen_and_expected() -> None:
 
 
 FILES = (
-    "  sc2_lc1: 572 6 0 {a} 0 0 0 0 334 4 0 0 0 0 0 0\n",
+    "00000041 {a:08x} 00000000 00000000 00000000\n0000002a 00000000 00000000 00000000 00000000\n",
     "Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors\nIp: 1 64 {b} 0 {c}\n",
     "Ip6InReceives                  \t0\nIp6InNoRoutes                  \t{d}\n",
     "IpExt: InNoRoutes InOctets\nIpExt: {e} {b}\n",
     "XfrmFwdHdrError         \t{f}\n",
 )
 NAMES = {
-    "a": ("sc2_lc1 rx_dropped", "drop"),
+    "a": ("SoftnetDropped", "drop"),
     "b": ("", ""),
     "c": ("IpInAddrErrors", "forwarding"),
     "d": ("Ip6InNoRoutes", "route"),
     "e": ("IpExtInNoRoutes", "route"),
     "f": ("XfrmFwdHdrError", "xfrm"),
+    "g": ("sc2_lc1 rx_dropped", "drop"),
+    "h": ("", ""),
+    "i": ("nft ip f c handle 4", "nft"),
+    "j": ("", ""),
 }
+
+
+def printed(**moved: int) -> dict[str, int]:
+    """The counters that tools print: of a device, of a rule that drops, and of one that accepts."""
+    rules = [
+        {"rule": {"family": "ip", "table": "f", "chain": "c", "handle": handle, "expr": [{"counter": count}, verdict]}}
+        for handle, count, verdict in (
+            (4, {"packets": moved["i"], "bytes": 0}, {"drop": None}),
+            (5, {"packets": moved["j"], "bytes": 0}, {"accept": None}),
+        )
+    ]
+    stats = {"rx": {"packets": moved["h"], "dropped": moved["g"]}, "tx": {"packets": 1, "errors": 0}}
+    links = [{"ifname": "lo"}, {"ifname": "sc2_lc1", "stats64": stats}]
+    return printed_counters(json.dumps(links), json.dumps({"nftables": [{"metainfo": {}}, *rules]}))
 
 
 def counters(**moved: int) -> dict[str, int]:
     """The counters of a node, some of them moved."""
-    return counters_of([text.format(**dict.fromkeys(NAMES, 7) | moved) for text in FILES])
+    values = dict.fromkeys(NAMES, 7) | moved
+    return counters_of([text.format(**values) for text in FILES]) | printed(**values)
 
 
 @pytest.mark.parametrize("which", NAMES)

@@ -380,11 +380,13 @@ def test_damage_is_looked_for_on_the_way_back() -> None:
     expected = expect(reference(), "cs1", "cs3")
     seen = seen_path(reference(), expected.paths[0])
     at = next(n for n, one in enumerate(seen) if one.node.startswith("sc") and one.direction == "in")
-    found = list(gaps_before(leg(expected, seen[: at + 1]).verdict))
+    found = list(gaps_before(leg(expected, seen[: at + 1]).verdict, ()))
     assert [gap.goes.ref for gap in found if gap.goes] == [
         one.ref for one in reversed(seen[:at]) if one.direction == "out"
     ]
     assert {gap.effects for gap in found} == {("corrupt",)}
+    unanswered = leg(expect(reference(), "cs3", "cs1"), []).verdict
+    assert [gap.goes for gap in gaps_before(unanswered, seen[: at + 1])] == [gap.goes for gap in found]
 
 
 @pytest.mark.parametrize(("kind", "named"), [("destination-unreachable", True), ("time-exceeded", False)])

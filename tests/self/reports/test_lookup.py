@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reports.diagnosis.lookup import Asked, question, told
@@ -24,7 +26,7 @@ def at(place: str) -> int:
 
 def test_questions_are_those_that_a_node_decides() -> None:
     """A route where a node forwards or sends, a bridge's table where it bridges, nothing on a link."""
-    assert question(FABRIC, HOPS, at("lc1:gretun-cont out")) == ROUTED
+    assert question(FABRIC, HOPS, at("lc1:gretun-cont out")) == replace(ROUTED, size=84)
     own = question(FABRIC, HOPS, at("lc1:lc1_sc2 out"))
     assert own is not None
     assert (own.lookup.came_by, own.lookup.src, own.out) == (None, FABRIC["lc1"].gre.local, ("lc1_sc2",))
@@ -32,8 +34,19 @@ def test_questions_are_those_that_a_node_decides() -> None:
     assert bridged is not None
     assert (bridged.lookup.came_by, bool(bridged.lookup.mac)) == ("bridge1_cs1", True)
     assert question(FABRIC, HOPS, at("sc2:sc2_lc1 in")) is None
+    wrapped = expected_journey(FABRIC, probe_between(FABRIC, "cs1", "cs5")).paths[0].hops
+    around = question(FABRIC, wrapped, [hop.place for hop in wrapped].index("con_ns1:br1_lc1 out"))
+    assert around is not None
+    vtep = FABRIC["con_ns1"].vxlan
+    assert (around.lookup.over, around.lookup.mac, around.lookup.dst, around.size) == (
+        vtep.name,
+        FABRIC["cs5"]["cs5_br3"].mac,
+        vtep.remote,
+        134,
+    )
 
 
+OVER = Asked(Lookup("lc1", SRC, DST, None, mac="02:00:00:00:00:01", over="vx"), ("lc1_sc2",), 134)
 ANSWERS: dict[str, tuple[Asked, Answer, list[tuple[str, str]]]] = {
     "agrees": (ROUTED, Answer(device="gretun-cont", next_hop=DST), []),
     "says nothing": (ROUTED, Answer(), []),
@@ -44,6 +57,10 @@ ANSWERS: dict[str, tuple[Asked, Answer, list[tuple[str, str]]]] = {
         Answer(device="gretun-cont", next_hop=DST, unanswered="FAILED"),
         [("address resolution", f"no answer for {DST} (FAILED)")],
     ),
+    "room by the route": (OVER, Answer(device="lc1_sc2", next_hop=DST, mtu=134), []),
+    "too big for the route": (OVER, Answer(device="lc1_sc2", next_hop=DST, mtu=133), [("mtu", "mtu 133 by the route")]),
+    "the right remote": (OVER, Answer(device="lc1_sc2", next_hop=DST, remotes=(DST,)), []),
+    "another remote": (OVER, Answer(device="lc1_sc2", next_hop=DST, remotes=(SRC,)), [("fdb", f"dst {SRC}")]),
     "right port": (BRIDGED, Answer(ports=("bridge1_lc1",)), []),
     "unknown MAC": (BRIDGED, Answer(), []),
     "wrong port": (BRIDGED, Answer(ports=("bridge1_cs2",)), [("fdb", "behind this port")]),

@@ -201,6 +201,13 @@ def test_cause_is_looked_for_at_the_suspects_first(suspects: list[str], node: st
     assert next(find_causes(DECLARED, LIVE, suspects)).node == node
 
 
+def test_node_without_cables_comes_before_those_that_lost_an_end_of_one() -> None:
+    """Whoever is suspected first, the node that has none of its cables is the cause."""
+    gone = replace(SPINE, links={})
+    live = {**DECLARED, "sc2": gone, "lc1": without(DECLARED["lc1"], "lc1_sc2")}
+    assert next(find_causes(DECLARED, live, ["lc1"])).node == "sc2"
+
+
 def test_no_difference_is_no_cause() -> None:
     """A fabric that is as declared has no cause to give, nor one that could not be read."""
     assert list(find_causes(DECLARED, DECLARED, ["lc1"])) == []

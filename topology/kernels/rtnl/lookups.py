@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
 from topology.kernels.rtnl import messages as nl
@@ -33,7 +33,7 @@ def route_request(asked: Lookup, index: int) -> bytes:
 def answered(asked: Lookup, names: Mapping[int, str], route: bytes, neighbours: bytes, forwarding: bytes) -> Answer:
     """The kernel's answer, from its three replies; NetlinkError where no kernel gives such."""
     with nl.readable(asked.node):
-        if asked.mac:
+        if asked.mac and not asked.over:
             return Answer(ports=tuple(_ports(asked, names, forwarding)))
         codes = [
             -struct.unpack_from("=i", said)[0] for kind, _, _, said in nl.messages(route) if kind == nl.NLMSG_ERROR
@@ -43,7 +43,8 @@ def answered(asked: Lookup, names: Mapping[int, str], route: bytes, neighbours: 
             return Answer(os.strerror(codes[0]) if codes and codes[0] else "")
         next_hop = ip_address(found.get("gateway", str(asked.dst)))
         device = names.get(found.get("oif", 0))
-        return Answer("", device, next_hop, _unanswered(neighbours, names, device, next_hop))
+        unanswered, mtu = _unanswered(neighbours, names, device, next_hop), found.get("metrics", {}).get("mtu", 0)
+        return Answer("", device, next_hop, unanswered, (), tuple(_remotes(asked, names, forwarding)), mtu)
 
 
 def _unanswered(dump: bytes, names: Mapping[int, str], device: str | None, next_hop: Address) -> str:
@@ -51,6 +52,12 @@ def _unanswered(dump: bytes, names: Mapping[int, str], device: str | None, next_
         if names.get(known["index"]) == device and known.get("dst") == str(next_hop):
             return UNANSWERED.get(known["state"], "")
     return ""
+
+
+def _remotes(asked: Lookup, names: Mapping[int, str], dump: bytes) -> Iterator[Address]:
+    for known in nl.parsed(nl.NEIGHBOUR, dump):
+        if (known.get("mac"), names.get(known["index"])) == (asked.mac, asked.over) and "dst" in known:
+            yield ip_address(known["dst"])
 
 
 def _ports(asked: Lookup, names: Mapping[int, str], dump: bytes) -> Sequence[str]:

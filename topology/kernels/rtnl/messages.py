@@ -207,6 +207,7 @@ READERS: Mapping[str, Callable[[bytes], Any]] = {
     "settings": per_device,
     "vlans": port_vlans,
     "encap": encap,
+    "metrics": lambda data: nested({2: ("mtu", number("=I"))}, data),
     "entries": lambda data: int(struct.unpack_from("=I", data, 4)[0]),  # ndtc_entries in struct ndt_config
     "overflows": lambda data: int(struct.unpack_from("=Q", data, 80)[0]),  # ndts_table_fulls in struct ndt_stats
 }
@@ -242,7 +243,9 @@ ROUTE = Layout(
     24,
     "=BBBBBBBBI",
     ("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags"),
-    table("1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 9 hops hops, 15 table u32, 21 encap encap"),
+    table(
+        "1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 8 metrics metrics, 9 hops hops, 15 table u32,21 encap encap"
+    ),
 )
 NEIGHBOUR = Layout(
     28,

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,6 +103,18 @@ class Engine:
             if not self._client.images(f"{IMAGE}:{tag}"):
                 self._client.import_image_from_data(packed, repository=IMAGE, tag=tag)
         return f"{IMAGE}:{tag}"
+
+    def add_images(self, packed: bytes, names: Sequence[str], changes: Sequence[str]) -> str:
+        """Make one image of a root file system (a tar archive) under several names; the folder of its only layer.
+
+        ``changes`` are instructions of a Dockerfile.
+        """
+        with _explained(f"container engine - image {names[0]}"):
+            first, *more = (_reference(name) for name in names)
+            self._client.import_image_from_data(packed, repository=first[0], tag=first[1], changes=[*changes])
+            for repository, tag in more:
+                self._client.tag(":".join(first), repository, tag)
+            return str(self._client.inspect_image(":".join(first))["GraphDriver"]["Data"]["UpperDir"])
 
     def label(self, name: str) -> str:
         """The name of a node's container."""
@@ -221,6 +233,11 @@ def _tolerated(*codes: int) -> Iterator[None]:
     except APIError as error:
         if error.status_code not in codes:
             raise
+
+
+def _reference(name: str) -> tuple[str, str]:
+    repository, _, tag = name.partition(":")
+    return repository, tag or "latest"
 
 
 def node_image(busybox: bytes) -> bytes:

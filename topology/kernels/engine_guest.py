@@ -34,15 +34,15 @@ START_TIMEOUT_S = 90.0
 class AgentAdapter(BaseAdapter):
     """Carries requests to the engine's socket through the agent, one connection each."""
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, path: str) -> None:
         super().__init__()
-        self._agent = agent
+        self._agent, self._path = agent, path
 
     def send(self, request: PreparedRequest, **_: Any) -> Response:  # type: ignore[override]
         """Ask, and give the whole answer; the agent's failure is the connection's."""
         timeout_s = scaled(TIMEOUT_S)
         try:
-            reply = self._agent.call("exchange", spelled_out(request), TIMEOUT_S, path=SOCKET, deadline_s=timeout_s)
+            reply = self._agent.call("exchange", spelled_out(request), TIMEOUT_S, path=self._path, deadline_s=timeout_s)
         except EnvironmentBroken as error:
             raise Unreachable(str(error), request=request) from error
         return response(request, reply.body)
@@ -95,11 +95,16 @@ def response(request: PreparedRequest, data: bytes) -> Response:
     return made
 
 
+def engine_at(agent: Agent, path: str) -> Engine:
+    """The engine that answers at a socket of the guest behind an agent."""
+    client = APIClient(base_url=ADDRESS, version=API_VERSION, timeout=TIMEOUT_S)
+    client.mount(ADDRESS, AgentAdapter(agent, path))
+    return Engine(client, ADDRESS)
+
+
 def engine_behind(agent: Agent, progress: Any = lambda _: None) -> Engine:
     """The engine of the guest behind an agent, started unless it runs."""
-    client = APIClient(base_url=ADDRESS, version=API_VERSION, timeout=TIMEOUT_S)
-    client.mount(ADDRESS, AgentAdapter(agent))
-    engine = Engine(client, ADDRESS)
+    engine = engine_at(agent, SOCKET)
     if agent.run(["test", "-S", SOCKET]).code:
         progress("starting the guest's container engine")
         agent.run(["sh", "-c", START])

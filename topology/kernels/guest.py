@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from filelock import FileLock
 
@@ -25,7 +25,7 @@ from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.bundle import agent_parcel
 from topology.kernels.cache import cache_dir, end_turn
 from topology.kernels.enter import command_for
-from topology.kernels.image import ensure_image
+from topology.kernels.image import RECIPE, Recipe, ensure_image
 from topology.kernels.link import AgentLink
 from topology.kernels.qemu import DOOR, PROGRAM, MicroVm, Qemu, kvm_refusal, qemu_version
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Others, Progress, Wanted
@@ -53,6 +53,7 @@ class GuestKernel(Kernel):
     """A microVM."""
 
     kind = "guest"
+    recipe: ClassVar[Recipe] = RECIPE
 
     def __init__(self, qemu: Qemu, agent: AgentLink, machine: MicroVm, kept_at: Path | None) -> None:
         self.qemu, self.agent, self._kept_at = qemu, agent, kept_at
@@ -63,14 +64,14 @@ class GuestKernel(Kernel):
         self._engine: Engine | None = None
 
     @classmethod
-    def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> GuestKernel:
+    def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> Self:
         """Restore the microVM with the plan's fabric up, or boot it where there is no snapshot of that, or no plan.
 
         KVM is taken where it works; KernelUnavailable says why there is no microVM, with the console's end.
         """
         if shutil.which(PROGRAM) is None:
             raise KernelUnavailable(f"{PROGRAM} is not here; on Debian: apt-get install qemu-system-x86")
-        image = ensure_image(progress)
+        image = ensure_image(progress, cls.recipe)
         refusal, trial_failed = kvm_refusal() or _remembered_refusal(), False
         if not refusal:
             progress("starting the guest with KVM")
@@ -87,9 +88,9 @@ class GuestKernel(Kernel):
         return kernel
 
     @classmethod
-    def _bring_up(cls, machine: MicroVm) -> GuestKernel:
+    def _bring_up(cls, machine: MicroVm) -> Self:
         """Restore or boot; a snapshot that is not whole or does not come back is reported and made again."""
-        if machine.wanted.plan is None:
+        if machine.wanted.plan is None and not machine.wanted.prepared:
             return cls._boot(machine)
         key = snapshot_key(machine, machine.wanted.plan)
         kernel, note = cls._try_restore(machine, key)
@@ -112,7 +113,7 @@ class GuestKernel(Kernel):
         return kernel
 
     @classmethod
-    def _try_restore(cls, machine: MicroVm, key: str) -> tuple[GuestKernel | None, str]:
+    def _try_restore(cls, machine: MicroVm, key: str) -> tuple[Self | None, str]:
         """The guest of a snapshot, or why the one that was there had to be discarded."""
         try:
             snapshot = find_snapshot(key)
@@ -122,7 +123,7 @@ class GuestKernel(Kernel):
             return None, f"its snapshot was discarded: {str(error)[:160]}"
 
     @classmethod
-    def _restore(cls, machine: MicroVm, snapshot: Snapshot) -> GuestKernel:
+    def _restore(cls, machine: MicroVm, snapshot: Snapshot) -> Self:
         def greet(qemu: Qemu, agent: AgentLink) -> None:
             qemu.resume(RESTORE_TIMEOUT_S)
             agent.ask_hello()
@@ -137,7 +138,7 @@ class GuestKernel(Kernel):
         return kernel
 
     @classmethod
-    def _boot(cls, machine: MicroVm) -> GuestKernel:
+    def _boot(cls, machine: MicroVm) -> Self:
         def greet(_: Qemu, agent: AgentLink) -> None:
             agent.send(agent_parcel())
             agent.wait_hello(BOOT_TIMEOUT_S[machine.accelerator])
@@ -150,7 +151,7 @@ class GuestKernel(Kernel):
         machine: MicroVm,
         greet: Callable[[Qemu, AgentLink], None],
         state_fd: int | None = None,
-    ) -> GuestKernel:
+    ) -> Self:
         with contextlib.ExitStack() as undo:
             kept_at = Path(tempfile.mkdtemp(prefix="hopcheck-kept-")) if machine.wanted.keep else None
             if kept_at:

@@ -178,7 +178,9 @@ class HereKernel(HostKernel):
     def others(self) -> Others:
         """This machine's: the agent's own /run is another, so the machine's is reached through this process."""
         own = Path("/proc/self/ns/net").stat()
-        return Others(f"/proc/{os.getpid()}/root{NETNS_DIR}", ((own.st_dev, own.st_ino),), has_engine=True)
+        return Others(
+            f"/proc/{os.getpid()}/root{NETNS_DIR}", ((own.st_dev, own.st_ino),), engine=Engine.of_this_machine
+        )
 
     def outlive(self) -> None:
         """Let the sandbox and its containers outlive this process."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from topology.errors import AgentError, AgentLost, EngineError
-from topology.kernels.link import Agent
+from topology.kernels.link import Agent, Reply
 from topology.kernels.registry import Kernel, Others
 
 Identity: TypeAlias = tuple[int, int]
 NAMESPACES_MAX = 4096
 """More than this on one kernel is no fabric that a person inspects."""
 CONTAINER = "container "
+FIRST, HOST = "the machine's first", "host"
+"""A machine's first namespace, and its name as a node."""
 PROCESS_PATH = re.compile(r"/proc/(\d+)/ns/net")
 MININET = "mininet:"
 """Mininet's mark of the shell of each host (mininet/node.py): its last argument is this and the name."""
@@ -47,6 +49,8 @@ class Found:
         container = next((word for word in self.words if word.startswith(CONTAINER)), "")
         if container:
             return f"docker exec {container.removeprefix(CONTAINER)}"
+        if FIRST in self.words:
+            return "sudo"
         process = PROCESS_PATH.fullmatch(self.path)
         return f"nsenter -t {process[1]} -n" if process else f"ip netns exec {self.path.rpartition('/')[2]}"
 
@@ -54,18 +58,35 @@ class Found:
 def find_others(kernel: Kernel) -> tuple[list[Found], str]:
     """Every namespace that the kernel's agent can reach, and why containers are not among them, where they are not."""
     others = kernel.others()
-    containers, without = _containers(kernel, others)
-    reply = kernel.agent.call("netns_find", folder=others.folder, never=[list(known) for known in others.never])
+    never = [list(known) for known in others.never]
+    reply = kernel.agent.call("netns_find", folder=others.folder, never=never, init=others.init)
     try:
         named = [(str(name), _identity(found)) for name, found in reply.get("named", list)]
         processes = [
             (int(pid), _identity(found), [str(w) for w in words]) for pid, found, words in reply.get("processes", list)
         ]
-        never = frozenset(_identity(found) for found in reply.get("never", list))
+        closed = frozenset(_identity(found) for found in reply.get("never", list))
+        inside = None if others.init is None else _Inside.of(others.init, reply)
     except (TypeError, ValueError) as error:
         raise AgentLost("agent - namespaces - expected names and numbers - seen others") from error
-    found = merged(others.folder, named, containers, processes, never)
+    containers, without = _containers(kernel, others, inside)
+    found = merged(others.folder, named, containers, processes, closed, inside)
     return found[:NAMESPACES_MAX], without
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """A machine with processes of its own: its process 1, our number of each of its processes, its links to some."""
+
+    init: int
+    numbers: Mapping[int, int]
+    links: Mapping[str, int]
+
+    @classmethod
+    def of(cls, init: int, reply: Reply) -> _Inside:
+        numbers = {int(there): int(here) for there, here in reply.get("numbers", list)}
+        links = {str(name): numbers.get(int(pid), 0) for name, pid in reply.get("links", list)}
+        return cls(init, numbers, {name: here for name, here in links.items() if here})
 
 
 def merged(
@@ -74,6 +95,7 @@ def merged(
     containers: Sequence[tuple[str, Sequence[str], int, Identity]],
     processes: Sequence[tuple[int, Identity, Sequence[str]]],
     never: frozenset[Identity],
+    inside: _Inside | None = None,
 ) -> list[Found]:
     """One entry for each distinct namespace, with all its names; named ones come first."""
     paths: dict[Identity, str] = {}
@@ -90,6 +112,13 @@ def merged(
         note(identity, f"{folder}/{name}", f"namespace {name}", name)
     for label, given, pid, identity in containers:
         note(identity, f"/proc/{pid}/ns/net", f"{CONTAINER}{label}", *given)
+    if inside:
+        of_process = {pid: identity for pid, identity, _ in processes}
+        for name, pid in inside.links.items():
+            if (linked := of_process.get(pid)) is not None:
+                note(linked, f"/proc/{pid}/ns/net", f"namespace {name}", name)
+        if (first := of_process.get(inside.init)) is not None:
+            note(first, f"/proc/{inside.init}/ns/net", FIRST, HOST)
     for pid, identity, said in processes:
         host = next((word.removeprefix(MININET) for word in said[1:] if word.startswith(MININET)), "")
         if identity not in paths or host:
@@ -125,17 +154,19 @@ def _identity(found: Any) -> Identity:
     return int(device), int(inode)
 
 
-def _containers(kernel: Kernel, others: Others) -> tuple[list[tuple[str, Sequence[str], int, Identity]], str]:
-    """Name, names, process and namespace of each running container of this machine's engine, if there is one."""
-    from topology.kernels.engine import Engine
-
-    if not others.has_engine:
+def _containers(
+    kernel: Kernel, others: Others, inside: _Inside | None
+) -> tuple[list[tuple[str, Sequence[str], int, Identity]], str]:
+    """Name, names, process and namespace of each running container of the engine, if there is one."""
+    if others.engine is None:
         return [], ""
     try:
-        with contextlib.closing(Engine.of_this_machine()) as engine:
+        with contextlib.closing(others.engine()) as engine:
             running = engine.running()
     except EngineError as error:
         return [], str(error)
+    if inside:
+        running = [replace(one, pid=inside.numbers[one.pid]) for one in running if one.pid in inside.numbers]
     pids = {container.id: container.pid for container in running}
     ours = _on_this_kernel(kernel.agent, pids)
     kept = [container for container in running if container.id in ours]

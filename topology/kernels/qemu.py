@@ -58,7 +58,7 @@ class MicroVm:
     @property
     def memory_mib(self) -> int:
         """Memory of the guest, in MiB."""
-        return MEMORY_WITH_ENGINE_MIB if self.wanted.engine else MEMORY_MIB
+        return self.wanted.memory_mib or (MEMORY_WITH_ENGINE_MIB if self.wanted.engine else MEMORY_MIB)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Wanted:
     ``wire`` it has a network card, whose peer is the other end of that connected stream socket (its
     descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
     ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is the limits it must meet.
+    ``prepared`` is what is set up in it in place of a plan, by all that decides that; it takes ``memory_mib``.
     """
 
     keep: bool = False
@@ -52,6 +53,8 @@ class Wanted:
     wire: int | None = None
     tap: int | None = None
     room: Room = NO_ROOM
+    prepared: tuple[str, ...] = ()
+    memory_mib: int | None = None
 
     @property
     def cards(self) -> tuple[int, ...]:
@@ -66,13 +69,15 @@ ANYTHING = Wanted()
 class Others:
     """Namespaces that others have made, as the agent reaches them.
 
-    ``folder`` is where named ones are mounted, ``never`` which must not be entered (st_dev, st_ino), and
-    ``has_engine`` whether this machine's container engine runs beside the agent.
+    ``folder`` is where named ones are mounted, ``never`` which must not be entered (st_dev, st_ino), and ``engine``
+    speaks to the container engine beside the agent. Where they are those of a machine with processes of its own,
+    ``init`` is its process 1: the engine's numbers of processes, and those in the names' links, are that machine's.
     """
 
     folder: str
     never: tuple[tuple[int, int], ...] = ()
-    has_engine: bool = False
+    engine: Callable[[], Engine] | None = None
+    init: int | None = None
 
 
 class Kernel(abc.ABC):

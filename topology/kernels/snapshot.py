@@ -63,13 +63,14 @@ class Snapshot:
             unpacking.wait()
 
 
-def snapshot_key(machine: MicroVm, plan: Plan) -> str:
+def snapshot_key(machine: MicroVm, plan: Plan | None) -> str:
     """A snapshot's inputs, as one name."""
     wire, tap = (None if end is None else 0 for end in (machine.wanted.wire, machine.wanted.tap))
     options = qemu_arguments(replace(machine, wanted=replace(machine.wanted, wire=wire, tap=tap)), (0, 0, 0), "", 0)
     containers = machine.wanted.engine
     nodes = (Path(__file__).with_name("engine.py").read_text(), *containers) if containers else ()
-    made_of = (FORMAT, machine.image.key, nodes, agent_source(), plan.commands, plan.phases)
+    built = (plan.commands, plan.phases) if plan else machine.wanted.prepared
+    made_of = (FORMAT, machine.image.key, nodes, agent_source(), *built)
     parts = (*made_of, qemu_version(), options, _processor())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 

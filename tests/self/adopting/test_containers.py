@@ -73,7 +73,7 @@ def beside(monkeypatch: pytest.MonkeyPatch, mentions: str) -> Iterator[Open]:
 
     class Beside(Open):
         def others(self) -> Others:
-            return Others("/there", (), has_engine=True)
+            return Others("/there", (), engine=Engine.of_this_machine)
 
     def answer(op: str, _: bytes, fields: Mapping[str, Any]) -> Reply:
         if op == "read_files" and not mentions:

@@ -111,7 +111,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     image = Image(tmp_path / "kernel", tmp_path / "initrd", tmp_path / "rootfs", key="k", machine="m")
     for file in (image.kernel, image.initrd, image.rootfs):
         file.touch()
-    monkeypatch.setattr(guest, "ensure_image", lambda _: image)
+    monkeypatch.setattr(guest, "ensure_image", lambda *_: image)
     monkeypatch.setattr(guest, "kvm_refusal", lambda: "")
     monkeypatch.setattr(qemu, "confinement", lambda _: ())
     monkeypatch.setattr(link_module, "SILENCE_S", 0.1)
@@ -122,7 +122,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
 def test_a_machine_without_qemu_is_reported_with_its_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The missing program is named with the command that installs it, before any image is built."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(guest, "ensure_image", lambda _: pytest.fail("built an image"))
+    monkeypatch.setattr(guest, "ensure_image", lambda *_: pytest.fail("built an image"))
     with pytest.raises(KernelUnavailable, match="apt-get install qemu-system-x86"):
         GuestKernel.start(lambda _: None)
 

@@ -7,9 +7,11 @@ import ctypes
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 NETNS_DIR = "/run/netns"
+PROCESS_LINK = re.compile(r"/proc/([1-9][0-9]{0,8})/ns/net")
+"""What engines' namespaces are commonly linked to under NETNS_DIR, for ip-netns(8)."""
 WORDS_MAX = 200
 """Characters of a command line: enough to recognise the owner of a namespace."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
@@ -39,13 +41,23 @@ class Namespaces:
     def __init__(self) -> None:
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.fds: dict[str, int] = {}
+        self.on_change: Callable[[str], None] = lambda _: None
+        """Called with a name that has come to mean another namespace."""
 
     def fd(self, name: str | None) -> int:
-        """The open descriptor of a namespace; FileNotFoundError where there is none of that name."""
+        """The open descriptor of a namespace; FileNotFoundError where there is none of that name.
+
+        Its owner may have removed the namespace and made another one of the name, which is then the one that is meant.
+        One that has only been removed stays open.
+        """
         if name is None:
             return self.home
+        path = self.path(name)
+        if name in self.fds and self.identify(path) not in (None, identity(os.fstat(self.fds[name]))):
+            os.close(self.fds.pop(name))
+            self.on_change(name)
         if name not in self.fds:
-            self.fds[name] = os.open(self.path(name), os.O_RDONLY)
+            self.fds[name] = os.open(path, os.O_RDONLY)
         return self.fds[name]
 
     @staticmethod
@@ -82,7 +94,7 @@ class Namespaces:
         That is the first of this machine, the agent's own, and each of ``never`` (device and inode number).
         """
         place = self.path(name)
-        found = os.open(path, os.O_RDONLY)
+        found = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # should it be a pipe, it must not hold us
         try:
             if identity(os.fstat(found)) in self.forbidden(never):
                 raise PermissionError(errno.EPERM, "not a namespace to be entered", path)
@@ -118,11 +130,29 @@ class Namespaces:
         check(libc.umount2(path.encode(), MNT_DETACH), "umount")
         os.unlink(path)
 
-    def named_in(self, folder: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """The namespaces mounted in a folder, sorted by name."""
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-            if found := self.identify(os.path.join(folder, name)):
+    def named_in(self, folder: str, closed: bool = False) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """The namespaces mounted in a folder, sorted by name; in a ``closed`` one no link is followed."""
+        for name in entries(folder, closed):
+            path = os.path.join(folder, name)
+            if not (closed and os.path.islink(path)) and (found := self.identify(path)):
                 yield name, found
+
+    @staticmethod
+    def links_in(folder: str) -> Iterator[tuple[str, int]]:
+        """The links in a folder to the namespaces of processes: name and process, as numbered where it was written."""
+        for name in entries(folder, True):
+            with contextlib.suppress(OSError):
+                if to := PROCESS_LINK.fullmatch(os.readlink(os.path.join(folder, name))):
+                    yield name, int(to[1])
+
+    @staticmethod
+    def numbers_in(init: int) -> Iterator[tuple[int, int]]:
+        """The processes of the PID namespace of process ``init``, and below: the number there, and the one here."""
+        depth = len(pid_numbers(init)) - 1
+        for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+            numbers = pid_numbers(pid)
+            if len(numbers) > depth and os.path.exists(f"/proc/{pid}/ns/net"):
+                yield numbers[depth], pid
 
     def of_processes(self) -> Iterator[tuple[int, tuple[int, ...], list[str]]]:
         """The namespaces that processes are in, each once, with its oldest process and the words of its command."""
@@ -132,6 +162,25 @@ class Namespaces:
             if found and found not in seen:
                 seen.add(found)
                 yield pid, found, words_of(pid)
+
+
+def entries(folder: str, closed: bool) -> list[str]:
+    """The names in a folder, sorted, none where there is no such folder; a ``closed`` one is reached by no link."""
+    parts = folder.split("/")
+    ways = ("/".join(parts[:n]) for n in range(5, len(parts) + 1))  # below /proc/N/root, which is a link itself
+    if not os.path.isdir(folder) or (closed and any(map(os.path.islink, ways))):
+        return []
+    return sorted(os.listdir(folder))
+
+
+def pid_numbers(pid: int) -> list[int]:
+    """A process's numbers in its PID namespaces, the outermost first (NSpid in proc(5)); none where it has ended."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as text:
+            line = next((line for line in text if line.startswith("NSpid:")), "")
+    except OSError:
+        line = ""
+    return [int(number) for number in line.split()[1:]]
 
 
 def words_of(pid: int) -> list[str]:

@@ -40,6 +40,7 @@ class Relay:
     def __init__(self, namespaces: Namespaces) -> None:
         self.namespaces = namespaces
         self.sockets: dict[tuple[str | None, int], socket.socket] = {}
+        namespaces.on_change = self.drop
 
     def transact(self, name: str | None, chunk: bytes, protocol: int) -> bytes:
         """Send messages in one system call; give back all that the kernel answers to them."""
@@ -54,6 +55,7 @@ class Relay:
 
     def socket(self, name: str | None, protocol: int) -> socket.socket:
         """The namespace's socket; errors come with the kernel's words and without the request's copy."""
+        self.namespaces.fd(name)
         if (name, protocol) not in self.sockets:
             with self.namespaces.inside(name):
                 sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)

@@ -25,7 +25,7 @@ from typing import Any
 
 from topology.kernels.agent.commands import Commands, reset_signals
 from topology.kernels.agent.frames import BODY_MAX, Frames, frame
-from topology.kernels.agent.namespaces import Namespaces
+from topology.kernels.agent.namespaces import NETNS_DIR, Namespaces
 from topology.kernels.agent.netlink import Relay, Watch
 from topology.kernels.agent.senders import exchange, opened, send_many
 from topology.kernels.agent.tap import Tap
@@ -212,10 +212,19 @@ class Agent:
         return {"fds": {name: adopt(name, path, never) for name, path in header["paths"].items()}}
 
     def op_netns_find(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """The namespaces mounted in ``folder``, those of processes, and which of them are never entered."""
-        named, processes = self.namespaces.named_in(header["folder"]), self.namespaces.of_processes()
+        """The namespaces mounted in ``folder``, those of processes, and which of them are never entered.
+
+        With ``init`` the folder is one of the machine that this process is process 1 of: no link in it is followed,
+        a link to a process's namespace comes as what it says, and ``numbers`` has the machine's number of each process.
+        """
+        init, folder = header.get("init"), header["folder"]
+        named, processes = self.namespaces.named_in(folder, init is not None), self.namespaces.of_processes()
         never = sorted(self.namespaces.forbidden(header["never"]))
-        return {"named": list(named), "processes": list(processes), "never": never}
+        found = {"named": list(named), "processes": list(processes), "never": never}
+        if init is not None:
+            found["links"] = list(self.namespaces.links_in(folder))
+            found["numbers"] = list(self.namespaces.numbers_in(init))
+        return found
 
     def op_netns_identify(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Device and inode number of the namespace behind each of ``paths``; None for one that is not there."""
@@ -227,6 +236,13 @@ class Agent:
             self.relay.drop(name)
             self.namespaces.remove(name)
         return {}
+
+    def op_release(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Close all that is open and let go of every named namespace: what we hold would live on when its owner ends
+        it."""
+        for handle in [*self.opened]:
+            self.op_close({"handle": handle}, b"")
+        return self.op_netns_del({"names": [name for name, _ in self.namespaces.named_in(NETNS_DIR)]}, b"")
 
     def op_netlink(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """Relay ``chunks`` of the body, each [namespace, size, protocol], in order; the answers come back likewise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 KERNEL_ARGUMENTS = (
@@ -26,6 +26,13 @@ TCG_ARGUMENTS = ("tsc=reliable",)
 
 def _beside(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _installs(*names: str) -> str:
+    """Shell commands of a hook that puts ``installs.sh`` under these names; $1 is the new root."""
+    write = f"cat > \"$1/usr/local/bin/{names[0]}\" <<'INSTALLS'\n{_beside('installs.sh')}INSTALLS"
+    links = (f'ln -s {names[0]} "$1/usr/local/bin/{name}"' for name in names[1:])
+    return "\n".join((write, f'chmod 755 "$1/usr/local/bin/{names[0]}"', *links, ""))
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,19 @@ RECIPE = Recipe(
     pack=_beside("pack.sh"),
 )
 """The recipe of this checkout."""
+
+STUDENT_RECIPE = replace(
+    RECIPE,
+    packages=(
+        *RECIPE.packages,
+        *("crun", "bridge-utils", "net-tools", "sudo", "dnsmasq-base", "isc-dhcp-client", "iptables"),
+        *("python3", "python-is-python3", "python3-docker", "python3-pyroute2", "python3-yaml", "python3-scapy"),
+        *("git", "zstd", "xz-utils", "unzip", "jq", "strace", "psmisc", "ethtool"),
+        *("traceroute", "iputils-arping", "netcat-openbsd"),
+    ),
+    collect="\n".join((_beside("collect.sh"), _installs("apt-get", "apt", "pip", "pip3"))),
+)
+"""The recipe of the machine in which a submission is graded: that of the guest, and what solutions use."""
 
 
 def image_key() -> str:

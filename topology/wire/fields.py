@@ -42,9 +42,17 @@ def size_of(layout: str) -> int:
 
 def unpack(layout: str, raw: bytes) -> dict[str, Value]:
     """Read the fields of a layout from exactly its bytes; fields named ``_…`` are left out."""
-    number = int.from_bytes(raw)
-    found = ((name, kind, width, number >> shift) for name, kind, width, shift in _slices(layout))
-    return {name: _read(kind, bits & (1 << width) - 1) for name, kind, width, bits in found if name[0] != "_"}
+    number, found = int.from_bytes(raw), dict[str, Value]()
+    for name, kind, mask, shift in _readable(layout):
+        bits = number >> shift & mask
+        found[name] = bits if isinstance(kind, int) else _read(kind, bits)
+    return found
+
+
+@cache
+def _readable(layout: str) -> tuple[tuple[str, Kind, int, int], ...]:
+    """Name, kind, mask and shift of each field that is read."""
+    return tuple((name, kind, (1 << width) - 1, left) for name, kind, width, left in _slices(layout) if name[0] != "_")
 
 
 def pack(layout: str, further: str, given: Mapping[str, Value]) -> bytes:
@@ -63,9 +71,7 @@ def pack(layout: str, further: str, given: Mapping[str, Value]) -> bytes:
     return header
 
 
-def _read(kind: Kind, bits: int) -> Value:
-    if isinstance(kind, int):
-        return bits
+def _read(kind: str, bits: int) -> Value:
     raw = bits.to_bytes(_BITS[kind] // 8)
     return raw.hex(":") if kind == "mac" else inet_ntop(_FAMILIES[kind], raw)
 

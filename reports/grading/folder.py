@@ -59,7 +59,7 @@ def regrade(folder: Path, rubric_file: Path | None = None) -> tuple[list[str], i
     before = read_document(folder / SCORES, SCORES_FORM) if (folder / SCORES).exists() else None
     rubric = _rubric(rubric_file, before)
     graded = read_class(folder)
-    given = read_overrides(folder, graded, rubric)
+    given = read_overrides(folder, [one.name for one in graded], rubric)
     scores = [score(one, rubric, given.get(one.name, ())) for one in graded]
     changes = list(_changes(before, scores)) if before else []
     if before and before != scores_of(scores, rubric):
@@ -71,8 +71,6 @@ def regrade(folder: Path, rubric_file: Path | None = None) -> tuple[list[str], i
 
 def write_class(folder: Path, scores: Sequence[Score], rubric: Rubric, progress: str = "") -> None:
     """Write everything that is made of a class's scores."""
-    for name in (STUDENTS, INSTRUCTOR, GRADESCOPE):
-        (folder / name).mkdir(parents=True, exist_ok=True)
     for one in scores:
         write_submission(folder, one)
     write_index(folder, scores, rubric, progress)
@@ -83,14 +81,14 @@ def write_submission(folder: Path, one: Score) -> None:
     name = file_name(one.graded.name)
     _write(folder / STUDENTS / f"{name}.html", student_page(one))
     _write(folder / INSTRUCTOR / f"{name}.html", instructor_page(one))
-    write_atomically(folder / GRADESCOPE / f"{name}.json", results_bytes(one))
+    _write(folder / GRADESCOPE / f"{name}.json", results_bytes(one))
 
 
 def write_index(folder: Path, scores: Sequence[Score], rubric: Rubric, progress: str = "") -> None:
     """Write the class's page, class.csv and scores.json."""
     _write(folder / INDEX, index_page(scores, rubric, progress))
     _write(folder / TABLE, class_csv(scores, rubric))
-    write_atomically(folder / SCORES, record_bytes(scores_of(scores, rubric)))
+    _write(folder / SCORES, record_bytes(scores_of(scores, rubric)))
 
 
 def scores_of(scores: Iterable[Score], rubric: Rubric) -> Scores:
@@ -98,8 +96,9 @@ def scores_of(scores: Iterable[Score], rubric: Rubric) -> Scores:
     return Scores(1, rubric.text, {one.graded.name: _kept(one) for one in scores})
 
 
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, text.encode("utf-8", "replace"))
+def _write(path: Path, content: str | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content if isinstance(content, bytes) else content.encode("utf-8", "replace"))
 
 
 def _rubric(file: Path | None, before: Scores | None) -> Rubric:

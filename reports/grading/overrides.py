@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from reports.grading.record import Graded
 from reports.grading.score import Override
 from reports.grading.words import cell
 from topology.errors import LabError, Problem
@@ -22,19 +21,19 @@ _RIGHT = f"{', '.join(COLUMNS)}, as in: s0417, vxlan, 20, built by hand in the l
 _POINTS = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,2})?", re.ASCII)
 
 
-def read_overrides(folder: Path, graded: Sequence[Graded], rubric: Rubric) -> dict[str, list[Override]]:
-    """Return a class's overrides by the names of submissions; none where there is no file.
+def read_overrides(folder: Path, names: Iterable[str], rubric: Rubric) -> dict[str, list[Override]]:
+    """Return a class's overrides by the ``names`` of its submissions; none where there is no file.
 
     Raises LabError with every problem of the file, Misuse if it cannot be read.
     """
     path = folder / OVERRIDES
-    return overrides_of(read_text(path, _RIGHT), displayed(path), graded, rubric) if path.exists() else {}
+    return overrides_of(read_text(path, _RIGHT), displayed(path), names, rubric) if path.exists() else {}
 
 
-def overrides_of(text: str, file: str, graded: Sequence[Graded], rubric: Rubric) -> dict[str, list[Override]]:
+def overrides_of(text: str, file: str, names: Iterable[str], rubric: Rubric) -> dict[str, list[Override]]:
     """Return the same for a text; ``file`` is its name in messages."""
     refuse_too_long(len(text), file)
-    names = {cell(one.name): one.name for one in graded}
+    known = {cell(name): name for name in names}
     items = {item.id.casefold(): item for item in rubric.items}
     found: dict[str, list[Override]] = {}
     problems: list[Problem] = []
@@ -42,10 +41,10 @@ def overrides_of(text: str, file: str, graded: Sequence[Graded], rubric: Rubric)
         row = list(cells_of(line, file, number)) if line.strip() else []
         if not row or (number == 1 and row[0].text.casefold() == COLUMNS[0]):
             continue
-        wrong = list(_problems(row, names, items))
+        wrong = list(_problems(row, known, items))
         problems += wrong
         if not wrong:
-            name, item = names[row[0].text], items[row[1].text.casefold()].id
+            name, item = known[row[0].text], items[row[1].text.casefold()].id
             if any(other.item == item for other in found.get(name, ())):
                 problems.append(Problem(row[1].where, f"{item} of {row[0].text} is there already", "once"))
             override = Override(name, item, Fraction(row[2].text), row[3].text, row[4].text)

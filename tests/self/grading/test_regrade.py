@@ -170,13 +170,13 @@ WRONG = {
 @pytest.mark.parametrize("text", WRONG)
 def test_wrong_override_is_refused_at_its_place(text: str) -> None:
     with pytest.raises(LabError) as refused:
-        overrides_of(text, "o.csv", RECORDS, load_rubric())
+        overrides_of(text, "o.csv", ["s1", "s2", "s3"], load_rubric())
     assert str(refused.value).startswith(f"o.csv:{WRONG[text]}")
 
 
 def test_submission_is_named_in_overrides_as_in_the_class_table() -> None:
     """Also where its name holds what no spreadsheet may see."""
-    given = overrides_of("\ufeff'=1\\x1b, VXLAN, 1, r, Ada", "o.csv", [graded("=1\x1b")], load_rubric())
+    given = overrides_of("\ufeff'=1\\x1b, VXLAN, 1, r, Ada", "o.csv", ["=1\x1b"], load_rubric())
     assert [one.item for one in given["=1\x1b"]] == ["vxlan"]
 
 
@@ -217,7 +217,7 @@ def test_command_line_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFix
         "r.yaml:1:1: the items without": {"--regrade": str(folder), "--rubric": str(tmp_path / "r.yaml")},
         "nowhere.yaml: no such file": {"--regrade": str(folder), "--rubric": "nowhere.yaml"},
         "no records of submissions; name the folder": {"--regrade": str(tmp_path)},
-        "--rubric needs --regrade": {"--rubric": "r.yaml"},
+        "--rubric needs --submission or --regrade": {"--rubric": "r.yaml"},
     }.items():
         with pytest.raises(pytest.UsageError, match=re.escape(words)):
             pytest_cmdline_main(cast(pytest.Config, Settings(tmp_path / "out", **{"--slow-factor": None} | given)))

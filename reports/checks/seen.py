@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
 from reports.judge.encapsulation import judge_encapsulation
-from reports.judge.trip import is_tunnelled
+from reports.judge.trip import Leg, is_tunnelled
 from topology.carried import inside, kind_of
 from topology.links import TUNNEL_HEADERS
 from topology.promises import ANY, WITHOUT_TUNNEL, Encapsulation, Kind
@@ -104,6 +104,8 @@ class SeenTrip:
     errors: tuple[Journey, ...] = ()
     causes: tuple[Cause, ...] = ()
     """Why a packet was lost, the most likely first."""
+    wrong: Leg | None = None
+    """The leg that is not as promised, beside its way by the nodes' forwarding state."""
 
     @property
     def legs(self) -> tuple[Journey, Journey]:

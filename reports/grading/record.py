@@ -23,7 +23,7 @@ RECORDS = "records"
 """The folder of the records, in that of a class."""
 CLASS_MAX = 10_000
 Outcome: TypeAlias = Literal["kept", "broken", "errored", "does-not-apply"]
-Ended: TypeAlias = Literal["exited", "deadline", "output", "memory", "lost"]
+Ended: TypeAlias = Literal["exited", "deadline", "output", "memory", "processes", "lost"]
 Part: TypeAlias = Literal["build", "second-run", "other-csv", "cleanup"]
 
 

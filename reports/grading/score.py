@@ -20,6 +20,7 @@ ENDED: Mapping[str, str] = {
     "deadline": "hit its deadline",
     "output": "hit its limit of output",
     "memory": "hit its limit of memory",
+    "processes": "hit its limit of processes",
     "lost": "lost the machine",
 }
 """What ended a command that did not end by itself."""

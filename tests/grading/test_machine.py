@@ -24,7 +24,7 @@ def test_fabric_of_namespaces_is_built_found_and_proven(machine: StudentMachine)
         trip = Spotter(fabric).pair(pairs.pairs[0])
         assert trip.arrived, trip.causes
         assert trip.carried_as("l2-overlay")
-    again = machine.run("./clean.sh && ./build.sh && ip -n l2 link set vx nomaster", BUILD_S)
+    again = machine.run("./clean.sh && ./build.sh && ip -n l2 link set dev vx nomaster", BUILD_S)
     assert again.exit == 0, again
     with machine.fabric(pairs) as fabric:
         lost = Spotter(fabric).pair(pairs.pairs[0])

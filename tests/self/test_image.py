@@ -21,7 +21,7 @@ from topology.kernels.image.__main__ import main
 from topology.kernels.image.archive import SIZE_LIMITS, export_image, import_image
 from topology.kernels.image.build import initrd
 from topology.kernels.image.recipe import RECIPE, Recipe
-from topology.kernels.image.store import FILES, MANIFEST, Manifest, Member, ensure_image, find_image
+from topology.kernels.image.store import FILES, KEPT_IMAGES, MANIFEST, Manifest, Member, ensure_image, find_image
 from topology.wait import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -126,9 +126,10 @@ def test_another_machine_is_refused(tools: Tools) -> None:
         ensure_image(print, replace(MINE, machine="sparc"))
 
 
-def test_only_the_current_image_and_one_before_stay(tools: Tools) -> None:
+def test_only_the_last_images_stay(tools: Tools) -> None:
     """Old images do not fill the disk."""
-    made = [ensure_image(print, replace(MINE, version=version)).key for version in (1001, 1002, 1003)]
+    versions = range(1001, 1002 + KEPT_IMAGES)
+    made = [ensure_image(print, replace(MINE, version=version)).key for version in versions]
     assert {path.name for path in Shelf("images").path.iterdir()} == set(made[1:])
 
 

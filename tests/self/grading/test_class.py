@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -11,9 +11,11 @@ from typing import cast
 import pytest
 
 from fixtures.grading import Order, grade_class, order_of
-from reports.grading.record import Graded
+from reports.grading.record import Graded, Row
 from tests.self.fixtures.runs import Settings
 from tests.self.grading.classes import graded
+from topology.formats.recipe import Recipe
+from topology.formats.rubric import Rubric
 from topology.formats.submission import Packed, Submission
 
 CSV = "CS1, CS2, Bridge\nCS1X, CS2X, VXLAN\nCSX, CSY, L3\nCSA, CSB, GRE\nCS3X, CS4X, VXLAN\n"
@@ -28,12 +30,14 @@ class Machine:
         self.asked: list[str] = []
         self.stop_at = stop_at
 
-    def grade(self, submission: Submission, packed: Packed, order: Order, key: str) -> Graded:
+    def grade(
+        self, submission: Submission, packed: Packed, rows: Sequence[Row], recipe: Recipe, rubric: Rubric, key: str
+    ) -> Graded:
         if submission.name == self.stop_at:
             raise KeyboardInterrupt
         self.asked.append(submission.name)
         errored = {("kind", 4): "errored"} if packed.content == b"hard" else {}
-        return replace(graded(submission.name, others=errored), key=key, rows=list(order.rows), seconds=120)  # type: ignore[arg-type]
+        return replace(graded(submission.name, others=errored), key=key, rows=list(rows), seconds=120)  # type: ignore[arg-type]
 
 
 def ordered(tmp_path: Path, **options: object) -> Order:

@@ -11,6 +11,7 @@ from tests.self.kernels.agents import namespaces, sandboxed_agent
 from tests.self.kernels.test_agent import home
 from topology.errors import AgentError
 from topology.kernels.link import AgentLink, Reply
+from topology.kernels.rtnl.dumps import LINKS
 from topology.wait import wait_for
 
 
@@ -88,3 +89,17 @@ def test_socket_is_asked_and_answers(agent: AgentLink) -> None:
     assert agent.call("exchange", b"question", path="/run/s", deadline_s=5).body == b"noitseuq"
     with pytest.raises(AgentError, match="timed out"):
         agent.call("exchange", b"question", path="/run/s", deadline_s=0.1)
+
+
+def test_name_of_another_namespace_is_noticed(agent: AgentLink) -> None:
+    """After `ip netns del` and `add` of one name the new namespace is meant, in commands and in netlink."""
+    made = agent.run(["sh", "-ec", "ip netns add again; ip -n again link add name old type bridge"])
+    assert made.code == 0, made.stderr
+    request = LINKS.data
+    chunks = [["again", len(request), 0]]
+    assert agent.run(["ls", "/sys/class/net"], ns="again").code == 0
+    assert b"old" in agent.call("netlink", request, chunks=chunks).body
+    agent.run(["sh", "-ec", "ip netns del again; ip netns add again"])
+    assert b"old" not in agent.call("netlink", request, chunks=chunks).body
+    inside = agent.run(["readlink", "/proc/self/ns/net"], ns="again").stdout
+    assert agent.run(["stat", "-Lc", "net:[%i]", "/run/netns/again"]).stdout == inside

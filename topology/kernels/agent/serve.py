@@ -24,6 +24,7 @@ import time
 from typing import Any
 
 from topology.kernels.agent.commands import Commands, reset_signals
+from topology.kernels.agent.files import read_text, write_text
 from topology.kernels.agent.frames import BODY_MAX, Frames, frame
 from topology.kernels.agent.namespaces import NETNS_DIR, Namespaces
 from topology.kernels.agent.netlink import Relay, Watch
@@ -31,7 +32,6 @@ from topology.kernels.agent.senders import exchange, opened, send_many
 from topology.kernels.agent.tap import Tap
 
 VERSION = 1
-FILE_MAX, READ_SIZE = 1 << 18, 1 << 9
 EMPTY_READS, EMPTY_READ_MS = 15, 20
 RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207
 """linux/random.h"""
@@ -39,39 +39,6 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ROOM = {f"/proc/sys/net/ipv{version}/neigh/default/gc_thresh{n}": "1048576" for version in (4, 6) for n in (2, 3)}
 """Settings of a guest's kernel: more neighbours than fit into its memory."""
 EXPECTED_ERRORS = (OSError, ValueError, LookupError, AttributeError, TypeError, OverflowError, struct.error)
-
-
-def write_text(path: str, text: str, optional: bool) -> None:
-    """Write a file in one piece; it must be there, unless that is optional."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
-    except FileNotFoundError:
-        if optional:
-            return
-        raise
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
-
-
-def read_text(path: str) -> str | None:
-    """A file's text up to 256 kB, None where there is none.
-
-    A sysctl's reader clears as much memory as it is asked for, so little is asked for until there proves to be more.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    data, size = b"", READ_SIZE
-    try:
-        while len(data) < FILE_MAX and (part := os.read(descriptor, size)):
-            data += part
-            size = min(size * 8 if len(part) == size else size, FILE_MAX - len(data))
-    finally:
-        os.close(descriptor)
-    return data.decode(errors="replace")
 
 
 def make_room(stream: int) -> None:

@@ -47,6 +47,7 @@ def go_inside(group: str, oom_adjustment: int) -> None:
     put(f"{folder}/cgroup.procs", str(os.getpid()))
     put("/proc/self/oom_score_adj", str(oom_adjustment))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_NPROC, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     enter(machine, CLONE_NEWPID)
     enter(machine, INSIDE)
@@ -57,9 +58,11 @@ def main() -> None:
     """Enter, run, and end as the command ends."""
     group, oom_adjustment, folder, command = sys.argv[1:]
     go_inside(group, int(oom_adjustment))
+    terminal = os.openpty()[1]  # `docker exec -it` asks for one; nothing is typed
     child = os.fork()  # the first process in the machine's PID namespace
     if child == 0:
         checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+        os.dup2(terminal, 0)
         os.chdir(folder)
         os.execve("/bin/sh", ["sh", "-c", command], ENVIRONMENT)
     status = os.waitpid(child, 0)[1]

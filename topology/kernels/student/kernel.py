@@ -5,6 +5,7 @@ The agent and its taps stand outside the machine, as root of the guest, and ente
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
@@ -46,10 +47,10 @@ class Limits:
     guest_mib: int
     memory_mib: int
     disk_mib: int
-    processes: int = 2048
+    processes: int
 
 
-LIMITS = {True: Limits(1536, 1152, 512), False: Limits(512, 288, 96)}
+LIMITS = {True: Limits(1536, 1152, 512, 2048), False: Limits(512, 288, 96, 1024)}
 """With and without an engine."""
 
 
@@ -69,14 +70,13 @@ class StudentKernel(GuestKernel):
         made_of = tuple(path.read_text() for path in sorted(folder.iterdir()) if path.suffix in (".py", ".sh"))
         wanted = Wanted(prepared=(repr(limits), *made_of), memory_mib=limits.guest_mib)
         kernel = cls.start(progress, wanted)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(kernel.close)
             if not kernel.holds_fabric:
                 progress("setting up the student's machine")
                 kernel._set_up(limits, has_engine)
                 kernel.save("", progress)
-        except BaseException:
-            kernel.close()
-            raise
+            undo.pop_all()
         return kernel
 
     @cached_property
@@ -117,13 +117,16 @@ class StudentKernel(GuestKernel):
         """Kill every process of a control group of the machine, and of those below it (cgroup.kill, cgroups v2)."""
         self.agent.call("write_files", files=[[[None], [[f"{BOX}/{group}/cgroup.kill", "1"]]]], optional=True)
 
-    def events(self) -> dict[str, int]:
-        """Times so far that the machine ran out of ``memory`` or ``processes``."""
-        asked = {"memory": ("memory.events", "oom_kill"), "processes": ("pids.events", "max")}
-        files = [[None, f"{GROUP}/{file}"] for file, _ in asked.values()]
+    def events(self, group: str) -> dict[str, int]:
+        """Times so far that the machine ran out of ``memory``, and a control group met the limit of ``processes``.
+
+        The kernel counts the latter where the fork was (pids_can_fork, kernel/cgroup/pids.c).
+        """
+        asked = {"memory": (f"{GROUP}/memory.events", "oom_kill"), "processes": (f"{BOX}/{group}/pids.events", "max")}
+        files = [[None, path] for path, _ in asked.values()]
         texts = self.agent.call("read_files", files=files).get("texts", list)
-        fields = [dict(line.split() for line in str(text).splitlines()) for text in texts]
-        return {name: int(found[key]) for (name, (_, key)), found in zip(asked.items(), fields, strict=True)}
+        fields = [dict(line.split() for line in (text or "").splitlines()) for text in texts]
+        return {name: int(found.get(key, 0)) for (name, (_, key)), found in zip(asked.items(), fields, strict=True)}
 
     def _set_up(self, limits: Limits, has_engine: bool) -> None:
         self._run(["tar", "-x", "-C", "/run", f"--one-top-level={Path(HOME).name}"], stdin=packed_modules())

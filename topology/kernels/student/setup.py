@@ -8,6 +8,7 @@ kernel. Its root file system is the guest's, under a layer in memory. Its proces
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -196,6 +197,8 @@ def main() -> None:
     for name, text in SETTINGS.items():
         put(f"/proc/sys/net/core/{name}", text)
     limit(memory_mib, processes)
+    # A user namespace keeps its maker's limit of processes; that of the control group is the one that counts.
+    resource.setrlimit(resource.RLIMIT_NPROC, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     users = users_of_a_child()
     (there, moved), (unshared, up) = os.pipe(), os.pipe()
     leave_for_new(CLONE_NEWPID)

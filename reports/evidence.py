@@ -11,7 +11,7 @@ from reports.record.exhibits import Cause as RecordedCause
 from topology.errors import NotProven, PromiseBroken
 from topology.refs import Placed
 from topology.wire.headers import Headers, Vlan, quoted
-from topology.wire.scapy_views import to_scapy
+from topology.wire.scapy_views import dissected
 from topology.wire.stack import Stack
 from topology.wire.walk import Header
 
@@ -99,8 +99,8 @@ class Sighting(Placed):
 
     @property
     def packet(self) -> Any:
-        """The frame as a scapy packet, built along our own header stack."""
-        return to_scapy(self.frame, self.headers)
+        """The frame as scapy dissects it."""
+        return dissected(self.wire)
 
 
 @dataclass(frozen=True)

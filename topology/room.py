@@ -28,7 +28,8 @@ Adjacency: TypeAlias = tuple[int, frozenset[str]]
 
 def room_for(fabric: Fabric, copies: int = 1) -> Room:
     """The room that so many copies of a fabric need on one kernel."""
-    wanted = (probe for pair in fabric.pairs for probe in probes_of(fabric, pair) if _one_version(probe))
+    probes = (probe for pair in fabric.pairs for probe in probes_of(fabric, pair))
+    wanted = (probe for probe in probes if probe.src.version == probe.dst.version)
     neighbours = {version: copies * n for version, n in entries(adjacencies(fabric, wanted)).items()}
     files = FILES_BESIDE + FILES_OF_A_NODE * len(fabric.nodes) + FILES_OF_A_PAIR * len(fabric.pairs)
     return Room(copies * len(fabric.nodes), files, neighbours)
@@ -70,7 +71,3 @@ def _adjacency(layers: Layers) -> Adjacency | None:
         return None
     version = next((version for name, _ in layers if (version := IP_VERSIONS.get(name))), None)
     return (version, frozenset((str(fields["src"]), str(fields["dst"])))) if version else None
-
-
-def _one_version(probe: Probe) -> bool:
-    return probe.src.version == probe.dst.version

@@ -95,7 +95,8 @@ def pairs_of(lab: Fabric, two: TwoSegments) -> list[Pair]:
 def judge_shared(lab: Fabric, trips: Sequence[SeenTrip], two: TwoSegments) -> Finding:
     """Return whether no tunnel carries both segments; not proven while a pair does not arrive."""
     asked = list(zip(pairs_of(lab, two), trips, strict=True))
-    one, other = ({pair: trip for pair, trip in asked if _is_of(pair, segment)} for segment in (two.one, two.other))
+    hosts = ({*segment.hosts} for segment in (two.one, two.other))
+    one, other = ({pair: trip for pair, trip in asked if {pair.source, pair.target} <= its} for its in hosts)
     known = _carried(lab, one)
     for carrier, (pair, seen) in _carried(lab, other).items():
         if carrier in known:
@@ -104,10 +105,6 @@ def judge_shared(lab: Fabric, trips: Sequence[SeenTrip], two: TwoSegments) -> Fi
     if lost is not None:
         raise NotProven(lost.message.splitlines()[0])
     return Finding(True, f"{two} - no tunnel carries both")
-
-
-def _is_of(pair: Pair, segment: Segment) -> bool:
-    return {pair.source, pair.target} <= {*segment.hosts}
 
 
 def _carried(lab: Fabric, trips: Mapping[Pair, SeenTrip]) -> dict[Carrier, tuple[Pair, Sighting]]:

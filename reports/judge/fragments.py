@@ -29,11 +29,8 @@ class FragmentKey(NamedTuple):
 
 def fragmented(sighting: Sighting) -> Header | None:
     """The IPv4 header that says the frame is a fragment, from outside the first; None for a whole packet."""
-    return next((header for header in sighting.headers if header.layer == "ipv4" and _is_split(header)), None)
-
-
-def _is_split(header: Header) -> bool:
-    return bool(int(header["flags"]) & MORE_FRAGMENTS or header["frag"])
+    headers = (header for header in sighting.headers if header.layer == "ipv4")
+    return next((header for header in headers if int(header["flags"]) & MORE_FRAGMENTS or header["frag"]), None)
 
 
 def fragment_key(sighting: Sighting) -> FragmentKey | None:

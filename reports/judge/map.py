@@ -10,7 +10,6 @@ from itertools import groupby, pairwise, permutations
 from reports.checks.seen import SeenTrip, carried, last_seen, shape
 from reports.evidence import Journey, Sighting
 from reports.words import counted
-from topology.expected import ExpectedHop, expected_journey, probe_between
 from topology.model import Fabric, Node
 from topology.refs import PortRef
 
@@ -129,28 +128,3 @@ def _path(journey: Journey) -> SeenPath:
         found = carried(journey)
         outcome = DIRECT if found.kind == "bridge" and len(nodes) == 2 else str(found)
     return SeenPath(journey.source, journey.target, nodes, outcome)
-
-
-def declared_links(fabric: Fabric) -> tuple[frozenset[frozenset[PortRef]], frozenset[frozenset[PortRef]]]:
-    """The links that a map of a declared fabric must show, and those that it may show, by its expected journeys.
-
-    A probe with several legal paths takes one of them; one that does not arrive may be lost before any link.
-    """
-    must: set[frozenset[PortRef]] = set()
-    may: set[frozenset[PortRef]] = set()
-    for a, b in pairs_to_probe(fabric.nodes)[0]:
-        out, back = (
-            expected_journey(fabric, probe_between(fabric, *ends)) for ends in ((a.name, b.name), (b.name, a.name))
-        )
-        for journey, sure in ((out, not out.dropped), (back, not (out.dropped or back.dropped))):
-            found = [frozenset(_links_of(path.hops)) for path in journey.paths]
-            may |= frozenset().union(*found)
-            if sure and found:
-                must |= frozenset.intersection(*found)
-    return frozenset(must), frozenset(may)
-
-
-def _links_of(hops: Sequence[ExpectedHop]) -> Iterator[frozenset[PortRef]]:
-    for out, into in pairwise(hops):
-        if (out.direction, into.direction) == ("out", "in") and out.node != into.node:
-            yield frozenset((out.ref, into.ref))

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, chain, combinations_with_replacement
+from itertools import accumulate, combinations_with_replacement
 from typing import Literal, TypeAlias
 
 from reports.evidence import Finding
@@ -41,10 +41,6 @@ class Threshold:
     value: float
     bound: Literal["at least", "at most"] = "at least"
     unit: str = "of the bare path's"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.value < math.inf:
-            raise Misuse(f"threshold - expected a ratio above 0 - seen {self.value}")
 
     def __str__(self) -> str:
         return f"{self.bound} {self.value:g} {self.unit}"
@@ -180,15 +176,3 @@ def measure(
         if judged.verdict != "unstable":
             break
     return judged
-
-
-def in_rounds(run: Callable[[str], float], path: str, reference: str, seed: str) -> Rounds:
-    """Return the rounds of two paths, each run by its name: ``run`` returns the figure of one run."""
-
-    def more(done: int, until: int) -> tuple[Sequence[float], Sequence[float]]:
-        figures: dict[str, list[float]] = {path: [], reference: []}
-        for name in chain.from_iterable(rounds((path, reference), seed, done, until)):
-            figures[name].append(run(name))
-        return figures[path], figures[reference]
-
-    return more

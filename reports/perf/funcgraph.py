@@ -1,12 +1,13 @@
 """Reads a function_graph trace of ftrace line by line: how often each function ran, how long, for which packets.
 
-The text is that of kernel/trace/trace_functions_graph.c, Linux 4.x to 6.16, with any of its options. Functions are
-keyed with their module and without compiler suffixes (``gre_rcv [ip_gre]``) and grouped by the device that the packet
-came in by: that of the last ``netif_receive_skb`` event before the call on its CPU; ``""`` for a sender's own calls and
-where no packet has come in yet. Receiving work that runs inside a sender's call (a softirq at the end of
-``udp_sendmsg``, an interrupt) is cut out of the total of every call around it; own times exclude every traced callee.
-A task's calls form one stack wherever it runs, since a task that sleeps in a call can end it on another CPU.
-Memory is bounded: counts are kept, not lines.
+The text is that of kernel/trace/trace_functions_graph.c, Linux 4.x to 6.16, with CPU, task and duration in each line,
+as ``fixtures/instruments/ftrace.py`` asks for it. Functions are keyed with their module and without compiler suffixes
+(``gre_rcv [ip_gre]``) and grouped by the device that the packet came in by: that of the last ``netif_receive_skb``
+event before the call on its CPU; ``""`` for a sender's own calls and where no packet has come in yet. Receiving work
+that runs inside a sender's call (a softirq at the end of ``udp_sendmsg``, an interrupt) is cut out of the total of
+every call around it; own times exclude every traced callee. A task's calls form one stack wherever it runs, since a
+task that sleeps in a call can end it on another CPU.
+Memory is bounded: durations are kept, not lines.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from reports.perf.durations import Distribution, Durations, distribution
+from reports.perf.durations import Distribution, distribution
 from topology.errors import EvidenceIncomplete
 
 DEPTH_MAX = 64
@@ -43,33 +44,27 @@ SENDS = re.compile(
 )
 """Functions by which a task begins to send: calls inside them belong to no receiving device, unless they receive."""
 PREFIX = re.compile(
-    r"(?: *\d{1,20}\.\d{6} \|  )?(?: *(?P<cpu>\d{1,9})\) )?(?:[^|]{0,40}-(?P<pid>\d{1,10}) * \| )?"
-    r"(?: [.a-zA-Z#0-9]{4,6} \| )?"
-    r"(?P<duration>[ +!#*@$] (?:(?P<us>\d{1,20})(?:\.(?P<ns>\d{1,3}))? us {1,8}| {12})\|  )?"
+    r" *(?P<cpu>\d{1,9})\) [^|]{0,40}-(?P<pid>\d{1,10}) * \| "
+    r"[ +!#*@$] (?:(?P<us>\d{1,20})(?:\.(?P<ns>\d{1,3}))? us {1,8}| {12})\|  "
 )
-"""Time, CPU, task, irq-info, and mark with duration, each only where its option is on; the text of the call follows,
-indented by two blanks for each call around it."""
-SWITCH = re.compile(r" *(\d{1,9})\) .{0,40}?-(\d{1,10}) * => .{0,40}?-(\d{1,10}) *$")
+"""CPU, task, and mark with duration; the text of the call follows, indented by two blanks for each call around it."""
+INTERRUPT = re.compile(r" *(\d{1,9})\) .{0,40}?-\d{1,10} * \|   (?:={10}(>)|<={10}) \|$")
 LOST = re.compile(r"CPU:\d{1,9} \[LOST(?: (\d{1,18}))? EVENTS\]$")
 WRITTEN = re.compile(r"# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})")
-IGNORED = re.compile(r"$|#(?! \d+(?:\.\d+)? us )| -{42}| \(Overruns: \d{1,20}\)$")
-"""Blank lines, comments (but not the mark of a duration over a millisecond), rules, overruns."""
+IGNORED = re.compile(r"$|#| -{42}| *\d{1,9}\) .{0,40}?-\d{1,10} * => ")
+"""Blank lines, comments, rules, and a CPU's switch to another task."""
 NAME = r"[^\s(){};/|=<>\[\]]{1,256}(?: \[[^\s\]]{1,64}\])?"
-CALL = re.compile(rf"({NAME})\(.*(\);| \{{)(?: /\*.*\*/)?$")
-CLOSE = re.compile(rf"\}}(?: /\* *(?:({NAME})(?!\S| *=))?.*)?$")
+CALL = re.compile(rf"({NAME})\(\)(;| \{{)$")
+CLOSE = re.compile(rf"\}}(?: /\* ({NAME}) \*/)?$")
 DEVICE = re.compile(r"/\* netif_receive_skb: dev=(\S{1,64}) skbaddr(?:=|$)")
 SUFFIX = re.compile(r"(?:\.(?:constprop|isra|part|cold)(?:\.\d+)?)+(?= \[|$)")
-UNKNOWN_PID = -1
 Task = tuple[int, int]
-"""A pid, and the CPU for the idle tasks (all pid 0) and before a CPU's first switch (pid -1), else -1."""
+"""A pid, and the CPU for the idle tasks (all pid 0), else -1."""
 
 
 @dataclass(frozen=True)
 class CallStats:
-    """A function's calls: ``total`` with what they call, ``own`` without (both without nested receiving work).
-
-    ``calls`` also counts those without a duration, as there are in a trace without that column.
-    """
+    """A function's calls: ``total`` with what they call, ``own`` without (both without nested receiving work)."""
 
     calls: int
     total: Distribution
@@ -81,7 +76,7 @@ class FuncGraph:
     """A whole trace, summed up.
 
     ``functions`` by name, ``groups`` by (name, device), ``by_pid`` counts of (name, pid of the task in whose
-    context the call ran; -1: not known); ``problems`` say why the trace is not whole, and are empty where it is.
+    context the call ran); ``problems`` say why the trace is not whole, and are empty where it is.
     """
 
     functions: Mapping[str, CallStats]
@@ -106,11 +101,10 @@ class FuncGraph:
 
 @dataclass
 class Group:
-    """The ended calls of one function for packets of one device."""
+    """Nanoseconds of the ended calls of one function for packets of one device."""
 
-    calls: int = 0
-    total: Durations = field(default_factory=Durations)
-    own: Durations = field(default_factory=Durations)
+    total: list[int] = field(default_factory=list)
+    own: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -142,8 +136,6 @@ class FuncGraphParser:
         self._by_task: Counter[tuple[str, Task]] = Counter()
         self._stacks: dict[Task, list[Open]] = {}
         self._device: dict[int, str] = {}
-        self._running: dict[int, int] = {}
-        self._first: dict[int, int] = {}
         self._interrupted: set[int] = set()
         self._faults: Counter[str] = Counter()
         self._rest = b""
@@ -179,31 +171,18 @@ class FuncGraphParser:
             self._lost += int(lost[1] or 0)
         elif written := WRITTEN.match(line):
             self._lost += max(0, int(written[2]) - int(written[1]))
-        elif switch := SWITCH.match(line):
-            self._switch(*map(int, switch.groups()))
+        elif interrupt := INTERRUPT.match(line):
+            self._interrupted |= {int(interrupt[1])} if interrupt[2] else set()
         else:
             return IGNORED.match(line) is not None
         return True
 
-    def _switch(self, cpu: int, before: int, after: int) -> None:
-        """A CPU switches to another task; its first switch also names the former."""
-        if cpu not in self._first:
-            self._first[cpu] = before
-            if unnamed := self._stacks.pop((UNKNOWN_PID, cpu), []):
-                named = _task(before, cpu)
-                self._stacks[named] = unnamed + self._stacks.get(named, [])
-        self._running[cpu] = after
-
     def _read_call(self, line: str) -> bool:
-        """Read a call's begin or end, a packet's arrival or an interrupt; return whether it was one."""
+        """Read a call's begin or end, or a packet's arrival; return whether it was one."""
         prefix = PREFIX.match(line)
-        assert prefix
-        text = line[prefix.end() :]
-        cpu = int(prefix["cpu"] or -1)
-        if text.strip(" |") in ("==========>", "<=========="):
-            if text.rstrip(" |").endswith(">"):
-                self._interrupted.add(cpu)
-            return True
+        if prefix is None:
+            return False
+        text, cpu = line[prefix.end() :], int(prefix["cpu"])
         bare = text.lstrip(" ")
         if bare.startswith("/*"):
             if device := DEVICE.match(bare):
@@ -213,16 +192,17 @@ class FuncGraphParser:
         if odd or depth > DEPTH_MAX:
             return False
         ns = int(prefix["us"]) * 1000 + int((prefix["ns"] or "").ljust(3, "0")) if prefix["us"] else None
-        task = _task(int(prefix["pid"]) if prefix["pid"] else self._running.get(cpu, UNKNOWN_PID), cpu)
+        pid = int(prefix["pid"])
+        task = (pid, -1 if pid else cpu)
         call, close = CALL.match(bare), CLOSE.match(bare)
-        ends = close is not None or (call is not None and call[2] == ");")
-        if (call or close) is None or (prefix["duration"] and ends != (ns is not None)):
+        ends = close is not None or (call is not None and call[2] == ";")
+        if (call or close) is None or ends != (ns is not None):
             return False
         if call:
             self._begin(task, cpu, depth, call[1])
-        if close:
+        if close and ns is not None:
             self._close(task, depth, close[1], ns)
-        elif ends:
+        elif ns is not None:
             self._end(task, ns)
         return True
 
@@ -245,24 +225,24 @@ class FuncGraphParser:
             stack.pop()
             self._faults["unclosed"] += 1
 
-    def _close(self, task: Task, depth: int, symbol: str | None, ns: int | None) -> None:
+    def _close(self, task: Task, depth: int, symbol: str | None, ns: int) -> None:
         stack = self._stacks.get(task, [])
         self._drop(stack, depth + 1)
         if not stack or stack[-1].depth != depth:
             self._faults["unopened"] += 1
             return
-        self._faults["crossed"] += symbol not in (None, "ret") and fold(str(symbol))[0] != stack[-1].name
+        self._faults["crossed"] += symbol is not None and fold(symbol)[0] != stack[-1].name
         self._end(task, ns)
 
-    def _end(self, task: Task, ns: int | None) -> None:
+    def _end(self, task: Task, ns: int) -> None:
         """Count a task's innermost call, which has just ended."""
         stack = self._stacks[task]
         call = stack.pop()
         if stack:
-            stack[-1].inner_ns += ns or 0
+            stack[-1].inner_ns += ns
             if call.receives and not stack[-1].receives:
                 for outer in stack:
-                    outer.cut_ns += ns or 0
+                    outer.cut_ns += ns
         else:
             del self._stacks[task]
         key = (call.name, call.device)
@@ -270,22 +250,20 @@ class FuncGraphParser:
             self._faults["crowded"] += 1
             key = OTHERS
         group = self._groups.setdefault(key, Group())
-        group.calls += 1
-        if ns is not None:
-            group.total.add(max(ns - call.cut_ns, 0))
-            group.own.add(max(ns - call.inner_ns, 0))
+        group.total.append(max(ns - call.cut_ns, 0))
+        group.own.append(max(ns - call.inner_ns, 0))
         by_task = (key[0], task)
         full = len(self._by_task) >= TASKS_MAX and by_task not in self._by_task
         self._faults["crowded"] += full
-        self._by_task[(OTHERS[0], (UNKNOWN_PID, 0)) if full else by_task] += 1
+        self._by_task[(OTHERS[0], (0, 0)) if full else by_task] += 1
 
     def _summary(self, problems: tuple[str, ...]) -> FuncGraph:
         by_name: dict[str, list[Group]] = defaultdict(list)
         for (name, _), group in self._groups.items():
             by_name[name].append(group)
         by_pid: Counter[tuple[str, int]] = Counter()
-        for (name, (pid, cpu)), calls in self._by_task.items():
-            by_pid[name, self._first.get(cpu, pid) if pid == UNKNOWN_PID else pid] += calls
+        for (name, (pid, _)), calls in self._by_task.items():
+            by_pid[name, pid] += calls
         return FuncGraph(
             functions={name: _stats(groups) for name, groups in sorted(by_name.items())},
             groups={key: _stats([group]) for key, group in sorted(self._groups.items())},
@@ -321,10 +299,6 @@ def parse(pieces: Iterable[bytes]) -> FuncGraph:
     return parser.finish()
 
 
-def _task(pid: int, cpu: int) -> Task:
-    return pid, -1 if pid > 0 else cpu
-
-
 def _stats(groups: list[Group]) -> CallStats:
     total = distribution(group.total for group in groups)
-    return CallStats(sum(group.calls for group in groups), total, distribution(group.own for group in groups))
+    return CallStats(total.count, total, distribution(group.own for group in groups))

@@ -30,11 +30,6 @@ class Verdict(StrEnum):
     NOT_PROVEN = "not proven"
     NOT_APPLICABLE = "not applicable"
 
-    @property
-    def skipped(self) -> bool:
-        """True for both kinds of skipped tests."""
-        return self in (Verdict.NOT_PROVEN, Verdict.NOT_APPLICABLE)
-
 
 @dataclass(frozen=True)
 class Test(Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -41,16 +41,22 @@ class Shown:
         return [sizes_row(each) for each in self.exhibits.sizes]
 
 
-def page(record: Record) -> str:
-    """The page; the same record gives the same page, byte for byte."""
-    environment = Environment(
+def environment(*folders: Path, finalize: Callable[[object], object] | None = None) -> Environment:
+    """Where templates are found and how: names are text wherever they stand; ``finalize`` sees each value before."""
+    return Environment(
         autoescape=True,
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([*folders, Path(__file__).parent]),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=finalize,
     )
-    return environment.get_template("page.html.j2").render(
+
+
+def page(record: Record) -> str:
+    """The page; the same record gives the same page, byte for byte."""
+    template = environment().get_template("page.html.j2")
+    return template.render(
         record=record,
         good=is_good(record),
         outcome=outcome(record.tests, record.complete),

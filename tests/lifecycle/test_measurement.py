@@ -14,10 +14,11 @@ from fixtures.instruments.background import in_background
 from fixtures.instruments.iperf import Iperf, Load, listens
 from fixtures.instruments.live import LiveFabric
 from fixtures.verdicts import evidence_of
-from reports.perf.compare import Judged, Threshold, in_rounds, measure
+from reports.perf.compare import Judged, Threshold, measure
 from reports.perf.iperf import read_throughput
 from tests.lifecycle.kit.fixtures import COMPARISONS, SEED
 from tests.lifecycle.kit.host_fabric import host_fabric
+from tests.self.reports.noises import in_rounds
 from topology.errors import InstrumentFailed, NotApplicable
 from topology.formats.lab import load_lab_text
 from topology.kernels.link import Completed

@@ -25,7 +25,7 @@ from topology.kernels.registry import Kernel
 from topology.wait import wait_for
 
 pytestmark = pytest.mark.lifecycle
-LONG = Load("udp", 800, seconds=60)
+LONG = Load("udp", 800, count=10_000, bits_per_second=1_000_000)
 WORK_S = 1.0
 """So much of a processor's time a machine has taken when iperf3 runs in it for certain: starting it takes a third."""
 ERRORED = 6

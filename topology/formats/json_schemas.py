@@ -1,4 +1,4 @@
-"""JSON Schemas of the lab file and of ``--expect``, derived from their readers.
+"""JSON Schemas of the lab file, of ``--expect``, recipes and rubrics, derived from their readers.
 
 ``python -m topology.formats.json_schemas`` writes them.
 
@@ -15,13 +15,18 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from topology.formats import lab_schema
+from topology.formats import lab_schema, recipe, rubric
 from topology.formats import lab_values as values
 from topology.formats.lab_schema import ExpectSpec, LabSpec, Spec
 from topology.links.tunnel import VNI_MAX, VNI_MIN
 
 FOLDER = Path(__file__).parents[1] / "schemas"
-SCHEMAS: Mapping[str, type[Spec]] = {"lab": LabSpec, "expect": ExpectSpec}
+SCHEMAS: Mapping[str, type[Spec]] = {
+    "lab": LabSpec,
+    "expect": ExpectSpec,
+    "recipe": recipe.RecipeSpec,
+    "rubric": rubric.RubricSpec,
+}
 """The published schemas by the names of their files."""
 TEXT: JsonSchemaValue = {"type": "string"}
 SCALARS: Mapping[Callable[..., Any], JsonSchemaValue] = {
@@ -37,6 +42,18 @@ SCALARS: Mapping[Callable[..., Any], JsonSchemaValue] = {
     values.share: {"type": "string", "pattern": "^[0-9]{1,4}(\\.[0-9]{1,3})? ?%$"},
     values.flag: {"type": "boolean"},
     values.route: TEXT,
+    recipe.duration: {"type": "string", "pattern": "^[1-9][0-9]{0,5}[smh]$"},
+    recipe.size: {"type": "string", "pattern": "^[1-9][0-9]{0,5}[KMG]$"},
+    recipe.command: {"type": "string", "minLength": 1, "maxLength": recipe.COMMAND_MAX},
+    recipe.folder: {"type": "string", "pattern": "^[^/]"},
+    recipe.image: {"type": "string", "pattern": "^[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_.-]+)?$"},
+    recipe.template: {"type": "string", "pattern": "\\{name\\}"},
+    rubric.effects_share: {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": float(rubric.SHARE_MAX)},
+            {"type": "string", "pattern": "^0(\\.([0-4][0-9]{0,2}|50{0,2}))?$"},
+        ]
+    },
 }
 """The form of each scalar that the readers know, by its reader."""
 
@@ -86,6 +103,8 @@ class Generator(GenerateJsonSchema):
         read = schema["function"]["function"]
         if read in (lab_schema._one_or_more, lab_schema._fates):
             return {"anyOf": [inner["items"], inner | {"minItems": int(read is lab_schema._fates)}]}
+        if read is recipe._some_steps:
+            return inner | {"maxItems": recipe.STEPS_MAX}
         if read is lab_schema._two_ends:
             return inner | {"minItems": 2, "maxItems": 2}
         if read is lab_schema._link:

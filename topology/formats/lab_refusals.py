@@ -112,7 +112,8 @@ def _problem(error: ErrorDetails, tree: Tree, schema: type[Spec]) -> Problem:
         path = (*path, context["key"]) if error["type"] == LACKS else path
         owner = shown(path[-2]) if len(path) > 1 and isinstance(path[-2], str) else "this"
         what = f"{'the file' if len(path) == 1 else owner} has no {path[-1]!r}"
-        return Problem(locate(tree, path[:-1], key=True), what, NEEDED[str(path[-1])])
+        needed = {**NEEDED, **_model_at(schema, path[:-1]).needed}
+        return Problem(locate(tree, path[:-1], key=True), what, needed[str(path[-1])])
     if "what" in context:
         return Problem(locate(tree, path), context["what"], context["right"])
     what = f"{shown(error['input'])} stands where a mapping belongs"

@@ -103,6 +103,8 @@ class Spec(BaseModel):
     """The base of all parts of a lab file: strict types, no unknown keys, no change after reading."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    needed: ClassVar[Mapping[str, str]] = {}
+    """What is right where a key is missing that other files have in another form."""
 
     @classmethod
     def spelled(cls) -> frozenset[str]:

@@ -66,13 +66,13 @@ def _rows(text: str, file: str) -> Iterator[list[Cell]]:
     for number, line in enumerate(_LINE_END.split(text), 1):
         content = line.partition("#")[0]
         if content.strip():
-            cells = list(_cells(content, file, number))
+            cells = list(cells_of(content, file, number))
             if not (first and _is_header(cells)):
                 yield cells
             first = False
 
 
-def _cells(line: str, file: str, number: int) -> Iterator[Cell]:
+def cells_of(line: str, file: str, number: int) -> Iterator[Cell]:
     """The cells of a line, each with the column at which it starts, which the csv module does not tell."""
     at, end = 0, ","
     while end:

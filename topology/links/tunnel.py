@@ -89,7 +89,7 @@ class Tunnel(Device):
     @classmethod
     def title_of(cls, **identity: object) -> str:
         """Return a tunnel of an identity in words."""
-        words = [f"{_spelt(name)} {value}" for name, value in identity.items() if value is not None]
+        words = [f"{name.replace('vni', 'VNI')} {value}" for name, value in identity.items() if value is not None]
         return " ".join([cls.noun, *words])
 
     def under(self, number: int) -> Self:
@@ -185,10 +185,6 @@ class Tunnel(Device):
         """Return what the device leaves by which the far end is reached (ip_tunnel_bind_dev, net/ipv4/ip_tunnel.c;
         ip6gre_tnl_link_config_route, net/ipv6/ip6_gre.c)."""
         return max(LEAST_MTU[self.remote.version], (below.towards(self.remote) or PORT_MTU) - self.overhead)
-
-
-def _spelt(name: str) -> str:
-    return "VNI" if name == "vni" else name
 
 
 @dataclass(frozen=True, kw_only=True)

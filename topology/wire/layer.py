@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from topology.wire.fields import Kind, Value, kinds
 from topology.wire.rules import Want
-from topology.wire.walk import Header, Parser
+from topology.wire.walk import Parser
 
 Fields: TypeAlias = Mapping[str, Value]
 Chain: TypeAlias = Sequence[tuple[str, Fields]]
@@ -47,16 +47,12 @@ class Layer:
     udp_ports: frozenset[int] = frozenset()
     owns: Callable[[bytes], bool] | None = None
     """Return whether the bytes behind a UDP header are this layer's, where another has the same port."""
-    segmented: bool = False
-    """True where a device may still have to segment an IP packet that carries it; its length may then be 0."""
     implies: Callable[[Chain, int], Iterable[Want]] = no_rules
     """The rules of a pattern's layer at an index beyond the given fields."""
     words: Callable[[Fields], Iterator[str]] = no_words
     """The words for people behind the layer's name."""
     scapy: str = ""
-    """scapy's class, as pkgutil.resolve_name takes it."""
-    scapy_of: Callable[[Header], str] | None = None
-    """The class for a header where it depends on the header."""
+    """The name of scapy's class."""
 
     @property
     def fields(self) -> Mapping[str, Kind]:

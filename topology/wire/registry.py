@@ -41,7 +41,6 @@ TABLES = Tables(
         for version in (4, 6)
     },
     owns={name: layer.owns for name, layer in LAYERS.items() if layer.owns},
-    segmented=frozenset(name for name, layer in LAYERS.items() if layer.segmented).__contains__,
 )
 PARSERS = {name: layer.parse for name, layer in LAYERS.items()}
 

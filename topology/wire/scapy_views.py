@@ -1,75 +1,25 @@
-"""scapy packets in and out: one as a pattern (`declared`), and a frame as one (`to_scapy`).
-
-scapy guesses: UDP from or to 4789 is VXLAN for it, 4900 is not, whatever the fabric says. So for `to_scapy` each
-header is dissected by the scapy class of the layer that `decode` found, from its own bytes, and the layers are
-stacked in our order. scapy is imported on first use, which takes some 0.3 s.
-"""
+"""scapy packets in and out: one as a pattern (`declared`), and a frame as one (`dissected`)."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
 from pkgutil import resolve_name
 from typing import Any
 
 from topology.errors import Misuse, UnknownName
-from topology.wire.headers import Headers
 from topology.wire.layers.icmp import ICMPV6_CLASSES
 from topology.wire.registry import LAYERS
-from topology.wire.walk import Header
 
 Declared = list[tuple[str, dict[str, object]]]
 """A chain as it was written: layer names and the fields that were set, values not yet normalised."""
 
-_LAYERS: Mapping[str, str] = {layer.scapy.partition(":")[2]: name for name, layer in LAYERS.items() if layer.scapy} | {
-    "Dot1AD": "dot1q"
-}
+_LAYERS: Mapping[str, str] = {layer.scapy: name for name, layer in LAYERS.items() if layer.scapy} | {"Dot1AD": "dot1q"}
 _ICMPV6_TYPES: Mapping[str, int] = {name: number for number, name in ICMPV6_CLASSES.items()}
 
 
-def to_scapy(frame: bytes, headers: Headers) -> Any:
-    """Return `frame` as a scapy packet with the layers of ``headers = decode(frame, …)``, in order.
-
-    Payload is Raw, also a packet quoted in an ICMP error; IPv6 extension headers and what scapy cannot
-    dissect are Raw in their place; bytes behind the last header are Padding. ``bytes()`` of it is the frame
-    from the first header on, with a VLAN tag that the kernel had moved out of the frame put back.
-    """
-    layers = [layer for header in headers for layer in _layers(frame, header)]
-    if headers.padding:
-        layers.append(resolve_name("scapy.packet:Padding")(frame[-headers.padding :]))
-    if not layers:
-        return _raw(b"")
-    # From the inside out: add_payload walks to the innermost layer.
-    for outer, inner in zip(layers[-2::-1], layers[:0:-1], strict=True):
-        outer.add_payload(inner)
-    return layers[0]
-
-
-def _class(header: Header) -> Any:
-    """Return the scapy class for a header."""
-    layer = LAYERS[header.layer]
-    return resolve_name(layer.scapy_of(header) if layer.scapy_of else layer.scapy)
-
-
-def _layers(frame: bytes, header: Header) -> list[Any]:
-    """Return one header as scapy layers: none for the ``ipip`` marker, two where scapy leaves bytes over."""
-    if not LAYERS[header.layer].scapy:
-        return []
-    kind, raw = _class(header), frame[header.offset : header.offset + header.length]
-    if header.layer == "dot1q" and header.length == 0:
-        return [kind(**header.fields)]
-    layer = kind()
-    try:
-        rest = layer.do_dissect(raw)
-    except struct.error:  # out of a TCP option that is shorter than its kind says
-        return [_raw(raw)]
-    if header.layer == "ether" and layer.type != header["type"]:
-        layer = kind(**header.fields)
-    return [layer, _raw(rest)] if rest else [layer]
-
-
-def _raw(data: bytes) -> Any:
-    return resolve_name(LAYERS["payload"].scapy)(data)
+def dissected(frame: bytes) -> Any:
+    """Return an Ethernet frame as scapy guesses it: UDP from or to 4789 is VXLAN, to any other port it is not."""
+    return resolve_name("scapy.layers.l2:Ether")(frame)
 
 
 def declared(packet: object) -> Declared:

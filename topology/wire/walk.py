@@ -14,8 +14,9 @@ from topology.wire.fields import Value, size_of, unpack
 Step = tuple[str, int]
 """The layer that follows, and its offset in the frame."""
 
-ETHER_MIN = 60
-"""Bytes to which a shorter Ethernet frame is padded, its FCS not counted (``ETH_ZLEN``, linux/if_ether.h)."""
+LENGTH_MAX = 0xFFFF
+"""What 16 bits can hold: a longer packet, captured before a device has segmented it, states the length 0 (BIG TCP:
+``iph_set_totlen`` in net/ip.h, ``ip6_xmit`` in net/ipv6/ip6_output.c; RFC 2675 for jumbograms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,6 @@ class Tables:
     tunnelled: Mapping[int, str]
     protocols: Mapping[int, Mapping[int, str]]
     owns: Mapping[str, Callable[[bytes], bool]]
-    segmented: Callable[[str], bool]
-    """Return whether a device may still have to segment a packet with this content: its length may be 0."""
 
 
 @dataclass
@@ -54,7 +53,6 @@ class Walk:
     """The state of one pass over a frame; `end` moves inwards as length fields are read.
 
     `cut` is set behind a first fragment's header: lengths may lead beyond the end, and the end may cut a header.
-    `jumbo` is set behind an IP header whose length is 0 on purpose: the packet reaches to the end.
     """
 
     frame: bytes
@@ -64,7 +62,6 @@ class Walk:
     headers: list[Header] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     cut: bool = False
-    jumbo: bool = False
     protocol: int = 0
     """The protocol number that the last IP header gives for what follows it."""
 
@@ -118,24 +115,18 @@ class Walk:
         self.headers.append(Header(layer, fields, at, size))
         return at + size
 
-    @property
-    def only_padding(self) -> bool:
-        """True where all behind the header just read may be the padding of a short Ethernet frame, tags not counted."""
-        tags = 0
-        for header in reversed(self.headers):
-            if header.layer == "ether":
-                return self.end - header.offset - tags <= ETHER_MIN
-            tags += header.length if header.layer == "dot1q" else 0
-        return False
-
-    def bound(self, layer: str, at: int, says: int, least: int, field: str = "length field") -> None:
+    def bound(self, layer: str, at: int, says: int, least: int) -> None:
         """Take over the length `says` of the `layer` at `at`, unless under `least` or more than is there."""
         if says < least:
-            self.problem(layer, at, f"its {field} says {says} bytes, its header alone has {least}")
+            self.problem(layer, at, f"its length field says {says} bytes, its header alone has {least}")
         elif at + says <= self.end:
             self.end = at + says
         elif not self.cut:
-            self.problem(layer, at, f"its {field} says {says} bytes, {self.end - at} are there")
+            self.problem(layer, at, f"its length field says {says} bytes, {self.end - at} are there")
+
+    def is_longer(self, says: int, at: int) -> bool:
+        """Return whether a length field cannot hold the length of what is at `at`, and says 0."""
+        return not says and self.end - at > LENGTH_MAX
 
 
 Parser = Callable[[Walk, int], Step]

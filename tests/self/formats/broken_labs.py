@@ -76,13 +76,7 @@ SCHEMA = (
     broken("a misspelt key that is needed", "vni: 30", "vnii: 30", "^vnii: 30", "'vnii'", "'vni'?"),
     broken("no role", "    role: leaf\n", "", "^lc1:\n", "'lc1' has no 'role'", "leaf, spine"),
     broken("no remote", "remote: 23.0.0.1, ", "", "^vxlan-cont: {vni: 30, local: 21", "has no 'remote'"),
-    broken(
-        "remotes of none",
-        "remote: 23.0.0.1",
-        "remotes: []",
-        "^vxlan-cont: {vni: 30, local: 21",
-        "has no 'remote'",
-    ),
+    broken("remotes of none", "remote: 23.0.0.1", "remotes: []", "^vxlan-cont: {vni: 30, local: 21", "has no 'remote'"),
     broken("remotes that are none", "remote: 23.0.0.1", "remotes: [x]", "[^x]", "not an IP address"),
     broken("remotes without a list", "remote: 23.0.0.1", "remotes: 23.0.0.1", "^23.0.0.1, dev", "where a list belongs"),
     broken(
@@ -105,68 +99,30 @@ SCHEMA = (
     ),
     broken("unknown role", "role: leaf", "role: leef", "^leef", "unknown role 'leef'", "leaf, spine, switch"),
     broken("a node that is empty", "nodes:\n", "nodes:\n  cs9:\n", "^cs9:", "an empty value", "mapping"),
-    broken(
-        "routes that are no list",
-        "routes: [default via 20.0.0.254]",
-        "routes: x",
-        "routes: ^x",
-        "'x'",
-        "a list",
-    ),
+    broken("routes that are no list", "routes: [default via 20.0.0.254]", "routes: x", "routes: ^x", "'x'", "a list"),
     broken("a VNI of zero", "vni: 30", "vni: 0", "vni: ^0", "the VNI 0", "none is given", "1 to 16777215"),
     broken("a VNI beyond 24 bits", "vni: 30", "vni: 16777216", "^16777216", "the VNI 16777216", "1 to 16777215"),
     broken("a VNI in words", "vni: 30", "vni: thirty", "^thirty", "the VNI is 'thirty'", "whole number"),
     broken("an MTU too small", "mtu: 1450", "mtu: 67", "mtu: ^67", "MTU 67", "68 to 65535"),
     broken("a ttl of zero", "ttl: inherit", "ttl: 0", "ttl: ^0", "ttl 0", "1 to 255"),
-    broken(
-        "an address without a length",
-        "cs1_br1: 20.0.0.1/24",
-        "cs1_br1: 20.0.0.1",
-        "cs1_br1: ^20",
-        "prefix length",
-    ),
+    broken("an address without a length", "cs1_br1: 20.0.0.1/24", "cs1_br1: 20.0.0.1", "cs1_br1: ^20", "prefix length"),
     broken("a tunnel end with a length", "local: 26.0.0.2", "local: 26.0.0.2/24", "^26.0.0.2/24, r", "not an IP"),
     broken("a link with three ends", LINK1, "[a:b, c:d, e:f]", "^[a:b, c:d", "a link with 3 ends", "two ends"),
     broken("a space behind the colon", "[lc1:lc1_sc1", "[lc1: lc1_sc1", "[^lc1: lc1_sc1", "without a space"),
     broken(
-        "an end without an interface",
-        "[lc1:lc1_sc1",
-        "[lc1",
-        "[^lc1, sc1",
-        "'lc1' is not an end",
-        "node:interface",
+        "an end without an interface", "[lc1:lc1_sc1", "[lc1", "[^lc1, sc1", "'lc1' is not an end", "node:interface"
     ),
     broken(
-        "a node's name too long",
-        "  con_ns2:",
-        "  con_ns2_abcdefghi:",
-        "^con_ns2_abc",
-        "the node name",
-        "at most 15",
+        "a node's name too long", "  con_ns2:", "  con_ns2_abcdefghi:", "^con_ns2_abc", "the node name", "at most 15"
     ),
     broken(
-        "a name with a slash",
-        "      bridge2:",
-        "      br/2:",
-        "^br/2:",
-        "the device name 'br/2'",
-        "letters, digits",
+        "a name with a slash", "      bridge2:", "      br/2:", "^br/2:", "the device name 'br/2'", "letters, digits"
     ),
     broken(
-        "a name of the kernel's",
-        "gretun-cont: {local: 26",
-        "gre0: {local: 26",
-        "^gre0:",
-        "kernel itself",
-        "another",
+        "a name of the kernel's", "gretun-cont: {local: 26", "gre0: {local: 26", "^gre0:", "kernel itself", "another"
     ),
     broken(
-        "a MAC that is none",
-        "    gre:",
-        "    mac: {lc1_sc1: 02:00}\n    gre:",
-        "^02:00}",
-        "not a MAC",
-        "six bytes",
+        "a MAC that is none", "    gre:", "    mac: {lc1_sc1: 02:00}\n    gre:", "^02:00}", "not a MAC", "six bytes"
     ),
     broken(
         "a multicast MAC",
@@ -176,14 +132,7 @@ SCHEMA = (
         "not a unicast",
         "such as 02",
     ),
-    broken(
-        "a route to nowhere",
-        " via 21.0.0.2\n",
-        "\n",
-        "^23.0.0.0/24\n\n  con_ns2",
-        "leads nowhere",
-        "via ADDRESS",
-    ),
+    broken("a route to nowhere", " via 21.0.0.2\n", "\n", "^23.0.0.0/24\n\n  con_ns2", "leads nowhere", "via ADDRESS"),
     broken("a route's unknown word", "24 via 21.0.0.2", "24 nearby", "^23.0.0.0/24 nearby", "'nearby' is no word"),
     broken(
         "on no link", "24 via 21.0.0.2", "24 via 21.0.0.2 onlink", "^23.0.0.0/24 via 21.0.0.2 onlink", "of no device"
@@ -191,12 +140,7 @@ SCHEMA = (
     broken("a route's word twice", " via 21.0.0.2", " dev a dev b", "^23.0.0.0/24 dev a", "'dev' stands twice"),
     broken("a route's word without value", " via 21.0.0.2", " via", "^23.0.0.0/24 via\n", "nothing follows 'via'"),
     broken(
-        "a prefix with host bits",
-        "23.0.0.0/24 via",
-        "23.0.0.1/24 via",
-        "^23.0.0.1/24 via",
-        "bits set",
-        "23.0.0.0/24",
+        "a prefix with host bits", "23.0.0.0/24 via", "23.0.0.1/24 via", "^23.0.0.1/24 via", "bits set", "23.0.0.0/24"
     ),
     broken("a prefix that is none", "23.0.0.0/24 via", "23.0.0/24 via", "^23.0.0/24 via", "not a prefix"),
     broken("a route of two families", "via 21.0.0.2", "via fd00::1", "^23.0.0.0/24 via fd", "mixes IPv4 and IPv6"),
@@ -204,22 +148,12 @@ SCHEMA = (
 
 DEVICES = (
     broken(
-        "unknown node in a link",
-        "[lc1:lc1_sc1",
-        "[lc9:lc1_sc1",
-        "[^lc9:",
-        "unknown node 'lc9'",
-        "did you mean 'lc",
+        "unknown node in a link", "[lc1:lc1_sc1", "[lc9:lc1_sc1", "[^lc9:", "unknown node 'lc9'", "did you mean 'lc"
     ),
     broken("a port in two links", "[lc1:lc1_sc2,", "[lc1:lc1_sc1,", "[^lc1:lc1_sc1, sc2", "two links", "line 87"),
     broken("a port named as a tunnel", "[lc1:lc1_sc2,", "[lc1:gretun-cont,", "[^lc1:gret", "two devices named"),
     broken(
-        "an interface nobody links",
-        "cs3-br: 30",
-        "cs3-brr: 30",
-        "^cs3-brr",
-        "no interface",
-        "did you mean 'cs3-br'?",
+        "an interface nobody links", "cs3-br: 30", "cs3-brr: 30", "^cs3-brr", "no interface", "did you mean 'cs3-br'?"
     ),
     broken(
         "an MTU set twice",
@@ -242,13 +176,7 @@ DEVICES = (
         "lc1_sc2: ^02:00:00:00:00:01",
         "lc1:lc1_sc1 have one MAC",
     ),
-    broken(
-        "a member that is no device",
-        "[bridge1_lc1,",
-        "[bridge1_lc9,",
-        "^bridge1_lc9",
-        "is no device of con_ns1",
-    ),
+    broken("a member that is no device", "[bridge1_lc1,", "[bridge1_lc9,", "^bridge1_lc9", "is no device of con_ns1"),
     broken(
         "a member of two bridges",
         "bridge2: [",
@@ -256,18 +184,8 @@ DEVICES = (
         "lc2, ^bridge2_cs3",
         "of b already",
     ),
+    broken("a member that is a bridge", "bridge2: [", "b: []\n      bridge2: [b, ", "bridge2: [^b", "itself a bridge"),
     broken(
-        "a member that is a bridge",
-        "bridge2: [",
-        "b: []\n      bridge2: [b, ",
-        "bridge2: [^b",
-        "itself a bridge",
-    ),
-    broken(
-        "a member with an address",
-        "[bridge1_lc1,",
-        "[br1_lc1, bridge1_lc1,",
-        "^br1_lc1: 21",
-        "is a member of bridge1",
+        "a member with an address", "[bridge1_lc1,", "[br1_lc1, bridge1_lc1,", "^br1_lc1: 21", "is a member of bridge1"
     ),
 )

@@ -10,14 +10,7 @@ TUNNELS = (
     broken("one VTEP twice", "remote: 23.0.0.1", "remotes: [23.0.0.1, 23.0.0.1]", "^23.0.0.1], dev", "twice"),
     broken("itself beside a VTEP", "remote: 23.0.0.1", "remotes: [23.0.0.1, 21.0.0.1]", "^21.0.0.1]", "ends where"),
     broken("two families of VTEPs", "remote: 23.0.0.1", "remotes: [23.0.0.1, fd00::1]", "^fd00::1", "two IP versions"),
-    broken(
-        "an end elsewhere",
-        "local: 26.0.0.2",
-        "local: 25.0.0.2",
-        "remote: ^26.0.0.2",
-        "unknown remote",
-        "25.0.0.2",
-    ),
+    broken("an end elsewhere", "local: 26.0.0.2", "local: 25.0.0.2", "remote: ^26.0.0.2", "unknown remote", "25.0.0.2"),
     Broken(
         "a local of nobody's",
         (("local: 21.0.0.1", "local: 21.0.0.7"),),
@@ -88,11 +81,7 @@ SUBNETS = (
         ),
     ),
     broken(
-        "another length on one segment",
-        "cs2_br1: 20.0.0.2/24",
-        "cs2_br1: 20.0.0.2/16",
-        "^20.0.0.2/16",
-        "20.0.0.0/24",
+        "another length on one segment", "cs2_br1: 20.0.0.2/24", "cs2_br1: 20.0.0.2/16", "^20.0.0.2/16", "20.0.0.0/24"
     ),
     broken(
         "an address twice",
@@ -103,20 +92,9 @@ SUBNETS = (
         "line 79",
     ),
     broken(
-        "the network's own address",
-        "20.0.0.2/24",
-        "20.0.0.0/24",
-        "^20.0.0.0/24}",
-        "the network 20.0.0.0/24 itself",
+        "the network's own address", "20.0.0.2/24", "20.0.0.0/24", "^20.0.0.0/24}", "the network 20.0.0.0/24 itself"
     ),
-    broken(
-        "the broadcast address",
-        "20.0.0.2/24",
-        "20.0.0.255/24",
-        "^20.0.0.255/24",
-        "broadcast",
-        "another address",
-    ),
+    broken("the broadcast address", "20.0.0.2/24", "20.0.0.255/24", "^20.0.0.255/24", "broadcast", "another address"),
     broken(
         "a multicast address",
         "cs2_br1: 20.0.0.2/24",
@@ -185,13 +163,7 @@ ROUTES = (
 )
 
 PAIRS = (
-    broken(
-        "an unknown target",
-        "source: cs5, target: cs3",
-        "source: cs5, target: cx3",
-        "^cx3",
-        "unknown node 'cx3'",
-    ),
+    broken("an unknown target", "source: cs5, target: cs3", "source: cs5, target: cx3", "^cx3", "unknown node 'cx3'"),
     broken(
         "a pair with itself",
         "source: cs5, target: cs3",

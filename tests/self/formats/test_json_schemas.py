@@ -5,26 +5,36 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from tests.self.formats import broken_labs, test_intent, test_lab_errors, test_pairs_files
+from tests.self.formats import (
+    broken_labs,
+    test_intent,
+    test_lab_errors,
+    test_pairs_files,
+    test_recipe,
+    test_rubric,
+)
 from topology.errors import LabError
 from topology.formats.json_schemas import FOLDER, SCHEMAS, texts
 from topology.formats.lab import LABS, known_labs, load_lab_text
 from topology.formats.lab_refusals import read_spec
 from topology.formats.pairs_files import load_pairs_text
+from topology.formats.recipe import Recipe, with_own
+from topology.formats.rubric import DEFAULT, rubric_of_text
 from topology.formats.yaml_positions import parse
-from topology.model import Fabric
 
 UNSAID = re.compile(
     "has no 'remote'|both '(remote|vni)' and|stands beside|holds no frames|no part of the bare path|is not a prefix|"
-    "leads nowhere|no word of a route|'onlink' in|stands twice|nothing follows|bits set behind|mixes IPv4"
+    "leads nowhere|no word of a route|'onlink' in|stands twice|nothing follows|bits set behind|mixes IPv4|"
+    "unknown placeholder|'7h' is no deadline|' ' is no command|no folder of a submission"
 )
-"""What is said of the form of files that a schema cannot tell from sound ones: keys that go together, and routes."""
+"""What is said of the form of files that a schema cannot tell from sound ones: keys that go together, routes, and
+commands."""
 
 
 def samples() -> Iterator[tuple[str, str, str]]:
@@ -34,6 +44,10 @@ def samples() -> Iterator[tuple[str, str, str]]:
     yield from (("lab", name, test_intent.TEXT.replace(*edit[:2])) for name, edit in test_intent.BROKEN.items())
     expected = (*test_pairs_files.BOTH, *test_pairs_files.ALONE, test_pairs_files.UNDECLARED, test_pairs_files.PAIRS)
     yield from (("expect", f"expect {number}", text) for number, text in enumerate(filter(is_yaml, expected)))
+    rubrics = (DEFAULT.read_text(), test_rubric.SOUND, *test_rubric.BROKEN)
+    yield from (("rubric", f"rubric {number}", text) for number, text in enumerate(filter(is_yaml, rubrics)))
+    recipes = (test_recipe.SOUND, *test_recipe.BROKEN)
+    yield from (("recipe", f"recipe {number}", text) for number, text in enumerate(filter(is_yaml, recipes)))
 
 
 def is_yaml(text: str) -> bool:
@@ -44,7 +58,12 @@ def is_yaml(text: str) -> bool:
         return False
 
 
-READERS: Mapping[str, Callable[[str], Fabric]] = {"lab": load_lab_text, "expect": load_pairs_text}
+READERS: Mapping[str, Callable[[str], object]] = {
+    "lab": load_lab_text,
+    "expect": load_pairs_text,
+    "rubric": rubric_of_text,
+    "recipe": partial(with_own, Recipe()),
+}
 
 
 @cache

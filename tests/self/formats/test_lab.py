@@ -50,29 +50,6 @@ def small() -> Fabric:
     return load_lab_text(SMALL)
 
 
-@pytest.mark.parametrize(
-    ("end", "address", "peer"),
-    [
-        ("lc1:lc1_sc1", "25.0.0.2/24", "sc1:sc1_lc1"),
-        ("lc1:lc1_sc2", "26.0.0.2/24", "sc2:sc2_lc1"),
-        ("lc2:lc2_sc1", "27.0.0.2/24", "sc1:sc1_lc2"),
-        ("lc2:lc2_sc2", "28.0.0.2/24", "sc2:sc2_lc2"),
-        ("con_ns1:br1_lc1", "21.0.0.1/24", "lc1:lc1_br1"),
-        ("con_ns3:br3_lc2", "23.0.0.1/24", "lc2:lc2_br3"),
-        ("cs5:cs5_br3", "20.0.0.3/24", "con_ns3:bridge3_cs5"),
-        ("cs4:cs4-br", "30.0.0.2/24", "con_ns2:bridge2_cs4"),
-    ],
-)
-def test_a_port_has_the_reports_address_and_peer(reference: Fabric, end: str, address: str, peer: str) -> None:
-    """Each veth end carries its address and leads to the other end of its link."""
-    node, interface = end.split(":")
-    device = reference[node][interface]
-    assert isinstance(device, Port)
-    assert device.addresses == (ip_interface(address),)
-    assert str(device.peer) == peer
-    assert device.mtu == 1500
-
-
 def test_the_gre_tunnel_is_the_reports(reference: Fabric) -> None:
     """The leaves' tunnel has no key, inherits the TTL, and leaves its MTU to the kernel."""
     assert [(str(g.local), str(g.remote), g.key, g.ttl, g.mtu, g.mac) for g in reference.all(Gre)] == [

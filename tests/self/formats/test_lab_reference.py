@@ -1,4 +1,4 @@
-"""docs/lab-file.md describes the lab file that is read."""
+"""docs/lab-file.md describes the lab file that is read, docs/grading.md recipes and rubrics."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 import topology
-from topology.formats import lab_schema
+from topology.formats import lab_schema, recipe, rubric
 from topology.formats.lab import load_lab_text
 from topology.links import VIAS
 from topology.model import ROLES
 from topology.promises import KINDS
 
-PAGE = (Path(topology.__file__).parents[1] / "docs" / "lab-file.md").read_text(encoding="utf-8")
+DOCS = Path(topology.__file__).parents[1] / "docs"
+PAGE = (DOCS / "lab-file.md").read_text(encoding="utf-8")
+GRADING = (DOCS / "grading.md").read_text(encoding="utf-8")
 
 
 def test_the_pages_example_is_a_lab() -> None:
@@ -26,14 +28,19 @@ def test_the_pages_example_is_a_lab() -> None:
 
 
 def specs(base: type[lab_schema.Spec]) -> Iterator[type[lab_schema.Spec]]:
-    """All parts of a lab file."""
+    """All parts of the files that are read by a schema."""
     for spec in base.__subclasses__():
         yield from (spec, *specs(spec))
 
 
 @pytest.mark.parametrize("spec", [*specs(lab_schema.Spec)], ids=lambda spec: spec.__name__)
 def test_every_key_is_on_the_page(spec: type[lab_schema.Spec]) -> None:
-    """No key, role or kind is read that the page does not name."""
-    words = set(re.findall(r"[\w-]+", PAGE))
-    assert words.issuperset(spec.spelled())
-    assert words.issuperset((*ROLES, *KINDS, *VIAS))
+    """No key is read that the page does not name."""
+    page = GRADING if spec.__module__ in (recipe.__name__, rubric.__name__) else PAGE
+    assert spec.spelled() <= set(re.findall(r"[\w-]+", page))
+
+
+def test_every_word_is_on_its_page() -> None:
+    """No role, kind, promise, need or level of feedback is read that its page does not name."""
+    assert {*ROLES, *KINDS, *VIAS} <= set(re.findall(r"[\w-]+", PAGE))
+    assert {*rubric.PROMISES, *rubric.FEEDBACK, *recipe.NEEDS} <= set(re.findall(r"[\w-]+", GRADING))

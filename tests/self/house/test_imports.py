@@ -14,18 +14,13 @@ import pytest
 
 from tests.self.house.sources import Source, sources
 
+pytestmark = pytest.mark.xdist_group("sources")  # one worker parses them
+
 PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
 MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.node", "topology.model")
-NODES = (
-    "topology.packet",
-    "topology.plan",
-    "topology.state",
-    "topology.isolation",
-    "topology.kernels",
-    "topology.nodes",
-)
+NODES = tuple(f"topology.{name}" for name in ("packet", "plan", "state", "isolation", "kernels", "nodes"))
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
     "topology.wait": ("topology.errors",),

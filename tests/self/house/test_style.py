@@ -10,6 +10,8 @@ import pytest
 from tests.self.house import measures
 from tests.self.house.sources import ROOT, Source, files, sources
 
+pytestmark = pytest.mark.xdist_group("sources")  # one worker parses them
+
 MADE = ("topology", "reports", "fixtures", "conftest.py")
 """What hopcheck is made of, apart from its tests."""
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+
+from reports.perf.compare import Rounds, rounds
 
 STRENGTH = 0.02
 
@@ -76,3 +79,15 @@ SHAPES: dict[str, Callable[[random.Random], Iterator[float]]] = {
     "step": _step,
     "wave": _wave,
 }
+
+
+def in_rounds(run: Callable[[str], float], path: str, reference: str, seed: str) -> Rounds:
+    """Return the rounds of two paths, each run by its name: ``run`` returns the figure of one run."""
+
+    def more(done: int, until: int) -> tuple[Sequence[float], Sequence[float]]:
+        figures: dict[str, list[float]] = {path: [], reference: []}
+        for name in chain.from_iterable(rounds((path, reference), seed, done, until)):
+            figures[name].append(run(name))
+        return figures[path], figures[reference]
+
+    return more

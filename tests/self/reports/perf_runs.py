@@ -29,7 +29,8 @@ def stream(mbits: float) -> Throughput:
 
 def stats(ns: float, calls: int = 200) -> CallStats:
     """So many calls, all of which take the same time."""
-    each = Distribution(calls, ns, ns, ns, int(ns), int(ns) * calls)
+    whole = int(ns)
+    each = Distribution(calls, whole, whole, whole, whole, whole * calls)
     return CallStats(calls, each, each)
 
 

@@ -1,4 +1,4 @@
-"""Function_graph text of two kernels in every format, composed text of newer ones, and traces that are not whole."""
+"""Function_graph text of two kernels, and traces that are not whole."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from reports.perf.durations import RELATIVE_ERROR
 from reports.perf.funcgraph import CallStats, parse
 from topology.errors import EvidenceIncomplete
 
 DATA = Path(__file__).parents[1] / "data" / "funcgraph"
 RECORDED = sorted(DATA.glob("*/*.txt.gz"))
 COMPOSED = sorted(DATA.glob("composed/*.txt"))
-HALF = ("lost-pipe", "irq-proc-half")
+HALF = "irq-proc-half"
 
 
 def read(path: Path) -> bytes:
@@ -36,38 +35,26 @@ def expected() -> dict[str, dict[tuple[str, str], tuple[int, ...]]]:
 
 
 @pytest.mark.parametrize("path", [*RECORDED, *COMPOSED], ids=name_of)
-def test_every_format_is_read(path: Path) -> None:
-    """In every format of the funcgraph options, on two kernels, calls and times are those in expected.tsv.gz."""
+def test_recorded_traces_are_read(path: Path) -> None:
+    """Calls and times of traces of two kernels are those in expected.tsv.gz."""
     graph = parse([read(path)])
     wanted = expected()[f"{path.parent.name}/{path.name.split('.txt')[0]}"]
-    assert (not graph.problems) == bool(wanted) == (path.name.split(".")[0] not in HALF)
+    assert (not graph.problems) == bool(wanted) == (path.name.split(".")[0] != HALF)
     if not wanted:
         return
-    assert {key: figures(stats) for key, stats in graph.groups.items()} == {
-        key: (*row[:4], *row[5:]) for key, row in wanted.items()
-    }
-    for key, stats in graph.groups.items():
-        median = wanted[key][4]
-        assert abs(stats.total.p50_ns - median) <= median * RELATIVE_ERROR
+    assert {key: figures(stats) for key, stats in graph.groups.items()} == wanted
     assert sum(graph.by_pid.values()) == sum(row[0] for row in wanted.values())
 
 
 def figures(stats: CallStats) -> tuple[int, ...]:
-    """Everything but the median, which is not exact."""
-    return (stats.calls, stats.total.count, stats.total.sum_ns, stats.total.max_ns, stats.own.sum_ns, stats.own.max_ns)
-
-
-def test_two_kernels_and_every_option_are_there() -> None:
-    """The recorded traces are of Linux 6.1 and 6.12, 17 formats of each."""
-    assert [path.parent.name for path in RECORDED].count("6.1") == 17
-    assert [path.parent.name for path in RECORDED].count("6.12") == 17
-    assert len(COMPOSED) >= 5
+    total, own = stats.total, stats.own
+    return (stats.calls, total.count, total.sum_ns, total.max_ns, total.p50_ns, own.sum_ns, own.max_ns)
 
 
 @pytest.mark.parametrize("size", [7, 4096])
 def test_pieces_of_any_size_give_the_same(size: int) -> None:
     """A trace cut into pieces reads the same."""
-    data = read(DATA / "6.1" / "default.txt.gz")
+    data = read(DATA / "6.1" / "proc.txt.gz")
     assert parse(data[at : at + size] for at in range(0, len(data), size)) == parse([data])
 
 
@@ -89,9 +76,9 @@ def test_pid_filter_is_counted_by_task() -> None:
     assert 0 < graph.pid_filter([sender])["ip_rcv"] < graph.functions["ip_rcv"].calls
 
 
-WHOLE = b""" 0)               |  ip_rcv() {
- 0)   1.000 us    |    ip_forward();
- 0)   2.000 us    |  }
+WHOLE = b""" 0)  task-1   |               |  ip_rcv() {
+ 0)  task-1   |   1.000 us    |    ip_forward();
+ 0)  task-1   |   2.000 us    |  }
 """
 
 
@@ -104,7 +91,7 @@ WHOLE = b""" 0)               |  ip_rcv() {
         (WHOLE[: WHOLE.rindex(b" 0)")], "1 that have not"),
         (WHOLE[:-5], "part of one"),
         (WHOLE[WHOLE.index(b"\n") + 1 :], "without a begin"),
-        (WHOLE + b" 0)   2.000 us    |  }\n", "without a begin"),
+        (WHOLE + b" 0)  task-1   |   2.000 us    |  }\n", "without a begin"),
         (WHOLE[: WHOLE.rindex(b" 0)")] + WHOLE, "expected an end of each - seen 1 without"),
         (WHOLE.replace(b"  }", b"  } /* ip_output */"), "end inside its caller - seen 1"),
         (WHOLE.replace(b"ip_forward();", b"ip_forward() {").replace(b"  1.000 us ", b"           "), "expected"),

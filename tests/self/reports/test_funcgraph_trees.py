@@ -41,17 +41,6 @@ class Call:
         return self.own_ns + sum(call.ns for call in self.inside)
 
 
-@dataclass(frozen=True)
-class Style:
-    """Columns of a trace."""
-
-    time: bool
-    task: bool
-    latency: bool
-    tail: bool
-    overhead: bool
-
-
 def calls(inside: st.SearchStrategy[tuple[Call, ...]]) -> st.SearchStrategy[tuple[Call, ...]]:
     # Whole microseconds: the kernel prints seven digits, so that long calls lose what is behind the point.
     own = st.one_of(st.integers(0, 3_000), st.integers(0, 10).map(lambda seconds: seconds * 10**6)).map(
@@ -62,12 +51,11 @@ def calls(inside: st.SearchStrategy[tuple[Call, ...]]) -> st.SearchStrategy[tupl
 
 
 TREES: st.SearchStrategy[tuple[Call, ...]] = st.recursive(st.just(()), calls, max_leaves=12)
-STYLES = st.builds(Style, *[st.booleans()] * 5)
 
 
-def duration(ns: int, style: Style) -> str:
+def duration(ns: int) -> str:
     """The column as trace_print_graph_duration writes it: at most seven digits."""
-    mark = next((mark for bound, mark in MARKS if ns > bound), " ") if style.overhead else " "
+    mark = next((mark for bound, mark in MARKS if ns > bound), " ")
     whole, part = divmod(ns, 1000)
     text = str(whole)
     if len(text) < 7:
@@ -75,33 +63,27 @@ def duration(ns: int, style: Style) -> str:
     return f"{mark} {text} us {' ' * (8 - len(text))}|  "
 
 
-def lines(call: Call, depth: int, style: Style) -> list[str]:
+def lines(call: Call, depth: int) -> list[str]:
     """A call as ftrace prints it, without the columns before the duration."""
     blank, indent = " " * 14 + "|  ", "  " * depth
     arrival = [f"{blank}{indent}/* netif_receive_skb: dev={call.device} skbaddr=00000000d8534100 len=228 */"]
     written = arrival if call.device else []
     if not call.inside:
-        return [*written, f"{duration(call.ns, style)}{indent}{call.name}();"]
+        return [*written, f"{duration(call.ns)}{indent}{call.name}();"]
     written = [*written, f"{blank}{indent}{call.name}() {{"]
     for inner in call.inside:
-        written += lines(inner, depth + 1, style)
-    return [*written, f"{duration(call.ns, style)}{indent}}}" + (f" /* {call.name} */" if style.tail else "")]
+        written += lines(inner, depth + 1)
+    return [*written, f"{duration(call.ns)}{indent}}}"]
 
 
-def before(cpu: int, style: Style) -> str:
-    time = "   41.572680 |  " if style.time else ""
-    task = f"  python3-{394 + cpu}   | " if style.task else ""
-    return f"{time} {cpu}) {task}{' ..s1. | ' if style.latency else ''}"
-
-
-def interleaved(trees: list[tuple[Call, ...]], style: Style, seed: int) -> str:
+def interleaved(trees: list[tuple[Call, ...]], seed: int) -> str:
     """The CPUs' lines in a drawn order, each CPU's own in theirs."""
     chance = random.Random(seed)
-    waiting = [[line for call in tree for line in lines(call, 0, style)] for tree in trees]
+    waiting = [[line for call in tree for line in lines(call, 0)] for tree in trees]
     text = ""
     while any(waiting):
         cpu = chance.choice([cpu for cpu, left in enumerate(waiting) if left])
-        text += before(cpu, style) + waiting[cpu].pop(0) + "\n"
+        text += f" {cpu})  python3-{394 + cpu}   | {waiting[cpu].pop(0)}\n"
     return text
 
 
@@ -132,10 +114,10 @@ def count(found: Figures, tree: tuple[Call, ...]) -> None:
 
 
 @settings(max_examples=draws(25))
-@given(st.lists(TREES, min_size=1, max_size=3), STYLES, st.integers(0, 1000))
-def test_drawn_trees_come_back(trees: list[tuple[Call, ...]], style: Style, seed: int) -> None:
-    """Any calls, CPUs and columns: every call is counted once, with its times."""
-    graph = parse([interleaved(trees, style, seed).encode()])
+@given(st.lists(TREES, min_size=1, max_size=3), st.integers(0, 1000))
+def test_drawn_trees_come_back(trees: list[tuple[Call, ...]], seed: int) -> None:
+    """Any calls on any CPUs: every call is counted once, with its times."""
+    graph = parse([interleaved(trees, seed).encode()])
     assert graph.problems == ()
     seen = {key: (found.calls, found.total.sum_ns, found.own.sum_ns) for key, found in graph.groups.items()}
     wanted: Figures = {}
@@ -165,9 +147,9 @@ def test_rubbish_raises_nothing(pieces: list[bytes], seed: int) -> None:
         b"\0" * 100_000,
         b"\n" * 10_000,
         b"{}();|=/*" * 20_000,
-        b" 0)   1.000 us    |  " + b"  " * 50_000 + b"}\n",
-        b" 0)               |  f() {\n" * 5_000,
-        b"".join(b" 0)   1.000 us    |  f%d();\n" % number for number in range(5_000)),
+        b" 0)  t-1   |   1.000 us    |  " + b"  " * 50_000 + b"}\n",
+        b" 0)  t-1   |               |  f() {\n" * 5_000,
+        b"".join(b" 0)  t-1   |   1.000 us    |  f%d();\n" % number for number in range(5_000)),
         b"".join(b" 0)   t-%d   |   1.000 us    |  f();\n" % number for number in range(2_000)),
     ],
 )

@@ -62,12 +62,6 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
         "con_ns1 - vxlan-cont - port - expected state forwarding - seen state blocking"
         " - fix: bridge -n con_ns1 link set dev vxlan-cont state forwarding",
     ),
-    "isolated port": (
-        SWITCH,
-        links(SWITCH, "vxlan-cont", port=(("isolated", "on"),)),
-        "con_ns1 - vxlan-cont - port - expected isolated off - seen isolated on"
-        " - fix: bridge -n con_ns1 link set dev vxlan-cont isolated off",
-    ),
     "VLAN filtering": (
         SWITCH,
         links(SWITCH, "bridge1", parameters=(("vlan_filtering", "on"),)),
@@ -91,24 +85,6 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
         parameter(SWITCH, "vxlan-cont", vni="31"),
         "con_ns1 - vxlan-cont - vxlan - expected vni 30 - seen vni 31"
         " - fix: ip -n con_ns1 link del dev vxlan-cont; add it with vni 30",
-    ),
-    "remote": (
-        SWITCH,
-        parameter(SWITCH, "vxlan-cont", remote="23.0.0.9"),
-        "con_ns1 - vxlan-cont - vxlan - expected remote 23.0.0.1 - seen remote 23.0.0.9"
-        " - fix: ip -n con_ns1 link del dev vxlan-cont; add it with remote 23.0.0.1",
-    ),
-    "key": (
-        LEAF,
-        parameter(LEAF, "gretun-cont", key="7"),
-        "lc1 - gretun-cont - gre - expected key none - seen key 7"
-        " - fix: ip -n lc1 link del dev gretun-cont; add it with key none",
-    ),
-    "ttl": (
-        LEAF,
-        parameter(LEAF, "gretun-cont", ttl="255"),
-        "lc1 - gretun-cont - gre - expected ttl inherit - seen ttl 255"
-        " - fix: ip -n lc1 link del dev gretun-cont; add it with ttl inherit",
     ),
     "parameter unknown": (
         LEAF,
@@ -157,11 +133,6 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
         routes(LEAF, come=route("0.0.0.0/0", "25.0.0.1", "lc1_sc1")),
         "lc1 - lc1_sc1 - route - expected nothing - seen default via 25.0.0.1 dev lc1_sc1"
         " - fix: ip -n lc1 route del default via 25.0.0.1 dev lc1_sc1",
-    ),
-    "route beside the declared one": (
-        LEAF,
-        routes(LEAF, come=OTHER_WAY),
-        f"lc1 - lc1_sc1 - route - expected nothing - seen {OTHER_WAY} - fix: ip -n lc1 route del {OTHER_WAY}",
     ),
     "IPv6 default route": (
         LEAF,
@@ -253,8 +224,6 @@ TAGGED = next(device for device in TRUNK.all(Subinterface) if TRUNK[device.node]
 TRUNKED = declared_state(TRUNK[TAGGED.node])
 FOLLOWS: dict[str, tuple[NodeState, NodeState, str]] = {
     "GRE checksum": (LEAF, links(parameter(LEAF, "gretun-cont", csum="yes"), "gretun-cont", mtu=1472), "csum yes"),
-    "GRE sequence": (LEAF, links(parameter(LEAF, "gretun-cont", seq="yes"), "gretun-cont", mtu=1472), "seq yes"),
-    "GRE key": (LEAF, links(parameter(LEAF, "gretun-cont", key="5"), "gretun-cont", mtu=1472), "key 5"),
     "VXLAN by IPv6": (
         SWITCH,
         links(parameter(SWITCH, "vxlan-cont", local="fd00::1"), "vxlan-cont", mtu=1430),
@@ -273,11 +242,6 @@ FOLLOWS: dict[str, tuple[NodeState, NodeState, str]] = {
         f"{TAGGED.link} 1400",
     ),
     "in a VRF": (LEAF, every_route_by(links(LEAF, "lc1_br1", master="vrf9"), "lc1_br1"), "vrf9"),
-    "another port's MTU": (
-        LEAF,
-        links(links(LEAF, "gretun-cont", up=False), "lc1_sc1", mtu=1400),
-        "down",
-    ),
 }
 
 

@@ -129,12 +129,6 @@ def _far(op: Operation) -> tuple[str, str]:
     return peer["net_ns_fd"].node, peer["ifname"]
 
 
-def test_second_phase_makes_no_links(lab: Fabric) -> None:
-    """The second phase's parts stay in their node."""
-    _, rest = make_plan(lab).phases
-    assert not [op for op in rest if op.arguments.get("kind") == "veth"]
-
-
 def test_indexes_are_one_per_device_and_used_by_both_ends(lab: Fabric) -> None:
     """A device has the index under which later messages speak of it, a veth's far end too."""
     made = Counter[tuple[str, int]]()
@@ -274,16 +268,12 @@ def test_message_says_what_its_command_says(mixed: Fabric, start: str, wanted: d
 
 
 def test_routers_forward_and_others_do_not() -> None:
-    """Leaves and spines forward; switches and customers do not; none filters by reverse path."""
+    """Leaves and spines forward; switches and customers do not."""
     commands = set(make_plan(reference()).commands)
     for node in reference().nodes:
         forwards = int(node.role in ("leaf", "spine"))
-        start = f"ip netns exec {node.name} sysctl -eqw "
-        assert f"{start}net.ipv4.ip_forward={forwards}" in commands
-        assert f"{start}net.ipv4.ip_forward={1 - forwards}" not in commands
-        assert f"{start}net.ipv4.conf.all.rp_filter=0" in commands
-        assert f"{start}net.ipv6.conf.all.disable_ipv6=1" in commands
-        assert f"{start}net.bridge.bridge-nf-call-iptables=0" in commands
+        start = f"ip netns exec {node.name} sysctl -eqw net.ipv4.ip_forward="
+        assert [command for command in commands if command.startswith(start)] == [f"{start}{forwards}"]
 
 
 @pytest.mark.parametrize(

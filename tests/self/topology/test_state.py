@@ -120,12 +120,6 @@ def test_kernels_own_devices_are_no_part_of_a_fabric() -> None:
     assert {"lo", "gre0", "gretap0", "erspan0"} <= FALLBACK_DEVICES
 
 
-def test_unknown_kind_of_device_is_refused() -> None:
-    """A device that has no words here is an error, not an empty state."""
-    with pytest.raises(TypeError, match="no plan for a Device"):
-        declared_link(Node(name="n", role="leaf"), Device(node="n", name="x"))
-
-
 def test_default_route_reads_as_default() -> None:
     """Routes are shown in the words of ip(8), declared and live alike."""
     route = Route(prefix=ip_network("0.0.0.0/0"), via=B4, dev="x")

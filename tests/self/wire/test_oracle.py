@@ -17,7 +17,7 @@ from tests.self.draws import draws
 from topology.wire.fields import Value
 from topology.wire.headers import Headers, decode
 from topology.wire.registry import normal
-from topology.wire.scapy_views import declared, to_scapy
+from topology.wire.scapy_views import declared
 from topology.wire.stack import Stack
 
 FREE_PORT = st.integers(40000, 48000)
@@ -125,14 +125,3 @@ def test_a_packet_is_the_pattern_of_its_own_frame(packet: Packet) -> None:
     """The scapy packet that a frame was built from matches it."""
     headers = decode(bytes(packet))
     assert Stack(packet).mismatch(headers) is None
-
-
-@settings(max_examples=draws(15), derandomize=True)
-@given(FRAMES, st.integers(0, 20))
-def test_the_scapy_view_has_our_chain_and_the_frame_s_bytes(packet: Packet, padding: int) -> None:
-    """`to_scapy` gives the same bytes back, and a pattern made of its result matches the frame."""
-    frame = bytes(packet) + bytes(padding)
-    headers = decode(frame)
-    view = to_scapy(frame, headers)
-    assert bytes(view) == frame
-    assert Stack(view) == headers

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tests.self.draws import draws
 from tests.self.wire.frames import PORTS, reference, samples
 from topology.wire.headers import MAX_LAYERS, Headers, Vlan, decode, quoted
-from topology.wire.scapy_views import to_scapy
 from topology.wire.stack import Mismatch, Stack
 
 PATTERN = Stack(reference())
@@ -59,19 +58,3 @@ def read_in_every_way(frame: bytes, how: dict[str, Any]) -> Headers:
 def test_no_bytes_raise(frame: bytes, how: dict[str, Any]) -> None:
     """Random bytes and damaged frames, tapped in any way, are decoded, described, matched and quoted."""
     read_in_every_way(frame, how)
-
-
-@settings(max_examples=draws(50), derandomize=True)
-@given(mutated() | st.binary(max_size=120))
-def test_no_bytes_make_the_scapy_view_raise(frame: bytes) -> None:
-    """Random bytes and damaged frames have a scapy view, and it keeps every byte."""
-    assert bytes(to_scapy(frame, read_in_every_way(frame, {}))) == frame
-
-
-@settings(max_examples=draws(25), derandomize=True)
-@given(mutated(), st.integers(0, 2**16 - 1))
-def test_the_scapy_view_has_the_tag_back(frame: bytes, tci: int) -> None:
-    """A tag that the kernel moved out of a frame is in its scapy view, whatever the frame is."""
-    headers = decode(frame, vlan=Vlan(tci), ports=PORTS)
-    tag = b"\x81\x00" + tci.to_bytes(2)
-    assert bytes(to_scapy(frame, headers)) == (frame[:12] + tag + frame[12:] if len(frame) >= 14 else frame)

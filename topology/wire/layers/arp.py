@@ -46,5 +46,5 @@ ARP = Layer(
     payload=False,
     ethertypes=(0x0806,),
     words=_words,
-    scapy="scapy.layers.l2:ARP",
+    scapy="ARP",
 )

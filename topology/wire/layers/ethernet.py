@@ -42,7 +42,7 @@ ETHER = Layer(
     layout="dst:mac src:mac type:16",
     tunnelled_as=0x6558,
     implies=_tag_type,
-    scapy="scapy.layers.l2:Ether",
+    scapy="Ether",
 )
 DOT1Q = Layer(
     "dot1q",
@@ -52,5 +52,5 @@ DOT1Q = Layer(
     ethertypes=TAG_TYPES,
     implies=_tag_type,
     words=lambda fields: pieces(fields, "{vlan}"),
-    scapy="scapy.layers.l2:Dot1Q",
+    scapy="Dot1Q",
 )

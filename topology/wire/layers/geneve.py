@@ -58,5 +58,5 @@ GENEVE = Layer(
     owns=lambda data: any(data[2:4]),
     implies=_implied,
     words=lambda fields: pieces(fields, "{vni}", "options?options {options}"),
-    scapy="scapy.contrib.geneve:GENEVE",
+    scapy="GENEVE",
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from topology.wire.fields import size_of, unpack
 from topology.wire.layer import Chain, Fields, Layer
 from topology.wire.rules import Want
-from topology.wire.walk import Header, Step, Walk
+from topology.wire.walk import Step, Walk
 from topology.wire.words import pieces
 
 _OPTIONS: Mapping[int, tuple[tuple[int, str], ...]] = {
@@ -60,10 +60,6 @@ def _words(fields: Fields) -> Iterator[str]:
     return pieces(fields, "version?version {version}", key, *flags)
 
 
-def _class(header: Header) -> str:
-    return {0: GRE.scapy, 1: "scapy.layers.l2:GRE_PPTP"}.get(int(header["version"]), "scapy.packet:Raw")
-
-
 GRE = Layer(
     "gre",
     gre,
@@ -73,9 +69,7 @@ GRE = Layer(
     over=frozenset({"ipv4", "ipv6"}),
     carries=frozenset({"ether", "ipv4", "ipv6"}),
     protocols={4: (47,), 6: (47,)},
-    segmented=True,
     implies=_implied,
     words=_words,
-    scapy="scapy.layers.l2:GRE",
-    scapy_of=_class,
+    scapy="GRE",
 )

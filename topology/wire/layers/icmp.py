@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from topology.wire.fields import Value, unpack
 from topology.wire.layer import Chain, Fields, Layer
 from topology.wire.rules import Want
-from topology.wire.walk import Header, Step, Walk
+from topology.wire.walk import Step, Walk
 from topology.wire.words import pieces
 
 ERRORS: Mapping[int, frozenset[int]] = {4: frozenset({3, 4, 5, 11, 12}), 6: frozenset({1, 2, 3, 4})}
@@ -85,13 +85,6 @@ def _words(fields: Fields) -> Iterator[str]:
     return pieces(fields, name, "code?code {code}")
 
 
-def _class(header: Header) -> str:
-    if header["version"] != 6:
-        return ICMP.scapy
-    kind = int(header["type"])
-    return f"scapy.layers.inet6:{ICMPV6_CLASSES[kind] if kind >= 128 and kind in ICMPV6_CLASSES else 'ICMPv6Unknown'}"
-
-
 ICMP = Layer(
     "icmp",
     icmp,
@@ -101,6 +94,5 @@ ICMP = Layer(
     protocols={4: (1,), 6: (58,)},
     implies=_implied,
     words=_words,
-    scapy="scapy.layers.inet:ICMP",
-    scapy_of=_class,
+    scapy="ICMP",
 )

@@ -21,5 +21,4 @@ IPIP = Layer(
     carries=frozenset({"ipv4", "ipv6"}),
     payload=False,
     protocols={4: tuple(PROTOCOLS), 6: tuple(PROTOCOLS)},
-    segmented=True,
 )

@@ -1,8 +1,6 @@
 """IPv4 (RFC 791).
 
 Checksums are fields like any other and are not verified: with checksum offload a captured one can be unfinished.
-A length of 0 is right where 16 bits cannot hold it: in a packet captured before a device has segmented it (BIG TCP:
-``iph_set_totlen`` in net/ip.h).
 """
 
 from __future__ import annotations
@@ -31,8 +29,7 @@ def ipv4(walk: Walk, at: int) -> Step:
     after = walk.add("ipv4", fields, at, size)
     more = bool(int(fields["flags"]) & 1)
     upper = "payload" if fields["frag"] else walk.by_protocol(4, int(fields["proto"]))
-    walk.jumbo = not total and walk.tables.segmented(upper) and not more and not walk.only_padding
-    if not walk.jumbo:
+    if not walk.is_longer(total, at):
         walk.bound("ipv4", at, total, size)
     walk.cut = walk.cut or more
     return upper, after
@@ -61,5 +58,5 @@ IPV4 = Layer(
     tunnelled_as=0x0800,
     implies=_implied,
     words=_words,
-    scapy="scapy.layers.inet:IP",
+    scapy="IP",
 )

@@ -11,4 +11,4 @@ def payload(_: Walk, at: int) -> Step:
     return "payload", at
 
 
-PAYLOAD = Layer("payload", payload, further="load:bytes", payload=False, scapy="scapy.packet:Raw")
+PAYLOAD = Layer("payload", payload, further="load:bytes", payload=False, scapy="Raw")

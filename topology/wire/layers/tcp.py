@@ -34,7 +34,6 @@ TCP = Layer(
     layout="sport:16 dport:16 seq:32 ack:32 dataofs:4 reserved:3 flags:9 window:16 chksum:16 urgptr:16",
     over=frozenset({"ipv4", "ipv6"}),
     protocols={4: (6,), 6: (6,)},
-    segmented=True,
     words=_words,
-    scapy="scapy.layers.inet:TCP",
+    scapy="TCP",
 )

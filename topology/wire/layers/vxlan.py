@@ -30,5 +30,5 @@ VXLAN = Layer(
     udp_ports=frozenset({4789}),
     implies=lambda _, __: (Want("flags", 8, mask=8, why="the I flag (0x08)"),),
     words=_words,
-    scapy="scapy.layers.vxlan:VXLAN",
+    scapy="VXLAN",
 )

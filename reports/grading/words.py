@@ -1,0 +1,56 @@
+"""Names and logs of submissions as text that can stand anywhere: control and direction characters are spelled out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from reports.record.exhibits import Cause
+from reports.words import MISSING, NOTHING
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+CAUSE_MAX = 60
+_PARTICULAR = re.compile(r"\S*[0-9/:]\S*")
+"""Words with addresses, numbers, or places of one submission."""
+
+
+def visible(text: str) -> str:
+    """Return text with every character that is not printed, or that turns the direction of writing, spelled out;
+    line ends and tabs stay."""
+    return "".join(letter if letter in "\n\t" or letter.isprintable() else _spelled(letter) for letter in text)
+
+
+def one_line(text: str) -> str:
+    """Return the same on one line."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _spelled(letter: str) -> str:
+    code = ord(letter)
+    return {"\r": "\\r"}.get(letter, f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def cell(text: str) -> str:
+    """Return text for a CSV's cell, which no spreadsheet takes for a formula."""
+    plain = one_line(text)
+    return f"'{plain}" if plain.startswith(FORMULA) else plain
+
+
+def in_class(cause: Cause) -> str:
+    """Return a cause in words that are the same for every submission: without nodes, devices, addresses, numbers."""
+    if cause.live == MISSING:
+        return f"{cause.kind} missing"
+    if cause.declared == NOTHING:
+        return f"{cause.kind} too much"
+    own = {cause.node, cause.interface}
+    words = (_PARTICULAR.sub("…", word) if word not in own else "…" for word in cause.live.partition(": ")[0].split())
+    said = re.sub(r"…(?:,? …)+", "…", " ".join(words))
+    return one_line(f"{cause.kind}: {said}")[:CAUSE_MAX]
+
+
+def listed(items: Iterable[str], at_most: int) -> str:
+    """Return names with commas; those over a number are counted."""
+    known = list(items)
+    more = f" and {len(known) - at_most} more" if len(known) > at_most else ""
+    return ", ".join(known[:at_most]) + more

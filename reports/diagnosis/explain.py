@@ -18,7 +18,7 @@ from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
 from topology.model import Address, Bridge, Fabric, Loopback, Node, Route, Subinterface, Tunnel
-from topology.packet import Layers, Probe, outer_ip
+from topology.packet import Layers, Probe, ends_of, outer_ip
 from topology.promises import Kind
 from topology.state import NodeState
 
@@ -98,7 +98,22 @@ def _of_way(
         turn = _turn_before(fabric, lost.end, hops) or _misled(fabric, probe, lost.end, hops)
         return turn if turn is not None and turn.node != lost.end.node else tagged_by(fabric, hops) or lost.end
     if lost is None and kind is not None and way.kind != kind:
-        return wrong_turn(fabric, probe, [hop for path in way.paths for hop in path.hops], other)
+        passed = [hop for path in way.paths for hop in path.hops]
+        return wrong_turn(fabric, probe, passed, other) or _overruling(fabric, probe, passed, kind)
+    return None
+
+
+def _overruling(fabric: Fabric, probe: Probe, hops: Sequence[ExpectedHop], kind: Kind) -> Ending | None:
+    """Return the first route without which a packet would be carried as it is promised, by a shorter prefix."""
+    for hop in (hop for hop in hops if _is_routed(fabric, hop, "out")):
+        node, ip = fabric[hop.node], outer_ip(hop.layers)
+        fitting = [route for route in node.routes if ip and ends_of(ip)[1] in route.prefix]
+        longest = max(fitting, key=lambda route: route.prefix.prefixlen, default=None)
+        if longest is not None and len(fitting) > 1:
+            without = replace(node, routes=tuple(route for route in node.routes if route != longest))
+            nodes = tuple(without if one is node else one for one in fabric.nodes)
+            if expected_journey(replace(fabric, nodes=nodes), probe).kind == kind:
+                return ending(node, route_words(longest), "route", f"no such route: carried as {kind} without it")
     return None
 
 

@@ -13,7 +13,7 @@ from topology.dataplane.bridges import tagged_by
 from topology.dataplane.ends import parted
 from topology.dataplane.live import live_fabric
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedHop, ending
-from topology.dataplane.reasons import other_bridge
+from topology.dataplane.reasons import NO_NODE, other_bridge
 from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
@@ -22,6 +22,8 @@ from topology.packet import Layers, Probe, ends_of, outer_ip
 from topology.promises import Kind
 from topology.state import NodeState
 
+MISSED = ("forwarding", "route", "address", "link")
+"""The kinds of endings of which a node that has gone may be the cause."""
 ANYWHERE = ("0.0.0.0", "0.0.0.0")
 
 
@@ -43,11 +45,12 @@ def explained(
     """Return where a probe or its answer ends, or leaves the way that the other one takes; None where both arrive, as
     the kind that is promised, and where that is not known.
 
-    A node without any cable comes first, one that is none of the ``hosts`` before these: they lose a cable with it.
+    Where something is missing, a node without any cable comes first, one that is none of the ``hosts`` before these:
+    they lose a cable with it.
     """
     found = _found(fabric, probe, kind)
     emptied = sorted(filter(_is_apart, fabric.nodes), key=lambda node: node.name in hosts)
-    if found is None or not emptied:
+    if found is None or not emptied or not (found.kind in MISSED or found.live.endswith(NO_NODE)):
         return found
     first, *others = [ending(node, "no device leads to another node", "link", "its devices") for node in emptied]
     return replace(first, others=(*others, replace(found, asks=""), *found.others), asks=found.asks)

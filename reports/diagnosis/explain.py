@@ -13,15 +13,17 @@ from topology.dataplane.bridges import tagged_by
 from topology.dataplane.ends import parted
 from topology.dataplane.live import live_fabric
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedHop, ending
-from topology.dataplane.reasons import other_bridge
+from topology.dataplane.reasons import NO_NODE, other_bridge
 from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
 from topology.model import Address, Bridge, Fabric, Loopback, Node, Route, Subinterface, Tunnel
-from topology.packet import Layers, Probe, outer_ip
+from topology.packet import Layers, Probe, ends_of, outer_ip
 from topology.promises import Kind
 from topology.state import NodeState
 
+MISSED = ("forwarding", "route", "address", "link")
+"""The kinds of endings of which a node that has gone may be the cause."""
 ANYWHERE = ("0.0.0.0", "0.0.0.0")
 
 
@@ -43,11 +45,12 @@ def explained(
     """Return where a probe or its answer ends, or leaves the way that the other one takes; None where both arrive, as
     the kind that is promised, and where that is not known.
 
-    A node without any cable comes first, one that is none of the ``hosts`` before these: they lose a cable with it.
+    Where something is missing, a node without any cable comes first, one that is none of the ``hosts`` before these:
+    they lose a cable with it.
     """
     found = _found(fabric, probe, kind)
     emptied = sorted(filter(_is_apart, fabric.nodes), key=lambda node: node.name in hosts)
-    if found is None or not emptied:
+    if found is None or not emptied or not (found.kind in MISSED or found.live.endswith(NO_NODE)):
         return found
     first, *others = [ending(node, "no device leads to another node", "link", "its devices") for node in emptied]
     return replace(first, others=(*others, replace(found, asks=""), *found.others), asks=found.asks)
@@ -98,7 +101,22 @@ def _of_way(
         turn = _turn_before(fabric, lost.end, hops) or _misled(fabric, probe, lost.end, hops)
         return turn if turn is not None and turn.node != lost.end.node else tagged_by(fabric, hops) or lost.end
     if lost is None and kind is not None and way.kind != kind:
-        return wrong_turn(fabric, probe, [hop for path in way.paths for hop in path.hops], other)
+        passed = [hop for path in way.paths for hop in path.hops]
+        return wrong_turn(fabric, probe, passed, other) or _overruling(fabric, probe, passed, kind)
+    return None
+
+
+def _overruling(fabric: Fabric, probe: Probe, hops: Sequence[ExpectedHop], kind: Kind) -> Ending | None:
+    """Return the first route without which a packet would be carried as it is promised, by a shorter prefix."""
+    for hop in (hop for hop in hops if _is_routed(fabric, hop, "out")):
+        node, ip = fabric[hop.node], outer_ip(hop.layers)
+        fitting = [route for route in node.routes if ip and ends_of(ip)[1] in route.prefix]
+        longest = max(fitting, key=lambda route: route.prefix.prefixlen, default=None)
+        if longest is not None and len(fitting) > 1:
+            without = replace(node, routes=tuple(route for route in node.routes if route != longest))
+            nodes = tuple(without if one is node else one for one in fabric.nodes)
+            if expected_journey(replace(fabric, nodes=nodes), probe).kind == kind:
+                return ending(node, route_words(longest), "route", f"no such route: carried as {kind} without it")
     return None
 
 

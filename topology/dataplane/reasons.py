@@ -12,6 +12,8 @@ from topology.dataplane.rules import Asked, look_up, route_words
 from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel
 
 ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
+NO_NODE = ": no node has it"
+"""The end of the words of a tunnel's remote that is nobody's address."""
 STRICT = 1
 """rp_filter (Documentation/networking/ip-sysctl): a packet's source must be reached by the device it came by."""
 
@@ -177,7 +179,7 @@ def wrong_ends(fabric: Fabric, node: Node, tunnel: Tunnel, remote: Address) -> E
     if any(remote in other.addresses for other in fabric.nodes):
         return None
     lost = lost_address(fabric, remote) or wrong_remote(fabric, tunnel)
-    return lost or ending(tunnel, f"remote {remote}: no node has it", tunnel.kind, "another remote")
+    return lost or ending(tunnel, f"remote {remote}{NO_NODE}", tunnel.kind, "another remote")
 
 
 def holders(fabric: Fabric, device: Device, address: Address, target: str) -> Sequence[Device]:

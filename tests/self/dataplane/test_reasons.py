@@ -335,6 +335,17 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "route",
         "sc2_lc2, by which the other direction comes",
     ),
+    "a longer prefix past the tunnel, both ways": (
+        ROUTED,
+        {
+            "lc1": routed("30.0.0.1/32 via 26.0.0.1 dev lc1_sc2"),
+            "sc2": routed("30.0.0.1/32 via 28.0.0.2 dev sc2_lc2", "20.0.0.1/32 via 26.0.0.2 dev sc2_lc1"),
+            "lc2": routed("20.0.0.1/32 via 28.0.0.1 dev lc2_sc2"),
+        },
+        "lc1: 30.0.0.1/32 via 26.0.0.1 dev lc1_sc2",
+        "route",
+        "no such route: carried as l3-overlay without it",
+    ),
     "a router without any device": (
         SEGMENT,
         {"sc2": bare, "lc1": gone("lc1_sc2"), "lc2": gone("lc2_sc2")},

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from reports.diagnosis.resolution import AddressAnswer, lost_at, lost_in_group, message_of, resolved
+from reports.diagnosis.resolution import AddressAnswer, ignored_answer, lost_at, lost_in_group, message_of, resolved
 from reports.evidence import Sighting
 from reports.judge.journey import Verdict, judge_journey
 from tests.self.builders import expect, journey, later, reference, seen_hop, seen_path, sighting, with_field
@@ -120,6 +120,15 @@ def test_a_question_that_was_answered_or_not_asked_explains_nothing(name: str) -
         assert verdict.divergence.place == hops[0].place
         assert verdict.note == ""
     assert lab.pairs
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_answer_that_came_in_in_vain_is_found(name: str) -> None:
+    """Of a packet that still waits, the answer at its own interface is what its node ignored; none before it."""
+    lab, hops, judge = case(name)
+    seen = taken(name, len(hops))
+    assert ignored_answer(judge(seen), lab, seen) is seen[-1]
+    assert ignored_answer(judge(seen[:-1]), lab, seen[:-1]) is None
 
 
 def test_a_changed_request_is_shown() -> None:

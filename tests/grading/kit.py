@@ -81,3 +81,35 @@ ATTEMPTS = {
     "tracing": "mount -t tracefs t /mnt",
 }
 """Attempts to leave the machine, or to change what is all the guest's: each must fail."""
+LEAF_SPINE = """#!/bin/sh -e
+# Two spines, two leaves; a row of type VXLAN lies between the leaves, one of type Bridge at the first leaf.
+cable() {
+    ip link add name $2 netns $1 type veth peer name $4 netns $3
+    ip -n $1 link set dev $2 up
+    ip -n $3 link set dev $4 up
+}
+for n in l1 l2 s1 s2; do ip netns add $n; ip netns exec $n sysctl -qw net.ipv4.ip_forward=1; done
+for l in 1 2; do for s in 1 2; do
+    cable l$l s$s s$s l$l
+    ip -n l$l addr add 10.$s.$l.1/24 dev s$s
+    ip -n s$s addr add 10.$s.$l.2/24 dev l$l
+    ip -n l$l route add 10.$s.$((3 - l)).0/24 via 10.$s.$l.2
+done; done
+row=0
+while IFS=, read -r a b type; do
+    row=$((row + 1)) i=0
+    for name in $a $b; do
+        i=$((i + 1)) leaf=l1
+        [ $type = VXLAN ] && leaf=l$i
+        ip netns add $name
+        cable $name eth0 $leaf $name
+        ip -n $name addr add 42.0.$row.$i/24 dev eth0
+        ip -n $leaf link show br$row >/dev/null 2>&1 || ip -n $leaf link add name br$row up type bridge
+        ip -n $leaf link set dev $name master br$row
+        [ $type = VXLAN ] || continue
+        ends="local 10.1.$i.1 remote 10.1.$((3 - i)).1"
+        ip -n $leaf link add name vx$row type vxlan id $((100 + row)) $ends dstport 4789
+        ip -n $leaf link set dev vx$row master br$row up
+    done
+done < $1
+"""

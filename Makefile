@@ -26,7 +26,7 @@ test: export HOPCHECK_SEED ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 test: setup lint ## set up, check the code, run every test; small samples of what nightly repeats
 	$(PYTEST) tests/self -n 2 --out reports/out/self
 	$(PYTEST) --ignore=tests/self -m "not alone" -n 2 --html
-	$(PYTEST) tests/lifecycle -m alone --out reports/out/alone
+	$(PYTEST) tests/lifecycle tests/grading -m alone --out reports/out/alone
 
 perf: setup ## measure throughput and kernel functions, in ratios of one run; reports/out/perf/report.html
 	$(PYTEST) -m perf --html --out reports/out/perf
@@ -46,11 +46,12 @@ faults: setup ## every fault at every place of three labs, 200 pairs of faults, 
 fresh: ## run overlay and test in a fresh Debian root, as from a terminal and as under nohup; needs root and mmdebstrap
 	.ci/fresh-root
 
-nightly: test ## what runs once a day: test, the same in a fresh Debian root, more samples, labs, faults, all sizes, and soak
+nightly: test ## what runs once a day: test, the same in a fresh Debian root, more samples, labs, faults, submissions, all sizes, and soak
 	HOPCHECK_SAMPLES=10 $(PYTEST) tests/self tests/faults -n 2 --out reports/out/samples
 	$(MAKE) fresh
 	$(MAKE) labs
 	$(MAKE) faults
+	HOPCHECK_SUBMISSIONS=all $(PYTEST) tests/grading --html --out reports/out/grading
 	$(PYTEST) -m perf --sizes all --html --out reports/out/perf
 	$(MAKE) soak
 

@@ -104,7 +104,7 @@ while IFS=, read -r a b type; do
         ip netns add $name
         cable $name eth0 $leaf $name
         ip -n $name addr add 42.0.$row.$i/24 dev eth0
-        ip -n $leaf link show br$row >/dev/null 2>&1 || ip -n $leaf link add name br$row up type bridge
+        ip -n $leaf link show dev br$row >/dev/null 2>&1 || ip -n $leaf link add name br$row up type bridge
         ip -n $leaf link set dev $name master br$row
         [ $type = VXLAN ] || continue
         ends="local 10.1.$i.1 remote 10.1.$((3 - i)).1"

@@ -67,6 +67,29 @@ def test_stopped_class_goes_on(tmp_path: Path) -> None:
     assert "1 of 3 graded" not in (tmp_path / "out" / "index.html").read_text()
 
 
+def test_two_at_once_give_the_same_class(tmp_path: Path) -> None:
+    """Whoever is ready first, the tables have the submissions in their order."""
+    filled(tmp_path)
+    order = ordered(tmp_path)
+    tables = []
+    for workers in (1, 2):
+        for known in (tmp_path / "out" / "records").glob("*"):
+            known.unlink()
+        assert grade_class(order, Machine(), lambda _: None, workers) == 6
+        tables.append((tmp_path / "out" / "class.csv").read_text())
+    assert tables[0] == tables[1]
+
+
+def test_item_about_rows_that_the_csv_has_not_is_refused(tmp_path: Path) -> None:
+    """It could never be settled, so nothing is graded."""
+    filled(tmp_path)
+    (tmp_path / "r.yaml").write_text("points: 10\nitems: [{id: far, points: 10, rows: GRE, needs: reaches}]")
+    (tmp_path / "t.csv").write_text("CS1, CS2, Bridge\n")
+    given = {"--submission": [str(tmp_path / "in" / "*")], "--tenants": str(tmp_path / "t.csv"), "--recipe": None}
+    with pytest.raises(pytest.UsageError, match=r"no rows for far \(GRE\)"):
+        order_of(cast(pytest.Config, Settings(tmp_path, **{**given, "--rubric": str(tmp_path / "r.yaml")})), tmp_path)
+
+
 RUBRIC = "points: 10\nitems: [{id: a, points: 10, needs: builds}]"
 EDITS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "nothing": (lambda at: None, []),

@@ -24,7 +24,7 @@ DECLARED = (".clab.yml", ".clab.yaml", ".yml", ".yaml")
 """Suffixes of a lab that stands for a submission."""
 METADATA = "submission_metadata.yml"
 """Gradescope's list of who submitted what, beside the folders of its export."""
-BYTES_MAX, FILES_MAX, DEPTH_MAX = 64 << 20, 10_000, 32
+BYTES_MAX, FILES_MAX, DEPTH_MAX = 16 << 20, 5000, 32
 """What a submission may hold: bytes, files and folders, and folders in one another."""
 METADATA_MAX = 64 << 20
 FIT = f"a folder, an archive ({', '.join(ARCHIVES)}), a lab file, or Gradescope's export"

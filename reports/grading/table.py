@@ -46,7 +46,7 @@ def _causes(one: ItemScore) -> Iterator[str]:
         if part.under:
             yield f"what lost points in {part.under}"
         elif part.state is State.BROKEN:
-            promise = part.against[0]
+            promise = next((one for one in part.against if one.name == "reaches"), part.against[0])
             yield in_class(promise.causes[0]) if promise.causes else FAILED[promise.name]
 
 

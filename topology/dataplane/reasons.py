@@ -16,6 +16,7 @@ NO_NODE = ": no node has it"
 """The end of the words of a tunnel's remote that is nobody's address."""
 STRICT = 1
 """rp_filter (Documentation/networking/ip-sysctl): a packet's source must be reached by the device it came by."""
+WAY_ON = "a tunnel or cable that does"
 
 
 def no_route(fabric: Fabric, node: Node, address: Address) -> Ending:
@@ -112,7 +113,31 @@ def nobody(fabric: Fabric, node: Node, device: Device, address: Address, packet_
             wrong = ending(device, f"{route_words(route)}: nobody has {address} there", "route", "another next hop")
             router = _misplaced_router(fabric, device, address)
             return replace(router, others=(wrong,)) if router else wrong
+    if (found := unjoined(fabric, device, address)) is not None:
+        return found
     return ending(device, f"no device on its segment has the address {address}", "forwarding", str(address))
+
+
+def unjoined(fabric: Fabric, device: Device, address: Address) -> Ending | None:
+    """Return the bridge of a segment from which nothing leads to the other bridge behind which an address is.
+
+    Both ends must take each other for neighbours: by the networks of their addresses they are on one segment.
+    """
+    owners = [one for one in fabric.devices if address in {interface.ip for interface in one.addresses}]
+    if len(owners) != 1 or not {i.network for i in owners[0].addresses} & {i.network for i in device.addresses}:
+        return None
+    ends = [
+        next((bridge for bridge in fabric.segment(end) if isinstance(bridge, Bridge)), None)
+        for end in (device, owners[0])
+    ]
+    if None in ends:
+        return None
+    near, far = (
+        ending(bridge, f"no tunnel or cable leads on to {owners[0].ref}, which has {address}", "forwarding", WAY_ON)
+        for bridge in ends
+        if bridge is not None
+    )
+    return replace(near, others=(far,))
 
 
 def other_bridge(fabric: Fabric, device: Device, owner: Device) -> Ending | None:

@@ -246,3 +246,13 @@ def test_isolated_ports_do_not_reach_each_other() -> None:
     assert dropped == (
         "con_ns1:bridge1_cs1: isolated on; con_ns1:vxlan-cont: isolated on: cs1:cs1_br1 gets no answer for 20.0.0.3"
     )
+
+
+def test_segment_without_any_tunnel_blames_its_bridge() -> None:
+    """Where neither switch has a VXLAN device, the bridge from which nothing leads on is named, and no host."""
+    fabric = reference()
+    states = {one.name: declared_state(one, False, fabric.routing) for one in fabric.nodes}
+    for node in ("con_ns1", "con_ns3"):
+        states[node] = without("vxlan-cont")(states[node])
+    dropped = expected_journey(live_fabric("live", states, fabric.links), probe_between(fabric, *SEGMENT)).dropped
+    assert dropped.startswith("con_ns1:bridge1: no tunnel or cable leads on to cs5:cs5_br3, which has 20.0.0.3")

@@ -89,6 +89,15 @@ class Pair:
         return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else further)
 
 
+KINDS_OF_TENANTS: Mapping[TenantType, tuple[Kind, Encapsulation]] = {
+    "Bridge": ("bridge", ANY),
+    "VXLAN": ("l2-overlay", Encapsulation("vxlan")),
+    "L3": ("routed", ANY),
+    "GRE": ("l3-overlay", Encapsulation("gre")),
+}
+"""How the traffic of each type of tenant is carried, in a fabric that somebody else built."""
+
+
 @dataclass(frozen=True)
 class Segment:
     """Hosts of which each two reach each other in one kind, and the promised tunnel; hosts are nodes or addresses."""

@@ -169,6 +169,26 @@ def test_what_needs_a_lab_is_refused_without_one(tmp_path: Path, options: dict[s
         load(config(tmp_path, **{"--lab": None, **options}))
 
 
+def test_rows_of_a_csv_are_the_pairs_of_an_adopted_fabric(tmp_path: Path) -> None:
+    """Without a lab nothing else is declared; each type says how its traffic is carried, and in which tunnel."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("CS1X, CS2X, VXLAN\nCSA, CSB, GRE\nCSX, CSY, L3\n")
+    lab = load(config(tmp_path, **{"--lab": None, "--tenants": str(rows)}))
+    assert not lab.nodes
+    assert [(pair.source, pair.kind, pair.within.via) for pair in lab.pairs] == [
+        ("CS1X", "l2-overlay", "vxlan"),
+        ("CSA", "l3-overlay", "gre"),
+        ("CSX", "routed", None),
+    ]
+
+
+def test_rows_that_are_none_are_refused(tmp_path: Path) -> None:
+    """The message has the line."""
+    (tmp_path / "rows.csv").write_text("CS1X, CS2X, VXLAM\n")
+    with pytest.raises(pytest.UsageError, match=r"rows\.csv:1:13: .*VXLAM"):
+        load(config(tmp_path, **{"--lab": None, "--tenants": str(tmp_path / "rows.csv")}))
+
+
 def test_pairs_belong_to_a_lab_where_one_is_named(tmp_path: Path) -> None:
     """With a lab a file of pairs replaces the lab's; without one it is all that is declared."""
     expect = tmp_path / "e.yaml"

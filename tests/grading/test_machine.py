@@ -8,6 +8,7 @@ from fixtures.instruments.grading.machine import StudentMachine
 from fixtures.instruments.spot import Spotter
 from tests.grading.kit import ATTEMPTS, LIMITS_MET, NAMESPACES, PAIR, packed
 from topology.formats.pairs_files import load_pairs_text
+from topology.wait import wait_for
 
 pytestmark = [pytest.mark.grading, pytest.mark.alone]
 BUILD_S = 180.0
@@ -52,6 +53,23 @@ def test_nothing_of_the_guest_is_within_reach(machine: StudentMachine) -> None:
     assert reached == []
     passed_s = (machine.kernel.agent.call("clock").get("time_ns", int) - before) / 1e9
     assert 0 < passed_s < 600
+
+
+def test_nothing_runs_while_rows_are_proven(machine: StudentMachine) -> None:
+    """A process that a build has left behind stands still, and goes on afterwards."""
+    loop = "while :; do date +%s%N > /root/t; sleep 0.1; done"
+    assert machine.run(f"sh -c '{loop}' > /dev/null 2>&1 &", 30.0).exit == 0
+    path = f"/proc/{machine.kernel.init}/root/root/t"
+
+    def written() -> str:
+        return str(machine.kernel.agent.call("read_files", files=[[None, path]]).get("texts", list)[0])
+
+    wait_for(lambda: written().strip().isdecimal(), 20.0, "the process to write")
+    with machine.frozen():
+        before = written()
+        machine.kernel.agent.run(["sleep", "1"])
+        assert written() == before
+    wait_for(lambda: written() not in (before, ""), 20.0, "the process to go on")
 
 
 DOCKER = """

@@ -28,11 +28,7 @@ TRIED = random.Random(SEED).sample(KINDS.split(), min(draws(5), len(KINDS.split(
 """A quarter of them in each run, all with HOPCHECK_SAMPLES=4."""
 
 
-BRIEFLY = (0.5, 1.0)
-"""Seconds for packets of a broken fabric, most of which do not arrive."""
-
-
-def verdicts(fabric: LiveFabric, lab: Fabric, *waits: float) -> list[bool]:
+def verdicts(prober: Prober, lab: Fabric) -> list[bool]:
     """Whether each way of the first pair of each kind passed; asserts that intent alone decided, whatever the cause.
 
     Where the packet waits for an address, the request for it takes the place of what was not seen.
@@ -40,7 +36,7 @@ def verdicts(fabric: LiveFabric, lab: Fabric, *waits: float) -> list[bool]:
     pairs = {pair.kind: pair for pair in reversed(lab.pairs)}.values()
     probes = [next(iter(probes_of(lab, pair))) for pair in pairs]
     passed = []
-    for probe, judged in zip(probes, Prober(fabric, *waits).trips(probes), strict=True):
+    for probe, judged in zip(probes, prober.trips(probes), strict=True):
         for way, leg in zip((probe, reply_to(probe)), judged().legs, strict=True):
             declared = expected_journey(lab, way)
             assert leg.expected.kind == declared.kind
@@ -57,11 +53,11 @@ def verdicts(fabric: LiveFabric, lab: Fabric, *waits: float) -> list[bool]:
 def test_wrong_live_state_passes_nothing(lab: Fabric, pristine: LiveFabric) -> None:
     """With each of 20 faults a promise fails, by the verdict that the declaration and the wire give without the nodes'
     state; once it is undone, all pass."""
-    assert all(verdicts(pristine, lab))
+    assert all(verdicts(Prober(pristine), lab))
     for kind in TRIED:
         change = next(iter(FAULTS[kind].at(Ground(lab)).values()))
         inject(pristine, FAULTS[kind], change)
-        assert not all(verdicts(pristine, lab, *BRIEFLY)), kind
+        assert not all(verdicts(Prober(pristine, warm_up_s=0.5, arrival_s=1.0), lab)), kind
         undo(pristine, change)
         assert [cause for one in pristine.names for cause in pristine.differences(one)] == [], kind
-    assert all(verdicts(pristine, lab))
+    assert all(verdicts(Prober(pristine), lab))

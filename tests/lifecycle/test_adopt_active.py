@@ -15,7 +15,7 @@ from topology.errors import KernelUnavailable, NotApplicable
 from topology.formats.lab import LABS, load_lab
 from topology.kernels.host import HereKernel
 
-pytestmark = pytest.mark.lifecycle
+pytestmark = [pytest.mark.lifecycle, pytest.mark.alone]
 TENANTS = ("red", "blue")
 JOIN = "ip link set dev {port} nomaster; ip link set dev {port} master br-red"
 TWO_IN_ONE = (("l1", ("l1_blue1",)), ("l2", ("l2_blue2", "l2_blue3")))

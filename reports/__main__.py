@@ -6,10 +6,9 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rich.console import Console
-
 from reports.record.files import write_atomically
 from reports.record.store import RecordRefused, read_record
+from reports.render.console import plain_console
 from reports.render.page import PAGE, page
 from reports.render.summary import closing_lines
 
@@ -23,7 +22,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("record", type=Path, metavar="RESULTS.json")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the page (default: beside RESULTS.json)")
     given = parser.parse_args(arguments)
-    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = plain_console()
     folder = given.out or given.record.parent
     try:
         record = read_record(given.record)

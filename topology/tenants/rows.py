@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from topology.errors import Position, Problem
+from topology.errors import LabError, Position, Problem
 from topology.promises import NOWHERE, TenantType
 
 
@@ -41,3 +41,10 @@ class TenantRows:
     rows: Sequence[TenantRow]
     problems: Sequence[Problem] = ()
     doubtful: frozenset[str] = frozenset()
+
+    @property
+    def all_sound(self) -> Sequence[TenantRow]:
+        """The rows; raises LabError with every problem of the others."""
+        if self.problems:
+            raise LabError(self.problems)
+        return self.rows

@@ -80,7 +80,7 @@ MISTAKES = {
         "VXLAN VXLAN", (("{row}042", "42"),), {"apart": 20.0}, "^VNI 42 - expected for this row alone", "beside-tunnel"
     ),
     "subnets of the type, not of the row": Mistake(
-        "L3 L3", (*CARELESS, ("43.$row.", "43.1.")), SECOND, "^(l1 A2X|A2X eth0|A1X) "
+        "L3 L3", (*CARELESS, ("43.$row.", "43.1.")), SECOND, r"^l[12] 43\.1\.[12]\.0/24 .*dev [AB]1X .*dev [AB]2X"
     ),
     "multicast where nothing routes it": Mistake(
         "VXLAN", (("remote 10.1.$((3 - i)).1", "group 239.1.1.1 dev s1"),), ROW, "^(l[12] vx1|s1 l[12]) "
@@ -93,7 +93,11 @@ MISTAKES = {
         "two-spines",
     ),
     "no MTU anywhere": Mistake(
-        "VXLAN", (("ip -n $1 link set eth0 mtu 1400\n", "\n"),), {"sizes": 5.0}, "mtu", "in-tunnel"
+        "VXLAN",
+        (("ip -n $1 link set eth0 mtu 1400\n", "\n"),),
+        {"sizes": 5.0},
+        "^NS[13] br[13]_lc[12] .*less 50 of tunnel headers",
+        "in-tunnel",
     ),
     "customer outside its bridge": Mistake(
         "VXLAN", (("ip -n l$i link set dev $name master br$row\n", "\n"),), ROW, "^l[12] [AB]1X "
@@ -106,7 +110,7 @@ MISTAKES = {
     ),
     "first row taken for a header": Mistake(
         "L3 VXLAN",
-        (("row=0\nwhile", "row=0\nread -r header\nwhile"),),
+        (("row + 1)) i=0", "row + 1)) i=0\n    [ $row = 1 ] && continue"),),
         SECOND,
         "A1X - expected one container or namespace",
     ),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from fixtures.instruments.grading.machine import StudentMachine
 from fixtures.instruments.spot import Spotter
+from reports.grading.folder import write_submission
 from reports.grading.record import Graded
 from reports.grading.score import score
 from tests.grading.kit import ALL, ATTACKS, BUILD_S, PAIR, Known, broken, drawn, files_of, graded, packed, recipe
@@ -57,18 +61,19 @@ def test_build_beyond_a_limit_ends_there_and_what_stands_is_judged(machine: Stud
         assert Spotter(fabric).pair(pairs.pairs[0]).carried_as("l2-overlay")
 
 
-def test_what_a_build_leaves_behind_changes_no_score() -> None:
-    """Files, programs, names, sockets and processes, of whatever kind, leave a right row at its full points."""
+def test_what_a_build_leaves_behind_changes_no_score(tmp_path: Path) -> None:
+    """Files, programs, names, sockets and processes, of whatever kind, leave a right row at its full points; on the
+    pages they are text that does nothing."""
     known = KNOWN[ALWAYS].asked("VXLAN")
     traps = {f"traps/{name}": text for name, text in CHOSEN["traps"].items()}
     steps = recipe("./build.sh {csv}", "for one in traps/*; do ./$one; done; true")
     record = graded(Known(known.rows, steps), {**files(ALWAYS), **traps})
-    assert [
-        part.state for item in score(record, known.rubric).items for part in item.parts if part.state.name != "KEPT"
-    ] == [], (
-        broken(record),
-        record.build,
-    )
+    found = score(record, known.rubric)
+    assert {item.state for item in found.items} == {"full"}, (broken(record), record.build)
+    write_submission(tmp_path, found)
+    pages = [path.read_text() for path in tmp_path.rglob("*.html")]
+    assert pages
+    assert not [page for page in pages if re.search("<img|<script>alert|\x1b|\x9b", page)]
 
 
 @pytest.mark.skipif(not ALL, reason="nothing else is built")

@@ -248,11 +248,18 @@ def test_isolated_ports_do_not_reach_each_other() -> None:
     )
 
 
-def test_segment_without_any_tunnel_blames_its_bridge() -> None:
-    """Where neither switch has a VXLAN device, the bridge from which nothing leads on is named, and no host."""
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (without("vxlan-cont"), "bridge1: no tunnel or cable leads on to"),
+        (link("vxlan-cont", master=None), "vxlan-cont: is in no bridge: nothing leads on from bridge1 to"),
+    ],
+)
+def test_segment_without_any_tunnel_blames_its_bridge(change: Change, words: str) -> None:
+    """Where no switch has a VXLAN device in its bridge, that device or the bridge without one is named, and no host."""
     fabric = reference()
     states = {one.name: declared_state(one, False, fabric.routing) for one in fabric.nodes}
     for node in ("con_ns1", "con_ns3"):
-        states[node] = without("vxlan-cont")(states[node])
+        states[node] = change(states[node])
     dropped = expected_journey(live_fabric("live", states, fabric.links), probe_between(fabric, *SEGMENT)).dropped
-    assert dropped.startswith("con_ns1:bridge1: no tunnel or cable leads on to cs5:cs5_br3, which has 20.0.0.3")
+    assert dropped.startswith(f"con_ns1:{words} cs5:cs5_br3, which has 20.0.0.3")

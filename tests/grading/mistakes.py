@@ -94,7 +94,7 @@ MISTAKES = {
     ),
     "no MTU anywhere": Mistake(
         "VXLAN",
-        (("ip -n $1 link set eth0 mtu 1400\n", "\n"),),
+        (("ip -n $1 link set dev eth0 mtu 1400\n", "\n"),),
         {"sizes": 5.0},
         "^NS[13] br[13]_lc[12] .*less 50 of tunnel headers",
         "in-tunnel",

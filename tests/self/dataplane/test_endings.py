@@ -257,7 +257,7 @@ def test_router_beside_the_target_is_named_first_in_a_circle() -> None:
     states = {one.name: declared_state(one, False, fabric.routing) for one in fabric.nodes}
     states["b"] = both(without_addresses("by"), without_route("10.2.0.0/24"))(states["b"])
     dropped = expected_journey(live_fabric("live", states, fabric.links), probe_between(fabric, "x", "y")).dropped
-    assert dropped.startswith("b: 0.0.0.0/0 via 10.0.0.1: a circle of b, a: the TTL expires; a: 10.2.0.0/24 via ")
+    assert dropped.startswith("b: default via 10.0.0.1 dev ba: a circle of b, a: the TTL expires; a: 10.2.0.0/24 via ")
 
 
 def test_isolated_ports_do_not_reach_each_other() -> None:

@@ -166,29 +166,20 @@ def expired(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending:
 
 
 def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | None:
-    """Return the routes by which a packet comes to a node again: first that of a router beside its target, which should
-    have passed it on there, then the one with the longest prefix; None where it came to no node twice."""
-    senders = [hop.node for hop in reversed(hops) if hop.direction == "out"]
+    """Return the routes by which a packet comes to a node again: that of the router which sent it back to where it had
+    been first, as the others may be right; None where it came to no node twice."""
+    senders = [hop.node for hop in hops if hop.direction == "out"]
     if node.name not in senders:
         return None
+    last = len(senders) - senders[::-1].index(node.name)
+    routers = sorted({node.name, *senders[last:]}, key=senders.index, reverse=True)
     dst = ip_address(str(packet[0][1]["dst"]))
-    routers = [fabric[name] for name in dict.fromkeys((node.name, *senders[: senders.index(node.name)]))]
-    routes = [[r for r in one.routes if r.kind == "unicast" and dst in r.prefix] for one in routers]
-    taken = [
-        (one, max(fitting, key=lambda route: route.prefix.prefixlen))
-        for one, fitting in zip(routers, routes, strict=True)
-        if fitting
-    ]
-    beside = {
-        other.node
-        for device in fabric.devices
-        if dst in {interface.ip for interface in device.addresses}
-        for other in fabric.segment(device)
-    }
+    fitting = [(fabric[name], [r for r in fabric[name].routes if dst in r.prefix]) for name in routers]
+    taken = [(one, max(routes, key=lambda r: r.prefix.prefixlen)) for one, routes in fitting if routes]
     names = ", ".join(one.name for one, _ in taken)
     circle = [
         ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another way to {dst}")
-        for one, route in sorted(taken, key=lambda it: (it[0].name not in beside, -it[1].prefix.prefixlen))
+        for one, route in taken
     ]
     return replace(circle[0], others=tuple(circle[1:])) if circle else None
 

@@ -251,8 +251,8 @@ pairs: [{source: x, target: y, kind: routed}]
 """
 
 
-def test_router_beside_the_target_is_named_first_in_a_circle() -> None:
-    """It should have passed the packet on there, however long the prefixes of the others' routes are."""
+def test_router_that_sends_a_packet_back_is_named_first_in_a_circle() -> None:
+    """The routes of the others may be right, however long their prefixes are."""
     fabric = load_lab_text(CIRCLE)
     states = {one.name: declared_state(one, False, fabric.routing) for one in fabric.nodes}
     states["b"] = both(without_addresses("by"), without_route("10.2.0.0/24"))(states["b"])

@@ -10,6 +10,7 @@ from ipaddress import IPv6Address
 from topology.dataplane.ends import wrong_remote
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
+from topology.links import FRAME_TUNNELS
 from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel
 
 ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
@@ -134,12 +135,20 @@ def unjoined(fabric: Fabric, device: Device, address: Address) -> Ending | None:
     ]
     if None in ends:
         return None
-    near, far = (
-        ending(bridge, f"no tunnel or cable leads on to {owners[0].ref}, which has {address}", "forwarding", WAY_ON)
-        for bridge in ends
-        if bridge is not None
-    )
+    goal = f"{owners[0].ref}, which has {address}"
+    near, far = (_no_way_on(fabric, bridge, goal) for bridge in ends if bridge is not None)
     return replace(near, others=(far,))
+
+
+def _no_way_on(fabric: Fabric, bridge: Device, goal: str) -> Ending:
+    """Return that nothing leads on from a bridge; at the only tunnel for frames of its node that is in no bridge, if
+    there is one."""
+    node = fabric[bridge.node]
+    tunnels = (device for device in node.devices if isinstance(device, FRAME_TUNNELS) and not device.addresses)
+    idle = [tunnel for tunnel in tunnels if node.bridge_of(tunnel.name) is None]
+    if len(idle) == 1:
+        return ending(idle[0], f"is in no bridge: nothing leads on from {bridge.name} to {goal}", "bridge", bridge.name)
+    return ending(bridge, f"no tunnel or cable leads on to {goal}", "forwarding", WAY_ON)
 
 
 def other_bridge(fabric: Fabric, device: Device, owner: Device) -> Ending | None:

@@ -9,3 +9,10 @@ NOTHING, MISSING = "nothing", "missing"
 def counted(number: int, noun: str) -> str:
     """A number of things: ``1 link``, ``2 links``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def plain(text: str, kept: str = "") -> str:
+    """Text from outside as any output can show it: control and direction characters as escapes, except ``kept``."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in kept else one.encode("unicode_escape").decode() for one in text)

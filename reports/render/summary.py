@@ -1,4 +1,4 @@
-"""Summary of a run: tests not proven first, then those not applicable, last each cause with its fix. Pure."""
+"""Parts of a run's summary: the outcome, what was not proven and why, each cause with its fix. Pure."""
 
 from __future__ import annotations
 
@@ -52,14 +52,6 @@ def not_collected_lines(left_out: Mapping[str, int]) -> list[str]:
     most = sorted(left_out.items(), key=lambda found: -found[1])
     total, whys = sum(left_out.values()), ", ".join(f"{what}: {count}" for what, count in most)
     return [f"not collected for this lab: {counted(total, 'test')} ({whys})"] if total else []
-
-
-def closing_lines(record: Record) -> Iterator[str]:
-    """The end of a run in plain lines, as the terminal shows it: the outcome, remarks, each cause with its fix."""
-    yield from (NO_PAIRS,) if record.without_pairs else pairs_not_proven(record.tests)
-    yield outcome(record.tests, record.complete)
-    yield from remark_lines(record)
-    yield from causes(record.tests)
 
 
 def remark_lines(record: Record) -> Iterator[str]:

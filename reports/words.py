@@ -9,3 +9,16 @@ NOTHING, MISSING = "nothing", "missing"
 def counted(number: int, noun: str) -> str:
     """A number of things: ``1 link``, ``2 links``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def visible(text: str) -> str:
+    """Return text with every character that is not printed, or that turns the direction of writing, spelled out;
+    line ends and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter in "\n\t" or letter.isprintable() else _spelled(letter) for letter in text)
+
+
+def _spelled(letter: str) -> str:
+    code = ord(letter)
+    return {"\r": "\\r"}.get(letter, f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")

@@ -66,7 +66,8 @@ def _ladder(verdict: judged.Verdict, hops: Sequence[evidence.Sighting]) -> Itera
     places = {id(seen): place for place, seen in enumerate(hops)}
     for rung in verdict.rungs:
         time, hop = (rung.seen.time_ns - start, places.get(id(rung.seen))) if rung.seen else (None, None)
-        want = _wanted(rung.expected.stack.given) if rung.expected and rung.wrong else []
+        shown = rung.wrong and (rung.seen or rung is verdict.divergence)
+        want = _wanted(rung.expected.stack.given) if rung.expected and shown else []
         got = _headers(rung.seen) if rung.seen and hop is None else []
         yield Rung(rung.node, rung.interface, rung.direction, time, *_sides(rung), rung.wrong, hop, want, got)
 

@@ -86,8 +86,9 @@ class Hop(Strict):
 class Rung(Strict):
     """A row of a ladder: the declared and the seen header stack at one interface, and the fault there.
 
-    ``hop`` is the place of the sighting among the journey's hops. Where the two differ, ``want`` are the declared
-    headers with the fields that are promised; ``got`` are the seen ones of a sighting that is none of the hops.
+    ``hop`` is the place of the sighting among the journey's hops; ``got`` are the headers of one that is none of them.
+    ``want`` are the declared headers with the promised fields, where the journey first differs or something else is
+    seen.
     """
 
     node: str

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Literal
 
+from markupsafe import Markup, escape
+
 from reports.record.exhibits import Header
+from reports.words import visible
 
 Fields = Mapping[str, str | int]
 TUNNELS = ("gre", "vxlan", "geneve", "ipip")
@@ -124,6 +128,11 @@ def boxes_of(headers: Iterable[Header], text: str | None) -> tuple[Box, ...]:
     return found or tuple(_box_of_text(part) for part in (text or "").split(" / ") if part)
 
 
+def layers_of(headers: Sequence[Header], text: str | None) -> list[str]:
+    """The layers of the same boxes."""
+    return [_known(one) for one in headers] or [box.layer for box in boxes_of((), text)]
+
+
 def _known(header: Header) -> str:
     """Its layer as the page's style knows it: names from outside are never classes."""
     return header.layer if header.layer in NAMES else "other"
@@ -137,8 +146,13 @@ def _name(header: Header) -> str:
 def _parts(header: Header) -> Iterator[Part]:
     for label, name, words, when in FIELDS.get(header.layer, ()):
         value = header.fields.get(name)
-        if value is not None and when(value):
-            yield Part(label, _said(words, value))
+        if value is not None and (when is _always or when(value)):
+            yield _part(label, str(value) if words is _plain else _said(words, value))
+
+
+@lru_cache(maxsize=4096)
+def _part(label: str, words: str) -> Part:
+    return Part(label, words)
 
 
 def _said(words: Callable[[str | int], str], value: str | int) -> str:
@@ -194,3 +208,28 @@ def envelopes(boxes: Iterable[Box]) -> list[Envelope]:
         if box.layer in TUNNELS:
             found.append([])
     return [tuple(envelope) for envelope in found if envelope]
+
+
+@lru_cache(maxsize=4096)
+def _markup(box: Box) -> str:
+    """A box as HTML; boxes recur from hop to hop and from journey to journey."""
+    words = [f"<b>{_text(box.name)}</b>"]
+    for part in box.parts:
+        words += [f"<i>{_text(part.label)}</i>"] if part.label else []
+        words.append(f"<mark>{_text(part.words)}</mark>" if part.differs else _text(part.words))
+    kind = f"h h-{box.layer} {box.state}".rstrip()
+    return f'<span class="{kind}">{" ".join(words)}</span>'
+
+
+def _text(words: str) -> str:
+    return str(escape(visible(words)))
+
+
+def stack(packets: Sequence[Envelope]) -> Markup:
+    """Packets as nested boxes, outermost first; written here and not in a template, as a page has thousands."""
+    kinds = (packet[-1].layer if packet[-1].layer in TUNNELS else "inner" for packet in packets)
+    opened = (
+        f'<div class="env e-{kind}">{"".join(map(_markup, packet))}'
+        for kind, packet in zip(kinds, packets, strict=True)
+    )
+    return Markup("".join(opened) + "</div>" * len(packets))

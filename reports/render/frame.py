@@ -14,7 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.render.boxes import TUNNELS
+from reports.render.boxes import stack
 from reports.render.groups import others
 from reports.render.ladder import NO_CAUSE
 from reports.render.layout import shorten
@@ -67,8 +67,8 @@ def environment(*folders: Path) -> Environment:
         "others": others,
         "profile": profile,
         "shorten": shorten,
+        "stack": stack,
         "steps": steps,
-        "tunnels": TUNNELS,
     }
     return found
 

@@ -12,13 +12,13 @@ from reports.record.model import Map, Place
 ROWS = ("spine", "leaf", "switch", "customer")
 NODES_MAX = 400
 """A larger lab's picture would be wider than anyone reads."""
-GAP, WIDE_GAP, DOWN, MARGIN = 18, 54, 92, 24
-"""Pixels between neighbours, the same in a small fabric, between rows, and around the whole."""
+GAP, WIDE_GAP, DOWN, MARGIN = 10, 54, 92, 24
+"""Pixels between neighbours of a row with many, of one with few, between rows, and around the whole."""
 NAME_MAX, LETTER = 14, 7.3
 """Letters of a name or a part that are shown, and their width."""
 PARTS_MAX = 3
-ALONE_MAX = 12
-"""So many nodes of the last row stand beside each other; more of one parent stand in a block."""
+FEW = 12
+"""A row of so many nodes stands with its parts; in a longer one names stand alone, and below one parent in a block."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class _Block:
     columns: int
     cell: float
     gap: int
+    compact: bool
 
     @property
     def width(self) -> float:
@@ -82,7 +83,7 @@ def arrange(drawn: Map) -> Placed | None:
         return None
     near = _neighbours(drawn)
     rows = _in_order(drawn, near)
-    blocks = [_blocks(row, near, last=number == len(rows) - 1) for number, row in enumerate(rows)]
+    blocks = [_blocks(row, near, {place.name: place.role for place in drawn.nodes}) for row in rows]
     centres: dict[str, float] = {}
     middles: dict[int, list[float]] = {}
     for number in reversed(range(len(rows))):
@@ -113,23 +114,31 @@ def _in_order(drawn: Map, near: Mapping[str, list[str]]) -> list[list[Place]]:
     return rows
 
 
-def _blocks(row: Sequence[Place], near: Mapping[str, list[str]], last: bool) -> list[_Block]:
-    cell = max(_width(place) for place in row)
-    if not last or len(row) <= ALONE_MAX:
-        return [_Block((place,), 1, _width(place), WIDE_GAP if len(row) <= ALONE_MAX else GAP) for place in row]
-    by_parent: dict[str, list[Place]] = {}
+def _blocks(row: Sequence[Place], near: Mapping[str, list[str]], roles: Mapping[str, str]) -> list[_Block]:
+    few = len(row) <= FEW
+    if few or row[0].role in ROWS[:2]:
+        return [_Block((place,), 1, _width(place, not few), WIDE_GAP if few else GAP, not few) for place in row]
+    above = {place.name: next(iter(near[place.name]), "") for place in row}
+    if len(set(above.values())) > FEW:
+        leaves = {name: next((leaf for leaf in near.get(name, ()) if roles[leaf] == "leaf"), name) for name in roles}
+        above = {name: leaves.get(parent, parent) for name, parent in above.items()}
+    groups: dict[str, list[Place]] = {}
     for place in row:
-        by_parent.setdefault(near[place.name][0] if near[place.name] else "", []).append(place)
-    return [_Block(tuple(group), ceil(sqrt(len(group) / 2)), cell, GAP) for group in by_parent.values()]
+        groups.setdefault(above[place.name], []).append(place)
+    cell = max(_width(place, True) for place in row)
+    every = groups.values()
+    return [
+        _Block(tuple(group), ceil(sqrt(len(group) * 1.5)) if len(group) > 4 else 1, cell, GAP, True) for group in every
+    ]
 
 
-def _width(place: Place) -> float:
-    longest = max(len(text) for text in (place.name, *_shown(place)))
+def _width(place: Place, compact: bool) -> float:
+    longest = max(len(text) for text in (place.name, *_shown(place, compact)))
     return max(44.0, min(longest, NAME_MAX) * LETTER + 18)
 
 
-def _shown(place: Place) -> tuple[str, ...]:
-    parts = tuple(part.partition(":")[0] for part in place.parts)
+def _shown(place: Place, compact: bool) -> tuple[str, ...]:
+    parts = () if compact else tuple(part.partition(":")[0] for part in place.parts)
     more = len(parts) - PARTS_MAX
     return parts if more <= 0 else (*parts[: PARTS_MAX - 1], f"and {more + 1} more")
 
@@ -158,7 +167,7 @@ def _placed(blocks: Sequence[Sequence[_Block]], middles: Mapping[int, list[float
     boxes: list[Box] = []
     top = float(MARGIN)
     for number, row in enumerate(blocks):
-        height = 30.0 + 14 * max(min(len(place.parts), PARTS_MAX) for block in row for place in block.nodes)
+        height = 30.0 + 14 * max(len(_shown(place, block.compact)) for block in row for place in block.nodes)
         lines = max(ceil(len(block.nodes) / block.columns) for block in row)
         for block, x in zip(row, middles[number], strict=True):
             boxes += _in_block(block, x, top + height / 2, height)
@@ -175,7 +184,7 @@ def _in_block(block: _Block, x: float, y: float, height: float) -> list[Box]:
         Box(
             place.name,
             place.role,
-            _shown(place),
+            _shown(place, block.compact),
             left + (at % block.columns) * (block.cell + block.gap),
             y + (at // block.columns) * (height + 10),
             block.cell,

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Literal
 
 from reports.record.exhibits import Header, Hop, Journey, Rung
-from reports.render.boxes import TUNNELS, Box, Envelope, boxes_of, envelopes, side_by_side
+from reports.render.boxes import Envelope, boxes_of, envelopes, layers_of, side_by_side
 
 COLUMN, WIDE_COLUMN, ROW = 32, 48, 11
 """Pixels of a hop, of one in a short journey, and of a header in a profile."""
@@ -132,18 +132,18 @@ def profile(journey: Journey) -> Profile:
     ghosts: dict[str, str] = {}
     columns = []
     for at, (rung, stack) in enumerate(zip(journey.ladder, stacks, strict=True)):
-        for level, box in enumerate(reversed(stack)):
+        for level, layer in enumerate(reversed(stack)):
             known = layers if rung.seen else ghosts
             x, y = at * wide + 2, height - (level + 1) * ROW
-            known[box.layer] = f"{known.get(box.layer, '')}M{x} {y}h{wide - 4}v{ROW - 2}h{4 - wide}z"
+            known[layer] = f"{known.get(layer, '')}M{x} {y}h{wide - 4}v{ROW - 2}h{4 - wide}z"
         first = rung is journey.first_wrong
         mark: Mark = "good" if not rung.wrong else "bad" if first else "odd" if rung.seen else "lost"
         columns.append(Column(at * wide + wide // 2, mark, height - len(stack) * ROW))
     return Profile(wide, len(stacks) * wide, height, layers, ghosts, columns, list(_spans(journey, wide)))
 
 
-def _stack(journey: Journey, rung: Rung) -> Sequence[Box]:
-    return boxes_of(_seen(journey, rung), rung.seen) if rung.seen else boxes_of(rung.want, rung.expected)
+def _stack(journey: Journey, rung: Rung) -> Sequence[str]:
+    return layers_of(_seen(journey, rung), rung.seen) if rung.seen else layers_of(rung.want, rung.expected)
 
 
 def _spans(journey: Journey, wide: int) -> Iterator[Span]:
@@ -152,9 +152,3 @@ def _spans(journey: Journey, wide: int) -> Iterator[Span]:
         count = len(list(group))
         yield Span(node, (at + count / 2) * wide, count * wide)
         at += count
-
-
-def tunnels_of(journey: Journey) -> list[str]:
-    """The kinds of tunnels that a journey was seen in, outermost first."""
-    found = (box.layer for rung in journey.ladder for box in _stack(journey, rung) if box.layer in TUNNELS)
-    return list(dict.fromkeys(found))

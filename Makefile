@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench browser lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -23,7 +23,7 @@ python: # only .venv, for what needs no lab
 
 # What is drawn at random is drawn from the commit, so that a second run of it is the same.
 test: export HOPCHECK_SEED ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
-test: setup lint ## set up, check the code, run every test; small samples of what nightly repeats
+test: setup browser lint ## set up, check the code, run every test; small samples of what nightly repeats
 	$(PYTEST) tests/self -n 2 --out reports/out/self
 	$(PYTEST) --ignore=tests/self -m "not alone" -n 2 --html
 	$(PYTEST) tests/lifecycle tests/grading -m alone --out reports/out/alone
@@ -57,6 +57,9 @@ nightly: test ## what runs once a day: test, the same in a fresh Debian root, mo
 
 mutants: python ## change the code of judges, headers and forwarding one thing at a time: its tests notice nine of ten
 	.venv/bin/python -m benchmarks.mutants
+
+browser: python # what the tests of the page need
+	@.ci/setup browser
 
 lint: python ## ruff and mypy
 	.venv/bin/ruff check .

@@ -269,8 +269,7 @@ def _devices(state: NodeState) -> Iterator[Device]:
 def named_ends(fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets) -> dict[str, tuple[str, Address]]:
     """The node and the address for each named end of a pair.
 
-    Of a name it is the node's first address inside the fabric: one on a management network is only taken where it has
-    no other, as where networks of an engine are the fabric's own links.
+    Of a name it is the node's ``inner_address``.
     """
     known = {one.identity: frozenset(fabric[name].addresses) for name, one in chosen.items()}
     out = {}
@@ -279,6 +278,15 @@ def named_ends(fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets) ->
         own = fabric[node].addresses
         if address is None and not own:
             raise NodeNotFound(f"{said} - expected an address to send from - seen none")
-        inside = (one for one, device in own.items() if device.name not in outlets.get(node, ()))
-        out[said] = (node, address or next(inside, fabric[node].address))
+        out[said] = (node, address or inner_address(fabric[node], outlets))
     return out
+
+
+def inner_address(node: Node, outlets: Outlets) -> Address:
+    """The node's first address inside the fabric.
+
+    One on a network of an engine or another way out is only taken where there is no other, as where networks of an
+    engine are the fabric's own links.
+    """
+    inside = (one for one, device in node.addresses.items() if device.name not in outlets.get(node.name, ()))
+    return next(inside, node.address)

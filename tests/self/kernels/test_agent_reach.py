@@ -103,3 +103,27 @@ def test_name_of_another_namespace_is_noticed(agent: AgentLink) -> None:
     assert b"old" not in agent.call("netlink", request, chunks=chunks).body
     inside = agent.run(["readlink", "/proc/self/ns/net"], ns="again").stdout
     assert agent.run(["stat", "-Lc", "net:[%i]", "/run/netns/again"]).stdout == inside
+
+
+def test_nothing_adopted_is_held_once_released() -> None:
+    """The names are gone, and a namespace ends with its owner: the far end of its cable goes with it."""
+    with sandboxed_agent() as agent:
+        number = agent.start(["unshare", "--net", "sleep", "1000"], None, lambda *_: None)
+
+        def asleep() -> int:
+            found = agent.call("netns_find", folder="/run/netns", never=[]).get("processes", list)
+            return next((pid for pid, _, words in found if words[:2] == ["sleep", "sleep"]), 0)
+
+        owner = wait_for(asleep, 10, "the namespace's owner")
+        made = agent.run(
+            ["ip", "link", "add", "name", "near", "type", "veth", "peer", "name", "far", "netns", str(owner)]
+        )
+        assert made.code == 0, made.stderr
+        agent.call("netns_adopt", paths={"held": f"/proc/{owner}/ns/net"}, never=[])
+        agent.call("tap_open", namespaces=["held"], buffer_bytes=1 << 20)
+        assert agent.run(["ip", "link", "show", "dev", "far"], ns="held").code == 0
+        agent.call("release")
+        assert namespaces(agent) == []
+        agent.run(["kill", str(owner)])
+        wait_for(lambda: agent.pump(0.1) or agent.ended(number) is not None, 10, "its end")  # type: ignore[func-returns-value]
+        wait_for(lambda: agent.run(["ip", "link", "show", "dev", "near"]).code != 0, 10, "the end of its namespace")

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, permutations
-from operator import attrgetter
 
 from reports.checks.seen import SeenTrip, carried, last_seen, shape
 from reports.evidence import Journey, Sighting
@@ -69,13 +68,14 @@ class FabricMap:
 
 
 def pairs_to_probe(
-    nodes: Sequence[Node], address_of: Callable[[Node], Address] = attrgetter("address")
+    nodes: Sequence[Node],
+    between: Callable[[Node, Node], tuple[Address, Address]] = lambda one, other: (one.address, other.address),
 ) -> tuple[list[tuple[Node, Node]], list[str]]:
     """All pairs of nodes with an address, both ways, by their names, within the bound; and those left out."""
     by_name = sorted(nodes, key=lambda node: node.name)
     addressed = [node for node in by_name if node.addresses]
     every = list(permutations(addressed, 2))
-    fitting = [(a, b) for a, b in every if address_of(a).version == address_of(b).version]
+    fitting = [(a, b) for a, b in every if len({end.version for end in between(a, b)}) == 1]
     out = [f"{node.name}: it has no address" for node in by_name if not node.addresses]
     if mixed := len(every) - len(fitting):
         out.append(f"{counted(mixed, 'probe')}: the two nodes' first addresses are of two IP versions")

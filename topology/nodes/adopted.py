@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from errno import ENOENT, ESRCH
+from itertools import product
 from typing import TypeAlias
 
 from topology.errors import AgentError, NodeNotFound, NotApplicable
@@ -15,7 +16,7 @@ from topology.kernels.others import Found, Identity, find_others, identities
 from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
-from topology.model import LOOPBACK, Address, Device, Fabric, Node, stable_mac
+from topology.model import LOOPBACK, Address, Device, Fabric, Interface, Node, stable_mac
 from topology.nodes.entrance import NETNS
 from topology.nodes.leaving import Outlets, flood_out, outlets_of, way_out
 from topology.nodes.management import management_devices, without
@@ -288,5 +289,16 @@ def inner_address(node: Node, outlets: Outlets) -> Address:
     One on a network of an engine or another way out is only taken where there is no other, as where networks of an
     engine are the fabric's own links.
     """
-    inside = (one for one, device in node.addresses.items() if device.name not in outlets.get(node.name, ()))
-    return next(inside, node.address)
+    return next((one.ip for one in _inside(node, outlets)), node.address)
+
+
+def nearest_addresses(one: Node, other: Node, outlets: Outlets) -> tuple[Address, Address]:
+    """The first addresses of two nodes in a network that both have inside the fabric, else the first of each."""
+    both = product(_inside(one, outlets), _inside(other, outlets))
+    shared = ((a.ip, b.ip) for a, b in both if a.network == b.network and a.ip != b.ip)
+    return next(shared, (inner_address(one, outlets), inner_address(other, outlets)))
+
+
+def _inside(node: Node, outlets: Outlets) -> list[Interface]:
+    away = outlets.get(node.name, ())
+    return [one for device in node.devices if device.name not in away for one in device.addresses]

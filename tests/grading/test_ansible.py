@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(os.environ.get("HOPCHECK_SUBMISSIONS") != "all", reason="builds for minutes"),
 ]
 ROWS = [Row(1, "CS1", "CS2", "Bridge")]
-RECIPE = Recipe(steps=(Step("ansible-playbook build.yml -e csv={csv}", deadline=1200),), needs=("docker", "ansible"))
+RECIPE = Recipe(steps=(Step("ansible-playbook build.yml -e csv={csv}", deadline=3600),), needs=("docker", "ansible"))
 RUBRIC = "points: 10\nitems: [{id: bridge, points: 10, rows: Bridge, needs: [reaches, kind, both-ways]}]"
 PLAYBOOK = """
 - hosts: localhost
@@ -36,23 +36,14 @@ PLAYBOOK = """
       community.docker.docker_network: {name: "row{{ index }}"}
       loop: "{{ rows.stdout_lines }}"
       loop_control: {index_var: index}
-    - name: sources
-      docker_container: &customer
-        name: "{{ item.split(',')[0] }}"
-        image: ubuntu
-        pull: false
-        privileged: true
-        networks: [{name: "row{{ index }}"}]
-        networks_cli_compatible: true
-        state: started
-      loop: "{{ rows.stdout_lines }}"
-      loop_control: {index_var: index}
-    - name: targets
+    - name: customers
       docker_container:
-        <<: *customer
-        name: "{{ item.split(',')[1] }}"
-      loop: "{{ rows.stdout_lines }}"
-      loop_control: {index_var: index}
+        name: "{{ item[0].split(',')[item[1]] }}"
+        image: ubuntu
+        privileged: true
+        networks: [{name: "row{{ rows.stdout_lines.index(item[0]) }}"}]
+        networks_cli_compatible: true
+      loop: "{{ rows.stdout_lines | product([0, 1]) | list }}"
     - name: forwarding
       command: sysctl -w net.ipv4.ip_forward=1
 """

@@ -45,6 +45,17 @@ def test_first_namespace_and_its_own_are_never_adopted(agent: AgentLink, path: s
     assert "out" not in namespaces(agent)
 
 
+@pytest.mark.parametrize("path", ["/run/netns/none", "/etc/passwd"])
+def test_adoption_that_fails_leaves_no_name(agent: AgentLink, path: str) -> None:
+    """A namespace that has gone meanwhile, or a file that is none: the others are let go, and can be named again."""
+    for paths in ({"one": "/run/netns/a", "two": path}, {"one": path}):
+        with pytest.raises(AgentError):
+            agent.call("netns_adopt", paths=paths, never=[])
+        assert namespaces(agent) == ["a", "b"]
+    agent.call("netns_adopt", paths={"one": "/run/netns/a"}, never=[])
+    agent.call("netns_del", names=["one"])
+
+
 def test_namespaces_of_others_are_found(agent: AgentLink) -> None:
     """Namespaces of a folder have names, those of processes commands, and some are never entered."""
     agent.run(["touch", "/run/netns/stale"])

@@ -18,14 +18,14 @@ def judge_spines(flows: Sequence[Journey], spines: int) -> Finding:
     if lost:
         seen = lost[0].sightings[-1].place if lost[0].sightings else "nowhere"
         return Finding(False, f"{way} - expected all to arrive - seen {len(lost)} lost, the first last at {seen}")
-    if all(len({seen.node for seen in flow.sightings}) == 3 for flow in flows):
+    if all(map(_is_local, flows)):
         return Finding(True, f"{way} - behind one node")
     passed = [routers(flow) for flow in flows]
     every = frozenset(passed[0]).intersection(*passed)
     found = Counter(node for nodes in passed for node in nodes if node not in every)
-    if max(len(found), 1) < spines:
+    if (len(found) or min(len(every), 1)) < spines:
         over = ", ".join(f"{count} over {node}" for node, count in sorted(found.items()))
-        seen = over or f"all over {', '.join(passed[0])}"
+        seen = over or f"all over {', '.join(passed[0]) or 'no router'}"
         return Finding(False, f"{way} - expected over each of {spines} spines - seen {seen}")
     return Finding(True, f"{way} over {', '.join(sorted(found)) or 'the one spine'}")
 
@@ -48,12 +48,20 @@ def _lowered(here: Sighting, there: Sighting) -> bool:
 
 
 def judge_in_gre(legs: Sequence[Journey], expected: bool) -> Finding:
-    """Return whether the VXLAN packets of both ways are inside GRE somewhere, or else nowhere."""
+    """Return whether both ways are in VXLAN that is inside GRE somewhere, or else nowhere.
+
+    Where a single node is between the ends, no tunnel is on their way.
+    """
     for leg in legs:
         wrapped = [seen for seen in leg.sightings if "vxlan" in seen.layers]
         inside = [seen for seen in wrapped if "gre" in seen.layers[: seen.layers.index("vxlan")]]
-        if wrapped and bool(inside) != expected:
-            where = f"{(inside or wrapped)[0].place} {'/'.join((inside or wrapped)[0].layers)}"
+        if (not wrapped and not _is_local(leg)) or (wrapped and bool(inside) != expected):
+            seen = "inside it" if inside else "in no GRE" if wrapped else "no VXLAN"
+            evidence = "".join(f" - evidence: {one.place} {'/'.join(one.layers)}" for one in (inside or wrapped)[:1])
             way = f"{leg.source} -> {leg.target} - expected VXLAN {'inside' if expected else 'beside'} GRE"
-            return Finding(False, f"{way} - seen {'inside it' if inside else 'in no GRE'} - evidence: {where}")
+            return Finding(False, f"{way} - seen {seen}{evidence}")
     return Finding(True)
+
+
+def _is_local(journey: Journey) -> bool:
+    return len({seen.node for seen in journey.sightings}) == 3

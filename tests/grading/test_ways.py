@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -48,24 +49,44 @@ row=0
 """The VTEPs are at loopback addresses, behind both spines; a row of VXLAN is there before those of the CSV."""
 
 
-def graded(pinned: bool) -> Graded:
-    """The record of a submission that spreads its flows over both spines, or pins those of one leaf to one."""
+def graded(handed_in: bytes, rows: Sequence[Row]) -> Graded:
+    """The record of a submission."""
+    one = Submission("one", Path("one"))
+    return Grader().grade(one, Packed(".tar.gz", handed_in), rows, RECIPE, RUBRIC, "")
+
+
+def over_loopbacks(pinned: bool) -> bytes:
+    """A submission that spreads its flows over both spines, or pins them to one."""
     text = LEAF_SPINE
     for right, other in CHANGES.items():
         assert right in text
         text = text.replace(right, other)
-    text = text.replace(BOTH, "via 10.1.$l.2") if pinned else text
-    handed_in = Packed(".tar.gz", packed({"build.sh": text}))
-    return Grader().grade(Submission("one", Path("one")), handed_in, ROWS, RECIPE, RUBRIC, "")
+    return packed({"build.sh": text.replace(BOTH, "via 10.1.$l.2") if pinned else text})
 
 
 @pytest.mark.parametrize("pinned", [False, True])
 def test_rows_use_every_spine_or_are_named(pinned: bool) -> None:
     """Flows that are spread use both spines, those of a pinned overlay one; the fixed row has points of its own."""
-    record = graded(pinned)
+    record = graded(over_loopbacks(pinned), ROWS)
     points = {item.item.id: float(item.low) for item in score(record, RUBRIC).items}
     assert points == {"fabric": 10, "spines": 0 if pinned else 10, "base": 10, "wrapped": 0}, record.promises
     said = [one.said for one in record.promises if one.name == "every-spine"]
     assert len(said) == len(ROWS)
     words = "expected over each of 2 spines - seen all over s1" if pinned else "64 flows over s1, s2"
     assert all(words in one for one in said), said
+
+
+LOOP = """for x in 1 2; do
+    cable l1 x$x l2 x$x
+    for l in 1 2; do ip -n l$l link set dev x$x master br1; done
+done
+"""
+
+
+def test_loop_is_named_as_the_cause_of_what_it_spoils() -> None:
+    """Two cables side by side between the bridges of two leaves: nothing is delivered, and no person is needed."""
+    found = graded(packed({"build.sh": LEAF_SPINE + LOOP}), ROWS[:1])
+    assert {(one.outcome, *(cause.kind for cause in one.causes)) for one in found.promises if one.name != "builds"} == {
+        ("broken", "loop")
+    }, found.promises
+    assert {cause.node for one in found.promises for cause in one.causes} <= {"l1", "l2"}

@@ -48,6 +48,9 @@ def test_rows_without_a_choice_of_spines_are_whole() -> None:
     assert judge_spines(flows(reference(), "cs1", "cs5"), 1)
     assert judge_spines(flows(reference(), "cs1", "cs2"), 2)
     assert not judge_spines(flows(reference(), "cs1", "cs5"), 2)
+    bridged = flows(known_lab("vlan-trunk"), "red1", "red2")
+    flat = [replace(one, sightings=tuple(s for s in one.sightings if s.node != "s1")) for one in bridged]
+    assert "seen all over no router" in judge_spines(flat, 1).message
 
 
 @pytest.mark.parametrize(("lab", "ends"), [("ece792", ("cs1", "cs5")), ("two-tenants", ("red1", "red3"))])
@@ -58,6 +61,14 @@ def test_vxlan_inside_gre_is_told_from_vxlan_beside_it(lab: str, ends: tuple[str
     assert judge_in_gre(legs, expected=not beside)
     words = "beside GRE - seen inside it" if not beside else "inside GRE - seen in no GRE"
     assert f"expected VXLAN {words} - evidence: " in judge_in_gre(legs, expected=beside).message
+
+
+@pytest.mark.parametrize("expected", [False, True])
+def test_no_vxlan_is_neither_inside_nor_beside(expected: bool) -> None:
+    """Another tunnel is none; customers behind one node need none."""
+    fabric = reference()
+    assert "seen no VXLAN" in judge_in_gre(flows(fabric, "cs1", "cs3"), expected).message
+    assert judge_in_gre(flows(fabric, "cs1", "cs2"), expected)
 
 
 def test_ends_of_a_cable_that_do_not_agree_are_named() -> None:

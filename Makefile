@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench lint doctor clean clean-cache image-export image-import gradescope python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -86,6 +86,10 @@ image-export: setup ## write the guest image to FILE, for a machine that cannot 
 image-import: python ## take the guest image from FILE
 	@test -n "$(FILE)" || { echo "usage: make image-import FILE=image.tar.zst" >&2; exit 2; }
 	@$(IMAGE) import "$(FILE)"
+
+gradescope: python ## write Gradescope's zip to FILE: it grades there by RECIPE, RUBRIC, TENANTS; or hands out RESULTS
+	@test -n "$(FILE)" || { echo "usage: make gradescope FILE=x.zip TENANTS=rows.csv [RECIPE=...] [RUBRIC=...] | RESULTS=grades" >&2; exit 2; }
+	@.venv/bin/python -m fixtures.gradescope pack "$(FILE)" --recipe="$(RECIPE)" --rubric="$(RUBRIC)" --tenants="$(TENANTS)" --results="$(RESULTS)"
 
 clean-cache: ## remove the guest images and snapshots (the next run makes them again)
 	@.ci/setup python

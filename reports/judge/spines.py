@@ -11,15 +11,13 @@ from reports.evidence import Finding, Journey, Sighting
 
 def judge_spines(flows: Sequence[Journey], spines: int) -> Finding:
     """Return whether flows between the same ends all arrive, and use so many spines: routers that some of them pass
-    and others do not. Where a single node is between the ends, no spine is on their way.
+    and others do not.
     """
     way = f"{flows[0].source} -> {flows[0].target}: {len(flows)} flows"
     lost = [flow for flow in flows if not flow.arrived]
     if lost:
         seen = lost[0].sightings[-1].place if lost[0].sightings else "nowhere"
         return Finding(False, f"{way} - expected all to arrive - seen {len(lost)} lost, the first last at {seen}")
-    if all(map(_is_local, flows)):
-        return Finding(True, f"{way} - behind one node")
     passed = [routers(flow) for flow in flows]
     every = frozenset(passed[0]).intersection(*passed)
     found = Counter(node for nodes in passed for node in nodes if node not in every)
@@ -48,20 +46,13 @@ def _lowered(here: Sighting, there: Sighting) -> bool:
 
 
 def judge_in_gre(legs: Sequence[Journey], expected: bool) -> Finding:
-    """Return whether both ways are in VXLAN that is inside GRE somewhere, or else nowhere.
-
-    Where a single node is between the ends, no tunnel is on their way.
-    """
+    """Return whether both ways are in VXLAN, which is inside GRE somewhere, or else nowhere."""
     for leg in legs:
         wrapped = [seen for seen in leg.sightings if "vxlan" in seen.layers]
         inside = [seen for seen in wrapped if "gre" in seen.layers[: seen.layers.index("vxlan")]]
-        if (not wrapped and not _is_local(leg)) or (wrapped and bool(inside) != expected):
+        if not wrapped or bool(inside) != expected:
             seen = "inside it" if inside else "in no GRE" if wrapped else "no VXLAN"
             evidence = "".join(f" - evidence: {one.place} {'/'.join(one.layers)}" for one in (inside or wrapped)[:1])
             way = f"{leg.source} -> {leg.target} - expected VXLAN {'inside' if expected else 'beside'} GRE"
             return Finding(False, f"{way} - seen {seen}{evidence}")
     return Finding(True)
-
-
-def _is_local(journey: Journey) -> bool:
-    return len({seen.node for seen in journey.sightings}) == 3

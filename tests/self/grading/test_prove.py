@@ -22,6 +22,7 @@ from tests.self.builders import NONCE, journey, reference, seen_path
 from topology.expected import expected_journey
 from topology.formats.recipe import Recipe
 from topology.kernels.others import Found
+from topology.model import Fabric
 from topology.packet import Probe
 from topology.promises import Pair
 
@@ -33,10 +34,10 @@ class Standing:
     """A machine in which the reference lab stands."""
 
     @contextlib.contextmanager
-    def fabric(self, _: object) -> Iterator[Any]:
+    def fabric(self, asked: Fabric) -> Iterator[Any]:
         names = {node.name: Found((4, n), "", (node.name,), ()) for n, node in enumerate(reference().nodes)}
         adopted = SimpleNamespace(found=names, management_devices={})
-        yield SimpleNamespace(declared=reference(), forwarding=reference, adopted=adopted)
+        yield SimpleNamespace(declared=reference(), forwarding=reference, adopted=adopted, pairs=asked.pairs)
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:

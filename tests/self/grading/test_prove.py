@@ -47,7 +47,7 @@ class Standing:
 def looked_at(monkeypatch: pytest.MonkeyPatch, pairs: Callable[[Sequence[Pair]], Mapping[Pair, SeenTrip]]) -> Any:
     """The promises by name and row's number, where the probes of pairs do this."""
     monkeypatch.setattr(module, "Spotter", lambda _: SimpleNamespace(pairs=pairs))
-    found = prove(cast(StudentMachine, Standing()), ROWS, Recipe()).promises
+    found = prove(cast(StudentMachine, Standing()), ROWS, Recipe(), ["every-spine"]).promises
     return {(one.name, one.row.number if one.row else 0): one for one in found}
 
 
@@ -59,6 +59,8 @@ def test_loop_is_the_cause_of_every_row(monkeypatch: pytest.MonkeyPatch) -> None
 
     found = looked_at(monkeypatch, circles)
     assert {one.outcome for one in found.values()} == {"broken"}
+    assert {("every-spine", 1), ("every-spine", 2)} <= found.keys()
+    assert ("inside-gre", 1) not in found
     assert {key for key, one in found.items() if [cause.kind for cause in one.causes] == ["loop"]} == {
         key for key in found if key[1] != 2
     }
@@ -69,7 +71,7 @@ def test_fabric_whose_cables_do_not_agree_is_errored(monkeypatch: pytest.MonkeyP
     """Where a frame came out of a cable other than it went in, nothing that was seen is believed."""
     lab = reference()
     owners = {str(address): node.name for node in lab.nodes for address in node.addresses}
-    monkeypatch.setattr(module, "Rows", lambda *_: SimpleNamespace(promises=lambda: ()))
+    monkeypatch.setattr(module, "Rows", lambda *_: SimpleNamespace(promises=lambda: (), asked=lambda *_: ()))
 
     def trip(pair: Pair) -> SeenTrip:
         source, target = (owners.get(end, end) for end in (pair.source, pair.target))

@@ -12,6 +12,7 @@ from fixtures.instruments.grading.rows import (
     Underlay,
     bare_way,
     behind_leaf,
+    ends_of,
     management_of,
     renamed,
     underlay_of,
@@ -22,7 +23,7 @@ from reports.grading.record import Row
 from tests.self.builders import expect, journey, known_lab, later, seen_path, sighting
 from topology.formats.recipe import Recipe
 from topology.model import Bridge, Fabric, Link, Loopback, Node, Port
-from topology.promises import Pair
+from topology.promises import NO_MANAGEMENT, Pair
 from topology.refs import PortRef
 from topology.wire.headers import Headers
 
@@ -127,6 +128,15 @@ def test_one_leaf_is_a_router_or_a_bridge_that_hangs_on_one(
 ) -> None:
     fabric = known_lab(lab)
     assert behind_leaf(fabric, routers, seen(fabric, *ends)) == local
+
+
+def test_one_node_is_not_both_customers() -> None:
+    names = {"red1": ("CS1", "CS2"), "red2": ("red2",)}
+    (ends,) = ends_of([Row(1, "CS1", "cs2", "VXLAN")], names, known_lab("two-tenants"), NO_MANAGEMENT, "{name}")
+    assert (ends.pair, ends.missing) == (
+        None,
+        "CS1, cs2 - expected a container or namespace each - seen one for both",
+    )
 
 
 @pytest.mark.parametrize("name", ["two-tenants", "ece792", "gre-l3"])

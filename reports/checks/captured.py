@@ -19,18 +19,23 @@ ROUTED = ("routed", "l3-overlay", "hairpin")
 def judge_captured(trip: SeenTrip, pair: Pair) -> Finding:
     """Return whether the packets of a pair were seen carried as its kind.
 
-    NotApplicable for a kind without a tunnel that nothing contradicts, EvidenceIncomplete where no capture shows the
-    tunnel of another one.
+    Where neither way contradicts it: NotApplicable for a kind without a tunnel, EvidenceIncomplete where no capture
+    shows the tunnel of another one.
     """
-    return first_broken([_judged(leg, pair) for leg in trip.legs])
+    judged = [_judged(leg, pair) for leg in trip.legs]
+    finding = first_broken(one for one in judged if isinstance(one, Finding))
+    open_ends = [one for one in judged if not isinstance(one, Finding)]
+    if finding and open_ends:
+        raise open_ends[0]
+    return finding
 
 
-def _judged(leg: Journey, pair: Pair) -> Finding:
+def _judged(leg: Journey, pair: Pair) -> Finding | NotApplicable | EvidenceIncomplete:
     first, last = leg.sightings[0], leg.sightings[-1]
     lowered = (first.ttl or 0) > (last.ttl or 0)
-    if any(map(is_wrapped, leg.sightings)) or lowered != (pair.kind in ROUTED):
+    if carried(leg).kind is None or any(map(is_wrapped, leg.sightings)) or lowered != (pair.kind in ROUTED):
         return SeenTrip(leg, leg).carried_as(pair.kind, pair.within)
     way = f"{leg.source} -> {leg.target} ({leg.protocol})"
     if pair.kind in WITHOUT_TUNNEL.values():
-        raise NotApplicable(f"{way} - seen {carried(leg)}, but no tunnel is an absence, which no capture proves")
-    raise EvidenceIncomplete(f"{way} - expected a capture that shows it in a tunnel - seen none")
+        return NotApplicable(f"{way} - seen {carried(leg)}, but no tunnel is an absence, which no capture proves")
+    return EvidenceIncomplete(f"{way} - expected a capture that shows it in a tunnel - seen none")

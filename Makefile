@@ -24,6 +24,7 @@ python: # only .venv, for what needs no lab
 # What is drawn at random is drawn from the commit, so that a second run of it is the same.
 test: export HOPCHECK_SEED ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 test: setup lint ## set up, check the code, run every test; small samples of what nightly repeats
+	@.ci/setup tests
 	$(PYTEST) tests/self -n 2 --out reports/out/self
 	$(PYTEST) --ignore=tests/self -m "not alone" -n 2 --html
 	$(PYTEST) tests/lifecycle tests/grading -m alone --out reports/out/alone

@@ -22,6 +22,7 @@ from topology.promises import Pair
 from topology.wire.headers import Headers, decode
 from topology.wire.registry import UDP_PORTS
 
+NOT_SHOWN = "captures hold no nonce and no sentinel of ours: what they do not show is neither a pass nor a failure"
 ETHERNET = 1
 BARE: Mapping[int, int] = {101: 0, 228: 0, 113: 16, 276: 20}
 """Where the IP header is by other link types: raw IP, IPv4, Linux cooked v1 and v2."""

@@ -44,6 +44,7 @@ def test_pairs_are_the_rows_and_captures_are_read_at_once(tmp_path: Path) -> Non
     run = settings.stash[run_key]
     assert run.captured is not None
     assert run.captured.trip(run.lab.pairs[0])
+    assert "no nonce and no sentinel" in run.warnings[0]
     settings.end()
     (tmp_path / "c" / "x--y.pcap").write_bytes(b"?")
     with pytest.raises(pytest.UsageError, match=r"x--y\.pcap: expected a pcap or pcapng file"):

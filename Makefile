@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench browser lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench browser picture lint doctor clean clean-cache image-export image-import python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -60,6 +60,10 @@ mutants: python ## change the code of judges, headers and forwarding one thing a
 
 browser: python # what the tests of the page need
 	@.ci/setup browser
+
+picture: setup browser # README's picture, of a run that fails
+	-$(PYTEST) -m overlay --break 'lc2: ip route del 20.0.0.0/24' --out reports/out/picture
+	.venv/bin/python -m tests.self.browser.picture reports/out/picture/report.html docs/page.png
 
 lint: python ## ruff and mypy
 	.venv/bin/ruff check .

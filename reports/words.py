@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 NOTHING, MISSING = "nothing", "missing"
 """Absent on one side, declared or live, present on the other."""
 
@@ -11,14 +13,18 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def visible(text: str) -> str:
-    """Return text with every character that is not printed, or that turns the direction of writing, spelled out;
-    line ends and tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter in "\n\t" or letter.isprintable() else _spelled(letter) for letter in text)
+class _Escapes(dict[int, str]):
+    """What each character is shown as, found once."""
+
+    def __missing__(self, code: int) -> str:
+        shown = chr(code) if chr(code).isprintable() else chr(code).encode("unicode_escape").decode()
+        self[code] = shown
+        return shown
 
 
-def _spelled(letter: str) -> str:
-    code = ord(letter)
-    return {"\r": "\\r"}.get(letter, f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+_ESCAPES = {kept: _Escapes({ord(one): one for one in kept}) for kept in ("", "\n", "\n\t")}
+
+
+def plain(text: str, kept: Literal["", "\n", "\n\t"] = "") -> str:
+    """Text from outside as any output can show it: control and direction characters as escapes, except ``kept``."""
+    return text if text.isprintable() else text.translate(_ESCAPES[kept])

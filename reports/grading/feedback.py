@@ -12,7 +12,7 @@ from reports.grading.record import Graded, Promise, Step
 from reports.grading.score import ENDED, ItemScore, Part, Score, State, number
 from reports.grading.words import one_line
 from reports.record.exhibits import Cause, Journey, Rung
-from reports.words import counted, visible
+from reports.words import counted, plain
 from topology.formats.rubric import FEEDBACK, Feedback
 
 FAILED: Mapping[str, str] = {
@@ -90,7 +90,7 @@ def build_lines(graded: Graded, level: Feedback, answers: bool = False) -> Itera
             yield one_line(f"{step.command}{part}: {_end_of(step)}, {step.seconds:.1f} s")
             failed = step.exit != 0 or step.ended != "exited"
             if answers or (failed and _shows(level, "where")):
-                lines = visible(step.tail.replace("\r\n", "\n")).splitlines()
+                lines = plain(step.tail.replace("\r\n", "\n"), "\n\t").splitlines()
                 yield from (f"  {line}" for line in (lines if answers else lines[-TAIL_LINES:]))
 
 

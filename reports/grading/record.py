@@ -74,7 +74,8 @@ class Graded(Strict):
 
     ``key`` is made of the contents of submission, CSV and recipe, of the image and of hopcheck's version. ``rows`` are
     all of the CSV. ``nodes`` is the fabric as found, as text, ``map`` the same for a picture; ``people`` are those who
-    submitted it. ``first`` are the promises of a first attempt in which something errored.
+    submitted it. ``first`` are the promises of a first attempt in which something errored. ``files`` is a digest of the
+    files that were submitted, wherever they lie.
     """
 
     schema: Literal[1]
@@ -90,6 +91,7 @@ class Graded(Strict):
     people: str = ""
     notes: list[str] = field(default_factory=list)
     first: list[Promise] = field(default_factory=list)
+    files: str = ""
     map: Map | None = None
 
 

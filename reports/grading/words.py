@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from reports.record.exhibits import Cause
-from reports.words import MISSING, NOTHING, visible
+from reports.words import MISSING, NOTHING, plain
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -17,7 +17,7 @@ _PARTICULAR = re.compile(r"\S*[0-9/:]\S*")
 
 def one_line(text: str) -> str:
     """Return the same on one line."""
-    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+    return plain(text, "\n\t").replace("\n", "\\n").replace("\t", "\\t")
 
 
 def cell(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 from markupsafe import Markup, escape
 
 from reports.record.exhibits import Header
-from reports.words import visible
+from reports.words import plain
 
 Fields = Mapping[str, str | int]
 TUNNELS = ("gre", "vxlan", "geneve", "ipip")
@@ -222,7 +222,7 @@ def _markup(box: Box) -> str:
 
 
 def _text(words: str) -> str:
-    return str(escape(visible(words)))
+    return str(escape(plain(words, "\n\t")))
 
 
 def stack(packets: Sequence[Envelope]) -> Markup:

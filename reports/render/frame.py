@@ -20,7 +20,7 @@ from reports.render.ladder import NO_CAUSE
 from reports.render.layout import shorten
 from reports.render.plots import FATES, chart, mtu_rows, waterfall
 from reports.render.steps import profile, steps
-from reports.words import counted, visible
+from reports.words import counted, plain
 
 HERE = Path(__file__).parent
 
@@ -80,4 +80,4 @@ def environment(*folders: Path) -> Environment:
 
 def _final(value: object) -> object:
     """The one edge at which text comes into a page; markup has been through it."""
-    return value if isinstance(value, (Markup, int, float)) else visible(str(value))
+    return value if isinstance(value, (Markup, int, float)) else plain(str(value), "\n\t")

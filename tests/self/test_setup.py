@@ -222,7 +222,7 @@ def test_page_is_tested_in_a_browser_or_that_is_said(machine: Machine, why: str)
         machine.add("apt-get", f'echo "apt-get $*" >> "$LOG"; echo {why}; exit 100')
     if why == "a snap":
         machine.is_a('ID=ubuntu\nVERSION_ID="24.04"\n')
-    done = machine.setup("browser", **({"SETUP": "no"} if why == "SETUP=no" else {}))
+    done = machine.setup("tests", **({"SETUP": "no"} if why == "SETUP=no" else {}))
     assert done.returncode == 0
     assert ("is not tested in a browser" in done.stdout) == bool(why)
     assert why in done.stdout + done.stderr

@@ -34,8 +34,8 @@ def browser() -> Iterator[Browser]:
     """Debian's chromium; skipped where it or playwright is not installed."""
     program = shutil.which("chromium")
     if program is None:
-        pytest.skip("no chromium; .ci/setup browser installs it on Debian")
-    driver = pytest.importorskip("playwright.sync_api", reason="no playwright; .ci/setup browser installs it")
+        pytest.skip("no chromium; .ci/setup tests installs it on Debian")
+    driver = pytest.importorskip("playwright.sync_api", reason="no playwright; .ci/setup tests installs it")
     with driver.sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=program, args=["--host-resolver-rules=MAP * ~NOTFOUND", "--disable-gpu"]

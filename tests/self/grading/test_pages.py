@@ -19,7 +19,7 @@ from reports.grading.score import Override, Score, score
 from reports.grading.table import class_csv, class_lines
 from reports.grading.words import in_class
 from reports.record.exhibits import Cause
-from reports.words import visible
+from reports.words import plain
 from tests.self.grading.classes import BUILT, ROUTE, VNI, Key, empty, everything, graded, ladder
 from topology.formats.rubric import FEEDBACK, Feedback, load_rubric
 
@@ -266,5 +266,5 @@ def test_same_mistake_has_the_same_words_in_every_submission(found: Cause, words
 
 def test_text_is_spelled_out_once() -> None:
     """Printed characters of all languages stay as they are."""
-    assert visible("é 中 \u202e\u200b\r\x07\n\t\ud800") == "é 中 \\u202e\\u200b\\r\\x07\n\t\\ud800"
-    assert visible(visible("\x1b")) == "\\x1b"
+    assert plain("é 中 \u202e\u200b\r\x07\n\t\ud800", "\n\t") == "é 中 \\u202e\\u200b\\r\\x07\n\t\\ud800"
+    assert plain(plain("\x1b", "\n\t"), "\n\t") == "\\x1b"

@@ -60,6 +60,7 @@ mutants: python ## change the code of judges, headers and forwarding one thing a
 	.venv/bin/python -m benchmarks.mutants
 
 picture: setup # README's picture, of a run that fails
+	@.ci/setup tests
 	-$(PYTEST) -m overlay --break 'lc2: ip route del 20.0.0.0/24' --out reports/out/picture
 	.venv/bin/python -m tests.self.browser.picture reports/out/picture/report.html docs/page.png
 

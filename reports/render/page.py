@@ -11,6 +11,7 @@ from jinja2 import Environment
 
 from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
 from reports.record.model import Record, Test, Verdict, is_good
+from reports.render.captures import own_captures
 from reports.render.fabric import draw
 from reports.render.faults import SIDES, SIGNS, head, matrix, misses
 from reports.render.frame import environment, frame
@@ -50,6 +51,12 @@ class Shown:
     def headline(self) -> str:
         """The first line of it."""
         return headline(self.words)
+
+    @property
+    def told(self) -> bool:
+        """True where a ladder says all that the first line of the message says."""
+        broken = [journey for journey in self.journeys.values() if not journey.passed]
+        return self.headline in [words for each in broken for words in (headline_of(each), headline(each.message))]
 
     @property
     def sizes(self) -> list[tuple[str, ...]]:
@@ -104,6 +111,7 @@ def page(record: Record) -> str:
             misses=list(misses(record.faults)),
             against=AGAINST,
             drawing=draw(record.map, record.journeys, named),
+            captures=own_captures(record.journeys),
             sizes_head=SIZES_HEAD,
             sizes=[sizes_row(each) for each in record.sizes],
         )

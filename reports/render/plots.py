@@ -119,7 +119,8 @@ def chart(plot: Plot) -> Chart | None:
 def _upright(plot: Plot, values: Sequence[float]) -> Scale:
     if plot.kind == "log-log":
         return Scale(min(values) / 1.3, max(values) * 1.3, HEIGHT - BOTTOM, TOP, True)
-    top = 1.0 if plot.kind == "steps" else max(values)
+    most = max(values)
+    top = 1.0 if plot.kind == "steps" else min(step for step in _decades(most, most * 10) if step >= most)
     return Scale(0, top, HEIGHT - BOTTOM, TOP, False)
 
 
@@ -182,7 +183,7 @@ class Rows:
 
 
 def waterfall(plot: Plot) -> Rows:
-    """A line for each place: what passed since the one before begins where that one ended."""
+    """A line for each place: what passed since the one before begins where that one ended; the first of its notes."""
     series = plot.series[0]
     whole = sum(series.value) or 1.0
     scale = Scale(0, whole, 210, 800, False)
@@ -193,7 +194,8 @@ def waterfall(plot: Plot) -> Rows:
         start, end = scale(passed), scale(passed + value)
         title = f"{place}: {value:.1f} {plot.across}{high}"
         bar = Bar(start, max(end - start, 1.5), "step", f"{value:.1f}", title)
-        rows.append(Row(str(place), n * LINE, [bar], [], note))
+        shown = ", ".join(note.split(", ")[: 3 if start < 500 else 1])
+        rows.append(Row(str(place), n * LINE, [bar], [], shown))
         passed += value
     return Rows(len(rows) * LINE + 6, rows)
 

@@ -6,14 +6,10 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from reports.record.exhibits import Journey, Rung
+from reports.render.captures import own_captures
 from reports.render.pcapng import Key, commented
 from reports.words import plain
 from topology.wire.registry import UDP_PORTS
-
-FAILED = "failed-{}.pcapng"
-"""Name of a failing journey's own capture."""
-FAILED_MAX = 50
-"""Captures of failing journeys; the frames of all are in the capture of the run."""
 
 
 def annotated(capture: bytes, journeys: Iterable[Journey], name: str) -> Iterator[tuple[str, bytes]]:
@@ -25,10 +21,9 @@ def annotated(capture: bytes, journeys: Iterable[Journey], name: str) -> Iterato
             comments.setdefault(key, []).append(text)
     texts = {key: "\n\n".join(dict.fromkeys(found)) for key, found in comments.items()}
     yield name, commented(capture, f"Open it with: {wireshark(known, name)}", texts)
-    failing = [journey for journey in known if not journey.passed and journey.hops]
-    for number, journey in enumerate(failing[:FAILED_MAX], 1):
+    for place, file in own_captures(known).items():
+        journey = known[place]
         own = dict(_comments(journey))
-        file = FAILED.format(number)
         about = f"{way_of(journey)}: {plain(journey.message)}\nOpen it with: {wireshark([journey], file)}"
         yield file, commented(capture, about, own, own.keys())
 

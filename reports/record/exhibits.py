@@ -171,7 +171,10 @@ class Sizes(Strict):
 
 @dataclass(frozen=True)
 class Figures(Strict):
-    """A table of a measurement, its conclusions in words, and the figures behind them."""
+    """A table of a measurement, its conclusions in words, and the figures behind them.
+
+    ``figures`` are the ratios by name whose history is kept, as medians of their rounds.
+    """
 
     test: str
     title: str
@@ -179,6 +182,7 @@ class Figures(Strict):
     rows: list[dict[str, str]]
     words: list[str]
     data: dict[str, Any]
+    figures: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def table(
@@ -189,10 +193,11 @@ class Figures(Strict):
         words: Sequence[str] = (),
         data: Mapping[str, Any] | None = None,
         of_the_run: bool = False,
+        figures: Mapping[str, float] | None = None,
     ) -> Figures:
         """A table that no test has appended yet; words ``of_the_run`` stand in the page's head, too."""
         lines = [dict(zip(head, row, strict=True)) for row in rows]
-        return cls("", title, of_the_run, lines, list(words), dict(data or {}))
+        return cls("", title, of_the_run, lines, list(words), dict(data or {}), dict(figures or {}))
 
     @property
     def head(self) -> list[str]:
@@ -203,6 +208,31 @@ class Figures(Strict):
     def lines(self) -> list[list[str]]:
         """The rows, without the names of their columns."""
         return [list(row.values()) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Point(Strict):
+    """A figure in one run, with the range of the runs before it, None where they are too few to tell a change.
+
+    ``changed`` marks the first run of another level.
+    """
+
+    started: str
+    value: float
+    low: float | None
+    high: float | None
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Trend(Strict):
+    """A figure from run to run on one machine, kernel and lab, the last run at the end."""
+
+    figure: str
+    machine: str
+    kernel: str
+    lab: str
+    points: list[Point]
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ class _Escapes(dict[int, str]):
         return shown
 
 
-_ESCAPES = {kept: _Escapes({ord(one): one for one in kept}) for kept in ("", "\n")}
+_ESCAPES = {kept: _Escapes({ord(one): one for one in kept}) for kept in ("", "\n", "\n\t")}
 
 
-def plain(text: str, kept: Literal["", "\n"] = "") -> str:
+def plain(text: str, kept: Literal["", "\n", "\n\t"] = "") -> str:
     """Text from outside as any output can show it: control and direction characters as escapes, except ``kept``."""
     return text if text.isprintable() else text.translate(_ESCAPES[kept])

@@ -24,7 +24,7 @@ from topology.kernels.registry import Others, Progress, Wanted
 from topology.kernels.student.setup import BOX, GROUP, HOME, PID_FILE
 from topology.wait import wait_for
 
-MODULES = ("calls", "setup", "enter", "place", "unpack")
+MODULES = ("calls", "setup", "enter", "place", "contents", "unpack")
 """Modules here that run inside the guest."""
 PACKAGE = "topology/kernels/student"
 SETUP_TIMEOUT_S, ENGINE_TIMEOUT_S = 60.0, 120.0

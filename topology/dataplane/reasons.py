@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from ipaddress import IPv6Address
 
 from topology.dataplane.ends import wrong_remote
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
@@ -15,6 +16,7 @@ from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface,
 ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
 NO_NODE = ": no node has it"
 """The end of the words of a tunnel's remote that is nobody's address."""
+LINK_LOCAL, UNIVERSAL = bytes.fromhex("fe80000000000000"), 2
 STRICT = 1
 """rp_filter (Documentation/networking/ip-sysctl): a packet's source must be reached by the device it came by."""
 WAY_ON = "a tunnel or cable that does"
@@ -217,9 +219,14 @@ def wrong_ends(fabric: Fabric, node: Node, tunnel: Tunnel, remote: Address) -> E
 
 
 def holders(fabric: Fabric, device: Device, address: Address, target: str) -> Sequence[Device]:
-    """Return the devices of a segment that have an address, or for IPv4 are in a node that has it on any device."""
+    """Return the devices of a segment that have an address, or for IPv4 are in a node that has it on any device.
+
+    Link-local addresses are not read of live nodes: a device without one has the one that is formed from its MAC.
+    """
     others = list(fabric.segment(device))
     found = [other for other in others if address in {i.ip for i in other.addresses}]
+    if address.is_link_local:
+        return found or [other for other in others if address == link_local(other)]
     if not found and address.version == 4:
         at_ip = (d for d in others if d.mac is not None and fabric[d.node].bridge_of(d.name) is None)
         found = [
@@ -228,6 +235,14 @@ def holders(fabric: Fabric, device: Device, address: Address, target: str) -> Se
             if address in fabric[d.node].addresses and not fabric[d.node].setting(4, d.name, "arp_ignore")
         ]
     return sorted(found, key=lambda other: other.node != target)
+
+
+def link_local(device: Device) -> Address | None:
+    """Return the link-local address that a device forms from its MAC (RFC 4291, appendix A); None without a MAC."""
+    if device.mac is None:
+        return None
+    first, *rest = bytes.fromhex(device.mac.replace(":", ""))
+    return IPv6Address(LINK_LOCAL + bytes((first ^ UNIVERSAL, *rest[:2], 0xFF, 0xFE, *rest[2:])))
 
 
 def missing(node: Node, end: Ending) -> Ending:

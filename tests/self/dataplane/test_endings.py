@@ -218,6 +218,12 @@ ENDINGS: dict[str, tuple[tuple[str, str], str, Change, str]] = {
         both(without_route("30.0.0.0/24"), entry("nft", "table ip nat")),
         "lc1: no route to 30.0.0.1 (what filters do is not followed)",
     ),
+    "a VXLAN device that takes the VNI from each packet": (
+        SEGMENT,
+        "con_ns1",
+        link("vxlan-cont", parameters={"vni": "0"}),
+        "con_ns1:vxlan-cont: what it is joined to is not followed",
+    ),
     "a kind that is not followed": (
         ROUTED,
         "lc1",

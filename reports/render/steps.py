@@ -67,7 +67,7 @@ def _step(journey: Journey, rung: Rung, first: Rung | None, before: int | None, 
     since = _since(rung, before)
     at = "" if rung.time_ns is None else f"{rung.time_ns / 1000:.1f} µs"
     length, frame = (hop.length, hop.frame.number if hop.frame else None) if hop else (None, None)
-    wrong = rung.wrong if rung.seen and rung.expected else ""
+    wrong = rung.wrong if rung.seen and (rung.expected or mark == "odd") else ""
     place = (rung.node, rung.interface, rung.direction, since, at)
     return Step(mark, *place, length, frame, seen, expected, wrong, begins)
 

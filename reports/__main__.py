@@ -11,7 +11,6 @@ from reports.record.store import RecordRefused, read_record
 from reports.render.console import plain_console
 from reports.render.ending import ending
 from reports.render.page import PAGE, page
-from reports.words import plain
 
 REFUSED = 4
 """The exit code for bad input, as of pytest."""
@@ -35,7 +34,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         console.print(f"{folder}: cannot be written: {error.strerror}; name another folder by --out")
         return REFUSED
-    console.print("\n".join(plain(line.text) for line in ending(record, [f"report: {folder / PAGE}"])))
+    console.print("\n".join(line.text for line in ending(record, [f"report: {folder / PAGE}"])))
     return 0
 
 

@@ -60,6 +60,7 @@ def index_page(scores: Sequence[Score], rubric: Rubric, progress: str = "") -> s
         outcome=outcome(scores),
         progress=progress,
         needy=needy,
+        machines=sorted({_machine(score.graded.kernel) for score in scores}),
         rubric=rubric,
         states=STATES,
         rows=item_rows(scores, rubric),
@@ -69,6 +70,12 @@ def index_page(scores: Sequence[Score], rubric: Rubric, progress: str = "") -> s
         file_name=file_name,
         one_line=one_line,
     )
+
+
+def _machine(kernel: str) -> str:
+    """What a record says that a submission ran on, without the reasons."""
+    words = one_line(kernel.partition(": ")[0])
+    return f"{words}, emulated: QEMU promises isolation with KVM only" if "tcg" in words else words
 
 
 def _page(template: str, score: Score, level: Feedback, answers: bool) -> str:

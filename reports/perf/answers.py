@@ -26,12 +26,16 @@ def rates_table(title: str, runs: Mapping[str, Runs], bare: str, judged: Mapping
     """One line for each path of one size, with its ratio to the bare one."""
     figures = ("Mbit/s", "packets/s", "lost", "jitter ms", "sent again", "CPU % sender, receiver")
     head = ("path", *figures, "ratio to bare", "verdict")
-    rows = []
+    rows, ratios = [], {}
     for name, each in runs.items():
-        ratio = str(compare(rates_of(each), rates_of(runs[bare]))) if name != bare else "1"
+        ratio = "1"
+        if name != bare:
+            found = compare(rates_of(each), rates_of(runs[bare]))
+            ratio, ratios[f"{name} to bare"] = str(found), found.median
         verdict = f"{judged[name].threshold}: {judged[name].verdict}" if name in judged else "-"
         rows.append((name, *_figures(each), ratio, verdict))
-    return Figures.table(title, head, rows, data={name: [_data(run) for run in each] for name, each in runs.items()})
+    data = {name: [_data(run) for run in each] for name, each in runs.items()}
+    return Figures.table(title, head, rows, data=data, figures=ratios)
 
 
 def _figures(runs: Runs) -> tuple[str, ...]:
@@ -144,9 +148,10 @@ def vm_against(
     ``fabric`` is the lab whose customers both were, empty where they had a wire of their own; ``why_not_containers``
     says why namespaces were measured where containers were asked for.
     """
-    rows, words = [], []
+    rows, words, ratios = [], list[str](), {}
     for size, (vm, others) in by_size.items():
         found = compare(rates_of(vm), rates_of(others))
+        ratios[f"{size} bytes"] = found.median
         rows.append((str(size), *_figures(vm)[:3], *_figures(others)[:3], str(found)))
         words.append(f"{size} bytes: {_effect(found)}.")
     words.append((WHY_SLOWER_IN_A_FABRIC if fabric else WHY_SLOWER).format(other=other))
@@ -156,7 +161,7 @@ def vm_against(
     columns = (f"{kind} {figure}" for kind in ("VM", other) for figure in ("Mbit/s", "packets/s", "lost"))
     where = f", as customers of {fabric}" if fabric else ""
     title = f"two virtual machines against two {other}s{where}"
-    return Figures.table(title, ("payload bytes", *columns, "ratio"), rows, words)
+    return Figures.table(title, ("payload bytes", *columns, "ratio"), rows, words, figures=ratios)
 
 
 def _effect(found: Comparison) -> str:

@@ -206,7 +206,10 @@ class Plot(Strict):
 
 @dataclass(frozen=True)
 class Figures(Strict):
-    """A table of a measurement, its conclusions in words, the figures behind them, and their pictures."""
+    """A table of a measurement, its conclusions in words, the figures behind them, and their pictures.
+
+    ``figures`` are the ratios by name whose history is kept, as medians of their rounds.
+    """
 
     test: str
     title: str
@@ -215,6 +218,7 @@ class Figures(Strict):
     words: list[str]
     data: dict[str, Any]
     plots: list[Plot] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def table(
@@ -226,10 +230,11 @@ class Figures(Strict):
         data: Mapping[str, Any] | None = None,
         of_the_run: bool = False,
         plots: Sequence[Plot] = (),
+        figures: Mapping[str, float] | None = None,
     ) -> Figures:
         """A table that no test has appended yet; words ``of_the_run`` stand in the page's head, too."""
         lines = [dict(zip(head, row, strict=True)) for row in rows]
-        return cls("", title, of_the_run, lines, list(words), dict(data or {}), list(plots))
+        return cls("", title, of_the_run, lines, list(words), dict(data or {}), list(plots), dict(figures or {}))
 
     @property
     def head(self) -> list[str]:
@@ -240,6 +245,31 @@ class Figures(Strict):
     def lines(self) -> list[list[str]]:
         """The rows, without the names of their columns."""
         return [list(row.values()) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Point(Strict):
+    """A figure in one run, with the range of the runs before it, None where they are too few to tell a change.
+
+    ``changed`` marks the first run of another level.
+    """
+
+    started: str
+    value: float
+    low: float | None
+    high: float | None
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Trend(Strict):
+    """A figure from run to run on one machine, kernel and lab, the last run at the end."""
+
+    figure: str
+    machine: str
+    kernel: str
+    lab: str
+    points: list[Point]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
-from reports.record.exhibits import Cause, Count, FaultTried, Figures, Journey, Sizes, State, Strict
+from reports.record.exhibits import Cause, Count, FaultTried, Figures, Journey, Sizes, State, Strict, Trend
 
 SCHEMA = 2
 Seconds = Annotated[float, Interval(ge=0, le=1e9)]
@@ -152,6 +152,7 @@ class Record(Strict):
     table: str | None = None
     faults: list[FaultTried] = field(default_factory=list)
     nodes: list[Found] = field(default_factory=list)
+    trends: list[Trend] = field(default_factory=list)
 
 
 def exit_code(tests: Iterable[Test], pytest_code: int, without_pairs: bool = False) -> int:

@@ -40,10 +40,13 @@ def ending(record: Record, places: Sequence[str] = ()) -> Iterator[Line]:
 
 
 def first_failure(record: Record) -> Iterator[Line]:
-    """What was seen of the first cause: a journey's ladder in short, else the message; nothing where all is well."""
+    """What was seen of the first cause: a journey's ladder in short, else the message where no cause is known."""
     for group in grouped(record.tests)[:1]:
         journey = _journey_of(group, record.journeys)
-        yield from _compact(journey) if journey else _message(group.spoiled[0] if group.spoiled else None)
+        if journey:
+            yield from _compact(journey)
+        elif group.spoiled and not group.causes:
+            yield from _message(group.spoiled[0])
 
 
 def _journey_of(group: Group, journeys: Sequence[Journey]) -> Journey | None:
@@ -81,9 +84,9 @@ def _rung(rung: Rung, width: int) -> Iterator[Line]:
         yield Line((" " * len(head) if number else head) + (f"{word:<8} {text}" if rung.wrong else text), tone)
 
 
-def _message(test: Test | None) -> Iterator[Line]:
+def _message(test: Test) -> Iterator[Line]:
     """The message of a failure or an error, cut; a message of one line is the cause's own."""
-    lines = said(test.message).split("\n") if test and test.verdict is not Verdict.NOT_PROVEN else []
+    lines = said(test.message).split("\n") if test.verdict is not Verdict.NOT_PROVEN else []
     if len(lines) > 1:
         yield from map(Line, lines[:MESSAGE_MAX])
     if len(lines) > MESSAGE_MAX:

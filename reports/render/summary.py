@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from reports.history import trend_words
 from reports.record.exhibits import Cause
 from reports.record.model import Record, Test, Verdict
 from reports.render.faults import total_lines
@@ -58,6 +59,7 @@ def remark_lines(record: Record) -> Iterator[str]:
     """Warnings, how well faults were explained, and the reasons for which tests do not apply or were not collected."""
     yield from total_lines(record.faults)
     yield from (f"warning: {words}" for words in record.warnings)
+    yield from (f"history: {words}" for words in map(trend_words, record.trends) if words)
     yield from reasons(record.tests)
     yield from not_collected_lines(record.not_collected)
 

@@ -109,7 +109,8 @@ def shelf(browser: Browser, pytestconfig: pytest.Config, tmp_path_factory: pytes
 
 def lit(opened: Opened, kind: str = "") -> int:
     """The links that are lit in the fabric's own picture."""
-    return opened.page.locator(f"#fabric .lit .way{kind}").count()
+    found: int = opened.page.locator(f"#fabric .lit .way{kind}").count()  # mypy may not see playwright
+    return found
 
 
 @pytest.mark.parametrize("name", pages.PAGES)

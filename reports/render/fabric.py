@@ -99,19 +99,23 @@ def draw(drawn: Map | None, journeys: Sequence[Journey], causes: Iterable[Cause]
     return Drawing(placed.width, placed.height, nodes, links, kept, crosses, ways, len(tunnels) - len(kept))
 
 
-def _faults(journeys: Sequence[Journey]) -> Mapping[int, Port]:
-    """Where each broken journey first differs, by its number; an answer to a request that was lost is no fault."""
-    found: dict[int, Port] = {}
+def unanswered(journeys: Sequence[Journey]) -> set[int]:
+    """The places of answers that were never sent, because their requests were lost."""
     lost: set[tuple[str, str, str]] = set()
-    for number, journey in enumerate(journeys):
-        first = journey.first_wrong
-        if first is None:
-            continue
-        if not journey.arrived:
+    found = set()
+    for place, journey in enumerate(journeys):
+        if (journey.test, journey.target, journey.source) in lost and not journey.hops:
+            found.add(place)
+        elif not journey.arrived:
             lost.add((journey.test, journey.source, journey.target))
-        if (journey.test, journey.target, journey.source) not in lost or journey.hops:
-            found[number] = (first.node, first.interface)
     return found
+
+
+def _faults(journeys: Sequence[Journey]) -> Mapping[int, Port]:
+    """Where each broken journey first differs, by its place; an answer that was never sent is no fault."""
+    silent = unanswered(journeys)
+    wrong = {place: one.first_wrong for place, one in enumerate(journeys) if place not in silent}
+    return {place: (rung.node, rung.interface) for place, rung in wrong.items() if rung}
 
 
 def _cross(place: Port, boxes: Mapping[str, Box], drawn: Map, ends: Mapping[Port, tuple[int, str]]) -> Cross:

@@ -12,7 +12,7 @@ from jinja2 import Environment
 from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
 from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.captures import own_captures
-from reports.render.fabric import draw
+from reports.render.fabric import draw, unanswered
 from reports.render.faults import SIDES, SIGNS, head, matrix, misses
 from reports.render.frame import environment, frame
 from reports.render.groups import by_cause, by_suite, reasons, suite
@@ -56,7 +56,7 @@ class Shown:
     def told(self) -> bool:
         """True where a ladder says all that the first line of the message says."""
         broken = [journey for journey in self.journeys.values() if not journey.passed]
-        return self.headline in [words for each in broken for words in (headline_of(each), headline(each.message))]
+        return any(words in self.headline for each in broken for words in (headline_of(each), headline(each.message)))
 
     @property
     def sizes(self) -> list[tuple[str, ...]]:
@@ -83,7 +83,7 @@ def page(record: Record) -> str:
     """The page; the same record gives the same page, byte for byte."""
     shown = {test.id: each for test, each in zip(record.tests, _shown(record), strict=True)}
     groups = by_cause(record.tests)
-    named = [group.cause for group in groups if group.cause]
+    named = [group.cause for group in groups if group.cause and group.tests]
     suites = by_suite(test for test in record.tests if test.verdict is Verdict.PASSED)
     order = [test for tests in (*(group.tests for group in groups), *suites.values()) for test in tests]
     shown = _with_ladders(order, shown, record.journeys)
@@ -97,7 +97,8 @@ def page(record: Record) -> str:
             outcome=outcome(record.tests, record.complete),
             glyphs=GLYPHS,
             not_proven=[NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
-            groups=groups,
+            groups=[group for group in groups if group.tests],
+            beside=[group for group in groups if not group.tests],
             shown=shown,
             suites=suites,
             every_suite=sorted({each.suite for each in shown.values()}),
@@ -111,6 +112,7 @@ def page(record: Record) -> str:
             misses=list(misses(record.faults)),
             against=AGAINST,
             drawing=draw(record.map, record.journeys, named),
+            unanswered=unanswered(record.journeys),
             captures=own_captures(record.journeys),
             sizes_head=SIZES_HEAD,
             sizes=[sizes_row(each) for each in record.sizes],

@@ -64,12 +64,19 @@ def _step(journey: Journey, rung: Rung, first: Rung | None, before: int | None, 
     hop, got = _hop(journey, rung), _seen(journey, rung)
     expected, seen = _sides(rung, got)
     mark: Mark = "good" if not rung.wrong else "bad" if rung is first else "odd"
-    since = "" if rung.time_ns is None or before is None else f"{(rung.time_ns - before) / 1000:+.1f} µs"
+    since = _since(rung, before)
     at = "" if rung.time_ns is None else f"{rung.time_ns / 1000:.1f} µs"
     length, frame = (hop.length, hop.frame.number if hop.frame else None) if hop else (None, None)
-    wrong = rung.wrong if rung.seen and rung.expected else ""
+    wrong = rung.wrong if rung.seen and (rung.expected or mark == "odd") else ""
     place = (rung.node, rung.interface, rung.direction, since, at)
     return Step(mark, *place, length, frame, seen, expected, wrong, begins)
+
+
+def _since(rung: Rung, before: int | None) -> str:
+    """The time since the hop before; a request for an address may have been seen there in another try."""
+    if rung.time_ns is None or before is None:
+        return ""
+    return f"{(rung.time_ns - before) / 1000:+.1f} µs" if rung.time_ns >= before else "in an earlier try"
 
 
 def _hop(journey: Journey, rung: Rung) -> Hop | None:

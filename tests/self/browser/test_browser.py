@@ -219,6 +219,15 @@ def test_everyone_can_read_it(name: str, scheme: str, rules: list[str], shelf: S
     opened.page.context.close()
 
 
+def test_everything_can_be_read_without_the_script(shelf: Shelf) -> None:
+    """Causes, ladders and the fabric with its crosses; what only the script can do is not offered."""
+    opened = shelf.open("failing", java_script_enabled=False)
+    for part in (".group .cause", ".leg .steps", "#fabric .fault"):
+        assert opened.page.locator(part).first.is_visible()
+    assert not opened.page.locator(".filters").is_visible()
+    opened.page.context.close()
+
+
 def test_hostile_names_do_nothing(shelf: Shelf) -> None:
     """Markup, escape sequences and turns of direction are shown as text: no element, no dialog, no request."""
     opened = shelf.open("hostile")

@@ -116,6 +116,18 @@ def test_tests_of_one_cause_stand_below_it_once() -> None:
     assert shown.count('class="leg') == len(made.journeys)
 
 
+def test_explanations_beside_a_cause_do_not_say_what_to_repair() -> None:
+    """The less likely ones of a ranked list come last, closed, and no node is marked for them."""
+    made = record()
+    one = made.tests[1]
+    assert one.cause
+    other = replace(one.cause, node="s1", declared="x")
+    shown = page(replace(made, tests=[made.tests[0], replace(one, causes=[one.cause, other])]))
+    assert "Repair ece792: route" in shown
+    assert "1 explanation beside these, less likely" in shown
+    assert shown.count("repair here</title>") == 1
+
+
 def test_what_does_not_apply_is_said_in_the_head_alone() -> None:
     """Each reason once, with its number, and no test of it as a box."""
     made = record()

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from jinja2 import Environment
 
+from reports.history import trend_words
 from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
 from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.captures import own_captures
@@ -19,6 +20,7 @@ from reports.render.groups import by_cause, by_suite, reasons, suite
 from reports.render.ladder import headline, headline_of, said
 from reports.render.summary import AGAINST, NO_PAIRS, outcome, pairs_not_proven
 from reports.render.tables import SIZES_HEAD, sizes_row
+from reports.render.trends import trended
 
 PAGE = "report.html"
 GLYPHS = {
@@ -85,6 +87,8 @@ def page(record: Record) -> str:
     groups = by_cause(record.tests)
     named = [group.cause for group in groups if group.cause and group.tests]
     suites = by_suite(test for test in record.tests if test.verdict is Verdict.PASSED)
+    faults = matrix(record.faults)
+    totals = [pair for pair in zip(head(), faults[0].declared, strict=True) if pair[1].grade] if faults else []
     order = [test for tests in (*(group.tests for group in groups), *suites.values()) for test in tests]
     shown = _with_ladders(order, shown, record.journeys)
     return (
@@ -105,7 +109,8 @@ def page(record: Record) -> str:
             skipped=list(reasons(record.tests, record.not_collected)),
             conclusions=[line for figures in record.measurements if figures.of_the_run for line in figures.words],
             remarks=[f"warning: {words}" for words in record.warnings],
-            faults=matrix(record.faults),
+            faults=faults,
+            fault_totals=totals,
             fault_head=head(),
             fault_sides=SIDES,
             signs=SIGNS,
@@ -114,6 +119,8 @@ def page(record: Record) -> str:
             drawing=draw(record.map, record.journeys, named),
             unanswered=unanswered(record.journeys),
             captures=own_captures(record.journeys),
+            trends=[*filter(None, map(trended, record.trends))],
+            changes=[*filter(None, map(trend_words, record.trends))],
             sizes_head=SIZES_HEAD,
             sizes=[sizes_row(each) for each in record.sizes],
         )

@@ -31,8 +31,9 @@ CPU_S = 60
 TESTS: Mapping[str, str] = {
     "reports.checks.apart": "fixtures/test_apart",
     "reports.checks.closed": "fixtures/test_outwards reports/test_isolation_judge",
-    "reports.checks.domains": "fixtures/test_frames reports/test_isolation_judge topology/test_learning",
-    "reports.checks.forgery": "fixtures/test_forge reports/test_isolation_judge",
+    "reports.checks.domains": "fixtures/test_frames fixtures/test_parametrise reports/test_isolation_judge "
+    "topology/test_learning",
+    "reports.checks.forgery": "fixtures/test_forge fixtures/test_parametrise reports/test_isolation_judge",
     "reports.checks.mtu": "reports/test_mtu_judge fixtures/test_size_book fixtures/test_mtu",
     "reports.checks.outer_ttl": "reports/test_outer_ttl",
     "reports.checks.payloads": "reports/test_payload_judge fixtures/test_payloads",

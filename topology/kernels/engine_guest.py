@@ -14,7 +14,7 @@ from requests.structures import CaseInsensitiveDict
 
 from topology.errors import EngineError, EnvironmentBroken
 from topology.kernels.engine import TIMEOUT_S, Engine
-from topology.kernels.link import Agent
+from topology.kernels.link import CALL_TIMEOUT_S, Agent
 from topology.wait import scaled, wait_for
 
 API_VERSION = "1.41"
@@ -40,9 +40,9 @@ class AgentAdapter(BaseAdapter):
 
     def send(self, request: PreparedRequest, **_: Any) -> Response:  # type: ignore[override]
         """Ask, and give the whole answer; the agent's failure is the connection's."""
-        timeout_s = scaled(TIMEOUT_S)
+        data, until_s = spelled_out(request), TIMEOUT_S + CALL_TIMEOUT_S
         try:
-            reply = self._agent.call("exchange", spelled_out(request), TIMEOUT_S, path=self._path, deadline_s=timeout_s)
+            reply = self._agent.call("exchange", data, until_s, path=self._path, deadline_s=scaled(TIMEOUT_S))
         except EnvironmentBroken as error:
             raise Unreachable(str(error), request=request) from error
         return response(request, reply.body)

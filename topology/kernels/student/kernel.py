@@ -58,6 +58,7 @@ class StudentKernel(GuestKernel):
     """A guest with the student's machine in it."""
 
     recipe = STUDENT_RECIPE
+    has_engine = True
 
     @classmethod
     def restored(cls, progress: Progress, has_engine: bool, kvm_only: bool = False) -> StudentKernel:
@@ -70,6 +71,7 @@ class StudentKernel(GuestKernel):
         made_of = tuple(path.read_text() for path in sorted(folder.iterdir()) if path.suffix in (".py", ".sh"))
         wanted = Wanted(prepared=(repr(limits), *made_of), memory_mib=limits.guest_mib, kvm_only=kvm_only)
         kernel = cls.start(progress, wanted)
+        kernel.has_engine = has_engine
         with contextlib.ExitStack() as undo:
             undo.callback(kernel.close)
             if not kernel.holds_fabric:
@@ -100,7 +102,8 @@ class StudentKernel(GuestKernel):
 
     def others(self) -> Others:
         """Namespaces of the machine."""
-        return Others(f"/proc/{self.init}/root/run/netns", engine=self.engine, init=self.init)
+        engine = self.engine if self.has_engine else None  # else what answers at its socket is none
+        return Others(f"/proc/{self.init}/root/run/netns", engine=engine, init=self.init)
 
     def command(self, module: str, *arguments: str) -> tuple[str, ...]:
         """The command of the guest that runs a module's ``main``."""

@@ -120,7 +120,10 @@ class Found(Strict):
 
 @dataclass(frozen=True)
 class Lab(Strict):
-    """The lab that was proven; ``nodes`` and ``links`` are their numbers."""
+    """The lab that was proven; ``nodes`` and ``links`` are their numbers.
+
+    ``udp_ports`` are the declared ports of its tunnels, by their header.
+    """
 
     name: str
     file: str
@@ -128,6 +131,7 @@ class Lab(Strict):
     nodes: Count
     links: Count
     tenant_rows: Count = 0
+    udp_ports: dict[str, list[Count]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

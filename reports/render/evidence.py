@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 from reports.record.exhibits import Journey, Rung
+from reports.record.model import Record
 from reports.render.captures import own_captures
 from reports.render.pcapng import Key, commented
 from reports.words import plain
 from topology.wire.registry import UDP_PORTS
 
 
-def annotated(capture: bytes, journeys: Iterable[Journey], name: str) -> Iterator[tuple[str, bytes]]:
+def annotated(capture: bytes, record: Record, name: str) -> Iterator[tuple[str, bytes]]:
     """The capture of a run with comments, under its file's name, and that of each failing journey under its own."""
-    known = list(journeys)
     comments: dict[Key, list[str]] = {}
-    for journey in known:
+    for journey in record.journeys:
         for key, text in _comments(journey):
             comments.setdefault(key, []).append(text)
     texts = {key: "\n\n".join(dict.fromkeys(found)) for key, found in comments.items()}
-    yield name, commented(capture, f"Open it with: {wireshark(known, name)}", texts)
-    for place, file in own_captures(known).items():
-        journey = known[place]
+    yield name, commented(capture, f"Open it with: {wireshark(record, name)}", texts)
+    for place, file in own_captures(record.journeys).items():
+        journey = record.journeys[place]
         own = dict(_comments(journey))
-        about = f"{way_of(journey)}: {plain(journey.message)}\nOpen it with: {wireshark([journey], file)}"
+        about = f"{way_of(journey)}: {plain(journey.message)}\nOpen it with: {wireshark(record, file)}"
         yield file, commented(capture, about, own, own.keys())
 
 
-def wireshark(journeys: Iterable[Journey], file: str) -> str:
+def wireshark(record: Record, file: str) -> str:
     """The command that shows a capture: ports of tunnels that Wireshark does not know by themselves are named."""
-    return " ".join(["wireshark", *(f"-d udp.port=={port},{layer}" for layer, port in decode_as(journeys)), file])
+    return " ".join(["wireshark", *(f"-d udp.port=={port},{layer}" for layer, port in decode_as(record)), file])
 
 
-def decode_as(journeys: Iterable[Journey]) -> list[tuple[str, int]]:
-    """Tunnels on other than their assigned UDP ports, each as its header's name and the port."""
-    found = set[tuple[str, int]]()
-    for hop in (hop for journey in journeys for hop in journey.hops):
+def decode_as(record: Record) -> list[tuple[str, int]]:
+    """Tunnels on other than their assigned UDP ports, declared or seen: each as its header's name and the port."""
+    declared = record.lab.udp_ports if record.lab else {}
+    found = {(layer, port) for layer, ports in declared.items() for port in ports}
+    for hop in (hop for journey in record.journeys for hop in journey.hops):
         for outer, inner in pairwise(hop.stack):
             port = outer.fields.get("dport")
             if outer.layer == "udp" and inner.layer in UDP_PORTS and isinstance(port, int):
-                found |= {(inner.layer, port)} if port not in UDP_PORTS[inner.layer] else set()
-    return sorted(found)
+                found.add((inner.layer, port))
+    return sorted((layer, port) for layer, port in found if port not in UDP_PORTS.get(layer, ()))
 
 
 def way_of(journey: Journey) -> str:

@@ -9,6 +9,7 @@ from reports.record.exhibits import Cause
 from reports.record.model import Test, Verdict
 from reports.render.ladder import headline, said
 from reports.render.summary import AGAINST, cause_words
+from reports.words import MISSING, NOTHING
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,14 @@ class Group:
 
     @property
     def said(self) -> str:
-        """The words without the node, which stands before them."""
-        return self.words.removeprefix(f"{self.cause.node} - ") if self.cause else self.words
+        """The cause in a sentence without its node, which stands before it."""
+        cause = self.cause
+        if cause is None:
+            return self.words
+        if MISSING in (cause.live, cause.declared) or NOTHING in (cause.live, cause.declared):
+            return self.words.removeprefix(f"{cause.node} - ")
+        device = f"{cause.interface}, " if cause.interface else ""
+        return f"{device}{cause.kind}: {cause.live}, ought to be {cause.declared}"
 
     def of(self, verdict: Verdict) -> list[Test]:
         """The tests of one verdict."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from jinja2 import Environment
 
+from reports.history import trend_words
 from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
 from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.captures import own_captures
@@ -19,6 +20,7 @@ from reports.render.groups import by_cause, by_suite, reasons, suite
 from reports.render.ladder import headline, headline_of, said
 from reports.render.summary import AGAINST, NO_PAIRS, outcome, pairs_not_proven
 from reports.render.tables import SIZES_HEAD, sizes_row
+from reports.render.trends import trended
 
 PAGE = "report.html"
 GLYPHS = {
@@ -81,43 +83,63 @@ def _templates() -> Environment:
 
 def page(record: Record) -> str:
     """The page; the same record gives the same page, byte for byte."""
-    shown = {test.id: each for test, each in zip(record.tests, _shown(record), strict=True)}
-    groups = by_cause(record.tests)
-    named = [group.cause for group in groups if group.cause and group.tests]
+    template = _templates().get_template("page.html.j2")
+    parts = (_head(record), _tests(record), _measured(record), _faults(record))
+    return template.render(frame=frame(), record=record, **{key: part for made in parts for key, part in made.items()})
+
+
+def _head(record: Record) -> dict[str, object]:
+    return {
+        "good": is_good(record),
+        "outcome": outcome(record.tests, record.complete),
+        "not_proven": [NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
+        "skipped": list(reasons(record.tests, record.not_collected)),
+        "remarks": [f"warning: {words}" for words in record.warnings],
+    }
+
+
+def _tests(record: Record) -> dict[str, object]:
+    """The tests by cause and by suite, each with its exhibits; the fabric."""
+    every = by_cause(record.tests)
+    groups = [group for group in every if group.tests]
     suites = by_suite(test for test in record.tests if test.verdict is Verdict.PASSED)
     order = [test for tests in (*(group.tests for group in groups), *suites.values()) for test in tests]
-    shown = _with_ladders(order, shown, record.journeys)
-    return (
-        _templates()
-        .get_template("page.html.j2")
-        .render(
-            frame=frame(),
-            record=record,
-            good=is_good(record),
-            outcome=outcome(record.tests, record.complete),
-            glyphs=GLYPHS,
-            not_proven=[NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
-            groups=[group for group in groups if group.tests],
-            beside=[group for group in groups if not group.tests],
-            shown=shown,
-            suites=suites,
-            every_suite=sorted({each.suite for each in shown.values()}),
-            skipped=list(reasons(record.tests, record.not_collected)),
-            conclusions=[line for figures in record.measurements if figures.of_the_run for line in figures.words],
-            remarks=[f"warning: {words}" for words in record.warnings],
-            faults=matrix(record.faults),
-            fault_head=head(),
-            fault_sides=SIDES,
-            signs=SIGNS,
-            misses=list(misses(record.faults)),
-            against=AGAINST,
-            drawing=draw(record.map, record.journeys, named),
-            unanswered=unanswered(record.journeys),
-            captures=own_captures(record.journeys),
-            sizes_head=SIZES_HEAD,
-            sizes=[sizes_row(each) for each in record.sizes],
-        )
-    )
+    shown = {test.id: each for test, each in zip(record.tests, _shown(record), strict=True)}
+    return {
+        "against": AGAINST,
+        "glyphs": GLYPHS,
+        "groups": groups,
+        "beside": [group for group in every if not group.tests],
+        "suites": suites,
+        "every_suite": sorted({each.suite for each in shown.values()}),
+        "shown": _with_ladders(order, shown, record.journeys),
+        "drawing": draw(record.map, record.journeys, [group.cause for group in groups if group.cause]),
+        "unanswered": unanswered(record.journeys),
+        "captures": own_captures(record.journeys),
+    }
+
+
+def _measured(record: Record) -> dict[str, object]:
+    return {
+        "conclusions": [line for figures in record.measurements if figures.of_the_run for line in figures.words],
+        "trends": [*filter(None, map(trended, record.trends))],
+        "changes": [*filter(None, map(trend_words, record.trends))],
+        "sizes_head": SIZES_HEAD,
+        "sizes": [sizes_row(each) for each in record.sizes],
+    }
+
+
+def _faults(record: Record) -> dict[str, object]:
+    faults = matrix(record.faults)
+    totals = zip(head(), faults[0].declared, strict=True) if faults else ()
+    return {
+        "faults": faults,
+        "fault_head": head(),
+        "fault_totals": [pair for pair in totals if pair[1].grade],
+        "fault_sides": SIDES,
+        "signs": SIGNS,
+        "misses": list(misses(record.faults)),
+    }
 
 
 def _shown(record: Record) -> Iterator[Shown]:

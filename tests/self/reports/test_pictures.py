@@ -18,6 +18,7 @@ from reports.render.groups import by_cause
 from reports.render.layout import NODES_MAX, Box, arrange, shorten
 from reports.render.plots import chart, mtu_rows, waterfall
 from reports.render.steps import Lost, Step, profile, steps
+from reports.render.trends import trended
 from tests.self.browser import pages
 from tests.self.builders import expect, good_leg, known_lab, leg, reference, seen_hop, seen_path, without_gre
 from topology.formats import load
@@ -218,6 +219,20 @@ def test_waterfall_adds_up() -> None:
     assert bars[-1].x + bars[-1].width == pytest.approx(800)
 
 
+def test_trend_shows_its_band_and_marks_the_change_alone() -> None:
+    """Thirty runs of noise with one real change: one cross, where it is; a single run has no trend."""
+    (trend,) = pages.measured().trends
+    drawn = trended(trend)
+    assert drawn
+    assert [at for at, run in enumerate(drawn.runs) if run.changed] == [
+        at for at, point in enumerate(trend.points) if point.changed
+    ]
+    assert any(run.changed for run in drawn.runs)
+    assert drawn.runs[0].x < drawn.runs[-1].x
+    assert drawn.band.endswith("z")
+    assert trended(replace(trend, points=trend.points[:1])) is None
+
+
 def test_sizes_are_bars_in_order_with_their_limits() -> None:
     """Every fate is a bar that begins where the one before ends; the largest size of each is named."""
     drawn = mtu_rows(pages.passing().sizes)
@@ -240,6 +255,7 @@ def test_tests_are_grouped_by_their_cause_worst_first() -> None:
     ]
     assert all(group.tests[0].verdict is Verdict.FAILED for group in groups[:3])
     assert groups[0].said == "route 21.0.0.0/24 dev gretun-cont missing"
+    assert groups[1].said == "gretun-cont, tunnel: ttl 9, ought to be ttl inherit"
     assert groups[0].fixes == (pages.ROUTE.fix,)
 
 

@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench lint doctor clean clean-cache image-export image-import gradescope python
+.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench picture lint doctor clean clean-cache image-export image-import gradescope python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -58,6 +58,11 @@ nightly: test ## what runs once a day: test, the same in a fresh Debian root, mo
 
 mutants: python ## change the code of judges, headers and forwarding one thing at a time: its tests notice nine of ten
 	.venv/bin/python -m benchmarks.mutants
+
+picture: setup # README's picture, of a run that fails
+	@.ci/setup tests
+	-$(PYTEST) -m overlay --break 'lc2: ip route del 20.0.0.0/24' --out reports/out/picture
+	.venv/bin/python -m tests.self.browser.picture reports/out/picture/report.html docs/page.png
 
 lint: python ## ruff and mypy
 	.venv/bin/ruff check .

@@ -23,6 +23,8 @@ FAILED: Mapping[str, str] = {
     "no-leak": "leaks into other rows",
     "largest-whole": "the largest packet does not cross whole",
     "every-spine": "not carried over every spine",
+    "inside-gre": "VXLAN is not inside GRE",
+    "beside-gre": "VXLAN is not beside GRE",
     "builds": "the build fails",
     "underlay": "the leaf-spine fabric is not whole",
     "second-run": "a second run spoils it",

@@ -6,7 +6,7 @@ Each is one HTML file without outside resources, made of records and rubric alon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class _Shown:
     state: str
     lines: list[str]
     ladders: list[Journey]
+    again: bool = False
+    """Its ladders stand open in an item before."""
 
 
 def student_page(score: Score) -> str:
@@ -58,6 +60,7 @@ def index_page(scores: Sequence[Score], rubric: Rubric, progress: str = "") -> s
         outcome=outcome(scores),
         progress=progress,
         needy=needy,
+        machines=sorted({_machine(score.graded.kernel) for score in scores}),
         rubric=rubric,
         states=STATES,
         rows=item_rows(scores, rubric),
@@ -69,11 +72,20 @@ def index_page(scores: Sequence[Score], rubric: Rubric, progress: str = "") -> s
     )
 
 
+def _machine(kernel: str) -> str:
+    """What a record says that a submission ran on, without the reasons."""
+    words = one_line(kernel.partition(": ")[0])
+    return f"{words}, emulated: QEMU promises isolation with KVM only" if "tcg" in words else words
+
+
 def _page(template: str, score: Score, level: Feedback, answers: bool) -> str:
     graded = score.graded
     found = _templates().get_template(template)
     items = [_shown(one, level, answers) for one in score.items]
-    ladders = [journey for item in items for journey in item.ladders]
+    ladders: list[Journey] = []
+    for at, item in enumerate(items):
+        items[at] = replace(item, again=all(journey in ladders for journey in item.ladders))
+        ladders += item.ladders
     return found.render(
         frame=_frame(),
         drawing=_drawing(graded, ladders, answers),

@@ -29,12 +29,16 @@ Part: TypeAlias = Literal["build", "second-run", "other-csv", "cleanup"]
 
 @dataclass(frozen=True)
 class Row(Strict):
-    """A row of the CSV: two customers and how their traffic is to be carried; ``number`` counts from 1."""
+    """A row of the CSV: two customers and how their traffic is to be carried; ``number`` counts from 1.
+
+    A ``fixed`` one stands in the recipe instead: every submission builds it, whatever the CSV.
+    """
 
     number: Count
     source: str
     target: str
     kind: TenantType
+    fixed: bool = False
 
 
 @dataclass(frozen=True)

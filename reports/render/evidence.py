@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 from reports.record.exhibits import Journey, Rung
 from reports.record.model import Record
+from reports.render.captures import own_captures
 from reports.render.pcapng import Key, commented
 from reports.words import plain
 from topology.wire.registry import UDP_PORTS
-
-FAILED = "failed-{}.pcapng"
-"""Name of a failing journey's own capture."""
-FAILED_MAX = 50
-"""Captures of failing journeys; the frames of all are in the capture of the run."""
 
 
 def annotated(capture: bytes, record: Record, name: str) -> Iterator[tuple[str, bytes]]:
@@ -25,16 +21,11 @@ def annotated(capture: bytes, record: Record, name: str) -> Iterator[tuple[str, 
             comments.setdefault(key, []).append(text)
     texts = {key: "\n\n".join(dict.fromkeys(found)) for key, found in comments.items()}
     yield name, commented(capture, f"Open it with: {wireshark(record, name)}", texts)
-    for file, journey in own_captures(record.journeys):
+    for place, file in own_captures(record.journeys).items():
+        journey = record.journeys[place]
         own = dict(_comments(journey))
         about = f"{way_of(journey)}: {plain(journey.message)}\nOpen it with: {wireshark(record, file)}"
         yield file, commented(capture, about, own, own.keys())
-
-
-def own_captures(journeys: Iterable[Journey]) -> list[tuple[str, Journey]]:
-    """The failing journeys that have a capture of their own, each behind its file's name."""
-    failing = [journey for journey in journeys if not journey.passed and journey.hops]
-    return [(FAILED.format(number), journey) for number, journey in enumerate(failing[:FAILED_MAX], 1)]
 
 
 def wireshark(record: Record, file: str) -> str:

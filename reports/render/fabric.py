@@ -122,7 +122,7 @@ def _cross(place: Port, boxes: Mapping[str, Box], drawn: Map, ends: Mapping[Port
     if far is None or far.y == box.y:
         return Cross(box.x - box.width / 4, box.bottom + 2, title)
     start, end = (box.top, far.bottom) if far.y < box.y else (box.bottom, far.top)
-    return Cross(round(box.x + (far.x - box.x) * 0.22, 1), round(start + (end - start) * 0.22, 1), title)
+    return Cross(round(box.x + (far.x - box.x) * 0.28, 1), round(start + (end - start) * 0.28, 1), title)
 
 
 def _ports(drawn: Map) -> Mapping[Port, tuple[int, str]]:

@@ -18,6 +18,7 @@ from reports.render.boxes import stack
 from reports.render.groups import others
 from reports.render.ladder import NO_CAUSE
 from reports.render.layout import shorten
+from reports.render.plots import FATES, chart, mtu_rows, waterfall
 from reports.render.steps import profile, steps
 from reports.words import counted, plain
 
@@ -62,13 +63,17 @@ def environment(*folders: Path) -> Environment:
         finalize=_final,
     )
     found.globals |= {
+        "chart": chart,
         "counted": counted,
+        "fates": FATES,
+        "mtu_rows": mtu_rows,
         "no_cause": NO_CAUSE,
         "others": others,
         "profile": profile,
         "shorten": shorten,
         "stack": stack,
         "steps": steps,
+        "waterfall": waterfall,
     }
     return found
 

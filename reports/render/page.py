@@ -11,8 +11,9 @@ from jinja2 import Environment
 
 from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
 from reports.record.model import Record, Test, Verdict, is_good
+from reports.render.captures import own_captures
 from reports.render.fabric import draw
-from reports.render.faults import SIDES, head, matrix, misses, total_lines
+from reports.render.faults import SIDES, SIGNS, head, matrix, misses
 from reports.render.frame import environment, frame
 from reports.render.groups import by_cause, by_suite, reasons, suite
 from reports.render.ladder import headline, headline_of, said
@@ -50,6 +51,12 @@ class Shown:
     def headline(self) -> str:
         """The first line of it."""
         return headline(self.words)
+
+    @property
+    def told(self) -> bool:
+        """True where a ladder says all that the first line of the message says."""
+        broken = [journey for journey in self.journeys.values() if not journey.passed]
+        return self.headline in [words for each in broken for words in (headline_of(each), headline(each.message))]
 
     @property
     def sizes(self) -> list[tuple[str, ...]]:
@@ -96,14 +103,17 @@ def page(record: Record) -> str:
             every_suite=sorted({each.suite for each in shown.values()}),
             skipped=list(reasons(record.tests, record.not_collected)),
             conclusions=[line for figures in record.measurements if figures.of_the_run for line in figures.words],
-            remarks=[*total_lines(record.faults), *(f"warning: {words}" for words in record.warnings)],
+            remarks=[f"warning: {words}" for words in record.warnings],
             faults=matrix(record.faults),
             fault_head=head(),
             fault_sides=SIDES,
+            signs=SIGNS,
             misses=list(misses(record.faults)),
             against=AGAINST,
             drawing=draw(record.map, record.journeys, named),
+            captures=own_captures(record.journeys),
             sizes_head=SIZES_HEAD,
+            sizes=[sizes_row(each) for each in record.sizes],
         )
     )
 

@@ -15,6 +15,7 @@ from typing import cast
 
 from fixtures.instruments.grading.grader import Grader
 from fixtures.instruments.grading.machine import StudentMachine
+from fixtures.instruments.grading.promises import prove
 from reports.grading.record import Graded, Promise, Row
 from topology.errors import KernelUnavailable, NotApplicable
 from topology.formats.recipe import Recipe, Step
@@ -112,6 +113,11 @@ def graded(known: Known, submitted: Mapping[str, str] | Submission, rubric: Rubr
         return Grader().grade(one, content, known.named, known.recipe, rubric or known.rubric, "")
     except KernelUnavailable as error:
         raise NotApplicable(str(error)) from error
+
+
+def outcomes(machine: StudentMachine, known: Known) -> dict[tuple[str, Row | None], str]:
+    """What becomes of each promise of what stands in a machine."""
+    return {(one.name, one.row): one.outcome for one in prove(machine, known.named, known.recipe).promises}
 
 
 def broken(record: Graded) -> list[Promise]:

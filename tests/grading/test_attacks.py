@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from fixtures.instruments.grading.machine import StudentMachine
-from fixtures.instruments.spot import Spotter
 from reports.grading.folder import write_submission
 from reports.grading.record import Graded
 from reports.grading.score import score
-from tests.grading.kit import ALL, ATTACKS, BUILD_S, PAIR, Known, broken, drawn, files_of, graded, packed, recipe
+from tests.grading.kit import ALL, ATTACKS, BUILD_S, Known, broken, drawn, files_of, graded, outcomes, packed, recipe
 from tests.grading.known import ALWAYS, KNOWN, files
-from topology.formats.pairs_files import load_pairs_text
 
 pytestmark = [pytest.mark.grading, pytest.mark.alone]
 
@@ -50,15 +48,16 @@ def test_nothing_but_the_machine_is_within_reach(machine: StudentMachine) -> Non
 
 
 def test_build_beyond_a_limit_ends_there_and_what_stands_is_judged(machine: StudentMachine) -> None:
-    """What floods, hangs, forks or fills ends at its limit, and the pair that stands is proven."""
-    attempts, pairs = CHOSEN["limits"], load_pairs_text(PAIR)
+    """What floods, hangs, forks or fills ends at its limit, and what stands is proven as before."""
+    attempts, known = CHOSEN["limits"], KNOWN[ALWAYS].asked("VXLAN")
     machine.deliver(packed({**files(ALWAYS), "rows.csv": "A1X,B1X,VXLAN\n"}))
     assert machine.run("./build.sh rows.csv", BUILD_S).exit == 0
+    before = outcomes(machine, known)
+    assert {*before.values()} == {"kept"}
     for name, command in attempts.items():
         ran = machine.run(command, PATIENCE_S.get(name, 60.0), output_max=OUTPUT_MAX)
         assert ran.ended == ENDS.get(name, name), ran
-    with machine.fabric(pairs) as fabric:
-        assert Spotter(fabric).pair(pairs.pairs[0]).carried_as("l2-overlay")
+    assert outcomes(machine, known) == before
 
 
 def test_what_a_build_leaves_behind_changes_no_score(tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.instruments.grading.promises import prove
 from reports.grading.record import Graded
 from reports.grading.score import score
-from tests.grading.kit import ALL, BUILD_S, Known, broken, graded, packed, recipe, restored
+from tests.grading.kit import ALL, BUILD_S, Known, broken, graded, outcomes, packed, recipe, restored
 from tests.grading.known import ALWAYS, KNOWN, files
 from tests.grading.mistakes import DRAWN, MISTAKES
 from topology.formats.rubric import Rubric, rubric_of_text
@@ -24,7 +23,7 @@ items:
   - {id: again, points: 5, needs: [second-run, other-csv]}
   - {id: clean, points: 5, needs: [cleans-up]}
 """
-TIMES = 20 if ALL else 2
+TIMES = 20
 
 
 def points(record: Graded, rubric: Rubric) -> dict[str, float]:
@@ -105,33 +104,35 @@ def test_build_that_stops_half_way_keeps_what_stands(name: str) -> None:
 @pytest.mark.skipif(not ALL, reason="builds three times")
 @pytest.mark.parametrize(("changes", "earned"), [(True, {"again": 5, "clean": 5}), (False, {"again": 0, "clean": 0})])
 def test_second_run_other_names_and_clean_up(changes: bool, earned: dict[str, float]) -> None:
-    """Nothing is spoiled by a second run, other names are built, and the clean-up leaves nothing; or it is said."""
+    """A second run that refuses spoils nothing, other names are built, the clean-up leaves nothing; or it is said."""
     rubric, known = rubric_of_text(REPEATED), KNOWN[ALWAYS].asked("VXLAN")
     own = files(ALWAYS)
     if changes:
-        own["build.sh"] = own["build.sh"].replace("ip netns add $n;", "ip netns add $n || exit 0;")
+        own["build.sh"] = own["build.sh"].replace("ip netns add $n;", "ip netns add $n || exit 3;")
     else:
+        spoils = "ip netns add $n || { ip netns del l1; exit 0; };"
+        own["build.sh"] = own["build.sh"].replace("ip netns add $n;", spoils)
         known = replace(known, recipe=replace(known.recipe, cleanup="ip netns del l1; ip netns del l2"))
     record = graded(known, own, rubric)
     assert points(record, rubric) == earned, record.promises
     said = {promise.name: promise.said for promise in broken(record)}
-    assert changes or ("exit code" in said["second-run"] and "s1" in said["cleans-up"]), said
+    assert changes or ("row 1" in said["second-run"] and "s1" in said["cleans-up"]), said
 
 
+@pytest.mark.skipif(not ALL, reason="twice with each change, before and after an attack")
 def test_same_build_gets_the_same_score() -> None:
     """However often what stands is proven, each promise becomes the same."""
     known = KNOWN[ALWAYS].asked("VXLAN")
     with restored(has_engine=False) as machine:
-        machine.deliver(packed({**files(ALWAYS), "rows.csv": known.recipe.rows_text([("A1X", "B1X", "VXLAN")])}))
+        machine.deliver(packed({**files(ALWAYS), "rows.csv": "A1X,B1X,VXLAN\n"}))
         assert machine.run("./build.sh rows.csv", BUILD_S).exit == 0
-        found = [prove(machine, known.named, known.recipe).promises for _ in range(TIMES)]
-    outcomes = [{(one.name, one.row): one.outcome for one in promises} for promises in found]
-    assert outcomes == [outcomes[0]] * TIMES
-    assert {*outcomes[0].values()} == {"kept"}
+        found = [outcomes(machine, known) for _ in range(TIMES)]
+    assert found == [found[0]] * TIMES
+    assert {*found[0].values()} == {"kept"}
 
 
 @pytest.mark.skipif(not ALL, reason="builds twenty times")
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(TIMES))
 def test_any_leaf_is_right(number: int) -> None:
     """A build that draws the leaves of its customers gets full marks each time."""
     known = KNOWN["random-leaves"]

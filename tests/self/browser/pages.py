@@ -128,8 +128,8 @@ def failing() -> Record:
     ]
     tests = [test for some, _ in broken for test in some]
     spoiled = {test.id for test in tests}
-    good = [test for test in passing().tests if test.id not in spoiled]
-    whole = [journey for journey in passing().journeys if journey.test not in spoiled]
+    good = [test for test in passing().tests if test.id not in spoiled][:2]
+    whole = [journey for journey in passing().journeys if journey.test in {test.id for test in good}]
     why = "a tap missed its sentinel"
     odd = Test("tests/overlay/test_odd.py::t", "Nothing is known.", Verdict.ERRORED, 1, why, why=why)
     return run_of(reference(), [*good, *tests, odd], [*whole, *(journey for _, journey in broken)])
@@ -166,7 +166,10 @@ PLOTS = [
 @cache
 def measured() -> Record:
     """Figures of every kind of plot, and the matrix of faults."""
-    good, name = passing(), "tests/perf/test_throughput.py::test_throughput_over_size_is_explained[vxlan-in-gre]"
+    good, name = (
+        as_declared(reference(), reference().pairs[:1]),
+        "tests/perf/test_throughput.py::test_throughput_over_size_is_explained[vxlan-in-gre]",
+    )
     test = Test(name, "The rate grows with the payload.", Verdict.PASSED, 9, about="measurement")
     head, rows = ("payload bytes", "Mbit/s", "packets/s"), [("64", "25.6", "50000"), ("128", "51.0", "49800")]
     figures = Figures.table("vxlan-in-gre over sizes", head, rows, ("It grows.",), plots=PLOTS)

@@ -109,7 +109,8 @@ def shelf(browser: Browser, pytestconfig: pytest.Config, tmp_path_factory: pytes
 
 def lit(opened: Opened, kind: str = "") -> int:
     """The links that are lit in the fabric's own picture."""
-    return opened.page.locator(f"#fabric .lit .way{kind}").count()
+    found: int = opened.page.locator(f"#fabric .lit .way{kind}").count()  # mypy may not see playwright
+    return found
 
 
 @pytest.mark.parametrize("name", pages.PAGES)
@@ -197,14 +198,18 @@ def test_link_to_a_ladder_opens_what_it_is_in(shelf: Shelf) -> None:
     opened.page.context.close()
 
 
-@pytest.mark.parametrize(("name", "scheme"), [("failing", "light"), ("failing", "dark"), ("measured", "light")])
-def test_everyone_can_read_it(name: str, scheme: str, shelf: Shelf, axe: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "scheme", "rules"),
+    [("failing", "light", []), ("failing", "dark", ["color-contrast"]), ("measured", "light", [])],
+)
+def test_everyone_can_read_it(name: str, scheme: str, rules: list[str], shelf: Shelf, axe: str) -> None:
     """axe-core finds nothing serious: contrast, names of controls, what a keyboard reaches."""
     opened = shelf.open(name, color_scheme=scheme, bypass_csp=True)
-    opened.page.evaluate("document.querySelectorAll('.suite, .suite .test').forEach((e, n) => { e.open = n < 2 })")
+    last = ".suite:last-of-type, .suite:last-of-type .test:first-of-type"
+    opened.page.evaluate("which => document.querySelectorAll(which).forEach(e => { e.open = true })", last)
     opened.page.add_script_tag(content=axe)
-    found = opened.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert len(found["passes"]) > 15
+    found = opened.page.evaluate("rules => axe.run(document, rules.length ? {runOnly: rules} : {})", rules)
+    assert len(found["passes"]) > (0 if rules else 15)
     serious = [
         (one["id"], [node["target"] for node in one["nodes"]][:4], one["nodes"][0]["failureSummary"])
         for one in found["violations"]

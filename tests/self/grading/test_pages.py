@@ -241,6 +241,15 @@ def test_class_is_told_in_a_table() -> None:
     assert {"instructor/s4.html", "students/s4.html", "class.csv"} <= set(reader.links)
 
 
+def test_class_says_what_it_ran_on() -> None:
+    """Each machine once, without the reasons for it, and that an emulated one is no wall."""
+    kernels = [f"guest (Linux 6.1.0, {by}): restored from a snapshot" for by in ("kvm", "tcg", "tcg")]
+    text = Reader(index_page([score(graded(kernel=kernel), DEFAULT) for kernel in kernels], DEFAULT)).text
+    assert text.count("guest (Linux 6.1.0, kvm)") == text.count("guest (Linux 6.1.0, tcg)") == 1
+    assert "tcg), emulated: QEMU promises isolation with KVM only" in text
+    assert "kvm), emulated" not in text
+
+
 def test_empty_class_has_a_page() -> None:
     """Before the first submission is graded."""
     assert "nothing is graded yet" in index_page([], DEFAULT)

@@ -15,7 +15,8 @@ from scapy.utils import RawPcapNgReader
 from reports.record.append import journey_of
 from reports.record.exhibits import Journey
 from reports.record.model import Lab, Record
-from reports.render.evidence import FAILED_MAX, annotated, decode_as, wireshark
+from reports.render.captures import FAILED_MAX
+from reports.render.evidence import annotated, decode_as, wireshark
 from reports.render.pcapng import commented, pcapng
 from tests.self.builders import expect, good_leg, leg, reference, seen_path
 from tests.self.hostile import HOSTILE, HOSTILE_RAW

@@ -56,7 +56,7 @@ def test_names_are_text() -> None:
     assert not {"img", "link", "iframe"} & set(reader.tags)
     assert not {name for name in reader.attributes if name.startswith("on") or name in ("style", "src")}
     assert reader.text.count(EVIL) >= 20
-    assert all(re.fullmatch(r"j\d+|fabric|tests", name) for name in reader.attributes["id"])
+    assert all(re.fullmatch(r"j\d+|fabric|tests|fragments|silence", name) for name in reader.attributes["id"])
 
 
 def test_control_and_direction_characters_are_shown() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
 from reports.record.model import Record, Test, Verdict, is_good
@@ -41,11 +44,23 @@ class Shown:
         return [sizes_row(each) for each in self.exhibits.sizes]
 
 
+class _Compiled(FileSystemBytecodeCache):
+    """Templates as Python's code, beside that of the modules; a checkout that cannot be written does without."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep one template's code."""
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
 def environment(*folders: Path, finalize: Callable[[object], object] | None = None) -> Environment:
     """Where templates are found and how: names are text wherever they stand; ``finalize`` sees each value before."""
+    here = Path(__file__).parent
+    kept = finalize is None and not sys.dont_write_bytecode  # the code kept does not say which finalize it calls
     return Environment(
         autoescape=True,
-        loader=FileSystemLoader([*folders, Path(__file__).parent]),
+        bytecode_cache=_Compiled(str(here / "__pycache__")) if kept else None,
+        loader=FileSystemLoader([*folders, here]),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,

@@ -7,7 +7,7 @@ IMAGE := .venv/bin/python -m topology.kernels.image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench lint doctor clean clean-cache image-export image-import python
+.PHONY: help setup overlay test perf soak labs faults fresh nightly mutants bench picture lint doctor clean clean-cache image-export image-import gradescope python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -24,6 +24,7 @@ python: # only .venv, for what needs no lab
 # What is drawn at random is drawn from the commit, so that a second run of it is the same.
 test: export HOPCHECK_SEED ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 test: setup lint ## set up, check the code, run every test; small samples of what nightly repeats
+	@.ci/setup tests
 	$(PYTEST) tests/self -n 2 --out reports/out/self
 	$(PYTEST) --ignore=tests/self -m "not alone" -n 2 --html
 	$(PYTEST) tests/lifecycle tests/grading -m alone --out reports/out/alone
@@ -58,6 +59,11 @@ nightly: test ## what runs once a day: test, the same in a fresh Debian root, mo
 mutants: python ## change the code of judges, headers and forwarding one thing at a time: its tests notice nine of ten
 	.venv/bin/python -m benchmarks.mutants
 
+picture: setup # README's picture, of a run that fails
+	@.ci/setup tests
+	-$(PYTEST) -m overlay --break 'lc2: ip route del 20.0.0.0/24' --out reports/out/picture
+	.venv/bin/python -m tests.self.browser.picture reports/out/picture/report.html docs/page.png
+
 lint: python ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -86,6 +92,10 @@ image-export: setup ## write the guest image to FILE, for a machine that cannot 
 image-import: python ## take the guest image from FILE
 	@test -n "$(FILE)" || { echo "usage: make image-import FILE=image.tar.zst" >&2; exit 2; }
 	@$(IMAGE) import "$(FILE)"
+
+gradescope: python ## write Gradescope's zip to FILE: it grades there by RECIPE, RUBRIC, TENANTS; or hands out RESULTS
+	@test -n "$(FILE)" || { echo "usage: make gradescope FILE=x.zip TENANTS=rows.csv [RECIPE=...] [RUBRIC=...] | RESULTS=grades" >&2; exit 2; }
+	@.venv/bin/python -m fixtures.gradescope pack "$(FILE)" --recipe="$(RECIPE)" --rubric="$(RUBRIC)" --tenants="$(TENANTS)" --results="$(RESULTS)"
 
 clean-cache: ## remove the guest images and snapshots (the next run makes them again)
 	@.ci/setup python

@@ -11,6 +11,7 @@ pytest_plugins = [
     "fixtures.workers",
     "fixtures.parametrise",
     "fixtures.fabric",
+    "fixtures.captures",
     "fixtures.checks",
     "fixtures.sizes",
 ]

@@ -9,8 +9,8 @@ from pathlib import Path
 from reports.record.files import write_atomically
 from reports.record.store import RecordRefused, read_record
 from reports.render.console import plain_console
+from reports.render.ending import ending
 from reports.render.page import PAGE, page
-from reports.render.summary import closing_lines
 
 REFUSED = 4
 """The exit code for bad input, as of pytest."""
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         console.print(f"{folder}: cannot be written: {error.strerror}; name another folder by --out")
         return REFUSED
-    console.print("\n".join([*closing_lines(record), f"report: {folder / PAGE}"]))
+    console.print("\n".join(line.text for line in ending(record, [f"report: {folder / PAGE}"])))
     return 0
 
 

@@ -91,6 +91,7 @@ class RouteState:
         words += ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
         words += ["encap", self.encap] if self.encap else []
         words += ["via", str(self.via)] if self.via else []
+        words[-1:-1] = ["inet6"] if self.via and self.via.version > self.prefix.version else []
         words += ["dev", self.dev] if self.dev else []
         words += ["proto", self.owner] if self.owner else []
         return " ".join(words)

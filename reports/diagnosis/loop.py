@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from reports.evidence import Cause, Sighting
 from reports.judge.trip import is_tunnelled
+from topology.model import Link
 from topology.refs import PortRef
 
 COPIES_MAX, WITHIN_NS = 32, 4_000_000_000
 """Copies of one frame at one interface, one way, within so long: a request is repeated once a second, a duplicate is
 one more. Around a loop through tunnels a busy machine without KVM carries a frame some 20 times a second."""
-EACH_WAY_MIN = 3
-"""Copies of a frame that come in by a port of the loop, and as many that go out by it, among the samples of a storm."""
+EACH_WAY_MIN, ROUNDS_NS = 3, 1_500_000_000
+"""Copies of a frame that come in by a port of the loop, and as many that go out by it, within so long among the samples
+of a storm: a host repeats a request once a second."""
 
 
 def to_many(seen: Sighting) -> bytes:
@@ -52,14 +54,57 @@ class Copies:
 def loop_ports(seen: Sequence[Sighting]) -> tuple[PortRef, ...]:
     """Return the ports that a circling frame comes in by and goes out by, bare: those of the loop.
 
-    A frame is flooded out of other ports as well, but comes in there at most once. Bridges that learn its sender's MAC
-    anew with each copy send frames to one around as well.
+    A frame is flooded out of other ports as well, but comes in there at most once; by its sender's port it comes back
+    often, but goes out as often as the sender repeats it. Bridges that learn its sender's MAC anew with each copy send
+    frames to one around as well.
     """
-    ways = {"in": Counter[tuple[bytes, PortRef]](), "out": Counter[tuple[bytes, PortRef]]()}
+    found = (ways["in"] & ways["out"] for ways in _frames(seen))
+    return tuple(sorted(set[PortRef]().union(*found)))
+
+
+def ring_ports(seen: Sequence[Sighting], links: Iterable[Link]) -> tuple[PortRef, ...]:
+    """Return the ports between which a frame goes round in one direction, as one for a single host does.
+
+    It is followed out of one port and in by the other end of its cable, or out of one tunnel's device and in by one of
+    another node.
+    """
+    cables = {end: other for link in links for end, other in (link.ends, link.ends[::-1])}
+    found = set[PortRef]()
+    for ways in _frames(seen):
+        steps = [(out, into) for out in ways["out"] for into in ways["in"] if _is_step(out, into, cables)]
+        found.update(*((out, into) for out, into in steps if out.node in _reached(into.node, steps)))
+    return tuple(sorted(found))
+
+
+def _frames(seen: Iterable[Sighting]) -> Iterator[Mapping[str, set[PortRef]]]:
+    """Yield for each bare frame the ports by which copies come in, and by which they go out, faster than a host repeats
+    a frame."""
+    times = defaultdict[bytes, defaultdict[tuple[str, PortRef], list[int]]](lambda: defaultdict(list))
     for sighting in filter(is_bare, seen):
-        ways[sighting.direction][sighting.frame, sighting.ref] += 1
-    both = (key for key, count in ways["in"].items() if min(count, ways["out"][key]) >= EACH_WAY_MIN)
-    return tuple(sorted({ref for _, ref in both}))
+        times[sighting.frame][sighting.direction, sighting.ref].append(sighting.time_ns)
+    for places in times.values():
+        quick = [place for place, found in places.items() if _goes_round(found)]
+        yield {way: {ref for one, ref in quick if one == way} for way in ("in", "out")}
+
+
+def _goes_round(times: list[int]) -> bool:
+    times.sort()
+    return any(last - first < ROUNDS_NS for first, last in zip(times, times[EACH_WAY_MIN - 1 :], strict=False))
+
+
+def _is_step(out: PortRef, into: PortRef, cables: Mapping[PortRef, PortRef]) -> bool:
+    if out in cables or into in cables:
+        return cables.get(out) == into
+    return out.node != into.node
+
+
+def _reached(node: str, steps: Sequence[tuple[PortRef, PortRef]]) -> set[str]:
+    """Return the nodes that steps lead to from a node, itself included."""
+    found, new = {node}, {node}
+    while new:
+        new = {into.node for out, into in steps if out.node in new} - found
+        found |= new
+    return found
 
 
 def loop_cause(ports: Sequence[PortRef], bridges: Mapping[PortRef, str | None], closing: PortRef) -> Cause:

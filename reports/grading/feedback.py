@@ -6,12 +6,13 @@ Below the level ``full`` no fix is in any line.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from reports.grading.record import Graded, Promise, Step
 from reports.grading.score import ENDED, ItemScore, Part, Score, State, number
-from reports.grading.words import one_line, visible
+from reports.grading.words import one_line
 from reports.record.exhibits import Cause, Journey, Rung
-from reports.words import counted
+from reports.words import counted, plain
 from topology.formats.rubric import FEEDBACK, Feedback
 
 FAILED: Mapping[str, str] = {
@@ -22,6 +23,8 @@ FAILED: Mapping[str, str] = {
     "no-leak": "leaks into other rows",
     "largest-whole": "the largest packet does not cross whole",
     "every-spine": "not carried over every spine",
+    "inside-gre": "VXLAN is not inside GRE",
+    "beside-gre": "VXLAN is not beside GRE",
     "builds": "the build fails",
     "underlay": "the leaf-spine fabric is not whole",
     "second-run": "a second run spoils it",
@@ -36,16 +39,39 @@ HIDDEN = "a hidden item: its checks are not shown"
 OPEN = "not settled yet: a person looks at it"
 
 
-def item_lines(one: ItemScore, level: Feedback, answers: bool = False) -> list[str]:
-    """Return an item's lines; ``answers`` also shows what is hidden, and the reasons of errors."""
+def item_lines(one: ItemScore, level: Feedback, answers: bool = False, drawn: bool = False) -> list[str]:
+    """Return an item's lines; ``answers`` also shows what is hidden, and the reasons of errors.
+
+    They are without the hops where these are ``drawn`` beside them.
+    """
     head = one_line(f"{one.item.id} {points_of(one)}: ")
     if one.item.hidden and not answers:
         return [head + (OPEN if one.low != one.high else HIDDEN)]
     if one.override:
         set_by = f"set by {one.override.by}: {one.override.reason}"
-        return [head + one_line(set_by), *(_details(one, level, answers) if answers else ())]
+        return [head + one_line(set_by), *(_details(one, level, answers, drawn) if answers else ())]
     parts = sorted(one.parts, key=lambda part: part.state is not State.KEPT)
-    return [head + ", ".join(_part_words(part, level, answers) for part in parts), *_details(one, level, answers)]
+    return [
+        head + ", ".join(_part_words(part, level, answers) for part in parts),
+        *_details(one, level, answers, drawn),
+    ]
+
+
+def item_ladders(one: ItemScore, level: Feedback, answers: bool = False) -> list[Journey]:
+    """Return the journeys that an item's lines tell, without what is known of the cause."""
+    if (one.item.hidden or one.override) and not answers:
+        return []
+    shown = (
+        promise.ladder for part in _failed(one, level, answers)[:PARTS_MAX] for promise, *_ in _failures(part).values()
+    )
+    return [_bare(journey) for journey in shown if journey and journey.ladder]
+
+
+def _bare(journey: Journey) -> Journey:
+    """The journey up to the first hop that is wrong, and what was seen behind it."""
+    first = journey.first_wrong
+    kept = [rung for rung in journey.ladder if not rung.wrong or rung is first or rung.seen]
+    return replace(journey, ladder=kept, message="", note="", causes=[], cause=None, unknown="")
 
 
 def points_of(one: ItemScore | Score) -> str:
@@ -66,7 +92,7 @@ def build_lines(graded: Graded, level: Feedback, answers: bool = False) -> Itera
             yield one_line(f"{step.command}{part}: {_end_of(step)}, {step.seconds:.1f} s")
             failed = step.exit != 0 or step.ended != "exited"
             if answers or (failed and _shows(level, "where")):
-                lines = visible(step.tail.replace("\r\n", "\n")).splitlines()
+                lines = plain(step.tail.replace("\r\n", "\n"), "\n\t").splitlines()
                 yield from (f"  {line}" for line in (lines if answers else lines[-TAIL_LINES:]))
 
 
@@ -101,25 +127,30 @@ def _failures(part: Part) -> dict[str, list[Promise]]:
     return {FAILED[promise.name]: [promise] for promise in part.against}
 
 
-def _details(one: ItemScore, level: Feedback, answers: bool) -> Iterator[str]:
-    """Yield what was seen at which hop, for each failure that is not another's effect."""
+def _failed(one: ItemScore, level: Feedback, answers: bool) -> list[Part]:
+    """Return the parts that are shown hop by hop: failures that are not another's effect."""
     failed = [part for part in one.parts if part.state is not State.KEPT and not part.under and part.against]
-    shown = [part for part in failed if answers or part.state is State.BROKEN] if _shows(level, "where") else []
+    return [part for part in failed if answers or part.state is State.BROKEN] if _shows(level, "where") else []
+
+
+def _details(one: ItemScore, level: Feedback, answers: bool, drawn: bool) -> Iterator[str]:
+    """Yield what was seen at which hop, for each failure that is not another's effect."""
+    shown = _failed(one, level, answers)
     several = len(shown) > 1 or any(len(_failures(part)) > 1 for part in shown)
     for part in shown[:PARTS_MAX]:
         for words, (promise, *_) in _failures(part).items():
-            block = list(_evidence(promise, level))
+            block = list(_evidence(promise, level, drawn))
             yield from [f"{_place(part)}{words}:"] if several and block else []
             yield from block
     if len(shown) > PARTS_MAX:
         yield f"  … and {len(shown) - PARTS_MAX} more rows"
 
 
-def _evidence(promise: Promise, level: Feedback) -> Iterator[str]:
+def _evidence(promise: Promise, level: Feedback, drawn: bool) -> Iterator[str]:
     """Yield the ladder, or what the most likely cause or our message says of the place; then where to look."""
     cause = next(iter(promise.causes), None)
     if promise.ladder and promise.ladder.ladder:
-        yield from _ladder(promise.ladder)
+        yield from () if drawn else _ladder(promise.ladder)
     elif cause:
         yield one_line(f"  at {cause.where}: expected {cause.declared} - seen {cause.live}")
     elif promise.said:

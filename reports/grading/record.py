@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from reports.record.exhibits import Cause, Count, Journey, Strict, Whole
 from reports.record.files import write_atomically
-from reports.record.model import Seconds
+from reports.record.model import Map, Seconds
 from reports.record.store import Document, RecordRefused, read_document, record_bytes
 from topology.formats.rubric import PromiseName
 from topology.promises import TenantType
@@ -29,12 +29,16 @@ Part: TypeAlias = Literal["build", "second-run", "other-csv", "cleanup"]
 
 @dataclass(frozen=True)
 class Row(Strict):
-    """A row of the CSV: two customers and how their traffic is to be carried; ``number`` counts from 1."""
+    """A row of the CSV: two customers and how their traffic is to be carried; ``number`` counts from 1.
+
+    A ``fixed`` one stands in the recipe instead: every submission builds it, whatever the CSV.
+    """
 
     number: Count
     source: str
     target: str
     kind: TenantType
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,9 @@ class Graded(Strict):
     """One submission, graded in one machine.
 
     ``key`` is made of the contents of submission, CSV and recipe, of the image and of hopcheck's version. ``rows`` are
-    all of the CSV. ``nodes`` is the map as found, as text; ``people`` are those who submitted it. ``first`` are the
-    promises of a first attempt in which something errored.
+    all of the CSV. ``nodes`` is the fabric as found, as text, ``map`` the same for a picture; ``people`` are those who
+    submitted it. ``first`` are the promises of a first attempt in which something errored. ``files`` is a digest of the
+    files that were submitted, wherever they lie.
     """
 
     schema: Literal[1]
@@ -90,6 +95,8 @@ class Graded(Strict):
     people: str = ""
     notes: list[str] = field(default_factory=list)
     first: list[Promise] = field(default_factory=list)
+    files: str = ""
+    map: Map | None = None
 
 
 GRADED = Document(Graded, SCHEMA, "a record of a submission", "grade it again")

@@ -147,9 +147,9 @@ def number(points: Fraction) -> str:
 
 
 def _parts(graded: Graded, item: Item) -> Iterator[Part]:
-    rows = [row for row in graded.rows if row.kind in item.rows] if item.rows else [None]
+    rows = [row for row in graded.rows if item.is_about(row.kind, row.fixed)] if item.rows else [None]
     if not rows:
-        missing = f"a row of type {' or '.join(item.rows)}"
+        missing = f"a {'fixed ' if item.fixed else ''}row of type {' or '.join(item.rows)}"
         yield Part(None, Fraction(item.points), State.UNRUN, Fraction(0), unrun=(missing,))
     for row in rows:
         yield _part(graded, item.needs, row, Fraction(item.points, len(rows)))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from reports.record.exhibits import Cause
-from reports.words import MISSING, NOTHING
+from reports.words import MISSING, NOTHING, plain
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -15,20 +15,9 @@ _PARTICULAR = re.compile(r"\S*[0-9/:]\S*")
 """Words with addresses, numbers, or places of one submission."""
 
 
-def visible(text: str) -> str:
-    """Return text with every character that is not printed, or that turns the direction of writing, spelled out;
-    line ends and tabs stay."""
-    return "".join(letter if letter in "\n\t" or letter.isprintable() else _spelled(letter) for letter in text)
-
-
 def one_line(text: str) -> str:
     """Return the same on one line."""
-    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
-
-
-def _spelled(letter: str) -> str:
-    code = ord(letter)
-    return {"\r": "\\r"}.get(letter, f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+    return plain(text, "\n\t").replace("\n", "\\n").replace("\t", "\\t")
 
 
 def cell(text: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, permutations
 
 from reports.checks.seen import SeenTrip, carried, last_seen, shape
 from reports.evidence import Journey, Sighting
 from reports.words import counted
-from topology.model import Fabric, Node
+from topology.model import Address, Fabric, Node
 from topology.refs import PortRef
 
 PROBES_MAX = 2048
@@ -67,12 +67,15 @@ class FabricMap:
         return frozenset(crossing.link for crossing in self.crossings)
 
 
-def pairs_to_probe(nodes: Sequence[Node]) -> tuple[list[tuple[Node, Node]], list[str]]:
+def pairs_to_probe(
+    nodes: Sequence[Node],
+    between: Callable[[Node, Node], tuple[Address, Address]] = lambda one, other: (one.address, other.address),
+) -> tuple[list[tuple[Node, Node]], list[str]]:
     """All pairs of nodes with an address, both ways, by their names, within the bound; and those left out."""
     by_name = sorted(nodes, key=lambda node: node.name)
     addressed = [node for node in by_name if node.addresses]
     every = list(permutations(addressed, 2))
-    fitting = [(a, b) for a, b in every if a.address.version == b.address.version]
+    fitting = [(a, b) for a, b in every if len({end.version for end in between(a, b)}) == 1]
     out = [f"{node.name}: it has no address" for node in by_name if not node.addresses]
     if mixed := len(every) - len(fitting):
         out.append(f"{counted(mixed, 'probe')}: the two nodes' first addresses are of two IP versions")

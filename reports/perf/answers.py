@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from reports.perf.compare import Comparison, Judged, compare
 from reports.perf.iperf import Throughput
 from reports.perf.shape import Scaling, claim_holds, scaling
-from reports.record.exhibits import Figures
+from reports.record.exhibits import Figures, Plot, Series
 
 TWICE, TOLERANCE = 2.0, 0.15
 """The claim "twice the size, twice the throughput", and by how much it may be off: a part of it."""
@@ -26,12 +26,16 @@ def rates_table(title: str, runs: Mapping[str, Runs], bare: str, judged: Mapping
     """One line for each path of one size, with its ratio to the bare one."""
     figures = ("Mbit/s", "packets/s", "lost", "jitter ms", "sent again", "CPU % sender, receiver")
     head = ("path", *figures, "ratio to bare", "verdict")
-    rows = []
+    rows, ratios = [], {}
     for name, each in runs.items():
-        ratio = str(compare(rates_of(each), rates_of(runs[bare]))) if name != bare else "1"
+        ratio = "1"
+        if name != bare:
+            found = compare(rates_of(each), rates_of(runs[bare]))
+            ratio, ratios[f"{name} to bare"] = str(found), found.median
         verdict = f"{judged[name].threshold}: {judged[name].verdict}" if name in judged else "-"
         rows.append((name, *_figures(each), ratio, verdict))
-    return Figures.table(title, head, rows, data={name: [_data(run) for run in each] for name, each in runs.items()})
+    data = {name: [_data(run) for run in each] for name, each in runs.items()}
+    return Figures.table(title, head, rows, data=data, figures=ratios)
 
 
 def _figures(runs: Runs) -> tuple[str, ...]:
@@ -68,14 +72,34 @@ def _data(run: Throughput) -> dict[str, object]:
     }
 
 
-def over_sizes(title: str, by_size: Mapping[int, Runs], mtu: int) -> Figures:
-    """Dependence of a path's throughput on the payload's size, and a judgement of the claim "twice, twice"."""
+def over_sizes(title: str, by_size: Mapping[int, Runs], mtu: int, bare: Mapping[int, Runs] | None = None) -> Figures:
+    """Dependence of a path's throughput on the payload's size, and a judgement of the claim "twice, twice".
+
+    In its picture the ``bare`` path stands beside it.
+    """
     points = [(size, value) for size, runs in by_size.items() for value in rates_of(runs)]
     found = scaling([size for size, _ in points], [value for _, value in points])
     rows = [(str(size), *_figures(runs)[:3]) for size, runs in by_size.items()]
     words = [_slope_words(found, mtu), *_doubling_words(by_size)]
     data = {"slope": found.slope.value, "low": found.slope.low, "high": found.slope.high, "until": found.linear_until}
-    return Figures.table(title, ("payload bytes", "Mbit/s", "packets/s", "lost"), rows, words, data)
+    plots = _plots(title, {title.partition(" ")[0]: by_size, **({"bare path": bare} if bare else {})})
+    return Figures.table(title, ("payload bytes", "Mbit/s", "packets/s", "lost"), rows, words, data, plots=plots)
+
+
+def _plots(title: str, paths: Mapping[str, Mapping[int, Runs]]) -> list[Plot]:
+    """Throughput with the range of its rounds, and the part that is lost where any is."""
+    rates = [_series(name, runs, lambda run: run.received.bits_per_second / 1e6) for name, runs in paths.items()]
+    plots = [Plot("log-log", f"{title}: median and range of the rounds", "payload, bytes", "Mbit/s", rates)]
+    lost = [_series(name, runs, lambda run: run.loss or 0.0) for name, runs in paths.items()]
+    if any(value for series in lost for value in series.value):
+        plots.append(Plot("share", f"{title}: part lost", "payload, bytes", "part lost", lost))
+    return plots
+
+
+def _series(name: str, by_size: Mapping[int, Runs], value: Callable[[Throughput], float]) -> Series:
+    found = {size: [value(run) for run in runs] for size, runs in by_size.items()}
+    middle = [statistics.median(values) for values in found.values()]
+    return Series(name, [*map(float, found)], middle, [*map(min, found.values())], [*map(max, found.values())])
 
 
 def _slope_words(found: Scaling, mtu: int) -> str:
@@ -124,9 +148,10 @@ def vm_against(
     ``fabric`` is the lab whose customers both were, empty where they had a wire of their own; ``why_not_containers``
     says why namespaces were measured where containers were asked for.
     """
-    rows, words = [], []
+    rows, words, ratios = [], list[str](), {}
     for size, (vm, others) in by_size.items():
         found = compare(rates_of(vm), rates_of(others))
+        ratios[f"{size} bytes"] = found.median
         rows.append((str(size), *_figures(vm)[:3], *_figures(others)[:3], str(found)))
         words.append(f"{size} bytes: {_effect(found)}.")
     words.append((WHY_SLOWER_IN_A_FABRIC if fabric else WHY_SLOWER).format(other=other))
@@ -136,7 +161,7 @@ def vm_against(
     columns = (f"{kind} {figure}" for kind in ("VM", other) for figure in ("Mbit/s", "packets/s", "lost"))
     where = f", as customers of {fabric}" if fabric else ""
     title = f"two virtual machines against two {other}s{where}"
-    return Figures.table(title, ("payload bytes", *columns, "ratio"), rows, words)
+    return Figures.table(title, ("payload bytes", *columns, "ratio"), rows, words, figures=ratios)
 
 
 def _effect(found: Comparison) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from reports.evidence import Journey
 from reports.perf.compare import compare
-from reports.perf.durations import Distribution
+from reports.perf.durations import PARTS, Distribution
 from reports.perf.funcgraph import CallStats, FuncGraph
 from reports.perf.shape import Estimate, claim_holds, rank_correlation
-from reports.record.exhibits import Figures
+from reports.record.exhibits import Figures, Plot, Series
 from topology.errors import EvidenceIncomplete, Misuse
 
 HALF, TOLERANCE = 0.5, 0.15
@@ -58,7 +58,26 @@ def functions_table(title: str, found: Recordings, missing: Sequence[str]) -> Fi
     if missing:
         words.append(f"This kernel has no function {', '.join(missing)}.")
     head = ("function", "payload bytes", "calls per datagram", "own p50 ns", "p90", "p99", "max", "total p50 ns")
-    return Figures.table(title, head, rows, words)
+    return Figures.table(title, head, rows, words, plots=list(_plots(found)))
+
+
+def _plots(found: Recordings) -> Iterator[Plot]:
+    """The distributions of the own time of the functions that take most, a line for each size."""
+    cost = {
+        name: sum(one.own.sum_ns for runs in found.values() for run in runs if (one := run.of(name)))
+        for name in _names(found)
+    }
+    for name in sorted(cost, key=lambda name: -cost[name])[:FUNCTIONS_SHOWN]:
+        series = [_distribution(name, size, runs) for size, runs in found.items()]
+        if known := [one for one in series if one.at]:
+            yield Plot("steps", name, "own time, ns", "part of calls", known)
+
+
+def _distribution(name: str, size: int, runs: Sequence[Recording]) -> Series:
+    """The medians of several recordings' distributions."""
+    each = [one.own.parts_ns for run in runs if (one := run.of(name)) and one.own.parts_ns]
+    values = [float(statistics.median(column)) for column in zip(*each, strict=True)]
+    return Series(f"{size} bytes", [*PARTS] if values else [], values)
 
 
 def _names(found: Recordings) -> list[str]:
@@ -208,7 +227,10 @@ def latency_table(title: str, hops: Sequence[HopTime], graph: FuncGraph | None) 
         else "This kernel's functions cannot be traced.",
     )
     head = ("place", "p50 us since before", "p90 us", "share", "functions on receipt here, p50 us")
-    return Figures.table(title, head, rows, words)
+    places: list[str | float] = [hop.place for hop in hops]
+    middle = [hop.median_ns / 1e3 for hop in hops]
+    series = Series("p50", places, middle, [], [float(row[2]) for row in rows], [row[4] for row in rows])
+    return Figures.table(title, head, rows, words, plots=[Plot("waterfall", title, "µs", "", [series])])
 
 
 def _functions_by(device: str, graph: FuncGraph) -> str:

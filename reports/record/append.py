@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, cast
 
 from reports.record.exhibits import Cause, Divergence, Header, Hop, Journey, Rung, Sizes, Zone
+from topology.wire.headers import plain
 
 if TYPE_CHECKING:
     from reports import evidence
@@ -40,15 +41,18 @@ def journey_of(leg: Leg, test: str = "") -> Journey:
         message="" if verdict.passed else verdict.message,
         note=verdict.note,
         cause=cause,
-        ladder=list(_ladder(verdict)),
+        ladder=list(_ladder(verdict, journey.sightings)),
         causes=[cause_of(one) for one in verdict.causes],
         unknown=verdict.unknown,
     )
 
 
 def _hop(seen: evidence.Sighting, start: int) -> Hop:
-    stack = [Header(**cast(dict, header)) for header in seen.headers.as_json()]  # type: ignore[type-arg]
-    return Hop(seen.node, seen.interface, seen.direction, seen.time_ns - start, seen.length, stack)
+    return Hop(seen.node, seen.interface, seen.direction, seen.time_ns - start, seen.length, _headers(seen))
+
+
+def _headers(seen: evidence.Sighting) -> list[Header]:
+    return [Header(**cast(dict, header)) for header in seen.headers.as_json()]  # type: ignore[type-arg]
 
 
 def _divergence(rung: judged.Rung | None, cause: Cause | None) -> Divergence | None:
@@ -57,11 +61,19 @@ def _divergence(rung: judged.Rung | None, cause: Cause | None) -> Divergence | N
     return Divergence(rung.node, rung.interface, *_sides(rung), cause)
 
 
-def _ladder(verdict: judged.Verdict) -> Iterator[Rung]:
+def _ladder(verdict: judged.Verdict, hops: Sequence[evidence.Sighting]) -> Iterator[Rung]:
     start = next((rung.seen.time_ns for rung in verdict.rungs if rung.seen), 0)
+    places = {id(seen): place for place, seen in enumerate(hops)}
     for rung in verdict.rungs:
-        time = rung.seen.time_ns - start if rung.seen else None
-        yield Rung(rung.node, rung.interface, rung.direction, time, *_sides(rung), rung.wrong)
+        time, hop = (rung.seen.time_ns - start, places.get(id(rung.seen))) if rung.seen else (None, None)
+        shown = rung.wrong and (rung.seen or rung is verdict.divergence)
+        want = _wanted(rung.expected.stack.given) if rung.expected and shown else []
+        got = _headers(rung.seen) if rung.seen and hop is None else []
+        yield Rung(rung.node, rung.interface, rung.direction, time, *_sides(rung), rung.wrong, hop, want, got)
+
+
+def _wanted(given: Iterable[tuple[str, Mapping[str, int | str | bytes]]]) -> list[Header]:
+    return [Header(layer, {name: plain(value) for name, value in fields.items()}) for layer, fields in given]
 
 
 def _sides(rung: judged.Rung) -> tuple[str | None, str | None]:

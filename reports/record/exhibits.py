@@ -84,7 +84,12 @@ class Hop(Strict):
 
 @dataclass(frozen=True)
 class Rung(Strict):
-    """A row of a ladder: the declared and the seen header stack at one interface, and the fault there."""
+    """A row of a ladder: the declared and the seen header stack at one interface, and the fault there.
+
+    ``hop`` is the place of the sighting among the journey's hops; ``got`` are the headers of one that is none of them.
+    ``want`` are the declared headers with the promised fields, where the journey first differs or something else is
+    seen.
+    """
 
     node: str
     interface: str
@@ -93,6 +98,9 @@ class Rung(Strict):
     expected: str | None
     seen: str | None
     wrong: str = ""
+    hop: Count | None = None
+    want: list[Header] = field(default_factory=list)
+    got: list[Header] = field(default_factory=list)
 
     @property
     def where(self) -> str:
@@ -170,8 +178,38 @@ class Sizes(Strict):
 
 
 @dataclass(frozen=True)
+class Series(Strict):
+    """A line of a plot: for each place on its axis the value, and the interval that it lies in."""
+
+    name: str
+    at: list[str | float]
+    value: list[float]
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plot(Strict):
+    """A picture of a measurement.
+
+    ``log-log`` and ``share`` (a part of 1 over a logarithmic axis) have numbers as places; ``steps`` are distributions:
+    values at parts of 1; ``waterfall`` has names as places, and values that add up.
+    """
+
+    kind: Literal["log-log", "share", "steps", "waterfall"]
+    title: str
+    across: str
+    up: str
+    series: list[Series]
+
+
+@dataclass(frozen=True)
 class Figures(Strict):
-    """A table of a measurement, its conclusions in words, and the figures behind them."""
+    """A table of a measurement, its conclusions in words, the figures behind them, and their pictures.
+
+    ``figures`` are the ratios by name whose history is kept, as medians of their rounds.
+    """
 
     test: str
     title: str
@@ -179,6 +217,8 @@ class Figures(Strict):
     rows: list[dict[str, str]]
     words: list[str]
     data: dict[str, Any]
+    plots: list[Plot] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def table(
@@ -189,10 +229,12 @@ class Figures(Strict):
         words: Sequence[str] = (),
         data: Mapping[str, Any] | None = None,
         of_the_run: bool = False,
+        plots: Sequence[Plot] = (),
+        figures: Mapping[str, float] | None = None,
     ) -> Figures:
         """A table that no test has appended yet; words ``of_the_run`` stand in the page's head, too."""
         lines = [dict(zip(head, row, strict=True)) for row in rows]
-        return cls("", title, of_the_run, lines, list(words), dict(data or {}))
+        return cls("", title, of_the_run, lines, list(words), dict(data or {}), list(plots), dict(figures or {}))
 
     @property
     def head(self) -> list[str]:
@@ -203,6 +245,31 @@ class Figures(Strict):
     def lines(self) -> list[list[str]]:
         """The rows, without the names of their columns."""
         return [list(row.values()) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Point(Strict):
+    """A figure in one run, with the range of the runs before it, None where they are too few to tell a change.
+
+    ``changed`` marks the first run of another level.
+    """
+
+    started: str
+    value: float
+    low: float | None
+    high: float | None
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Trend(Strict):
+    """A figure from run to run on one machine, kernel and lab, the last run at the end."""
+
+    figure: str
+    machine: str
+    kernel: str
+    lab: str
+    points: list[Point]
 
 
 @dataclass(frozen=True)

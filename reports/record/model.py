@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
-from reports.record.exhibits import Cause, Count, FaultTried, Figures, Journey, Sizes, State, Strict
+from reports.record.exhibits import Cause, Count, FaultTried, Figures, Journey, Sizes, State, Strict, Trend
 
 SCHEMA = 2
 Seconds = Annotated[float, Interval(ge=0, le=1e9)]
@@ -78,18 +78,44 @@ class Kernel(Strict):
 
 @dataclass(frozen=True)
 class Place(Strict):
-    """A node of the lab, with its role."""
+    """A node of the lab, with its role, and its bridges and tunnel ends in words."""
 
     name: str
     role: str
+    parts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Tunnel(Strict):
+    """Two tunnel devices that receive each other's packets, as node and interface, with their kind in words."""
+
+    kind: str
+    title: str
+    ends: tuple[tuple[str, str], tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Map(Strict):
-    """The lab's nodes, and the links between them as pairs of their names."""
+    """The lab's nodes, the links between them as pairs of their names, and the tunnels.
+
+    ``ports`` are the interfaces at both ends of each link.
+    """
 
     nodes: list[Place]
     links: list[tuple[str, str]]
+    ports: list[tuple[str, str]] = field(default_factory=list)
+    tunnels: list[Tunnel] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Found(Strict):
+    """A node as it was found: its devices, addresses, routes and further entries, a line for each."""
+
+    node: str
+    devices: list[str]
+    addresses: list[str]
+    routes: list[str]
+    entries: list[str]
 
 
 @dataclass(frozen=True)
@@ -125,6 +151,8 @@ class Record(Strict):
     warnings: list[str] = field(default_factory=list)
     table: str | None = None
     faults: list[FaultTried] = field(default_factory=list)
+    nodes: list[Found] = field(default_factory=list)
+    trends: list[Trend] = field(default_factory=list)
 
 
 def exit_code(tests: Iterable[Test], pytest_code: int, without_pairs: bool = False) -> int:

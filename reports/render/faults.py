@@ -34,17 +34,22 @@ class Cell:
     """Words, and their grade, which the page shows as a colour."""
 
     words: str
-    grade: Literal["good", "odd", "bad", ""] = ""
+    grade: Literal["good", "fair", "odd", "bad", ""] = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A kind of fault, or all of them, with its cells: those with the declaration, then those without."""
+    """A kind of fault, or all of them, with its cells: those with the declaration, then those without.
+
+    ``squares`` has a cell for each fault, on both sides.
+    """
 
     kind: str
     words: str
     declared: list[Cell]
     undeclared: list[Cell]
+    squares: tuple[list[Cell], list[Cell]]
 
 
 def head() -> list[str]:
@@ -63,7 +68,26 @@ def matrix(tried: Sequence[FaultTried]) -> list[Row]:
 
 def _row(name: str, group: Sequence[FaultTried]) -> Row:
     words = f"{len(group)} faults" if name == "all" else f"{group[0].words} ({group[0].suite}, {len(group)})"
-    return Row(name, words, _cells([one.declared for one in group]), _cells([*filter(None, map(_by_pairs, group))]))
+    declared, undeclared = [one.declared for one in group], [*filter(None, map(_by_pairs, group))]
+    squares = [_square(one.place, one.declared) for one in group], [_square(one.place, _by_pairs(one)) for one in group]
+    return Row(name, words, _cells(declared), _cells(undeclared), squares)
+
+
+def _square(place: str, said: Diagnosis | None) -> Cell:
+    """What was said of one fault, by a sign and a colour."""
+    if said is None:
+        return Cell("·", "", f"{place}: not about traffic")
+    if not said.caught:
+        return Cell("✗", "bad", f"{place}: not caught")
+    cause = f"right cause at place {said.rank}" if said.rank else "right cause not named"
+    title = f"{place}: {NODE[said.node]}, {cause}"
+    if said.rank == 1:
+        return Cell("●", "good", title)
+    return Cell("◐", "fair", title) if said.rank and said.rank <= NEAR else Cell("○", "odd", title)
+
+
+SIGNS = {"●": "right cause first", "◐": f"among {NEAR}", "○": "caught, right cause further down", "✗": "not caught"}
+"""The squares' signs in words."""
 
 
 def _by_pairs(one: FaultTried) -> Diagnosis | None:

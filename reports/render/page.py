@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypeVar
 
-from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
-from jinja2.bccache import Bucket
+from jinja2 import Environment
 
 from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
 from reports.record.model import Record, Test, Verdict, is_good
-from reports.render.drawing import draw
-from reports.render.faults import SIDES, head, matrix, misses
-from reports.render.ladder import NO_CAUSE, headline, headline_of, microseconds, rung_lines, said
-from reports.render.summary import AGAINST, NO_PAIRS, causes, outcome, pairs_not_proven, remark_lines
+from reports.render.captures import own_captures
+from reports.render.fabric import draw
+from reports.render.faults import SIDES, SIGNS, head, matrix, misses
+from reports.render.frame import environment, frame
+from reports.render.groups import by_cause, by_suite, reasons, suite
+from reports.render.ladder import headline, headline_of, said
+from reports.render.summary import AGAINST, NO_PAIRS, outcome, pairs_not_proven
 from reports.render.tables import SIZES_HEAD, sizes_row
 
 PAGE = "report.html"
-ORDER = (*AGAINST, Verdict.PASSED, Verdict.NOT_APPLICABLE)
-"""Sections of the page, failures first."""
+GLYPHS = {
+    Verdict.FAILED: "✗",
+    Verdict.ERRORED: "!",
+    Verdict.UNSTABLE: "≈",
+    Verdict.NOT_PROVEN: "?",
+    Verdict.PASSED: "✓",
+    Verdict.NOT_APPLICABLE: "–",
+}
+"""The verdicts in the order of the page, each with a sign that needs no colour."""
 Exhibit = TypeVar("Exhibit", Journey, Sizes, Figures, State)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A test with its exhibits in the record."""
+    """A test with its exhibits, its own journeys by number, and the numbers of all whose way it is about."""
 
     test: Test
     exhibits: Exhibits
+    journeys: Mapping[int, Journey]
+    ways: Sequence[int]
 
     @property
     def words(self) -> str:
@@ -39,78 +48,109 @@ class Shown:
         return said(self.test.message)
 
     @property
+    def headline(self) -> str:
+        """The first line of it."""
+        return headline(self.words)
+
+    @property
+    def told(self) -> bool:
+        """True where a ladder says all that the first line of the message says."""
+        broken = [journey for journey in self.journeys.values() if not journey.passed]
+        return self.headline in [words for each in broken for words in (headline_of(each), headline(each.message))]
+
+    @property
     def sizes(self) -> list[tuple[str, ...]]:
         """The rows of its table of sizes."""
         return [sizes_row(each) for each in self.exhibits.sizes]
 
+    @property
+    def suite(self) -> str:
+        """The folder of the test."""
+        return suite(self.test)
 
-class _Compiled(FileSystemBytecodeCache):
-    """Templates as Python's code, beside that of the modules; a checkout that cannot be written does without."""
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep one template's code."""
-        with suppress(OSError):
-            super().dump_bytecode(bucket)
+    @property
+    def values(self) -> str:
+        """The pair, or the values of the test's parameters."""
+        return self.test.pair or self.test.id.partition("[")[2][:-1]
 
 
-def environment(*folders: Path, finalize: Callable[[object], object] | None = None) -> Environment:
-    """Where templates are found and how: names are text wherever they stand; ``finalize`` sees each value before."""
-    here = Path(__file__).parent
-    kept = finalize is None and not sys.dont_write_bytecode  # the code kept does not say which finalize it calls
-    return Environment(
-        autoescape=True,
-        bytecode_cache=_Compiled(str(here / "__pycache__")) if kept else None,
-        loader=FileSystemLoader([*folders, here]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=finalize,
-    )
+@cache
+def _templates() -> Environment:
+    return environment()
 
 
 def page(record: Record) -> str:
     """The page; the same record gives the same page, byte for byte."""
-    template = environment().get_template("page.html.j2")
-    return template.render(
-        record=record,
-        good=is_good(record),
-        outcome=outcome(record.tests, record.complete),
-        not_proven=[NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
-        causes=list(causes(record.tests)),
-        conclusions=[line for figures in record.measurements if figures.of_the_run for line in figures.words],
-        remarks=list(remark_lines(record)),
-        faults=matrix(record.faults),
-        fault_head=head(),
-        fault_sides=SIDES,
-        misses=list(misses(record.faults)),
-        sections=_sections(record),
-        against=AGAINST,
-        drawing=draw(record),
-        sizes_head=SIZES_HEAD,
-        rung_lines=rung_lines,
-        microseconds=microseconds,
-        headline=headline,
-        no_cause=NO_CAUSE,
+    shown = {test.id: each for test, each in zip(record.tests, _shown(record), strict=True)}
+    groups = by_cause(record.tests)
+    named = [group.cause for group in groups if group.cause]
+    suites = by_suite(test for test in record.tests if test.verdict is Verdict.PASSED)
+    order = [test for tests in (*(group.tests for group in groups), *suites.values()) for test in tests]
+    shown = _with_ladders(order, shown, record.journeys)
+    return (
+        _templates()
+        .get_template("page.html.j2")
+        .render(
+            frame=frame(),
+            record=record,
+            good=is_good(record),
+            outcome=outcome(record.tests, record.complete),
+            glyphs=GLYPHS,
+            not_proven=[NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
+            groups=groups,
+            shown=shown,
+            suites=suites,
+            every_suite=sorted({each.suite for each in shown.values()}),
+            skipped=list(reasons(record.tests, record.not_collected)),
+            conclusions=[line for figures in record.measurements if figures.of_the_run for line in figures.words],
+            remarks=[f"warning: {words}" for words in record.warnings],
+            faults=matrix(record.faults),
+            fault_head=head(),
+            fault_sides=SIDES,
+            signs=SIGNS,
+            misses=list(misses(record.faults)),
+            against=AGAINST,
+            drawing=draw(record.map, record.journeys, named),
+            captures=own_captures(record.journeys),
+            sizes_head=SIZES_HEAD,
+            sizes=[sizes_row(each) for each in record.sizes],
+        )
     )
 
 
-def _sections(record: Record) -> dict[Verdict, list[Shown]]:
-    """The tests by verdict, each with its exhibits; verdicts without a test are left out.
-
-    A test that failed for a journey that an earlier test recorded shows it, too.
-    """
-    journeys, sizes = _by_test(record.journeys), _by_test(record.sizes)
-    figures, states = _by_test(record.measurements), _by_test(record.states)
-    wrong = {headline_of(journey): journey for journey in record.journeys if not journey.passed}
-    shown = []
+def _shown(record: Record) -> Iterator[Shown]:
+    """The tests with their exhibits; one that failed for a journey of an earlier test, or is about a pair whose journey
+    another test recorded, refers to it."""
+    sizes, figures = _by_test(record.sizes), _by_test(record.measurements)
+    states = _by_test(record.states)
+    own: dict[str, list[int]] = {}
+    of_pair: dict[str, list[int]] = {}
+    wrong = {headline_of(each): number for number, each in enumerate(record.journeys) if not each.passed}
+    for number, journey in enumerate(record.journeys):
+        own.setdefault(journey.test, []).append(number)
+        for ends in (f"{journey.source}-{journey.target}-", f"{journey.target}-{journey.source}-"):
+            of_pair.setdefault(ends, []).append(number)
     for test in record.tests:
-        own = [found.get(test.id, []) for found in (journeys, sizes, figures, states)]
+        parts = [tuple(found.get(test.id, ())) for found in (sizes, figures, states)]
         elsewhere = wrong.get(said(headline(test.message)))
-        if elsewhere and elsewhere not in own[0]:
-            own[0] = [*own[0], elsewhere]
-        shown.append(Shown(test, Exhibits(*map(tuple, own))))  # type: ignore[arg-type]
-    found = {verdict: [each for each in shown if each.test.verdict is verdict] for verdict in ORDER}
-    return {verdict: tests for verdict, tests in found.items() if tests}
+        ways = [elsewhere] if elsewhere is not None and elsewhere not in own.get(test.id, ()) else own.get(test.id, [])
+        yield Shown(test, Exhibits((), *parts), {}, ways or _first_of(test.pair, of_pair))  # type: ignore[arg-type]
+
+
+def _with_ladders(order: Iterable[Test], shown: Mapping[str, Shown], journeys: Sequence[Journey]) -> dict[str, Shown]:
+    """The tests in the order of the page: a ladder stands at the first one that is about it, a broken one first."""
+    left, found = set(range(len(journeys))), {}
+    for test in order:
+        each = shown[test.id]
+        here = sorted(left.intersection(each.ways), key=lambda number: (journeys[number].passed, number))
+        left.difference_update(here)
+        found[test.id] = replace(each, journeys={number: journeys[number] for number in here})
+    return found
+
+
+def _first_of(pair: str, of_pair: Mapping[str, list[int]]) -> list[int]:
+    """The first journeys there and back of a declared pair."""
+    return next((numbers[:2] for ends, numbers in of_pair.items() if pair and pair.startswith(ends)), [])
 
 
 def _by_test(exhibits: Iterable[Exhibit]) -> Mapping[str, list[Exhibit]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from reports.evidence import Sighting
 from reports.record.exhibits import Frame, Hop, Journey
@@ -17,7 +17,8 @@ from reports.record.exhibits import Frame, Hop, Journey
 SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
 LINKTYPE_ETHERNET, LINKTYPE_RAW = 1, 101
 """tcpdump.org/linktypes.html: frames with an Ethernet header; bare IP packets, as a GRE device shows them."""
-IF_NAME, IF_TSRESOL, EPB_FLAGS = 2, 9, 2
+COMMENT, IF_NAME, IF_TSRESOL, EPB_FLAGS = 1, 2, 9, 2
+COMMENT_MAX = 0xFFFF
 NANOSECONDS = b"\x09"
 INBOUND, OUTBOUND = 1, 2
 DIGEST = 32
@@ -61,8 +62,14 @@ def _padded(data: bytes) -> bytes:
 
 
 def with_frames(journeys: Iterable[Journey], capture: bytes) -> list[Journey]:
-    """The journeys, each hop with the number and digest of its frame in a capture that ``pcapng`` wrote."""
-    known = _frames(capture)
+    """The journeys, each hop with the number and digest of its frame in a capture that ``pcapng`` wrote.
+
+    Frames are numbered as Wireshark does; of two with one key the first counts.
+    """
+    known: dict[Key, Frame] = {}
+    for number, packet in enumerate((block for block in _blocks(capture) if block.key), 1):
+        if packet.key and packet.key not in known:
+            known[packet.key] = Frame(number, hashlib.sha256(packet.data).hexdigest()[:DIGEST])
 
     def referring(hop: Hop, start: int) -> Hop:
         return replace(hop, frame=known.get((f"{hop.node}:{hop.interface}", hop.direction, start + hop.time_ns)))
@@ -70,24 +77,57 @@ def with_frames(journeys: Iterable[Journey], capture: bytes) -> list[Journey]:
     return [replace(each, hops=[referring(hop, each.start_ns) for hop in each.hops]) for each in journeys]
 
 
-def _frames(capture: bytes) -> dict[Key, Frame]:
-    """Every frame of a capture, numbered as Wireshark does; of two with one key the first."""
-    found: dict[Key, Frame] = {}
+def commented(capture: bytes, about: str, comments: Mapping[Key, str], only: Collection[Key] | None = None) -> bytes:
+    """A capture that ``pcapng`` wrote, with a comment about all of it and one for each packet that has one.
+
+    With ``only`` the other packets are left out; of several packets with one key the first stays.
+    """
+    kept, seen = list[bytes](), set[Key]()
+    for block in _blocks(capture):
+        if block.kind == SECTION:
+            kept.append(_with_comment(block.whole, about))
+        elif block.key is None:
+            kept.append(block.whole)
+        elif only is None or (block.key in only and block.key not in seen):
+            seen.add(block.key)
+            kept.append(_with_comment(block.whole, comments.get(block.key, "")))
+    return b"".join(kept)
+
+
+def _with_comment(block: bytes, comment: str) -> bytes:
+    """A block with one more option, a comment of at most 65 535 bytes; a section has no other options."""
+    (kind,) = struct.unpack_from("=I", block)
+    body = block[8:-4] if kind == SECTION else block[8:-8]
+    text = comment.encode("utf-8", "replace")[:COMMENT_MAX].decode("utf-8", "ignore").encode()
+    return _block(kind, body + _option(COMMENT, text) + _option(0, b"")) if comment else block
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A block of a capture; a packet has a key and its frame's bytes."""
+
+    kind: int
+    whole: bytes
+    key: Key | None = None
+    data: bytes = b""
+
+
+def _blocks(capture: bytes) -> Iterator[_Block]:
+    """The blocks of all sections of a capture that ``pcapng`` wrote."""
     names: list[str] = []
-    at = number = 0
+    at = 0
     while at < len(capture):
         kind, size = struct.unpack_from("=II", capture, at)
-        body, at = capture[at + 8 : at + size - 4], at + size
+        whole, at = capture[at : at + size], at + size
+        if kind == PACKET:
+            interface, high, low, length = struct.unpack_from("=IIII", whole, 8)
+            (way,) = struct.unpack_from("=I", whole, 32 + length + -length % 4)
+            key = (names[interface], "out" if way == OUTBOUND else "in", high << 32 | low)
+            yield _Block(kind, whole, key, whole[28 : 28 + length])
+            continue
         if kind == SECTION:
             names = []
         elif kind == INTERFACE:
-            (length,) = struct.unpack_from("=H", body, 10)
-            names.append(body[12 : 12 + length].decode())
-        else:
-            number += 1
-            interface, high, low, length = struct.unpack_from("=IIII", body)
-            (way,) = struct.unpack_from("=I", body, 24 + length + -length % 4)
-            digest = hashlib.sha256(body[20 : 20 + length]).hexdigest()[:DIGEST]
-            key = (names[interface], "out" if way == OUTBOUND else "in", high << 32 | low)
-            found.setdefault(key, Frame(number, digest))
-    return found
+            (length,) = struct.unpack_from("=H", whole, 18)
+            names.append(whole[20 : 20 + length].decode())
+        yield _Block(kind, whole)

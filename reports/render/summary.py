@@ -1,10 +1,12 @@
-"""Summary of a run: tests not proven first, then those not applicable, last each cause with its fix. Pure."""
+"""Parts of a run's summary: the outcome, what was not proven and why, each cause with its fix. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from reports.history import trend_words
 from reports.record.exhibits import Cause
 from reports.record.model import Record, Test, Verdict
 from reports.render.faults import total_lines
@@ -53,52 +55,70 @@ def not_collected_lines(left_out: Mapping[str, int]) -> list[str]:
     return [f"not collected for this lab: {counted(total, 'test')} ({whys})"] if total else []
 
 
-def closing_lines(record: Record) -> Iterator[str]:
-    """The end of a run in plain lines, as the terminal shows it: the outcome, remarks, each cause with its fix."""
-    yield from (NO_PAIRS,) if record.without_pairs else pairs_not_proven(record.tests)
-    yield outcome(record.tests, record.complete)
-    yield from remark_lines(record)
-    yield from causes(record.tests)
-
-
 def remark_lines(record: Record) -> Iterator[str]:
     """Warnings, how well faults were explained, and the reasons for which tests do not apply or were not collected."""
     yield from total_lines(record.faults)
     yield from (f"warning: {words}" for words in record.warnings)
+    yield from (f"history: {words}" for words in map(trend_words, record.trends) if words)
     yield from reasons(record.tests)
     yield from not_collected_lines(record.not_collected)
 
 
-def causes(tests: Iterable[Test]) -> Iterator[str]:
-    """For each cause a line with the number of promises that it spoils, then how it is shown and fixed; the worst
-    first. A cause that is only named beside others comes last."""
+@dataclass(frozen=True)
+class Group:
+    """A cause with the tests that it spoils, none where it is only named beside others."""
+
+    why: str
+    spoiled: tuple[Test, ...]
+    causes: tuple[Cause, ...]
+
+    @property
+    def words(self) -> str:
+        """The number of spoiled tests of each verdict."""
+        counts = Counter(test.verdict for test in self.spoiled)
+        return ", ".join(f"{counts[verdict]} {verdict}" for verdict in AGAINST if counts[verdict]) or "beside others"
+
+    @property
+    def commands(self) -> Mapping[str, str]:
+        """The commands that show and fix it, those of one kind joined; kinds without any are left out."""
+        known = {"show": [one.show for one in self.causes[:1]], "fix": [one.fix for one in self.causes]}
+        parts = {
+            word: dict.fromkeys(part for one in found for part in one.split("; ")) for word, found in known.items()
+        }
+        joined = {word: "; ".join(filter(None, found)) for word, found in parts.items()}
+        return {word: command for word, command in joined.items() if command}
+
+
+def grouped(tests: Iterable[Test]) -> list[Group]:
+    """Each cause with what it spoils, the worst first; those that are only named beside others come last."""
     groups: dict[str, list[Test]] = {}
     known: dict[str, list[Cause]] = {}
     for test in (one for one in tests if one.counts and one.verdict in AGAINST):
-        groups.setdefault(_why(test), []).append(test)
+        groups.setdefault(reason(test), []).append(test)
         for cause in test.named:
             known.setdefault(cause_words(cause), []).append(cause)
     ordered = [why for why, _ in sorted(groups.items(), key=lambda group: (_rank(group[1]), -len(group[1])))]
     every = [*ordered, *(why for why in known if why not in groups)]
-    blocks = ["\n".join(_cause_lines(why, groups.get(why, ()), known.get(why, ()))) for why in every]
-    yield from _cut(blocks, CAUSES_MAX, "causes")
+    return [Group(why, tuple(groups.get(why, ())), tuple(known.get(why, ()))) for why in every]
 
 
-def _cause_lines(why: str, spoiled: Sequence[Test], known: Sequence[Cause]) -> Iterator[str]:
-    counts = Counter(test.verdict for test in spoiled)
-    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in AGAINST if counts[verdict])
-    yield f"cause: {why}: {words or 'beside others'}"
-    for word, commands in (("show", [one.show for one in known[:1]]), ("fix", [one.fix for one in known])):
-        parts = dict.fromkeys(part for command in commands for part in command.split("; ") if part)
-        if parts:
-            yield f"  {word}: {'; '.join(parts)}"
+def causes(tests: Iterable[Test]) -> Iterator[str]:
+    """For each cause a line with the number of promises that it spoils, then how it is shown and fixed."""
+    yield from _cut(["\n".join(_cause_lines(group)) for group in grouped(tests)], CAUSES_MAX, "causes")
+
+
+def _cause_lines(group: Group) -> Iterator[str]:
+    yield f"cause: {group.why}: {group.words}"
+    for word, command in group.commands.items():
+        yield f"  {word}: {command}"
 
 
 def _rank(spoiled: Iterable[Test]) -> int:
     return min(AGAINST.index(test.verdict) for test in spoiled)
 
 
-def _why(test: Test) -> str:
+def reason(test: Test) -> str:
+    """The words that a test is grouped by: its cause, else what is known."""
     if test.cause:
         return cause_words(test.cause)
     found = test.why or _first_line(test.message) or "no message"

@@ -1,14 +1,47 @@
-"""What the tests of grading share: machines, and submissions of our own as text."""
+"""What the tests of grading share: machines, submissions of our own as text, and how they are graded."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
+import random
+import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
 
+from fixtures.instruments.grading.grader import Grader
 from fixtures.instruments.grading.machine import StudentMachine
+from fixtures.instruments.grading.promises import prove
+from reports.grading.record import Graded, Promise, Row
 from topology.errors import KernelUnavailable, NotApplicable
+from topology.formats.recipe import Recipe, Step
+from topology.formats.rubric import Rubric, rubric_of_text
+from topology.formats.submission import Packed, Submission
+from topology.promises import TenantType
+
+ALL = os.environ.get("HOPCHECK_SUBMISSIONS") == "all"
+"""Every submission, mistake and attack; else those that the seed draws."""
+SEED = os.environ.get("HOPCHECK_SEED") or str(random.SystemRandom().randrange(1 << 32))
+SUBMISSIONS, ATTACKS = (Path(__file__).with_name(name) for name in ("submissions", "attacks"))
+BUILD_S = 300
+PAIR = "pairs: [{source: A1X, target: B1X, kind: l2-overlay}]"
+"""The only row of a submission with a row of type VXLAN, as a pair."""
+_NAME = re.compile(r"^-- (\S+) --\n", re.MULTILINE)
+
+
+def files_of(path: Path) -> dict[str, str]:
+    """The files of a text archive, by name: what stands before the first ``-- NAME --`` says what it is."""
+    _, *parts = _NAME.split(path.read_text(encoding="utf-8"))
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def drawn(names: Sequence[str], count: int) -> list[str]:
+    """So many of them as the seed draws, or all."""
+    return list(names) if ALL else sorted(random.Random(SEED).sample(names, count))
 
 
 @contextlib.contextmanager
@@ -32,84 +65,61 @@ def packed(files: Mapping[str, str]) -> bytes:
     return out.getvalue()
 
 
-NAMESPACES = """#!/bin/sh -e
-# Customers c1 and c2 on leaves of their own, a VXLAN between the leaves' bridges, over a spine.
-for n in c1 l1 s1 l2 c2; do ip netns add $n; done
-cable() {
-    ip link add name $2 netns $1 type veth peer name $4 netns $3
-    ip -n $1 link set dev $2 up
-    ip -n $3 link set dev $4 up
-}
-for i in 1 2; do
-    cable l$i s1 s1 l$i
-    cable c$i eth0 l$i cust
-    ip -n l$i addr add 10.1.$i.1/24 dev s1
-    ip -n s1 addr add 10.1.$i.2/24 dev l$i
-    ip -n l$i route add default via 10.1.$i.2
-    ip -n l$i link add name br type bridge
-    ip -n l$i link add name vx type vxlan id 42 local 10.1.$i.1 remote 10.1.$((3 - i)).1 dstport 4789 dev s1
-    for port in cust vx; do ip -n l$i link set dev $port master br; done
-    for device in br vx; do ip -n l$i link set dev $device up; done
-    ip -n c$i addr add 10.9.0.$i/24 dev eth0
-done
-ip netns exec s1 sysctl -qw net.ipv4.ip_forward=1
-"""
-PAIR = "pairs: [{source: c1, target: c2, kind: l2-overlay}]"
-LIMITS_MET = {
-    "processes": ("f() { f | f & }; f; sleep 600", 60.0),
-    "output": ("yes", 60.0),
-    "deadline": ("while :; do :; done", 4.0),
-    "memory": ("python3 -c 'a = []\nwhile True: a.append(bytes(1 << 24))'", 60.0),
-}
-"""What a build that goes beyond a limit does, and its deadline, by how it is to end."""
-ATTEMPTS = {
-    "clock": "date -s 2001-01-01",
-    "reboot": "python3 -c 'import ctypes; exit(-ctypes.CDLL(None).reboot(0x1234567))'",
-    "sysrq": "echo b > /proc/sysrq-trigger",
-    "settings of the kernel": "echo '|/tmp/x' > /proc/sys/kernel/core_pattern",
-    "helper of modules": "echo /tmp/x > /proc/sys/kernel/modprobe",
-    "module": "modprobe sctp",
-    "disk": "mknod /tmp/disk b 254 0",
-    "memory": "mknod /tmp/mem c 1 1",
-    "the agent's port": "ls /dev/vport*",
-    "devices of the guest": "mount -t devtmpfs d /mnt",
-    "the agent's process": "grep -l '[v]irtio' /proc/[0-9]*/cmdline",
-    "log of the kernel": "dmesg",
-    "programs in the kernel": "python3 -c 'import ctypes; exit(ctypes.CDLL(None).syscall(321, 5, 0, 0) == -1)'",
-    "limits of its own": "echo max > /sys/fs/cgroup/memory.max",
-    "mount of the file system below": "mount /dev/vda /mnt",
-    "tracing": "mount -t tracefs t /mnt",
-}
-"""Attempts to leave the machine, or to change what is all the guest's: each must fail."""
-LEAF_SPINE = """#!/bin/sh -e
-# Two spines, two leaves; a row of type VXLAN lies between the leaves, one of type Bridge at the first leaf.
-cable() {
-    ip link add name $2 netns $1 type veth peer name $4 netns $3
-    ip -n $1 link set dev $2 up
-    ip -n $3 link set dev $4 up
-}
-for n in l1 l2 s1 s2; do ip netns add $n; ip netns exec $n sysctl -qw net.ipv4.ip_forward=1; done
-for l in 1 2; do for s in 1 2; do
-    cable l$l s$s s$s l$l
-    ip -n l$l addr add 10.$s.$l.1/24 dev s$s
-    ip -n s$s addr add 10.$s.$l.2/24 dev l$l
-    ip -n l$l route add 10.$s.$((3 - l)).0/24 via 10.$s.$l.2
-done; done
-row=0
-while IFS=, read -r a b type; do
-    row=$((row + 1)) i=0
-    for name in $a $b; do
-        i=$((i + 1)) leaf=l1
-        [ $type = VXLAN ] && leaf=l$i
-        ip netns add $name
-        cable $name eth0 $leaf $name
-        ip -n $name addr add 42.0.$row.$i/24 dev eth0
-        ip -n $leaf link show dev br$row >/dev/null 2>&1 || ip -n $leaf link add name br$row up type bridge
-        ip -n $leaf link set dev $name master br$row
-        [ $type = VXLAN ] || continue
-        ends="local 10.1.$i.1 remote 10.1.$((3 - i)).1"
-        ip -n $leaf link add name vx$row type vxlan id $((100 + row)) $ends dstport 4789
-        ip -n $leaf link set dev vx$row master br$row up
-    done
-done < $1
-"""
+@dataclass(frozen=True)
+class Known:
+    """A submission of ours: the types of the rows that it is built for, the class's recipe, and what its rows keep
+    beside being carried as their type says."""
+
+    rows: str
+    recipe: Recipe = field(default_factory=Recipe)
+    apart: str = "own-vni, no-leak"
+
+    @property
+    def named(self) -> list[Row]:
+        """The rows, with names of their own for each."""
+        kinds = [cast(TenantType, kind) for kind in self.rows.split()]
+        return [Row(number, f"A{number}X", f"B{number}X", kind) for number, kind in enumerate(kinds, 1)]
+
+    @property
+    def rubric(self) -> Rubric:
+        """20 points for the fabric, 60 for the rows, 20 for keeping them apart; 5 more for sizes."""
+        underlay = "" if self.recipe.prelude else ", underlay"
+        rows = f"rows: [{', '.join(dict.fromkeys(self.rows.split()))}]"
+        return rubric_of_text(f"""
+points: 100
+items:
+  - {{id: fabric, points: 20, needs: [builds{underlay}]}}
+  - {{id: rows, points: 60, {rows}, needs: [reaches, kind, both-ways]}}
+  - {{id: apart, points: 20, {rows}, needs: [{self.apart}], after: rows}}
+  - {{id: sizes, points: 5, {rows}, needs: [largest-whole], extra: true}}
+""")
+
+    def asked(self, rows: str) -> Known:
+        """The same with rows of other types; what has no number of its own is asked for none."""
+        return replace(self, rows=rows, apart=self.apart if {*rows.split()} <= {"VXLAN", "GRE"} else "no-leak")
+
+
+def recipe(*steps: str, **others: object) -> Recipe:
+    """The recipe of a class with these commands: one spine and two leaves, where nothing else is said."""
+    made = tuple(Step(step, deadline=BUILD_S) for step in steps)
+    return replace(Recipe(made, spines=1, leaves=2, total=2 * BUILD_S), **others)  # type: ignore[arg-type]
+
+
+def graded(known: Known, submitted: Mapping[str, str] | Submission, rubric: Rubric | None = None) -> Graded:
+    """Grade a submission, or one with these files; NotApplicable where this machine can run no guest."""
+    one = submitted if isinstance(submitted, Submission) else Submission("one", Path("one"))
+    content = one.packed() if submitted is one else Packed(".tar.gz", packed(cast(Mapping[str, str], submitted)))
+    try:
+        return Grader().grade(one, content, known.named, known.recipe, rubric or known.rubric, "")
+    except KernelUnavailable as error:
+        raise NotApplicable(str(error)) from error
+
+
+def outcomes(machine: StudentMachine, known: Known) -> dict[tuple[str, Row | None], str]:
+    """What becomes of each promise of what stands in a machine."""
+    return {(one.name, one.row): one.outcome for one in prove(machine, known.named, known.recipe).promises}
+
+
+def broken(record: Graded) -> list[Promise]:
+    """The promises that do not hold, in their order."""
+    return [promise for promise in record.promises if promise.outcome in ("broken", "errored")]

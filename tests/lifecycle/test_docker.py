@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lifecycle.kit.suite import SuiteRun
+from tests.lifecycle.kit.fixtures import StartSuite
+from tests.lifecycle.kit.suite import TIMEOUT_S, SuiteRun
 from tests.lifecycle.kit.watch import watched_network
 from topology.errors import EngineError, NotApplicable
 from topology.kernels.engine import Engine
+from topology.kernels.link import Completed
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.alone]
 LAB = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
@@ -100,6 +102,22 @@ def test_lab_of_namespaces_and_containers_is_proven_and_leaves_nothing(
     assert made.code == 0, made.output
     assert run.results["summary"]["passed"] >= 40
     assert (run.left, made.left, changes) == ({}, {}, [])
+    assert engine.of_dead_owners() == []
+
+
+def test_paused_fabric_of_containers_is_entered_as_printed(
+    start_suite: StartSuite, engine: Engine, typed: Callable[..., Completed]
+) -> None:
+    """After the first failure the printed command runs a shell in a node's network, the other one removes all."""
+    broken = ("--pause-on-error", "--inject", "route-missing")
+    with start_suite("tests/underlay", *broken, "--runtime", "docker", "--kernel", "here", "--lab", str(LAB)) as run:
+        run.terminal.wait_end(TIMEOUT_S)
+        ((node, enter),) = re.findall(r"a shell in (\S+): (.*)", run.terminal.printed)
+        (end,) = re.findall(r"end it: (.*)", run.terminal.printed)
+        inside = typed(enter, "ip -o link; exit 7")
+        assert (inside.code, f" {node}_" in inside.stdout) == (7, True), inside.stdout
+        assert typed(end).code == 0
+        assert run.left() == {}
     assert engine.of_dead_owners() == []
 
 

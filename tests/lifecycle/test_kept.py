@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lifecycle.kit.fixtures import StartSuite
+from tests.lifecycle.kit.suite import TIMEOUT_S
 from topology.errors import NotApplicable
 from topology.formats.lab import load_lab
 from topology.kernels.link import Completed
@@ -38,4 +39,33 @@ def test_kept_fabric_is_entered_and_ended_as_printed(
         assert seen == {"lo", *(device.name for device in load_lab(file)[node].devices)}
         assert run.left(settle_s=0)
         assert typed(end).code == 0
+        assert run.left() == {}
+
+
+@pytest.mark.parametrize("options", [("--pause-on-error", "--inject", "route-missing"), ("--topology-only",)])
+def test_fabric_stays_up_for_whoever_looks_into_it(
+    options: tuple[str, ...], start_suite: StartSuite, lab: Fabric, typed: Callable[..., Completed]
+) -> None:
+    """After the first failure, and without any test, the printed command enters each node by its name."""
+    with start_suite("tests/underlay", *options) as run:
+        run.terminal.wait_end(TIMEOUT_S)
+        printed = run.terminal.printed
+        named, enter = re.findall(r"the fabric stays up; a shell in (\S+): (.*)", printed)[0]
+        (end,) = re.findall(r"end it: (.*)", printed)
+        for node in (lab.nodes[0].name, lab.nodes[-1].name):
+            inside = typed(re.sub(rf"(?<= ){re.escape(named)}(?= |$)", node, enter), "ip -o link; exit 7")
+            assert inside.code == 7, inside.stderr
+            assert {device.name for device in lab[node].devices} <= set(re.findall(r"\w+", inside.stdout))
+        assert typed(end).code == 0
+        assert run.left() == {}
+
+
+def test_shell_in_a_node_is_all_that_a_run_does(start_suite: StartSuite, lab: Fabric) -> None:
+    """Its exit code is the run's, a fault that was ordered is there, and nothing stays."""
+    node = lab.nodes[-1]
+    with start_suite("--shell", node.name, "--break", f"{node.name}: ip route add blackhole 198.51.100.0/24") as run:
+        run.terminal.wait_for("# ", TIMEOUT_S)
+        run.terminal.type("ip route show type blackhole; exit 9\n")
+        assert run.terminal.wait_end(TIMEOUT_S) == 9
+        assert "blackhole 198.51.100.0/24" in run.terminal.printed
         assert run.left() == {}

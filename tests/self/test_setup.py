@@ -20,6 +20,7 @@ case "$*" in
     "-m topology.kernels.probe") exit "${PROBE:-3}" ;;
     "-m topology.kernels.image where") exit "${IMAGE:-1}" ;;
     *pip*) exit "${PIP:-0}" ;;
+    *playwright*) exit 1 ;;
 esac
 """
 TOOLS = {"iperf3": "iperf3", "ip": "iproute2", "sysctl": "procps", "ping": "iputils-ping"}
@@ -211,6 +212,22 @@ def test_benchmarks_get_mininet_or_do_without(machine: Machine, why: str) -> Non
     assert ("no Mininet" in done.stdout) == bool(why)
     assert why in done.stdout + done.stderr
     assert bool(machine.log("install -y mininet")) == (why != "SETUP=no")
+
+
+@pytest.mark.parametrize("why", ["", "SETUP=no", "a snap", "E: no such package"])
+def test_page_is_tested_in_a_browser_or_that_is_said(machine: Machine, why: str) -> None:
+    """Only for these tests chromium and playwright are installed; where they cannot be, nothing else fails for it."""
+    machine.setup("python")
+    if why.startswith("E:"):
+        machine.add("apt-get", f'echo "apt-get $*" >> "$LOG"; echo {why}; exit 100')
+    if why == "a snap":
+        machine.is_a('ID=ubuntu\nVERSION_ID="24.04"\n')
+    done = machine.setup("tests", **({"SETUP": "no"} if why == "SETUP=no" else {}))
+    assert done.returncode == 0
+    assert ("is not tested in a browser" in done.stdout) == bool(why)
+    assert why in done.stdout + done.stderr
+    assert bool(machine.log("--group browser")) == (not why)
+    assert bool(machine.log("install -y chromium")) == (why not in ("SETUP=no", "a snap"))
 
 
 @pytest.mark.parametrize("words", [("pyhton",), ("image",), ("python", "x")])

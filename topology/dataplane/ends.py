@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
 from topology.dataplane.paths import Ending, Hops, ending
 from topology.links import Unwrapped
@@ -156,12 +157,31 @@ def untaken(fabric: Fabric, tunnel: Tunnel, found: Unwrapped, packet: Layers, ho
 
 
 def expired(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending:
-    """Return the tunnel that gave a packet too low a TTL, else the node where it expires."""
+    """Return the tunnel that gave a packet too low a TTL, or the routes that lead it in a circle, else a node."""
     for size in range(2, len(packet)):
         sender = sender_of(fabric, hops, packet[size:])
         if sender is not None and (ttl := getattr(sender, "ttl", None)):
             return ending(sender, f"ttl {ttl}: it expires at {node.name}", sender.kind, "a greater ttl")
-    return ending(node, "the TTL expires")
+    return _circle(fabric, node, packet, hops) or ending(node, "the TTL expires")
+
+
+def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | None:
+    """Return the routes by which a packet comes to a node again: that of the router which sent it back to where it had
+    been first, as the others may be right; None where it came to no node twice."""
+    senders = [hop.node for hop in hops if hop.direction == "out"]
+    if node.name not in senders:
+        return None
+    last = len(senders) - senders[::-1].index(node.name)
+    routers = sorted({node.name, *senders[last:]}, key=senders.index, reverse=True)
+    dst = ip_address(str(packet[0][1]["dst"]))
+    fitting = [(fabric[name], [r for r in fabric[name].routes if dst in r.prefix]) for name in routers]
+    taken = [(one, max(routes, key=lambda r: r.prefix.prefixlen)) for one, routes in fitting if routes]
+    names = ", ".join(one.name for one, _ in taken)
+    circle = [
+        ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another way to {dst}")
+        for one, route in taken
+    ]
+    return replace(circle[0], others=tuple(circle[1:])) if circle else None
 
 
 def parted(fabric: Fabric, one: Device, other: Device) -> Ending | None:

@@ -22,6 +22,8 @@ FILTERS, PROXY = "filters", "proxy ARP"
 MULTICAST = "multicast routes"
 NOT_UNICAST = frozenset(("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast"))
 """The types of ip-route(8) that a route's words begin with."""
+EACH_PACKETS_OWN = "0"
+"""The VNI of a device that takes it from each packet's metadata (``external``), which is not followed."""
 PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
 """The ends of sysctls by which a node answers for the addresses of others."""
 
@@ -75,7 +77,7 @@ def _rules(state: NodeState) -> Iterator[tuple[int, tuple[str, ...]]]:
 def _tables(state: NodeState) -> Iterator[tuple[str, Route]]:
     """Yield the routes of other tables than main, each with its table."""
     for entry in sorted(state.entries, key=str):
-        if entry.kind == "route" and (words := entry.words.split())[0] != "multicast":
+        if entry.kind == "route" and (words := entry.words.replace("via inet6", "via").split())[0] != "multicast":
             kind = words.pop(0) if words[0] in NOT_UNICAST else "unicast"
             first = words[0] if words[0] != "default" else "::/0" if "-6" in entry.tool else "0.0.0.0/0"
             said = dict(zip(words[1::2], words[2::2], strict=False))
@@ -183,6 +185,8 @@ class _Live:
 
 def _device(live: _Live, wires: Mapping[PortRef, PortRef]) -> Device:
     kind = KINDS.get(live.kind, Device)
+    if live["vni"] == EACH_PACKETS_OWN:
+        return Device(**live.common)
     if kind is not Port:
         return kind.from_live(live)
     peer = wires.get(PortRef(live.state.node, live.link.name))

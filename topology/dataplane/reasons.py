@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from ipaddress import IPv6Address
 
 from topology.dataplane.ends import wrong_remote
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
+from topology.links import FRAME_TUNNELS
 from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel
 
 ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
 NO_NODE = ": no node has it"
 """The end of the words of a tunnel's remote that is nobody's address."""
+LINK_LOCAL, UNIVERSAL = bytes.fromhex("fe80000000000000"), 2
 STRICT = 1
 """rp_filter (Documentation/networking/ip-sysctl): a packet's source must be reached by the device it came by."""
 WAY_ON = "a tunnel or cable that does"
@@ -132,12 +135,20 @@ def unjoined(fabric: Fabric, device: Device, address: Address) -> Ending | None:
     ]
     if None in ends:
         return None
-    near, far = (
-        ending(bridge, f"no tunnel or cable leads on to {owners[0].ref}, which has {address}", "forwarding", WAY_ON)
-        for bridge in ends
-        if bridge is not None
-    )
+    goal = f"{owners[0].ref}, which has {address}"
+    near, far = (_no_way_on(fabric, bridge, goal) for bridge in ends if bridge is not None)
     return replace(near, others=(far,))
+
+
+def _no_way_on(fabric: Fabric, bridge: Device, goal: str) -> Ending:
+    """Return that nothing leads on from a bridge; at the only tunnel for frames of its node that is in no bridge, if
+    there is one."""
+    node = fabric[bridge.node]
+    tunnels = (device for device in node.devices if isinstance(device, FRAME_TUNNELS) and not device.addresses)
+    idle = [tunnel for tunnel in tunnels if node.bridge_of(tunnel.name) is None]
+    if len(idle) == 1:
+        return ending(idle[0], f"is in no bridge: nothing leads on from {bridge.name} to {goal}", "bridge", bridge.name)
+    return ending(bridge, f"no tunnel or cable leads on to {goal}", "forwarding", WAY_ON)
 
 
 def other_bridge(fabric: Fabric, device: Device, owner: Device) -> Ending | None:
@@ -208,9 +219,14 @@ def wrong_ends(fabric: Fabric, node: Node, tunnel: Tunnel, remote: Address) -> E
 
 
 def holders(fabric: Fabric, device: Device, address: Address, target: str) -> Sequence[Device]:
-    """Return the devices of a segment that have an address, or for IPv4 are in a node that has it on any device."""
+    """Return the devices of a segment that have an address, or for IPv4 are in a node that has it on any device.
+
+    Link-local addresses are not read of live nodes: a device without one has the one that is formed from its MAC.
+    """
     others = list(fabric.segment(device))
     found = [other for other in others if address in {i.ip for i in other.addresses}]
+    if address.is_link_local:
+        return found or [other for other in others if address == link_local(other)]
     if not found and address.version == 4:
         at_ip = (d for d in others if d.mac is not None and fabric[d.node].bridge_of(d.name) is None)
         found = [
@@ -219,6 +235,14 @@ def holders(fabric: Fabric, device: Device, address: Address, target: str) -> Se
             if address in fabric[d.node].addresses and not fabric[d.node].setting(4, d.name, "arp_ignore")
         ]
     return sorted(found, key=lambda other: other.node != target)
+
+
+def link_local(device: Device) -> Address | None:
+    """Return the link-local address that a device forms from its MAC (RFC 4291, appendix A); None without a MAC."""
+    if device.mac is None:
+        return None
+    first, *rest = bytes.fromhex(device.mac.replace(":", ""))
+    return IPv6Address(LINK_LOCAL + bytes((first ^ UNIVERSAL, *rest[:2], 0xFF, 0xFE, *rest[2:])))
 
 
 def missing(node: Node, end: Ending) -> Ending:

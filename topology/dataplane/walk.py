@@ -109,10 +109,10 @@ class PacketWalk(FrameWalk):
 
     def resolve(self, node: Node, device: Device, address: Address, packet: Layers) -> Ending | None:
         """Return why a device gets no answer for an address; None where it gets one."""
-        if address.is_link_local:
+        if address.is_link_local and self.owner(device, address) is None:
             return ending(device, f"the link-local address {address} {NOT_FOLLOWED}")
         key = (device.ref, address)
-        if key not in self.resolved:
+        if key not in self.resolved and not address.is_link_local:
             self.resolved[key] = None
             reasons = self.request_ends(device, address)
             if reasons is None:
@@ -123,7 +123,7 @@ class PacketWalk(FrameWalk):
                 asks = "" if reasons[0].kind == "forwarding" else asks
             first, *others = reasons
             self.resolved[key] = replace(first, others=(*first.others, *others[: REASONS_MAX - 1]), asks=asks)
-        return self.resolved[key]
+        return self.resolved.get(key)
 
     def request_ends(self, device: Device, address: Address) -> list[Ending] | None:
         """Return where the ways of a request or of its answer end, each once; None where the answer comes back.

@@ -22,7 +22,8 @@ from topology.formats.lab_refusals import read_spec
 from topology.formats.lab_schema import Flag, Listed, ManagementItem, Spec, _one_or_more
 from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import parse
-from topology.model import Network
+from topology.model import NAME_MAX, Network
+from topology.promises import TENANT_TYPES, TenantType
 
 Need: TypeAlias = Literal["docker", "ansible"]
 NEEDS: tuple[Need, ...] = get_args(Need)
@@ -116,6 +117,19 @@ class StepSpec(Spec):
     needed: ClassVar[Mapping[str, str]] = {"run": "run: a command line"}
 
 
+class FixedSpec(Spec):
+    """One entry of ``fixed``: two customers, and how their traffic is carried."""
+
+    source: Annotated[str, PlainValidator(values.name("node", NAME_MAX))]
+    target: Annotated[str, PlainValidator(values.name("node", NAME_MAX))]
+    type: Annotated[TenantType, PlainValidator(values.choice("type", {one: one for one in TENANT_TYPES}))]
+    needed: ClassVar[Mapping[str, str]] = {
+        "source": "source: a customer's name",
+        "target": "target: a customer's name",
+        "type": f"type: one of {', '.join(TENANT_TYPES)}",
+    }
+
+
 class CsvSpec(Spec):
     """The dialect of the CSV that a submission reads."""
 
@@ -135,6 +149,7 @@ class RecipeSpec(Spec):
 
     steps: Annotated[Listed[StepSpec], BeforeValidator(_some_steps)] = Field(default={})
     cleanup: Command = ""
+    fixed: Listed[FixedSpec] = Field(default={})
     prelude: Annotated[str, PlainValidator(values.text)] = ""
     csv: CsvSpec = CsvSpec()
     needs: Annotated[Needs, BeforeValidator(_one_or_more)] = Field(default={})
@@ -160,7 +175,7 @@ class Recipe:
     """How submissions are built; ``total`` are the seconds that all steps of one may take together.
 
     ``header`` and ``blanks`` are the dialect of its CSV. ``memory`` and ``output`` are in bytes. ``prelude`` is a lab
-    that is built before the submission.
+    that is built before the submission. ``fixed`` are rows (source, target, type) that each builds without the CSV.
     """
 
     steps: tuple[Step, ...] = ()
@@ -177,6 +192,7 @@ class Recipe:
     spines: int = 2
     leaves: int = 2
     total: int = BUILD_S
+    fixed: tuple[tuple[str, str, TenantType], ...] = ()
 
     def filled(self, line: str, csv: str) -> str:
         """Return a command line with its placeholders filled in; ``csv`` is the file's path where it runs."""
@@ -208,6 +224,7 @@ def load_recipe(path: Path) -> Recipe:
         spec.spines,
         spec.leaves,
         total=sum(step.deadline for step in steps) or BUILD_S,
+        fixed=tuple((one.source, one.target, one.type) for one in spec.fixed.values()),
     )
 
 

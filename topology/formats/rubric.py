@@ -22,7 +22,9 @@ from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import Tree, locate, parse
 from topology.promises import TENANT_TYPES, TenantType
 
-RowPromise: TypeAlias = Literal["reaches", "both-ways", "kind", "own-vni", "no-leak", "largest-whole", "every-spine"]
+RowPromise: TypeAlias = Literal[
+    "reaches", "both-ways", "kind", "own-vni", "no-leak", "largest-whole", "every-spine", "inside-gre", "beside-gre"
+]
 WholePromise: TypeAlias = Literal["builds", "underlay", "second-run", "other-csv", "cleans-up"]
 PromiseName: TypeAlias = Literal[RowPromise, WholePromise]
 Feedback: TypeAlias = Literal["result", "where", "cause", "full"]
@@ -31,7 +33,11 @@ WHOLE_PROMISES: tuple[str, ...] = get_args(WholePromise)
 PROMISES = (*ROW_PROMISES, *WHOLE_PROMISES)
 FEEDBACK: tuple[Feedback, ...] = get_args(Feedback)
 """From the least that a student is shown to all of it."""
-WITHOUT: Mapping[str, tuple[str, ...]] = {"own-vni": ("Bridge", "L3"), "every-spine": ("Bridge",)}
+WITHOUT: Mapping[str, tuple[str, ...]] = {
+    "own-vni": ("Bridge", "L3"),
+    "every-spine": ("Bridge",),
+    **dict.fromkeys(("inside-gre", "beside-gre"), ("Bridge", "L3", "GRE")),
+}
 """Promises that rows of some types do not make: they have no tunnel, or stay behind one leaf."""
 POINTS_MAX = 10_000
 ID_MAX = 24
@@ -63,6 +69,7 @@ class ItemSpec(Spec):
     rows: Annotated[Listed[Annotated[TenantType, _word("type", TENANT_TYPES)]], BeforeValidator(_one_or_more)] = Field(
         default={}
     )
+    fixed: Flag = False
     after: Annotated[str, PlainValidator(values.name("item", ID_MAX))] = ""
     after_share: Annotated[Fraction, Field(alias="after-share"), PlainValidator(effects_share)] = Fraction(0)
     hidden: Flag = False
@@ -87,8 +94,9 @@ class RubricSpec(Spec):
 class Item:
     """One line of a score: ``points`` for promises that must all be kept, shared evenly by the rows of some types.
 
-    ``rows`` is empty where the promises are those of the whole submission. What failed only by a cause that the item
-    ``after`` is charged with earns ``after_share``. Points of an ``extra`` item go beyond the full marks.
+    ``rows`` is empty where the promises are those of the whole submission; with ``fixed`` they are the recipe's, else
+    the CSV's. What failed only by a cause that the item ``after`` is charged with earns ``after_share``. Points of an
+    ``extra`` item go beyond the full marks.
     """
 
     id: str
@@ -99,6 +107,11 @@ class Item:
     after_share: Fraction = Fraction(0)
     hidden: bool = False
     extra: bool = False
+    fixed: bool = False
+
+    def is_about(self, row_type: TenantType, fixed: bool) -> bool:
+        """Return whether a row is one of the item's."""
+        return row_type in self.rows and fixed == self.fixed
 
 
 @dataclass(frozen=True)
@@ -132,7 +145,7 @@ def rubric_of_text(text: str, file: str = "<rubric>") -> Rubric:
 
 def _item(spec: ItemSpec) -> Item:
     needs, rows = tuple(spec.needs.values()), tuple(spec.rows.values())
-    return Item(spec.id, spec.points, needs, rows, spec.after, spec.after_share, spec.hidden, spec.extra)
+    return Item(spec.id, spec.points, needs, rows, spec.after, spec.after_share, spec.hidden, spec.extra, spec.fixed)
 
 
 def _problems(rubric: Rubric, tree: Tree) -> Iterator[Problem]:
@@ -176,5 +189,7 @@ def _wrong_needs(item: Item, number: int, tree: Tree) -> Iterator[Problem]:
             if kind in WITHOUT.get(need, ()):
                 fitting = ", ".join(one for one in TENANT_TYPES if one not in WITHOUT[need])
                 yield Problem(where, f"a row of type {kind} has no {need!r}", f"rows of other types: {fitting}")
+    if item.fixed and not item.rows:
+        yield Problem(locate(tree, ("items", number, "fixed"), key=True), "'fixed' stands without 'rows'", "rows: TYPE")
     if len(set(item.rows)) < len(item.rows):
         yield Problem(locate(tree, ("items", number, "rows")), "a type stands here twice", "each type once")

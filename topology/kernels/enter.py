@@ -55,15 +55,8 @@ def run_through(link: AgentLink, node: str, command: Sequence[str]) -> int:
     return done.code
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Join our terminal to the command's; without a terminal, pass on our input and its output."""
-    if len(arguments) < 2:
-        sys.stderr.write(f"{__doc__}\n")
-        return 2
-    path, node, *command = arguments
-    stream = socket.socket(socket.AF_UNIX)
-    stream.connect(path)
-    link = AgentLink(stream)
+def shell(link: AgentLink, node: str, command: Sequence[str] = ()) -> int:
+    """Run a shell, or a command, in a node: joined to our terminal, or with the whole of our input; its exit code."""
     if not sys.stdin.isatty():
         return run_through(link, node, command or ("bash",))
     before = termios.tcgetattr(0)
@@ -72,6 +65,17 @@ def main(arguments: Sequence[str]) -> int:
         return enter(link, node, command or ("bash", "-i"))
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Join our terminal to the command's; without a terminal, pass on our input and its output."""
+    if len(arguments) < 2:
+        sys.stderr.write(f"{__doc__}\n")
+        return 2
+    path, node, *command = arguments
+    stream = socket.socket(socket.AF_UNIX)
+    stream.connect(path)
+    return shell(AgentLink(stream), node, command)
 
 
 if __name__ == "__main__":

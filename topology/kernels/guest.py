@@ -71,17 +71,18 @@ class GuestKernel(Kernel):
         """
         if shutil.which(PROGRAM) is None:
             raise KernelUnavailable(f"{PROGRAM} is not here; on Debian: apt-get install qemu-system-x86")
-        image = ensure_image(progress, cls.recipe)
         refusal, trial_failed = kvm_refusal() or _remembered_refusal(), False
         if not refusal:
             progress("starting the guest with KVM")
             try:
-                return cls._bring_up(MicroVm(image, "kvm", wanted))
+                return cls._bring_up(MicroVm(ensure_image(progress, cls.recipe), "kvm", wanted))
             except KernelUnavailable as error:
                 refusal = f"the trial boot failed: {_gist(str(error))}"
                 trial_failed = True
+        if wanted.kvm_only:
+            raise KernelUnavailable(f"guest - expected KVM - seen software emulation alone: {refusal}")
         progress("starting the guest with software emulation (TCG)")
-        kernel = cls._bring_up(MicroVm(image, "tcg", wanted))
+        kernel = cls._bring_up(MicroVm(ensure_image(progress, cls.recipe), "tcg", wanted))
         kernel.info = replace(kernel.info, why="; ".join(filter(None, (f"no KVM: {refusal}", kernel.info.why))))
         if trial_failed:
             _remember_refusal(refusal)

@@ -217,6 +217,7 @@ class Qemu:
     def outlive(self) -> None:
         """Let a QEMU that was started to be kept live on when we end."""
         self._sockets.keeper.send(KEEP)
+        self._hang_up()
 
     def close(self) -> None:
         """Ask QEMU to end, then make it; a second time there is nothing to do."""
@@ -231,11 +232,15 @@ class Qemu:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self._hang_up()
+        for end in (self._sockets.monitor, self._sockets.agent, self._sockets.keeper, self._words):
+            end.close()
+
+    def _hang_up(self) -> None:
+        """Leave the monitor."""
         with contextlib.suppress(QMPError, OSError, EOFError):
             self._loop.run(self._monitor.disconnect())
         self._loop.close()
-        for end in (self._sockets.monitor, self._sockets.agent, self._sockets.keeper, self._words):
-            end.close()
 
 
 def qemu_version() -> str:

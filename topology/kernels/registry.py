@@ -45,6 +45,7 @@ class Wanted:
     descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
     ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is the limits it must meet.
     ``prepared`` is what is set up in it in place of a plan, by all that decides that; it takes ``memory_mib``.
+    With ``kvm_only`` it must not be emulated.
     """
 
     keep: bool = False
@@ -55,6 +56,7 @@ class Wanted:
     room: Room = NO_ROOM
     prepared: tuple[str, ...] = ()
     memory_mib: int | None = None
+    kvm_only: bool = False
 
     @property
     def cards(self) -> tuple[int, ...]:

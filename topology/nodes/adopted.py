@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from errno import ENOENT, ESRCH
+from itertools import product
 from typing import TypeAlias
 
 from topology.errors import AgentError, NodeNotFound, NotApplicable
@@ -15,7 +16,7 @@ from topology.kernels.others import Found, Identity, find_others, identities
 from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
-from topology.model import LOOPBACK, Address, Device, Fabric, Node, stable_mac
+from topology.model import LOOPBACK, Address, Device, Fabric, Interface, Node, stable_mac
 from topology.nodes.entrance import NETNS
 from topology.nodes.leaving import Outlets, flood_out, outlets_of, way_out
 from topology.nodes.management import management_devices, without
@@ -269,8 +270,7 @@ def _devices(state: NodeState) -> Iterator[Device]:
 def named_ends(fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets) -> dict[str, tuple[str, Address]]:
     """The node and the address for each named end of a pair.
 
-    Of a name it is the node's first address inside the fabric: one on a management network is only taken where it has
-    no other, as where networks of an engine are the fabric's own links.
+    Of a name it is the node's ``inner_address``.
     """
     known = {one.identity: frozenset(fabric[name].addresses) for name, one in chosen.items()}
     out = {}
@@ -279,6 +279,26 @@ def named_ends(fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets) ->
         own = fabric[node].addresses
         if address is None and not own:
             raise NodeNotFound(f"{said} - expected an address to send from - seen none")
-        inside = (one for one, device in own.items() if device.name not in outlets.get(node, ()))
-        out[said] = (node, address or next(inside, fabric[node].address))
+        out[said] = (node, address or inner_address(fabric[node], outlets))
     return out
+
+
+def inner_address(node: Node, outlets: Outlets) -> Address:
+    """The node's first address inside the fabric.
+
+    One on a network of an engine or another way out is only taken where there is no other, as where networks of an
+    engine are the fabric's own links.
+    """
+    return next((one.ip for one in _inside(node, outlets)), node.address)
+
+
+def nearest_addresses(one: Node, other: Node, outlets: Outlets) -> tuple[Address, Address]:
+    """The first addresses of two nodes in a network that both have inside the fabric, else the first of each."""
+    both = product(_inside(one, outlets), _inside(other, outlets))
+    shared = ((a.ip, b.ip) for a, b in both if a.network == b.network and a.ip != b.ip)
+    return next(shared, (inner_address(one, outlets), inner_address(other, outlets)))
+
+
+def _inside(node: Node, outlets: Outlets) -> list[Interface]:
+    away = outlets.get(node.name, ())
+    return [one for device in node.devices if device.name not in away for one in device.addresses]

@@ -80,10 +80,11 @@ class Headers:
 
     def as_json(self) -> list[dict[str, object]]:
         """Return the headers as ``{"layer": …, "fields": {…}}``, bytes as lower-case hex."""
-        return [{"layer": h.layer, "fields": {name: _plain(value) for name, value in h.fields.items()}} for h in self]
+        return [{"layer": h.layer, "fields": {name: plain(value) for name, value in h.fields.items()}} for h in self]
 
 
-def _plain(value: Value) -> object:
+def plain(value: Value) -> int | str:
+    """Return a value as it stands in JSON: bytes as lower-case hex."""
     return value.hex() if isinstance(value, bytes) else value
 
 

@@ -110,6 +110,11 @@ class Stack:
         """The layer names, outermost first."""
         return tuple(layer.name for layer in self._layers)
 
+    @property
+    def given(self) -> tuple[tuple[str, Mapping[str, Value]], ...]:
+        """The layers with the fields that were given, outermost first."""
+        return tuple((layer.name, dict(layer.given)) for layer in self._layers)
+
     def mismatch(self, headers: Headers) -> Mismatch | None:
         """The first divergence of `headers` from this pattern, outermost first; None if they match.
 
@@ -132,7 +137,7 @@ class Stack:
 
     def summary(self) -> str:
         """The expected chain in one line, in the words of `Headers.summary`, given fields only."""
-        return describe((layer.name, dict(layer.given)) for layer in self._layers)
+        return describe(self.given)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Stack):

@@ -16,8 +16,8 @@ from topology.kernels.host import HostKernel
 from topology.kernels.link import Reply
 from topology.kernels.rtnl.dumps import LINKS
 from topology.kernels.rtnl.links import LinkEnd, read_ends, read_netnsid, tunnel_ports
-from topology.model import Fabric
-from topology.nodes.adopted import Onlooker, described, named_ends, with_live_macs
+from topology.model import Device, Fabric, Node
+from topology.nodes.adopted import Onlooker, described, named_ends, nearest_addresses, with_live_macs
 from topology.state import LinkState, NodeState, declared_state
 
 LIVE = "0a:00:00:00:00:01"
@@ -127,6 +127,33 @@ def test_name_means_an_address_inside_the_fabric() -> None:
     ends = named_ends(fabric, found, {name: frozenset({"eth0"}) for name in states})
     assert ends == {"h1": ("h1", ip_address("10.0.0.1")), "h2": ("h2", ip_address("172.20.20.3"))}
     assert named_ends(fabric, found, {})["h1"] == ("h1", ip_address("172.20.20.2"))
+
+
+def test_nodes_are_probed_in_a_network_that_both_have() -> None:
+    """A network of an engine is none, nor is the first address where another one is nearer."""
+    links = ("eth0", "eth1", "eth2")
+    own = {
+        "L1": ("172.17.0.2/16", "10.1.1.1/24", "10.2.1.1/24"),
+        "S2": ("172.17.0.3/16", "10.2.2.2/24", "10.2.1.2/24"),
+        "C1": ("172.17.0.4/16", "42.0.0.1/24"),
+    }
+    nodes = {
+        name: Node(
+            name=name,
+            role="switch",
+            devices=tuple(
+                Device(node=name, name=link, addresses=(ip_interface(one),))
+                for link, one in zip(links, given, strict=False)
+            ),
+        )
+        for name, given in own.items()
+    }
+    outlets = {name: frozenset({"eth0"}) for name in nodes}
+    between = {
+        ends: nearest_addresses(nodes[ends[0]], nodes[ends[1]], outlets) for ends in (("L1", "S2"), ("L1", "C1"))
+    }
+    assert list(map(str, between["L1", "S2"])) == ["10.2.1.1", "10.2.1.2"]
+    assert list(map(str, between["L1", "C1"])) == ["10.1.1.1", "42.0.0.1"]
 
 
 @pytest.mark.parametrize("now", [None, [4, 9]])

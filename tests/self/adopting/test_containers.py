@@ -113,3 +113,36 @@ def test_why_there_are_no_containers_is_kept(monkeypatch: pytest.MonkeyPatch) ->
     with beside(monkeypatch, "") as kernel:
         monkeypatch.setattr(Engine, "of_this_machine", none)
         assert find_others(cast(Kernel, kernel)) == ([], "container engine unix:///none - no such file")
+
+
+def test_containers_of_a_machine_of_its_own_go_by_their_names() -> None:
+    """Its engine and the links in its folder count its processes from its own 1, and the agent knows them otherwise."""
+    answers: Mapping[str, Mapping[str, Any]] = {
+        "netns_find": {
+            **FOUND,
+            "processes": [[100, [4, 5], ["init"]], [107, [4, 9], ["sleep"]], [108, [4, 8], ["sleep"]]],
+            "numbers": [[1, 100], [7, 107], [8, 108]],
+            "links": [["linked", 8], ["stale", 99]],
+        },
+        "netns_identify": {"found": [[4, 9]]},
+    }
+
+    class Machine(Open):
+        def others(self) -> Others:
+            return Others("/there", engine=lambda: engine(**{BLUE: inspected("CS1", BLUE[:12])}), init=100)
+
+    def answer(op: str, _: bytes, fields: Mapping[str, Any]) -> Reply:
+        if op == "read_files":
+            (asked,) = fields["files"]
+            return Reply({"texts": [BLUE if asked[1].startswith("/proc/107/") else ""]}, b"")
+        return Reply(answers[op], b"")
+
+    kernel = Machine()
+    kernel.agent = Scripted(answer)  # type: ignore[assignment]
+    found, without = find_others(cast(Kernel, kernel))
+    assert without == ""
+    assert {one.names: one.path for one in found} == {
+        ("CS1",): "/proc/107/ns/net",
+        ("linked",): "/proc/108/ns/net",
+        ("host",): "/proc/100/ns/net",
+    }

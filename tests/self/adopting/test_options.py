@@ -34,6 +34,9 @@ def config(out: Path, **options: Any) -> pytest.Config:
     ("options", "words"),
     [
         ({"--keep": True}, "--adopt and --keep exclude each other"),
+        ({"--pause-on-error": True}, "--adopt and --pause-on-error exclude each other"),
+        ({"--shell": "c1"}, "--adopt and --shell exclude each other"),
+        ({"--topology-only": True}, "--adopt and --topology-only exclude each other"),
         ({"--fresh": True}, "--adopt and --fresh exclude each other"),
         ({"breaks": ["l1: true"]}, "--adopt and --break exclude each other: .* never changed"),
         ({"--plan": True}, "--adopt and --plan exclude each other"),

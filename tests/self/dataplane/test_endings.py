@@ -13,6 +13,7 @@ import pytest
 from tests.self.builders import reference
 from topology.dataplane.live import live_fabric
 from topology.expected import expected_journey, probe_between
+from topology.formats.lab import load_lab_text
 from topology.links.base import FLOOD_MAC
 from topology.state import Entry, LinkState, NodeState, RouteState, declared_state, sysctl_of
 
@@ -38,6 +39,10 @@ def without(name: str) -> Change:
 def without_route(prefix: str) -> Change:
     gone = ip_network(prefix)
     return lambda state: replace(state, routes=frozenset(r for r in state.routes if r.prefix != gone))
+
+
+def without_addresses(device: str) -> Change:
+    return lambda state: replace(state, addresses=frozenset(one for one in state.addresses if one[0] != device))
 
 
 def route_instead(prefix: str, kind: str) -> Change:
@@ -213,6 +218,12 @@ ENDINGS: dict[str, tuple[tuple[str, str], str, Change, str]] = {
         both(without_route("30.0.0.0/24"), entry("nft", "table ip nat")),
         "lc1: no route to 30.0.0.1 (what filters do is not followed)",
     ),
+    "a VXLAN device that takes the VNI from each packet": (
+        SEGMENT,
+        "con_ns1",
+        link("vxlan-cont", parameters={"vni": "0"}),
+        "con_ns1:vxlan-cont: what it is joined to is not followed",
+    ),
     "a kind that is not followed": (
         ROUTED,
         "lc1",
@@ -234,6 +245,27 @@ def test_walk_says_where_it_ends_and_why(name: str) -> None:
     assert expected_journey(live_fabric("live", states, fabric.links), probe).dropped.startswith(words)
 
 
+CIRCLE = """
+lab: circle
+nodes:
+  a: {role: spine, addresses: {ab: 10.0.0.1/24, ax: 10.1.0.254/24}, routes: [10.2.0.0/24 via 10.0.0.2]}
+  b: {role: leaf, addresses: {ba: 10.0.0.2/24, by: 10.2.0.254/24}, routes: [default via 10.0.0.1]}
+  x: {role: customer, addresses: {xa: 10.1.0.1/24}, routes: [default via 10.1.0.254]}
+  y: {role: customer, addresses: {yb: 10.2.0.1/24}, routes: [default via 10.2.0.254]}
+links: [[a:ab, b:ba], [a:ax, x:xa], [b:by, y:yb]]
+pairs: [{source: x, target: y, kind: routed}]
+"""
+
+
+def test_router_that_sends_a_packet_back_is_named_first_in_a_circle() -> None:
+    """The routes of the others may be right, however long their prefixes are."""
+    fabric = load_lab_text(CIRCLE)
+    states = {one.name: declared_state(one, False, fabric.routing) for one in fabric.nodes}
+    states["b"] = both(without_addresses("by"), without_route("10.2.0.0/24"))(states["b"])
+    dropped = expected_journey(live_fabric("live", states, fabric.links), probe_between(fabric, "x", "y")).dropped
+    assert dropped.startswith("b: default via 10.0.0.1 dev ba: a circle of b, a: the TTL expires; a: 10.2.0.0/24 via ")
+
+
 def test_isolated_ports_do_not_reach_each_other() -> None:
     """One isolated port is no obstacle, two are (br_skb_isolated, net/bridge/br_private.h)."""
     fabric = reference()
@@ -248,11 +280,18 @@ def test_isolated_ports_do_not_reach_each_other() -> None:
     )
 
 
-def test_segment_without_any_tunnel_blames_its_bridge() -> None:
-    """Where neither switch has a VXLAN device, the bridge from which nothing leads on is named, and no host."""
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (without("vxlan-cont"), "bridge1: no tunnel or cable leads on to"),
+        (link("vxlan-cont", master=None), "vxlan-cont: is in no bridge: nothing leads on from bridge1 to"),
+    ],
+)
+def test_segment_without_any_tunnel_blames_its_bridge(change: Change, words: str) -> None:
+    """Where no switch has a VXLAN device in its bridge, that device or the bridge without one is named, and no host."""
     fabric = reference()
     states = {one.name: declared_state(one, False, fabric.routing) for one in fabric.nodes}
     for node in ("con_ns1", "con_ns3"):
-        states[node] = without("vxlan-cont")(states[node])
+        states[node] = change(states[node])
     dropped = expected_journey(live_fabric("live", states, fabric.links), probe_between(fabric, *SEGMENT)).dropped
-    assert dropped.startswith("con_ns1:bridge1: no tunnel or cable leads on to cs5:cs5_br3, which has 20.0.0.3")
+    assert dropped.startswith(f"con_ns1:{words} cs5:cs5_br3, which has 20.0.0.3")

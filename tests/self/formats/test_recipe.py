@@ -20,6 +20,7 @@ prelude: base-fabric.yaml
 csv: {header: true, blanks: true}
 needs: [docker]
 images: [ubuntu:22.04, lab]
+fixed: [{source: CS1, target: CS5, type: VXLAN}]
 customers: "x-{name}"
 management: [docker0, 172.17.0.0/16]
 limits: {memory: 1G, output: 10M}
@@ -41,6 +42,7 @@ BROKEN = {
     "images: ['Ubuntu 1']": "1:10: 'Ubuntu 1' is no image's name",
     "customers: x": "1:12: 'x' does not say where a customer's name stands",
     "management: [a b]": "1:14: the interface name 'a b'",
+    "fixed: [{source: a, type: VLAN}]": "1:27: unknown type 'VLAN'; one of: Bridge, VXLAN, L3, GRE",
     "limits: {memory: 2}": "1:18: 2 is no size; a number with its unit",
     "leaves: 0": "1:9: the number 0 is out of range",
     "steps: [}": "1:9: not YAML",
@@ -68,6 +70,7 @@ def test_recipe_of_a_class_is_read(tmp_path: Path) -> None:
     assert recipe.filled(second.run, "/a b") == "python3 create.py '/a b' ${HOME} {a,b}"
     rows = [("CS1", "CS2", "L3")]
     assert recipe.rows_text(rows) == "source, destination, type\nCS1, CS2, L3\n"
+    assert recipe.fixed == (("CS1", "CS5", "VXLAN"),)
     assert Recipe().rows_text(rows) == "CS1,CS2,L3\n"
 
 

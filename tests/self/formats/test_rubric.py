@@ -42,6 +42,12 @@ BROKEN = {
     SOUND.replace("0.5", "0.51"): "5:81: '0.51' is no share of an item's points; a number from 0 to 0.5",
     SOUND.replace("0.5", "1"): "5:81: 1 is no share of an item's points",
     SOUND.replace("extra: true", "extra: 1"): "5:93: 1 is neither true nor false",
+    SOUND.replace("reaches, kind", "inside-gre").replace("VXLAN, needs", "GRE, needs"): (
+        "4:43: a row of type GRE has no 'inside-gre'; rows of other types: VXLAN"
+    ),
+    SOUND.replace("rows: VXLAN, needs: [reaches, kind]", "needs: builds, fixed: true"): (
+        "4:39: 'fixed' stands without 'rows'; rows: TYPE"
+    ),
     SOUND + "- {}": "6:3: this has no 'id'",
 }
 

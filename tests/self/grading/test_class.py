@@ -10,13 +10,14 @@ from typing import cast
 
 import pytest
 
-from fixtures.grading import Order, grade_class, order_of
+from fixtures.grading import Order, grade_class, grade_submissions, order_of
 from reports.grading.record import Graded, Row
 from tests.self.fixtures.runs import Settings
 from tests.self.grading.classes import graded
 from topology.formats.recipe import Recipe
 from topology.formats.rubric import Rubric
 from topology.formats.submission import Packed, Submission
+from topology.kernels import guest
 
 CSV = "CS1, CS2, Bridge\nCS1X, CS2X, VXLAN\nCSX, CSY, L3\nCSA, CSB, GRE\nCS3X, CS4X, VXLAN\n"
 
@@ -88,6 +89,32 @@ def test_item_about_rows_that_the_csv_has_not_is_refused(tmp_path: Path) -> None
     given = {"--submission": [str(tmp_path / "in" / "*")], "--tenants": str(tmp_path / "t.csv"), "--recipe": None}
     with pytest.raises(pytest.UsageError, match=r"no rows for far \(GRE\)"):
         order_of(cast(pytest.Config, Settings(tmp_path, **{**given, "--rubric": str(tmp_path / "r.yaml")})), tmp_path)
+
+
+def test_fixed_rows_follow_those_of_the_csv(tmp_path: Path) -> None:
+    """They are numbered on; an item about them without any is refused as one about the CSV's is."""
+    filled(tmp_path)
+    recipe, rubric = tmp_path / "recipe.yaml", tmp_path / "r.yaml"
+    recipe.write_text("fixed: [{source: CS1, target: CS5, type: VXLAN}]")
+    rubric.write_text("points: 10\nitems: [{id: base, points: 10, rows: VXLAN, fixed: true, needs: reaches}]")
+    order = ordered(tmp_path, **{"--recipe": str(recipe), "--rubric": str(rubric)})
+    assert order.rows[-1] == Row(6, "CS1", "CS5", "VXLAN", fixed=True)
+    with pytest.raises(pytest.UsageError, match=r"the recipe's fixed: has no rows for base \(VXLAN\)"):
+        ordered(tmp_path, **{"--rubric": str(rubric)})
+
+
+def test_nothing_is_graded_by_emulation_where_kvm_is_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says why, before anything is written."""
+    filled(tmp_path)
+    monkeypatch.setattr(guest, "kvm_refusal", lambda: "no /dev/kvm")
+    monkeypatch.setattr(guest, "PROGRAM", "sh")
+    (tmp_path / "t.csv").write_text(CSV)
+    given = {"--submission": [str(tmp_path / "in" / "*")], "--tenants": str(tmp_path / "t.csv"), "--recipe": None}
+    config = Settings(tmp_path, **given, **{"--require-kvm": True})
+    with pytest.raises(pytest.UsageError) as refused:
+        grade_submissions(cast(pytest.Config, config), tmp_path / "out")
+    assert str(refused.value) == ("--require-kvm: guest - expected KVM - seen software emulation alone: no /dev/kvm")
+    assert not (tmp_path / "out").exists()
 
 
 RUBRIC = "points: 10\nitems: [{id: a, points: 10, needs: builds}]"

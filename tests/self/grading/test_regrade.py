@@ -217,7 +217,7 @@ def test_command_line_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFix
         "r.yaml:1:1: the items without": {"--regrade": str(folder), "--rubric": str(tmp_path / "r.yaml")},
         "nowhere.yaml: no such file": {"--regrade": str(folder), "--rubric": "nowhere.yaml"},
         "no records of submissions; name the folder": {"--regrade": str(tmp_path)},
-        "--rubric needs --submission or --regrade": {"--rubric": "r.yaml"},
+        "--rubric needs --submission or --calibrate or --regrade": {"--rubric": "r.yaml"},
     }.items():
         with pytest.raises(pytest.UsageError, match=re.escape(words)):
             pytest_cmdline_main(cast(pytest.Config, Settings(tmp_path / "out", **{"--slow-factor": None} | given)))

@@ -35,6 +35,18 @@ def points(found: Score) -> dict[str, str]:
     }
 
 
+def test_items_are_about_the_rows_of_the_csv_or_the_fixed_ones() -> None:
+    """A lost fixed row costs the item about the fixed part alone, and the other way round."""
+    rows = [*ROWS, Row(6, "CS1", "CS5", "VXLAN", fixed=True)]
+    both = rubric(
+        "id: a, points: 60, rows: VXLAN, needs: reaches\nid: b, points: 40, rows: VXLAN, fixed: true, needs: reaches"
+    )
+    for lost, expected in ((6, {"a": "60", "b": "0"}), (2, {"a": "30", "b": "40"})):
+        found = everything(rows)
+        found[("reaches", lost)] = replace(found[("reaches", lost)], outcome="broken")
+        assert points(score(graded(rows=rows, promises=list(found.values())), both)) == expected
+
+
 def _of(promise: Promise) -> int:
     return promise.row.number if promise.row else 0
 

@@ -45,6 +45,17 @@ def test_first_namespace_and_its_own_are_never_adopted(agent: AgentLink, path: s
     assert "out" not in namespaces(agent)
 
 
+@pytest.mark.parametrize("path", ["/run/netns/none", "/etc/passwd"])
+def test_adoption_that_fails_leaves_no_name(agent: AgentLink, path: str) -> None:
+    """A namespace that has gone meanwhile, or a file that is none: the others are let go, and can be named again."""
+    for paths in ({"one": "/run/netns/a", "two": path}, {"one": path}):
+        with pytest.raises(AgentError):
+            agent.call("netns_adopt", paths=paths, never=[])
+        assert namespaces(agent) == ["a", "b"]
+    agent.call("netns_adopt", paths={"one": "/run/netns/a"}, never=[])
+    agent.call("netns_del", names=["one"])
+
+
 def test_namespaces_of_others_are_found(agent: AgentLink) -> None:
     """Namespaces of a folder have names, those of processes commands, and some are never entered."""
     agent.run(["touch", "/run/netns/stale"])
@@ -103,3 +114,27 @@ def test_name_of_another_namespace_is_noticed(agent: AgentLink) -> None:
     assert b"old" not in agent.call("netlink", request, chunks=chunks).body
     inside = agent.run(["readlink", "/proc/self/ns/net"], ns="again").stdout
     assert agent.run(["stat", "-Lc", "net:[%i]", "/run/netns/again"]).stdout == inside
+
+
+def test_nothing_adopted_is_held_once_released() -> None:
+    """The names are gone, and a namespace ends with its owner: the far end of its cable goes with it."""
+    with sandboxed_agent() as agent:
+        number = agent.start(["unshare", "--net", "sleep", "1000"], None, lambda *_: None)
+
+        def asleep() -> int:
+            found = agent.call("netns_find", folder="/run/netns", never=[]).get("processes", list)
+            return next((pid for pid, _, words in found if words[:2] == ["sleep", "sleep"]), 0)
+
+        owner = wait_for(asleep, 10, "the namespace's owner")
+        made = agent.run(
+            ["ip", "link", "add", "name", "near", "type", "veth", "peer", "name", "far", "netns", str(owner)]
+        )
+        assert made.code == 0, made.stderr
+        agent.call("netns_adopt", paths={"held": f"/proc/{owner}/ns/net"}, never=[])
+        agent.call("tap_open", namespaces=["held"], buffer_bytes=1 << 20)
+        assert agent.run(["ip", "link", "show", "dev", "far"], ns="held").code == 0
+        agent.call("release")
+        assert namespaces(agent) == []
+        agent.run(["kill", str(owner)])
+        wait_for(lambda: agent.pump(0.1) or agent.ended(number) is not None, 10, "its end")  # type: ignore[func-returns-value]
+        wait_for(lambda: agent.run(["ip", "link", "show", "dev", "near"]).code != 0, 10, "the end of its namespace")

@@ -82,9 +82,9 @@ class Machine:
         for name, value in {"KVM": kvm, "TCG": tcg, "VERSION": version}.items():
             self._patch.setenv(f"FAKE_{name}", value)
 
-    def start(self, keep: bool = False) -> str:
+    def start(self, keep: bool = False, kvm_only: bool = False) -> str:
         """Start and close a guest; which accelerator it came up with."""
-        kernel = GuestKernel.start(lambda _: None, Wanted(keep))
+        kernel = GuestKernel.start(lambda _: None, Wanted(keep, kvm_only=kvm_only))
         kernel.close()
         return kernel.info.accelerator
 
@@ -166,6 +166,20 @@ def test_kvm_that_hangs_is_tried_once(machine: Machine) -> None:
     assert machine.start() == "tcg"
     assert machine.tried == ["kvm", "tcg", "tcg"]
     assert "trial boot" in json.loads(machine.memory.read_text())["kvm"]
+    assert machine.nothing_is_left()
+
+
+@pytest.mark.parametrize("how", ["hangs", "works"])
+def test_no_emulation_where_kvm_is_required(machine: Machine, how: str) -> None:
+    """Where KVM works it is taken; where it does not no other guest is started, now and in the next run."""
+    machine.behave(kvm=how)
+    if how == "works":
+        assert machine.start(kvm_only=True) == "kvm"
+        return
+    for _ in range(2):
+        with pytest.raises(KernelUnavailable, match="guest - expected KVM - seen software emulation alone: "):
+            machine.start(kvm_only=True)
+    assert "tcg" not in machine.tried
     assert machine.nothing_is_left()
 
 

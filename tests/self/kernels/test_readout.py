@@ -180,6 +180,15 @@ OTHER_ROUTES: dict[str, tuple[bytes, set[str]]] = {
     "its broadcast": (route(table=255, type=3, proto=2), set()),
     "cached": (route(table=100, type=1, proto=3, flags=0x200), set()),
     "main": (route(table=254, type=1, proto=3), set()),
+    "by a next hop of the other IP version": (
+        packed(
+            NEWROUTE,
+            rtmsg(),
+            {"family": 2, "dst_len": 24, "table": 100, "type": 1, "proto": 3},
+            [("RTA_DST", "10.1.0.0"), ("RTA_VIA", {"family": 10, "addr": "fe80::2"}), ("RTA_OIF", 2)],
+        ),
+        {"10.1.0.0/24 via inet6 fe80::2 dev eth table 100"},
+    ),
 }
 ENTRIES = [
     pytest.param(tool, what, *case, id=f"{tool} {name}")

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from reports.diagnosis.loop import COPIES_MAX, EACH_WAY_MIN, Copies, loop_cause, loop_ports
+from reports.diagnosis.loop import COPIES_MAX, EACH_WAY_MIN, Copies, loop_cause, loop_ports, ring_ports
 from reports.evidence import Direction, Sighting
 from tests.self.builders import STEP_NS, reference, sighting
+from topology.model import Link
 from topology.packet import Layers
 from topology.refs import PortRef
 
@@ -82,10 +83,37 @@ def test_ports_of_a_loop_are_those_with_copies_both_ways() -> None:
     ]
     aside = copies(frame(), 99, 1, "con_ns1:bridge1_cs2 out") + copies(frame(), 99, 1, "cs2:cs2_br1 in")
     sender = copies(frame(), 99, 1, "con_ns1:bridge1_cs1 out") + copies(frame(), 1, 1, "con_ns1:bridge1_cs1 in")
+    sender += copies(frame(), 3, SECOND, "con_ns1:vethx out") + copies(frame(), 99, 1, "con_ns1:vethx in")
     wrapped = [one for way in ("in", "out") for one in copies((*OUTER, *frame()), 99, 1, f"con_ns1:br1_lc1 {way}")]
     answers = copies(frame(CS1), 99, 1, "con_ns3:bridge3_cs5 in")
     assert [str(port) for port in loop_ports([*seen, *aside, *sender, *wrapped, *answers])] == through
     assert loop_ports([*aside, *sender, *wrapped, *answers]) == ()
+
+
+RINGS = {
+    "one bridge": (["con_ns3:loop0 out", "con_ns3:loop1 in"], [("con_ns3:loop0", "con_ns3:loop1")]),
+    "two bridges and a tunnel": (
+        ["con_ns1:short out", "con_ns3:short3 in", "con_ns3:vxlan-cont out", "con_ns1:vxlan-cont in"],
+        [("con_ns1:short", "con_ns3:short3")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RINGS)
+def test_ports_of_a_ring_are_those_that_a_frame_passes_in_one_direction(name: str) -> None:
+    """A frame for one host goes round one way; where it only passes through, or is repeated, there is no ring."""
+    places, cables = RINGS[name]
+    links = [Link(PortRef(*one.split(":")), PortRef(*other.split(":"))) for one, other in cables]
+    links.append(Link(PortRef("con_ns1", "bridge1_cs2"), PortRef("cs2", "cs2_br1")))
+    aside = [one for at in ("con_ns1:bridge1_cs2 out", "cs2:cs2_br1 in") for one in copies(frame(CS5), 99, 1, at)]
+    slow = [one for at in places for one in copies(frame(CS5), 9, SECOND, at)]
+    assert ring_ports([*aside, *slow], links) == ()
+    ring = [one for at in places for one in copies(frame(CS5), EACH_WAY_MIN, 1, at)]
+    assert [str(port) for port in ring_ports([*aside, *ring], links)] == sorted(at.split()[0] for at in places)
+    assert loop_ports([*aside, *ring]) == ()
+    for gap in range(len(places)):
+        some = [one for at in [*places[:gap], *places[gap + 1 :]] for one in copies(frame(CS5), EACH_WAY_MIN, 1, at)]
+        assert ring_ports([*aside, *some], links) == ()
 
 
 def test_a_loop_is_told_by_bridges_and_ports() -> None:

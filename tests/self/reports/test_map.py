@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 
 import pytest
 
@@ -137,6 +137,9 @@ def test_what_is_not_probed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
     pairs, left_out = pairs_to_probe(nodes)
     assert [(a.name, b.name) for a, b in pairs] == [("n001", "n003"), ("n003", "n001")]
     assert left_out == ["n002: it has no address", "4 probes: the two nodes' first addresses are of two IP versions"]
+    others = {node.name: ip_address(f"10.0.0.{number}") for number, node in enumerate(nodes)}
+    pairs, _ = pairs_to_probe(nodes, lambda one, other: (others[one.name], others[other.name]))
+    assert len(pairs) == 6
     monkeypatch.setattr(map_module, "PROBES_MAX", 5)
     pairs, left_out = pairs_to_probe([addressed(n) for n in range(4)])
     assert len(pairs) == 5

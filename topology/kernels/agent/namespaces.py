@@ -96,6 +96,8 @@ class Namespaces:
         place = self.path(name)
         found = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # should it be a pipe, it must not hold us
         try:
+            if self.identify(f"/proc/self/fd/{found}") is None:
+                raise OSError(errno.EINVAL, "not a network namespace", path)
             if identity(os.fstat(found)) in self.forbidden(never):
                 raise PermissionError(errno.EPERM, "not a namespace to be entered", path)
             os.makedirs(NETNS_DIR, exist_ok=True)

@@ -174,9 +174,15 @@ class Agent:
         return {"fds": {name: self.namespaces.add(name) for name in header["names"]}}
 
     def op_netns_adopt(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Name the namespaces behind ``paths`` (name to path), none of which may be one of ``never``."""
-        adopt, never = self.namespaces.adopt, header["never"]
-        return {"fds": {name: adopt(name, path, never) for name, path in header["paths"].items()}}
+        """Name the namespaces behind ``paths`` (name to path), none of which may be one of ``never``: all, or none."""
+        fds = dict[str, int]()
+        try:
+            for name, path in header["paths"].items():
+                fds[name] = self.namespaces.adopt(name, path, header["never"])
+        except (OSError, ValueError):
+            self.op_netns_del({"names": list(fds)}, b"")
+            raise
+        return {"fds": fds}
 
     def op_netns_find(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """The namespaces mounted in ``folder``, those of processes, and which of them are never entered.

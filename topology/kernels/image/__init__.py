@@ -6,10 +6,19 @@
 from __future__ import annotations
 
 from topology.kernels.image.archive import export_image, import_image
-from topology.kernels.image.recipe import KERNEL_ARGUMENTS, RECIPE, STUDENT_RECIPE, TCG_ARGUMENTS, Recipe, image_key
+from topology.kernels.image.recipe import (
+    ANSIBLE_RECIPE,
+    KERNEL_ARGUMENTS,
+    RECIPE,
+    STUDENT_RECIPE,
+    TCG_ARGUMENTS,
+    Recipe,
+    image_key,
+)
 from topology.kernels.image.store import Image, ensure_image, find_image
 
 __all__ = [
+    "ANSIBLE_RECIPE",
     "KERNEL_ARGUMENTS",
     "RECIPE",
     "STUDENT_RECIPE",

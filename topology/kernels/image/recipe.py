@@ -96,6 +96,13 @@ STUDENT_RECIPE = replace(
 )
 """The recipe of the machine in which a submission is graded: that of the guest, and what solutions use."""
 
+ANSIBLE_RECIPE = replace(
+    STUDENT_RECIPE,
+    packages=(*STUDENT_RECIPE.packages, "ansible-core"),
+    collect="\n".join((STUDENT_RECIPE.collect, _beside("collections.sh"))),
+)
+"""The same for submissions that need Ansible: built when the first of them is graded."""
+
 
 def image_key() -> str:
     """The key of the image that this checkout needs."""

@@ -20,8 +20,8 @@ from topology.kernels.image.recipe import RECIPE, Recipe
 File: TypeAlias = Literal["kernel", "initrd", "rootfs"]
 FILES: tuple[File, ...] = ("kernel", "initrd", "rootfs")
 MANIFEST = "manifest.json"
-KEPT_IMAGES = 4
-"""Two recipes, the current image of each and one before it: changing branches back and forth costs no rebuild."""
+KEPT_IMAGES = 6
+"""Three recipes, the current image of each and one before it: changing branches back and forth costs no rebuild."""
 
 Progress = Callable[[str], None]
 

@@ -139,6 +139,11 @@ def numbers(data: bytes) -> tuple[int, ...]:
     return struct.unpack(f"={len(data) // 4}I", data)
 
 
+def via(data: bytes) -> str:
+    """The address of a next hop of another IP version than the route (struct rtvia)."""
+    return address(data[2:])
+
+
 def hops(data: bytes) -> list[Message]:
     """A route's next hops (struct rtnexthop)."""
     found: list[Message] = []
@@ -147,9 +152,8 @@ def hops(data: bytes) -> list[Message]:
         size, index = struct.unpack_from("=HxxI", data, at)
         if size < 8 or at + size > len(data):
             raise ValueError(f"a next hop of {size} bytes")
-        found.append(
-            {"oif": index, **nested({5: ("gateway", address), 21: ("encap", encap)}, data[at + 8 : at + size])}
-        )
+        known = {5: ("gateway", address), 18: ("gateway", via), 21: ("encap", encap)}
+        found.append({"oif": index, **nested(known, data[at + 8 : at + size])})
         at += (size + 3) & ~3
     return found
 
@@ -202,6 +206,7 @@ READERS: Mapping[str, Callable[[bytes], Any]] = {
     "ip": address,
     "mac": mac,
     "bytes": bytes,
+    "via": via,
     "hops": hops,
     "info": link_info,
     "settings": per_device,
@@ -244,7 +249,8 @@ ROUTE = Layout(
     "=BBBBBBBBI",
     ("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags"),
     table(
-        "1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 8 metrics metrics, 9 hops hops, 15 table u32,21 encap encap"
+        "1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 8 metrics metrics, 9 hops hops, 15 table u32,"
+        "18 gateway via, 21 encap encap"
     ),
 )
 NEIGHBOUR = Layout(

@@ -11,6 +11,9 @@ cat > /etc/docker/daemon.json <<'CONFIG'
 {"default-runtime": "crun", "runtimes": {"crun": {"path": "/usr/bin/crun"}}, "storage-driver": "overlay2",
  "containerd": "/run/containerd/containerd.sock"}
 CONFIG
+# Emulated and busy, a container may take longer to start than the 60 s that Docker's SDK for Python waits.
+sdk=/usr/lib/python3/dist-packages/docker/constants.py
+sed -i 's/^DEFAULT_TIMEOUT_SECONDS = 60$/DEFAULT_TIMEOUT_SECONDS = 600/' "$sdk" && python3 -m py_compile "$sdk"
 containerd --config /run/containerd/config.toml >/var/log/containerd.log 2>&1 &
 while ! [ -S /run/containerd/containerd.sock ]; do sleep 0.2; done
 exec dockerd >/var/log/dockerd.log 2>&1

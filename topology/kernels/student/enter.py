@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "TERM": "dumb",
     "DEBIAN_FRONTEND": "noninteractive",
+    "DOCKER_TIMEOUT": "600",  # of Ansible's modules, in seconds; emulated and busy, a container may take over 60
 }
 OPEN_FILES = 1 << 16
 

@@ -19,12 +19,12 @@ from topology.kernels.agent.serve import PATH
 from topology.kernels.engine import Engine
 from topology.kernels.engine_guest import engine_at
 from topology.kernels.guest import GuestKernel
-from topology.kernels.image import STUDENT_RECIPE
+from topology.kernels.image import ANSIBLE_RECIPE, STUDENT_RECIPE
 from topology.kernels.registry import Others, Progress, Wanted
 from topology.kernels.student.setup import BOX, GROUP, HOME, PID_FILE
 from topology.wait import wait_for
 
-MODULES = ("calls", "setup", "enter", "place", "unpack")
+MODULES = ("calls", "setup", "enter", "place", "contents", "unpack")
 """Modules here that run inside the guest."""
 PACKAGE = "topology/kernels/student"
 SETUP_TIMEOUT_S, ENGINE_TIMEOUT_S = 60.0, 120.0
@@ -60,15 +60,15 @@ class StudentKernel(GuestKernel):
     recipe = STUDENT_RECIPE
 
     @classmethod
-    def restored(cls, progress: Progress, has_engine: bool) -> StudentKernel:
+    def restored(cls, progress: Progress, has_engine: bool, kvm_only: bool = False) -> StudentKernel:
         """A fresh machine, its engine and images there; the first one is made now, which takes about a minute.
 
-        Raises KernelUnavailable where there can be none.
+        Raises KernelUnavailable where there can be none, or with ``kvm_only`` none but by emulation.
         """
         limits = LIMITS[has_engine]
         folder = Path(__file__).parent
         made_of = tuple(path.read_text() for path in sorted(folder.iterdir()) if path.suffix in (".py", ".sh"))
-        wanted = Wanted(prepared=(repr(limits), *made_of), memory_mib=limits.guest_mib)
+        wanted = Wanted(prepared=(repr(limits), *made_of), memory_mib=limits.guest_mib, kvm_only=kvm_only)
         kernel = cls.start(progress, wanted)
         with contextlib.ExitStack() as undo:
             undo.callback(kernel.close)
@@ -149,6 +149,12 @@ class StudentKernel(GuestKernel):
             said = " ".join(f"{done.stdout} {done.stderr}".split())[-300:]
             raise KernelUnavailable(f"student's machine - {argv[-1][:40]} - expected exit 0 - seen {done.code}: {said}")
         return done.stdout
+
+
+class AnsibleKernel(StudentKernel):
+    """The same with Ansible, in an image of its own that is made when first asked for."""
+
+    recipe = ANSIBLE_RECIPE
 
 
 def empty_root() -> bytes:

@@ -130,6 +130,7 @@ def file_system(users: int, disk_mib: int) -> None:
         os.mkdir(f"{ROOT}/dev/{folder}", 0o755)
     for name in DEVICES:
         os.close(os.open(f"{ROOT}/dev/{name}", os.O_CREAT | os.O_WRONLY))
+        os.chmod(f"/dev/{name}", 0o666)  # net/tun is the guest's root's alone, who is nobody in there
         bind(f"/dev/{name}", f"{ROOT}/dev/{name}")
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(target, f"{ROOT}/dev/{name}")

@@ -1,0 +1,235 @@
+"""Header stacks as nested boxes: what a header is called, the fields that matter, and what differs from expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from functools import lru_cache
+from typing import Literal
+
+from markupsafe import Markup, escape
+
+from reports.record.exhibits import Header
+from reports.words import plain
+
+Fields = Mapping[str, str | int]
+TUNNELS = ("gre", "vxlan", "geneve", "ipip")
+"""Layers behind which another packet begins."""
+NAMES = {
+    "ether": "Ethernet",
+    "dot1q": "VLAN",
+    "ipv4": "IPv4",
+    "ipv6": "IPv6",
+    "udp": "UDP",
+    "tcp": "TCP",
+    "icmp": "ICMP",
+    "arp": "ARP",
+    "gre": "GRE",
+    "vxlan": "VXLAN",
+    "geneve": "Geneve",
+    "ipip": "IP in IP",
+    "payload": "data",
+}
+ICMP = {
+    8: "echo request",
+    0: "echo reply",
+    128: "echo request",
+    129: "echo reply",
+    3: "unreachable",
+    11: "time exceeded",
+}
+CARRIED = {0x0800: "IPv4", 0x86DD: "IPv6", 0x6558: "Ethernet"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A field in words, and whether it differs from what is expected."""
+
+    label: str
+    words: str
+    differs: bool = False
+
+
+@dataclass(frozen=True)
+class Box:
+    """A header: its layer, name and fields; ``missing`` from the other side, or ``extra`` there."""
+
+    layer: str
+    name: str
+    parts: tuple[Part, ...]
+    state: Literal["", "missing", "extra"] = ""
+
+
+Envelope = tuple[Box, ...]
+"""The headers of one packet; the next envelope is inside it."""
+
+
+def _plain(value: str | int) -> str:
+    return str(value)
+
+
+def _always(_: str | int) -> bool:
+    return True
+
+
+Rule = tuple[str, str, Callable[[str | int], str], Callable[[str | int], bool]]
+"""A field's label and name, its words, and whether it is worth showing."""
+
+
+def _field(
+    name: str, label: str = "", words: Callable[[str | int], str] = _plain, when: Callable[[str | int], bool] = _always
+) -> Rule:
+    return label, name, words, when
+
+
+_ENDS = (_field("src"), _field("dst", "→"))
+_PORTS = (_field("sport"), _field("dport", "→"))
+_VNI = (_field("vni", "VNI"),)
+FIELDS: Mapping[str, tuple[Rule, ...]] = {
+    "ether": _ENDS,
+    "dot1q": (_field("vlan"),),
+    "ipv4": (
+        *_ENDS,
+        _field("ttl", "ttl"),
+        _field("len", "length"),
+        _field("tos", "tos", when=bool),
+        _field("flags", "", lambda flags: "MF" if int(flags) & 1 else "DF", lambda flags: int(flags) & 3 != 0),
+        _field("frag", "fragment at", when=bool),
+    ),
+    "ipv6": (*_ENDS, _field("hlim", "hop limit"), _field("plen", "length")),
+    "udp": (*_PORTS, _field("len", "length")),
+    "tcp": _PORTS,
+    "icmp": (
+        _field("type", "", lambda number: ICMP.get(int(number), f"type {number}")),
+        _field("code", "code", when=bool),
+        _field("seq", "seq"),
+        _field("mtu", "MTU", when=bool),
+    ),
+    "arp": (
+        _field("op", "", lambda number: {1: "who has", 2: "is at"}.get(int(number), f"op {number}")),
+        _field("pdst"),
+        _field("psrc", "from"),
+        _field("hwsrc"),
+    ),
+    "gre": (
+        _field("proto", "carries", lambda number: CARRIED.get(int(number), hex(int(number)))),
+        _field("key", "key"),
+    ),
+    "vxlan": (*_VNI, _field("flags", "flags", when=lambda flags: flags != 8)),
+    "geneve": _VNI,
+    "payload": (_field("load", "", lambda load: f"{len(str(load)) // 2} bytes"),),
+}
+
+
+def boxes_of(headers: Iterable[Header], text: str | None) -> tuple[Box, ...]:
+    """The boxes of headers; where a record has none, those of the line of text that stands for them."""
+    found = tuple(Box(_known(one), _name(one), tuple(_parts(one))) for one in headers)
+    return found or tuple(_box_of_text(part) for part in (text or "").split(" / ") if part)
+
+
+def layers_of(headers: Sequence[Header], text: str | None) -> list[str]:
+    """The layers of the same boxes."""
+    return [_known(one) for one in headers] or [box.layer for box in boxes_of((), text)]
+
+
+def _known(header: Header) -> str:
+    """Its layer as the page's style knows it: names from outside are never classes."""
+    return header.layer if header.layer in NAMES else "other"
+
+
+def _name(header: Header) -> str:
+    six = header.layer == "icmp" and header.fields.get("version") == 6
+    return "ICMPv6" if six else NAMES.get(header.layer, header.layer)
+
+
+def _parts(header: Header) -> Iterator[Part]:
+    for label, name, words, when in FIELDS.get(header.layer, ()):
+        value = header.fields.get(name)
+        if value is not None and (when is _always or when(value)):
+            yield _part(label, str(value) if words is _plain else _said(words, value))
+
+
+@lru_cache(maxsize=4096)
+def _part(label: str, words: str) -> Part:
+    return Part(label, words)
+
+
+def _said(words: Callable[[str | int], str], value: str | int) -> str:
+    """A field's words; a record from outside may have text where a number belongs."""
+    try:
+        return words(value)
+    except ValueError:
+        return str(value)
+
+
+def _box_of_text(text: str) -> Box:
+    layer, _, rest = text.partition(" ")
+    plain = layer in NAMES
+    return Box(layer if plain else "other", NAMES.get(layer, text), (Part("", rest),) if plain and rest else ())
+
+
+def side_by_side(want: Sequence[Header], got: Sequence[Header]) -> tuple[tuple[Box, ...], tuple[Box, ...]]:
+    """The boxes of both sides, with what differs marked in each: fields that are promised, headers of one side only."""
+    left, right = list(boxes_of(want, None)), list(boxes_of(got, None))
+    layers = [header.layer for header in want], [header.layer for header in got]
+    for kind, a, a_end, b, b_end in SequenceMatcher(None, *layers, autojunk=False).get_opcodes():
+        if kind == "equal":
+            for at, to in zip(range(a, a_end), range(b, b_end), strict=True):
+                wrong = _wrong(want[at].fields, got[to].fields)
+                left[at], right[to] = (_marked(header, wrong) for header in (want[at], got[to]))
+        else:
+            left[a:a_end] = [replace(box, state="missing") for box in left[a:a_end]]
+            right[b:b_end] = [replace(box, state="extra") for box in right[b:b_end]]
+    return tuple(left), tuple(right)
+
+
+def _wrong(want: Fields, got: Fields) -> set[str]:
+    return {name for name, value in want.items() if got.get(name) != value}
+
+
+def _marked(header: Header, wrong: set[str]) -> Box:
+    """A box in which the wrong fields are marked, also those that are else not worth showing."""
+    rules = {name: (label, words) for label, name, words, _ in FIELDS.get(header.layer, ())}
+    shown = [
+        Part(label, _said(words, header.fields[name]), name in wrong)
+        for label, name, words, when in FIELDS.get(header.layer, ())
+        if name in header.fields and (name in wrong or when(header.fields[name]))
+    ]
+    others = [Part(name, str(header.fields.get(name, "none")), True) for name in sorted(wrong - set(rules))]
+    return Box(_known(header), _name(header), (*shown, *others))
+
+
+def envelopes(boxes: Iterable[Box]) -> list[Envelope]:
+    """The boxes by packet, outermost first: behind a tunnel's header the packet inside begins."""
+    found: list[list[Box]] = [[]]
+    for box in boxes:
+        found[-1].append(box)
+        if box.layer in TUNNELS:
+            found.append([])
+    return [tuple(envelope) for envelope in found if envelope]
+
+
+@lru_cache(maxsize=4096)
+def _markup(box: Box) -> str:
+    """A box as HTML; boxes recur from hop to hop and from journey to journey."""
+    words = [f"<b>{_text(box.name)}</b>"]
+    for part in box.parts:
+        words += [f"<i>{_text(part.label)}</i>"] if part.label else []
+        words.append(f"<mark>{_text(part.words)}</mark>" if part.differs else _text(part.words))
+    kind = f"h h-{box.layer} {box.state}".rstrip()
+    return f'<span class="{kind}">{" ".join(words)}</span>'
+
+
+def _text(words: str) -> str:
+    return str(escape(plain(words, "\n\t")))
+
+
+def stack(packets: Sequence[Envelope]) -> Markup:
+    """Packets as nested boxes, outermost first; written here and not in a template, as a page has thousands."""
+    kinds = (packet[-1].layer if packet[-1].layer in TUNNELS else "inner" for packet in packets)
+    opened = (
+        f'<div class="env e-{kind}">{"".join(map(_markup, packet))}'
+        for kind, packet in zip(kinds, packets, strict=True)
+    )
+    return Markup("".join(opened) + "</div>" * len(packets))

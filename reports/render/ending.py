@@ -1,0 +1,93 @@
+"""The end of a run on a terminal: the causes, the ladder of the first failure in short, the counts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Literal
+
+from reports.record.exhibits import Journey, Rung
+from reports.record.model import Record, Test, Verdict, is_good
+from reports.render.ladder import BAD, GOOD, headline_of, microseconds, rung_lines, said
+from reports.render.summary import NO_PAIRS, Group, causes, grouped, outcome, pairs_not_proven, remark_lines
+from reports.words import counted
+
+Tone = Literal["", "good", "bad", "cause"]
+MESSAGE_MAX = 12
+"""Lines of a first failure's message, where it has no ladder."""
+RIGHT_MAX = 2
+"""Hops before the first divergence that are shown; those before them are counted."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text, and what its colour says."""
+
+    text: str
+    tone: Tone = ""
+
+
+def ending(record: Record, places: Sequence[str] = ()) -> Iterator[Line]:
+    """All that a run ends with; ``places`` are lines that say where its results are."""
+    for text in causes(record.tests):
+        yield Line(text, "" if text.startswith(" ") else "cause")
+    yield from first_failure(record)
+    for text in (NO_PAIRS,) if record.without_pairs else pairs_not_proven(record.tests):
+        yield Line(text, "bad")
+    yield Line(outcome(record.tests, record.complete), "good" if is_good(record) else "bad")
+    yield from map(Line, (*remark_lines(record), *places))
+
+
+def first_failure(record: Record) -> Iterator[Line]:
+    """What was seen of the first cause: a journey's ladder in short, else the message where no cause is known."""
+    for group in grouped(record.tests)[:1]:
+        journey = _journey_of(group, record.journeys)
+        if journey:
+            yield from _compact(journey)
+        elif group.spoiled and not group.causes:
+            yield from _message(group.spoiled[0])
+
+
+def _journey_of(group: Group, journeys: Sequence[Journey]) -> Journey | None:
+    """The first wrong journey that has the group's cause, or was recorded with one of its tests."""
+    tests = {test.id for test in group.spoiled}
+    wrong = [journey for journey in journeys if journey.first_wrong]
+    known = (one for one in wrong if any(cause in group.causes for cause in one.causes))
+    return next(known, None) or next((one for one in wrong if one.test in tests), None)
+
+
+def _compact(journey: Journey) -> Iterator[Line]:
+    """A ladder with the hops around the first divergence; the others are counted."""
+    yield Line(headline_of(journey))
+    right = list(takewhile(lambda rung: not rung.wrong, journey.ladder))
+    left_out, shown = right[:-RIGHT_MAX], right[-RIGHT_MAX:]
+    if left_out:
+        hops = f"{counted(len(left_out), 'hop')} from {left_out[0].where} to {left_out[-1].where}"
+        yield Line(f"{GOOD} {'':>12}  {hops}", "good")
+    behind = journey.ladder[len(right) :]
+    width = max(len(rung.where) for rung in (*shown, *behind[:1]))
+    for rung in (*shown, *behind[:1]):
+        yield from _rung(rung, width)
+    if rest := behind[1:]:
+        seen = sum(rung.seen is not None for rung in rest)
+        yield Line(f"{'':>17}  {counted(len(rest), 'hop')} behind it: {seen or 'none'} seen")
+    if journey.note:
+        yield Line(f"note: {journey.note}")
+
+
+def _rung(rung: Rung, width: int) -> Iterator[Line]:
+    tone: Tone = "bad" if rung.wrong else "good"
+    mark = BAD if rung.wrong else GOOD
+    head = f"{mark} {microseconds(rung) or '-':>12}  {rung.where:<{width}}  "
+    for number, (word, text) in enumerate(rung_lines(rung)):
+        yield Line((" " * len(head) if number else head) + (f"{word:<8} {text}" if rung.wrong else text), tone)
+
+
+def _message(test: Test) -> Iterator[Line]:
+    """The message of a failure or an error, cut; a message of one line is the cause's own."""
+    lines = said(test.message).split("\n") if test.verdict is not Verdict.NOT_PROVEN else []
+    if len(lines) > 1:
+        yield from map(Line, lines[:MESSAGE_MAX])
+    if len(lines) > MESSAGE_MAX:
+        yield Line(f"… and {counted(len(lines) - MESSAGE_MAX, 'more line')}: -v shows all")

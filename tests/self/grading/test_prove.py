@@ -1,0 +1,111 @@
+"""What breaks a look at a submission becomes an outcome of its promises, never the end of a class."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import ip_address
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from fixtures.instruments.grading import grader
+from fixtures.instruments.grading import promises as module
+from fixtures.instruments.grading.machine import StudentMachine
+from fixtures.instruments.grading.promises import prove
+from reports.checks.seen import SeenTrip
+from reports.evidence import Cause, LoopFound
+from reports.grading.record import Ended, Promise, Row, Step
+from tests.self.builders import NONCE, journey, reference, seen_path
+from topology.expected import expected_journey
+from topology.formats.recipe import Recipe
+from topology.kernels.others import Found
+from topology.model import Fabric
+from topology.packet import Probe
+from topology.promises import Pair
+
+ROWS = [Row(1, "cs1", "cs5", "VXLAN"), Row(2, "nobody", "cs5", "VXLAN")]
+LOOP = LoopFound(Cause("loop", "lc1", "p1", "no loop", "frames circle through br1 of lc1", ""), "nothing else")
+
+
+class Standing:
+    """A machine in which the reference lab stands."""
+
+    @contextlib.contextmanager
+    def fabric(self, asked: Fabric) -> Iterator[Any]:
+        names = {node.name: Found((4, n), "", (node.name,), ()) for n, node in enumerate(reference().nodes)}
+        adopted = SimpleNamespace(found=names, management_devices={})
+        yield SimpleNamespace(declared=reference(), forwarding=reference, adopted=adopted, pairs=asked.pairs)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        yield
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch, pairs: Callable[[Sequence[Pair]], Mapping[Pair, SeenTrip]]) -> Any:
+    """The promises by name and row's number, where the probes of pairs do this."""
+    monkeypatch.setattr(module, "Spotter", lambda _: SimpleNamespace(pairs=pairs))
+    found = prove(cast(StudentMachine, Standing()), ROWS, Recipe(), ["every-spine"]).promises
+    return {(one.name, one.row.number if one.row else 0): one for one in found}
+
+
+def test_loop_is_the_cause_of_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows without a customer are lost by that, all others and the underlay by the loop."""
+
+    def circles(_: object) -> Mapping[Pair, SeenTrip]:
+        raise LOOP
+
+    found = looked_at(monkeypatch, circles)
+    assert {one.outcome for one in found.values()} == {"broken"}
+    assert {("every-spine", 1), ("every-spine", 2)} <= found.keys()
+    assert ("inside-gre", 1) not in found
+    assert {key for key, one in found.items() if [cause.kind for cause in one.causes] == ["loop"]} == {
+        key for key in found if key[1] != 2
+    }
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_fabric_whose_cables_do_not_agree_is_errored(monkeypatch: pytest.MonkeyPatch, changed: bool) -> None:
+    """Where a frame came out of a cable other than it went in, nothing that was seen is believed."""
+    lab = reference()
+    owners = {str(address): node.name for node in lab.nodes for address in node.addresses}
+    monkeypatch.setattr(module, "Rows", lambda *_: SimpleNamespace(promises=lambda: (), asked=lambda *_: ()))
+
+    def trip(pair: Pair) -> SeenTrip:
+        source, target = (owners.get(end, end) for end in (pair.source, pair.target))
+        probe = Probe(source, target, ip_address(pair.source), ip_address(pair.target), nonce=NONCE)
+        expected = expected_journey(lab, probe)
+        whole = journey(expected, seen_path(lab, expected.paths[0]))
+        *before, last = whole.sightings
+        torn = replace(last, frame=last.frame[:-1] + b"\0")
+        found = replace(whole, sightings=(*before, torn if changed else last))
+        return SeenTrip(found, found)
+
+    underlay = looked_at(monkeypatch, lambda pairs: {pair: trip(pair) for pair in pairs})["underlay", 0]
+    assert underlay.outcome == ("errored" if changed else "kept"), underlay
+    assert not changed or " in - expected what " in underlay.said
+
+
+@pytest.mark.parametrize(
+    ("code", "ended", "holds", "outcome", "said"),
+    [
+        (0, "exited", True, "kept", "1 promises held"),
+        (1, "exited", True, "kept", "1 promises held; the second run: already built"),
+        (1, "exited", False, "broken", "row 1: lost; the second run: already built"),
+        (0, "exited", False, "broken", "row 1: lost"),
+        (None, "deadline", True, "broken", "already built"),
+    ],
+)
+def test_second_run_may_refuse_where_nothing_is_spoiled(
+    monkeypatch: pytest.MonkeyPatch, code: int | None, ended: Ended, holds: bool, outcome: str, said: str
+) -> None:
+    """What held before is asked for again, and nothing else; a build that does not end spoils it."""
+    first = [Promise("reaches", ROWS[0], "kept"), Promise("kind", ROWS[0], "broken")]
+    again = [Promise("reaches", ROWS[0], "kept" if holds else "broken", "lost"), Promise("kind", ROWS[0], "broken")]
+    built = Promise("builds", None, "broken" if code != 0 else "kept", "already built")
+    attempt = SimpleNamespace(declared="", recipe=Recipe(), steps=[Step("x", code, 1, ended)], build=lambda *_: built)
+    monkeypatch.setattr(grader, "prove", lambda *_: SimpleNamespace(promises=again))
+    found = grader._second_run(cast(StudentMachine, None), cast(grader.Attempt, attempt), ROWS, first, ())
+    assert (found.outcome, found.said) == (outcome, said)

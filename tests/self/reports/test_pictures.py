@@ -1,0 +1,261 @@
+"""Pictures of the page: boxes of headers, the fabric's layout and verdicts, plots, groups by cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations, pairwise
+
+import pytest
+
+from reports.record.append import journey_of
+from reports.record.exhibits import Header, Plot, Series
+from reports.record.fabric import found, map_of
+from reports.record.model import Map, Place, Verdict
+from reports.render.boxes import boxes_of, envelopes, side_by_side, stack
+from reports.render.fabric import Drawing, draw
+from reports.render.groups import by_cause
+from reports.render.layout import NODES_MAX, Box, arrange, shorten
+from reports.render.plots import chart, mtu_rows, waterfall
+from reports.render.steps import Lost, Step, profile, steps
+from tests.self.browser import pages
+from tests.self.builders import expect, good_leg, known_lab, leg, reference, seen_hop, seen_path, without_gre
+from topology.formats import load
+from topology.state import declared_state
+
+IP = Header("ipv4", {"src": "26.0.0.2", "dst": "28.0.0.2", "ttl": 63, "len": 122, "proto": 47})
+GRE = Header("gre", {"proto": 0x0800})
+INNER = Header("ipv4", {"src": "20.0.0.1", "dst": "30.0.0.2", "ttl": 63, "len": 84})
+ICMP = Header("icmp", {"type": 8, "code": 0, "id": 1, "seq": 2})
+
+
+def marked(want: Sequence[Header], got: Sequence[Header]) -> tuple[list[str], list[str]]:
+    """What is marked on both sides: fields by their words, headers by their name and state."""
+    sides = side_by_side(want, got)
+    return tuple(  # type: ignore[return-value]
+        [words for box in side for words in ([f"{box.name} {box.state}"] if box.state else _fields(box))]
+        for side in sides
+    )
+
+
+def _fields(box: object) -> list[str]:
+    return [part.words for part in getattr(box, "parts") if part.differs]  # noqa: B009
+
+
+@pytest.mark.parametrize(
+    ("got", "differs"),
+    [
+        ([IP, GRE, INNER, ICMP], ([], [])),
+        ([replace(IP, fields={**IP.fields, "ttl": 9}), GRE, INNER, ICMP], (["63"], ["9"])),
+        ([INNER, ICMP], (["IPv4 missing", "GRE missing"], [])),
+        ([IP, GRE, IP, GRE, INNER, ICMP], ([], ["IPv4 extra", "GRE extra"])),
+        ([IP, GRE, INNER, replace(ICMP, fields={**ICMP.fields, "id": 7})], (["1"], ["7"])),
+        ([], (["IPv4 missing", "GRE missing", "IPv4 missing", "ICMP missing"], [])),
+    ],
+)
+def test_what_differs_is_marked_on_both_sides(got: list[Header], differs: tuple[list[str], list[str]]) -> None:
+    """Fields that are promised, headers that one side lacks; a field that is else not shown is then."""
+    left, right = marked([IP, GRE, INNER, ICMP], got)
+    assert (sorted(left), sorted(right)) == (sorted(differs[0]), sorted(differs[1]))
+
+
+def test_a_tunnels_header_ends_its_packet() -> None:
+    """Boxes nest where one packet is inside another."""
+    packets = envelopes(boxes_of([IP, GRE, INNER, ICMP], None))
+    assert [[box.name for box in packet] for packet in packets] == [["IPv4", "GRE"], ["IPv4", "ICMP"]]
+    assert stack(packets).count("<div") == stack(packets).count("</div>") == 2
+    assert "ttl</i> 63" in stack(packets)
+    assert [box.name for box in boxes_of((), "ipv4 a>b ttl 64 / ARP who-has")] == ["IPv4", "ARP who-has"]
+
+
+def test_a_layer_from_outside_is_no_class() -> None:
+    """A record's unknown layer is shown by its name and drawn as any other."""
+    (box,) = boxes_of([Header('x" onload="', {"a": 1})], None)
+    assert (box.layer, box.name) == ("other", 'x" onload="')
+    assert "onload=&#34;" in stack([(box,)])
+
+
+def test_a_ladder_is_told_step_by_step() -> None:
+    """As declared until the tunnel is missing; what follows is beside itself too, and what is lost is counted."""
+    expected = expect(reference(), "cs1", "cs4")
+    good = list(steps(journey_of(good_leg(reference(), "cs1", "cs4"))))
+    assert {step.mark for step in good} == {"good"}
+    assert [step.node for step in good if isinstance(step, Step) and step.begins] == [
+        "cs1", "con_ns1", "lc1", "sc2", "lc2", "con_ns2", "cs4",
+    ]  # fmt: skip
+    lost = list(steps(journey_of(leg(expected, seen_path(reference(), expected.paths[0])[:4]))))
+    assert [step.mark for step in lost] == ["good"] * 4 + ["bad", "lost"]
+    assert isinstance(lost[-1], Lost)
+    assert lost[-1].count == len(expected.paths[0].hops) - 5
+    assert isinstance(lost[-2], Step)
+    assert (bool(lost[-2].expected), lost[-2].seen) == (True, [])
+
+
+def test_a_hop_that_shows_other_headers_has_both_sides() -> None:
+    """The missing GRE header is marked where it is expected."""
+    expected = expect(reference(), "cs1", "cs4")
+    seen = seen_path(reference(), expected.paths[0])
+    at = next(n for n, hop in enumerate(seen) if "gre" in hop.layers)
+    seen[at] = seen_hop(reference(), expected.paths[0].hops[at], at, without_gre)
+    wrong = [step for step in steps(journey_of(leg(expected, seen))) if step.mark != "good"]
+    assert isinstance(wrong[0], Step)
+    assert [box.name for packet in wrong[0].expected or () for box in packet if box.state == "missing"] == [
+        "IPv4",
+        "GRE",
+    ]
+    assert wrong[0].length is not None
+
+
+def test_profile_has_a_column_for_each_hop_as_high_as_its_stack() -> None:
+    """The longest stack, VXLAN inside GRE, sets the height."""
+    journey = journey_of(good_leg(reference(), "cs1", "cs5"))
+    drawn = profile(journey)
+    assert len(drawn.columns) == len(journey.ladder)
+    assert drawn.height == 11 * max(len(hop.stack) for hop in journey.hops)
+    assert drawn.layers["vxlan"].count("M") == sum("vxlan" in str(hop.stack) for hop in journey.hops)
+    assert [span.name for span in drawn.spans] == ["cs1", "con_ns1", "lc1", "sc2", "lc2", "con_ns3", "cs5"]
+
+
+def overlapping(boxes: list[Box]) -> list[tuple[str, str]]:
+    """The pairs of boxes that lie on one another."""
+    return [
+        (a.name, b.name)
+        for a, b in combinations(boxes, 2)
+        if abs(a.x - b.x) < (a.width + b.width) / 2 and abs(a.y - b.y) < (a.height + b.height) / 2
+    ]
+
+
+LABS = ["ece792", "ecmp", "two-tenants", "geneve", "segments", "vlan-trunk"]
+
+
+@pytest.mark.parametrize("lab", [*LABS, "leafspine-32x8", "leafspine-4x2x6"])
+def test_nodes_stand_in_layers_apart_and_inside(lab: str) -> None:
+    """No two boxes overlap, all are inside the picture, a spine is above every leaf and these above customers."""
+    placed = arrange(map_of(load(lab)))
+    assert placed
+    assert overlapping(placed.boxes) == []
+    assert all(box.x - box.width / 2 >= 0 and box.x + box.width / 2 <= placed.width for box in placed.boxes)
+    assert all(box.top >= 0 and box.bottom <= placed.height for box in placed.boxes)
+    heights = [[box.y for box in placed.boxes if box.role == role] for role in ("spine", "leaf", "switch", "customer")]
+    assert all(max(upper) < min(lower) for upper, lower in pairwise([row for row in heights if row]))
+
+
+def test_fabrics_too_large_or_empty_are_not_drawn() -> None:
+    """A picture that nobody reads is left out."""
+    assert arrange(Map([], [])) is None
+    assert arrange(Map([Place(str(n), "leaf") for n in range(NODES_MAX + 1)], [])) is None
+    assert draw(None, [], []) is None
+
+
+def test_long_names_keep_both_ends() -> None:
+    """Of a name that does not fit the middle is left out."""
+    assert [shorten("abcdefghij", n) for n in (10, 5, 1)] == ["abcdefghij", "ab…ij", "a…"]
+
+
+def drawing(journeys: Sequence[object]) -> Drawing:
+    """The reference lab with some journeys."""
+    made = draw(map_of(reference()), journeys, ())  # type: ignore[arg-type]
+    assert made
+    return made
+
+
+def test_links_and_tunnels_have_the_verdict_of_what_crossed_them() -> None:
+    """Out and back over spine 2 inside VXLAN and GRE; spine 1 carries nothing; each leg has its way."""
+    there, back = (journey_of(good_leg(reference(), *ends)) for ends in (("cs1", "cs5"), ("cs5", "cs1")))
+    made = drawing([there, back])
+    states = {line.title.split(":")[0] + line.title.split("–")[1].split(":")[0]: line.state for line in made.links}
+    assert (states["lc1 sc1"], states["lc1 sc2"]) == ("unseen", "good")
+    assert [(line.kind, line.state) for line in made.tunnels] == [("vxlan", "good"), ("gre", "good")]
+    assert [way.leg for way in made.ways] == ["out", "back"]
+    assert [part[:-1] for part in made.ways[0].links.split()] == [part[:-1] for part in made.ways[1].links.split()][
+        ::-1
+    ]
+    assert {part[-1] for way in made.ways for part in way.links.split()} == {"+", "-"}
+    assert (made.crosses, [way.fault for way in made.ways]) == ([], ["", ""])
+
+
+def test_first_divergence_is_a_cross_and_what_is_behind_it_expected() -> None:
+    """The link at which the packet was missed is at fault; an answer to a request that never came is no fault."""
+    expected, answer = (expect(reference(), *ends) for ends in (("cs1", "cs4"), ("cs4", "cs1")))
+    lost = journey_of(leg(expected, seen_path(reference(), expected.paths[0])[:7]), "t")
+    silent = journey_of(leg(answer, []), "t")
+    made = drawing([lost, silent])
+    assert [cross.title for cross in made.crosses] == ["packets first differ at sc2:sc2_lc2"]
+    assert [line.title for line in made.links if line.state == "bad"] == ["lc2:lc2_sc2 – sc2:sc2_lc2"]
+    assert [part.endswith("?") for part in made.ways[0].links.split()] == [False] * 3 + [True] * 3
+    assert [way.fault for way in made.ways] == ["0", ""]
+
+
+def test_log_scales_are_even_and_intervals_surround_their_value() -> None:
+    """Doubling a size is one distance wherever it is; the bare path is a curve of its own."""
+    sizes: list[str | float] = [100.0, 200.0, 400.0]
+    plot = Plot("log-log", "t", "x", "y", [Series(name, sizes, [1, 2, 4], [0.5, 1, 2], [2, 4, 8]) for name in "ab"])
+    drawn = chart(plot)
+    assert drawn
+    assert [tick.words for tick in drawn.x_ticks] == ["100", "200", "400"]
+    first, second, third = (tick.at for tick in drawn.x_ticks)
+    assert second - first == pytest.approx(third - second, abs=0.2)
+    assert [curve.name for curve in drawn.curves] == ["a", "b"]
+    assert abs(drawn.curves[0].label_y - drawn.curves[1].label_y) >= 15
+    assert drawn.curves[0].mark != drawn.curves[1].mark
+    for (_, y, _), part in zip(drawn.curves[0].marks, drawn.curves[0].intervals.split("M")[1:], strict=True):
+        low, high = float(part.split("V")[0].split()[1]), float(part.split("V")[1])
+        assert high < y < low
+
+
+@pytest.mark.parametrize("values", [[], [0.0], [-1.0, 0.0]])
+def test_what_cannot_be_drawn_is_left_out(values: list[float]) -> None:
+    """No value, or none that a logarithm has: no picture, and no error."""
+    plot = Plot("steps", "t", "x", "y", [Series("a", [float(n) for n in range(len(values))], values)])
+    assert chart(plot) is None
+
+
+def test_waterfall_adds_up() -> None:
+    """Each bar begins where the one before ended, and the last ends at the right."""
+    plot = next(plot for plot in pages.PLOTS if plot.kind == "waterfall")
+    bars = [row.bars[0] for row in waterfall(plot).rows]
+    assert all(b.x == pytest.approx(a.x + max(a.width, 0), abs=2) for a, b in pairwise(bars))
+    assert bars[-1].x + bars[-1].width == pytest.approx(800)
+
+
+def test_sizes_are_bars_in_order_with_their_limits() -> None:
+    """Every fate is a bar that begins where the one before ends; the largest size of each is named."""
+    drawn = mtu_rows(pages.passing().sizes)
+    assert drawn
+    for row, sizes in zip(drawn.rows, pages.passing().sizes, strict=True):
+        assert [bar.kind for bar in row.bars] == [zone.fate for zone in sizes.zones]
+        assert all(b.x == pytest.approx(a.x + a.width, abs=2) for a, b in pairwise(row.bars))
+        assert [tick.words for tick in row.limits] == [str(zone.last) for zone in sizes.zones[:-1]]
+    assert mtu_rows([]) is None
+
+
+def test_tests_are_grouped_by_their_cause_worst_first() -> None:
+    """Each cause once with all that it broke; the one with the most failed promises first; errors for themselves."""
+    groups = by_cause(pages.failing().tests)
+    assert [(group.cause.node if group.cause else group.words, len(group.tests)) for group in groups] == [
+        ("lc2", 4),
+        ("lc1", 3),
+        ("con_ns2", 2),
+        ("a tap missed its sentinel", 1),
+    ]
+    assert all(group.tests[0].verdict is Verdict.FAILED for group in groups[:3])
+    assert groups[0].said == "route 21.0.0.0/24 dev gretun-cont missing"
+    assert groups[0].fixes == (pages.ROUTE.fix,)
+
+
+def test_a_node_is_told_in_the_words_of_ip() -> None:
+    """Addresses, the forwarding table, and tunnels with their parameters."""
+    told = found(declared_state(reference()["con_ns1"]))
+    assert "br1_lc1 21.0.0.1/24" in told.addresses
+    assert "23.0.0.0/24 via 21.0.0.2 dev br1_lc1" in told.routes
+    (vxlan,) = [line for line in told.devices if line.startswith("vxlan-cont: vxlan")]
+    assert "vni 30" in vxlan
+    assert "master bridge1" in vxlan
+
+
+def test_a_mesh_of_vteps_has_each_tunnel_once() -> None:
+    """Two ends that receive each other's packets are one line, whoever sends."""
+    made = map_of(known_lab("two-tenants"))
+    ends = [frozenset(tunnel.ends) for tunnel in made.tunnels]
+    assert ends
+    assert len(ends) == len(set(ends))

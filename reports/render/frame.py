@@ -6,12 +6,15 @@ script are named by their digests, so neither can come from data.
 
 from __future__ import annotations
 
+import sys
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from reports.render.boxes import stack
@@ -52,10 +55,20 @@ def _digest(text: str) -> str:
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
+class _Compiled(FileSystemBytecodeCache):
+    """Templates as Python's code, beside that of the modules; a checkout that cannot be written does without."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep one template's code."""
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
 def environment(*folders: Path) -> Environment:
     """Where templates are found; whatever they write is text, its control and direction characters spelled out."""
     found = Environment(
         autoescape=True,
+        bytecode_cache=None if sys.dont_write_bytecode else _Compiled(str(HERE / "__pycache__")),
         loader=FileSystemLoader([*folders, HERE]),
         trim_blocks=True,
         lstrip_blocks=True,

@@ -10,15 +10,15 @@ from hypothesis import settings
 
 from tests.self.draws import draws
 
-settings.register_profile("hopcheck", max_examples=draws(40), deadline=None, database=None)
+settings.register_profile("hopcheck", max_examples=draws(20), deadline=None, database=None)
 settings.load_profile("hopcheck")
 HERE = Path(__file__).parent
 QUICK = ("formats", "reports", "topology", "wire")
 """The folders whose tests are pure: no process, no socket, no kernel."""
 SLOW = (
-    *("clab_errors", "clab_field", "clab_hostile", "clab_order", "compare", "fib", "fuzz", "funcgraph_trees", "jumbo"),
-    *("lab_all_at_once", "lab_errors", "lab_hostile", "leafspine", "lookalikes", "oracle", "rates", "robustness"),
-    *("clab", "clab_files", "iperf", "kinds", "map", "replication", "room", "shape", "tenants"),
+    *("clab", "clab_errors", "clab_field", "clab_files", "clab_hostile", "compare", "fib", "funcgraph_trees", "intent"),
+    *("iperf", "json_schemas", "jumbo", "kinds", "known_labs", "lab_errors", "lab_hostile", "leafspine", "lookalikes"),
+    *("map", "oracle", "rates", "replication", "robustness", "room", "seen_judge", "shape", "tenants"),
 )
 """Modules in them that draw many samples or read many files."""
 

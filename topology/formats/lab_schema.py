@@ -102,7 +102,7 @@ ManagementItem: TypeAlias = Annotated[str | Network, PlainValidator(values.inter
 class Spec(BaseModel):
     """The base of all parts of a lab file: strict types, no unknown keys, no change after reading."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
     needed: ClassVar[Mapping[str, str]] = {}
     """What is right where a key is missing that other files have in another form."""
 

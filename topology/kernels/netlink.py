@@ -6,6 +6,7 @@ so that a refusal names the operation and the line of the lab file it comes from
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -24,6 +25,7 @@ from topology.kernels.rtnl.dumps import (
     NETLINK_ROUTE,
     STATE_REQUESTS,
     Request,
+    bare_link,
     check_forgotten,
     forget_requests,
 )
@@ -42,6 +44,7 @@ CHUNK_MAX = 64
 """Messages in one system call: their acknowledgements must fit the socket's default receive buffer."""
 CHUNKS_MAX = 512
 """Chunks in one request: neither it nor its answer comes near a frame's bound, and a deadline is for one."""
+SCRATCH = "hopcheck-probe"
 BELOW = 100
 """The index of the device on which a VLAN is tried."""
 FILES_MAX = 8000
@@ -132,14 +135,33 @@ class Netlink:
         for (node, _, _), answer in zip(chunks, self.relay(chunks), strict=True):
             check_forgotten(node, answer)
 
+    def unknown_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
+        """The link kinds that this kernel does not know, each with the kernel's own words; pyroute2 is not imported."""
+        wanted = sorted(kinds)
+        with self._scratch() as scratch:
+            answers = list(self.relay((scratch, bare_link(kind), NETLINK_ROUTE) for kind in wanted))
+        found = {}
+        for kind, answer in zip(wanted, answers, strict=True):
+            try:
+                _check(answer, [Operation(SCRATCH, "link", "add", {}, f"link add type {kind}")])
+            except NetlinkError as error:
+                if error.errno == errno.EOPNOTSUPP:
+                    found[kind] = str(error)
+        return found
+
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """The link kinds that this kernel refuses in a scratch namespace, each with the kernel's own words."""
-        scratch = "hopcheck-probe"
-        self._agent.call("netns_add", names=[scratch])
-        try:
+        with self._scratch() as scratch:
             return {kind: words for kind in sorted(kinds) if (words := self._try_kind(scratch, kind))}
+
+    @contextlib.contextmanager
+    def _scratch(self) -> Iterator[str]:
+        """A namespace for trials."""
+        self._agent.call("netns_add", names=[SCRATCH])
+        try:
+            yield SCRATCH
         finally:
-            self._agent.call("netns_del", names=[scratch])
+            self._agent.call("netns_del", names=[SCRATCH])
 
     def _try_kind(self, scratch: str, kind: str) -> str:
         below = Operation(scratch, "link", "add", {"ifname": "below", "kind": "veth", "index": BELOW}, "link add below")

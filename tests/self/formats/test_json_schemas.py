@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from tests.self.formats import (
     broken_labs,
+    broken_networks,
     test_intent,
-    test_lab_errors,
     test_pairs_files,
     test_recipe,
     test_rubric,
@@ -38,9 +38,9 @@ commands."""
 
 
 def samples() -> Iterator[tuple[str, str, str]]:
-    """The kind of file, a name and a text: all labs that come along, and all that the readers' tests break."""
+    """The kind of file, a name and a text: all labs that come along, and all whose form the readers' tests break."""
     yield from (("lab", name, (LABS / f"{name}.yaml").read_text()) for name in known_labs())
-    yield from (("lab", case.name, case.text) for case in test_lab_errors.TABLE if case not in broken_labs.FORM)
+    yield from (("lab", case.name, case.text) for case in (*broken_labs.SCHEMA, *broken_networks.MTUS))
     yield from (("lab", name, test_intent.TEXT.replace(*edit[:2])) for name, edit in test_intent.BROKEN.items())
     expected = (*test_pairs_files.BOTH, *test_pairs_files.ALONE, test_pairs_files.UNDECLARED, test_pairs_files.PAIRS)
     yield from (("expect", f"expect {number}", text) for number, text in enumerate(filter(is_yaml, expected)))

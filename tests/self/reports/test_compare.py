@@ -27,6 +27,8 @@ from reports.perf.compare import (
 from tests.self.reports.noises import SHAPES, in_rounds
 from topology.errors import Misuse
 
+pytestmark = pytest.mark.xdist_group("compare")  # one worker simulates an unchanged path's comparisons, for all tests
+
 SAMPLES = 250
 SAME = Threshold(1.0)
 """The hardest threshold: the truth of two equal paths lies on it, so that any decision is a false alarm."""

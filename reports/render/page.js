@@ -27,18 +27,19 @@
       return [point.x - y / size * by, point.y + x / size * by];
     });
   };
-  const hop = (lit, line, forward, leg, number) => {
+  const hop = ([lit, numbers], line, forward, leg, number) => {
     const points = beside(line, forward, 5);
     const path = made("path", { class: `way ${leg}`, d: `M${points.map((p) => p.join(" ")).join("L")}` });
     path.style.animationDelay = `${number * 0.12}s`;
     const [x, y] = points[4], [u, v] = points[5], turn = Math.atan2(v - y, u - x) * 180 / Math.PI;
     const arrow = made("path", { class: `head ${leg}`, d: "M7 0L-5 -5V5Z", transform: `translate(${x} ${y}) rotate(${turn})` });
     const count = beside(line, forward, 15)[4];
-    lit.append(path, arrow, made("text", { class: `number ${leg}`, x: count[0], y: count[1] + 4 }, number + 1));
+    lit.append(path, arrow);
+    numbers.append(made("text", { class: `number ${leg}`, x: count[0], y: count[1] + 4 }, number + 1));
   };
   const light = (figure, numbers) => {
-    const lit = figure.querySelector(".lit");
-    lit.replaceChildren();
+    const lit = [".lit", ".lit-numbers"].map((part) => figure.querySelector(part));
+    lit.forEach((part) => part.replaceChildren());
     figure.classList.toggle("chosen-one", numbers.length > 0);
     all(".on", figure).forEach((part) => part.classList.remove("on"));
     let hops = 0, total = 0, broken = false;

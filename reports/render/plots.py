@@ -201,19 +201,28 @@ def waterfall(plot: Plot) -> Rows:
 
 
 def mtu_rows(found: Sequence[Sizes]) -> Rows | None:
-    """A line for each way: the fate of packets by their size; the scale begins below the first limit."""
+    """The fate of packets by their size, a line for ways that are alike; the scale begins below the first limit."""
     zones = [[zone for zone in sizes.zones if zone.last >= zone.first] for sizes in found]
     limits = [zone.last for some in zones for zone in some[:-1]]
     if not limits:
         return None
     high = max(zone.last for some in zones for zone in some)
     low = max(0, min(limits) - max(40, (high - min(limits)) // 2))
-    scale = Scale(low, high + 1, 150, 990, False)
-    rows = [
-        Row(f"{sizes.source} → {sizes.target}", n * WAY, list(_bars(some, scale)), list(_limits(some, scale)))
-        for n, (sizes, some) in enumerate(zip(found, zones, strict=True))
-    ]
+    scale = Scale(low, high + 1, 190, 990, False)
+    alike: dict[tuple[tuple[int, int, str], ...], list[int]] = {}
+    for at, some in enumerate(zones):
+        alike.setdefault(tuple((zone.first, zone.last, zone.fate) for zone in some), []).append(at)
+    rows: list[Row] = []
+    for same in alike.values():
+        some, name = zones[same[0]], _ways([found[at] for at in same])
+        rows.append(Row(name, len(rows) * WAY, list(_bars(some, scale)), list(_limits(some, scale))))
     return Rows(len(rows) * WAY + 8, rows)
+
+
+def _ways(found: Sequence[Sizes]) -> str:
+    """The ways that have the same sizes, the first by name."""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{found[0].source} → {found[0].target}{more}"
 
 
 def _bars(zones: Iterable[Zone], scale: Scale) -> Iterator[Bar]:

@@ -22,7 +22,7 @@ def main(report: str, picture: str) -> None:
         first, last = (view.locator(f".test.chosen {part}").first.bounding_box() for part in (".fabric", ".steps"))
         assert first
         assert last
-        top, bottom = first["y"] - MARGIN, last["y"] + last["height"] + MARGIN
+        top, bottom = first["y"] - MARGIN, last["y"] + last["height"]
         width = first["width"] + 2 * MARGIN
         view.screenshot(path=picture, clip={"x": first["x"] - MARGIN, "y": top, "width": width, "height": bottom - top})
         browser.close()

@@ -235,12 +235,15 @@ def test_trend_shows_its_band_and_marks_the_change_alone() -> None:
 
 def test_sizes_are_bars_in_order_with_their_limits() -> None:
     """Every fate is a bar that begins where the one before ends; the largest size of each is named."""
-    drawn = mtu_rows(pages.passing().sizes)
+    sizes = pages.passing().sizes
+    narrow = replace(sizes[0], source="cs9", zones=sizes[0].zones[1:])
+    drawn = mtu_rows([*sizes, narrow])
     assert drawn
-    for row, sizes in zip(drawn.rows, pages.passing().sizes, strict=True):
-        assert [bar.kind for bar in row.bars] == [zone.fate for zone in sizes.zones]
+    assert [row.name for row in drawn.rows] == ["cs1 → cs5 and 1 more", "cs9 → cs5"]
+    for row, one in zip(drawn.rows, (sizes[0], narrow), strict=True):
+        assert [bar.kind for bar in row.bars] == [zone.fate for zone in one.zones]
         assert all(b.x == pytest.approx(a.x + a.width, abs=2) for a, b in pairwise(row.bars))
-        assert [tick.words for tick in row.limits] == [str(zone.last) for zone in sizes.zones[:-1]]
+        assert [tick.words for tick in row.limits] == [str(zone.last) for zone in one.zones[:-1]]
     assert mtu_rows([]) is None
 
 

@@ -234,7 +234,10 @@ class AddressRequest(PacketWalk):
             yield from super().into_tunnel(node, tunnel, frame, hops)
 
     def up(self, node: Node, device: Device, frame: Layers, hops: Hops) -> Paths:
-        """Answer or ignore a request; report only what keeps a device from an answer, or one without use."""
+        """Answer or ignore a request; report only what keeps a device from an answer, or one without use.
+
+        The ends of an unnumbered link have no address, which is no fault.
+        """
         if not _resolves(frame):
             yield from super().up(node, device, frame, hops)
         elif not is_broadcast(frame):
@@ -242,7 +245,7 @@ class AddressRequest(PacketWalk):
             yield from (ExpectedPath(hops),) if taken else super().up(node, device, frame, hops)
         elif self.address in node.addresses:
             yield ExpectedPath(hops, self.unanswering(node, device))
-        elif not device.addresses and not isinstance(device, Bridge):
+        elif not device.addresses and not isinstance(device, Bridge) and self.device.addresses:
             lost = node.is_live and not any(self.address in other.addresses for other in self.fabric.nodes)
             kind, wanted = ("address", "an address") if lost else ("bridge", "a bridge")
             yield ExpectedPath(hops, ending(device, "has no address and is in no bridge", kind, wanted))

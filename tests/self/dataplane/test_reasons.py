@@ -163,6 +163,20 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "address",
         "20.0.0.3/24, as cs1:cs1_br1, cs2:cs2_br1, lc1:lc1-bridge1",
     ),
+    "a next hop that nobody has, on an unnumbered link": (
+        ROUTED,
+        {
+            "lc1": both(
+                addressed("lc1_sc2"),
+                addressed("lo", "26.0.0.2/32"),
+                routed("28.0.0.0/24 via 10.9.9.9 dev lc1_sc2"),
+            ),
+            "sc2": both(addressed("sc2_lc1"), addressed("lo", "26.0.0.1/32")),
+        },
+        "lc1:lc1_sc2: 28.0.0.0/24 via 10.9.9.9 dev lc1_sc2: nobody has 10.9.9.9 there",
+        "route",
+        "another next hop",
+    ),
     "a next hop that nobody has": (
         ROUTED,
         {"cs1": routed("0.0.0.0/0 via 20.0.0.77 dev cs1_br1")},

@@ -106,6 +106,15 @@ def test_failures_come_first_and_open() -> None:
     assert "1451-1454 ICMP, MTU 1450" in reader.text
 
 
+def test_capture_is_opened_with_the_declared_ports() -> None:
+    """Wireshark knows no other ports than the assigned ones; the page says how it is told the lab's."""
+    made = record()
+    assert made.lab is not None
+    told = replace(made, lab=replace(made.lab, udp_ports={"vxlan": [4900], "geneve": [6081, 7000]}))
+    decoded = "-d udp.port==4900,vxlan -d udp.port==6081,geneve -d udp.port==7000,geneve"
+    assert f"wireshark {decoded} capture.pcapng" in Reader(page(told)).text
+
+
 def test_tests_of_one_cause_stand_below_it_once() -> None:
     """Each cause is said once, whatever it broke; a test that shows another one's journey does not repeat it."""
     made = record()

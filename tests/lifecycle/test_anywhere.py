@@ -20,5 +20,5 @@ def test_lab_is_proven_from_an_empty_folder(tmp_path: Path) -> None:
     assert done.code == 0, done.stdout + done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"my.yaml", "hopcheck-results"}
     for name in ("report.html", "results.json", "capture.pcapng"):
-        assert f": hopcheck-results/{name}" in done.stdout
+        assert f" hopcheck-results/{name}\n" in done.stdout
         assert (tmp_path / "hopcheck-results" / name).stat().st_size > 0

@@ -19,7 +19,7 @@ NO_NODE = ": no node has it"
 LINK_LOCAL, UNIVERSAL = bytes.fromhex("fe80000000000000"), 2
 STRICT = 1
 """rp_filter (Documentation/networking/ip-sysctl): a packet's source must be reached by the device it came by."""
-WAY_ON = "a tunnel or cable that does"
+WAY_ON = "one that leads there"
 
 
 def no_route(fabric: Fabric, node: Node, address: Address) -> Ending:
@@ -141,14 +141,15 @@ def unjoined(fabric: Fabric, device: Device, address: Address) -> Ending | None:
 
 
 def _no_way_on(fabric: Fabric, bridge: Device, goal: str) -> Ending:
-    """Return that nothing leads on from a bridge; at the only tunnel for frames of its node that is in no bridge, if
-    there is one."""
+    """Return that nothing leads on from a bridge; at the tunnel for frames of its node that is in no bridge, where it
+    is the only one, else with those."""
     node = fabric[bridge.node]
     tunnels = (device for device in node.devices if isinstance(device, FRAME_TUNNELS) and not device.addresses)
     idle = [tunnel for tunnel in tunnels if node.bridge_of(tunnel.name) is None]
     if len(idle) == 1:
         return ending(idle[0], f"is in no bridge: nothing leads on from {bridge.name} to {goal}", "bridge", bridge.name)
-    return ending(bridge, f"no tunnel or cable leads on to {goal}", "forwarding", WAY_ON)
+    beside = f" (in no bridge: {', '.join(tunnel.name for tunnel in idle)})" if idle else ""
+    return ending(bridge, f"no tunnel or cable leads on to {goal}{beside}", "forwarding", WAY_ON)
 
 
 def other_bridge(fabric: Fabric, device: Device, owner: Device) -> Ending | None:

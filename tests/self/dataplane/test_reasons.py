@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.diagnosis.explain import causes_of, explained
+from reports.diagnosis.explain import explained
 from tests.self.builders import reference
 from tests.self.dataplane.changes import addressed, bare, changed, filtering, gone, moved, port, routed, shown, sifting
 from tests.self.dataplane.test_endings import ROUTED, SEGMENT, Change, both, entry, group, link, sysctl, without
@@ -391,22 +391,3 @@ def test_live_state_names_node_and_cause(name: str) -> None:
     assert str(found).startswith(words)
     assert (found.kind, found.wanted) == (kind, wanted)
     assert found.node in changes
-
-
-def test_whole_fabric_has_no_cause() -> None:
-    """Nothing is said of pairs that arrive as they are promised to."""
-    for pair in reference().pairs:
-        assert explained(changed({}), probe_between(reference(), pair.source, pair.target), pair.kind) is None
-
-
-def test_cause_has_a_command_that_shows_it() -> None:
-    """Both ends of a tunnel that disagree are causes, each with a command for its own node."""
-    _, changes, *_ = REASONS["checksums at one end"]
-    found = explained(changed(changes), probe_between(reference(), *ROUTED))
-    assert found is not None
-    near, far = causes_of(found)
-    assert (near.node, near.kind, near.live, near.source) == ("lc1", "gre", "csum yes", "kernel")
-    assert (near.show, far.show) == (
-        "ip -n lc1 -d link show dev gretun-cont",
-        "ip -n lc2 -d link show dev gretun-cont",
-    )

@@ -47,8 +47,9 @@ def test_drawn_names_are_short_and_new_for_every_row() -> None:
     assert drawn[3] == ROWS[3]
 
 
-def unnumbered(*cut: str, bridged: bool = False) -> Fabric:
-    """Two leaves and two spines that have an address on loopback alone, and a bridge in between where asked."""
+def unnumbered(*cut: str, bridged: bool = False, numbered: str = "") -> Fabric:
+    """Two leaves and two spines that have an address on loopback alone, and a bridge in between where asked, or one
+    cable with an address at its leaf."""
     cables = {f"{leaf}{spine}": (leaf, spine) for leaf in ("l1", "l2") for spine in ("s1", "s2")}
     nodes = []
     for number, name in enumerate(("l1", "l2", "s1", "s2"), 1):
@@ -56,7 +57,12 @@ def unnumbered(*cut: str, bridged: bool = False) -> Fabric:
             node=name, name="lo", addresses=(ip_interface("127.0.0.1/8"), ip_interface(f"10.0.0.{number}/32"))
         )
         ports = [
-            Port(node=name, name=cable, peer=PortRef(ends[name == ends[0]], cable))
+            Port(
+                node=name,
+                name=cable,
+                peer=PortRef(ends[name == ends[0]], cable),
+                addresses=(ip_interface("10.9.9.1/24"),) if (cable, name) == (numbered, ends[0]) else (),
+            )
             for cable, ends in cables.items()
             if name in ends
         ]
@@ -90,6 +96,7 @@ def _leg(pair: Pair, arrives: bool) -> Journey:
             "spines: 2, leaves: 2, each joined to each - seen neighbours: l1-s1, l1-s2, l2-s1",
         ),
         (unnumbered(), ("10.0.0.2",), "broken", "10.0.0.2 -> 10.0.0.3"),
+        (unnumbered(numbered="l2s2"), (), "broken", "seen neighbours: l1-s1, l1-s2, l2-s1"),
         (unnumbered(bridged=True), (), "broken", "seen neighbours: none"),
         (known_lab("ecmp"), (), "kept", "4 pairs of neighbours reach each other"),
         (known_lab("ece792"), (), "kept", "6 pairs of neighbours reach each other"),

@@ -61,7 +61,8 @@ def _compact(journey: Journey) -> Iterator[Line]:
     """A ladder with the hops around the first divergence; the others are counted."""
     yield Line(headline_of(journey))
     right = list(takewhile(lambda rung: not rung.wrong, journey.ladder))
-    left_out, shown = right[:-RIGHT_MAX], right[-RIGHT_MAX:]
+    count = len(right) if len(right) == RIGHT_MAX + 1 else RIGHT_MAX  # one left out takes a line as well
+    left_out, shown = right[:-count], right[-count:]
     if left_out:
         hops = f"{counted(len(left_out), 'hop')} from {left_out[0].where} to {left_out[-1].where}"
         yield Line(f"{GOOD} {'':>12}  {hops}", "good")

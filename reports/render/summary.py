@@ -15,8 +15,8 @@ from reports.words import MISSING, NOTHING, counted
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE
 AGAINST = (Verdict.FAILED, Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN)
 """The verdicts that keep a run from being green, worst first."""
-CAUSES_MAX, REASONS_MAX, PAIRS_MAX = 12, 8, 8
-"""Lines of causes and of reasons, and pairs in a line; the rest is counted."""
+CAUSES_MAX, REASONS_MAX, PAIRS_MAX, COMMANDS_MAX = 12, 8, 8, 8
+"""Lines of causes and of reasons, pairs and commands in a line; the rest is counted."""
 NO_PAIRS = (
     "no pair is declared or derived: nothing is proven of any overlay; add `pairs:` to the lab, or name --expect FILE"
 )
@@ -119,7 +119,7 @@ def causes(tests: Iterable[Test]) -> Iterator[str]:
 def _cause_lines(group: Group) -> Iterator[str]:
     yield f"cause: {group.why}: {group.words}"
     for word, command in group.commands.items():
-        yield f"  {word}: {command}"
+        yield f"  {word}: {'; '.join(_cut(command.split('; '), COMMANDS_MAX, 'commands'))}"
 
 
 def _rank(spoiled: Iterable[Test]) -> int:

@@ -19,7 +19,7 @@ from reports.render.frame import environment, frame
 from reports.render.groups import by_cause, by_suite, reasons, suite
 from reports.render.ladder import headline, headline_of, said
 from reports.render.summary import AGAINST, NO_PAIRS, outcome, pairs_not_proven
-from reports.render.tables import SIZES_HEAD, sizes_row
+from reports.render.tables import SIZES_HEAD, STATE_HEAD, sizes_row, state_row
 from reports.render.trends import trended
 
 PAGE = "report.html"
@@ -64,6 +64,11 @@ class Shown:
     def sizes(self) -> list[tuple[str, ...]]:
         """The rows of its table of sizes."""
         return [sizes_row(each) for each in self.exhibits.sizes]
+
+    @property
+    def states(self) -> list[tuple[str, list[tuple[str, ...]]]]:
+        """The nodes that are not as declared, each with the rows of its table."""
+        return [(state.node, [state_row(each) for each in state.differences]) for state in self.exhibits.states]
 
     @property
     def suite(self) -> str:
@@ -116,6 +121,7 @@ def _tests(record: Record) -> dict[str, object]:
         "drawing": draw(record.map, record.journeys, [group.cause for group in groups if group.cause]),
         "unanswered": unanswered(record.journeys),
         "captures": own_captures(record.journeys),
+        "state_head": STATE_HEAD,
     }
 
 

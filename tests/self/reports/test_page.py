@@ -125,6 +125,14 @@ def test_tests_of_one_cause_stand_below_it_once() -> None:
     assert shown.count('class="leg') == len(made.journeys)
 
 
+def test_state_of_a_node_shows_what_differs() -> None:
+    """Expected beside found, also where that is the cause in the heading above."""
+    made = record()
+    known = made.tests[1].named
+    shown = page(replace(made, states=[replace(made.states[0], differences=known)]))
+    assert f"<td>{known[0].declared}</td><td>{known[0].live}</td>" in shown
+
+
 def test_explanations_beside_a_cause_do_not_say_what_to_repair() -> None:
     """The less likely ones of a ranked list come last, closed, and no node is marked for them."""
     made = record()

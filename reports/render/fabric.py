@@ -13,6 +13,8 @@ from reports.render.layout import Box, arrange
 
 LABELS_MAX, TUNNELS_MAX = 24, 120
 """More tunnels than this stand without words; of more, only those with a fault are drawn."""
+OF_LINKS = ("link", "loss", "mtu", "qdisc")
+"""Kinds of causes that are about the link at their interface, and not only about the node."""
 State = Literal["good", "bad", "unseen"]
 Port = tuple[str, str]
 TUNNEL_KINDS = ("vxlan", "gre", "gretap", "geneve", "ipip", "sit", "ip6tnl", "ip6gre", "ip6gretap")
@@ -20,11 +22,11 @@ TUNNEL_KINDS = ("vxlan", "gre", "gretap", "geneve", "ipip", "sit", "ip6tnl", "ip
 
 @dataclass(frozen=True)
 class Node:
-    """A node's box; ``cause`` is one that a cause names, ``first`` one at which a packet first differed."""
+    """A node's box; ``cause`` is one that a cause names, ``devices`` those of it that a cause is about."""
 
     box: Box
     cause: bool
-    first: bool
+    devices: set[str]
 
 
 @dataclass(frozen=True)
@@ -86,16 +88,18 @@ def draw(drawn: Map | None, journeys: Sequence[Journey], causes: Iterable[Cause]
     boxes = {box.name: box for box in placed.boxes}
     ends = _ports(drawn)
     faults = _faults(journeys)
-    bad = set(faults.values())
     named = list(causes)
-    links = list(_links(drawn, boxes, _seen(journeys, ends), bad))
-    tunnels = list(_tunnels(drawn, boxes, journeys, bad | {(one.node, one.interface or "") for one in named}))
+    unexplained = {place for number, place in faults.items() if not journeys[number].causes}
+    about = {(one.node, one.interface or "") for one in named}
+    of_links = {(one.node, one.interface or "") for one in named if one.kind in OF_LINKS}
+    links = list(_links(drawn, boxes, _seen(journeys, ends), unexplained | of_links))
+    tunnels = list(_tunnels(drawn, boxes, journeys, unexplained | about))
     kept = tunnels if len(tunnels) <= TUNNELS_MAX else [line for line in tunnels if line.state == "bad"]
     places = [place for place in dict.fromkeys(faults.values()) if place[0] in boxes]
     crosses = [_cross(place, boxes, drawn, ends) for place in places]
     ways = list(_ways(journeys, ends, drawn.tunnels, {n: places.index(at) for n, at in faults.items() if at in places}))
-    guilty, firsts = {cause.node for cause in named}, {node for node, _ in bad}
-    nodes = [Node(box, box.name in guilty, box.name in firsts) for box in placed.boxes]
+    guilty = {cause.node for cause in named}
+    nodes = [Node(box, box.name in guilty, {port for node, port in about if node == box.name}) for box in placed.boxes]
     return Drawing(placed.width, placed.height, nodes, links, kept, crosses, ways, len(tunnels) - len(kept))
 
 

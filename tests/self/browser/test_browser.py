@@ -158,9 +158,9 @@ def test_failing_hop_is_marked_where_it_is(shelf: Shelf) -> None:
     assert (lit(opened, ".out"), lit(opened, ".miss")) == (2, 4)
     assert opened.page.locator("#fabric .fault.on").count() == 1
     assert opened.page.locator("#fabric .node.cause title").all_text_contents() == [
-        "lc1, leaf: repair here",
-        "lc2, leaf: repair here",
-        "con_ns2, switch: repair here",
+        "lc1, leaf: repair here gretun-cont",
+        "lc2, leaf: repair here gretun-cont",
+        "con_ns2, switch: repair here bridge2_cs3",
     ]
     assert opened.page.locator(".steps .bad").first.is_visible()
     other = opened.page.locator(".group", has_text="ttl 9").locator(".test").first

@@ -8,7 +8,8 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from reports.record.append import journey_of
+from reports.evidence import Cause
+from reports.record.append import cause_of, journey_of
 from reports.record.exhibits import Header, Plot, Series
 from reports.record.fabric import found, map_of
 from reports.record.model import Map, Place, Verdict
@@ -185,6 +186,23 @@ def test_first_divergence_is_a_cross_and_what_is_behind_it_expected() -> None:
     assert [line.title for line in made.links if line.state == "bad"] == ["lc2:lc2_sc2 – sc2:sc2_lc2"]
     assert [part.endswith("?") for part in made.ways[0].links.split()] == [False] * 3 + [True] * 3
     assert [way.fault for way in made.ways] == ["0", ""]
+
+
+@pytest.mark.parametrize(
+    ("cause", "links", "tunnels"),
+    [(pages.ROUTE, [], ["gre"]), (pages.TTL, [], ["gre"]), (pages.LINK, ["cs3:cs3-br – con_ns2:bridge2_cs3"], [])],
+)
+def test_a_link_is_at_fault_only_where_a_cause_is_about_it(cause: Cause, links: list[str], tunnels: list[str]) -> None:
+    """A route or a tunnel that is wrong is the node's fault, wherever packets first differ; its device is marked."""
+    expected = expect(reference(), "cs1", "cs4")
+    lost = leg(expected, seen_path(reference(), expected.paths[0])[:7])
+    explained = replace(journey_of(lost), causes=[cause_of(cause)])
+    made = draw(map_of(reference()), [explained], [cause_of(cause)])
+    assert made
+    assert [line.title for line in made.links if line.state == "bad"] == links
+    assert [line.kind for line in made.tunnels if line.state == "bad"] == tunnels
+    assert [(node.box.name, node.devices) for node in made.nodes if node.cause] == [(cause.node, {cause.interface})]
+    assert [cross.title for cross in made.crosses] == ["packets first differ at sc2:sc2_lc2"]
 
 
 def test_log_scales_are_even_and_intervals_surround_their_value() -> None:

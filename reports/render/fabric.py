@@ -47,8 +47,9 @@ class Line:
 class Way:
     """A journey's way: the numbers of its links, each with ``+`` from its first end on or ``-``, and its tunnels.
 
-    ``?`` follows where the packet was expected and not seen. ``leg`` tells the answer from the request; ``fault`` is
-    the number of the cross where it first differs.
+    ``?`` follows where the packet was expected and not seen, ``!`` where it was seen and not expected; a packet that
+    was never sent has no way. ``leg`` tells the answer from the request; ``fault`` is the number of the cross where it
+    first differs.
     """
 
     links: str
@@ -142,16 +143,17 @@ def _ports(drawn: Map) -> Mapping[Port, tuple[int, str]]:
 
 
 def _crossings(journey: Journey, ends: Mapping[Port, tuple[int, str]]) -> Iterator[str]:
-    """The links that a packet was to go out by and come in from, in order; ``?`` where it was not seen to."""
+    """The links that a packet was to go out by and come in from, in order, as in ``Way``."""
     for out, into in pairwise(journey.ladder):
         here, there = ends.get((out.node, out.interface)), ends.get((into.node, into.interface))
         if here and there and out.direction == "out" and into.direction == "in" and here[0] == there[0]:
-            yield f"{here[0]}{here[1]}{'' if out.seen and into.seen else '?'}"
+            odd = "?" if not (out.seen and into.seen) else "" if out.expected else "!"
+            yield f"{here[0]}{here[1]}{odd}"
 
 
 def _seen(journeys: Iterable[Journey], ends: Mapping[Port, tuple[int, str]]) -> set[int]:
     every = (crossing for journey in journeys for crossing in _crossings(journey, ends))
-    return {int(crossing[:-1]) for crossing in every if not crossing.endswith("?")}
+    return {int(crossing.rstrip("+-!")) for crossing in every if not crossing.endswith("?")}
 
 
 def _links(drawn: Map, boxes: Mapping[str, Box], seen: set[int], bad: set[Port]) -> Iterator[Line]:
@@ -220,10 +222,11 @@ def _ways(
     crosses: Mapping[int, int],
 ) -> Iterator[Way]:
     known: set[tuple[str, str, str]] = set()
+    silent = unanswered(journeys)
     for at, journey in enumerate(journeys):
         back = (journey.test, journey.target, journey.source) in known
         known.add((journey.test, journey.source, journey.target))
         seen = {(rung.node, rung.interface) for rung in journey.ladder if rung.seen}
         passed = " ".join(str(number) for number, tunnel in enumerate(tunnels) if set(tunnel.ends) <= seen)
-        links = " ".join(_crossings(journey, ends))
+        links = "" if at in silent else " ".join(_crossings(journey, ends))
         yield Way(links, passed, "back" if back else "out", str(crosses.get(at, "")))

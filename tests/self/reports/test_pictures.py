@@ -21,7 +21,7 @@ from reports.render.plots import chart, mtu_rows, waterfall
 from reports.render.steps import Lost, Step, profile, steps
 from reports.render.trends import trended
 from tests.self.browser import pages
-from tests.self.builders import expect, good_leg, known_lab, leg, reference, seen_hop, seen_path, without_gre
+from tests.self.builders import expect, good_leg, known_lab, later, leg, reference, seen_hop, seen_path, without_gre
 from topology.formats import load
 from topology.state import declared_state
 
@@ -186,6 +186,7 @@ def test_first_divergence_is_a_cross_and_what_is_behind_it_expected() -> None:
     assert [line.title for line in made.links if line.state == "bad"] == ["lc2:lc2_sc2 – sc2:sc2_lc2"]
     assert [part.endswith("?") for part in made.ways[0].links.split()] == [False] * 3 + [True] * 3
     assert [way.fault for way in made.ways] == ["0", ""]
+    assert made.ways[1].links == ""
 
 
 @pytest.mark.parametrize(
@@ -203,6 +204,16 @@ def test_a_link_is_at_fault_only_where_a_cause_is_about_it(cause: Cause, links: 
     assert [line.kind for line in made.tunnels if line.state == "bad"] == tunnels
     assert [(node.box.name, node.devices) for node in made.nodes if node.cause] == [(cause.node, {cause.interface})]
     assert [cross.title for cross in made.crosses] == ["packets first differ at sc2:sc2_lc2"]
+
+
+def test_a_link_beside_the_declared_way_is_told_apart() -> None:
+    """A packet that takes the wrong turn crosses a link, but none of its way."""
+    expected = expect(reference(), "cs1", "cs4")
+    *seen, last = seen_path(reference(), expected.paths[0])[:6]
+    out, into = replace(last, interface="lc1_sc1"), replace(later(last, 5), node="sc1", interface="sc1_lc1")
+    turned = [*seen, out, replace(into, direction="in", order=last.order + 1)]
+    (way,) = drawing([journey_of(leg(expected, turned))]).ways
+    assert "".join(part[-1] for part in way.links.split() if part[-1] not in "+-") == "!????"
 
 
 def test_log_scales_are_even_and_intervals_surround_their_value() -> None:

@@ -58,6 +58,8 @@
       way.tunnels.forEach((number) => of("tunnel", number)?.classList.add("on"));
       if (way.fault !== "") { of("fault", way.fault)?.classList.add("on"); broken = true; }
     }
+    const pane = figure.querySelector(".map"), mark = figure.querySelector(".fault.on, .node.cause");
+    if (mark) pane.scrollLeft += mark.getBoundingClientRect().left - pane.getBoundingClientRect().left - pane.clientWidth / 2;
     all(".onlit", figure).forEach((part) => { part.hidden = !numbers.length; });
     const counts = Object.entries(legs).map(([name, { way, crossed, odd }]) => (
       `${name} over ${crossed.size} of the ${way.size} links of its way${odd.size ? ` and ${odd.size} off it` : ""}`));

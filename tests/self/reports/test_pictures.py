@@ -206,6 +206,33 @@ def test_a_link_is_at_fault_only_where_a_cause_is_about_it(cause: Cause, links: 
     assert [cross.title for cross in made.crosses] == ["packets first differ at sc2:sc2_lc2"]
 
 
+@pytest.mark.parametrize("lab", [*LABS, "gre-l3", "gretap"])
+def test_words_of_tunnels_do_not_lie_on_one_another(lab: str) -> None:
+    """Those for which there is no place are left out."""
+    made = draw(map_of(load(lab)), [], [])
+    assert made
+    words = [line for line in made.tunnels if line.label]
+    assert words
+    assert all(line.y < made.height for line in made.tunnels)
+    assert [
+        (a.label, b.label)
+        for a, b in combinations(words, 2)
+        if abs(a.y - b.y) < 12 and abs(a.x - b.x) < 3.5 * (len(a.label) + len(b.label))
+    ] == []
+
+
+def test_device_that_a_cause_names_is_not_left_out() -> None:
+    """Of a node with more devices than are shown, and of tunnels whose words have no place."""
+    for place in map_of(load("two-tenants")).nodes:
+        for device in (part.partition(":")[0] for part in place.parts):
+            cause = replace(cause_of(pages.TTL), node=place.name, interface=device)
+            made = draw(map_of(load("two-tenants")), [], [cause])
+            assert made
+            (node,) = [node for node in made.nodes if node.cause]
+            assert device in node.box.parts
+            assert all(line.label for line in made.tunnels if line.state == "bad")
+
+
 def test_a_link_beside_the_declared_way_is_told_apart() -> None:
     """A packet that takes the wrong turn crosses a link, but none of its way."""
     expected = expect(reference(), "cs1", "cs4")

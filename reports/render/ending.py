@@ -9,7 +9,7 @@ from typing import Literal
 
 from reports.record.exhibits import Journey, Rung
 from reports.record.model import Record, Test, Verdict, is_good
-from reports.render.ladder import BAD, GOOD, headline_of, microseconds, rung_lines, said
+from reports.render.ladder import BAD, GOOD, headline_of, microseconds, not_seen, rung_lines, said
 from reports.render.summary import NO_PAIRS, Group, causes, grouped, outcome, pairs_not_proven, remark_lines
 from reports.words import counted
 
@@ -69,19 +69,18 @@ def _compact(journey: Journey) -> Iterator[Line]:
     behind = journey.ladder[len(right) :]
     width = max(len(rung.where) for rung in (*shown, *behind[:1]))
     for rung in (*shown, *behind[:1]):
-        yield from _rung(rung, width)
-    if rest := behind[1:]:
-        seen = sum(rung.seen is not None for rung in rest)
-        yield Line(f"{'':>17}  {counted(len(rest), 'hop')} behind it: {seen or 'none'} seen")
+        yield from _rung(rung, journey, width)
+    if lost := [rung for rung in behind[1:] if rung.seen is None]:
+        yield Line(f"{'':>17}  {not_seen(lost)}")
     if journey.note:
         yield Line(f"note: {journey.note}")
 
 
-def _rung(rung: Rung, width: int) -> Iterator[Line]:
+def _rung(rung: Rung, journey: Journey, width: int) -> Iterator[Line]:
     tone: Tone = "bad" if rung.wrong else "good"
     mark = BAD if rung.wrong else GOOD
     head = f"{mark} {microseconds(rung) or '-':>12}  {rung.where:<{width}}  "
-    for number, (word, text) in enumerate(rung_lines(rung)):
+    for number, (word, text) in enumerate(rung_lines(rung, journey)):
         yield Line((" " * len(head) if number else head) + (f"{word:<8} {text}" if rung.wrong else text), tone)
 
 

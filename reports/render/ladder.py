@@ -37,21 +37,37 @@ def _rungs(journey: Journey) -> Iterator[str]:
     for silent, group in groupby(journey.ladder, lambda rung: rung.seen is None and rung is not first):
         rungs = list(group)
         if silent and len(rungs) > 1:
-            yield f"{AFTER} {'-':>12}  seen at none of the {len(rungs)} hops from {rungs[0].where} to {rungs[-1].where}"
+            yield f"{AFTER} {'-':>12}  {not_seen(rungs)}"
             continue
         for rung in rungs:
             mark = GOOD if not rung.wrong else BAD if rung is first else AFTER
             head = f"{mark} {microseconds(rung) or '-':>12}  {rung.where:<{width}}  "
-            for number, (word, text) in enumerate(rung_lines(rung)):
+            for number, (word, text) in enumerate(rung_lines(rung, journey)):
                 yield (" " * len(head) if number else head) + (f"{word:<8} {text}" if rung.wrong else text)
 
 
-def rung_lines(rung: Rung) -> list[tuple[str, str]]:
+def not_seen(rungs: Sequence[Rung]) -> str:
+    """The hops at which nothing was seen, by their interfaces; the first ones and the last where there are many."""
+    places = [rung.where for rung in rungs]
+    if len(places) <= 3:
+        return f"not seen at {', '.join(places)}"
+    return f"not seen at {places[0]}, {places[1]}, … {places[-1]} ({len(places)} hops)"
+
+
+def instead(rung: Rung, journey: Journey) -> str:
+    """The place at which a packet was expected that its node sent out elsewhere; empty where that is not known."""
+    behind = journey.ladder[journey.ladder.index(rung) :] if rung.direction == "out" and not rung.expected else []
+    missed = (one for one in behind if one.node == rung.node and one.direction == "out" and one.expected)
+    return next((one.where for one in missed if not one.seen), "")
+
+
+def rung_lines(rung: Rung, journey: Journey) -> list[tuple[str, str]]:
     """The lines of a rung, each with its word: *seen* alone where it is as expected."""
     seen = ("seen", rung.seen or "nothing")
     if not rung.wrong:
         return [seen]
-    lines = [("expected", rung.expected or "nothing"), seen]
+    place = instead(rung, journey)
+    lines = [("expected", rung.expected or (f"nothing here, but at {place}" if place else "nothing")), seen]
     return [*lines, ("why", rung.wrong)] if rung.expected and rung.seen else lines
 
 

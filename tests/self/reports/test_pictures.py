@@ -88,7 +88,7 @@ def test_a_ladder_is_told_step_by_step() -> None:
     lost = list(steps(journey_of(leg(expected, seen_path(reference(), expected.paths[0])[:4]))))
     assert [step.mark for step in lost] == ["good"] * 4 + ["bad", "lost"]
     assert isinstance(lost[-1], Lost)
-    assert lost[-1].count == len(expected.paths[0].hops) - 5
+    assert lost[-1].words.endswith(f" in ({len(expected.paths[0].hops) - 5} hops)")
     assert isinstance(lost[-2], Step)
     assert (bool(lost[-2].expected), lost[-2].seen) == (True, [])
 

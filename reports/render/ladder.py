@@ -11,6 +11,8 @@ from reports.record.exhibits import Cause, Journey, Rung
 
 GOOD, BAD, AFTER = "  ok", ">>>>", "    "
 NO_CAUSE = "not found: no difference in the state read (docs/adopting.md lists it) can explain it"
+REQUESTS = {"/ arp who-has": "ARP", "/ icmp neighbour-solicitation": "neighbour discovery"}
+"""The last header of a request for an address, and what it is called."""
 WHERE = re.compile(r"\n *\+ +(?:where|and) .*", re.DOTALL)
 """pytest's explanation of the values in a failed assertion."""
 ECHO = re.compile("(an earlier test errored|the fabric broke|the underlay is broken): ")
@@ -28,7 +30,21 @@ def headline_of(journey: Journey) -> str:
     words = "as declared at every hop" if journey.passed else journey.message
     if rung is not None:
         words = f"first divergence at {rung.where}"
-    return f"{journey.source} -> {journey.target} ({journey.protocol}): {words}"
+    return f"{journey.source} -> {journey.target} ({protocol(journey)}): {words}"
+
+
+def request_of(journey: Journey) -> tuple[Rung, str] | None:
+    """The hop at which the request for the address that a packet waits for begins, and what it is; None without one."""
+    if " waits at " not in journey.note:
+        return None
+    kinds = ((rung, what) for rung in journey.ladder for word, what in REQUESTS.items() if word in f"{rung.seen}")
+    return next(kinds, None)
+
+
+def protocol(journey: Journey) -> str:
+    """The protocol of a journey's packet, and that it waits for an address."""
+    asked = request_of(journey)
+    return f"{journey.protocol}, waits for {asked[1]}" if asked else journey.protocol
 
 
 def _rungs(journey: Journey) -> Iterator[str]:

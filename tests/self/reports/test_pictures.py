@@ -16,6 +16,7 @@ from reports.record.model import Map, Place, Verdict
 from reports.render.boxes import boxes_of, envelopes, side_by_side, stack
 from reports.render.fabric import Drawing, draw
 from reports.render.groups import by_cause
+from reports.render.ladder import protocol
 from reports.render.layout import NODES_MAX, Box, arrange, shorten
 from reports.render.plots import chart, mtu_rows, waterfall
 from reports.render.steps import Lost, Step, profile, steps
@@ -106,6 +107,18 @@ def test_a_hop_that_shows_other_headers_has_both_sides() -> None:
         "GRE",
     ]
     assert wrong[0].length is not None
+
+
+@pytest.mark.parametrize("asked", ["arp who-has 20.0.0.3", "icmp neighbour-solicitation / 24 bytes"])
+def test_request_for_an_address_is_told_from_the_packet_that_waits(asked: str) -> None:
+    """Where it begins, by its protocol; a ladder of such packets alone is not called by the waiting packet's."""
+    whole = journey_of(good_leg(reference(), "cs1", "cs5"))
+    asking = [replace(rung, seen=f"ether / {asked}") for rung in whole.ladder[3:]]
+    made = replace(whole, note="cs1 -> cs5 waits at lc1:x for the MAC of y", ladder=[*whole.ladder[:3], *asking])
+    what = "ARP" if "arp" in asked else "neighbour discovery"
+    assert [step.asks for step in steps(made) if isinstance(step, Step)][2:5] == ["", what, ""]
+    assert protocol(made) == f"icmp, waits for {what}"
+    assert protocol(replace(made, note="")) == "icmp"
 
 
 def test_profile_has_a_column_for_each_hop_as_high_as_its_stack() -> None:

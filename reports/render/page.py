@@ -51,8 +51,9 @@ class Shown:
 
     @property
     def headline(self) -> str:
-        """The first line of it."""
-        return headline(self.words)
+        """The first line of it, without the cause, under which the test stands."""
+        line = headline(self.words)
+        return next((line.removesuffix(f": {cause}") for cause in self.test.named), line)
 
     @property
     def told(self) -> bool:

@@ -118,8 +118,10 @@ def test_capture_is_opened_with_the_declared_ports() -> None:
 def test_tests_of_one_cause_stand_below_it_once() -> None:
     """Each cause is said once, whatever it broke; a test that shows another one's journey does not repeat it."""
     made = record()
-    again = replace(made.tests[1], id="tests/c/d.py::u", verdict=Verdict.NOT_PROVEN)
+    cause = made.tests[1].cause
+    again = replace(made.tests[1], id="tests/c/d.py::u", verdict=Verdict.NOT_PROVEN, message=f"no underlay: {cause}")
     shown = page(replace(made, tests=[*made.tests, again]))
+    assert ">no underlay</pre>" in shown
     assert shown.count("ought to be") == 1
     assert "1 not proven because of it" in shown
     assert shown.count('class="leg') == len(made.journeys)

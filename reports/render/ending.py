@@ -9,7 +9,7 @@ from typing import Literal
 
 from reports.record.exhibits import Journey, Rung
 from reports.record.model import Record, Test, Verdict, is_good
-from reports.render.ladder import BAD, GOOD, headline_of, microseconds, not_seen, rung_lines, said
+from reports.render.ladder import BAD, GOOD, headline_of, microseconds, not_seen, rung_lines, said, telling
 from reports.render.summary import NO_PAIRS, Group, causes, grouped, outcome, pairs_not_proven, remark_lines
 from reports.words import counted
 
@@ -50,11 +50,12 @@ def first_failure(record: Record) -> Iterator[Line]:
 
 
 def _journey_of(group: Group, journeys: Sequence[Journey]) -> Journey | None:
-    """The first wrong journey that has the group's cause, or was recorded with one of its tests."""
-    tests = {test.id for test in group.spoiled}
+    """The wrong journey that shows most of the group's cause, of those that have it or were recorded with its tests."""
+    tests, nodes = {test.id for test in group.spoiled}, {cause.node for cause in group.causes}
     wrong = [journey for journey in journeys if journey.first_wrong]
-    known = (one for one in wrong if any(cause in group.causes for cause in one.causes))
-    return next(known, None) or next((one for one in wrong if one.test in tests), None)
+    known = [one for one in wrong if any(cause in group.causes for cause in one.causes)]
+    found = known or [one for one in wrong if one.test in tests]
+    return min(found, key=lambda journey: telling(journey, nodes), default=None)
 
 
 def _compact(journey: Journey) -> Iterator[Line]:

@@ -16,8 +16,8 @@ from reports.render.captures import own_captures
 from reports.render.fabric import draw, unanswered
 from reports.render.faults import SIDES, SIGNS, head, matrix, misses
 from reports.render.frame import environment, frame
-from reports.render.groups import by_cause, by_suite, reasons, suite
-from reports.render.ladder import headline, headline_of, said
+from reports.render.groups import Group, by_cause, by_suite, reasons, suite
+from reports.render.ladder import headline, headline_of, said, telling
 from reports.render.summary import AGAINST, NO_PAIRS, outcome, pairs_not_proven
 from reports.render.tables import SIZES_HEAD, STATE_HEAD, sizes_row, state_row
 from reports.render.trends import trended
@@ -106,11 +106,11 @@ def _head(record: Record) -> dict[str, object]:
 
 def _tests(record: Record) -> dict[str, object]:
     """The tests by cause and by suite, each with its exhibits; the fabric."""
-    every = by_cause(record.tests)
+    shown = {test.id: each for test, each in zip(record.tests, _shown(record), strict=True)}
+    every = [_telling_first(group, shown, record.journeys) for group in by_cause(record.tests)]
     groups = [group for group in every if group.tests]
     suites = by_suite(test for test in record.tests if test.verdict is Verdict.PASSED)
     order = [test for tests in (*(group.tests for group in groups), *suites.values()) for test in tests]
-    shown = {test.id: each for test, each in zip(record.tests, _shown(record), strict=True)}
     return {
         "against": AGAINST,
         "glyphs": GLYPHS,
@@ -166,6 +166,17 @@ def _shown(record: Record) -> Iterator[Shown]:
         elsewhere = wrong.get(said(headline(test.message)))
         ways = [elsewhere] if elsewhere is not None and elsewhere not in own.get(test.id, ()) else own.get(test.id, [])
         yield Shown(test, Exhibits((), *parts), {}, ways or _first_of(test.pair, of_pair))  # type: ignore[arg-type]
+
+
+def _telling_first(group: Group, shown: Mapping[str, Shown], journeys: Sequence[Journey]) -> Group:
+    """The group with the tests first, of those of one verdict, whose journeys show most of its cause."""
+    nodes = {group.cause.node} if group.cause else set()
+
+    def order(test: Test) -> tuple[int, int]:
+        told = min((telling(journeys[number], nodes) for number in shown[test.id].ways), default=3)
+        return AGAINST.index(test.verdict), told
+
+    return replace(group, tests=tuple(sorted(group.tests, key=order)))
 
 
 def _with_ladders(order: Iterable[Test], shown: Mapping[str, Shown], journeys: Sequence[Journey]) -> dict[str, Shown]:

@@ -72,6 +72,14 @@ def test_the_ladder_is_the_first_causes() -> None:
     assert list(first_failure(replace(run, journeys=[other]))) == []
 
 
+def test_the_ladder_is_the_one_that_shows_most() -> None:
+    """Of two journeys of one cause the one with a packet that is wrong, not the one where it is missing."""
+    missing = lost()
+    shown = [replace(rung, seen="ipv4") if rung is missing.first_wrong else rung for rung in missing.ladder]
+    run = replace(record(), tests=[result("failed", cause=FOUND)], journeys=[missing, replace(missing, ladder=shown)])
+    assert any(line.text.endswith(" ipv4") for line in first_failure(run))
+
+
 def test_a_hostile_name_is_text() -> None:
     """Once escaped, no line moves the cursor, changes colours or turns the direction of what follows."""
     texts = [plain(line.text) for line in ending(record(HOSTILE_RAW))]

@@ -127,6 +127,21 @@ def test_tests_of_one_cause_stand_below_it_once() -> None:
     assert shown.count('class="leg') == len(made.journeys)
 
 
+def test_journey_that_shows_the_cause_is_opened_first() -> None:
+    """A packet that was seen and is wrong says more than one that is missing; at the cause's node it says most."""
+    made = record()
+    good, lost = made.tests
+    missing, silent = made.journeys[1].first_wrong, made.journeys[1]
+    assert missing is not None
+    seen = [replace(rung, seen="ipv4") if rung is missing else rung for rung in silent.ladder]
+    there = [replace(rung, node="ece792") if rung.wrong else rung for rung in seen]
+    more = [(replace(lost, id=f"tests/b.py::{name}"), name) for name in ("seen", "there")]
+    journeys = [replace(silent, test=one.id, ladder=seen if name == "seen" else there) for one, name in more]
+    shown = page(replace(made, tests=[good, lost, *(one for one, _ in more)], journeys=[silent, *journeys]))
+    order = [shown.index(f'"id">{name}<') for name in ("tests/b.py::there", "tests/b.py::seen", lost.id)]
+    assert order == sorted(order)
+
+
 def test_state_of_a_node_shows_what_differs() -> None:
     """Expected beside found, also where that is the cause in the heading above."""
     made = record()

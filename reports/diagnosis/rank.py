@@ -98,7 +98,8 @@ def _without_effects(causes: Sequence[Cause]) -> Iterator[Cause]:
         head, *left = left
         effects = [cause for cause in left if _follows(cause, head)]
         left = [cause for cause in left if cause not in effects]
-        yield replace(head, fix="; ".join(dict.fromkeys(one.fix for one in (head, *effects) if one.fix)))
+        fixes = () if head.remade else effects  # what makes a device anew gives it all that it had
+        yield replace(head, fix="; ".join(dict.fromkeys(one.fix for one in (head, *fixes) if one.fix)))
 
 
 def _follows(cause: Cause, head: Cause) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.history import trend_words
 from reports.record.exhibits import Cause
@@ -90,7 +90,10 @@ class Group:
 
 
 def grouped(tests: Iterable[Test]) -> list[Group]:
-    """Each cause with what it spoils, the worst first; those that are only named beside others come last."""
+    """Each cause with what it spoils, the worst first; those that are only named beside others come last.
+
+    Two causes with one fix, as the ends of one cable have, are one.
+    """
     groups: dict[str, list[Test]] = {}
     known: dict[str, list[Cause]] = {}
     for test in (one for one in tests if one.counts and one.verdict in AGAINST):
@@ -99,7 +102,13 @@ def grouped(tests: Iterable[Test]) -> list[Group]:
             known.setdefault(cause_words(cause), []).append(cause)
     ordered = [why for why, _ in sorted(groups.items(), key=lambda group: (_rank(group[1]), -len(group[1])))]
     every = [*ordered, *(why for why in known if why not in groups)]
-    return [Group(why, tuple(groups.get(why, ())), tuple(known.get(why, ()))) for why in every]
+    merged: dict[str, Group] = {}
+    for group in (Group(why, tuple(groups.get(why, ())), tuple(known.get(why, ()))) for why in every):
+        fix = next((cause.fix for cause in group.causes if cause.fix), group.why)
+        first = merged.setdefault(fix, group)
+        if first is not group:
+            merged[fix] = replace(first, spoiled=(*first.spoiled, *group.spoiled))
+    return list(merged.values())
 
 
 def causes(tests: Iterable[Test]) -> Iterator[str]:

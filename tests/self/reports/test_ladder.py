@@ -48,7 +48,7 @@ def test_changed_header_is_marked_with_expected_beside_seen() -> None:
     assert lines[3:6] == [
         f">>>>     +10.0 us  con_ns1:bridge1_cs2 out  expected {PING}",
         f"{gap}seen     {PING.replace('ttl 64', 'ttl 63')}",
-        f"{gap}why      layer 1 ipv4.ttl - another value - expected 64 - seen 63",
+        f"{gap}why      header 2 ipv4.ttl - another value - expected 64 - seen 63",
     ]
 
 

@@ -43,6 +43,14 @@ def test_each_cause_is_one_line_with_its_fix() -> None:
     ]
 
 
+def test_causes_with_one_fix_are_one() -> None:
+    """Both ends of a cable are missing, and one command makes it anew: the end that broke most is named."""
+    ends = [replace(LINK, node=node, live="missing", declared="a veth", fix="ip -n s1 link add …") for node in "ab"]
+    tests = [result("failed", cause=ends[0]), *[result("failed", cause=ends[1])] * 2]
+    assert next(causes(tests)) == "cause: b - lc1_sc2 - link a veth missing: 3 failed"
+    assert len(list(causes(tests))) == 2
+
+
 def test_many_causes_are_cut_and_counted() -> None:
     """The last lines stay on one screen."""
     lines = list(causes([result("failed", f"c{n}") for n in range(CAUSES_MAX + 3)]))

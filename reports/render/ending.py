@@ -9,8 +9,9 @@ from typing import Literal
 
 from reports.record.exhibits import Journey, Rung
 from reports.record.model import Record, Test, Verdict, is_good
+from reports.render.groups import Group, of_network
 from reports.render.ladder import BAD, GOOD, headline_of, microseconds, not_seen, rung_lines, said, telling
-from reports.render.summary import NO_PAIRS, Group, causes, grouped, outcome, pairs_not_proven, remark_lines
+from reports.render.summary import NO_PAIRS, causes, outcome, pairs_not_proven, remark_lines
 from reports.words import counted
 
 Tone = Literal["", "good", "bad", "cause"]
@@ -41,17 +42,17 @@ def ending(record: Record, places: Sequence[str] = ()) -> Iterator[Line]:
 
 def first_failure(record: Record) -> Iterator[Line]:
     """What was seen of the first cause: a journey's ladder in short, else the message where no cause is known."""
-    for group in grouped(record.tests)[:1]:
+    for group in of_network(record.tests)[:1]:
         journey = _journey_of(group, record.journeys)
         if journey:
             yield from _compact(journey)
-        elif group.spoiled and not group.causes:
-            yield from _message(group.spoiled[0])
+        elif group.tests and not group.causes:
+            yield from _message(group.tests[0])
 
 
 def _journey_of(group: Group, journeys: Sequence[Journey]) -> Journey | None:
     """The wrong journey that shows most of the group's cause, of those that have it or were recorded with its tests."""
-    tests, nodes = {test.id for test in group.spoiled}, {cause.node for cause in group.causes}
+    tests, nodes = {test.id for test in group.tests}, {cause.node for cause in group.causes}
     wrong = [journey for journey in journeys if journey.first_wrong]
     known = [one for one in wrong if any(cause in group.causes for cause in one.causes)]
     found = known or [one for one in wrong if one.test in tests]

@@ -16,9 +16,9 @@ from reports.render.captures import own_captures
 from reports.render.fabric import draw, unanswered
 from reports.render.faults import SIDES, SIGNS, head, matrix, misses
 from reports.render.frame import environment, frame
-from reports.render.groups import Group, by_cause, by_suite, reasons, suite
+from reports.render.groups import AGAINST, Group, by_cause, by_suite, reasons, suite
 from reports.render.ladder import headline, headline_of, said, telling
-from reports.render.summary import AGAINST, NO_PAIRS, outcome, pairs_not_proven
+from reports.render.summary import NO_PAIRS, outcome, pairs_not_proven
 from reports.render.tables import SIZES_HEAD, STATE_HEAD, sizes_row, state_row
 from reports.render.trends import trended
 

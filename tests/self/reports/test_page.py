@@ -155,7 +155,7 @@ def test_explanations_beside_a_cause_do_not_say_what_to_repair() -> None:
     made = record()
     one = made.tests[1]
     assert one.cause
-    other = replace(one.cause, node="s1", declared="x")
+    other = replace(one.cause, node="s1", declared="x", fix="y")
     shown = page(replace(made, tests=[made.tests[0], replace(one, causes=[one.cause, other])]))
     assert "Repair ece792: route" in shown
     assert "1 explanation beside these, less likely" in shown
@@ -177,7 +177,7 @@ def test_cause_that_was_not_found_is_said() -> None:
     lost = replace(made.journeys[1], cause=None, causes=[])
     failed = replace(made.tests[1], cause=None)
     shown = page(replace(made, journeys=[lost], tests=[made.tests[0], failed]))
-    assert "cause not found" in " ".join(Reader(shown).text.split())
+    assert "cause: not found" in " ".join(Reader(shown).text.split())
 
 
 def test_page_of_nothing_is_a_page() -> None:

@@ -319,7 +319,7 @@ def test_sizes_are_bars_in_order_with_their_limits() -> None:
 def test_tests_are_grouped_by_their_cause_worst_first() -> None:
     """Each cause once with all that it broke; the one with the most failed promises first; errors for themselves."""
     groups = by_cause(pages.failing().tests)
-    assert [(group.cause.node if group.cause else group.words, len(group.tests)) for group in groups] == [
+    assert [(group.cause.node if group.cause else group.why, len(group.tests)) for group in groups] == [
         ("lc2", 4),
         ("lc1", 3),
         ("con_ns2", 2),
@@ -328,7 +328,7 @@ def test_tests_are_grouped_by_their_cause_worst_first() -> None:
     assert all(group.tests[0].verdict is Verdict.FAILED for group in groups[:3])
     assert groups[0].said == "route 21.0.0.0/24 dev gretun-cont missing"
     assert groups[1].said == "gretun-cont, tunnel: ttl 9, ought to be ttl inherit"
-    assert groups[0].fixes == (pages.ROUTE.fix,)
+    assert groups[0].fixes == [pages.ROUTE.fix]
 
 
 def test_a_node_is_told_in_the_words_of_ip() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from reports.record.exhibits import Cause
 from reports.record.model import About, Test, Verdict
-from reports.render.summary import CAUSES_MAX, cause_words, causes, outcome, pairs_not_proven, reasons
+from reports.render.groups import cause_words
+from reports.render.summary import CAUSES_MAX, causes, outcome, pairs_not_proven, reasons
 from reports.words import counted
 
 TO = "21.0.0.0/24 dev gretun-cont"

@@ -18,11 +18,13 @@ from reports.render.faults import SIDES, SIGNS, head, matrix, misses
 from reports.render.frame import environment, frame
 from reports.render.groups import AGAINST, Group, by_cause, by_suite, reasons, suite
 from reports.render.ladder import headline, headline_of, said, telling
-from reports.render.summary import NO_PAIRS, outcome, pairs_not_proven
+from reports.render.summary import NO_PAIRS, outcome, pairs
 from reports.render.tables import SIZES_HEAD, STATE_HEAD, sizes_row, state_row
 from reports.render.trends import trended
 
 PAGE = "report.html"
+PAIRS_MAX = 24
+"""Declared pairs that are named; more are counted."""
 GLYPHS = {
     Verdict.FAILED: "✗",
     Verdict.ERRORED: "!",
@@ -98,7 +100,9 @@ def _head(record: Record) -> dict[str, object]:
     return {
         "good": is_good(record),
         "outcome": outcome(record.tests, record.complete),
-        "not_proven": [NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
+        "no_pairs": NO_PAIRS if record.without_pairs else "",
+        "pairs": list(pairs(record.tests)),
+        "pairs_max": PAIRS_MAX,
         "skipped": list(reasons(record.tests, record.not_collected)),
         "remarks": [f"warning: {words}" for words in record.warnings],
     }

@@ -9,11 +9,19 @@ from reports.history import trend_words
 from reports.record.model import Record, Test, Verdict
 from reports.render.faults import total_lines
 from reports.render.groups import Group, of_network
+from reports.render.ladder import ECHO
 from reports.words import counted
 
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE
 CAUSES_MAX, REASONS_MAX, PAIRS_MAX = 12, 8, 8
 """Lines of causes and of reasons, and pairs in a line; the rest is counted."""
+WORKS = "work"
+KNOWN = {
+    "broken": {Verdict.FAILED},
+    "not proven": {Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN},
+    WORKS: {Verdict.PASSED},
+}
+"""What is known of a pair by the verdicts of its tests, the worst first."""
 NO_PAIRS = (
     "no pair is declared or derived: nothing is proven of any overlay; add `pairs:` to the lab, or name --expect FILE"
 )
@@ -27,16 +35,30 @@ def outcome(tests: Iterable[Test], complete: bool) -> str:
     return f"{counted(counts.total(), 'check')}: {words or 'none was tested'}{rest}"
 
 
-def pairs_not_proven(tests: Iterable[Test]) -> Iterator[str]:
-    """One line with the declared pairs of which something was not proven, or errored, and nothing failed."""
-    by_pair: dict[str, set[Verdict]] = {}
+def pairs(tests: Iterable[Test]) -> Iterator[tuple[str, str, list[str]]]:
+    """What is known of declared pairs, the worst first; how many, and why where none of them was tried; their names."""
+    by_pair: dict[str, list[Test]] = {}
     for test in tests:
         if test.pair:
-            by_pair.setdefault(test.pair, set()).add(test.verdict)
-    unknown = {Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN}
-    found = [pair for pair, seen in by_pair.items() if seen & unknown and Verdict.FAILED not in seen]
-    if found:
-        yield f"not proven: {len(found)} of {counted(len(by_pair), 'pair')}: {_listed(found, PAIRS_MAX)}"
+            by_pair.setdefault(test.pair, []).append(test)
+    left = dict(by_pair)
+    for word, verdicts in KNOWN.items():
+        found = {pair: some for pair, some in left.items() if any(test.verdict in verdicts for test in some)}
+        left = {pair: some for pair, some in left.items() if pair not in found}
+        if found:
+            yield word, f"{len(found)} of {counted(len(by_pair), 'pair')}{_since(found.values())}", list(found)
+
+
+def _since(found: Iterable[list[Test]]) -> str:
+    """The one reason for which none of these was tried; empty where there are others."""
+    echoes = [ECHO.match(test.message) for some in found for test in some if test.verdict is not NOT_APPLICABLE]
+    whys = {echo[1] if echo else "" for echo in echoes}
+    return f", since {whys.pop()}" if len(whys) == 1 and "" not in whys else ""
+
+
+def pair_lines(tests: Iterable[Test]) -> Iterator[str]:
+    """The declared pairs of which something failed or was not proven, a line for each."""
+    yield from (f"{word}: {many}: {_listed(names, PAIRS_MAX)}" for word, many, names in pairs(tests) if word != WORKS)
 
 
 def reasons(tests: Iterable[Test]) -> Iterator[str]:

@@ -140,7 +140,7 @@ def suite(test: Test) -> str:
 
 
 def reasons(tests: Iterable[Test], not_collected: dict[str, int]) -> Iterator[tuple[int, str]]:
-    """How many promises are not about this lab, and why; each reason once."""
+    """How many promises do not apply to this lab, and why; each reason once."""
     found: dict[str, int] = {}
     for test in tests:
         if test.verdict is Verdict.NOT_APPLICABLE:

@@ -72,12 +72,16 @@ class Group:
 def by_cause(tests: Iterable[Test]) -> list[Group]:
     """Each cause with what it spoils, the worst first; those that are only named beside others come last.
 
-    Two causes with one fix, as the ends of one cable have, are one.
+    Two causes with one fix, as the ends of one cable have, are one. What was not proven since another test failed has
+    that test's cause.
     """
     groups: dict[str, list[Test]] = {}
     known: dict[str, list[Cause]] = {}
-    for test in (one for one in tests if one.verdict in AGAINST):
-        groups.setdefault(reason(test), []).append(test)
+    against = [test for test in tests if test.verdict in AGAINST]
+    failed = {test.why: test for test in reversed(against) if test.why and test.verdict is Verdict.FAILED}
+    for test in against:
+        echoed = test.verdict is Verdict.NOT_PROVEN and not test.cause
+        groups.setdefault(reason(failed.get(test.why, test) if echoed else test), []).append(test)
         for cause in test.named:
             known.setdefault(cause_words(cause), []).append(cause)
     found = [Group(why, tuple(known.get(why, ())), tuple(_ordered(some))) for why, some in groups.items()]

@@ -63,7 +63,8 @@
     all(".onlit", figure).forEach((part) => { part.hidden = !numbers.length; });
     const counts = Object.entries(legs).map(([name, { way, crossed, odd }]) => (
       `${name} over ${crossed.size} of the ${way.size} links of its way${odd.size ? ` and ${odd.size} off it` : ""}`));
-    return numbers.length ? `${[...counts, ...(broken ? ["it differs at the cross"] : [])].join("; ")}.` : "";
+    const said = [...counts, ...(broken ? ["it differs at the cross"] : [])].join("; ");
+    return said && `${said[0].toUpperCase()}${said.slice(1)}.`;
   };
 
   const home = document.querySelector("#fabric .fabric");

@@ -147,7 +147,7 @@ def test_choosing_a_test_lights_its_journey_by_mouse_and_keyboard(shelf: Shelf) 
     opened.page.keyboard.press("Space")
     assert lit(opened) == 12
     words = opened.page.locator("#fabric [role=status]").inner_text()
-    assert "out over 6 of the 6 links of its way; back over 6 of the 6" in words
+    assert "Out over 6 of the 6 links of its way; back over 6 of the 6" in words
     assert opened.said == []
     opened.page.context.close()
 

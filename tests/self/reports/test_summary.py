@@ -52,6 +52,14 @@ def test_causes_with_one_fix_are_one() -> None:
     assert len(list(causes(tests))) == 2
 
 
+def test_what_another_test_left_open_has_its_cause() -> None:
+    """A promise that was not proven since a node is not as declared stands under what is wrong there."""
+    why = "lc2 is not as declared"
+    tests = [result("not proven", why, why=why), result("failed", why, why=why, cause=ROUTE)]
+    assert next(causes(tests)).endswith("missing: 1 failed, 1 not proven")
+    assert len(list(causes([replace(tests[0], verdict=Verdict.FAILED), tests[1]]))) == 3
+
+
 def test_many_causes_are_cut_and_counted() -> None:
     """The last lines stay on one screen."""
     lines = list(causes([result("failed", f"c{n}") for n in range(CAUSES_MAX + 3)]))

@@ -45,7 +45,8 @@ class Wanted:
     descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
     ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is the limits it must meet.
     ``prepared`` is what is set up in it in place of a plan, by all that decides that; it takes ``memory_mib``.
-    With ``kvm_only`` it must not be emulated.
+    With ``kvm_only`` it must not be emulated. ``daemons`` is a shell command that succeeds only
+    where the lab's routing daemons can run.
     """
 
     keep: bool = False
@@ -57,6 +58,7 @@ class Wanted:
     prepared: tuple[str, ...] = ()
     memory_mib: int | None = None
     kvm_only: bool = False
+    daemons: str = ""
 
     @property
     def cards(self) -> tuple[int, ...]:
@@ -204,6 +206,8 @@ def _refusal(kernel: Kernel, needs: Iterable[str], wanted: Wanted) -> str:
                 return describe(refused)
             if short := shortages(kernel.agent, wanted.room, kernel.namespaces_max):
                 return "; ".join(short)
+            if wanted.daemons and kernel.agent.run(["sh", "-c", wanted.daemons]).code:
+                return "no FRR that can run here (on Debian as root: apt-get install frr)"
         if wanted.engine:
             kernel.engine()
     except EnvironmentBroken as error:

@@ -28,8 +28,6 @@ ESTABLISHED = "Established"
 NEIGHBOURS = "show bgp vrf all neighbors json"
 ROUTES = {4: "show ip route vrf all json", 6: "show ipv6 route vrf all json"}
 VNIS = "show evpn vni json"
-BGP_VNIS = "show bgp l2vpn evpn vni json"
-EVPN = "show bgp l2vpn evpn json"
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,11 @@ class Session:
     def __str__(self) -> str:
         where = "" if self.vrf == "default" else f" in VRF {self.vrf}"
         return f"session with {self.neighbour}{where} {self.state}{self.why and f': {self.why}'}"
+
+    @property
+    def waits(self) -> bool:
+        """True if FRR says no more of its being down than that it waits for the neighbour."""
+        return self.why in ("", "Waiting for peer OPEN", "Waiting for NHT")
 
     @property
     def is_up(self) -> bool:

@@ -141,6 +141,8 @@ class Fabric:
     segments: tuple[Segment, ...] = ()
     apart: tuple[Separation, ...] = ()
     management: Management = NO_MANAGEMENT
+    built: Fabric | None = field(default=None, compare=False, repr=False)
+    """The declaration of which these are the promises alone, where hopcheck has built it."""
 
     def __getitem__(self, name: str) -> Node:
         try:
@@ -176,7 +178,7 @@ class Fabric:
     @property
     def promises(self) -> Fabric:
         """Its promises between hosts alone, as of a fabric that somebody else built."""
-        return replace(self, nodes=(), links=(), tenants=(), spreads=(), throughput=())
+        return replace(self, nodes=(), links=(), tenants=(), spreads=(), throughput=(), built=self)
 
     @property
     def devices(self) -> Iterable[Device]:

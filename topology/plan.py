@@ -14,6 +14,7 @@ from typing import Any
 
 from topology.errors import Position
 from topology.fib import Egress
+from topology.frr import Frr
 from topology.model import Bridge, Device, Fabric, Interface, Loopback, Node, Port, Route, Routing
 from topology.node import ROUTERS
 from topology.promises import NOWHERE
@@ -80,6 +81,8 @@ class Plan:
     namespaces: tuple[str, ...]
     sysctls: tuple[Operation, ...]
     phases: tuple[tuple[Operation, ...], ...]
+    daemons: Mapping[str, Frr] = field(default_factory=dict)
+    """The routing daemons of nodes, which are started once the namespaces are there."""
 
     def sysctls_to_write(self, late: bool) -> tuple[Operation, ...]:
         """Return the sysctls to write after (``late``) or before the phases.
@@ -98,6 +101,7 @@ class Plan:
         added = tuple(f"ip netns add {name}" for name in self.namespaces)
         return (
             *added,
+            *(f"ip netns exec {n} {one}" for n, frr in self.daemons.items() for one in frr.commands(n, frr.file)),
             *(str(op) for op in self.sysctls_to_write(late=False)),
             *(str(op) for phase in self.phases for op in phase),
             *(str(op) for op in self.sysctls_to_write(late=True)),
@@ -111,7 +115,8 @@ def make_plan(fabric: Fabric) -> Plan:
     rest = tuple(op for node in fabric.nodes for op in _node(node, {d.name: index[d.ref] for d in node.devices}))
     ipv6 = uses_ipv6(fabric)
     sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, ipv6, fabric.routing))
-    return Plan(tuple(node.name for node in fabric.nodes), sysctls, (links, rest))
+    daemons = {node.name: node.frr for node in fabric.nodes if node.frr}
+    return Plan(tuple(node.name for node in fabric.nodes), sysctls, (links, rest), daemons)
 
 
 def _indexes(fabric: Fabric) -> dict[PortRef, int]:
@@ -139,8 +144,10 @@ def _touched(operation: Operation) -> Iterator[tuple[str, int]]:
 
 
 def uses_ipv6(fabric: Fabric) -> bool:
-    """Return whether any device of a fabric has an IPv6 address; otherwise the build disables IPv6 everywhere."""
-    return any(interface.version == 6 for device in fabric.devices for interface in device.addresses)
+    """Return whether any device of a fabric has an IPv6 address, or a daemon may use one; otherwise the build disables
+    IPv6 everywhere."""
+    addresses = (interface for device in fabric.devices for interface in device.addresses)
+    return fabric.has_daemons or any(interface.version == 6 for interface in addresses)
 
 
 def written_sysctls(node: Node, ipv6: bool, routing: Routing = DEFAULT_ROUTING) -> dict[str, int]:

@@ -38,7 +38,7 @@ class Cause(Strict):
     live: str
     fix: str
     show: str = ""
-    source: Literal["traffic", "kernel", "declaration"] = "declaration"
+    source: Literal["traffic", "kernel", "daemons", "declaration"] = "declaration"
     evidence: str = ""
 
     @property

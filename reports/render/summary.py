@@ -13,8 +13,8 @@ from reports.render.ladder import ECHO
 from reports.words import counted
 
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE
-CAUSES_MAX, REASONS_MAX, PAIRS_MAX = 12, 8, 8
-"""Lines of causes and of reasons, and pairs in a line; the rest is counted."""
+CAUSES_MAX, REASONS_MAX, PAIRS_MAX, COMMANDS_MAX = 12, 8, 8, 8
+"""Lines of causes and of reasons, pairs and commands in a line; the rest is counted."""
 WORKS = "work"
 KNOWN = {
     "broken": {Verdict.FAILED},
@@ -91,7 +91,7 @@ def causes(tests: Iterable[Test]) -> Iterator[str]:
 def _cause_lines(group: Group) -> Iterator[str]:
     yield f"cause: {group.why}: {group.counts}"
     for word, command in group.commands.items():
-        yield f"  {word}: {command}"
+        yield f"  {word}: {'; '.join(_cut(command.split('; '), COMMANDS_MAX, 'commands'))}"
 
 
 def _listed(items: Sequence[str], at_most: int) -> str:

@@ -21,7 +21,7 @@ from reports.render.layout import NODES_MAX, Box, arrange, shorten
 from reports.render.plots import chart, mtu_rows, waterfall
 from reports.render.steps import Lost, Step, profile, steps
 from reports.render.trends import trended
-from tests.self.browser import pages
+from tests.browser import pages
 from tests.self.builders import expect, good_leg, known_lab, later, leg, reference, seen_hop, seen_path, without_gre
 from topology.formats import load
 from topology.state import declared_state

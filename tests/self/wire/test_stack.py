@@ -173,7 +173,10 @@ LONG = Stack.of(
     ("udp", {"len": 8}),
 )
 LONGER: dict[str, tuple[Any, str]] = {
-    "a key": (GRE(key_present=1, key=7) / inner(), "header 3 gre.key - another value - expected none (no key) - seen 7"),
+    "a key": (
+        GRE(key_present=1, key=7) / inner(),
+        "header 3 gre.key - another value - expected none (no key) - seen 7",
+    ),
     "a payload": (GRE() / inner() / UDP(dport=2) / Raw(b"x"), "header 6 payload - the frame goes on"),
     "only the inner one": (GRE() / inner(ttl=1) / UDP(dport=2), "header 4 ipv4.ttl - another value"),
 }

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from reports.render.boxes import stack
 from reports.render.groups import others
-from reports.render.ladder import NO_CAUSE
+from reports.render.ladder import NO_CAUSE, protocol
 from reports.render.layout import shorten
 from reports.render.plots import FATES, chart, mtu_rows, waterfall
 from reports.render.steps import profile, steps
@@ -88,6 +88,7 @@ def environment(*folders: Path) -> Environment:
         "no_cause": NO_CAUSE,
         "others": others,
         "profile": profile,
+        "protocol": protocol,
         "shorten": shorten,
         "stack": stack,
         "steps": steps,

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("sources")  # one worker parses them
 PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
-MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.node", "topology.model")
+MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.frr", "topology.node", "topology.model")
 NODES = tuple(f"topology.{name}" for name in ("packet", "plan", "state", "isolation", "kernels", "nodes"))
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
@@ -30,8 +30,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.promises": ("topology.errors", "topology.refs"),
     "topology.packet": ("topology.refs", "topology.wire"),
     "topology.links": ("topology.errors", *MODEL[:3], "topology.wire", "topology.packet"),
-    "topology.node": ("topology.errors", "topology.fib", *MODEL[:3]),
-    "topology.model": ("topology.errors", *MODEL[:4]),
+    "topology.frr": ("topology.refs",),
+    "topology.node": ("topology.errors", "topology.fib", *MODEL[:4]),
+    "topology.model": ("topology.errors", *MODEL[:5]),
     "topology.carried": ("topology.promises", "topology.links"),
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
     "topology.mtu": ("topology.errors", "topology.fib", *MODEL),

@@ -10,7 +10,16 @@ from typing import Literal
 from reports.record.exhibits import Journey, Rung
 from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.ladder import BAD, GOOD, headline_of, microseconds, rung_lines, said
-from reports.render.summary import NO_PAIRS, Group, causes, grouped, outcome, pairs_not_proven, remark_lines
+from reports.render.summary import (
+    NO_PAIRS,
+    Group,
+    causes,
+    grouped,
+    outcome,
+    pairs_not_proven,
+    promises_kept,
+    remark_lines,
+)
 from reports.words import counted
 
 Tone = Literal["", "good", "bad", "cause"]
@@ -35,6 +44,8 @@ def ending(record: Record, places: Sequence[str] = ()) -> Iterator[Line]:
     yield from first_failure(record)
     for text in (NO_PAIRS,) if record.without_pairs else pairs_not_proven(record.tests):
         yield Line(text, "bad")
+    for text in promises_kept(record.tests):
+        yield Line(text, "good" if is_good(record) else "bad")
     yield Line(outcome(record.tests, record.complete), "good" if is_good(record) else "bad")
     yield from map(Line, (*remark_lines(record), *places))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from reports.history import trend_words
 from reports.record.exhibits import Cause
@@ -15,6 +16,8 @@ from reports.words import MISSING, NOTHING, counted
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE
 AGAINST = (Verdict.FAILED, Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN)
 """The verdicts that keep a run from being green, worst first."""
+FATES: Mapping[Verdict, str] = {Verdict.PASSED: "proven"}
+"""The words for pairs where they are not the verdict's."""
 CAUSES_MAX, REASONS_MAX, PAIRS_MAX = 12, 8, 8
 """Lines of causes and of reasons, and pairs in a line; the rest is counted."""
 NO_PAIRS = (
@@ -28,6 +31,22 @@ def outcome(tests: Iterable[Test], complete: bool) -> str:
     words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     rest = "" if complete else " (the run was not completed)"
     return f"{counted(counts.total(), 'check')}: {words or 'none was tested'}{rest}"
+
+
+def promises_kept(tests: Iterable[Test]) -> Iterator[str]:
+    """One line with the number of pairs of each fate, and of separations; one that several tests are about has the
+    worst of their verdicts."""
+    known, words = [test for test in tests if test.counts], list[str]()
+    for noun, subject in (("pairs", attrgetter("pair")), ("apart", attrgetter("apart"))):
+        found: dict[str, set[Verdict]] = {}
+        for test in known:
+            if subject(test) and test.verdict is not NOT_APPLICABLE:
+                found.setdefault(subject(test), set()).add(test.verdict)
+        worst = Counter(next((one for one in AGAINST if one in seen), Verdict.PASSED) for seen in found.values())
+        counts = (f"{worst[one]} {FATES.get(one, one)}" for one in (Verdict.PASSED, *AGAINST) if worst[one])
+        words += [f"{noun}: {', '.join(counts)}"] if found else []
+    if words:
+        yield "; ".join(words)
 
 
 def pairs_not_proven(tests: Iterable[Test]) -> Iterator[str]:
@@ -109,6 +128,8 @@ def causes(tests: Iterable[Test]) -> Iterator[str]:
 
 def _cause_lines(group: Group) -> Iterator[str]:
     yield f"cause: {group.why}: {group.words}"
+    if pairs := list(dict.fromkeys(test.pair for test in group.spoiled if test.pair)):
+        yield f"  pairs: {_listed(pairs, PAIRS_MAX)}"
     for word, command in group.commands.items():
         yield f"  {word}: {command}"
 

@@ -32,7 +32,8 @@ def test_causes_come_first_then_the_ladder_then_the_counts() -> None:
     texts = [line.text for line in lines]
     assert len(lines) <= LINES_MAX
     assert texts[0] == "cause: lc1 - route 28.0.0.0/24 missing: 1 failed, 40 not proven"
-    assert texts[1].startswith("  fix: ip -n lc1")
+    assert texts[1] == "  pairs: a-b"
+    assert texts[2].startswith("  fix: ip -n lc1")
     ladder = texts.index(next(text for text in texts if "first divergence at" in text))
     counts = texts.index("42 checks: 1 passed, 1 failed, 40 not proven")
     assert 0 < ladder < counts

@@ -7,7 +7,7 @@ import pytest
 
 from reports.record.exhibits import Cause
 from reports.record.model import About, Test, Verdict
-from reports.render.summary import CAUSES_MAX, cause_words, causes, outcome, pairs_not_proven, reasons
+from reports.render.summary import CAUSES_MAX, cause_words, causes, outcome, pairs_not_proven, promises_kept, reasons
 from reports.words import counted
 
 TO = "21.0.0.0/24 dev gretun-cont"
@@ -86,6 +86,20 @@ def test_pairs_that_were_not_proven_are_named() -> None:
     assert list(pairs_not_proven(tests[-2:])) == []
     (many,) = pairs_not_proven([result("not proven", pair=str(n)) for n in range(20)])
     assert many.endswith("5, 6, 7 and 12 more")
+
+
+def test_pairs_and_separations_are_counted_by_their_worst_verdict() -> None:
+    """Each once, however many checks are about it; one to which nothing applies is no promise of the run."""
+    tests = [
+        *(result(verdict, pair="a-b") for verdict in ("passed", "not proven", "failed")),
+        *(result(verdict, pair="a-c") for verdict in ("passed", "passed")),
+        *(result(verdict, pair="a-d") for verdict in ("not proven", "errored")),
+        result("not applicable", pair="a-e"),
+        result("passed", pair="a-f", about="hopcheck"),
+        result("passed", apart="red-blue"),
+    ]
+    assert list(promises_kept(tests)) == ["pairs: 1 proven, 1 failed, 1 errored; apart: 1 proven"]
+    assert list(promises_kept(tests[7:9])) == []
 
 
 def test_what_does_not_apply_is_one_line_for_each_reason() -> None:

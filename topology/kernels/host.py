@@ -58,7 +58,7 @@ class HostKernel(Kernel):
         if sys.platform != "linux" or shutil.which("unshare") is None:
             raise KernelUnavailable("unshare(1) is not here; on Debian it is in the package util-linux")
         reasons = []
-        for user in cls._users():
+        for user in cls._users(bool(wanted.daemons)):
             try:
                 command = ("unshare", *user, *cls.new_namespaces, "sh", "-c", PREPARE, "sh", *LOADED)
                 kernel = cls._launch(command, bool(user))
@@ -79,9 +79,11 @@ class HostKernel(Kernel):
         return Path(f"/proc/{self._process.pid}/root/{NETNS_DIR}/{node}")
 
     @classmethod
-    def _users(cls) -> Sequence[tuple[str, ...]]:
-        """The user namespaces to try, in order; an empty one is none."""
-        return (AS_ROOT_INSIDE, ()) if os.geteuid() == 0 else (AS_ROOT_INSIDE,)
+    def _users(cls, needed: bool) -> Sequence[tuple[str, ...]]:
+        """The user namespaces to try, in order; an empty one is none, where the machine's users are ``needed``."""
+        if os.geteuid() != 0:
+            return (AS_ROOT_INSIDE,)
+        return ((),) if needed else (AS_ROOT_INSIDE, ())
 
     @classmethod
     def _launch(cls, command: Sequence[str], own_user: bool, timeout_s: float = HELLO_TIMEOUT_S) -> Self:
@@ -165,7 +167,7 @@ class HereKernel(HostKernel):
         return kernel
 
     @classmethod
-    def _users(cls) -> Sequence[tuple[str, ...]]:
+    def _users(cls, needed: bool) -> Sequence[tuple[str, ...]]:
         return ((),)
 
     def engine(self) -> Engine:

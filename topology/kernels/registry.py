@@ -47,6 +47,7 @@ class Wanted:
     ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is the limits it must meet.
     ``prepared`` is what is set up in it in place of a plan, by all that decides that; it takes ``memory_mib``.
     With ``kvm_only`` it must not be emulated. ``at`` is what stands behind the kind's colon: where it is already.
+    ``daemons`` is a shell command that succeeds only where the lab's routing daemons can run.
     """
 
     keep: bool = False
@@ -59,6 +60,7 @@ class Wanted:
     memory_mib: int | None = None
     kvm_only: bool = False
     at: str = ""
+    daemons: str = ""
 
     @property
     def cards(self) -> tuple[int, ...]:
@@ -229,6 +231,8 @@ def _refusal(kernel: Kernel, needs: Iterable[str], wanted: Wanted) -> str:
                 return describe(refused)
             if short := shortages(kernel.agent, wanted.room, kernel.namespaces_max):
                 return "; ".join(short)
+            if wanted.daemons and kernel.agent.run(["sh", "-c", wanted.daemons]).code:
+                return "no FRR that can run here (on Debian as root: apt-get install frr)"
         if wanted.engine:
             kernel.engine()
     except EnvironmentBroken as error:

@@ -92,6 +92,8 @@ class Node:
     """The routing daemons that run in it."""
     unfollowed: str = ""
     """Further state that may route packets, and is not followed; empty for a declared node."""
+    opaque: str = ""
+    """Why nothing of its state says what becomes of a frame that comes in by a cable; empty where it does."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     """The settings of a live node; empty for a declared one, which has the defaults."""
     rules: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

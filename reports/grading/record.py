@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from reports.record.exhibits import Cause, Count, Journey, Strict, Whole
 from reports.record.files import write_atomically
 from reports.record.model import Map, Seconds
-from reports.record.store import Document, RecordRefused, read_document, record_bytes
+from reports.record.store import Document, RecordRefused, parse_document, read_document, record_bytes
 from topology.formats.rubric import PromiseName
 from topology.promises import TenantType
 
@@ -121,13 +121,22 @@ def write_graded(folder: Path, graded: Graded) -> Path:
 
 def read_graded(path: Path) -> Graded:
     """Return the record in a file; RecordRefused names the file's fault in one line."""
-    graded = read_document(path, GRADED)
+    return _sound(read_document(path, GRADED), str(path))
+
+
+def parse_graded(content: bytes, name: str) -> Graded:
+    """Return the record in a document called ``name``."""
+    return _sound(parse_document(content, name, GRADED), name)
+
+
+def _sound(graded: Graded, name: str) -> Graded:
+    """Return a record that does not contradict itself."""
     places = Counter((promise.name, promise.row) for promise in graded.promises)
     twice = next((name for (name, _), count in places.items() if count > 1), None)
     rows = {row.number for row in graded.rows}
     if twice or len(rows) < len(graded.rows) or any(p.row and p.row not in graded.rows for p in graded.promises):
         what = f"{twice} stands twice for one row" if twice else "its rows contradict each other"
-        raise RecordRefused(f"{path}: damaged: {what}; {GRADED.again}")
+        raise RecordRefused(f"{name}: damaged: {what}; {GRADED.again}")
     return graded
 
 

@@ -96,7 +96,7 @@ def imports(source: Source) -> tuple[tuple[ast.AST, str], ...]:
 
 
 def _imports(source: Source) -> Iterator[tuple[ast.AST, str]]:
-    for node in source.nodes:
+    for node in source.statements:
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -169,7 +169,7 @@ def agent_is_python_3_9(source: Source) -> Iterator[str]:
     except SyntaxError as error:
         yield f"{source.path}:{error.lineno} - {error.msg} - expected the syntax of Python 3.9"
         return
-    for node in source.nodes:
+    for node in ast.walk(source.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             newer = {"zip": {"strict"}, "dataclass": {"slots", "kw_only"}}.get(node.func.id, set())
             for keyword in node.keywords:
@@ -195,7 +195,7 @@ def product_uses_public_pytest(source: Source) -> Iterator[str]:
 
 def network_tests_ask_the_fabric(source: Source) -> Iterator[str]:
     """A test of the network does not reach around its fixtures."""
-    if not source.under("tests") or source.under("tests/self", "tests/lifecycle/kit"):
+    if not source.under("tests") or source.under("tests/self", "tests/browser", "tests/lifecycle/kit"):
         return
     for node, module in imports(source):
         if within(module, *SYSTEM_TOOLS):
@@ -209,7 +209,7 @@ def no_module_sleeps(source: Source) -> Iterator[str]:
     for node, module in imports(source):
         if module in ("time.sleep", "asyncio.sleep"):
             yield f"{source.at(node)} - imports sleep - expected topology.wait.wait_for"
-    for node in source.nodes:
+    for node in ast.walk(source.tree) if "sleep" in source.text else ():
         if isinstance(node, ast.Attribute) and node.attr == "sleep" and isinstance(node.value, ast.Name):
             yield f"{source.at(node)} - {node.value.id}.sleep - expected topology.wait.wait_for"
 

@@ -20,7 +20,7 @@ from fixtures.cluster.task import Task
 from tests.lifecycle.kit.fixtures import POINTS, SEED
 from tests.lifecycle.kit.resting import losing, rest
 
-pytestmark = [pytest.mark.lifecycle, pytest.mark.alone]
+pytestmark = [pytest.mark.lifecycle, pytest.mark.alone, pytest.mark.soak]
 EACH = 8
 """Tasks for each worker."""
 MIDDLE_S, SPREAD = 0.5, 0.5

@@ -23,6 +23,7 @@ RUBRIC = """
 points: 10
 items: [{id: rows, points: 10, rows: VXLAN, needs: [reaches, kind, both-ways]}]
 """
+FILES = ("recipe", "rubric")
 PROGRAMS = {"ssh": ("sshd", "openssh-server"), "slurm": ("slurmctld", "slurmctld slurmd munge")}
 CLUSTERS = {"ssh": "one 1\ntwo 1\n", "slurm": "workers: 2\nmemory: 1500M\nwalltime: '01:00:00'\n"}
 

@@ -65,7 +65,7 @@ mutants: python ## change the code of judges, headers and forwarding one thing a
 picture: setup # README's picture, of a run that fails
 	@.ci/setup tests
 	-$(PYTEST) -m overlay --break 'lc2: ip route del 20.0.0.0/24' --out reports/out/picture
-	.venv/bin/python -m tests.self.browser.picture reports/out/picture/report.html docs/page.png
+	.venv/bin/python -m tests.browser.picture reports/out/picture/report.html docs/page.png
 
 lint: python ## ruff and mypy
 	.venv/bin/ruff check .

@@ -149,6 +149,8 @@ class Cause(RecordedCause):
     """A link, a device and its address, a sysctl's key, a route, an entry."""
     sure: bool = field(default=True, compare=False, repr=False)
     """False for what may have changed a packet's fate, and may not."""
+    remade: bool = field(default=False, compare=False, repr=False)
+    """True where only making the device anew fixes it; ``fix`` removes what is left of it."""
 
 
 @dataclass(frozen=True)

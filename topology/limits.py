@@ -66,7 +66,7 @@ def carried(fabric: Fabric, journey: ExpectedJourney) -> tuple[Limit, ...]:
 def check_mtus(fabric: Fabric) -> Iterator[Problem]:
     """Yield a problem for each promised size that cannot cross unfragmented; unreachable pairs are left out."""
     tightest: dict[Position, tuple[Limit, str, int]] = {}
-    for pair in fabric.pairs:
+    for pair in fabric.walkable_pairs:
         if (promised := pair.mtu.customers) is None:
             continue
         for probe in probes_of(fabric, pair):

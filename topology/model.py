@@ -7,7 +7,7 @@ MTUs are bytes of the IP packet, addresses are ``ipaddress`` objects.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
@@ -141,6 +141,8 @@ class Fabric:
     segments: tuple[Segment, ...] = ()
     apart: tuple[Separation, ...] = ()
     management: Management = NO_MANAGEMENT
+    built: Fabric | None = field(default=None, compare=False, repr=False)
+    """The declaration of which these are the promises alone, where hopcheck has built it."""
 
     def __getitem__(self, name: str) -> Node:
         try:
@@ -156,6 +158,27 @@ class Fabric:
     def walked(self) -> dict[Any, Any]:
         """Probes whose ways through the fabric are known, each with its journey (``topology.expected``)."""
         return {}
+
+    @property
+    def has_daemons(self) -> bool:
+        """True where routing daemons decide how it forwards, and not the declaration."""
+        return any(node.frr for node in self.nodes)
+
+    @property
+    def walkable_pairs(self) -> tuple[Pair, ...]:
+        """The pairs whose ways the declaration says."""
+        return self.pairs if self.nodes and not self.has_daemons else ()
+
+    @property
+    def judged(self) -> Fabric:
+        """What verdicts are measured against: the declaration or, where daemons decide how it forwards, its promises
+        alone."""
+        return self.promises if self.has_daemons else self
+
+    @property
+    def promises(self) -> Fabric:
+        """Its promises between hosts alone, as of a fabric that somebody else built."""
+        return replace(self, nodes=(), links=(), tenants=(), spreads=(), throughput=(), built=self)
 
     @property
     def devices(self) -> Iterable[Device]:

@@ -12,14 +12,17 @@ from typing import Literal, TypeAlias, TypeVar, get_args
 
 from topology.errors import Position, UnknownName
 from topology.fib import Egress, Fib
+from topology.frr import Frr
 from topology.links import Bridge, Device, Gre, Loopback, Subinterface, Tunnel, Vxlan
 from topology.promises import NOWHERE
 from topology.refs import Address, Network
 
 Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
 ROLES: tuple[Role, ...] = get_args(Role)
-RUNTIMES = ("netns", "docker")
-"""The runtimes that make nodes, the default first: each is a module in ``topology.nodes``."""
+BARE_RUNTIMES = ("netns", "docker")
+"""The runtimes that need nothing of a node, the default first."""
+RUNTIMES = (*BARE_RUNTIMES, "frr")
+"""The runtimes that make nodes: each is a module in ``topology.nodes``."""
 ROUTERS = ("leaf", "spine")
 """The roles that forward IP packets."""
 
@@ -85,8 +88,12 @@ class Node:
     """The runtime that makes the node; empty where the run's ``--runtime`` decides."""
     neighbours: Mapping[tuple[str, Address], str] = field(default_factory=dict)
     """The MACs of permanent neighbour entries, by device and address."""
+    frr: Frr | None = None
+    """The routing daemons that run in it."""
     unfollowed: str = ""
     """Further state that may route packets, and is not followed; empty for a declared node."""
+    opaque: str = ""
+    """Why nothing of its state says what becomes of a frame that comes in by a cable; empty where it does."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     """The settings of a live node; empty for a declared one, which has the defaults."""
     rules: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

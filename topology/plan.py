@@ -14,9 +14,11 @@ from typing import Any
 
 from topology.errors import Position
 from topology.fib import Egress
+from topology.frr import Frr
 from topology.model import Bridge, Device, Fabric, Interface, Loopback, Node, Port, Route, Routing
 from topology.node import ROUTERS
 from topology.promises import NOWHERE
+from topology.refs import PortRef
 
 LOOPBACK_INDEX = 1
 """lo comes first in every namespace (LOOPBACK_IFINDEX of include/net/flow.h)."""
@@ -79,6 +81,8 @@ class Plan:
     namespaces: tuple[str, ...]
     sysctls: tuple[Operation, ...]
     phases: tuple[tuple[Operation, ...], ...]
+    daemons: Mapping[str, Frr] = field(default_factory=dict)
+    """The routing daemons of nodes, which are started once the namespaces are there."""
 
     def sysctls_to_write(self, late: bool) -> tuple[Operation, ...]:
         """Return the sysctls to write after (``late``) or before the phases.
@@ -97,6 +101,7 @@ class Plan:
         added = tuple(f"ip netns add {name}" for name in self.namespaces)
         return (
             *added,
+            *(f"ip netns exec {n} {one}" for n, frr in self.daemons.items() for one in frr.commands(n, frr.file)),
             *(str(op) for op in self.sysctls_to_write(late=False)),
             *(str(op) for phase in self.phases for op in phase),
             *(str(op) for op in self.sysctls_to_write(late=True)),
@@ -105,18 +110,44 @@ class Plan:
 
 def make_plan(fabric: Fabric) -> Plan:
     """Return the operations that build a fabric."""
-    index = {device.ref: n for node in fabric.nodes for n, device in enumerate(node.devices, FIRST_INDEX)}
-    index |= {device.ref: LOOPBACK_INDEX for device in fabric.all(Loopback)}
+    index = _indexes(fabric)
     links = tuple(_veth(fabric, device, index) for device in fabric.all(Port) if device.ref < device.peer)
     rest = tuple(op for node in fabric.nodes for op in _node(node, {d.name: index[d.ref] for d in node.devices}))
     ipv6 = uses_ipv6(fabric)
     sysctls = tuple(op for node in fabric.nodes for op in _sysctls(node, ipv6, fabric.routing))
-    return Plan(tuple(node.name for node in fabric.nodes), sysctls, (links, rest))
+    daemons = {node.name: node.frr for node in fabric.nodes if node.frr}
+    return Plan(tuple(node.name for node in fabric.nodes), sysctls, (links, rest), daemons)
+
+
+def _indexes(fabric: Fabric) -> dict[PortRef, int]:
+    """Return the interface index of each device."""
+    index = {device.ref: n for node in fabric.nodes for n, device in enumerate(node.devices, FIRST_INDEX)}
+    return index | {device.ref: LOOPBACK_INDEX for device in fabric.all(Loopback)}
+
+
+def remade(fabric: Fabric, device: Device) -> Iterator[Operation]:
+    """Yield the operations that make a device, with all that is on it or made on it, and with a cable's other end."""
+    gone, index = {device.ref, *((device.peer,) if isinstance(device, Port) else ())}, _indexes(fabric)
+    for one in (virtual for node in fabric.nodes for virtual in _virtual_devices(node)):
+        gone |= {one.ref} if PortRef(one.node, one.made_on or "") in gone else set()
+    again = {(ref.node, index[ref]) for ref in gone}
+    yield from (op for phase in make_plan(fabric).phases for op in phase if not again.isdisjoint(_touched(op)))
+
+
+def _touched(operation: Operation) -> Iterator[tuple[str, int]]:
+    """Yield the devices that an operation is about, by node and index."""
+    said = operation.arguments
+    for part in (said, *said.get("multipath", ())):
+        yield from ((operation.node, part[key]) for key in ("index", "ifindex", "master", "oif") if key in part)
+    if "peer" in said:
+        yield said["peer"]["net_ns_fd"].node, said["peer"]["index"]
 
 
 def uses_ipv6(fabric: Fabric) -> bool:
-    """Return whether any device of a fabric has an IPv6 address; otherwise the build disables IPv6 everywhere."""
-    return any(interface.version == 6 for device in fabric.devices for interface in device.addresses)
+    """Return whether any device of a fabric has an IPv6 address, or a daemon may use one; otherwise the build disables
+    IPv6 everywhere."""
+    addresses = (interface for device in fabric.devices for interface in device.addresses)
+    return fabric.has_daemons or any(interface.version == 6 for interface in addresses)
 
 
 def written_sysctls(node: Node, ipv6: bool, routing: Routing = DEFAULT_ROUTING) -> dict[str, int]:

@@ -90,8 +90,8 @@ class RouteState:
         words = [] if self.kind == "unicast" else [self.kind]
         words += ["default" if self.prefix.prefixlen == 0 else str(self.prefix)]
         words += ["encap", self.encap] if self.encap else []
-        words += ["via", str(self.via)] if self.via else []
-        words[-1:-1] = ["inet6"] if self.via and self.via.version > self.prefix.version else []
+        family = ["inet6"] if self.via and self.via.version > self.prefix.version else []
+        words += ["via", *family, str(self.via)] if self.via else []
         words += ["dev", self.dev] if self.dev else []
         words += ["proto", self.owner] if self.owner else []
         return " ".join(words)

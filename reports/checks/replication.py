@@ -18,7 +18,7 @@ from topology.model import Fabric, Vxlan
 
 SUBJECTS = {
     "replicating_vtep": Subject(
-        "no head-end replication",
+        "no VTEP with several remotes",
         lambda lab: (vxlan for vxlan in lab.all(Vxlan) if vxlan.others and has_station(lab, vxlan)),
     )
 }

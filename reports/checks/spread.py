@@ -77,8 +77,8 @@ def surviving_spreads(lab: Fabric) -> Iterator[tuple[Spread, Sequence[str]]]:
 
 
 SUBJECTS = {
-    "spread": Subject("no spread", lambda lab: lab.spreads),
-    "surviving_spread": Subject("no spread that survives", surviving_spreads),
+    "spread": Subject("no flows declared to spread over equal-cost paths", lambda lab: lab.spreads),
+    "surviving_spread": Subject("no flows declared to survive the loss of a path", surviving_spreads),
 }
 
 

@@ -63,9 +63,9 @@ def undone(
     declared_states: Mapping[str, NodeState],
     nodes: Collection[str],
 ) -> Fabric:
-    """Return live forwarding state with some nodes, and the cables that are missing, as they are declared."""
-    there = {end for link in live.links for end in link.ends}
-    links = [*live.links, *(link for link in declared.links if there.isdisjoint(link.ends))]
+    """Return live forwarding state with some nodes, and all declared cables, as they are declared."""
+    ends = {end for link in declared.links for end in link.ends}
+    links = [*declared.links, *(link for link in live.links if ends.isdisjoint(link.ends))]
     return live_fabric(live.name, {**states, **{name: declared_states[name] for name in nodes}}, links)
 
 

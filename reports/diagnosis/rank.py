@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from reports.evidence import Cause
 from reports.words import MISSING, NOTHING
-from topology.state import LinkState
+from topology.state import LinkState, RouteState
 
 CAUSES_MAX = 8
 """More entries than this explain nothing."""
@@ -97,8 +97,22 @@ def _without_effects(causes: Sequence[Cause]) -> Iterator[Cause]:
     while left:
         head, *left = left
         effects = [cause for cause in left if _follows(cause, head)]
+        effects += [one for one in left if any(_is_of_one_route(one, effect) for effect in effects)]
         left = [cause for cause in left if cause not in effects]
-        yield replace(head, fix="; ".join(dict.fromkeys(one.fix for one in (head, *effects) if one.fix)))
+        fixes = () if head.remade else effects  # what makes a device anew gives it all that it had
+        yield replace(head, fix="; ".join(dict.fromkeys(one.fix for one in (head, *fixes) if one.fix)))
+
+
+def _is_of_one_route(cause: Cause, effect: Cause) -> bool:
+    """Return whether two differences are of one route with several next hops, which goes with any of its devices."""
+    one, other = cause.about, effect.about
+    return (
+        isinstance(one, RouteState)
+        and one is not other
+        and one.whole != ""
+        and isinstance(other, RouteState)
+        and (cause.node, one.whole, cause.live) == (effect.node, other.whole, MISSING)
+    )
 
 
 def _follows(cause: Cause, head: Cause) -> bool:

@@ -6,9 +6,10 @@ that the request makes, the branch to the address's owner counts, then the way o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from itertools import chain, islice
 from typing import NamedTuple
 
 from reports.evidence import Cause, Journey, Sighting
@@ -163,29 +164,45 @@ def _journey(fabric: Fabric, first: Sighting, asked: Message, seen: Sequence[Sig
     asker = fabric[first.node][first.interface]
     request = [path for path in AddressRequest(fabric, asker, asked.address, {}).emit(asker, frame, ()) if path.hops]
     answered = [path for path in request if not path.dropped]
-    out = _laid([one for one in seen if message_of(one) == asked], answered)
+    out = _laid([one for one in seen if message_of(one) == asked], answered, asker.node)
     yield from out
     if answered and out and not any(rung.wrong for rung in out):
         back = [one for one in seen if message_of(one) == asked._replace(answers=True)]
         owner = _owner(fabric, out[-1])
         answer = _answer(frame, owner, asked)
         ways = [path for path in AddressAnswer(fabric, "").emit(owner, answer, ()) if not path.dropped]
-        yield from _laid(back, ways)
+        yield from _laid(back, ways, owner.node)
 
 
-def _laid(seen: Sequence[Sighting], paths: Sequence[ExpectedPath]) -> tuple[Rung, ...]:
+def _laid(seen: Sequence[Sighting], paths: Sequence[ExpectedPath], maker: str) -> tuple[Rung, ...]:
     """Lay the first sighting at each place of a path beside its hops, for the path that is followed furthest.
 
     Copies that take other branches are no part of it.
     """
-    return follows_furthest([ladder(list(_picked(seen, path)), path) for path in paths])
+    own = set(_made_by(maker, seen))
+    return follows_furthest([ladder(list(_picked(seen, path, own)), path) for path in paths])
 
 
-def _picked(seen: Sequence[Sighting], path: ExpectedPath) -> Iterator[Sighting]:
+def _picked(seen: Sequence[Sighting], path: ExpectedPath, own: Collection[Sighting]) -> Iterator[Sighting]:
     for hop in path.hops:
         there = [one for one in seen if one.place == hop.place]
-        if there:
-            yield next((one for one in there if one == hop.stack), there[0])
+        as_expected = (one for one in there if one == hop.stack)
+        yield from islice(chain(as_expected, (one for one in there if one in own)), 1)
+
+
+def _made_by(maker: str, seen: Sequence[Sighting]) -> Iterator[Sighting]:
+    """Yield the sightings of a message that this node made: two Layer 2 domains may have the same addresses and MACs.
+
+    Who lets it out without having got it made those that follow, until another node does so.
+    """
+    came, latest = set[str](), ""
+    for one in in_order(seen):
+        if one.direction == "in":
+            came.add(one.node)
+        elif one.node not in came:
+            latest = one.node
+        if latest == maker:
+            yield one
 
 
 def _frame(seen: Sighting) -> Layers:

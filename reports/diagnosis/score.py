@@ -18,22 +18,25 @@ def score(
     kinds: Collection[str],
     seconds: float | None,
     seen: str = "",
+    declared: bool = False,
 ) -> Diagnosis:
     """What was said of a fault that these nodes and kinds of cause explain.
 
     ``failures`` has the ranked causes of each broken promise about packets, ``state`` the differences from the declared
-    state, which alone are scored where no such promise broke. ``seen`` is quoted where no cause was named.
+    state, which alone are scored where no such promise broke. ``seen`` is quoted where no cause was named. With a
+    declaration all causes count, at a right node or not; without one the first does, since two ends may just disagree.
     """
     named = [causes for causes in failures if causes] or ([state] if state and not failures else [])
+    counting = [cause for causes in named for cause in (causes if declared else causes[:1])]
     ranks = [_rank(causes, nodes, kinds) for causes in named]
     return Diagnosis(
         traffic=bool(failures),
         kernel=any(cause.source == "kernel" or cause.evidence for causes in failures for cause in causes),
         declaration=bool(state),
-        node=_node([causes[0].node for causes in named], nodes),
+        node=_node([cause.node for cause in counting], nodes),
         rank=None if None in ranks else max((rank for rank in ranks if rank), default=None),
         seconds=round(seconds, 2) if seconds is not None and named else None,
-        said="; ".join(dict.fromkeys(str(causes[0]) for causes in named)) or seen,
+        said="; ".join(dict.fromkeys(map(str, counting))) or seen,
     )
 
 

@@ -6,7 +6,8 @@ For nodes whose forwarding state is not followed. Sightings decide, with no more
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 
 from reports.diagnosis.rank import RESOLUTION
@@ -40,6 +41,14 @@ def last_on_wire(journey: Journey, fabric: Fabric) -> Iterator[Cause]:
         yield Cause(kind, found.node, found.interface, wanted, live, "", "", "traffic")
 
 
+def with_unread(causes: Iterable[Cause], journey: Journey, fabric: Fabric) -> Iterator[Cause]:
+    """The causes, those of the wire alone with what the states of the nodes that it shows do not say."""
+    seen = {one.node for one in (*journey.sightings, *journey.resolution)}
+    unread = [f"{node.name} ({node.opaque})" for node in fabric.nodes if node.opaque and node.name in seen]
+    words = f"; not read: {', '.join(unread)}" if unread else ""
+    return (replace(one, live=f"{one.live}{words}") if one.source == "traffic" else one for one in causes)
+
+
 def _unanswered(seen: Sequence[Sighting], node: str) -> Message | None:
     """Return the first request of a node to which no answer came in there."""
     first, back = dict[Message, Sighting](), set[Message]()
@@ -58,6 +67,7 @@ def _end_of(asked: Message, seen: Sequence[Sighting], fabric: Fabric) -> tuple[S
     if answers:
         return answers[-1], f"the answer for {asked.address} {PASSED_ON}"
     end = _in_tunnel(copies, fabric) or _at_owner(copies, asked, fabric) or _at_first_node(copies)
+    end = end or _at_unread(copies, fabric)
     return end and (end[0], f"the request for {asked.address} {end[1]}")
 
 
@@ -93,6 +103,12 @@ def _at_owner(copies: Sequence[Sighting], asked: Message, fabric: Fabric) -> tup
             }
             return next(((there[-1], wanted) for wanted, there in steps.items() if there), None)
     return None
+
+
+def _at_unread(copies: Sequence[Sighting], fabric: Fabric) -> tuple[Sighting, str] | None:
+    """Return where the request came in at the last node of those whose state says nothing of it."""
+    came = {one.node: one for one in reversed(copies) if fabric[one.node].opaque}
+    return (next(iter(came.values())), PASSED_ON) if came else None
 
 
 def _at_first_node(copies: Sequence[Sighting]) -> tuple[Sighting, str] | None:

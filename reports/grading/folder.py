@@ -65,8 +65,12 @@ def regrade(folder: Path, rubric_file: Path | None = None) -> tuple[list[str], i
     if before and before != scores_of(scores, rubric):
         changes += [f"the scores before are kept in {_keep(folder)}"]
     write_class(folder, scores, rubric)
-    code = PERSON_NEEDED if any(one.person for one in scores) else 0
-    return [*changes, *class_lines(scores, rubric, str(folder))], code
+    return [*changes, *class_lines(scores, rubric, str(folder))], class_code(scores)
+
+
+def class_code(scores: Iterable[Score]) -> int:
+    """Return the exit code of grading a class."""
+    return PERSON_NEEDED if any(one.person for one in scores) else 0
 
 
 def write_class(folder: Path, scores: Sequence[Score], rubric: Rubric, progress: str = "") -> None:

@@ -1,12 +1,16 @@
-"""Judge whether both ends of every veth pair saw the same frames: else the sightings do not show the fabric. Pure."""
+"""Judge cables: both ends of a veth pair saw the same frames, else the sightings do not show the fabric;
+and a cable leads where it is declared to. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from reports.evidence import Journey
-from topology.model import Link
+from reports.diagnosis.show import show_of
+from reports.evidence import Cause, Journey
+from reports.judge.traffic import Traffic
+from topology.model import Fabric, Link
 from topology.refs import PortRef
 
 
@@ -15,7 +19,7 @@ def torn(journeys: Iterable[Journey], links: Iterable[Link]) -> Iterator[str]:
 
     A frame that goes in and does not come out is lost, which is the fabric's own affair.
     """
-    peers = {end: other for link in links for end, other in (link.ends, link.ends[::-1])}
+    peers = _peers(links)
     for journey in journeys:
         sent = Counter((seen.ref, seen.wire) for seen in journey.sightings if seen.direction == "out")
         for seen in journey.sightings:
@@ -27,3 +31,24 @@ def torn(journeys: Iterable[Journey], links: Iterable[Link]) -> Iterator[str]:
                 others = list(journey.all_at(peer.node, peer.interface, "out"))
                 went = others[-1].headers.summary() if others else "nothing"
                 yield f"{seen.ref} in - expected what {peer} sent: {went} - seen {seen.headers.summary()}"
+
+
+def misplaced(declared: Fabric, live: Fabric, traffic: Traffic) -> Iterator[Cause]:
+    """Yield the declared cables of the packets that lead elsewhere, each at that of its ends where most of them do.
+
+    A cable of which an end is missing is a missing link instead. No fix is named: which end was moved is not known.
+    """
+    wanted, found = _peers(declared.links), _peers(live.links)
+    wrong = {end for end in wanted.keys() & found.keys() if wanted[end] != found[end]}
+    count = Counter(end.node for end in wrong)
+    named = set[PortRef]()
+    for end in sorted(wrong, key=lambda end: (-count[end.node], end)):
+        if wanted[end] not in named:
+            named.add(end)
+            passed = any(one.interface in traffic.at(one.node).devices for one in (end, wanted[end]))
+            cause = Cause("cable", end.node, end.interface, f"a cable to {wanted[end]}", f"one to {found[end]}", "")
+            yield replace(cause, show=show_of(cause), sure=passed)
+
+
+def _peers(links: Iterable[Link]) -> Mapping[PortRef, PortRef]:
+    return {end: other for link in links for end, other in (link.ends, link.ends[::-1])}

@@ -112,8 +112,7 @@ def _links(declared: NodeState, live: NodeState) -> Iterator[Cause]:
     for name, wanted in declared.links.items():
         seen = live.links.get(name)
         if seen is None:
-            fix = f"ip -n {node} link add name {name} …"
-            found.append(Cause("link", node, name, f"a {wanted.kind}", MISSING, fix, about=wanted))
+            found.append(Cause("link", node, name, f"a {wanted.kind}", MISSING, "", about=wanted, remade=True))
         else:
             found += _link(node, wanted, seen)
     yield from sorted(found, key=lambda cause: (_follows_what(cause.kind), _height(declared, cause.interface)))
@@ -137,10 +136,10 @@ def _height(state: NodeState, name: str | None, bound: int = 8) -> int:
 
 def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
     """The differences of one link; a MAC or an MTU that is not declared is the kernel's choice."""
-    ip, again = f"ip -n {node} link set dev {wanted.name}", f"ip -n {node} link del dev {wanted.name}; add it"
+    ip, again = f"ip -n {node} link set dev {wanted.name}", f"ip -n {node} link del dev {wanted.name}"
     up, master, live = _up(wanted.up), wanted.master, dict(seen.parameters)
     rows: list[tuple[str, object, object, str]] = [
-        ("link", wanted.kind, seen.kind, f"{again} as {wanted.kind}"),
+        ("link", wanted.kind, seen.kind, again),
         ("link", up, _up(seen.up), f"{ip} {up}"),
         (
             "bridge",
@@ -150,9 +149,9 @@ def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
         ),
     ]
     for key, value in wanted.parameters:
-        rows.append((wanted.kind, f"{key} {value}", f"{key} {live.pop(key, MISSING)}", f"{again} with {key} {value}"))
+        rows.append((wanted.kind, f"{key} {value}", f"{key} {live.pop(key, MISSING)}", again))
     for key in sorted(live) if wanted.kind == seen.kind else ():
-        off = f"{ip} type bridge {SWITCHED_OFF[key]}" if key in SWITCHED_OFF else f"{again} without {key}"
+        off = f"{ip} type bridge {SWITCHED_OFF[key]}" if key in SWITCHED_OFF else again
         rows.append((wanted.kind, f"{key} {DEFAULT}", f"{key} {live[key]}", off))
     rows.append(("arp", _arp(wanted.arp), _arp(seen.arp), f"{ip} {_arp(wanted.arp)}"))
     for key, value in sorted(set(seen.port) - set(wanted.port)):
@@ -162,7 +161,7 @@ def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
     rows.append(("mac", wanted.mac, seen.mac, f"{ip} address {wanted.mac}"))
     for kind, expected, found, fix in rows:
         if expected is not None and expected != found:
-            yield Cause(kind, node, wanted.name, str(expected), str(found), fix, about=seen)
+            yield Cause(kind, node, wanted.name, str(expected), str(found), fix, about=seen, remade=fix == again)
 
 
 def _arp(resolves: bool) -> str:

@@ -26,7 +26,8 @@ def cause_of(found: evidence.Cause) -> Cause:
 def journey_of(leg: Leg, test: str = "") -> Journey:
     """One leg of a trip: its hops with every header, its ladder and its first divergence."""
     journey, verdict = leg.journey, leg.verdict
-    start = journey.sightings[0].time_ns if journey.sightings else 0
+    seen = (*journey.sightings, *(rung.seen for rung in verdict.rungs if rung.seen))
+    start = seen[0].time_ns if seen else 0
     cause = cause_of(verdict.cause) if verdict.cause else None
     return Journey(
         test=test,

@@ -38,7 +38,7 @@ class Cause(Strict):
     live: str
     fix: str
     show: str = ""
-    source: Literal["traffic", "kernel", "declaration"] = "declaration"
+    source: Literal["traffic", "kernel", "daemons", "declaration"] = "declaration"
     evidence: str = ""
 
     @property
@@ -123,6 +123,8 @@ class Divergence(Strict):
 class Journey(Strict):
     """One leg of a trip: every sighting, and the ladder in which they stand beside the declared hops.
 
+    ``start_ns`` is the time of the first sighting since the epoch, of the packet or of the request for an address that
+    it waits for; 0 without one.
     ``unknown`` says what is known and what is not where no cause was found.
     """
 

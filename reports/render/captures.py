@@ -14,5 +14,5 @@ FAILED_MAX = 50
 
 def own_captures(journeys: Sequence[Journey]) -> dict[int, str]:
     """The files of the failing journeys of which anything was seen, by the journeys' places."""
-    failing = [place for place, journey in enumerate(journeys) if not journey.passed and journey.hops]
+    failing = [place for place, journey in enumerate(journeys) if not journey.passed and journey.start_ns]
     return {place: FAILED.format(number) for number, place in enumerate(failing[:FAILED_MAX], 1)}

@@ -9,8 +9,9 @@ from typing import Literal
 
 from reports.record.exhibits import Journey, Rung
 from reports.record.model import Record, Test, Verdict, is_good
-from reports.render.ladder import BAD, GOOD, headline_of, microseconds, rung_lines, said
-from reports.render.summary import NO_PAIRS, Group, causes, grouped, outcome, pairs_not_proven, remark_lines
+from reports.render.groups import Group, of_network
+from reports.render.ladder import BAD, GOOD, headline_of, microseconds, not_seen, rung_lines, said, telling
+from reports.render.summary import NO_PAIRS, causes, outcome, pair_lines, remark_lines
 from reports.words import counted
 
 Tone = Literal["", "good", "bad", "cause"]
@@ -33,7 +34,7 @@ def ending(record: Record, places: Sequence[str] = ()) -> Iterator[Line]:
     for text in causes(record.tests):
         yield Line(text, "" if text.startswith(" ") else "cause")
     yield from first_failure(record)
-    for text in (NO_PAIRS,) if record.without_pairs else pairs_not_proven(record.tests):
+    for text in (NO_PAIRS,) if record.without_pairs else pair_lines(record.tests):
         yield Line(text, "bad")
     yield Line(outcome(record.tests, record.complete), "good" if is_good(record) else "bad")
     yield from map(Line, (*remark_lines(record), *places))
@@ -41,46 +42,47 @@ def ending(record: Record, places: Sequence[str] = ()) -> Iterator[Line]:
 
 def first_failure(record: Record) -> Iterator[Line]:
     """What was seen of the first cause: a journey's ladder in short, else the message where no cause is known."""
-    for group in grouped(record.tests)[:1]:
+    for group in of_network(record.tests)[:1]:
         journey = _journey_of(group, record.journeys)
         if journey:
             yield from _compact(journey)
-        elif group.spoiled and not group.causes:
-            yield from _message(group.spoiled[0])
+        elif group.tests and not group.causes:
+            yield from _message(group.tests[0])
 
 
 def _journey_of(group: Group, journeys: Sequence[Journey]) -> Journey | None:
-    """The first wrong journey that has the group's cause, or was recorded with one of its tests."""
-    tests = {test.id for test in group.spoiled}
+    """The wrong journey that shows most of the group's cause, of those that have it or were recorded with its tests."""
+    tests, nodes = {test.id for test in group.tests}, {cause.node for cause in group.causes}
     wrong = [journey for journey in journeys if journey.first_wrong]
-    known = (one for one in wrong if any(cause in group.causes for cause in one.causes))
-    return next(known, None) or next((one for one in wrong if one.test in tests), None)
+    known = [one for one in wrong if any(cause in group.causes for cause in one.causes)]
+    found = known or [one for one in wrong if one.test in tests]
+    return min(found, key=lambda journey: telling(journey, nodes), default=None)
 
 
 def _compact(journey: Journey) -> Iterator[Line]:
     """A ladder with the hops around the first divergence; the others are counted."""
     yield Line(headline_of(journey))
     right = list(takewhile(lambda rung: not rung.wrong, journey.ladder))
-    left_out, shown = right[:-RIGHT_MAX], right[-RIGHT_MAX:]
+    count = len(right) if len(right) == RIGHT_MAX + 1 else RIGHT_MAX  # one left out takes a line as well
+    left_out, shown = right[:-count], right[-count:]
     if left_out:
         hops = f"{counted(len(left_out), 'hop')} from {left_out[0].where} to {left_out[-1].where}"
         yield Line(f"{GOOD} {'':>12}  {hops}", "good")
     behind = journey.ladder[len(right) :]
     width = max(len(rung.where) for rung in (*shown, *behind[:1]))
     for rung in (*shown, *behind[:1]):
-        yield from _rung(rung, width)
-    if rest := behind[1:]:
-        seen = sum(rung.seen is not None for rung in rest)
-        yield Line(f"{'':>17}  {counted(len(rest), 'hop')} behind it: {seen or 'none'} seen")
+        yield from _rung(rung, journey, width)
+    if lost := [rung for rung in behind[1:] if rung.seen is None]:
+        yield Line(f"{'':>17}  {not_seen(lost)}")
     if journey.note:
         yield Line(f"note: {journey.note}")
 
 
-def _rung(rung: Rung, width: int) -> Iterator[Line]:
+def _rung(rung: Rung, journey: Journey, width: int) -> Iterator[Line]:
     tone: Tone = "bad" if rung.wrong else "good"
     mark = BAD if rung.wrong else GOOD
     head = f"{mark} {microseconds(rung) or '-':>12}  {rung.where:<{width}}  "
-    for number, (word, text) in enumerate(rung_lines(rung)):
+    for number, (word, text) in enumerate(rung_lines(rung, journey)):
         yield Line((" " * len(head) if number else head) + (f"{word:<8} {text}" if rung.wrong else text), tone)
 
 

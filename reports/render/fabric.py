@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import ceil
 from typing import Literal
 
 from reports.record.exhibits import Cause, Journey
 from reports.record.model import Map, Tunnel
-from reports.render.layout import Box, arrange
+from reports.render.layout import LETTER, Box, arrange, shorten
 
 LABELS_MAX, TUNNELS_MAX = 24, 120
 """More tunnels than this stand without words; of more, only those with a fault are drawn."""
+LABEL = 30
+"""Letters of a tunnel's words."""
+HANG, LINE = range(46, 112, 6), 12
+"""How far tunnels hang below their nodes at least, and at most; the height of their words."""
+OF_LINKS = ("link", "loss", "mtu", "qdisc")
+"""Kinds of causes that are about the link at their interface, and not only about the node."""
 State = Literal["good", "bad", "unseen"]
 Port = tuple[str, str]
 TUNNEL_KINDS = ("vxlan", "gre", "gretap", "geneve", "ipip", "sit", "ip6tnl", "ip6gre", "ip6gretap")
@@ -20,11 +27,11 @@ TUNNEL_KINDS = ("vxlan", "gre", "gretap", "geneve", "ipip", "sit", "ip6tnl", "ip
 
 @dataclass(frozen=True)
 class Node:
-    """A node's box; ``cause`` is one that a cause names, ``first`` one at which a packet first differed."""
+    """A node's box; ``cause`` is one that a cause names, ``devices`` those of it that a cause is about."""
 
     box: Box
     cause: bool
-    first: bool
+    devices: set[str]
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,9 @@ class Line:
 class Way:
     """A journey's way: the numbers of its links, each with ``+`` from its first end on or ``-``, and its tunnels.
 
-    ``?`` follows where the packet was expected and not seen. ``leg`` tells the answer from the request; ``fault`` is
-    the number of the cross where it first differs.
+    ``?`` follows where the packet was expected and not seen, ``!`` where it was seen and not expected; a packet that
+    was never sent has no way. ``leg`` tells the answer from the request; ``fault`` is the number of the cross where it
+    first differs.
     """
 
     links: str
@@ -80,23 +88,35 @@ class Drawing:
 
 def draw(drawn: Map | None, journeys: Sequence[Journey], causes: Iterable[Cause]) -> Drawing | None:
     """The fabric of a map; None where there is none, or one too large to read."""
-    placed = arrange(drawn) if drawn is not None else None
+    named = list(causes)
+    about = {(one.node, one.interface or "") for one in named}
+    placed = arrange(_first(about, drawn)) if drawn is not None else None
     if drawn is None or placed is None:
         return None
     boxes = {box.name: box for box in placed.boxes}
     ends = _ports(drawn)
     faults = _faults(journeys)
-    bad = set(faults.values())
-    named = list(causes)
-    links = list(_links(drawn, boxes, _seen(journeys, ends), bad))
-    tunnels = list(_tunnels(drawn, boxes, journeys, bad | {(one.node, one.interface or "") for one in named}))
+    unexplained = {place for number, place in faults.items() if not journeys[number].causes}
+    of_links = {(one.node, one.interface or "") for one in named if one.kind in OF_LINKS}
+    links = list(_links(drawn, boxes, _seen(journeys, ends), unexplained | of_links))
+    tunnels = list(_tunnels(drawn, boxes, journeys, unexplained | about))
     kept = tunnels if len(tunnels) <= TUNNELS_MAX else [line for line in tunnels if line.state == "bad"]
     places = [place for place in dict.fromkeys(faults.values()) if place[0] in boxes]
     crosses = [_cross(place, boxes, drawn, ends) for place in places]
     ways = list(_ways(journeys, ends, drawn.tunnels, {n: places.index(at) for n, at in faults.items() if at in places}))
-    guilty, firsts = {cause.node for cause in named}, {node for node, _ in bad}
-    nodes = [Node(box, box.name in guilty, box.name in firsts) for box in placed.boxes]
-    return Drawing(placed.width, placed.height, nodes, links, kept, crosses, ways, len(tunnels) - len(kept))
+    guilty = {cause.node for cause in named}
+    nodes = [Node(box, box.name in guilty, {port for node, port in about if node == box.name}) for box in placed.boxes]
+    height = ceil(max([placed.height, *(line.y + LINE for line in kept)]))
+    return Drawing(placed.width, height, nodes, links, kept, crosses, ways, len(tunnels) - len(kept))
+
+
+def _first(named: set[Port], drawn: Map) -> Map:
+    """The map with devices that a cause names before the others of their node, some of which are left out."""
+    places = [
+        replace(place, parts=sorted(place.parts, key=lambda part: (place.name, part.partition(":")[0]) not in named))
+        for place in drawn.nodes
+    ]
+    return replace(drawn, nodes=places)
 
 
 def unanswered(journeys: Sequence[Journey]) -> set[int]:
@@ -138,16 +158,17 @@ def _ports(drawn: Map) -> Mapping[Port, tuple[int, str]]:
 
 
 def _crossings(journey: Journey, ends: Mapping[Port, tuple[int, str]]) -> Iterator[str]:
-    """The links that a packet was to go out by and come in from, in order; ``?`` where it was not seen to."""
+    """The links that a packet was to go out by and come in from, in order, as in ``Way``."""
     for out, into in pairwise(journey.ladder):
         here, there = ends.get((out.node, out.interface)), ends.get((into.node, into.interface))
         if here and there and out.direction == "out" and into.direction == "in" and here[0] == there[0]:
-            yield f"{here[0]}{here[1]}{'' if out.seen and into.seen else '?'}"
+            odd = "?" if not (out.seen and into.seen) else "" if out.expected else "!"
+            yield f"{here[0]}{here[1]}{odd}"
 
 
 def _seen(journeys: Iterable[Journey], ends: Mapping[Port, tuple[int, str]]) -> set[int]:
     every = (crossing for journey in journeys for crossing in _crossings(journey, ends))
-    return {int(crossing[:-1]) for crossing in every if not crossing.endswith("?")}
+    return {int(crossing.rstrip("+-!")) for crossing in every if not crossing.endswith("?")}
 
 
 def _links(drawn: Map, boxes: Mapping[str, Box], seen: set[int], bad: set[Port]) -> Iterator[Line]:
@@ -185,28 +206,43 @@ def _tunnels(drawn: Map, boxes: Mapping[str, Box], journeys: Sequence[Journey], 
         (rung.node, rung.interface, rung.direction) for journey in journeys for rung in journey.ladder if rung.seen
     }
     words = len(drawn.tunnels) <= LABELS_MAX
-    for number, tunnel in enumerate(drawn.tunnels):
+    taken: list[tuple[float, float, int]] = []
+    for number, tunnel in sorted(enumerate(drawn.tunnels), key=lambda item: not set(item[1].ends) & bad):
         one, two = tunnel.ends
         if one[0] not in boxes or two[0] not in boxes:
             continue
         used = any((*a, "out") in carried and (*b, "in") in carried for a, b in ((one, two), (two, one)))
         state: State = "bad" if {one, two} & bad else "good" if used else "unseen"
-        path, x, y = _arc(boxes[one[0]], boxes[two[0]], number)
+        ends = boxes[one[0]], boxes[two[0]]
+        line = _free(*ends, shorten(tunnel.title, LABEL), taken) if words else (*_arc(*ends, HANG[number % 3]), "")
+        path, x, y, label = line
         title = f"{tunnel.title}: {one[0]}:{one[1]} – {two[0]}:{two[1]}"
         kind = tunnel.kind if tunnel.kind in TUNNEL_KINDS else "other"
-        yield Line(number, path, state, title, kind, tunnel.title if words else "", x, y)
+        yield Line(number, path, state, title, kind, label, x, y)
 
 
-def _arc(a: Box, b: Box, number: int) -> tuple[str, float, float]:
-    """A curve that hangs below its two boxes, and where its words stand."""
+def _free(a: Box, b: Box, label: str, taken: list[tuple[float, float, int]]) -> tuple[str, float, float, str]:
+    """The highest of some curves whose words stand clear of others', of which ``taken`` are the middles and letters.
+
+    The last one, without words, where there is none.
+    """
+    for low in HANG:
+        path, x, y = _arc(a, b, low)
+        if all(abs(x - u) > (len(label) + count) * LETTER / 2 or abs(y - v) > LINE for u, v, count in taken):
+            taken.append((x, y, len(label)))
+            return path, x, y, label
+    return path, x, y, ""
+
+
+def _arc(a: Box, b: Box, low: int) -> tuple[str, float, float]:
+    """A curve that hangs so far below its two boxes, and where its words stand."""
     left, right = sorted((a, b), key=lambda box: (box.x, box.y))
-    low = max(left.bottom, right.bottom) + 46 + (number % 3) * 10
     x, start, end = (left.x + right.x) / 2, left.bottom, right.bottom
     if left.name == right.name:
-        return f"M{left.x - 12:g} {start:g}q12 30 24 0", x, start + 24
-    inner, outer = left.x + left.width / 4, right.x - right.width / 4
-    path = f"M{inner:g} {start:g}C{inner + 24:g} {low:g} {outer - 24:g} {low:g} {outer:g} {end:g}"
-    return path, x, (start + end) / 8 + low * 3 / 4
+        return f"M{left.x - 12:g} {start:g}q12 {low - 16} 24 0", x, start + low / 2
+    inner, outer, bend = left.x + left.width / 4, right.x - right.width / 4, low + max(start, end)
+    path = f"M{inner:g} {start:g}C{inner + 24:g} {bend:g} {outer - 24:g} {bend:g} {outer:g} {end:g}"
+    return path, x, (start + end) / 8 + bend * 3 / 4
 
 
 def _ways(
@@ -216,10 +252,11 @@ def _ways(
     crosses: Mapping[int, int],
 ) -> Iterator[Way]:
     known: set[tuple[str, str, str]] = set()
+    silent = unanswered(journeys)
     for at, journey in enumerate(journeys):
         back = (journey.test, journey.target, journey.source) in known
         known.add((journey.test, journey.source, journey.target))
         seen = {(rung.node, rung.interface) for rung in journey.ladder if rung.seen}
         passed = " ".join(str(number) for number, tunnel in enumerate(tunnels) if set(tunnel.ends) <= seen)
-        links = " ".join(_crossings(journey, ends))
+        links = "" if at in silent else " ".join(_crossings(journey, ends))
         yield Way(links, passed, "back" if back else "out", str(crosses.get(at, "")))

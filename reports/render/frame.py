@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import jinja2
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from reports.render.boxes import stack
 from reports.render.groups import others
-from reports.render.ladder import NO_CAUSE
+from reports.render.ladder import NO_CAUSE, protocol
 from reports.render.layout import shorten
 from reports.render.plots import FATES, chart, mtu_rows, waterfall
 from reports.render.steps import profile, steps
@@ -58,6 +59,10 @@ def _digest(text: str) -> str:
 class _Compiled(FileSystemBytecodeCache):
     """Templates as Python's code, beside that of the modules; a checkout that cannot be written does without."""
 
+    def __init__(self) -> None:
+        # Another version of Jinja writes other code.
+        super().__init__(str(HERE / "__pycache__"), f"__jinja2_{jinja2.__version__}_%s.cache")
+
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep one template's code."""
         with suppress(OSError):
@@ -68,7 +73,7 @@ def environment(*folders: Path) -> Environment:
     """Where templates are found; whatever they write is text, its control and direction characters spelled out."""
     found = Environment(
         autoescape=True,
-        bytecode_cache=None if sys.dont_write_bytecode else _Compiled(str(HERE / "__pycache__")),
+        bytecode_cache=None if sys.dont_write_bytecode else _Compiled(),
         loader=FileSystemLoader([*folders, HERE]),
         trim_blocks=True,
         lstrip_blocks=True,
@@ -83,6 +88,7 @@ def environment(*folders: Path) -> Environment:
         "no_cause": NO_CAUSE,
         "others": others,
         "profile": profile,
+        "protocol": protocol,
         "shorten": shorten,
         "stack": stack,
         "steps": steps,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reports.record.model import Map, Record, is_good
-from reports.render.summary import CAUSES_MAX, grouped, outcome
+from reports.render.groups import of_network
+from reports.render.summary import CAUSES_MAX, outcome
 from reports.words import counted, plain
 
 EDGES_MAX = 400
@@ -30,9 +31,9 @@ def _lines(record: Record) -> Iterator[str]:
     yield f"## {'✅' if is_good(record) else '❌'} {_code(outcome(record.tests, record.complete))}"
     if record.lab:
         yield f"\nLab {_code(record.lab.name)}, kernel {_code(str(record.kernel or 'none'))}"
-    groups = grouped(record.tests)
+    groups = of_network(record.tests)
     for group in groups[:CAUSES_MAX]:
-        yield f"\n- **{_code(group.why)}** {group.words}"
+        yield f"\n- **{_code(group.why)}** {group.counts}"
         for word, command in group.commands.items():
             yield f"  - {word}: {_code(command)}"
     if len(groups) > CAUSES_MAX:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from reports.record.exhibits import Cause
 from reports.record.model import Test, Verdict
 from reports.render.ladder import headline, said
-from reports.render.summary import AGAINST, cause_words
 from reports.words import MISSING, NOTHING
+
+AGAINST = (Verdict.FAILED, Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN)
+"""The verdicts that keep a run from being green, worst first."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A cause with its tests, the worst first; without a known cause, the words that its tests share.
+    """A cause in words, and its tests, the worst first; without a known cause, the words that its tests share.
 
     A cause that is only named beside others has no tests.
     """
 
-    words: str
-    cause: Cause | None
-    fixes: tuple[str, ...]
+    why: str
+    causes: tuple[Cause, ...]
     tests: tuple[Test, ...]
+
+    @property
+    def cause(self) -> Cause | None:
+        """The cause; None where none is known."""
+        return next(iter(self.causes), None)
 
     @property
     def verdict(self) -> Verdict:
@@ -34,11 +41,28 @@ class Group:
         """The cause in a sentence without its node, which stands before it."""
         cause = self.cause
         if cause is None:
-            return self.words
+            return self.why
         if MISSING in (cause.live, cause.declared) or NOTHING in (cause.live, cause.declared):
-            return self.words.removeprefix(f"{cause.node} - ")
+            return self.why.removeprefix(f"{cause.node} - ")
         device = f"{cause.interface}, " if cause.interface else ""
         return f"{device}{cause.kind}: {cause.live}, ought to be {cause.declared}"
+
+    @property
+    def counts(self) -> str:
+        """The number of tests of each verdict."""
+        found = Counter(test.verdict for test in self.tests)
+        return ", ".join(f"{found[verdict]} {verdict}" for verdict in AGAINST if found[verdict]) or "beside others"
+
+    @property
+    def fixes(self) -> list[str]:
+        """The commands that repair it."""
+        return list(dict.fromkeys(part for cause in self.causes for part in cause.fix.split("; ") if part))
+
+    @property
+    def commands(self) -> Mapping[str, str]:
+        """The commands that show and fix it, those of one kind joined; kinds without any are left out."""
+        joined = {"show": self.cause.show if self.cause else "", "fix": "; ".join(self.fixes)}
+        return {word: command for word, command in joined.items() if command}
 
     def of(self, verdict: Verdict) -> list[Test]:
         """The tests of one verdict."""
@@ -46,27 +70,58 @@ class Group:
 
 
 def by_cause(tests: Iterable[Test]) -> list[Group]:
-    """The groups, the one first that has the worst verdict, then the most tests."""
+    """Each cause with what it spoils, the worst first; those that are only named beside others come last.
+
+    Two causes with one fix, as the ends of one cable have, are one. What was not proven since another test failed has
+    that test's cause.
+    """
     groups: dict[str, list[Test]] = {}
-    causes: dict[str, list[Cause]] = {}
-    for test in (one for one in tests if one.verdict in AGAINST):
-        groups.setdefault(_why(test), []).append(test)
+    known: dict[str, list[Cause]] = {}
+    against = [test for test in tests if test.verdict in AGAINST]
+    failed = {test.why: test for test in reversed(against) if test.why and test.verdict is Verdict.FAILED}
+    for test in against:
+        echoed = test.verdict is Verdict.NOT_PROVEN and not test.cause
+        groups.setdefault(reason(failed.get(test.why, test) if echoed else test), []).append(test)
         for cause in test.named:
-            causes.setdefault(cause_words(cause), []).append(cause)
-    found = [_group(why, causes.get(why, ()), spoiled) for why, spoiled in groups.items()]
+            known.setdefault(cause_words(cause), []).append(cause)
+    found = [Group(why, tuple(known.get(why, ())), tuple(_ordered(some))) for why, some in groups.items()]
     found.sort(key=lambda group: (AGAINST.index(group.verdict), -len(group.tests)))
-    return [*found, *(_group(why, named, ()) for why, named in causes.items() if why not in groups)]
+    merged: dict[str, Group] = {}
+    for group in (*found, *(Group(why, tuple(causes), ()) for why, causes in known.items() if why not in groups)):
+        fix = next((cause.fix for cause in group.causes if cause.fix), group.why)
+        first = merged.setdefault(fix, group)
+        if first is not group:
+            merged[fix] = replace(first, tests=tuple(_ordered([*first.tests, *group.tests])))
+    return list(merged.values())
 
 
-def _group(why: str, causes: Sequence[Cause], tests: Iterable[Test]) -> Group:
-    fixes = dict.fromkeys(part for cause in causes for part in cause.fix.split("; ") if part)
-    ordered = sorted(tests, key=lambda test: AGAINST.index(test.verdict))
-    return Group(why, next(iter(causes), None), tuple(fixes), tuple(ordered))
+def of_network(tests: Iterable[Test]) -> list[Group]:
+    """The same of the checks of the network alone."""
+    return by_cause(test for test in tests if test.counts)
 
 
-def _why(test: Test) -> str:
-    """The words of a test's cause; else what its message has in common with others."""
-    return cause_words(test.cause) if test.cause else test.why or headline(said(test.message)) or "no message"
+def _ordered(tests: Iterable[Test]) -> list[Test]:
+    return sorted(tests, key=lambda test: AGAINST.index(test.verdict))
+
+
+def reason(test: Test) -> str:
+    """The words that a test is grouped by: its cause, else what is known."""
+    if test.cause:
+        return cause_words(test.cause)
+    found = test.why or headline(said(test.message)) or "no message"
+    unknown = test.verdict is Verdict.FAILED or test.why.startswith("first divergence")
+    return f"not found - {found}" if unknown else found
+
+
+def cause_words(cause: Cause) -> str:
+    """A cause in few words, as ``lc2 - route 21.0.0.0/24 dev gretun-cont missing``; the device once."""
+    named = not cause.interface or cause.interface in f"{cause.declared} {cause.live}".split()
+    where = cause.node if named else f"{cause.node} - {cause.interface}"
+    if cause.live == MISSING:
+        return f"{where} - {cause.kind} {cause.declared} missing"
+    if cause.declared == NOTHING:
+        return f"{where} - {cause.kind} {cause.live} not declared"
+    return f"{where} - {cause.kind} - expected {cause.declared} - seen {cause.live}"
 
 
 def others(causes: Iterable[Cause], known: Cause | None) -> list[Cause]:
@@ -89,7 +144,7 @@ def suite(test: Test) -> str:
 
 
 def reasons(tests: Iterable[Test], not_collected: dict[str, int]) -> Iterator[tuple[int, str]]:
-    """How many promises are not about this lab, and why; each reason once."""
+    """How many promises do not apply to this lab, and why; each reason once."""
     found: dict[str, int] = {}
     for test in tests:
         if test.verdict is Verdict.NOT_APPLICABLE:

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 
 from reports.record.exhibits import Journey
 from reports.record.model import Record, Test, Verdict
+from reports.render.groups import AGAINST, cause_words, reason
 from reports.render.ladder import ladder_lines, said
-from reports.render.summary import AGAINST, cause_words, outcome, reason
+from reports.render.summary import outcome
 from reports.words import plain
 
 TEXT_MAX, TEXTS_MAX = 16_000, 5_000_000

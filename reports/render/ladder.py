@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from textwrap import dedent
 
@@ -11,6 +11,8 @@ from reports.record.exhibits import Cause, Journey, Rung
 
 GOOD, BAD, AFTER = "  ok", ">>>>", "    "
 NO_CAUSE = "not found: no difference in the state read (docs/adopting.md lists it) can explain it"
+REQUESTS = {"/ arp who-has": "ARP", "/ icmp neighbour-solicitation": "neighbour discovery"}
+"""The last header of a request for an address, and what it is called."""
 WHERE = re.compile(r"\n *\+ +(?:where|and) .*", re.DOTALL)
 """pytest's explanation of the values in a failed assertion."""
 ECHO = re.compile("(an earlier test errored|the fabric broke|the underlay is broken): ")
@@ -28,7 +30,21 @@ def headline_of(journey: Journey) -> str:
     words = "as declared at every hop" if journey.passed else journey.message
     if rung is not None:
         words = f"first divergence at {rung.where}"
-    return f"{journey.source} -> {journey.target} ({journey.protocol}): {words}"
+    return f"{journey.source} -> {journey.target} ({protocol(journey)}): {words}"
+
+
+def request_of(journey: Journey) -> tuple[Rung, str] | None:
+    """The hop at which the request for the address that a packet waits for begins, and what it is; None without one."""
+    if " waits at " not in journey.note:
+        return None
+    kinds = ((rung, what) for rung in journey.ladder for word, what in REQUESTS.items() if word in f"{rung.seen}")
+    return next(kinds, None)
+
+
+def protocol(journey: Journey) -> str:
+    """The protocol of a journey's packet, and that it waits for an address."""
+    asked = request_of(journey)
+    return f"{journey.protocol}, waits for {asked[1]}" if asked else journey.protocol
 
 
 def _rungs(journey: Journey) -> Iterator[str]:
@@ -37,21 +53,43 @@ def _rungs(journey: Journey) -> Iterator[str]:
     for silent, group in groupby(journey.ladder, lambda rung: rung.seen is None and rung is not first):
         rungs = list(group)
         if silent and len(rungs) > 1:
-            yield f"{AFTER} {'-':>12}  seen at none of the {len(rungs)} hops from {rungs[0].where} to {rungs[-1].where}"
+            yield f"{AFTER} {'-':>12}  {not_seen(rungs)}"
             continue
         for rung in rungs:
             mark = GOOD if not rung.wrong else BAD if rung is first else AFTER
             head = f"{mark} {microseconds(rung) or '-':>12}  {rung.where:<{width}}  "
-            for number, (word, text) in enumerate(rung_lines(rung)):
+            for number, (word, text) in enumerate(rung_lines(rung, journey)):
                 yield (" " * len(head) if number else head) + (f"{word:<8} {text}" if rung.wrong else text)
 
 
-def rung_lines(rung: Rung) -> list[tuple[str, str]]:
+def not_seen(rungs: Sequence[Rung]) -> str:
+    """The hops at which nothing was seen, by their interfaces; the first ones and the last where there are many."""
+    places = [rung.where for rung in rungs]
+    if len(places) <= 3:
+        return f"not seen at {', '.join(places)}"
+    return f"not seen at {places[0]}, {places[1]}, … {places[-1]} ({len(places)} hops)"
+
+
+def telling(journey: Journey, nodes: Collection[str]) -> int:
+    """How little of a cause at some nodes a journey shows: 0 a wrong packet there, 1 elsewhere, 2 a missing one."""
+    rung = journey.first_wrong
+    return 3 if rung is None else 2 if rung.seen is None else int(rung.node not in nodes)
+
+
+def instead(rung: Rung, journey: Journey) -> str:
+    """The place at which a packet was expected that its node sent out elsewhere; empty where that is not known."""
+    behind = journey.ladder[journey.ladder.index(rung) :] if rung.direction == "out" and not rung.expected else []
+    missed = (one for one in behind if one.node == rung.node and one.direction == "out" and one.expected)
+    return next((one.where for one in missed if not one.seen), "")
+
+
+def rung_lines(rung: Rung, journey: Journey) -> list[tuple[str, str]]:
     """The lines of a rung, each with its word: *seen* alone where it is as expected."""
     seen = ("seen", rung.seen or "nothing")
     if not rung.wrong:
         return [seen]
-    lines = [("expected", rung.expected or "nothing"), seen]
+    place = instead(rung, journey)
+    lines = [("expected", rung.expected or (f"nothing here, but at {place}" if place else "nothing")), seen]
     return [*lines, ("why", rung.wrong)] if rung.expected and rung.seen else lines
 
 

@@ -5,10 +5,10 @@
   const NS = "http://www.w3.org/2000/svg";
   all(".onscript").forEach((part) => { part.hidden = false; });
 
-  // Ways: the links of each journey in order, as "3+" from the first end on or "3-" the other way.
+  // Ways: the links of each journey in order, as "3+" from the first end on or "3-" the other way; "?" missed, "!" odd.
   const words = (text) => (text ? text.split(" ") : []);
   const ways = all(".route").map(({ dataset }) => ({
-    links: words(dataset.links).map((part) => [parseInt(part, 10), part.includes("+"), part.endsWith("?")]),
+    links: words(dataset.links).map((part) => [parseInt(part, 10), part.includes("+"), part.endsWith("?"), part.endsWith("!")]),
     tunnels: words(dataset.tunnels), leg: dataset.leg, fault: dataset.fault,
   }));
   const made = (name, attributes, text) => {
@@ -42,22 +42,29 @@
     lit.forEach((part) => part.replaceChildren());
     figure.classList.toggle("chosen-one", numbers.length > 0);
     all(".on", figure).forEach((part) => part.classList.remove("on"));
-    let hops = 0, total = 0, broken = false;
+    const legs = {};
+    let broken = false;
     const of = (kind, number) => figure.querySelector(`.${kind}[data-n="${Number(number)}"]`);
     for (const way of numbers.map((number) => ways[number]).filter(Boolean)) {
-      way.links.forEach(([number, forward, missed], at) => {
+      way.links.forEach(([number, forward, missed, odd], at) => {
         const line = of("link", number);
         if (!line) return;
-        line.classList.add("on");
+        if (!missed) line.classList.add("on");
         hop(lit, line, forward, missed ? "miss" : way.leg, at);
-        hops += missed ? 0 : 1;
-        total += 1;
+        const leg = legs[way.leg] ??= { way: new Set(), crossed: new Set(), odd: new Set() };
+        (odd ? leg.odd : leg.way).add(number);
+        if (!missed && !odd) leg.crossed.add(number);
       });
       way.tunnels.forEach((number) => of("tunnel", number)?.classList.add("on"));
       if (way.fault !== "") { of("fault", way.fault)?.classList.add("on"); broken = true; }
     }
+    const pane = figure.querySelector(".map"), mark = figure.querySelector(".fault.on, .node.cause");
+    if (mark) pane.scrollLeft += mark.getBoundingClientRect().left - pane.getBoundingClientRect().left - pane.clientWidth / 2;
     all(".onlit", figure).forEach((part) => { part.hidden = !numbers.length; });
-    return numbers.length ? `${hops} of ${total} links crossed${broken ? "; it differs at the cross" : ""}.` : "";
+    const counts = Object.entries(legs).map(([name, { way, crossed, odd }]) => (
+      `${name} over ${crossed.size} of the ${way.size} links of its way${odd.size ? ` and ${odd.size} off it` : ""}`));
+    const said = [...counts, ...(broken ? ["it differs at the cross"] : [])].join("; ");
+    return said && `${said[0].toUpperCase()}${said.slice(1)}.`;
   };
 
   const home = document.querySelector("#fabric .fabric");

@@ -16,13 +16,15 @@ from reports.render.captures import own_captures
 from reports.render.fabric import draw, unanswered
 from reports.render.faults import SIDES, SIGNS, head, matrix, misses
 from reports.render.frame import environment, frame
-from reports.render.groups import by_cause, by_suite, reasons, suite
-from reports.render.ladder import headline, headline_of, said
-from reports.render.summary import AGAINST, NO_PAIRS, outcome, pairs_not_proven
-from reports.render.tables import SIZES_HEAD, sizes_row
+from reports.render.groups import AGAINST, Group, by_cause, by_suite, reasons, suite
+from reports.render.ladder import headline, headline_of, said, telling
+from reports.render.summary import NO_PAIRS, outcome, pairs
+from reports.render.tables import SIZES_HEAD, STATE_HEAD, sizes_row, state_row
 from reports.render.trends import trended
 
 PAGE = "report.html"
+PAIRS_MAX = 24
+"""Declared pairs that are named; more are counted."""
 GLYPHS = {
     Verdict.FAILED: "✗",
     Verdict.ERRORED: "!",
@@ -51,8 +53,9 @@ class Shown:
 
     @property
     def headline(self) -> str:
-        """The first line of it."""
-        return headline(self.words)
+        """The first line of it, without the cause, under which the test stands."""
+        line = headline(self.words)
+        return next((line.removesuffix(f": {cause}") for cause in self.test.named), line)
 
     @property
     def told(self) -> bool:
@@ -64,6 +67,11 @@ class Shown:
     def sizes(self) -> list[tuple[str, ...]]:
         """The rows of its table of sizes."""
         return [sizes_row(each) for each in self.exhibits.sizes]
+
+    @property
+    def states(self) -> list[tuple[str, list[tuple[str, ...]]]]:
+        """The nodes that are not as declared, each with the rows of its table."""
+        return [(state.node, [state_row(each) for each in state.differences]) for state in self.exhibits.states]
 
     @property
     def suite(self) -> str:
@@ -92,7 +100,9 @@ def _head(record: Record) -> dict[str, object]:
     return {
         "good": is_good(record),
         "outcome": outcome(record.tests, record.complete),
-        "not_proven": [NO_PAIRS] if record.without_pairs else list(pairs_not_proven(record.tests)),
+        "no_pairs": NO_PAIRS if record.without_pairs else "",
+        "pairs": list(pairs(record.tests)),
+        "pairs_max": PAIRS_MAX,
         "skipped": list(reasons(record.tests, record.not_collected)),
         "remarks": [f"warning: {words}" for words in record.warnings],
     }
@@ -100,11 +110,11 @@ def _head(record: Record) -> dict[str, object]:
 
 def _tests(record: Record) -> dict[str, object]:
     """The tests by cause and by suite, each with its exhibits; the fabric."""
-    every = by_cause(record.tests)
+    shown = {test.id: each for test, each in zip(record.tests, _shown(record), strict=True)}
+    every = [_telling_first(group, shown, record.journeys) for group in by_cause(record.tests)]
     groups = [group for group in every if group.tests]
     suites = by_suite(test for test in record.tests if test.verdict is Verdict.PASSED)
     order = [test for tests in (*(group.tests for group in groups), *suites.values()) for test in tests]
-    shown = {test.id: each for test, each in zip(record.tests, _shown(record), strict=True)}
     return {
         "against": AGAINST,
         "glyphs": GLYPHS,
@@ -116,6 +126,7 @@ def _tests(record: Record) -> dict[str, object]:
         "drawing": draw(record.map, record.journeys, [group.cause for group in groups if group.cause]),
         "unanswered": unanswered(record.journeys),
         "captures": own_captures(record.journeys),
+        "state_head": STATE_HEAD,
     }
 
 
@@ -159,6 +170,17 @@ def _shown(record: Record) -> Iterator[Shown]:
         elsewhere = wrong.get(said(headline(test.message)))
         ways = [elsewhere] if elsewhere is not None and elsewhere not in own.get(test.id, ()) else own.get(test.id, [])
         yield Shown(test, Exhibits((), *parts), {}, ways or _first_of(test.pair, of_pair))  # type: ignore[arg-type]
+
+
+def _telling_first(group: Group, shown: Mapping[str, Shown], journeys: Sequence[Journey]) -> Group:
+    """The group with the tests first, of those of one verdict, whose journeys show most of its cause."""
+    nodes = {group.cause.node} if group.cause else set()
+
+    def order(test: Test) -> tuple[int, int]:
+        told = min((telling(journeys[number], nodes) for number in shown[test.id].ways), default=3)
+        return AGAINST.index(test.verdict), told
+
+    return replace(group, tests=tuple(sorted(group.tests, key=order)))
 
 
 def _with_ladders(order: Iterable[Test], shown: Mapping[str, Shown], journeys: Sequence[Journey]) -> dict[str, Shown]:

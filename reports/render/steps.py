@@ -9,6 +9,7 @@ from typing import Literal
 
 from reports.record.exhibits import Header, Hop, Journey, Rung
 from reports.render.boxes import Envelope, boxes_of, envelopes, layers_of, side_by_side
+from reports.render.ladder import instead, not_seen, request_of
 
 COLUMN, WIDE_COLUMN, ROW = 32, 48, 11
 """Pixels of a hop, of one in a short journey, and of a header in a profile."""
@@ -36,31 +37,35 @@ class Step:
     wrong: str
     begins: bool
     """The first hop at its node."""
+    instead: str
+    """Where the packet was expected, if its node sent it out here."""
+    asks: str
+    """The protocol of the request for an address that begins here, in the packet's stead."""
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The hops behind a loss, at which nothing was seen: how many, and the nodes."""
+    """The hops behind a loss, at which nothing was seen, in words."""
 
-    count: int
-    nodes: str
+    words: str
     mark: Mark = "lost"
 
 
 def steps(journey: Journey) -> Iterator[Step | Lost]:
-    """The hops of a journey in order; where nothing was seen behind the first divergence, they are counted."""
+    """The hops of a journey in order; where nothing was seen behind the first divergence, they are one step."""
     first, before, node = journey.first_wrong, None, ""
+    asked, what = request_of(journey) or (None, "")
     for silent, group in groupby(journey.ladder, lambda rung: rung.seen is None and rung is not first):
         rungs = list(group)
         if silent:
-            yield Lost(len(rungs), ", ".join(dict.fromkeys(rung.node for rung in rungs)))
+            yield Lost(not_seen(rungs))
             continue
         for rung in rungs:
-            yield _step(journey, rung, first, before, rung.node != node)
+            yield _step(journey, rung, first, before, rung.node != node, what if rung is asked else "")
             before, node = rung.time_ns if rung.time_ns is not None else before, rung.node
 
 
-def _step(journey: Journey, rung: Rung, first: Rung | None, before: int | None, begins: bool) -> Step:
+def _step(journey: Journey, rung: Rung, first: Rung | None, before: int | None, begins: bool, asks: str) -> Step:
     hop, got = _hop(journey, rung), _seen(journey, rung)
     expected, seen = _sides(rung, got)
     mark: Mark = "good" if not rung.wrong else "bad" if rung is first else "odd"
@@ -69,7 +74,8 @@ def _step(journey: Journey, rung: Rung, first: Rung | None, before: int | None, 
     length, frame = (hop.length, hop.frame.number if hop.frame else None) if hop else (None, None)
     wrong = rung.wrong if rung.seen and (rung.expected or mark == "odd") else ""
     place = (rung.node, rung.interface, rung.direction, since, at)
-    return Step(mark, *place, length, frame, seen, expected, wrong, begins)
+    turned = instead(rung, journey)
+    return Step(mark, *place, length, frame, seen, expected, wrong, begins, turned, asks)
 
 
 def _since(rung: Rung, before: int | None) -> str:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from reports.history import trend_words
-from reports.record.exhibits import Cause
 from reports.record.model import Record, Test, Verdict
 from reports.render.faults import total_lines
-from reports.words import MISSING, NOTHING, counted
+from reports.render.groups import Group, of_network
+from reports.render.ladder import ECHO
+from reports.words import counted
 
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE
-AGAINST = (Verdict.FAILED, Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN)
-"""The verdicts that keep a run from being green, worst first."""
-CAUSES_MAX, REASONS_MAX, PAIRS_MAX = 12, 8, 8
-"""Lines of causes and of reasons, and pairs in a line; the rest is counted."""
+CAUSES_MAX, REASONS_MAX, PAIRS_MAX, COMMANDS_MAX = 12, 8, 8, 8
+"""Lines of causes and of reasons, pairs and commands in a line; the rest is counted."""
+WORKS = "work"
+KNOWN = {
+    "broken": {Verdict.FAILED},
+    "not proven": {Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN},
+    WORKS: {Verdict.PASSED},
+}
+"""What is known of a pair by the verdicts of its tests, the worst first."""
 NO_PAIRS = (
     "no pair is declared or derived: nothing is proven of any overlay; add `pairs:` to the lab, or name --expect FILE"
 )
@@ -30,16 +35,30 @@ def outcome(tests: Iterable[Test], complete: bool) -> str:
     return f"{counted(counts.total(), 'check')}: {words or 'none was tested'}{rest}"
 
 
-def pairs_not_proven(tests: Iterable[Test]) -> Iterator[str]:
-    """One line with the declared pairs of which something was not proven, or errored, and nothing failed."""
-    by_pair: dict[str, set[Verdict]] = {}
+def pairs(tests: Iterable[Test]) -> Iterator[tuple[str, str, list[str]]]:
+    """What is known of declared pairs, the worst first; how many, and why where none of them was tried; their names."""
+    by_pair: dict[str, list[Test]] = {}
     for test in tests:
         if test.pair:
-            by_pair.setdefault(test.pair, set()).add(test.verdict)
-    unknown = {Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN}
-    found = [pair for pair, seen in by_pair.items() if seen & unknown and Verdict.FAILED not in seen]
-    if found:
-        yield f"not proven: {len(found)} of {counted(len(by_pair), 'pair')}: {_listed(found, PAIRS_MAX)}"
+            by_pair.setdefault(test.pair, []).append(test)
+    left = dict(by_pair)
+    for word, verdicts in KNOWN.items():
+        found = {pair: some for pair, some in left.items() if any(test.verdict in verdicts for test in some)}
+        left = {pair: some for pair, some in left.items() if pair not in found}
+        if found:
+            yield word, f"{len(found)} of {counted(len(by_pair), 'pair')}{_since(found.values())}", list(found)
+
+
+def _since(found: Iterable[list[Test]]) -> str:
+    """The one reason for which none of these was tried; empty where there are others."""
+    echoes = [ECHO.match(test.message) for some in found for test in some if test.verdict is not NOT_APPLICABLE]
+    whys = {echo[1] if echo else "" for echo in echoes}
+    return f", since {whys.pop()}" if len(whys) == 1 and "" not in whys else ""
+
+
+def pair_lines(tests: Iterable[Test]) -> Iterator[str]:
+    """The declared pairs of which something failed or was not proven, a line for each."""
+    yield from (f"{word}: {many}: {_listed(names, PAIRS_MAX)}" for word, many, names in pairs(tests) if word != WORKS)
 
 
 def reasons(tests: Iterable[Test]) -> Iterator[str]:
@@ -64,77 +83,15 @@ def remark_lines(record: Record) -> Iterator[str]:
     yield from not_collected_lines(record.not_collected)
 
 
-@dataclass(frozen=True)
-class Group:
-    """A cause with the tests that it spoils, none where it is only named beside others."""
-
-    why: str
-    spoiled: tuple[Test, ...]
-    causes: tuple[Cause, ...]
-
-    @property
-    def words(self) -> str:
-        """The number of spoiled tests of each verdict."""
-        counts = Counter(test.verdict for test in self.spoiled)
-        return ", ".join(f"{counts[verdict]} {verdict}" for verdict in AGAINST if counts[verdict]) or "beside others"
-
-    @property
-    def commands(self) -> Mapping[str, str]:
-        """The commands that show and fix it, those of one kind joined; kinds without any are left out."""
-        known = {"show": [one.show for one in self.causes[:1]], "fix": [one.fix for one in self.causes]}
-        parts = {
-            word: dict.fromkeys(part for one in found for part in one.split("; ")) for word, found in known.items()
-        }
-        joined = {word: "; ".join(filter(None, found)) for word, found in parts.items()}
-        return {word: command for word, command in joined.items() if command}
-
-
-def grouped(tests: Iterable[Test]) -> list[Group]:
-    """Each cause with what it spoils, the worst first; those that are only named beside others come last."""
-    groups: dict[str, list[Test]] = {}
-    known: dict[str, list[Cause]] = {}
-    for test in (one for one in tests if one.counts and one.verdict in AGAINST):
-        groups.setdefault(reason(test), []).append(test)
-        for cause in test.named:
-            known.setdefault(cause_words(cause), []).append(cause)
-    ordered = [why for why, _ in sorted(groups.items(), key=lambda group: (_rank(group[1]), -len(group[1])))]
-    every = [*ordered, *(why for why in known if why not in groups)]
-    return [Group(why, tuple(groups.get(why, ())), tuple(known.get(why, ()))) for why in every]
-
-
 def causes(tests: Iterable[Test]) -> Iterator[str]:
     """For each cause a line with the number of promises that it spoils, then how it is shown and fixed."""
-    yield from _cut(["\n".join(_cause_lines(group)) for group in grouped(tests)], CAUSES_MAX, "causes")
+    yield from _cut(["\n".join(_cause_lines(group)) for group in of_network(tests)], CAUSES_MAX, "causes")
 
 
 def _cause_lines(group: Group) -> Iterator[str]:
-    yield f"cause: {group.why}: {group.words}"
+    yield f"cause: {group.why}: {group.counts}"
     for word, command in group.commands.items():
-        yield f"  {word}: {command}"
-
-
-def _rank(spoiled: Iterable[Test]) -> int:
-    return min(AGAINST.index(test.verdict) for test in spoiled)
-
-
-def reason(test: Test) -> str:
-    """The words that a test is grouped by: its cause, else what is known."""
-    if test.cause:
-        return cause_words(test.cause)
-    found = test.why or _first_line(test.message) or "no message"
-    unknown = test.verdict is Verdict.FAILED or test.why.startswith("first divergence")
-    return f"not found - {found}" if unknown else found
-
-
-def cause_words(cause: Cause) -> str:
-    """A cause in few words, as ``lc2 - route 21.0.0.0/24 dev gretun-cont missing``; the device once."""
-    named = not cause.interface or cause.interface in f"{cause.declared} {cause.live}".split()
-    where = cause.node if named else f"{cause.node} - {cause.interface}"
-    if cause.live == MISSING:
-        return f"{where} - {cause.kind} {cause.declared} missing"
-    if cause.declared == NOTHING:
-        return f"{where} - {cause.kind} {cause.live} not declared"
-    return f"{where} - {cause.kind} - expected {cause.declared} - seen {cause.live}"
+        yield f"  {word}: {'; '.join(_cut(command.split('; '), COMMANDS_MAX, 'commands'))}"
 
 
 def _listed(items: Sequence[str], at_most: int) -> str:

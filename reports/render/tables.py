@@ -1,14 +1,15 @@
-"""Tables of measurements and of sizes, for the terminal by rich."""
+"""Tables of measurements, sizes and states; for the terminal by rich."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from reports.record.exhibits import Figures, Sizes, Zone
+from reports.record.exhibits import Cause, Figures, Sizes, Zone
 
 WIDTH = 10_000
 """Columns are as wide as their text: the terminal wraps wider ones, and nothing is cut."""
 SIZES_HEAD = ("way", "whole", "computed", "with DF", "larger packets with DF")
+STATE_HEAD = ("device", "what", "expected", "found", "fix")
 
 
 def table_lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -47,6 +48,11 @@ def sizes_row(sizes: Sizes) -> tuple[str, ...]:
     numbers = ("-" if size is None else str(size) for size in (sizes.whole, sizes.computed, sizes.with_df))
     larger = "; ".join(_in_short(zone) for zone in sizes.zones if zone.fate not in ("whole", "refused"))
     return (f"{sizes.source} -> {sizes.target}", *numbers, larger or "-")
+
+
+def state_row(found: Cause) -> tuple[str, ...]:
+    """A difference of a node's state, expected beside found."""
+    return found.interface or "-", found.kind, found.declared, found.live, found.fix or "-"
 
 
 def _in_short(zone: Zone) -> str:

@@ -1,4 +1,4 @@
-"""The command that shows a cause runs as it is printed, on a copy of the fabric with that fault."""
+"""The commands that show and fix a cause run as they are printed, on a copy of the fabric with that fault."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from fixtures.instruments.live import LiveFabric
+from reports.diagnosis.rank import ranked
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ece792")]
 
@@ -48,9 +49,9 @@ SHOWN: Mapping[str, tuple[str, str, str]] = {
 """By what is shown: the node, what breaks it, and words that its command prints, none where it prints nothing."""
 
 
-def test_each_kind_is_shown(pristine: LiveFabric) -> None:
-    """For every kind of difference the command that is named succeeds, and prints what is wrong, or that it is not
-    there."""
+def test_each_kind_is_shown_and_fixed(pristine: LiveFabric) -> None:
+    """For every kind of difference the command that shows it prints what is wrong, or that it is not there, and the one
+    that fixes it leaves nothing of it."""
     for what, (node, command, words) in SHOWN.items():
         before = set(pristine.differences(node))
         done = pristine.run(node, "sh", "-ec", command)
@@ -61,3 +62,6 @@ def test_each_kind_is_shown(pristine: LiveFabric) -> None:
         assert [one.code for one in printed] == [0] * len(new), (what, new, printed)
         assert words in printed[0].stdout, (what, new[0].show, printed[0].stdout)
         assert words or not printed[0].stdout, (what, new[0].show, printed[0].stdout)
+        fix = "; ".join(cause.fix for cause in ranked(new))
+        fixed = pristine.kernel.agent.run(["sh", "-ec", fix])
+        assert (fixed.code, set(pristine.differences(node))) == (0, before), (what, fix, fixed.stderr)

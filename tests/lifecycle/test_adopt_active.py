@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lifecycle.kit.foreign import Foreign, foreign_fabric, run_as_owner
+from tests.lifecycle.kit.foreign import Foreign, foreign_fabric, run_as_owner, two_tenants
 from tests.lifecycle.kit.suite import SuiteRun
 from topology.errors import KernelUnavailable, NotApplicable
-from topology.formats.lab import LABS, load_lab
+from topology.formats.lab import load_lab
 from topology.kernels.host import HereKernel
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.alone]
@@ -23,18 +21,11 @@ TWO_IN_ONE = (("l1", ("l1_blue1",)), ("l2", ("l2_blue2", "l2_blue3")))
 SOUND_SIZES = "mtu: {customers: 1450}\n"
 
 
-def own_text() -> str:
-    """The lab of two tenants, with addresses that nothing else on this machine is likely to have, each once."""
-    text, own = (LABS / "two-tenants.yaml").read_text(), 100 + os.getpid() % 150
-    text = re.sub(r"(blue\d: .*)192\.168\.7(.*):07:", r"\g<1>192.168.8\2:08:", text.partition("isolation:")[0])
-    return re.sub(r"\b(?:10\.(\d)\.0|192\.168\.(\d))\.", lambda found: f"10.{own}.{found[1] or found[2]}.", text)
-
-
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
     """The lab as a file."""
     path = tmp_path / "lab.yaml"
-    path.write_text(own_text())
+    path.write_text(two_tenants())
     return path
 
 

@@ -12,7 +12,8 @@ from fixtures.anywhere import ROOT
 from tests.lifecycle.kit.container import built, has_image, output_of
 from topology.errors import EngineError, NotApplicable
 from topology.kernels.engine import Engine
-from topology.kernels.image import export_image, find_image, image_key
+from topology.kernels.image import find_image, image_key
+from topology.kernels.image.archive import export_image
 
 pytestmark = pytest.mark.lifecycle
 BASE = os.environ.get("HOPCHECK_BASE", "debian:12")

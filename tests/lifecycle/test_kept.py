@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +23,12 @@ LAB = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
 
 @pytest.mark.parametrize("kind", ["host", "guest"])
 def test_kept_fabric_is_entered_and_ended_as_printed(
-    kind: str, start_suite: StartSuite, kernel: Kernel, lab: Fabric, typed: Callable[..., Completed]
+    kind: str, start_suite: StartSuite, kernel: Kernel, lab: Fabric, typed: Callable[..., Completed], tmp_path: Path
 ) -> None:
-    """--keep leaves the fabric up; the one printed command runs what it is given in a node, the other ends it all."""
+    """--keep leaves the fabric up; one printed command runs what it is given in a node, another ends it all.
+
+    A guest's fabric is adopted, too, by the options that are printed.
+    """
     if kind not in ("host", kernel.info.kind):
         raise NotApplicable(f"this run's kernel is {kernel.info.kind}")
     file = str(LAB) if kind == "host" else lab.file
@@ -37,6 +41,10 @@ def test_kept_fabric_is_entered_and_ended_as_printed(
         assert inside.code == 7, inside.stderr
         seen = set(re.findall(r"^\d+: (\w+)", inside.stdout, re.MULTILINE))
         assert seen == {"lo", *(device.name for device in load_lab(file)[node].devices)}
+        for options in re.findall(r"prove it again as it is then: (.*)", done.output):
+            out = f"--out={tmp_path / 'again'}"
+            again = typed(f"TMPDIR={run.temporary} {sys.executable} -m pytest -m underlay {options} --lab {file} {out}")
+            assert again.code == 0, again.stdout
         assert run.left(settle_s=0)
         assert typed(end).code == 0
         assert run.left() == {}

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from scapy.config import conf
+
+conf.route_autoload = conf.route6_autoload = False  # a header needs no route of this machine
+
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN

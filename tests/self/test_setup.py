@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BORROWED = (
     *("sh", "sed", "tr", "find", "head", "tail", "cat", "sha256sum"),
-    *("flock", "mktemp", "rm", "mkdir", "cp", "dirname"),
+    *("flock", "mktemp", "rm", "mkdir", "cp", "dirname", "chmod"),
 )
 PYTHON = """echo "$*" >> "$LOG"
 case "$*" in
@@ -55,6 +55,7 @@ class Machine:
             "PATH": str(self.home / "bin"),
             "LOG": str(self.home / "log"),
             "HOPCHECK_OS_RELEASE": str(self.home / "os-release"),
+            "HOPCHECK_POLICY": str(self.home / "policy"),
         }
         command = [str(self.home / "checkout/.ci/setup"), *arguments]
         return subprocess.run(command, env={**fixed, **environment}, capture_output=True, text=True, check=False)
@@ -228,6 +229,23 @@ def test_page_is_tested_in_a_browser_or_that_is_said(machine: Machine, why: str)
     assert why in done.stdout + done.stderr
     assert bool(machine.log("--group browser")) == (not why)
     assert bool(machine.log("install -y chromium")) == (why not in ("SETUP=no", "a snap"))
+
+
+def test_sshd_of_a_test_is_installed_and_never_started(machine: Machine) -> None:
+    """While it is installed no service may start, and it is not enabled; an sshd that is there is left alone."""
+    machine.setup("python")
+    policy = machine.home / "policy"
+    machine.add("apt-get", 'echo "apt-get $*" >> "$LOG"; cat "$HOPCHECK_POLICY" >> "$LOG" || true')
+    machine.add("systemctl", 'echo "systemctl $*" >> "$LOG"')
+    assert machine.setup("tests").returncode == 0
+    assert machine.log("install -y openssh-server sudo")
+    assert machine.log("exit 101")
+    assert machine.log("systemctl") == ["systemctl disable ssh.service ssh.socket"]
+    assert not policy.exists()
+    for name in ("sshd", "sudo"):
+        machine.add(name, "")
+    assert machine.setup("tests").returncode == 0
+    assert machine.log("openssh") == machine.log("systemctl") == []
 
 
 @pytest.mark.parametrize("words", [("pyhton",), ("image",), ("python", "x")])

@@ -115,7 +115,9 @@ class FrameWalk(ABC):
         hops = seen(device, "in", frame, hops)
         node = self.fabric[device.node]
         tag = tags_of(frame)[:1]
-        if tag and (vlan := node.subinterface(device.name, tag[0])) is not None:
+        if node.opaque and isinstance(device, Port):
+            yield ExpectedPath(hops, ending(device, f"{node.opaque}: it {NOT_FOLLOWED}"))
+        elif tag and (vlan := node.subinterface(device.name, tag[0])) is not None:
             yield from self.arrive(vlan, untagged(frame), hops)
         elif (bridge := node.bridge_of(device.name)) is not None:
             yield from self.across(node, bridge, device, frame, hops)

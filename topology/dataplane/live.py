@@ -7,7 +7,7 @@ Filters, proxies and multicast routes are not followed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -53,6 +53,7 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
         forwarding=forwarding,
         connected=False,
         unfollowed=_unfollowed(state),
+        opaque=_opaque(state, wires),
         neighbours=dict(_neighbours(state)),
         sysctls=state.sysctls,
         rules=dict(_rules(state)),
@@ -93,6 +94,35 @@ def _unfollowed(state: NodeState) -> str:
     others = sorted(link.name for link in state.links.values() if not _is_followed(state, link))
     found = [*others, *([MULTICAST] * multicast), *([FILTERS] * filters), *([PROXY] * proxies)]
     return f"what {' and '.join(found)} {'do' if len(found) > 1 or found[0].endswith('s') else 'does'}" if found else ""
+
+
+def _opaque(state: NodeState, wires: Mapping[PortRef, PortRef]) -> str:
+    """Return why the state of a node does not say what carries packets between its cables; empty where it does.
+
+    Each of them is used by nothing, or is in a bridge with nothing but what leads to no node, such as a VM's. One that
+    is used by nothing may just not be set up: there must be two.
+    """
+    cables = {link.name for link in state.links.values() if link.up and PortRef(state.node, link.name) in wires}
+    handed = {name for name in cables if _is_handed_on(state, state.links[name], cables)}
+    idle = {name for name in cables - handed if not _is_used(state, state.links[name])}
+    opaque = cables == handed | idle and (handed or len(idle) > 1)
+    return f"its state says nothing of frames from {', '.join(sorted(cables))}" if opaque else ""
+
+
+def _is_handed_on(state: NodeState, link: LinkState, cables: Collection[str]) -> bool:
+    """Return whether a cable is in a bridge without an address, only together with devices that lead to no node."""
+    others = [one for one in state.links.values() if one.master and one.master == link.master and one != link]
+    foreign = all(one.name not in cables and (one.kind == "veth" or not _is_followed(state, one)) for one in others)
+    return bool(others) and foreign and not _addresses(state, link.master or "")
+
+
+def _is_used(state: NodeState, link: LinkState) -> bool:
+    """Return whether an address, a bridge or VRF, a route or another device is at a cable."""
+    routed = any(route.dev == link.name for route in state.routes) or any(
+        entry.kind == "route" and link.name in entry.words.split() for entry in state.entries
+    )
+    above = any(("dev", link.name) in one.parameters for one in state.links.values())
+    return bool(link.master or routed or above or _addresses(state, link.name))
 
 
 def _is_followed(state: NodeState, link: LinkState) -> bool:

@@ -210,10 +210,11 @@ def refused_echo(node: Node, packet: object) -> Ending | None:
 
 
 def wrong_ends(fabric: Fabric, node: Node, tunnel: Tunnel, remote: Address) -> Ending | None:
-    """Return what is wrong about the addresses of a tunnel; None where its node has one and another the other."""
+    """Return what is wrong about the addresses of a tunnel; None where its node has one and another the other, or may
+    have it, as not all of it is read."""
     if not tunnel.without_local and not tunnel.source_by_route and tunnel.local not in node.addresses:
         return no_local(fabric, tunnel)
-    if any(remote in other.addresses for other in fabric.nodes):
+    if any(remote in other.addresses or other.opaque for other in fabric.nodes):
         return None
     lost = lost_address(fabric, remote) or wrong_remote(fabric, tunnel)
     return lost or ending(tunnel, f"remote {remote}{NO_NODE}", tunnel.kind, "another remote")

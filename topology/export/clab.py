@@ -40,12 +40,14 @@ _NOT_PLAIN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "nu
 
 
 def to_clab(fabric: Fabric) -> str:
-    """The text of a ``.clab.yml`` file; raises Misuse for tenants and throughputs, which cannot be written."""
+    """The text of a ``.clab.yml`` file; raises Misuse for tenants, throughputs and daemons, which cannot be written."""
     if fabric.tenants:
         what = f"the {len(fabric.tenants)} tenants of {fabric.tenants_file} cannot be written for containerlab"
         raise Misuse(f"{what}; the lab without --tenants")
     if fabric.throughput:
         raise Misuse("the key throughput cannot be written for containerlab; the lab without it")
+    if fabric.has_daemons:
+        raise Misuse("nodes with FRR cannot be written for containerlab: one file cannot hold theirs; a lab without")
     bare = replace(fabric, nodes=tuple(_without_derived_macs(fabric, node) for node in fabric.nodes))
     plan = make_plan(bare)
     common = _common_sysctls(plan)

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from topology import leafspine
 from topology.errors import LabError, UnknownName
-from topology.formats.clab import load_clab
 from topology.formats.lab import FabricCheck, known_labs, lab_path, load_lab
 from topology.formats.others import refuse_others
 from topology.formats.text_file import displayed, read_text
@@ -26,6 +25,13 @@ class Loader(Protocol):
     def __call__(self, source: Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
         """The fabric; raises LabError and Misuse."""
         ...
+
+
+def load_clab(source: Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
+    """The fabric that a containerlab file declares; its reader is imported with the first."""
+    from topology.formats.clab import load_clab as load
+
+    return load(source, extra_checks=extra_checks)
 
 
 FORMATS: Mapping[str, Loader] = {".yaml": load_lab, ".yml": load_lab, ".clab.yaml": load_clab, ".clab.yml": load_clab}

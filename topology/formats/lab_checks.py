@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from topology.errors import Problem
-from topology.formats import lab_devices, lab_intent_checks, lab_routes, lab_segments, lab_tunnels
+from topology.formats import lab_devices, lab_frr, lab_intent_checks, lab_routes, lab_segments, lab_tunnels
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_refusals import DEVICES
 from topology.links import SECTIONS, TUNNELS, Tunnel
@@ -32,6 +32,8 @@ CHECKS: tuple[tuple[Find, Collection[str], str], ...] = (
     (lab_devices.check_node_lengths, (), "nodes"),
     (lab_devices.check_links, ("nodes",), "links"),
     (lab_devices.check_device_lengths, (), "unique names"),
+    (lab_frr.check_frr, ("frr",), ""),
+    (lab_frr.check_remotes, ("frr",), "vxlan"),
     (lab_devices.check_names, (), "unique names"),
     (lab_devices.check_settings, _DECLARED, "addresses"),
     (lab_devices.check_bridges, _DECLARED, "bridges"),

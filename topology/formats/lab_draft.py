@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
-from topology.errors import Position
+from topology.errors import Misuse, Position
 from topology.formats.lab_intent import promises_of
-from topology.formats.lab_schema import LabSpec, NodeSpec
+from topology.formats.lab_schema import FrrSpec, LabSpec, NodeSpec
+from topology.formats.text_file import displayed, read_text
 from topology.formats.yaml_positions import Step, Tree, locate
+from topology.frr import Frr
 from topology.links import LINKS
 from topology.model import (
     LOOPBACK,
@@ -25,6 +28,9 @@ from topology.model import (
     stable_mac,
 )
 from topology.promises import Share, Spread
+
+FRR = "frr"
+"""The runtime of nodes with routing daemons."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
         name=spec.lab,
         title=spec.title,
         isolation=Isolation(**dict(spec.isolation)),
-        nodes=tuple(_node(name, spec, ports[name], tree) for name in spec.nodes),
+        nodes=tuple(_node(name, spec, ports[name], tree, file) for name in spec.nodes),
         links=tuple(links),
         **promises_of(spec, tree),
         file=file,
@@ -77,7 +83,7 @@ def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
     return Draft(spec, tree, fabric)
 
 
-def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree) -> Node:
+def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree, file: str) -> Node:
     said = spec.nodes[name]
     routes = (
         replace(route, where=locate(tree, ("nodes", name, "routes", index))) for index, route in said.routes.items()
@@ -85,11 +91,29 @@ def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree) -> Node
     return Node(
         name=name,
         role=said.role,
-        runtime=said.runtime,
+        runtime=FRR if said.frr else said.runtime,
+        frr=_frr(said, file),
         devices=tuple(_finished(device, said, spec.lab, tree) for device in (*ports, *_devices(name, said))),
         routes=tuple(routes),
         where=locate(tree, ("nodes", name), key=True),
     ).sourced
+
+
+def frr_of(said: FrrSpec, lab: str) -> Frr:
+    """Return a node's FRR; Misuse for a configuration that cannot be read, or is not below the lab file's folder."""
+    folder = Path(lab).resolve().parent
+    path = (folder / said.config).resolve()
+    if not path.is_relative_to(folder):
+        raise Misuse(f"{said.config} is outside of the lab file's folder; a file in it or below")
+    return Frr(read_text(path, "the node's frr.conf"), tuple(said.daemons.values()), displayed(path))
+
+
+def _frr(said: NodeSpec, file: str) -> Frr | None:
+    """Return the node's daemons; of a configuration that cannot be read, which a check reports, an empty one."""
+    try:
+        return frr_of(said.frr, file) if said.frr else None
+    except Misuse:
+        return Frr("")
 
 
 def _devices(node: str, said: NodeSpec) -> Iterator[Device]:

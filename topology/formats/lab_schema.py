@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from topology.formats import lab_values as values
+from topology.frr import DAEMONS
 from topology.links import FRAMELESS, NUMBERS, SECTIONS, VIAS
 from topology.links.base import NEEDED, Device, Number
 from topology.links.tunnel import VNI_MAX, VNI_MIN
@@ -121,7 +122,7 @@ class EntrySpec(Spec):
 
     @model_validator(mode="after")
     def _has_one_of(self) -> EntrySpec:
-        given = [key for key in self.either if getattr(self, key)]
+        given = [key for key in self.either if getattr(self, key) is not None]
         if self.either and not given:
             raise PydanticCustomError(LACKS, "none of several", {"key": self.either[0]})
         if len(given) > 1:
@@ -163,11 +164,23 @@ class IsolationSpec(Spec):
     overlap: Treated = "refused"
 
 
+def _frr(value: object) -> object:
+    return {"config": value} if isinstance(value, str) else value
+
+
+class FrrSpec(Spec):
+    """A node's ``frr``: the path of its frr.conf alone, or beside the daemons."""
+
+    config: Annotated[str, PlainValidator(values.text)]
+    daemons: Listed[Annotated[str, _choice("daemon", DAEMONS)]] = {0: DAEMONS[0]}
+
+
 class _NodeSpec(Spec):
     """The sections of a node that declare no devices of a kind of their own, and bridges."""
 
     role: Annotated[Role, _choice("role", ROLES)]
     runtime: Annotated[str, _choice("runtime", RUNTIMES)] = ""
+    frr: Annotated[FrrSpec | None, BeforeValidator(_frr)] = None
     addresses: Named[
         Annotated[
             Listed[Annotated[Interface, PlainValidator(values.interface)]],

@@ -10,7 +10,7 @@ from typing import TypeVar
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_tunnels import strands
-from topology.model import Bridge, Device, Fabric, Interface, Network, Subinterface
+from topology.model import Bridge, Device, Fabric, Interface, Network, Subinterface, Vxlan
 from topology.refs import PortRef
 
 IPV6_MTU_MIN = 1280
@@ -67,6 +67,9 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
             for other in fabric.all(type(tunnel)):
                 if other.local == remote and tunnel.local in other.remotes:
                     sets.join(tunnel.ref, other.ref)
+    first: dict[int, Vxlan] = {}
+    for vxlan in (vxlan for vxlan in fabric.all(Vxlan) if vxlan.by_daemon):
+        sets.join(vxlan.ref, first.setdefault(vxlan.vni, vxlan).ref)
     return {device.ref: sets.find(device.ref) for device in fabric.devices}
 
 

@@ -18,7 +18,7 @@ _COMPARED = 50
 def strands(fabric: Fabric, tunnels: Sequence[Tunnel]) -> Iterator[tuple[Tunnel, Address, Tunnel | None]]:
     """Yield each tunnel device with each of its remotes, and the device there that declares the same, or None."""
     at = {tunnel.ref: fabric[tunnel.node].ends_of(tunnel) for tunnel in tunnels}
-    every = [(tunnel, remote) for tunnel in tunnels for remote in tunnel.remotes]
+    every = [(tunnel, remote) for tunnel in tunnels for remote in tunnel.remotes if not remote.is_unspecified]
     known: dict[Hashable, Tunnel] = {}
     for tunnel, remote in every:
         for end in at[tunnel.ref]:
@@ -99,7 +99,7 @@ def check_vnis(draft: Draft) -> Iterator[Problem]:
 
 def check_peers(draft: Draft, kind: type[Tunnel]) -> Iterator[Problem]:
     """Every tunnel of a kind has another end, and both ends declare the same."""
-    tunnels: Sequence[Tunnel] = draft.fabric.all(kind)
+    tunnels = [tunnel for tunnel in draft.fabric.all(kind) if not tunnel.remote.is_unspecified]
     owners: dict[Address, list[Tunnel]] = {}
     for tunnel in tunnels:
         for end in draft.fabric[tunnel.node].ends_of(tunnel):

@@ -95,6 +95,12 @@ class Engine:
         with _explained("container engine"):
             return str(self._client.version()["Version"])
 
+    @property
+    def api_version(self) -> str:
+        """The newest version of the API that the engine speaks; asked for without one."""
+        with _explained("container engine"):
+            return str(self._client.version(api_version=False)["ApiVersion"])
+
     def ensure_image(self, busybox: bytes) -> str:
         """The node image made of a static busybox, put into the engine unless it is there; its name."""
         packed = node_image(busybox)

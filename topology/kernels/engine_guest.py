@@ -95,11 +95,16 @@ def response(request: PreparedRequest, data: bytes) -> Response:
     return made
 
 
-def engine_at(agent: Agent, path: str) -> Engine:
-    """The engine that answers at a socket of the guest behind an agent."""
-    client = APIClient(base_url=ADDRESS, version=API_VERSION, timeout=TIMEOUT_S)
+def engine_at(agent: Agent, path: str, version: str = API_VERSION) -> Engine:
+    """The engine that answers at a socket of the machine behind an agent."""
+    client = APIClient(base_url=ADDRESS, version=version, timeout=TIMEOUT_S)
     client.mount(ADDRESS, AgentAdapter(agent, path))
     return Engine(client, ADDRESS)
+
+
+def engine_of(agent: Agent, path: str) -> Engine:
+    """The same where the engine's version is not known beforehand; EngineError says why none answers."""
+    return engine_at(agent, path, engine_at(agent, path).api_version)
 
 
 def engine_behind(agent: Agent, progress: Any = lambda _: None) -> Engine:

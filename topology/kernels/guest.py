@@ -26,6 +26,7 @@ from topology.kernels.bundle import agent_parcel
 from topology.kernels.cache import cache_dir, end_turn
 from topology.kernels.enter import command_for
 from topology.kernels.image import RECIPE, Recipe, ensure_image
+from topology.kernels.kept import PREFIX
 from topology.kernels.link import AgentLink
 from topology.kernels.qemu import DOOR, PROGRAM, MicroVm, Qemu, kvm_refusal, qemu_version
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Others, Progress, Wanted
@@ -154,7 +155,7 @@ class GuestKernel(Kernel):
         state_fd: int | None = None,
     ) -> Self:
         with contextlib.ExitStack() as undo:
-            kept_at = Path(tempfile.mkdtemp(prefix="hopcheck-kept-")) if machine.wanted.keep else None
+            kept_at = Path(tempfile.mkdtemp(prefix=PREFIX)) if machine.wanted.keep else None
             if kept_at:
                 undo.callback(shutil.rmtree, kept_at, ignore_errors=True)
             qemu = Qemu.launch(machine, kept_at, state_fd)
@@ -199,6 +200,11 @@ class GuestKernel(Kernel):
     def enter(self, node: str) -> str:
         """The command that opens a shell in a node of a kept fabric."""
         return command_for(f"{self._kept_at}/{DOOR}", node)
+
+    @property
+    def kept_choice(self) -> str:
+        """The choice that adopts what is kept."""
+        return f"{self.kind}:{self._kept_at.name.removeprefix(PREFIX)}" if self._kept_at else ""
 
     def end_command(self) -> str:
         """The command that ends a kept guest."""

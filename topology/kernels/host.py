@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, ClassVar, Self
 
 from topology.errors import AgentLost, KernelUnavailable
 from topology.kernels.agent.namespaces import NETNS_DIR
@@ -33,6 +33,8 @@ AS_ROOT_INSIDE = ("--user", "--map-root-user")
 NO_RESOLVER = "{ : >/run/resolv.conf; [ ! -e /etc/resolv.conf ] || mount --bind /run/resolv.conf /etc/resolv.conf; }"
 PREPARE = f'mount -t tmpfs tmpfs /run && mkdir /run/netns && {NO_RESOLVER} && mount -t sysfs sysfs /sys && exec "$@"'
 NAMESPACES_MAX = Path("/proc/sys/user/max_net_namespaces")
+LOADED = (sys.executable, "-I", "-S", "-c", LOADER)
+"""The command that takes the agent off its standard input, and is it from then on."""
 HELLO_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 5.0
 
@@ -56,9 +58,10 @@ class HostKernel(Kernel):
         if sys.platform != "linux" or shutil.which("unshare") is None:
             raise KernelUnavailable("unshare(1) is not here; on Debian it is in the package util-linux")
         reasons = []
-        for user in cls._users():
+        for user in cls._users(bool(wanted.daemons)):
             try:
-                kernel = cls._start(user)
+                command = ("unshare", *user, *cls.new_namespaces, "sh", "-c", PREPARE, "sh", *LOADED)
+                kernel = cls._launch(command, bool(user))
                 if wanted.keep:
                     kernel._have_keeper()
                 return kernel
@@ -76,31 +79,31 @@ class HostKernel(Kernel):
         return Path(f"/proc/{self._process.pid}/root/{NETNS_DIR}/{node}")
 
     @classmethod
-    def _users(cls) -> Sequence[tuple[str, ...]]:
-        """The user namespaces to try, in order; an empty one is none."""
-        return (AS_ROOT_INSIDE, ()) if os.geteuid() == 0 else (AS_ROOT_INSIDE,)
+    def _users(cls, needed: bool) -> Sequence[tuple[str, ...]]:
+        """The user namespaces to try, in order; an empty one is none, where the machine's users are ``needed``."""
+        if os.geteuid() != 0:
+            return (AS_ROOT_INSIDE,)
+        return ((),) if needed else (AS_ROOT_INSIDE, ())
 
     @classmethod
-    def _start(cls, user: tuple[str, ...]) -> HostKernel:
+    def _launch(cls, command: Sequence[str], own_user: bool, timeout_s: float = HELLO_TIMEOUT_S) -> Self:
+        """The kernel whose agent is at the other end of a command's input and output; AgentLost with its words."""
         ours, theirs = socket.socketpair()
-        loader = (sys.executable, "-I", "-S", "-c", LOADER)
-        command = ("unshare", *user, *cls.new_namespaces, "sh", "-c", PREPARE, "sh", *loader)
         with tempfile.TemporaryFile() as errors, theirs:
-            process = subprocess.Popen(
-                command, stdin=theirs.fileno(), stdout=errors, stderr=errors, cwd="/", start_new_session=True
-            )
+            end = theirs.fileno()
+            process = subprocess.Popen(command, stdin=end, stdout=end, stderr=errors, cwd="/", start_new_session=True)
             words = os.fdopen(os.dup(errors.fileno()), "rb")
         link = AgentLink(ours, why_lost=lambda: _tail(words))
         try:
             link.send(agent_parcel())
-            link.wait_hello(HELLO_TIMEOUT_S)
+            link.wait_hello(timeout_s)
         except AgentLost:
             link.close()
             process.kill()
             process.wait()
             words.close()
             raise
-        return cls(process, link, words, bool(user))
+        return cls(process, link, words, own_user)
 
     def _have_keeper(self) -> None:
         """Start a keeper that holds the agent's stream open, so that it need not end with this process."""
@@ -164,7 +167,7 @@ class HereKernel(HostKernel):
         return kernel
 
     @classmethod
-    def _users(cls) -> Sequence[tuple[str, ...]]:
+    def _users(cls, needed: bool) -> Sequence[tuple[str, ...]]:
         return ((),)
 
     def engine(self) -> Engine:
@@ -206,5 +209,6 @@ def _tail(printed: IO[bytes]) -> str:
     if printed.closed:
         return "the kernel was closed"
     size = os.fstat(printed.fileno()).st_size
-    words = os.pread(printed.fileno(), 400, max(0, size - 400)).decode(errors="replace").strip()
-    return words.replace("\n", " / ") or "it printed nothing"
+    words = os.pread(printed.fileno(), 400, max(0, size - 400)).decode(errors="replace")
+    whole = words.partition("\n")[2] if size > 400 else words
+    return " / ".join(filter(None, map(str.strip, (whole or words).splitlines()))) or "it printed nothing"

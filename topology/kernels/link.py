@@ -279,6 +279,8 @@ class AgentLink:
                 return "hello - expected the kernel's release - seen none"
             self.hello = header
             return ""
+        if event == "there":
+            return ""
         pending = self._pending.get(number) if type(number) is int else None
         if pending is None or pending.done:
             return "frame - expected an answer to a request - seen another"

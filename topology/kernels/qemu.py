@@ -305,8 +305,8 @@ def kvm_refusal() -> str:
         return "no /dev/kvm"
     status = KVM.stat()
     if os.geteuid() != 0:
-        return "" if os.access(KVM, os.R_OK | os.W_OK) else "no right to /dev/kvm; fix: usermod -aG kvm $USER"
+        return "" if os.access(KVM, os.R_OK | os.W_OK) else "no right to /dev/kvm; for KVM: usermod -aG kvm $USER"
     by_others = status.st_mode & 0o006 == 0o006
     if by_others or kvm_group() != "--clear-groups":
         return ""
-    return "/dev/kvm is root's alone and QEMU runs unprivileged; fix: chgrp kvm /dev/kvm && chmod 660 /dev/kvm"
+    return "/dev/kvm is root's alone and QEMU runs unprivileged; for KVM: chgrp kvm /dev/kvm && chmod 660 /dev/kvm"

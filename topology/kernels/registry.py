@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import abc
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from topology.errors import EngineError, EnvironmentBroken, KernelUnavailable, UnknownName
+from topology.errors import EngineError, EnvironmentBroken, KernelUnavailable, Misuse, UnknownName
 from topology.kernels.link import AgentLink
 from topology.kernels.shared import shortages
 from topology.links import MODULES
@@ -45,7 +46,8 @@ class Wanted:
     descriptor; each frame behind its length, 32 bits): only a kind that is a machine of its own can have one. With
     ``tap`` the card is at the other end of that tap device (its descriptor). ``room`` is the limits it must meet.
     ``prepared`` is what is set up in it in place of a plan, by all that decides that; it takes ``memory_mib``.
-    With ``kvm_only`` it must not be emulated.
+    With ``kvm_only`` it must not be emulated. ``at`` is what stands behind the kind's colon: where it is already.
+    ``daemons`` is a shell command that succeeds only where the lab's routing daemons can run.
     """
 
     keep: bool = False
@@ -57,6 +59,8 @@ class Wanted:
     prepared: tuple[str, ...] = ()
     memory_mib: int | None = None
     kvm_only: bool = False
+    at: str = ""
+    daemons: str = ""
 
     @property
     def cards(self) -> tuple[int, ...]:
@@ -128,6 +132,11 @@ class Kernel(abc.ABC):
     def end_command(self) -> str:
         """The command that ends a kept kernel."""
 
+    @property
+    def kept_choice(self) -> str:
+        """The choice of ``--kernel`` by which another run adopts a kept fabric; blank where none can."""
+        return ""
+
     def outlive(self) -> None:
         """Live on when this process ends, once ``end_command`` is printed; before, a killed run takes it along."""
         return
@@ -153,6 +162,15 @@ KERNELS: Mapping[str, str] = {
     "guest": "topology.kernels.guest:GuestKernel",
 }
 """Every kind, the cheapest first."""
+PLACES: Mapping[str, tuple[str, str, re.Pattern[str]]] = {
+    "guest": ("topology.kernels.kept:KeptGuest", "guest:NAME", re.compile(r"\w+")),
+    "ssh": (
+        "topology.kernels.ssh:SshKernel",
+        "ssh://[USER@]HOST[:PORT]",
+        re.compile(r"//(\w[\w.+-]*@)?(\w[\w.-]*|\[[\w.:%]+\])(:\d{1,5})?"),
+    ),
+}
+"""Kinds that are somewhere already: their class, and what stands behind the colon, in words and as a pattern."""
 AUTO = ("host", "guest")
 """Kinds that ``auto`` tries, in this order; ``here`` only for tasks of its own."""
 AUTO_WITH_ENGINE = ("here", "guest")
@@ -161,14 +179,23 @@ FIX = {kind: f"as root: modprobe {module}" for kind, module in MODULES.items()}
 
 
 def kernel_class(kind: str) -> type[Kernel]:
-    """The class of a kind; UnknownName lists the known ones."""
-    if kind not in KERNELS:
+    """The class of a kind, perhaps with its place; UnknownName lists the known ones."""
+    plain, placed, _ = kind.partition(":")
+    if plain not in (PLACES if placed else KERNELS):
         raise UnknownName("kernel", kind, [*KERNELS, "auto"])
-    module, name = KERNELS[kind].split(":")
+    module, name = (PLACES[plain][0] if placed else KERNELS[plain]).split(":")
     found = getattr(import_module(module), name)
     assert isinstance(found, type)
     assert issubclass(found, Kernel)
     return found
+
+
+def checked_choice(text: str) -> str:
+    """A kind, ``auto``, or a kind with its place behind a colon; Misuse lists the forms."""
+    kind, colon, place = text.partition(":")
+    if not (kind in PLACES and PLACES[kind][2].fullmatch(place) if colon else kind in ("auto", *KERNELS)):
+        raise Misuse(f"{text!r}: expected one of auto, {', '.join((*KERNELS, *(one[1] for one in PLACES.values())))}")
+    return text
 
 
 def start_kernel(choice: str, needs: Iterable[str], progress: Progress, wanted: Wanted = ANYTHING) -> Kernel:
@@ -180,7 +207,7 @@ def start_kernel(choice: str, needs: Iterable[str], progress: Progress, wanted: 
     kinds = (AUTO_WITH_ENGINE if wanted.engine else AUTO) if choice == "auto" else (choice,)
     for kind in kinds:
         try:
-            kernel = kernel_class(kind).start(progress, wanted)
+            kernel = kernel_class(kind).start(progress, replace(wanted, at=kind.partition(":")[2]))
         except EnvironmentBroken as error:
             reasons.append((kind, str(error)))
             continue
@@ -204,6 +231,8 @@ def _refusal(kernel: Kernel, needs: Iterable[str], wanted: Wanted) -> str:
                 return describe(refused)
             if short := shortages(kernel.agent, wanted.room, kernel.namespaces_max):
                 return "; ".join(short)
+            if wanted.daemons and kernel.agent.run(["sh", "-c", wanted.daemons]).code:
+                return "no FRR that can run here (on Debian as root: apt-get install frr)"
         if wanted.engine:
             kernel.engine()
     except EnvironmentBroken as error:

@@ -69,7 +69,7 @@ def snapshot_key(machine: MicroVm, plan: Plan | None) -> str:
     options = qemu_arguments(replace(machine, wanted=replace(machine.wanted, wire=wire, tap=tap)), (0, 0, 0), "", 0)
     containers = machine.wanted.engine
     nodes = (Path(__file__).with_name("engine.py").read_text(), *containers) if containers else ()
-    built = (plan.commands, plan.phases) if plan else machine.wanted.prepared
+    built = (plan.commands, plan.phases, plan.daemons) if plan else machine.wanted.prepared
     made_of = (FORMAT, machine.image.key, nodes, agent_source(), *built)
     parts = (*made_of, qemu_version(), options, _processor())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]

@@ -45,6 +45,8 @@ class Vxlan(UdpTunnel):
     frame goes. Without ``learning`` every frame goes to all remotes, except to the MACs of ``entries`` (static FDB
     entries: MAC and remote). ``ageing`` is the lifetime of a learned entry in seconds.
 
+    One without any remote (``by_daemon``) sends to those that a routing daemon makes entries for.
+
     ``by_route`` is a device without a local address: each packet's source is the one that the route to the remote
     selects, and the device receives at every address of its node; ``local`` is the source towards the first remote.
     """
@@ -77,7 +79,7 @@ class Vxlan(UdpTunnel):
         "vni": Key("vni"),
         "local": Key("address", None),
         "remote": Key("address", None),
-        "remotes": Key("addresses", {}),
+        "remotes": Key("addresses", None),
         "dev": Key("interface", None),
         "port": Key("UDP port", VXLAN_PORT),
         "learning": Key("flag", True),
@@ -113,7 +115,8 @@ class Vxlan(UdpTunnel):
     @classmethod
     def from_lab(cls, node: str, name: str, said: Mapping[Any, Any]) -> Vxlan:
         """Return the device of one entry of a lab file, which has one remote or several."""
-        remote, *others = said["remotes"].values() if said["remote"] is None else (said["remote"],)
+        given = [*said["remotes"].values()] if said["remote"] is None else [said["remote"]]
+        remote, *others = given or [ANY_ADDRESS[said["local"].version if said["local"] else 4]]
         settings = {key: value for key, value in said.items() if key != "remotes"}
         settings |= {"remote": remote, "others": tuple(others), "entries": tuple(said["entries"].items())}
         settings |= {"local": said["local"] or ANY_ADDRESS[remote.version], "by_route": said["local"] is None}
@@ -151,6 +154,11 @@ class Vxlan(UdpTunnel):
     def remotes(self) -> tuple[Address, ...]:
         """The addresses of all remote VTEPs."""
         return (self.remote, *self.others)
+
+    @property
+    def by_daemon(self) -> bool:
+        """True if it has no remote of its own."""
+        return self.remote.is_unspecified
 
     @property
     def source_by_route(self) -> bool:
@@ -202,7 +210,7 @@ class Vxlan(UdpTunnel):
         yield Option("id", self.vni, f"id {self.vni}")
         if not self.by_route:
             yield Option(f"local{six}", str(self.local), f"local {self.local}")
-        if not self.others:
+        if not self.others and not self.by_daemon:
             yield Option(f"group{six}", str(self.remote), f"remote {self.remote}")
         if self.dev:
             yield Option("link", self.dev, f"dev {self.dev}")
@@ -220,7 +228,7 @@ class Vxlan(UdpTunnel):
     @property
     def entries_in_use(self) -> Sequence[tuple[str, Address]]:
         """All its entries: one remote is one too, with which the device is made (vxlan_dev_configure)."""
-        return (*((FLOOD_MAC, remote) for remote in self.remotes), *self.entries)
+        return (*((FLOOD_MAC, remote) for remote in self.remotes if not self.by_daemon), *self.entries)
 
     @classmethod
     def parameters(cls, kind: str, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

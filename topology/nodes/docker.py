@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from topology.errors import AgentError, DeadlineExceeded, EngineError
 from topology.kernels.engine import Container
 from topology.kernels.link import AgentLink
+from topology.model import Fabric, Node
 from topology.wait import wait_for
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ EXEC_TIMEOUT_S = 5.0
 FIX = "on Debian: apt-get install busybox-static"
 
 
-def start(kernel: Kernel, names: Sequence[str], netlink: Netlink) -> None:
+def start(kernel: Kernel, nodes: Sequence[Node], netlink: Netlink) -> None:
     """Start a container for each node, wait until its process is proven, and enter its namespace."""
-    engine = kernel.engine()
+    engine, names = kernel.engine(), [node.name for node in nodes]
     image = engine.ensure_image(_busybox(kernel.agent))
     containers = [engine.run_node(image, name) for name in names]
     _check(kernel.agent, containers)
@@ -34,6 +35,10 @@ def start(kernel: Kernel, names: Sequence[str], netlink: Netlink) -> None:
     paths = {container.name: f"/proc/{container.pid}/ns/net" for container in containers}
     netlink.entrances |= {name: f"docker exec {engine.label(name)}" for name in names}
     netlink.adopt(paths, never=[(ours.st_dev, ours.st_ino)])
+
+
+def converged(_: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
+    """Return at once: no daemon runs in it."""
 
 
 def _busybox(agent: AgentLink) -> bytes:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from topology.errors import UnknownName
-from topology.model import Fabric
+from topology.model import Fabric, Node
 from topology.node import RUNTIMES
 from topology.plan import make_plan
 
@@ -27,8 +27,13 @@ class Runtime(Protocol):
 
     NEEDS_ENGINE: bool
 
-    def start(self, kernel: Kernel, names: Sequence[str], netlink: Netlink) -> None:
+    def start(self, kernel: Kernel, nodes: Sequence[Node], netlink: Netlink) -> None:
         """Make a network namespace for each node, wait until it can be entered, and have ``netlink`` hold it."""
+        ...
+
+    def converged(self, kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
+        """Wait until what runs in the nodes of a built or restored fabric has done its part; DeadlineExceeded says
+        what is missing."""
         ...
 
 
@@ -39,18 +44,18 @@ def runtime(name: str) -> Runtime:
     return cast(Runtime, import_module(f"topology.nodes.{name}"))
 
 
-def nodes_of(fabric: Fabric, default: str) -> dict[str, list[str]]:
-    """The names of a fabric's nodes by their runtime; ``default`` is that of nodes that name none."""
-    found: dict[str, list[str]] = {}
+def nodes_of(fabric: Fabric, default: str) -> dict[str, list[Node]]:
+    """A fabric's nodes by their runtime; ``default`` is that of nodes that name none."""
+    found: dict[str, list[Node]] = {}
     for node in fabric.nodes:
-        found.setdefault(node.runtime or default, []).append(node.name)
+        found.setdefault(node.runtime or default, []).append(node)
     return found
 
 
 def need_engine(fabric: Fabric, default: str) -> tuple[str, ...]:
     """The nodes that are made by a container engine; none of an adopted fabric."""
     made = nodes_of(fabric, default).items() if default != ADOPTED else ()
-    return tuple(name for kind, names in made if runtime(kind).NEEDS_ENGINE for name in names)
+    return tuple(node.name for kind, nodes in made if runtime(kind).NEEDS_ENGINE for node in nodes)
 
 
 def bring_up(fabric: Fabric, kernel: Kernel, default: str) -> Netlink:
@@ -65,7 +70,14 @@ def bring_up(fabric: Fabric, kernel: Kernel, default: str) -> Netlink:
     from topology.kernels.netlink import Netlink
 
     netlink = Netlink(kernel.agent)
-    for kind, names in nodes_of(fabric, default).items():
-        runtime(kind).start(kernel, names, netlink)
+    for kind, nodes in nodes_of(fabric, default).items():
+        runtime(kind).start(kernel, nodes, netlink)
     netlink.build(make_plan(fabric))
+    converge(fabric, kernel, default)
     return netlink
+
+
+def converge(fabric: Fabric, kernel: Kernel, default: str) -> None:
+    """Wait until a built or restored fabric is as its runtimes make it."""
+    for kind, nodes in nodes_of(fabric, default).items():
+        runtime(kind).converged(kernel, fabric, nodes)

@@ -53,7 +53,7 @@ class Mismatch:
     seen: str
 
     def __str__(self) -> str:
-        where = "frame" if self.layer == "frame" else f"layer {self.index} {self.layer}"
+        where = "frame" if self.layer == "frame" else f"header {self.index + 1} {self.layer}"
         if self.field is not None:
             where += f".{self.field}"
         return f"{where} - {self.what} - expected {self.expected} - seen {self.seen}"

@@ -42,7 +42,7 @@ def config(out: Path, **options: Any) -> pytest.Config:
         ({"--plan": True}, "--adopt and --plan exclude each other"),
         ({"--export": "x.dot"}, "--adopt and --export exclude each other"),
         ({"--doctor": True}, "--adopt and --doctor exclude each other"),
-        ({"--kernel": "host"}, "--adopt needs --kernel here or guest"),
+        ({"--kernel": "host"}, "--adopt needs --kernel here, ssh://"),
         ({"--runtime": "docker"}, "--adopt and --runtime exclude each other"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -54,7 +54,7 @@ def test_what_makes_no_sense_of_an_adopted_fabric_is_refused(
     sound = {"--fresh": False, "--kernel": "auto"}
     with pytest.raises(pytest.UsageError, match=words):
         check_adoption(config(tmp_path, **{**sound, **options}))
-    check_adoption(config(tmp_path, **{"--adopt": False, **options}))
+    check_adoption(config(tmp_path, **{**sound, "--adopt": False, **options}))
     check_adoption(config(tmp_path, **sound))
 
 
@@ -144,6 +144,14 @@ def test_active_belongs_to_an_adopted_fabric(tmp_path: Path) -> None:
     sound = {"--fresh": False, "--kernel": "auto", "--active": True}
     check_adoption(config(tmp_path, **sound))
     with pytest.raises(pytest.UsageError, match="--active needs --adopt"):
+        check_adoption(config(tmp_path, **{**sound, "--adopt": False}))
+
+
+def test_kept_guest_is_adopted_and_nothing_else(tmp_path: Path) -> None:
+    """A fabric is up in it: another one cannot be built there."""
+    sound = {"--fresh": False, "--kernel": "guest:a1"}
+    check_adoption(config(tmp_path, **sound))
+    with pytest.raises(pytest.UsageError, match="--kernel guest:a1 needs --adopt"):
         check_adoption(config(tmp_path, **{**sound, "--adopt": False}))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import permutations
@@ -9,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.self.builders import reference
+from reports.diagnosis.explain import explained
+from tests.self.builders import reference, vxlan_lab
 from topology.dataplane.live import live_fabric
 from topology.dataplane.reasons import link_local
 from topology.expected import expected_journey, probe_between
 from topology.formats import load
 from topology.model import Fabric
 from topology.plan import uses_ipv6
-from topology.state import declared_state
+from topology.state import NodeState, declared_state
 
 LABS = sorted(Path("topology/labs").glob("*.yaml"))
 
@@ -48,3 +50,48 @@ def test_next_hop_by_link_local_address_is_followed() -> None:
     live, probe = live_fabric("live", states, lab.links), probe_between(lab, "cs1", "cs5")
     assert str(link_local(owners[ip_address("26.0.0.1")])) in " ".join(map(str, live["lc1"].routes))
     assert expected_journey(live, probe) == expected_journey(lab, probe)
+
+
+def bare(state: NodeState) -> NodeState:
+    """A node whose interfaces are up, and that is all."""
+    links = {name: replace(link, master=None) for name, link in state.links.items() if link.kind == "veth"}
+    return replace(state, links=links, addresses=frozenset(), routes=frozenset())
+
+
+def handed_on(state: NodeState) -> NodeState:
+    """The same with each interface in a bridge, together with a veth that leads to nobody."""
+    links = dict(bare(state).links)
+    for name, link in list(links.items()):
+        bridge = replace(link, name=f"b-{name}", kind="bridge")
+        links |= {name: replace(link, master=bridge.name), bridge.name: bridge}
+        links[f"v-{name}"] = replace(link, name=f"v-{name}", master=bridge.name)
+    return replace(bare(state), links=links)
+
+
+def with_guest(state: NodeState) -> NodeState:
+    """A node with one more port in each bridge, of a virtual machine."""
+    cable = next(link for link in state.links.values() if link.master)
+    return replace(state, links={**state.links, "tap": replace(cable, name="tap", kind="tun")})
+
+
+OPAQUE: dict[str, tuple[str, Callable[[NodeState], NodeState], str]] = {
+    "as declared": ("s1", lambda state: state, ""),
+    "not set up": ("s1", bare, "its state says nothing of frames from s1_l1, s1_l2"),
+    "a VM's": ("s1", handed_on, "its state says nothing of frames from s1_l1, s1_l2"),
+    "a host without its address": ("c1", bare, ""),
+    "a VM's beside others": ("v1", with_guest, ""),
+}
+
+
+@pytest.mark.parametrize("name", OPAQUE)
+def test_node_whose_state_says_nothing_of_its_cables_is_not_followed(name: str) -> None:
+    """What may forward by other means than those that are read ends a walk without a reason; a port that lacks
+    something beside others that do not is a mistake, and a reason."""
+    node, change, words = OPAQUE[name]
+    lab = vxlan_lab()
+    states = {one.name: declared_state(one, False, lab.routing) for one in lab.nodes}
+    live = live_fabric("live", {**states, node: change(states[node])}, lab.links)
+    assert {one.name: one.opaque for one in live.nodes if one.opaque} == ({node: words} if words else {})
+    (pair,) = [pair for pair in lab.pairs if (pair.source, pair.target) == ("c1", "c5")]
+    found = explained(live, probe_between(lab, pair.source, pair.target))
+    assert (found is None) == (name != "a host without its address"), found

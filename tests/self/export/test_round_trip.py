@@ -29,7 +29,7 @@ from topology.tenants import add_tenants
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = (
-    *sorted(LABS.glob("*.yaml")),
+    *(path for path in sorted(LABS.glob("*.yaml")) if not load(path).has_daemons),
     *sorted(DATA.glob("*.yaml")),
     *sorted(DATA.glob("*.clab.yml")),
 )

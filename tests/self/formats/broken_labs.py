@@ -76,7 +76,7 @@ SCHEMA = (
     broken("a misspelt key that is needed", "vni: 30", "vnii: 30", "^vnii: 30", "'vnii'", "'vni'?"),
     broken("no role", "    role: leaf\n", "", "^lc1:\n", "'lc1' has no 'role'", "leaf, spine"),
     broken("no remote", "remote: 23.0.0.1, ", "", "^vxlan-cont: {vni: 30, local: 21", "has no 'remote'"),
-    broken("remotes of none", "remote: 23.0.0.1", "remotes: []", "^vxlan-cont: {vni: 30, local: 21", "has no 'remote'"),
+    broken("remotes of none", "remote: 23.0.0.1", "remotes: []", "remotes: ^[]", "has no remote", "frr: PATH"),
     broken("remotes that are none", "remote: 23.0.0.1", "remotes: [x]", "[^x]", "not an IP address"),
     broken("remotes without a list", "remote: 23.0.0.1", "remotes: 23.0.0.1", "^23.0.0.1, dev", "where a list belongs"),
     broken(

@@ -34,7 +34,7 @@ def test_suffix_decides(lab: Fabric) -> None:
     """A file whose name ends in .clab.yml is read as containerlab's, whatever its folder; and knows its name."""
     assert formats.load(LAB) == lab
     assert (lab.name, lab.file.rsplit("/", 1)[-1]) == ("two-leaves", "two-leaves.clab.yml")
-    assert {suffix for suffix in formats.FORMATS if formats.FORMATS[suffix] is load_clab} == formats.SILENT
+    assert {suffix for suffix in formats.FORMATS if formats.FORMATS[suffix] is formats.load_clab} == formats.SILENT
 
 
 def test_links_are_the_fabrics(lab: Fabric) -> None:

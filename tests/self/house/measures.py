@@ -1,4 +1,4 @@
-"""Measures of the house's style: lengths, docstrings, annotations, broad handlers, forbidden words."""
+"""Measures of the house's style: lengths, forbidden words."""
 
 from __future__ import annotations
 
@@ -34,47 +34,12 @@ def lines(source: Source) -> int:
 
 def functions(source: Source) -> Iterator[Function]:
     """Every function and method, nested ones too."""
-    return (node for node in source.nodes if isinstance(node, Function))
+    return (node for node in source.statements if isinstance(node, Function))
 
 
 def function_lines(function: Function) -> int:
     """Number of lines in a function, from its ``def`` to its end, the docstring included."""
     return (function.end_lineno or function.lineno) - function.lineno + 1
-
-
-def public(source: Source) -> Iterator[tuple[str, bool]]:
-    """Every public module, class, function and method, and whether it has a docstring."""
-    yield source.path, bool(ast.get_docstring(source.tree)) or not source.text.strip()
-    yield from _public_in(source, source.tree)
-
-
-def _public_in(source: Source, body: ast.Module | ast.ClassDef) -> Iterator[tuple[str, bool]]:
-    for node in body.body:
-        if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
-            yield f"{source.at(node)} {node.name}", bool(ast.get_docstring(node))
-            if isinstance(node, ast.ClassDef):
-                yield from _public_in(source, node)
-
-
-def unannotated(source: Source) -> Iterator[str]:
-    """Every function with an argument or a result that has no type."""
-    for function in functions(source):
-        given = function.args
-        arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
-        untyped = [a.arg for a in arguments if a is not None and a.annotation is None and a.arg not in ("self", "cls")]
-        if function.returns is None:
-            untyped.append("its result")
-        if untyped:
-            yield f"{source.at(function)} - {function.name} - expected types - seen none for {', '.join(untyped)}"
-
-
-def broad_handlers(source: Source) -> Iterator[str]:
-    """Every ``except`` that takes whatever comes."""
-    for node in source.nodes:
-        if isinstance(node, ast.ExceptHandler):
-            caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-            if any(one is None or getattr(one, "id", "") in ("Exception", "BaseException") for one in caught):
-                yield f"{source.at(node)} - takes every exception"
 
 
 def unfinished(path: str, text: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("sources")  # one worker parses them
 PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
-MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.node", "topology.model")
+MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.frr", "topology.node", "topology.model")
 NODES = tuple(f"topology.{name}" for name in ("packet", "plan", "state", "isolation", "kernels", "nodes"))
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
@@ -30,8 +30,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.promises": ("topology.errors", "topology.refs"),
     "topology.packet": ("topology.refs", "topology.wire"),
     "topology.links": ("topology.errors", *MODEL[:3], "topology.wire", "topology.packet"),
-    "topology.node": ("topology.errors", "topology.fib", *MODEL[:3]),
-    "topology.model": ("topology.errors", *MODEL[:4]),
+    "topology.frr": ("topology.refs",),
+    "topology.node": ("topology.errors", "topology.fib", *MODEL[:4]),
+    "topology.model": ("topology.errors", *MODEL[:5]),
     "topology.carried": ("topology.promises", "topology.links"),
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
     "topology.mtu": ("topology.errors", "topology.fib", *MODEL),
@@ -95,7 +96,7 @@ def imports(source: Source) -> tuple[tuple[ast.AST, str], ...]:
 
 
 def _imports(source: Source) -> Iterator[tuple[ast.AST, str]]:
-    for node in source.nodes:
+    for node in source.statements:
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -168,7 +169,7 @@ def agent_is_python_3_9(source: Source) -> Iterator[str]:
     except SyntaxError as error:
         yield f"{source.path}:{error.lineno} - {error.msg} - expected the syntax of Python 3.9"
         return
-    for node in source.nodes:
+    for node in ast.walk(source.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             newer = {"zip": {"strict"}, "dataclass": {"slots", "kw_only"}}.get(node.func.id, set())
             for keyword in node.keywords:
@@ -194,7 +195,7 @@ def product_uses_public_pytest(source: Source) -> Iterator[str]:
 
 def network_tests_ask_the_fabric(source: Source) -> Iterator[str]:
     """A test of the network does not reach around its fixtures."""
-    if not source.under("tests") or source.under("tests/self", "tests/lifecycle/kit"):
+    if not source.under("tests") or source.under("tests/self", "tests/browser", "tests/lifecycle/kit"):
         return
     for node, module in imports(source):
         if within(module, *SYSTEM_TOOLS):
@@ -208,7 +209,7 @@ def no_module_sleeps(source: Source) -> Iterator[str]:
     for node, module in imports(source):
         if module in ("time.sleep", "asyncio.sleep"):
             yield f"{source.at(node)} - imports sleep - expected topology.wait.wait_for"
-    for node in source.nodes:
+    for node in ast.walk(source.tree) if "sleep" in source.text else ():
         if isinstance(node, ast.Attribute) and node.attr == "sleep" and isinstance(node.value, ast.Name):
             yield f"{source.at(node)} - {node.value.id}.sleep - expected topology.wait.wait_for"
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import resource
+import select
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -143,6 +144,15 @@ def test_a_terminal_is_the_commands_own(agent: AgentLink) -> None:
     wait_for(ready, 5, "the terminal")
     agent.call("input", b"\x03", to=number)
     assert code_of(agent, number) == -2
+
+
+def test_stream_of_a_network_is_written_to_in_silence() -> None:
+    """Who is held on to writes by itself: the end of a cut connection is noticed by nobody else."""
+    with sandboxed_agent() as agent:
+        agent.call("hold", every_s=0.05)
+        assert select.select([agent.fileno()], [], [], 5)[0]
+        agent.pump(1)
+        assert agent.call("clock").fields
 
 
 def test_commands_inherit_no_ignored_and_no_blocked_signal() -> None:

@@ -21,6 +21,7 @@ from topology.kernels.link import Reply
 from topology.kernels.netlink import Netlink
 from topology.kernels.ownership.processes import Owner
 from topology.kernels.registry import Kernel
+from topology.node import Node
 from topology.nodes import docker
 from topology.nodes.docker import is_static
 
@@ -227,7 +228,7 @@ class Carrier:
 
 
 def bring_up(carrier: Carrier) -> None:
-    docker.start(cast(Kernel, carrier), ["a"], Netlink(carrier.agent))
+    docker.start(cast(Kernel, carrier), [Node(name="a", role="switch")], Netlink(carrier.agent))
 
 
 def test_namespaces_are_entered_by_the_processes_of_the_containers(client: Client) -> None:

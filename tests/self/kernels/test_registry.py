@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
 
 from tests.self.kernels import kinds
 from tests.self.kernels.kinds import Fake
-from topology.errors import AgentLost, KernelUnavailable, UnknownName
+from topology.errors import AgentLost, KernelUnavailable, Misuse, UnknownName
 from topology.kernels import registry
-from topology.kernels.registry import Kernel, Wanted, kernel_class, start_kernel
+from topology.kernels.registry import Kernel, Wanted, checked_choice, kernel_class, start_kernel
 from topology.plan import Room
 
 NEEDS = ("veth", "gre")
@@ -105,7 +106,34 @@ def test_an_unknown_kernel_is_refused_with_the_known_ones() -> None:
         start("gust")
 
 
+@pytest.mark.parametrize(
+    ("text", "sound"),
+    [
+        ("auto", True),
+        ("ssh://10.0.0.1", True),
+        ("ssh://user@lab-1.example:2222", True),
+        ("ssh://[fe80::1%eth0]:22", True),
+        ("guest:x_8", True),
+        ("ssh", False),
+        ("ssh://", False),
+        ("ssh://-oProxyCommand=x", False),
+        ("ssh://host/path", False),
+        ("guest:../x", False),
+        ("here:x", False),
+    ],
+)
+def test_place_of_a_kernel_is_checked(text: str, sound: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no kind with its place is refused before anything starts, with the forms that there are."""
+    monkeypatch.undo()
+    if sound:
+        assert checked_choice(text) == text
+        return
+    with pytest.raises(Misuse, match=re.escape(f"{text!r}: expected one of auto, host, here, guest, guest:NAME, ssh:")):
+        checked_choice(text)
+
+
 def test_real_kernels_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name of the registry leads to a class of that kind."""
     monkeypatch.undo()
-    assert {name: kernel_class(name).kind for name in registry.KERNELS} == {name: name for name in registry.KERNELS}
+    names = (*registry.KERNELS, *(f"{name}:" for name in registry.PLACES))
+    assert [kernel_class(name).kind for name in names] == [name.rstrip(":") for name in names]

@@ -47,7 +47,8 @@ def test_a_ladder_is_cut_to_what_is_around_the_divergence() -> None:
     assert [line.tone for line in lines] == ["", "good", "good", "good", "bad", "bad", ""]
     assert lines[1].text.split()[:3] == ["ok", "4", "hops"]
     assert lines[4].text.startswith(">>>>")
-    assert lines[-1].text.endswith("hops behind it: none seen")
+    assert lines[-1].text.split()[:2] == ["not", "seen"]
+    assert lines[-1].text.endswith(" hops)")
     (nowhere,) = {line.tone for line in first_failure(replace(run, journeys=[lost(0)]))} - {""}
     assert nowhere == "bad"
 
@@ -69,6 +70,14 @@ def test_the_ladder_is_the_first_causes() -> None:
     run = replace(record(), tests=tests, journeys=[other, lost()])
     assert next(first_failure(run)).text == next(first_failure(replace(run, journeys=[lost()]))).text
     assert list(first_failure(replace(run, journeys=[other]))) == []
+
+
+def test_the_ladder_is_the_one_that_shows_most() -> None:
+    """Of two journeys of one cause the one with a packet that is wrong, not the one where it is missing."""
+    missing = lost()
+    shown = [replace(rung, seen="ipv4") if rung is missing.first_wrong else rung for rung in missing.ladder]
+    run = replace(record(), tests=[result("failed", cause=FOUND)], journeys=[missing, replace(missing, ladder=shown)])
+    assert any(line.text.endswith(" ipv4") for line in first_failure(run))
 
 
 def test_a_hostile_name_is_text() -> None:

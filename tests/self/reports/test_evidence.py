@@ -23,6 +23,7 @@ from tests.self.hostile import HOSTILE, HOSTILE_RAW
 from tests.self.reports.records import record
 
 NAME = "capture.pcapng"
+EXPECTED = expect(reference(), "cs1", "cs5")
 LAB = Lab("ece792", "ece792.yaml", None, 12, 13)
 
 
@@ -33,8 +34,7 @@ def run_of(journeys: list[Journey]) -> Record:
 
 def lost(test: str = "tests/a.py::t") -> tuple[bytes, Journey]:
     """A journey that ends behind its fourth hop, and its frames."""
-    expected = expect(reference(), "cs1", "cs5")
-    found = leg(expected, seen_path(reference(), expected.paths[0])[:4])
+    found = leg(EXPECTED, seen_path(reference(), EXPECTED.paths[0])[:4])
     return pcapng(found.journey.sightings), journey_of(found, test)
 
 
@@ -90,11 +90,21 @@ def test_a_failing_journey_has_a_capture_of_its_own(read: Callable[[bytes], list
     """With its packets alone, under a number; many are cut, and one whose packets were never seen has none."""
     capture, journey = lost()
     other = pcapng(good_leg(reference(), "cs5", "cs1").journey.sightings)
-    found = dict(annotated(other + capture, run_of([journey, replace(journey, hops=[])]), NAME))
+    found = dict(annotated(other + capture, run_of([journey, replace(journey, hops=[], start_ns=0)]), NAME))
     assert len(read(found["failed-1.pcapng"])) == 4
     assert len(read(found[NAME])) > 4
     assert len(dict(annotated(capture, run_of([journey] * 60), NAME))) == FAILED_MAX + 1
     assert "failed-2.pcapng" not in found
+
+
+def test_request_for_an_address_has_its_own_capture(read: Callable[[bytes], list[str]]) -> None:
+    """Also where the packet that waits for it was never seen: the hops of its ladder are those of the request."""
+    found = leg(EXPECTED, seen_path(reference(), EXPECTED.paths[0])[:4])
+    asked = journey_of(replace(found, journey=replace(found.journey, sightings=())))
+    captures = dict(annotated(pcapng(found.journey.sightings), run_of([asked]), NAME))
+    assert [text.split(",")[0] for text in read(captures["failed-1.pcapng"])] == [
+        f"hop {n} of {len(EXPECTED.paths[0].hops)}" for n in range(1, 5)
+    ]
 
 
 def test_ports_that_wireshark_does_not_know_are_named() -> None:

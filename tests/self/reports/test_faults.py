@@ -44,6 +44,12 @@ def test_the_first_cause_and_the_place_of_the_right_one_are_scored(name: str) ->
     assert bool(found.said)
 
 
+def test_with_a_declaration_every_cause_is_scored_by_its_node() -> None:
+    """A right cause does not excuse the one beside it, which blames another node."""
+    found = score([[RIGHT, ELSEWHERE]], [], {"lc2"}, {"route"}, 1.0, declared=True)
+    assert (found.node, found.rank, str(ELSEWHERE) in found.said) == ("wrong", 1, True)
+
+
 def tried(kind: str, *said: object) -> FaultTried:
     (one,) = record().faults
     return replace(one, kind=kind, **dict(zip(("declared", "undeclared"), said, strict=True)))  # type: ignore[arg-type]

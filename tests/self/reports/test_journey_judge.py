@@ -116,15 +116,15 @@ def test_equal_timestamps_are_in_order() -> None:
 
 
 CHANGES: dict[str, tuple[Change, str]] = {
-    "outer ttl": (with_field("ipv4", ttl=64), "layer 1 ipv4.ttl - another value - expected 63 - seen 64"),
-    "middle ttl": (with_field("ipv4", 1, ttl=62), "layer 3 ipv4.ttl - another value - expected 63 - seen 62"),
-    "outer source": (with_field("ipv4", src="25.0.0.2"), "layer 1 ipv4.src - another value - expected 26.0.0.2"),
-    "vni": (with_field("vxlan", vni=31), "layer 5 vxlan.vni - another value - expected 30 - seen 31"),
-    "vxlan's port": (with_field("udp", dport=4789), "layer 4 udp.dport - another value - expected 4900 - seen 4789"),
-    "customer's mac": (with_field("ether", 1, src=OTHER_MAC), "layer 6 ether.src - another value"),
-    "gre key": (with_field("gre", key=7), "layer 2 gre.key - another value - expected none (no key) - seen 7"),
-    "payload": (with_field("payload", load=bytes(56)), "layer 9 payload.load - another value"),
-    "missing gre": (without_gre, "layer 1 ipv4.src - another value - expected 26.0.0.2 - seen 21.0.0.1"),
+    "outer ttl": (with_field("ipv4", ttl=64), "header 2 ipv4.ttl - another value - expected 63 - seen 64"),
+    "middle ttl": (with_field("ipv4", 1, ttl=62), "header 4 ipv4.ttl - another value - expected 63 - seen 62"),
+    "outer source": (with_field("ipv4", src="25.0.0.2"), "header 2 ipv4.src - another value - expected 26.0.0.2"),
+    "vni": (with_field("vxlan", vni=31), "header 6 vxlan.vni - another value - expected 30 - seen 31"),
+    "vxlan's port": (with_field("udp", dport=4789), "header 5 udp.dport - another value - expected 4900 - seen 4789"),
+    "customer's mac": (with_field("ether", 1, src=OTHER_MAC), "header 7 ether.src - another value"),
+    "gre key": (with_field("gre", key=7), "header 3 gre.key - another value - expected none (no key) - seen 7"),
+    "payload": (with_field("payload", load=bytes(56)), "header 10 payload.load - another value"),
+    "missing gre": (without_gre, "header 2 ipv4.src - another value - expected 26.0.0.2 - seen 21.0.0.1"),
     "malformed": (with_field("ipv4", len=9000), "frame - malformed - expected whole, well-formed headers"),
 }
 
@@ -147,7 +147,7 @@ def test_undeclared_vlan_tag_fails() -> None:
     sightings[SPINE] = sighting(reference(), hop.node, hop.interface, hop.direction, hop.layers, SPINE, Vlan(100))
     rung = divergence(sightings)
     assert place(rung) == "sc2:sc2_lc1 in"
-    assert rung.wrong.startswith("layer 0 ether.type - another value - expected 0x0800 - seen 0x8100")
+    assert rung.wrong.startswith("header 1 ether.type - another value - expected 0x0800 - seen 0x8100")
 
 
 def test_direction_is_part_of_a_hop() -> None:

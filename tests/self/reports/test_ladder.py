@@ -48,7 +48,7 @@ def test_changed_header_is_marked_with_expected_beside_seen() -> None:
     assert lines[3:6] == [
         f">>>>     +10.0 us  con_ns1:bridge1_cs2 out  expected {PING}",
         f"{gap}seen     {PING.replace('ttl 64', 'ttl 63')}",
-        f"{gap}why      layer 1 ipv4.ttl - another value - expected 64 - seen 63",
+        f"{gap}why      header 2 ipv4.ttl - another value - expected 64 - seen 63",
     ]
 
 
@@ -66,7 +66,7 @@ def test_lost_packet_shows_cause_and_fix() -> None:
         "note: nobody answered",
         *ENDING.splitlines(),
     ]
-    behind = "seen at none of the 2 hops from con_ns1:bridge1_cs2 out to cs2:cs2_br1 in"
+    behind = "not seen at con_ns1:bridge1_cs2 out, cs2:cs2_br1 in"
     assert ladder_lines(leg(EXPECTED, path[:1]))[4:] == [f"                -  {behind}", NOT_FOUND]
     nameless = replace(lost, verdict=replace(lost.verdict, causes=(replace(CAUSE, interface=None),)))
     assert "cause: con_ns1: link - expected up - seen down" in ladder_lines(nameless)
@@ -83,6 +83,18 @@ def test_stray_and_early_sightings_stand_at_their_time() -> None:
     lines = ladder_lines(leg(EXPECTED, sightings))
     assert lines[2].startswith(">>>>     -10.0 us  con_ns1:bridge1_cs1 in   expected ether")
     assert lines[4].strip() == "why      seen 10000 ns before the hop that must precede it"
+
+
+def test_wrong_turn_says_where_the_packet_was_expected() -> None:
+    """At the node's other interface; of many hops behind it the first and the last are named."""
+    path = seen_path(reference(), EXPECTED.paths[0])
+    turned = replace(path[2], interface="bridge1_lc1")
+    lines = ladder_lines(leg(EXPECTED, [*path[:2], turned]))
+    assert lines[3].endswith("con_ns1:bridge1_lc1 out  expected nothing here, but at con_ns1:bridge1_cs2 out")
+    assert lines[5].endswith("-  not seen at con_ns1:bridge1_cs2 out, cs2:cs2_br1 in")
+    far = expect(reference(), "cs1", "cs4")
+    lines = ladder_lines(leg(far, seen_path(reference(), far.paths[0])[:9]))
+    assert lines[-2].endswith("-  not seen at lc2:lc2-br2 out, con_ns2:bridge2_lc2 in, … cs4:cs4-br in (4 hops)")
 
 
 def test_nothing_to_judge_is_not_as_declared() -> None:

@@ -118,11 +118,36 @@ def test_capture_is_opened_with_the_declared_ports() -> None:
 def test_tests_of_one_cause_stand_below_it_once() -> None:
     """Each cause is said once, whatever it broke; a test that shows another one's journey does not repeat it."""
     made = record()
-    again = replace(made.tests[1], id="tests/c/d.py::u", verdict=Verdict.NOT_PROVEN)
+    cause = made.tests[1].cause
+    again = replace(made.tests[1], id="tests/c/d.py::u", verdict=Verdict.NOT_PROVEN, message=f"no underlay: {cause}")
     shown = page(replace(made, tests=[*made.tests, again]))
+    assert ">no underlay</pre>" in shown
     assert shown.count("ought to be") == 1
     assert "1 not proven because of it" in shown
     assert shown.count('class="leg') == len(made.journeys)
+
+
+def test_journey_that_shows_the_cause_is_opened_first() -> None:
+    """A packet that was seen and is wrong says more than one that is missing; at the cause's node it says most."""
+    made = record()
+    good, lost = made.tests
+    missing, silent = made.journeys[1].first_wrong, made.journeys[1]
+    assert missing is not None
+    seen = [replace(rung, seen="ipv4") if rung is missing else rung for rung in silent.ladder]
+    there = [replace(rung, node="ece792") if rung.wrong else rung for rung in seen]
+    more = [(replace(lost, id=f"tests/b.py::{name}"), name) for name in ("seen", "there")]
+    journeys = [replace(silent, test=one.id, ladder=seen if name == "seen" else there) for one, name in more]
+    shown = page(replace(made, tests=[good, lost, *(one for one, _ in more)], journeys=[silent, *journeys]))
+    order = [shown.index(f'"id">{name}<') for name in ("tests/b.py::there", "tests/b.py::seen", lost.id)]
+    assert order == sorted(order)
+
+
+def test_state_of_a_node_shows_what_differs() -> None:
+    """Expected beside found, also where that is the cause in the heading above."""
+    made = record()
+    known = made.tests[1].named
+    shown = page(replace(made, states=[replace(made.states[0], differences=known)]))
+    assert f"<td>{known[0].declared}</td><td>{known[0].live}</td>" in shown
 
 
 def test_explanations_beside_a_cause_do_not_say_what_to_repair() -> None:
@@ -130,7 +155,7 @@ def test_explanations_beside_a_cause_do_not_say_what_to_repair() -> None:
     made = record()
     one = made.tests[1]
     assert one.cause
-    other = replace(one.cause, node="s1", declared="x")
+    other = replace(one.cause, node="s1", declared="x", fix="y")
     shown = page(replace(made, tests=[made.tests[0], replace(one, causes=[one.cause, other])]))
     assert "Repair ece792: route" in shown
     assert "1 explanation beside these, less likely" in shown
@@ -152,7 +177,7 @@ def test_cause_that_was_not_found_is_said() -> None:
     lost = replace(made.journeys[1], cause=None, causes=[])
     failed = replace(made.tests[1], cause=None)
     shown = page(replace(made, journeys=[lost], tests=[made.tests[0], failed]))
-    assert "cause not found" in " ".join(Reader(shown).text.split())
+    assert "cause: not found" in " ".join(Reader(shown).text.split())
 
 
 def test_page_of_nothing_is_a_page() -> None:

@@ -8,19 +8,21 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from reports.record.append import journey_of
+from reports.evidence import Cause
+from reports.record.append import cause_of, journey_of
 from reports.record.exhibits import Header, Plot, Series
 from reports.record.fabric import found, map_of
 from reports.record.model import Map, Place, Verdict
 from reports.render.boxes import boxes_of, envelopes, side_by_side, stack
 from reports.render.fabric import Drawing, draw
 from reports.render.groups import by_cause
+from reports.render.ladder import protocol
 from reports.render.layout import NODES_MAX, Box, arrange, shorten
 from reports.render.plots import chart, mtu_rows, waterfall
 from reports.render.steps import Lost, Step, profile, steps
 from reports.render.trends import trended
-from tests.self.browser import pages
-from tests.self.builders import expect, good_leg, known_lab, leg, reference, seen_hop, seen_path, without_gre
+from tests.browser import pages
+from tests.self.builders import expect, good_leg, known_lab, later, leg, reference, seen_hop, seen_path, without_gre
 from topology.formats import load
 from topology.state import declared_state
 
@@ -87,7 +89,7 @@ def test_a_ladder_is_told_step_by_step() -> None:
     lost = list(steps(journey_of(leg(expected, seen_path(reference(), expected.paths[0])[:4]))))
     assert [step.mark for step in lost] == ["good"] * 4 + ["bad", "lost"]
     assert isinstance(lost[-1], Lost)
-    assert lost[-1].count == len(expected.paths[0].hops) - 5
+    assert lost[-1].words.endswith(f" in ({len(expected.paths[0].hops) - 5} hops)")
     assert isinstance(lost[-2], Step)
     assert (bool(lost[-2].expected), lost[-2].seen) == (True, [])
 
@@ -105,6 +107,18 @@ def test_a_hop_that_shows_other_headers_has_both_sides() -> None:
         "GRE",
     ]
     assert wrong[0].length is not None
+
+
+@pytest.mark.parametrize("asked", ["arp who-has 20.0.0.3", "icmp neighbour-solicitation / 24 bytes"])
+def test_request_for_an_address_is_told_from_the_packet_that_waits(asked: str) -> None:
+    """Where it begins, by its protocol; a ladder of such packets alone is not called by the waiting packet's."""
+    whole = journey_of(good_leg(reference(), "cs1", "cs5"))
+    asking = [replace(rung, seen=f"ether / {asked}") for rung in whole.ladder[3:]]
+    made = replace(whole, note="cs1 -> cs5 waits at lc1:x for the MAC of y", ladder=[*whole.ladder[:3], *asking])
+    what = "ARP" if "arp" in asked else "neighbour discovery"
+    assert [step.asks for step in steps(made) if isinstance(step, Step)][2:5] == ["", what, ""]
+    assert protocol(made) == f"icmp, waits for {what}"
+    assert protocol(replace(made, note="")) == "icmp"
 
 
 def test_profile_has_a_column_for_each_hop_as_high_as_its_stack() -> None:
@@ -185,6 +199,61 @@ def test_first_divergence_is_a_cross_and_what_is_behind_it_expected() -> None:
     assert [line.title for line in made.links if line.state == "bad"] == ["lc2:lc2_sc2 – sc2:sc2_lc2"]
     assert [part.endswith("?") for part in made.ways[0].links.split()] == [False] * 3 + [True] * 3
     assert [way.fault for way in made.ways] == ["0", ""]
+    assert made.ways[1].links == ""
+
+
+@pytest.mark.parametrize(
+    ("cause", "links", "tunnels"),
+    [(pages.ROUTE, [], ["gre"]), (pages.TTL, [], ["gre"]), (pages.LINK, ["cs3:cs3-br – con_ns2:bridge2_cs3"], [])],
+)
+def test_a_link_is_at_fault_only_where_a_cause_is_about_it(cause: Cause, links: list[str], tunnels: list[str]) -> None:
+    """A route or a tunnel that is wrong is the node's fault, wherever packets first differ; its device is marked."""
+    expected = expect(reference(), "cs1", "cs4")
+    lost = leg(expected, seen_path(reference(), expected.paths[0])[:7])
+    explained = replace(journey_of(lost), causes=[cause_of(cause)])
+    made = draw(map_of(reference()), [explained], [cause_of(cause)])
+    assert made
+    assert [line.title for line in made.links if line.state == "bad"] == links
+    assert [line.kind for line in made.tunnels if line.state == "bad"] == tunnels
+    assert [(node.box.name, node.devices) for node in made.nodes if node.cause] == [(cause.node, {cause.interface})]
+    assert [cross.title for cross in made.crosses] == ["packets first differ at sc2:sc2_lc2"]
+
+
+@pytest.mark.parametrize("lab", [*LABS, "gre-l3", "gretap"])
+def test_words_of_tunnels_do_not_lie_on_one_another(lab: str) -> None:
+    """Those for which there is no place are left out."""
+    made = draw(map_of(load(lab)), [], [])
+    assert made
+    words = [line for line in made.tunnels if line.label]
+    assert words
+    assert all(line.y < made.height for line in made.tunnels)
+    assert [
+        (a.label, b.label)
+        for a, b in combinations(words, 2)
+        if abs(a.y - b.y) < 12 and abs(a.x - b.x) < 3.5 * (len(a.label) + len(b.label))
+    ] == []
+
+
+def test_device_that_a_cause_names_is_not_left_out() -> None:
+    """Of a node with more devices than are shown, and of tunnels whose words have no place."""
+    for place in map_of(load("two-tenants")).nodes:
+        for device in (part.partition(":")[0] for part in place.parts):
+            cause = replace(cause_of(pages.TTL), node=place.name, interface=device)
+            made = draw(map_of(load("two-tenants")), [], [cause])
+            assert made
+            (node,) = [node for node in made.nodes if node.cause]
+            assert device in node.box.parts
+            assert all(line.label for line in made.tunnels if line.state == "bad")
+
+
+def test_a_link_beside_the_declared_way_is_told_apart() -> None:
+    """A packet that takes the wrong turn crosses a link, but none of its way."""
+    expected = expect(reference(), "cs1", "cs4")
+    *seen, last = seen_path(reference(), expected.paths[0])[:6]
+    out, into = replace(last, interface="lc1_sc1"), replace(later(last, 5), node="sc1", interface="sc1_lc1")
+    turned = [*seen, out, replace(into, direction="in", order=last.order + 1)]
+    (way,) = drawing([journey_of(leg(expected, turned))]).ways
+    assert "".join(part[-1] for part in way.links.split() if part[-1] not in "+-") == "!????"
 
 
 def test_log_scales_are_even_and_intervals_surround_their_value() -> None:
@@ -250,7 +319,7 @@ def test_sizes_are_bars_in_order_with_their_limits() -> None:
 def test_tests_are_grouped_by_their_cause_worst_first() -> None:
     """Each cause once with all that it broke; the one with the most failed promises first; errors for themselves."""
     groups = by_cause(pages.failing().tests)
-    assert [(group.cause.node if group.cause else group.words, len(group.tests)) for group in groups] == [
+    assert [(group.cause.node if group.cause else group.why, len(group.tests)) for group in groups] == [
         ("lc2", 4),
         ("lc1", 3),
         ("con_ns2", 2),
@@ -259,7 +328,7 @@ def test_tests_are_grouped_by_their_cause_worst_first() -> None:
     assert all(group.tests[0].verdict is Verdict.FAILED for group in groups[:3])
     assert groups[0].said == "route 21.0.0.0/24 dev gretun-cont missing"
     assert groups[1].said == "gretun-cont, tunnel: ttl 9, ought to be ttl inherit"
-    assert groups[0].fixes == (pages.ROUTE.fix,)
+    assert groups[0].fixes == [pages.ROUTE.fix]
 
 
 def test_a_node_is_told_in_the_words_of_ip() -> None:

@@ -66,12 +66,14 @@ CASES = {
     "ARP": ("ece792", "cs1", "cs1_br1", "cs5", "cs5_br3", arp),
     "ND": ("ipv6-overlay", "cs1", "cs1_sw1", "cs2", "cs2_sw2", neighbour_discovery),
 }
+TENANTS = {colour: ("two-tenants", f"{colour}1", "eth0", f"{colour}3", "eth0", arp) for colour in ("red", "blue")}
+"""Both have the same addresses and MACs."""
 
 
 @cache
 def case(name: str) -> tuple[Fabric, list[ExpectedHop], Callable[[Sequence[Sighting]], Verdict]]:
     """A lab, the hops of a request and its answer, and the judgement of a packet that its source never sent."""
-    lab_name, source, port, target, far, messages = CASES[name]
+    lab_name, source, port, target, far, messages = {**CASES, **TENANTS}[name]
     lab = load_lab(lab_name)
     asker, owner = lab[source][port], lab[target][far]
     frames = messages(asker, owner)
@@ -150,6 +152,19 @@ def test_a_request_to_a_multicast_group_ends_where_it_was_seen_last() -> None:
     assert (cause.kind, cause.node, cause.interface) == ("multicast", "lc1", "lc1_br1")
     assert "239.1.1.1" in cause.declared
     assert not list(lost_in_group(taken("ARP", 5)))
+
+
+@pytest.mark.parametrize("before", [0, 20], ids=["after the other's", "before the other's"])
+def test_the_request_of_another_tenant_is_not_taken_for_this_one(before: int) -> None:
+    """Of two tenants with the same addresses and MACs, the changed request is this one's, and never the other's."""
+    lab, hops, judge = case("blue")
+    others = [later(one, before) for one in taken("red", len(case("red")[1]))]
+    own = [later(one, 10) for one in taken("blue", 3)]
+    wrong = later(seen_hop(lab, hops[3], 3, with_field("ipv4", dst="10.2.0.3")), 10)
+    for seen, last in (([*own, wrong, *others], wrong), ([*own, *others], None)):
+        divergence = judge(seen).divergence
+        assert divergence is not None
+        assert (divergence.place, divergence.seen) == (hops[3].place, last)
 
 
 def test_the_lost_hop_is_a_cause_as_far_as_it_is_known() -> None:

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from reports.evidence import Journey
-from reports.judge.cables import torn
+from reports.judge.cables import misplaced, torn
 from reports.judge.spines import judge_in_gre, judge_spines, routers
+from reports.judge.traffic import Traffic
 from tests.self.builders import expect, journey, known_lab, reference, seen_path
-from topology.model import Fabric
+from topology.model import Fabric, Link
+from topology.refs import PortRef
 
 
 def flows(fabric: Fabric, source: str, target: str) -> list[Journey]:
@@ -85,3 +87,28 @@ def test_ends_of_a_cable_that_do_not_agree_are_named() -> None:
         assert said.startswith("sc2:sc2_lc1 in - expected what lc1:lc1_sc2 sent: ")
     lost = (*whole.sightings[:place], *whole.sightings[place + 1 :])
     assert list(torn([replace(whole, sightings=lost)], fabric.links)) == []
+
+
+@pytest.mark.parametrize(
+    ("cables", "named"),
+    [
+        ((("sc1:sc1_lc1", "lc2:lc2_sc1"), ("sc1:sc1_lc2", "lc1:lc1_sc1")), [("sc1_lc1", True), ("sc1_lc2", True)]),
+        ((("lc1:lc1_sc2", "sc1:sc1_lc1"), ("lc1:lc1_sc1", "sc2:sc2_lc1")), [("lc1_sc1", True), ("lc1_sc2", False)]),
+        ((("lc1:lc1_sc1", "sc1:sc1_lc1"),), []),
+        ((), []),
+    ],
+    ids=["both at a spine", "both at a leaf", "as declared", "missing"],
+)
+def test_a_cable_that_leads_elsewhere_is_named_where_most_do(
+    cables: Sequence[tuple[str, str]], named: list[tuple[str, bool]]
+) -> None:
+    """Each once, and surely where the packets pass; what is missing is no cable that leads elsewhere."""
+    declared = known_lab("ecmp")
+    ends = [(PortRef(*one.split(":")), PortRef(*other.split(":"))) for one, other in cables]
+    moved = {end for cable in ends for end in cable}
+    kept = [link for link in declared.links if moved.isdisjoint(link.ends)]
+    live = replace(declared, links=(*kept, *(Link(*cable) for cable in ends)))
+    expected = expect(declared, "cs1", "cs2")
+    way = replace(expected, paths=tuple(path for path in expected.paths if "sc1" in {hop.node for hop in path.hops}))
+    found = [(one.interface, one.sure) for one in misplaced(declared, live, Traffic.of(declared, [way]))]
+    assert found == named

@@ -7,7 +7,8 @@ import pytest
 
 from reports.record.exhibits import Cause
 from reports.record.model import About, Test, Verdict
-from reports.render.summary import CAUSES_MAX, cause_words, causes, outcome, pairs_not_proven, reasons
+from reports.render.groups import cause_words
+from reports.render.summary import CAUSES_MAX, causes, outcome, pair_lines, pairs, reasons
 from reports.words import counted
 
 TO = "21.0.0.0/24 dev gretun-cont"
@@ -43,6 +44,22 @@ def test_each_cause_is_one_line_with_its_fix() -> None:
     ]
 
 
+def test_causes_with_one_fix_are_one() -> None:
+    """Both ends of a cable are missing, and one command makes it anew: the end that broke most is named."""
+    ends = [replace(LINK, node=node, live="missing", declared="a veth", fix="ip -n s1 link add …") for node in "ab"]
+    tests = [result("failed", cause=ends[0]), *[result("failed", cause=ends[1])] * 2]
+    assert next(causes(tests)) == "cause: b - lc1_sc2 - link a veth missing: 3 failed"
+    assert len(list(causes(tests))) == 2
+
+
+def test_what_another_test_left_open_has_its_cause() -> None:
+    """A promise that was not proven since a node is not as declared stands under what is wrong there."""
+    why = "lc2 is not as declared"
+    tests = [result("not proven", why, why=why), result("failed", why, why=why, cause=ROUTE)]
+    assert next(causes(tests)).endswith("missing: 1 failed, 1 not proven")
+    assert len(list(causes([replace(tests[0], verdict=Verdict.FAILED), tests[1]]))) == 3
+
+
 def test_many_causes_are_cut_and_counted() -> None:
     """The last lines stay on one screen."""
     lines = list(causes([result("failed", f"c{n}") for n in range(CAUSES_MAX + 3)]))
@@ -71,8 +88,8 @@ def test_a_cause_names_node_device_and_difference(differs: dict[str, Any], words
     assert cause_words(replace(ROUTE, **differs)) == words
 
 
-def test_pairs_that_were_not_proven_are_named() -> None:
-    """A pair of which something was not proven or errored is listed; a failed one has its cause instead."""
+def test_pairs_are_counted_by_what_is_known_of_them() -> None:
+    """A failed promise breaks a pair, whatever else was not proven of it; an error proves nothing."""
     tests = [
         result("passed", pair="a-b"),
         result("not proven", pair="a-b"),
@@ -82,10 +99,20 @@ def test_pairs_that_were_not_proven_are_named() -> None:
         result("not applicable", pair="a-e"),
         result("passed", pair="a-e"),
     ]
-    assert list(pairs_not_proven(tests)) == ["not proven: 2 of 4 pairs: a-b, a-c"]
-    assert list(pairs_not_proven(tests[-2:])) == []
-    (many,) = pairs_not_proven([result("not proven", pair=str(n)) for n in range(20)])
+    broken, unknown = "broken: 1 of 4 pairs: a-d", "not proven: 2 of 4 pairs: a-b, a-c"
+    assert list(pair_lines(tests)) == [broken, unknown]
+    assert [(word, names) for word, _, names in pairs(tests[-2:])] == [("work", ["a-e"])]
+    assert list(pair_lines(tests[-2:])) == []
+    (many,) = pair_lines([result("not proven", pair=str(n)) for n in range(20)])
     assert many.endswith("5, 6, 7 and 12 more")
+
+
+def test_pairs_that_were_not_tried_say_why() -> None:
+    """Where it is one reason for all of them, and none of their promises was tried."""
+    tests = [result("not proven", "the underlay is broken: lc1 - …", pair=pair) for pair in "ab"]
+    assert list(pair_lines(tests)) == ["not proven: 2 of 2 pairs, since the underlay is broken: a, b"]
+    for other in (result("passed", pair="a"), result("errored", "the fabric broke: x", pair="b")):
+        assert list(pair_lines([*tests, other])) == ["not proven: 2 of 2 pairs: a, b"]
 
 
 def test_what_does_not_apply_is_one_line_for_each_reason() -> None:

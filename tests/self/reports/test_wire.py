@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.diagnosis.wire import last_on_wire
+from reports.diagnosis.wire import last_on_wire, with_unread
 from reports.evidence import Journey, Sighting
 from tests.self.builders import expect, seen_path
 from tests.self.reports.test_resolution import CASES, OUT, PLACES, case, taken
@@ -57,6 +57,20 @@ def test_branch_that_ends_elsewhere_blames_nobody() -> None:
     sent = taken("ARP", 3)
     assert len(said("ARP", sent)) == 1
     assert said("ARP", [*sent, replace(sent[-1], node="con_ns2", direction="in")]) == ()
+
+
+def test_opaque_node_is_named_as_not_read() -> None:
+    """Where a request comes to a node of which no state is understood, it is lost there or behind; what is not read is
+    said, and of a cause that state shows nothing is added."""
+    lab, sent = case("ARP")[0], taken("ARP", 3)
+    resolution = [*sent, replace(sent[-1], node="con_ns2", interface="eth7", direction="in")]
+    nodes = tuple(replace(n, opaque="its state says nothing") if n.name == "con_ns2" else n for n in lab.nodes)
+    live, journey = replace(lab, nodes=nodes), Journey("cs1", "cs5", "icmp", (), "", tuple(resolution))
+    (cause,) = with_unread(last_on_wire(journey, live), journey, live)
+    assert (cause.node, cause.interface) == ("con_ns2", "eth7")
+    assert cause.live.endswith("; not read: con_ns2 (its state says nothing)")
+    known = replace(cause, live="down", source="kernel")
+    assert [*with_unread([known], journey, live)] == [known]
 
 
 def test_lost_packet_is_named_at_its_last_place() -> None:

@@ -18,7 +18,8 @@ COMMANDS = tuple(
         rf"IP link add name (?P<new>{NAME}){OWN} type veth peer name (?P<peer>{NAME}){OWN} netns (?P<far>{NAME})",
         rf"IP link add name (?P<new>{NAME}){OWN} type bridge",
         rf"IP link add name (?P<new>{NAME}){OWN} link (?P<out>{NAME}) type vlan id \d+",
-        rf"IP link add name (?P<new>{NAME}){OWN} type vxlan id \d+ {VTEPS}(?: dev (?P<dev>{NAME}))? dstport \d+",
+        rf"IP link add name (?P<new>{NAME}){OWN} type vxlan id \d+ {VTEPS}(?: dev (?P<dev>{NAME}))? dstport \d+"
+        r"(?: nolearning)?",
         rf"IP link add name (?P<new>{NAME}){OWN} type geneve id \d+ remote {ADDRESS} dstport \d+",
         rf"bridge -n (?P<node>{NAME}) fdb append 00:00:00:00:00:00 dev (?P<dev>{NAME}) dst {ADDRESS}"
         rf"(?: via (?P<out>{NAME}))?",

@@ -31,12 +31,17 @@ def mixed() -> Fabric:
     return replace(lab, nodes=(replace(lab.nodes[0], runtime="docker"), *lab.nodes[1:]))
 
 
+def named(fabric: Fabric, default: str) -> dict[str, list[str]]:
+    """The names of the nodes by their runtime."""
+    return {kind: [node.name for node in nodes] for kind, nodes in nodes_of(fabric, default).items()}
+
+
 def test_node_of_no_runtime_has_the_runs() -> None:
     """A node's own runtime wins over the run's."""
     first, *others = (node.name for node in mixed().nodes)
-    assert nodes_of(mixed(), "netns") == {"docker": [first], "netns": others}
-    assert nodes_of(mixed(), "docker") == {"docker": [first, *others]}
-    assert nodes_of(load_lab_text(MIXED), "netns") == {"docker": ["a"], "netns": ["b"]}
+    assert named(mixed(), "netns") == {"docker": [first], "netns": others}
+    assert named(mixed(), "docker") == {"docker": [first, *others]}
+    assert named(load_lab_text(MIXED), "netns") == {"docker": ["a"], "netns": ["b"]}
 
 
 def test_engine_is_needed_for_containers_alone() -> None:
@@ -51,6 +56,6 @@ def test_every_runtime_is_a_module_of_its_name() -> None:
     """Each word that a lab may say is a module; any other is refused with the known ones."""
     folder = Path(topology.nodes.__file__).parent
     assert all((folder / f"{name}.py").is_file() for name in RUNTIMES)
-    assert {name: runtime(name).NEEDS_ENGINE for name in RUNTIMES} == {"netns": False, "docker": True}
-    with pytest.raises(UnknownName, match="docker, netns"):
+    assert {name: runtime(name).NEEDS_ENGINE for name in RUNTIMES} == {"netns": False, "docker": True, "frr": False}
+    with pytest.raises(UnknownName, match="docker, frr, netns"):
         runtime("registry")

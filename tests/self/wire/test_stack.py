@@ -88,42 +88,42 @@ def test_a_pattern_matches_what_it_describes(pattern: Any, packet: Any) -> None:
 
 
 REFUSED: dict[str, tuple[Any, Any, str]] = {
-    "tag-of-802.1ad": (Ether() / Dot1Q() / IP(), ether() / Dot1AD(vlan=5) / inner(), "layer 0 ether.type"),
-    "tag-of-802.1q": (Ether() / Dot1AD() / IP(), ether() / Dot1Q(vlan=5) / inner(), "layer 0 ether.type"),
+    "tag-of-802.1ad": (Ether() / Dot1Q() / IP(), ether() / Dot1AD(vlan=5) / inner(), "header 1 ether.type"),
+    "tag-of-802.1q": (Ether() / Dot1AD() / IP(), ether() / Dot1Q(vlan=5) / inner(), "header 1 ether.type"),
     "mf-beside-df": (
         Ether() / IP(flags="DF") / Raw(b"x"),
         ether() / inner(flags="DF+MF") / Raw(b"x"),
-        "layer 1 ipv4.flags",
+        "header 2 ipv4.flags",
     ),
     "later-than-the-first-fragment": (
         Ether() / IP(flags="MF") / Raw(b"x"),
         ether() / inner(flags="MF", frag=2) / Raw(b"x"),
-        "layer 1 ipv4.frag",
+        "header 2 ipv4.frag",
     ),
     "ipv6-extension": (
         Ether() / IPv6() / UDP(),
         ether() / IPv6(nh=60) / Raw(b"\x11\0" + bytes(6)) / UDP(dport=2),
-        "layer 1 ipv6.ext",
+        "header 2 ipv6.ext",
     ),
     "a-key-whichever": (
         Ether() / IP() / GRE(key_present=1) / IP(),
         ether() / outer() / GRE() / inner(),
-        "layer 2 gre.key_present",
+        "header 3 gre.key_present",
     ),
     "geneve-options": (
         Ether() / IP() / UDP() / GENEVE() / Ether() / ARP(),
         ether() / outer() / UDP(dport=6081) / GENEVE(proto=0x6558, options=[bytes(4)]) / ether() / ARP(),
-        "layer 3 geneve.optionlen",
+        "header 4 geneve.optionlen",
     ),
     "geneve-control": (
         Ether() / IP() / UDP() / GENEVE() / Ether() / ARP(),
         ether() / outer() / UDP(dport=6081) / GENEVE(proto=0x6558, oam=1) / ether() / ARP(),
-        "layer 3 geneve.oam",
+        "header 4 geneve.oam",
     ),
     "any-payload-needs-one": (
         Stack.of(("ether", {}), ("ipv4", {}), ("udp", {}), ANY),
         ether() / inner() / UDP(dport=2),
-        "layer 3 payload",
+        "header 4 payload",
     ),
 }
 
@@ -145,14 +145,14 @@ def test_a_wrong_chain_is_reported_in_the_summary_s_words() -> None:
             ether() / outer() / GRE(key_present=1, key=7) / inner() / udp(),
         )
     ]
-    assert lines[0] == "layer 2 gre - another header - expected gre key 7 - seen udp 7"
+    assert lines[0] == "header 3 gre - another header - expected gre key 7 - seen udp 7"
     truncated = "vxlan at offset 70: its header needs 8 bytes, 0 are there"
     assert lines[1] == f"frame - malformed - expected whole, well-formed headers - seen {truncated}"
     short = Stack.of(("ether", {}), ("ipv4", {}), ("udp", {}))
-    goes_on = "layer 3 payload - the frame goes on - expected the end - seen 3 bytes"
+    goes_on = "header 4 payload - the frame goes on - expected the end - seen 3 bytes"
     assert str(short.mismatch(seen(ether() / inner() / UDP(dport=2) / Raw(b"abc")))) == goes_on
     longer = Stack(Ether() / IP() / UDP() / Raw(b"abc"))
-    ends = "layer 3 payload - the frame ends early - expected 3 bytes - seen the end"
+    ends = "header 4 payload - the frame ends early - expected 3 bytes - seen the end"
     assert str(longer.mismatch(seen(ether() / inner() / UDP(dport=2)))) == ends
 
 
@@ -173,9 +173,12 @@ LONG = Stack.of(
     ("udp", {"len": 8}),
 )
 LONGER: dict[str, tuple[Any, str]] = {
-    "a key": (GRE(key_present=1, key=7) / inner(), "layer 2 gre.key - another value - expected none (no key) - seen 7"),
-    "a payload": (GRE() / inner() / UDP(dport=2) / Raw(b"x"), "layer 5 payload - the frame goes on"),
-    "only the inner one": (GRE() / inner(ttl=1) / UDP(dport=2), "layer 3 ipv4.ttl - another value"),
+    "a key": (
+        GRE(key_present=1, key=7) / inner(),
+        "header 3 gre.key - another value - expected none (no key) - seen 7",
+    ),
+    "a payload": (GRE() / inner() / UDP(dport=2) / Raw(b"x"), "header 6 payload - the frame goes on"),
+    "only the inner one": (GRE() / inner(ttl=1) / UDP(dport=2), "header 4 ipv4.ttl - another value"),
 }
 
 
@@ -191,7 +194,7 @@ def test_a_length_that_nothing_explains_is_reported() -> None:
     packet = seen(ether() / outer() / GRE() / inner() / UDP(dport=2))
     assert LONG.mismatch(packet) is None
     other = Stack.of(("ether", {}), ("ipv4", {"len": 53}), ("gre", {}), ("ipv4", {"len": 29}), ("udp", {}))
-    assert str(other.mismatch(packet)) == "layer 1 ipv4.len - another value - expected 53 - seen 52"
+    assert str(other.mismatch(packet)) == "header 2 ipv4.len - another value - expected 53 - seen 52"
 
 
 def test_addresses_are_reported_before_other_values() -> None:

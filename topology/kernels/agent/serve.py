@@ -67,13 +67,19 @@ class Agent:
         """Objects by handle, which can be closed: taps, watches, sockets."""
         self.handles = 0
         self.empty_reads = 0
+        self.hold_s: float | None = None
+        """Seconds of silence after which a stream of a network's is written to."""
 
     def run(self) -> None:
         """Serve until the stream ends."""
         self.op_hello({}, b"")
         while True:
-            for key, _ in self.selector.select(self.commands.next_deadline_s()):
+            deadline_s = self.commands.next_deadline_s()
+            events = self.selector.select(self.hold_s if deadline_s is None else deadline_s)
+            for key, _ in events:
                 key.data(key.fd)
+            if self.hold_s is not None and not events:
+                self.send({"event": "there"}, b"")
             self.commands.end_the_late()
 
     def send(self, header: dict[str, object], body: bytes) -> None:
@@ -140,6 +146,14 @@ class Agent:
         """Say what runs here."""
         known = {"version": VERSION, "release": platform.release(), "python": sys.version.split()[0]}
         self.send({"event": "hello", **known}, b"")
+
+    def op_hold(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Write to the stream from now on after ``every_s`` of silence.
+
+        A connection that was cut is only noticed by who sends (tcp(7): after tcp_retries2, some 15 minutes).
+        """
+        self.hold_s = header["every_s"]
+        return {}
 
     def op_clock(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Read CLOCK_REALTIME."""
@@ -374,9 +388,8 @@ def main(stream_fd: int | None) -> None:
     both_ways = stream_fd is not None or stat.S_ISSOCK(os.fstat(stream_in).st_mode)
     stream_out = stream_in if both_ways else os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    if not both_ways:
-        os.dup2(null, 1)
+    for standard in (0, 1):
+        os.dup2(null, standard)
     os.environ["PATH"] = PATH
     make_room(stream_in)
     Agent(stream_in, stream_out).run()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from topology.kernels.image.archive import export_image, import_image
 from topology.kernels.image.recipe import (
     ANSIBLE_RECIPE,
     KERNEL_ARGUMENTS,
@@ -26,8 +25,6 @@ __all__ = [
     "Image",
     "Recipe",
     "ensure_image",
-    "export_image",
     "find_image",
     "image_key",
-    "import_image",
 ]

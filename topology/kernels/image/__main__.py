@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from topology.errors import HopcheckError
-from topology.kernels.image import ensure_image, export_image, find_image, image_key, import_image
+from topology.kernels.image import ensure_image, find_image, image_key
+from topology.kernels.image.archive import export_image, import_image
 
 
 def main(arguments: list[str] | None = None) -> int:

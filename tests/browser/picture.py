@@ -1,4 +1,4 @@
-"""``python -m tests.self.browser.picture REPORT.html PICTURE.png``: the first failure's fabric and ladder, as README
+"""``python -m tests.browser.picture REPORT.html PICTURE.png``: the first failure's fabric and ladder, as README
 shows them."""
 
 from __future__ import annotations

@@ -15,12 +15,12 @@ import pytest
 
 from fixtures.cli import out_folder
 from reports.render.page import page
-from tests.self.browser import pages
+from tests.browser import pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.hopcheck, pytest.mark.xdist_group("browser")]
 AXE = "axe-core@4.14.1"
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("light", 390), ("dark", 1280))
 BYTES_MAX, WRITTEN_MAX_S, PAINTED_MAX_MS = 20_000_000, 10, 2000
@@ -147,7 +147,7 @@ def test_choosing_a_test_lights_its_journey_by_mouse_and_keyboard(shelf: Shelf) 
     opened.page.keyboard.press("Space")
     assert lit(opened) == 12
     words = opened.page.locator("#fabric [role=status]").inner_text()
-    assert "12 of 12 links crossed" in words
+    assert "Out over 6 of the 6 links of its way; back over 6 of the 6" in words
     assert opened.said == []
     opened.page.context.close()
 
@@ -158,9 +158,9 @@ def test_failing_hop_is_marked_where_it_is(shelf: Shelf) -> None:
     assert (lit(opened, ".out"), lit(opened, ".miss")) == (2, 4)
     assert opened.page.locator("#fabric .fault.on").count() == 1
     assert opened.page.locator("#fabric .node.cause title").all_text_contents() == [
-        "lc1, leaf: repair here",
-        "lc2, leaf: repair here",
-        "con_ns2, switch: repair here",
+        "lc1, leaf: repair here gretun-cont",
+        "lc2, leaf: repair here gretun-cont",
+        "con_ns2, switch: repair here bridge2_cs3",
     ]
     assert opened.page.locator(".steps .bad").first.is_visible()
     other = opened.page.locator(".group", has_text="ttl 9").locator(".test").first

@@ -1,0 +1,116 @@
+"""Judge the control plane: sessions, EVPN's routes for every host and VTEP and none more, and what kernels make of it.
+
+Intent says which hosts and VTEPs are in a segment; the lab's wiring says behind which VTEP a host is. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+from reports.checks import Check, Subject
+from reports.checks.domains import listed
+from reports.diagnosis.control import session_causes, vni_causes
+from reports.evidence import Finding
+from topology.control import FLOODING, MACS, ControlPlane, EvpnRoute, Hop
+from topology.links.base import FLOOD_MAC
+from topology.model import Fabric, Port, Vxlan
+from topology.promises import Segment
+from topology.state import NodeState
+
+
+def _routers(lab: Fabric) -> list[str]:
+    return [node.name for node in lab.built.nodes if node.frr] if lab.built is not None else []
+
+
+def _segments(lab: Fabric) -> list[Segment]:
+    """Return the segments of a VNI whose VXLAN devices leave their remotes to EVPN."""
+    return [segment for segment in lab.segments if lab.built is not None and [*_ends(lab.built, segment)]]
+
+
+def _ends(built: Fabric, segment: Segment) -> Iterator[Vxlan]:
+    return (vxlan for vxlan in built.all(Vxlan) if vxlan.by_daemon and vxlan.vni == segment.within.vni)
+
+
+SUBJECTS = {
+    "router": Subject("no node with FRR", _routers),
+    "evpn_segment": Subject("no segment by EVPN", _segments),
+}
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What a node's daemons believe, and the state of its kernel beside it."""
+
+    plane: ControlPlane
+    state: NodeState
+
+
+def judge_sessions(_: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
+    """Return whether every configured session is established."""
+    down = [str(one) for one in spoken[0].plane.sessions if not one.is_up]
+    words = f"{router} - BGP - expected every session Established - seen {listed(down, '; ')}"
+    if not down:
+        return Finding(True, f"{router} - {len(spoken[0].plane.sessions)} sessions Established")
+    return Finding(False, words, tuple(session_causes([spoken[0].plane])))
+
+
+def promised_routes(built: Fabric, segment: Segment) -> frozenset[EvpnRoute]:
+    """Return the routes that a VNI needs: each VTEP takes part, and each host's MAC is behind its VTEP."""
+    found = {EvpnRoute(FLOODING, "", str(vxlan.local)) for vxlan in _ends(built, segment)}
+    at = {vxlan.node: str(vxlan.local) for vxlan in _ends(built, segment)}
+    for host in segment.hosts:
+        device = built[host].addresses[built[host].address]
+        if isinstance(device, Port) and device.peer.node in at:
+            found.add(EvpnRoute(MACS, str(device.mac), at[device.peer.node]))
+    return frozenset(found)
+
+
+def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Finding:
+    """Return whether each VTEP of a segment has these routes, and no others."""
+    assert lab.built is not None
+    wanted, vni = promised_routes(lab.built, segment), segment.within.vni or 0
+    ends = [*_ends(lab.built, segment)]
+    planes = {one.plane.node: one.plane for one in spoken}
+    wrong = [
+        words
+        for end in ends
+        for words in _unlike(f"{end.node} - VNI {vni}", "EVPN", wanted, planes[end.node].evpn.get(vni, frozenset()))
+    ]
+    if not wrong:
+        return Finding(True, f"{segment} - {len(wanted)} routes at each VTEP")
+    causes = [cause for near, far in permutations(ends, 2) for cause in vni_causes(planes, near, far)]
+    return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
+
+
+def _unlike(where: str, what: str, wanted: Iterable[object], seen: Iterable[object]) -> Iterator[str]:
+    """Yield what is missing, and what is too much."""
+    missing, more = sorted(map(str, {*wanted} - {*seen})), sorted(map(str, {*seen} - {*wanted}))
+    yield from (f"{where} - {what} - expected {one} - seen nothing of it" for one in missing)
+    yield from (f"{where} - {what} - expected nothing more - seen {one}" for one in more)
+
+
+def judge_forwarded(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
+    """Return whether the kernel forwards as BGP says: by its routes, and to its VTEPs."""
+    ((plane, state),) = ((one.plane, one.state) for one in spoken)
+    routes = {Hop(str(one.prefix), str(one.via), str(one.dev)) for one in state.routes if one.owner == "bgp"}
+    wrong = [*_unlike(router, "kernel's routes", map(_hop, plane.installed), map(_hop, routes))]
+    assert lab.built is not None
+    for vxlan in (vxlan for vxlan in lab.built[router].all(Vxlan) if vxlan.by_daemon):
+        far = [route for route in plane.evpn.get(vxlan.vni, ()) if route.vtep != str(vxlan.local)]
+        wanted = {f"{route.mac or FLOOD_MAC} dst {route.vtep}" for route in far}
+        words = (one.words.split() for one in state.entries if one.tool == "bridge fdb" and one.device == vxlan.name)
+        seen = {f"{one[0]} dst {one[one.index('dst') + 1]}" for one in words if "dst" in one}
+        wrong += _unlike(f"{router}:{vxlan.name}", "kernel's entries", wanted, seen)
+    return Finding(not wrong, listed(wrong, "; ") if wrong else f"{router} - {len(routes)} routes as BGP says")
+
+
+def _hop(hop: Hop) -> str:
+    prefix = "default" if hop.prefix.endswith("/0") else hop.prefix
+    return f"{prefix} via {hop.via} dev {hop.dev}"
+
+
+SESSIONS = Check("daemons", lambda _, router: [router], judge_sessions, together=("router",), sends="")
+EVPN = Check("daemons", lambda lab, _: _routers(lab), judge_evpn, together=("evpn_segment",), sends="")
+FORWARDED = Check("daemons", lambda _, router: [router], judge_forwarded, together=("router",), sends="")

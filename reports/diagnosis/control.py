@@ -1,0 +1,89 @@
+"""Causes in the control plane: sessions that are down, VNIs and prefixes not advertised, route targets. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_network
+
+from reports.evidence import Cause
+from topology.control import BGP_VNIS, ControlPlane
+from topology.frr import ESTABLISHED
+from topology.model import Address, Fabric, Node, Port, Vxlan
+from topology.packet import Probe
+
+
+def asked(node: str, *commands: str) -> str:
+    """Return the command that asks a node's daemons, as typed for a namespace of the node's name."""
+    return f"ip netns exec {node} vtysh -N {node}" + "".join(f" -c '{command}'" for command in commands)
+
+
+def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe) -> Iterator[Cause]:
+    """Yield what keeps a probe between two hosts from its way: in their VNI, in their routers' prefixes, in sessions.
+
+    A session that is down surely explains only where its router has no other one.
+    """
+    yield from session_causes(planes.values())
+    for near, far in ((probe.source, probe.target), (probe.target, probe.source)):
+        ends = [one for one in (behind(built, near), behind(built, far)) if one is not None]
+        if len(ends) == 2 and ends[0].vni == ends[1].vni and ends[0].node != ends[1].node:
+            yield from vni_causes(planes, *ends)
+        elif not ends:
+            dst = probe.dst if far == probe.target else probe.src
+            yield from _prefix_causes(built, planes, built[far], dst)
+
+
+def behind(built: Fabric, host: str) -> Vxlan | None:
+    """Return the VXLAN device behind whose bridge a host is, where a daemon finds its remotes."""
+    for port in built[host].all(Port):
+        node = built[port.peer.node]
+        bridge = node.bridge_of(port.peer.interface)
+        members = bridge.members if bridge is not None else ()
+        found = (vxlan for vxlan in node.all(Vxlan) if vxlan.by_daemon and vxlan.name in members)
+        if (vxlan := next(found, None)) is not None:
+            return vxlan
+    return None
+
+
+def session_causes(planes: Iterable[ControlPlane]) -> Iterator[Cause]:
+    """Yield the sessions that are down, those first for which FRR says more than that it waits."""
+    down = [(plane, one) for plane in planes for one in plane.sessions if not one.is_up]
+    for plane, one in sorted(down, key=lambda both: both[1].waits):
+        show = asked(plane.node, f"show bgp neighbors {one.neighbour}")
+        sure = not any(other.is_up for other in plane.sessions)
+        live = f"{one.state}{one.why and f': {one.why}'}"
+        yield Cause(
+            "session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons", sure=sure and not one.waits
+        )
+
+
+def vni_causes(planes: Mapping[str, ControlPlane], near: Vxlan, far: Vxlan) -> Iterator[Cause]:
+    """Yield why the near VTEP does not know the far one in their VNI."""
+    vni, here, there = near.vni, planes[near.node], planes[far.node]
+    show = asked(here.node, BGP_VNIS.removesuffix(" json"))
+    if vni not in here.vnis:
+        known = f"{', '.join(map(str, sorted(here.vnis))) or 'no VNI'} known to BGP"
+        if here.advertises:
+            yield Cause("vni", here.node, near.name, f"VNI {vni} known to BGP", known, "", show, "daemons")
+            return
+        lines = ("configure terminal", f"router bgp {here.number}", "address-family l2vpn evpn", "advertise-all-vni")
+        fix = asked(here.node, *lines) if here.number else ""
+        yield Cause("vni", here.node, None, "advertise-all-vni", "VNIs not advertised", fix, show, "daemons")
+    elif vni in there.vnis and not here.imports(vni, there):
+        exported = f"{', '.join(sorted(there.vnis[vni].exports)) or 'none'}, exported by {there.node}"
+        mine = f"imports {', '.join(sorted(here.vnis[vni].imports)) or 'none'}"
+        yield Cause("route target", here.node, near.name, f"import of {exported}", mine, "", show, "daemons")
+
+
+def _prefix_causes(built: Fabric, planes: Mapping[str, ControlPlane], host: Node, address: Address) -> Iterator[Cause]:
+    """Yield the router of a host whose subnet is not in BGP there."""
+    for port in host.all(Port):
+        plane = planes.get(port.peer.node)
+        if plane is None or not built[port.peer.node].has(port.peer.interface):
+            continue
+        own = (interface.network for interface in built[port.peer.node][port.peer.interface].addresses)
+        subnet = next((network for network in own if address in network), None)
+        if subnet is not None and not any(subnet.subnet_of(ip_network(one)) for one in plane.prefixes):  # type: ignore[arg-type]
+            show = asked(plane.node, f"show bgp ipv4 unicast {subnet}")
+            yield Cause(
+                "advertisement", plane.node, port.peer.interface, f"{subnet} in BGP", "not there", "", show, "daemons"
+            )

@@ -1,0 +1,31 @@
+"""Routing daemons agree with each other, with what is promised, and with their kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from reports.checks.control import EVPN, FORWARDED, SESSIONS
+from reports.evidence import Finding
+from topology.promises import Segment
+
+pytestmark = pytest.mark.overlay
+
+
+@pytest.mark.check(SESSIONS)
+def test_sessions_are_established(router: str, judged: Callable[..., Finding]) -> None:
+    """Every BGP session that a router is configured for is up."""
+    assert judged(router)
+
+
+@pytest.mark.check(EVPN)
+def test_evpn_has_a_route_for_each_host_and_vtep(evpn_segment: Segment, judged: Callable[..., Finding]) -> None:
+    """Each VTEP has a type 2 route for every host of a segment, a type 3 one for every VTEP, and none more."""
+    assert judged(evpn_segment)
+
+
+@pytest.mark.check(FORWARDED)
+def test_kernel_forwards_as_bgp_says(router: str, judged: Callable[..., Finding]) -> None:
+    """A router's kernel has the routes and forwarding entries that BGP has chosen, and no others of a daemon's."""
+    assert judged(router)

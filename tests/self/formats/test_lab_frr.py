@@ -1,0 +1,92 @@
+"""The key ``frr`` of a node: a configuration below the lab file's folder, and daemons that fit it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from topology.errors import LabError
+from topology.formats.lab import load_lab
+from topology.frr import Frr
+from topology.plan import make_plan
+
+LAB = """lab: two
+nodes:
+  r1: {role: leaf, frr: r1.conf, addresses: {eth1: 10.0.1.1/24}}
+  r2: {role: leaf, frr: {config: sub/r2.conf, daemons: [bgpd, bfdd]}}
+  c1: {role: customer, addresses: {eth0: 10.0.1.2/24}, routes: [default via 10.0.1.1]}
+links: [[r1:eth0, r2:eth0], [r1:eth1, c1:eth0]]
+"""
+BGP = "router bgp 65001\n neighbor eth0 interface remote-as external\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the lab's configurations, and one beside it that it must not reach."""
+    (tmp_path / "lab" / "sub").mkdir(parents=True)
+    (tmp_path / "secret.conf").write_text(BGP)
+    (tmp_path / "lab" / "out.conf").symlink_to(tmp_path / "secret.conf")
+    (tmp_path / "lab" / "r1.conf").write_text(BGP)
+    (tmp_path / "lab" / "raw.conf").write_bytes(b"router\xff")
+    (tmp_path / "lab" / "ospf.conf").write_text("router ospf\n network 10.0.0.0/8 area 0\n")
+    (tmp_path / "lab" / "sub" / "r2.conf").write_text(f"{BGP} neighbor eth0 bfd\n")
+    return tmp_path / "lab"
+
+
+def test_node_has_its_configuration_and_daemons(folder: Path) -> None:
+    """A path alone stands for bgpd; the text, the daemons and the runtime come with the node, and into the plan."""
+    (folder / "two.yaml").write_text(LAB)
+    fabric = load_lab(folder / "two.yaml")
+    assert [node.runtime for node in fabric.nodes] == ["frr", "frr", ""]
+    assert fabric["r1"].frr == Frr(BGP, ("bgpd",), str(folder / "r1.conf"))
+    assert (found := fabric["r2"].frr) is not None
+    assert found.daemons == ("bgpd", "bfdd")
+    assert [*make_plan(fabric).daemons] == ["r1", "r2"]
+    assert fabric.has_daemons
+    assert fabric.judged.nodes == ()
+
+
+MISTAKES = {
+    "an unknown daemon": (
+        "[bgpd, bfdd]",
+        "[bgpd, bfdd, ripd]",
+        "4:69",
+        "unknown daemon 'ripd'; one of: bgpd, ospfd, bfdd",
+    ),
+    "a missing file": ("r1.conf", "r9.conf", "3:25", "no such file; the node's frr.conf"),
+    "a folder": ("r1.conf", "sub", "3:25", "not a file; the node's frr.conf"),
+    "a file elsewhere": ("r1.conf", "../secret.conf", "3:25", "outside of the lab file's folder"),
+    "an absolute path": ("r1.conf", "/etc/hostname", "3:25", "outside of the lab file's folder"),
+    "a link that leads out": ("r1.conf", "out.conf", "3:25", "outside of the lab file's folder"),
+    "bytes": ("r1.conf", "raw.conf", "1:7", "the byte 0xff is not UTF-8"),
+    "a needed daemon": (
+        "r1.conf",
+        "ospf.conf",
+        "3:25",
+        "lines for ospfd, which does not run in r1; daemons: [bgpd, ospfd]",
+    ),
+    "another runtime": ("frr: r1.conf", "frr: r1.conf, runtime: docker", "3:43", "the runtime docker; runtime: frr"),
+    "no configuration": ("frr: r1.conf", "runtime: frr", "3:29", "no configuration; frr: PATH"),
+    "a host": ("role: leaf, frr: r1", "role: customer, frr: r1", "3:14", "forwards no packets; role: leaf or spine"),
+    "a list": ("r1.conf", "[r1.conf]", "3:25", ""),
+    "no remote": (
+        "role: customer, ",
+        "role: customer, vxlan: {v: {vni: 5, local: 10.0.1.2, remotes: []}}, ",
+        "5:",
+        "v has no remote, and no daemon in c1 finds any",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_is_refused_at_its_place(folder: Path, name: str) -> None:
+    """Whatever a configuration is or lacks is said at its line and column, with what would be right."""
+    old, new, place, words = MISTAKES[name]
+    assert old in LAB
+    (folder / "two.yaml").write_text(LAB.replace(old, new, 1))
+    with pytest.raises(LabError) as refused:
+        load_lab(folder / "two.yaml")
+    (problem,) = refused.value.problems
+    assert f":{place}" in str(problem), problem
+    assert words in str(problem)

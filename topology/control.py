@@ -1,0 +1,118 @@
+"""The control plane of a node, as FRR tells it in ``show … json``: sessions, BGP's routes, EVPN (RFC 7432). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from topology.frr import NEIGHBOURS, ROUTES, Session, sessions, table
+
+BGP_VNIS = "show bgp l2vpn evpn vni json"
+QUESTIONS = (
+    ROUTES[4],
+    NEIGHBOURS,
+    "show bgp ipv4 unicast json",
+    BGP_VNIS,
+    "show bgp l2vpn evpn route vni all json",
+)
+"""Asked at once; the answers are told apart by their form, and end with the first that is no JSON."""
+MACS, FLOODING = 2, 3
+"""The types of EVPN routes to a MAC, and of a VTEP's part in a VNI (RFC 7432, sections 7.2 and 7.3)."""
+
+
+class Hop(NamedTuple):
+    """One next hop of an installed route of BGP's."""
+
+    prefix: str
+    via: str
+    dev: str
+
+
+class EvpnRoute(NamedTuple):
+    """A route of EVPN's, by its type: a MAC (blank for type 3) and the VTEP to which it leads."""
+
+    kind: int
+    mac: str
+    vtep: str
+
+    def __str__(self) -> str:
+        return f"type {self.kind}{self.mac and f' {self.mac}'} to {self.vtep}"
+
+
+class BgpVni(NamedTuple):
+    """A VNI as BGP knows it: its VTEP, and the route targets that are imported and exported."""
+
+    vtep: str
+    imports: frozenset[str]
+    exports: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """All that is read of a node's daemons.
+
+    ``advertises`` is False without ``advertise-all-vni``, and None where BGP has no EVPN. ``evpn`` has the best routes
+    in each VNI's table, imported ones among them. ``prefixes`` are all in BGP's IPv4 table.
+    """
+
+    node: str
+    number: int = 0
+    """The autonomous system's."""
+    sessions: tuple[Session, ...] = ()
+    prefixes: frozenset[str] = frozenset()
+    installed: frozenset[Hop] = frozenset()
+    advertises: bool | None = None
+    vnis: Mapping[int, BgpVni] = field(default_factory=dict)
+    evpn: Mapping[int, frozenset[EvpnRoute]] = field(default_factory=dict)
+
+    def imports(self, vni: int, other: ControlPlane) -> bool:
+        """Return whether it imports what another node exports for a VNI.
+
+        A route target that FRR derives, AS:VNI, is imported from every AS (bgpd/bgp_evpn.c).
+        """
+        mine, theirs = self.vnis[vni].imports, other.vnis[vni].exports
+        derived = f"{self.number & 0xFFFF}:{vni}"
+        return bool(mine & theirs) or (derived in mine and any(one.endswith(f":{vni}") for one in theirs))
+
+
+def control_plane(node: str, answers: Iterable[object]) -> ControlPlane:
+    """Return what a node's daemons have answered to ``QUESTIONS``."""
+    found: dict[str, Any] = {}
+    for answer in map(table, answers):
+        if "advertiseAllVnis" in answer:
+            found["advertises"] = answer["advertiseAllVnis"] == "Enabled"
+            found["vnis"] = dict(_vnis(answer))
+        elif "routes" in answer:
+            found["number"] = int(answer.get("localAS", 0))
+            found["prefixes"] = frozenset(map(str, table(answer["routes"])))
+        elif any("vrfId" in table(value) for value in answer.values()):
+            found["sessions"] = tuple(sessions(answer))
+        elif any("/" in key for key in answer):
+            found["installed"] = frozenset(_hops(answer))
+        elif all(key.isdecimal() for key in answer):
+            found["evpn"] = {int(vni): frozenset(_evpn(table(routes))) for vni, routes in answer.items()}
+    return ControlPlane(node, **found)
+
+
+def _vnis(answer: Mapping[str, Any]) -> Iterator[tuple[int, BgpVni]]:
+    for said in (table(value) for key, value in answer.items() if key.isdecimal()):
+        targets = (frozenset(map(str, said.get(word) or ())) for word in ("importRTs", "exportRTs"))
+        yield int(said["vni"]), BgpVni(str(said.get("originatorIp")), *targets)
+
+
+def _hops(answer: Mapping[str, Any]) -> Iterator[Hop]:
+    for prefix, entries in answer.items():
+        for entry in entries:
+            if entry.get("protocol") == "bgp" and entry.get("installed"):
+                nexthops = (one for one in entry.get("nexthops", ()) if one.get("fib"))
+                yield from (Hop(prefix, str(one.get("ip")), str(one.get("interfaceName"))) for one in nexthops)
+
+
+def _evpn(routes: Mapping[str, Any]) -> Iterator[EvpnRoute]:
+    """Yield the best routes of a VNI's table; a path is a list of one, or not, as FRR's commands differ."""
+    for listed in (table(route).get("paths", ()) for route in routes.values()):
+        paths = (table(path[0] if isinstance(path, list) and path else path) for path in listed)
+        for path in (path for path in paths if path.get("bestpath")):
+            hop = next((str(table(one).get("ip")) for one in path.get("nexthops", ())), "")
+            yield EvpnRoute(int(path.get("routeType", 0)), str(path.get("mac", "")), hop)

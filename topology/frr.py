@@ -1,0 +1,155 @@
+"""FRRouting in a node: its configuration, the commands that start it, and its answers to ``show … json``. Pure.
+
+The answers are those of FRR 8.4 to 10; a part that is missing is read as empty, never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from topology.refs import Address
+
+FOLDER = "/usr/lib/frr"
+"""The daemons' folder in Debian's package."""
+ZEBRA = "zebra"
+NEEDED_BY: Mapping[str, re.Pattern[str]] = {
+    "bgpd": re.compile(r"^router bgp\b", re.MULTILINE),
+    "ospfd": re.compile(r"^router ospf\b", re.MULTILINE),
+    "bfdd": re.compile(r"^bfd\b|^ *neighbor \S+ bfd\b|^ *ip ospf bfd\b", re.MULTILINE),
+}
+"""The daemons that can run beside zebra, each with the lines of a configuration that need it."""
+DAEMONS = tuple(NEEDED_BY)
+ESTABLISHED = "Established"
+NEIGHBOURS = "show bgp vrf all neighbors json"
+ROUTES = {4: "show ip route vrf all json", 6: "show ipv6 route vrf all json"}
+VNIS = "show evpn vni json"
+
+
+@dataclass(frozen=True)
+class Frr:
+    """The configuration of a node's FRR: the text of its frr.conf, and the daemons beside zebra."""
+
+    config: str
+    daemons: tuple[str, ...] = ("bgpd",)
+    file: str = ""
+    """The configuration's file, for messages."""
+
+    def lacking(self) -> Iterator[str]:
+        """Yield the daemons that lines of the configuration need, and that do not run."""
+        yield from (one for one, lines in NEEDED_BY.items() if one not in self.daemons and lines.search(self.config))
+
+    def commands(self, node: str, config: str) -> tuple[str, ...]:
+        """Return the commands that start it inside the node, with its configuration in a file of that name.
+
+        Each node has a path space of its own (``-N``), so that one machine carries many.
+        """
+        started = (f"{FOLDER}/{one} -d -N {node}" for one in (ZEBRA, *self.daemons))
+        return (f"install -d -o frr -g frr /run/frr /run/frr/{node}", *started, f"vtysh -N {node} -f {config}")
+
+
+def trial(nodes: Iterable[Frr]) -> str:
+    """Return the shell command that succeeds where the nodes' daemons can run; empty without nodes.
+
+    They give up root for the user ``frr``, which a namespace of users need not have.
+    """
+    found = dict.fromkeys(one for frr in nodes for one in (ZEBRA, *frr.daemons))
+    tests = (f"test -x {FOLDER}/{one}" for one in found)
+    return " && ".join(("install -d -o frr -g frr /run/frr", *tests)) if found else ""
+
+
+def vtysh(node: str, *commands: str) -> tuple[str, ...]:
+    """Return the command that asks a node's daemons."""
+    return ("vtysh", "-N", node, *(word for command in commands for word in ("-c", command)))
+
+
+def answers(text: str) -> list[Any]:
+    """Return the JSON values that vtysh printed one after the other; none after the first that is no JSON."""
+    found, at, decoder = list[Any](), 0, json.JSONDecoder()
+    while at < len(text):
+        start = next((n for n in range(at, len(text)) if not text[n].isspace()), None)
+        if start is None:
+            break
+        try:
+            value, at = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            break
+        found.append(value)
+    return found
+
+
+def table(value: object) -> Mapping[str, Any]:
+    """Return a value as a mapping; an empty one where it is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class Session:
+    """A BGP session: its VRF and its neighbour as configured, its state, and why it is not established."""
+
+    vrf: str
+    neighbour: str
+    state: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        where = "" if self.vrf == "default" else f" in VRF {self.vrf}"
+        return f"session with {self.neighbour}{where} {self.state}{self.why and f': {self.why}'}"
+
+    @property
+    def waits(self) -> bool:
+        """True if FRR says no more of its being down than that it waits for the neighbour."""
+        return self.why in ("", "Waiting for peer OPEN", "Waiting for NHT")
+
+    @property
+    def is_up(self) -> bool:
+        """True if it is established."""
+        return self.state == ESTABLISHED
+
+
+def sessions(neighbours: object) -> list[Session]:
+    """Return the sessions that ``NEIGHBOURS`` lists."""
+    found = []
+    for vrf, peers in table(neighbours).items():
+        for name, said in table(peers).items():
+            if "bgpState" in table(said):
+                found.append(Session(vrf, name, str(said["bgpState"]), why_down(said)))
+    return found
+
+
+def why_down(said: Mapping[str, Any]) -> str:
+    """Return why a neighbour's session is not established, in FRR's words; empty if it is, or FRR does not say."""
+    if said.get("bgpState") == ESTABLISHED:
+        return ""
+    if said.get("adminShutDown"):
+        return "shut down by its configuration"
+    if table(said.get("peerBfdInfo")).get("status") == "Down":
+        return "BFD is down"
+    if said.get("bgpNeighborAddr") == "none":
+        return "no neighbour is known on the interface"
+    reason = str(said.get("lastNotificationReason") or said.get("lastResetDueTo") or "")
+    expected = f" (AS {said.get('remoteAs')} expected)" if reason.endswith("Bad Peer AS") else ""
+    return f"{reason}{expected}"
+
+
+def installed(routes: Sequence[object], target: Address) -> bool:
+    """Return whether a table of ``ROUTES`` has an installed route to a target."""
+    return any(target in ip_network(prefix) for prefix in _installed(routes, target.version))
+
+
+def _installed(tables: Sequence[object], version: int) -> Iterator[str]:
+    for one in tables:
+        for prefix, entries in table(one).items():
+            listed = entries if isinstance(entries, list) else []
+            if (":" in prefix) == (version == 6) and any(table(entry).get("installed") for entry in listed):
+                yield prefix
+
+
+def far_vteps(vnis: object, vni: int) -> frozenset[Address]:
+    """Return the remote VTEPs that zebra knows for a VNI (``VNIS``)."""
+    found = table(table(vnis).get(str(vni))).get("remoteVteps")
+    return frozenset(ip_address(one) for one in found) if isinstance(found, list) else frozenset()

@@ -1,0 +1,138 @@
+"""Nodes that are network namespaces with FRR's daemons inside; both end with their kernel.
+
+The daemons are children of the agent's PID namespace, so nothing of them outlives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from topology.errors import DeadlineExceeded, EnvironmentBroken, Misuse
+from topology.frr import (
+    NEEDED_BY,
+    NEIGHBOURS,
+    ROUTES,
+    VNIS,
+    Frr,
+    answers,
+    far_vteps,
+    installed,
+    sessions,
+    vtysh,
+)
+from topology.model import Address, Fabric, Node, Vxlan
+from topology.wait import wait_for
+
+if TYPE_CHECKING:
+    from topology.kernels.link import Agent
+    from topology.kernels.netlink import Netlink
+    from topology.kernels.registry import Kernel
+
+NEEDS_ENGINE = False
+START_TIMEOUT_S, SHOW_TIMEOUT_S = 60.0, 20.0
+CONVERGED_TIMEOUT_S = 120.0
+"""Four nodes take about 20 s under TCG; a BGP session that was refused is tried again after 10 s (datacenter)."""
+PAUSE_S = 0.2
+"""Between two questions: each is a process in the guest."""
+LINES_SHOWN = 5
+
+
+def start(kernel: Kernel, nodes: Sequence[Node], netlink: Netlink) -> None:
+    """Make a namespace for each node, and start its daemons there: they take the devices as they come."""
+    netlink.add([node.name for node in nodes])
+    for node in nodes:
+        if node.frr is not None:
+            _begin(kernel.agent, node.name, node.frr)
+
+
+def _begin(agent: Agent, node: str, frr: Frr) -> None:
+    """Start one node's daemons with its configuration; Misuse, with FRR's words, for lines that it refuses."""
+    config = f"/run/frr/{node}/frr.conf"
+    make, *others = frr.commands(node, config)
+    script = " && ".join((make, f"cat >{config}", *others))
+    done = agent.run(["sh", "-c", script], ns=node, stdin=frr.config.encode(), timeout_s=START_TIMEOUT_S)
+    if done.timed_out:
+        raise DeadlineExceeded(f"{node} - FRR's daemons - expected to start - seen them at it for {START_TIMEOUT_S} s")
+    refused = [line for line in (*done.stdout.splitlines(), *done.stderr.splitlines()) if line.startswith("line ")]
+    if refused:
+        raise Misuse("\n".join(f"{frr.file}: {node} - FRR refuses {line}" for line in refused[:LINES_SHOWN]))
+    if done.code:
+        said = " / ".join((done.stderr or done.stdout).strip().splitlines()[-LINES_SHOWN:])
+        raise EnvironmentBroken(f"{node} - FRR's daemons - expected to start - seen exit code {done.code}: {said}")
+
+
+def converged(kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
+    """Wait until every session is established and every node has what the lab's promises need of its daemons.
+
+    Raises DeadlineExceeded with all that is missing.
+    """
+    waiting = {node.name: Need.of(fabric, node) for node in nodes if node.frr is not None}
+
+    def all_there() -> bool:
+        while waiting:
+            name, need = next(iter(waiting.items()))
+            if next(_missing(kernel.agent, name, need), None) is not None:
+                return False
+            del waiting[name]
+        return True
+
+    try:
+        wait_for(all_there, CONVERGED_TIMEOUT_S, "convergence", PAUSE_S)
+    except DeadlineExceeded as error:
+        found = [f"  {name} - {what}" for name, need in waiting.items() for what in _missing(kernel.agent, name, need)]
+        raise DeadlineExceeded("\n".join([f"{fabric.name} - {error}", *found])) from None
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a node's daemons must have brought about: sessions, routes to addresses, and the VTEPs of each VNI."""
+
+    sessions: bool
+    targets: tuple[Address, ...]
+    vteps: Mapping[int, frozenset[Address]]
+
+    @classmethod
+    def of(cls, fabric: Fabric, node: Node) -> Need:
+        """Return the need of a node: routes to the hosts that pairs reach through it and that are behind others."""
+        owners = {address: one.name for one in fabric.nodes if one.frr for address in one.addresses}
+        names = {one.name for one in fabric.nodes}
+        targets = dict[Address, None]()
+        for pair in fabric.pairs:
+            for one, other in ((pair.source, pair.target), (pair.target, pair.source)):
+                if {one, other} <= names and pair.kind != "l2-overlay":
+                    near, far = (_gateways(fabric[end], owners) for end in (one, other))
+                    targets |= {fabric[other].address: None} if node.name in near - far else {}
+        own = [vxlan for vxlan in node.all(Vxlan) if vxlan.by_daemon]
+        alike = {one.vni: {v.local for v in fabric.all(Vxlan) if v.by_daemon and v.vni == one.vni} for one in own}
+        vteps = {one.vni: frozenset(alike[one.vni] - {one.local}) for one in own}
+        return cls(bool(node.frr and NEEDED_BY["bgpd"].search(node.frr.config)), tuple(targets), vteps)
+
+
+def _gateways(host: Node, owners: Mapping[Address, str]) -> set[str]:
+    """The routers that have the gateways of a host's routes."""
+    gateways = (hop.via for route in host.routes for hop in route.next_hops if hop.via)
+    return {owners[gateway] for gateway in gateways if gateway in owners}
+
+
+def _missing(agent: Agent, node: str, need: Need) -> Iterator[str]:
+    """Yield what a node lacks of its need, by its daemons' answers; they are asked as far as the caller goes on."""
+
+    def show(question: str) -> list[Any]:
+        return answers(agent.run(vtysh(node, question), ns=node, timeout_s=SHOW_TIMEOUT_S).stdout)
+
+    if need.sessions:
+        known = [session for answer in show(NEIGHBOURS) for session in sessions(answer)]
+        if not known:
+            yield f"expected BGP sessions - seen none in {NEIGHBOURS!r}"
+        yield from (str(one) for one in known if not one.is_up)
+    for version in sorted({target.version for target in need.targets}):
+        tables = show(ROUTES[version])
+        for target in need.targets:
+            if target.version == version and not installed(tables, target):
+                yield f"expected an installed route to {target} - seen none in {ROUTES[version]!r}"
+    answer = next(iter(show(VNIS)), None) if need.vteps else None
+    for vni, wanted in need.vteps.items():
+        if lacking := sorted(wanted - far_vteps(answer, vni)):
+            yield f"VNI {vni} - expected the VTEPs {', '.join(map(str, lacking))} - seen others in {VNIS!r}"

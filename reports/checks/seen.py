@@ -6,12 +6,15 @@ A journey that contradicts a kind in any respect has none, with the reason.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
 from reports.judge.encapsulation import judge_encapsulation
-from reports.judge.trip import Leg, is_tunnelled
+from reports.judge.journey import Rung, Verdict
+from reports.judge.trip import Leg, Trip, is_tunnelled
 from topology.carried import inside, kind_of
+from topology.expected import ExpectedJourney
 from topology.links import TUNNEL_HEADERS
 from topology.promises import ANY, WITHOUT_TUNNEL, Encapsulation, Kind
 
@@ -112,6 +115,12 @@ class SeenTrip:
         """Out and back."""
         return self.out, self.back
 
+    @cached_property
+    def shown(self) -> Trip:
+        """Its ladders: the wrong leg's, else both as they were seen, where nothing is expected of a hop."""
+        out, back = (self.wrong, self.wrong) if self.wrong else (_as_seen(self.out), _as_seen(self.back))
+        return Trip(out, back, self.errors)
+
     @property
     def arrived(self) -> Finding:
         """Return whether the request reached its target and the answer its sender."""
@@ -123,6 +132,11 @@ class SeenTrip:
         With ``may_be_local`` they need no tunnel where a single node is between their ends.
         """
         return first_broken(_as(leg, kind, within, may_be_local) for leg in self.legs)
+
+
+def _as_seen(leg: Journey) -> Leg:
+    rungs = tuple(Rung(seen.node, seen.interface, seen.direction, None, seen) for seen in leg.sightings)
+    return Leg(leg, ExpectedJourney(leg.source, leg.target, ()), Verdict(leg.source, leg.target, rungs))
 
 
 def _arrived(leg: Journey, errors: tuple[Journey, ...]) -> Finding:

@@ -67,7 +67,7 @@ def _numbered(journey: Journey) -> Iterator[tuple[str, Rung]]:
     expected = sum(rung.expected is not None for rung in journey.ladder)
     number = 0
     test = f"\nof {plain(journey.test)}" if journey.test else ""
-    for rung, following in zip(journey.ladder, [*journey.ladder[1:], None], strict=True):
+    for rung, following in pairwise((*journey.ladder, None)):
         number += rung.expected is not None
         hop = f"hop {number} of {expected}" if rung.expected else "no declared hop"
         words = _words(rung)

@@ -67,7 +67,7 @@ def _numbered(journey: Journey) -> Iterator[tuple[str, Rung]]:
     expected = sum(rung.expected is not None for rung in journey.ladder)
     number = 0
     test = f"\nof {plain(journey.test)}" if journey.test else ""
-    for rung, following in pairwise((*journey.ladder, None)):
+    for rung, following in zip(journey.ladder, [*journey.ladder[1:], None], strict=False):
         number += rung.expected is not None
         hop = f"hop {number} of {expected}" if rung.expected else "no declared hop"
         words = _words(rung)
@@ -79,7 +79,7 @@ def _numbered(journey: Journey) -> Iterator[tuple[str, Rung]]:
 def _words(rung: Rung) -> str:
     """The promise about one hop, and whether it was kept."""
     if not rung.wrong:
-        return plain(f"kept: {rung.expected}")
+        return plain(f"kept: {rung.expected}" if rung.expected else f"seen: {rung.seen}")
     if rung.seen is None:
         return plain(f"broke: expected at {rung.where}: {rung.expected}; seen nothing")
     return plain(f"broke: {rung.expected}: {rung.wrong}" if rung.expected else f"broke: {rung.wrong}")

@@ -29,7 +29,8 @@ from topology.model import Fabric
 from topology.packet import Protocol
 from topology.promises import KINDS, Encapsulation, Kind
 
-LABS = ("vxlan", *known_labs())
+LABS = ("vxlan", *(name for name in known_labs() if not known_lab(name).has_daemons))
+"""The labs of which the forwarding is declared."""
 
 
 @cache

@@ -19,10 +19,11 @@ from tests.self.builders import vxlan_lab
 from tests.self.fixtures.runs import Settings
 from topology.errors import KernelUnavailable, NodeNotFound, NotApplicable
 from topology.kernels.registry import Kernel
+from topology.model import Fabric
 from topology.nodes import registry
-from topology.nodes.adopted import AdoptedRuntime, Onlooker
+from topology.nodes.adopted import AdoptedRuntime, Onlooker, described
 from topology.plan import make_plan
-from topology.state import NodeState
+from topology.state import NodeState, declared_state
 
 
 def config(out: Path, **options: Any) -> pytest.Config:
@@ -137,6 +138,16 @@ def test_what_is_more_than_a_probe_needs_the_users_word(monkeypatch: pytest.Monk
     allowed.must_take("forged frames")
     with pytest.raises(NotApplicable, match="only looked at, never changed"):
         allowed.run("c3", "true")
+
+
+def test_fabric_of_promises_alone_has_a_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of its nodes is declared, and what they are is read: a run on it starts like any other."""
+    live, lab = onlooking(monkeypatch), vxlan_lab()
+    states = {node.name: declared_state(node, False, lab.routing) for node in lab.nodes}
+    live.declared = described(Fabric("there", nodes=(), links=(), pairs=lab.pairs), states)
+    monkeypatch.setattr(live.adopted, "states", lambda _: states)
+    assert not live.is_declared
+    assert len(live.fingerprint()) == 64
 
 
 def test_active_belongs_to_an_adopted_fabric(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class Live(LiveFabric):
         states = {node.name: declared_state(node, False, self.declared.routing) for node in self.declared.nodes}
         self.states = states | {name: change(states[name]) for name, change in changes.items()}
         self._netlink = cast(Any, SimpleNamespace(entrances={}))
+        self.built = None
 
     def now(self) -> Mapping[str, NodeState]:
         return self.states

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.build import ip_script
 from benchmarks.figures import Figure, Goal, median, publish, ratio
 from fixtures.out import BENCH, empty_out
-from topology.leafspine import leafspine
-from topology.plan import make_plan
 
 
 @pytest.mark.parametrize(
@@ -64,25 +61,3 @@ def test_a_run_leaves_the_benchmarks_figures(tmp_path: Path) -> None:
     (tmp_path / "results.json").touch()
     empty_out(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {".hopcheck-out", BENCH}
-
-
-def test_ip_is_given_the_whole_plan(tmp_path: Path) -> None:
-    """The plan's own commands are timed with ip(8): all of them, each in its namespace, in order."""
-    plan = make_plan(leafspine("leafspine-2x1"))
-    done: list[str] = []
-    for line in ip_script(leafspine("leafspine-2x1"), tmp_path).read_text().splitlines():
-        *words, last = line.split()
-        if words[-1] == "-batch":
-            before = " ".join(words[:-1])
-            done += [f"{before} {command}" for command in Path(last).read_text().splitlines()]
-        else:
-            node, settings = words[3], [*words[6:], last]
-            done += [f"ip netns exec {node} sysctl -eqw {setting}" for setting in settings]
-    links = [f"ip {start} netns {op.node} type {end}" for op in plan.phases[0] for start, end in [_halves(op.command)]]
-    others = [command for command in plan.commands if command not in {op.command for op in plan.phases[0]}]
-    assert sorted(done) == sorted([*links, *others])
-
-
-def _halves(command: str) -> tuple[str, str]:
-    start, end = command.split(" type ", 1)
-    return start.split(" ", 3)[3], end

@@ -202,35 +202,6 @@ def test_another_processor_is_refused_before_anything_is_installed(machine: Mach
     assert not machine.log("install -y")
 
 
-@pytest.mark.parametrize("why", ["", "SETUP=no", "E: no such package"])
-def test_benchmarks_get_mininet_or_do_without(machine: Machine, why: str) -> None:
-    """Only for them is Mininet installed; where it cannot be had, that is said, and nothing else fails for it."""
-    machine.setup("python")
-    if why.startswith("E:"):
-        machine.add("apt-get", f'echo "apt-get $*" >> "$LOG"; echo {why}; exit 100')
-    done = machine.setup("bench", PROBE="0", **({"SETUP": "no"} if why == "SETUP=no" else {}))
-    assert done.returncode == 0
-    assert ("no Mininet" in done.stdout) == bool(why)
-    assert why in done.stdout + done.stderr
-    assert bool(machine.log("install -y mininet")) == (why != "SETUP=no")
-
-
-@pytest.mark.parametrize("why", ["", "SETUP=no", "a snap", "E: no such package"])
-def test_page_is_tested_in_a_browser_or_that_is_said(machine: Machine, why: str) -> None:
-    """Only for these tests chromium and playwright are installed; where they cannot be, nothing else fails for it."""
-    machine.setup("python")
-    if why.startswith("E:"):
-        machine.add("apt-get", f'echo "apt-get $*" >> "$LOG"; echo {why}; exit 100')
-    if why == "a snap":
-        machine.is_a('ID=ubuntu\nVERSION_ID="24.04"\n')
-    done = machine.setup("tests", **({"SETUP": "no"} if why == "SETUP=no" else {}))
-    assert done.returncode == 0
-    assert ("is not tested in a browser" in done.stdout) == bool(why)
-    assert why in done.stdout + done.stderr
-    assert bool(machine.log("--group browser")) == (not why)
-    assert bool(machine.log("install -y chromium")) == (why not in ("SETUP=no", "a snap"))
-
-
 def test_sshd_of_a_test_is_installed_and_never_started(machine: Machine) -> None:
     """While it is installed no service may start, and it is not enabled; an sshd that is there is left alone."""
     machine.setup("python")

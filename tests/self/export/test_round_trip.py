@@ -168,7 +168,7 @@ def fabrics(draw: st.DrawFn) -> Fabric:
     return replace(fabric, title=draw(st.text(max_size=20)))
 
 
-@settings(max_examples=draws(3))
+@settings(max_examples=draws(2))
 @given(fabrics())
 def test_drawn_fabric_survives_the_round_trip(fabric: Fabric) -> None:
     """A fabric with any names, titles and settings comes back equal."""

@@ -55,7 +55,6 @@ def broken(name: str, old: str, new: str, place: str, *words: str) -> Broken:
 CS1 = "cs1: {role: customer, addresses: {cs1_br1: 20.0.0.1/24}"
 GRE1 = "gretun-cont: {local: 26.0.0.2, remote: 28.0.0.2, ttl: inherit}"
 GRE2 = "gretun-cont: {local: 28.0.0.2, remote: 26.0.0.2, ttl: inherit}"
-VX1 = "vxlan-cont: {vni: 30, local: 21.0.0.1, remote: 23.0.0.1, dev: br1_lc1, port: 4900, mtu: 1450}"
 LINK1 = "[lc1:lc1_sc1, sc1:sc1_lc1]"
 
 FORM = (

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("distributed", reason="no dask.distributed in .venv: .ci/setup cluster")
 
 import dask
-from distributed import Client
+from distributed import Client, Security
 
 from fixtures.cluster.cluster import Cluster
 from fixtures.cluster.grading import graded_on
@@ -104,6 +104,12 @@ def test_class_is_as_without_a_cluster(workers: Cluster, said: list[str], tmp_pa
         assert (order.folder / name).read_bytes() == (serial.folder / name).read_bytes().replace(b"serial", b"out")
     assert graded_by(workers, order, said) == 6
     assert sorted(tried(tmp_path / "log")) == ["a", "b", "c"]
+
+
+def test_nobody_without_the_keys_gets_in(client: Client) -> None:
+    """Other users of this machine reach the scheduler's port, and nothing behind it."""
+    with pytest.raises(OSError, match="certificate"):
+        Client(client.scheduler.address, security=Security.temporary(), timeout=3)
 
 
 LOST = {

@@ -25,6 +25,7 @@ python: # only .venv, for what needs no lab
 test: export HOPCHECK_SEED ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 test: setup lint ## set up, check the code, run every test; small samples of what nightly repeats
 	@.ci/setup tests
+	@.ci/setup cluster
 	$(PYTEST) tests/self -n 2 --out reports/out/self
 	$(PYTEST) --ignore=tests/self -m "not alone" -n 2 --html
 	$(PYTEST) tests/lifecycle tests/grading -m alone --out reports/out/alone
@@ -35,14 +36,16 @@ perf: setup ## measure throughput and kernel functions, in ratios of one run; re
 soak: setup ## kill runs at 100 moments, run 10 pairs at once, compare 200 times, judge 300 healthy copies; reports/out/soak/report.html
 	HOPCHECK_POINTS=100 HOPCHECK_PAIRS=10 HOPCHECK_AA=200 HOPCHECK_HEALTHY=300 $(PYTEST) -m soak --html --out reports/out/soak
 
+# `make labs CLUSTER=ssh:hosts.txt`: on many machines (docs/cluster.md).
 labs: setup ## prove every lab on every kernel and runtime that can carry it, and 200 drawn ones; reports/out/labs/report.html
-	HOPCHECK_LABS=all HOPCHECK_DRAWN=200 $(PYTEST) -m labs --html --out reports/out/labs
+	HOPCHECK_LABS=all HOPCHECK_DRAWN=200 $(PYTEST) -m labs $(if $(CLUSTER),--cluster $(CLUSTER)) --html --out reports/out/labs
 
+faults: SPREAD := $(if $(CLUSTER),--cluster $(CLUSTER),-n auto)
 faults: setup ## every fault at every place of three labs, 200 pairs of faults, the matrix of what is caught; reports/out/faults
-	HOPCHECK_FAULT_PAIRS=200 $(PYTEST) tests/faults/test_fault_pairs.py -n auto --kernel guest --out reports/out/faults/pairs
-	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --kernel guest --lab ece792 --out reports/out/faults/ece792
-	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --kernel guest --lab ecmp --out reports/out/faults/ecmp
-	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py -n auto --kernel guest --lab two-tenants --out reports/out/faults/two-tenants
+	HOPCHECK_FAULT_PAIRS=200 $(PYTEST) tests/faults/test_fault_pairs.py $(SPREAD) --kernel guest --out reports/out/faults/pairs
+	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py $(SPREAD) --kernel guest --lab ece792 --out reports/out/faults/ece792
+	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py $(SPREAD) --kernel guest --lab ecmp --out reports/out/faults/ecmp
+	HOPCHECK_FAULTS=all $(PYTEST) tests/faults/test_matrix.py $(SPREAD) --kernel guest --lab two-tenants --out reports/out/faults/two-tenants
 
 fresh: ## run overlay and test in a fresh Debian root, as from a terminal and as under nohup; needs root and mmdebstrap
 	.ci/fresh-root

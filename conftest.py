@@ -9,6 +9,7 @@ pytest_plugins = [
     "fixtures.promises",
     "fixtures.signals",
     "fixtures.workers",
+    "fixtures.cluster.plugin",
     "fixtures.parametrise",
     "fixtures.fabric",
     "fixtures.captures",

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from topology.frr import NEIGHBOURS, ROUTES, Session, sessions, table
+from topology.frr import NEIGHBOURS, Session, sessions, table
 
 BGP_VNIS = "show bgp l2vpn evpn vni json"
 QUESTIONS = (
-    ROUTES[4],
+    "show ip route json",
     NEIGHBOURS,
     "show bgp ipv4 unicast json",
     BGP_VNIS,
@@ -66,14 +66,17 @@ class ControlPlane:
     vnis: Mapping[int, BgpVni] = field(default_factory=dict)
     evpn: Mapping[int, frozenset[EvpnRoute]] = field(default_factory=dict)
 
+    def derived(self, vni: int) -> str:
+        """The route target that FRR derives for a VNI, AS:VNI (bgpd/bgp_evpn.c, form_auto_rt)."""
+        return f"{self.number & 0xFFFF}:{vni}"
+
     def imports(self, vni: int, other: ControlPlane) -> bool:
         """Return whether it imports what another node exports for a VNI.
 
-        A route target that FRR derives, AS:VNI, is imported from every AS (bgpd/bgp_evpn.c).
+        A derived route target is imported from every AS.
         """
         mine, theirs = self.vnis[vni].imports, other.vnis[vni].exports
-        derived = f"{self.number & 0xFFFF}:{vni}"
-        return bool(mine & theirs) or (derived in mine and any(one.endswith(f":{vni}") for one in theirs))
+        return bool(mine & theirs) or (self.derived(vni) in mine and any(one.endswith(f":{vni}") for one in theirs))
 
 
 def control_plane(node: str, answers: Iterable[object]) -> ControlPlane:

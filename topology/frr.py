@@ -132,6 +132,8 @@ def why_down(said: Mapping[str, Any]) -> str:
     if said.get("bgpNeighborAddr") == "none":
         return "no neighbour is known on the interface"
     reason = str(said.get("lastNotificationReason") or said.get("lastResetDueTo") or "")
+    if str(said.get("lastResetDueTo")).endswith("received"):
+        return f"refused by the neighbour: {reason}"
     expected = f" (AS {said.get('remoteAs')} expected)" if reason.endswith("Bad Peer AS") else ""
     return f"{reason}{expected}"
 

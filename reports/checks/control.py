@@ -15,7 +15,7 @@ from reports.diagnosis.control import session_causes, vni_causes
 from reports.evidence import Finding
 from topology.control import FLOODING, MACS, ControlPlane, EvpnRoute, Hop
 from topology.links.base import FLOOD_MAC
-from topology.model import Fabric, Port, Vxlan
+from topology.model import Fabric, Vxlan
 from topology.promises import Segment
 from topology.state import NodeState
 
@@ -56,45 +56,51 @@ def judge_sessions(_: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
     return Finding(False, words, tuple(session_causes([spoken[0].plane])))
 
 
-def promised_routes(built: Fabric, segment: Segment) -> frozenset[EvpnRoute]:
-    """Return the routes that a VNI needs: each VTEP takes part, and each host's MAC is behind its VTEP."""
-    found = {EvpnRoute(FLOODING, "", str(vxlan.local)) for vxlan in _ends(built, segment)}
-    at = {vxlan.node: str(vxlan.local) for vxlan in _ends(built, segment)}
-    for host in segment.hosts:
-        device = built[host].addresses[built[host].address]
-        if isinstance(device, Port) and device.peer.node in at:
-            found.add(EvpnRoute(MACS, str(device.mac), at[device.peer.node]))
-    return frozenset(found)
+def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], frozenset[EvpnRoute]]:
+    """Return the routes that a VNI needs, and all that it may have.
+
+    Each VTEP takes part; each host's MAC, and any other device's in the same Layer 2 segment, is behind its VTEP.
+    """
+    needed, legal = set[EvpnRoute](), set[EvpnRoute]()
+    hosts = {built[host].addresses[built[host].address].ref for host in segment.hosts}
+    for vxlan in _ends(built, segment):
+        needed.add(EvpnRoute(FLOODING, "", str(vxlan.local)))
+        bridge = built[vxlan.node].bridge_of(vxlan.name)
+        for device in built.segment(bridge) if bridge is not None else ():
+            route = EvpnRoute(MACS, str(device.mac), str(vxlan.local))
+            legal.add(route)
+            needed |= {route} if device.ref in hosts else set()
+    return frozenset(needed), frozenset(needed | legal)
 
 
 def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Finding:
-    """Return whether each VTEP of a segment has these routes, and no others."""
+    """Return whether each VTEP of a segment has the routes that are needed, and none that may not be."""
     assert lab.built is not None
-    wanted, vni = promised_routes(lab.built, segment), segment.within.vni or 0
-    ends = [*_ends(lab.built, segment)]
+    needed, legal = routes_of(lab.built, segment)
+    ends, vni = [*_ends(lab.built, segment)], segment.within.vni or 0
     planes = {one.plane.node: one.plane for one in spoken}
-    wrong = [
-        words
-        for end in ends
-        for words in _unlike(f"{end.node} - VNI {vni}", "EVPN", wanted, planes[end.node].evpn.get(vni, frozenset()))
-    ]
+    wrong = list[str]()
+    for end in ends:
+        seen = planes[end.node].evpn.get(vni, frozenset())
+        wrong += _unlike(f"{end.node} - VNI {vni}", "EVPN", needed, seen - (legal - needed))
     if not wrong:
-        return Finding(True, f"{segment} - {len(wanted)} routes at each VTEP")
+        return Finding(True, f"{segment} - {len(needed)} routes at each VTEP")
     causes = [cause for near, far in permutations(ends, 2) for cause in vni_causes(planes, near, far)]
     return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
 
 
 def _unlike(where: str, what: str, wanted: Iterable[object], seen: Iterable[object]) -> Iterator[str]:
     """Yield what is missing, and what is too much."""
-    missing, more = sorted(map(str, {*wanted} - {*seen})), sorted(map(str, {*seen} - {*wanted}))
-    yield from (f"{where} - {what} - expected {one} - seen nothing of it" for one in missing)
-    yield from (f"{where} - {what} - expected nothing more - seen {one}" for one in more)
+    right, there = {*map(str, wanted)}, {*map(str, seen)}
+    yield from (f"{where} - {what} - expected {one} - seen nothing of it" for one in sorted(right - there))
+    yield from (f"{where} - {what} - expected nothing more - seen {one}" for one in sorted(there - right))
 
 
 def judge_forwarded(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
-    """Return whether the kernel forwards as BGP says: by its routes, and to its VTEPs."""
+    """Return whether the kernel forwards as BGP says: by its IPv4 routes, and to its VTEPs."""
     ((plane, state),) = ((one.plane, one.state) for one in spoken)
-    routes = {Hop(str(one.prefix), str(one.via), str(one.dev)) for one in state.routes if one.owner == "bgp"}
+    own = (one for one in state.routes if one.owner == "bgp" and one.prefix.version == 4)
+    routes = {Hop(str(one.prefix), str(one.via), str(one.dev)) for one in own}
     wrong = [*_unlike(router, "kernel's routes", map(_hop, plane.installed), map(_hop, routes))]
     assert lab.built is not None
     for vxlan in (vxlan for vxlan in lab.built[router].all(Vxlan) if vxlan.by_daemon):

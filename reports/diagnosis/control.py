@@ -45,15 +45,14 @@ def behind(built: Fabric, host: str) -> Vxlan | None:
 
 
 def session_causes(planes: Iterable[ControlPlane]) -> Iterator[Cause]:
-    """Yield the sessions that are down, those first for which FRR says more than that it waits."""
-    down = [(plane, one) for plane in planes for one in plane.sessions if not one.is_up]
-    for plane, one in sorted(down, key=lambda both: both[1].waits):
+    """Yield the sessions that are down: first those of routers without any other, and those for which FRR says more
+    than that it waits."""
+    alone = [(any(one.is_up for one in plane.sessions), plane) for plane in planes]
+    down = [(has_other, one.waits, plane, one) for has_other, plane in alone for one in plane.sessions if not one.is_up]
+    for has_other, _, plane, one in sorted(down, key=lambda entry: entry[:2]):
         show = asked(plane.node, f"show bgp neighbors {one.neighbour}")
-        sure = not any(other.is_up for other in plane.sessions)
         live = f"{one.state}{one.why and f': {one.why}'}"
-        yield Cause(
-            "session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons", sure=sure and not one.waits
-        )
+        yield Cause("session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons", sure=not has_other)
 
 
 def vni_causes(planes: Mapping[str, ControlPlane], near: Vxlan, far: Vxlan) -> Iterator[Cause]:
@@ -69,9 +68,19 @@ def vni_causes(planes: Mapping[str, ControlPlane], near: Vxlan, far: Vxlan) -> I
         fix = asked(here.node, *lines) if here.number else ""
         yield Cause("vni", here.node, None, "advertise-all-vni", "VNIs not advertised", fix, show, "daemons")
     elif vni in there.vnis and not here.imports(vni, there):
-        exported = f"{', '.join(sorted(there.vnis[vni].exports)) or 'none'}, exported by {there.node}"
-        mine = f"imports {', '.join(sorted(here.vnis[vni].imports)) or 'none'}"
-        yield Cause("route target", here.node, near.name, f"import of {exported}", mine, "", show, "daemons")
+        yield _target_cause(vni, (near, here), (far, there))
+
+
+def _target_cause(vni: int, near: tuple[Vxlan, ControlPlane], far: tuple[Vxlan, ControlPlane]) -> Cause:
+    """Return the end that has another route target than the derived one, the importing one where both have."""
+    (mine, here), (theirs, there) = near, far
+    imported, exported = (", ".join(sorted(its)) or "none" for its in (here.vnis[vni].imports, there.vnis[vni].exports))
+    if here.derived(vni) in here.vnis[vni].imports:
+        right, live, at = f"export of {there.derived(vni)}", f"exports {exported}", theirs
+    else:
+        right, live, at = f"import of {exported}, exported by {there.node}", f"imports {imported}", mine
+    show = asked(at.node, BGP_VNIS.removesuffix(" json"))
+    return Cause("route target", at.node, at.name, right, live, "", show, "daemons")
 
 
 def _prefix_causes(built: Fabric, planes: Mapping[str, ControlPlane], host: Node, address: Address) -> Iterator[Cause]:
@@ -81,7 +90,7 @@ def _prefix_causes(built: Fabric, planes: Mapping[str, ControlPlane], host: Node
         if plane is None or not built[port.peer.node].has(port.peer.interface):
             continue
         own = (interface.network for interface in built[port.peer.node][port.peer.interface].addresses)
-        subnet = next((network for network in own if address in network), None)
+        subnet = next((network for network in own if address in network and network.version == 4), None)
         if subnet is not None and not any(subnet.subnet_of(ip_network(one)) for one in plane.prefixes):  # type: ignore[arg-type]
             show = asked(plane.node, f"show bgp ipv4 unicast {subnet}")
             yield Cause(

@@ -142,11 +142,14 @@ def _turn_before(fabric: Fabric, end: Ending, hops: Sequence[ExpectedHop]) -> En
 
 def wrong_turn(fabric: Fabric, probe: Probe, hops: Sequence[ExpectedHop], back: ExpectedJourney) -> Ending | None:
     """Return the first node that routes a packet elsewhere than to where the packets of the other direction come from,
-    while there it would arrive; None where there is none."""
+    while there it would arrive; None where there is none. Equal-cost routes lead to both by intent."""
     came = {hop_key(hop, "in"): hop for path in back.paths for hop in path.hops if _is_routed(fabric, hop, "in")}
     for hop in (hop for hop in hops if _is_routed(fabric, hop, "out")):
         other = came.get(hop_key(hop, "out"))
-        if other is not None and _next_hop(other, "src") != _next_hop(hop, "dst"):
+        if other is None or _next_hop(other, "src") == _next_hop(hop, "dst"):
+            continue
+        egresses = fabric[hop.node].fib.lookup(ip_address(str(_ends(hop.layers)[1])))
+        if len(egresses) == 1 or other.interface not in {egress.dev for egress in egresses}:
             return _turned(fabric, probe, hop, other)
     return None
 

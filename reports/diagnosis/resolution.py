@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from reports.evidence import Cause, Journey, Sighting
-from reports.judge.journey import Rung, Verdict, follows_furthest, in_order, ladder
+from reports.judge.journey import Rung, Verdict, follows_furthest, in_order, judge_journey, ladder
 from reports.judge.trip import Leg, is_tunnelled
 from topology.dataplane.bridges import is_broadcast
 from topology.dataplane.paths import ExpectedHop, ExpectedPath, Hops, Paths, ending
@@ -65,10 +65,15 @@ def message_of(seen: Sighting) -> Message | None:
 def judged_leg(journey: Journey, probe: Probe, fabric: Fabric) -> Leg:
     """Return a journey judged by its way through a fabric, or by the request for an address that the packet waits for.
 
-    Where no branch of the request leads to the owner, the note alone says that the packet waits.
+    Of equal-cost ways that it follows equally far, the one counts on which it waits. Where no branch of the request
+    leads to the owner, the note alone says that the packet waits.
     """
     leg = Leg.judged(journey, expected_journey(fabric, probe))
-    return replace(leg, verdict=resolved(leg.verdict, fabric, journey.resolution))
+    alone = (replace(leg.expected, paths=(path,)) for path in leg.expected.paths if not leg.verdict.passed)
+    ways = (leg.verdict, *(judge_journey(leg.journey, way) for way in alone))
+    equal = [way for way in ways if way.last_good == leg.verdict.last_good]
+    found = [resolved(way, fabric, journey.resolution) for way in equal]
+    return replace(leg, verdict=next((one for one in found if WAITS in one.note), found[0]))
 
 
 def resolved(verdict: Verdict, fabric: Fabric, seen: Sequence[Sighting]) -> Verdict:

@@ -86,9 +86,9 @@ class Hop(Strict):
 class Rung(Strict):
     """A row of a ladder: the declared and the seen header stack at one interface, and the fault there.
 
-    ``hop`` is the place of the sighting among the journey's hops; ``got`` are the headers of one that is none of them.
-    ``want`` are the declared headers with the promised fields, where the journey first differs or something else is
-    seen.
+    ``hop`` is the place of the sighting among the journey's hops; ``got`` and ``frame`` are the headers and the frame
+    of one that is none of them, as of a request for an address. ``want`` are the declared headers with the promised
+    fields, where the journey first differs or something else is seen.
     """
 
     node: str
@@ -101,6 +101,7 @@ class Rung(Strict):
     hop: Count | None = None
     want: list[Header] = field(default_factory=list)
     got: list[Header] = field(default_factory=list)
+    frame: Frame | None = None
 
     @property
     def where(self) -> str:
@@ -143,6 +144,12 @@ class Journey(Strict):
     ladder: list[Rung] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
     unknown: str = ""
+
+    @property
+    def ladder_ns(self) -> int:
+        """The time of the ladder's first sighting since the epoch, from which its rungs' times count."""
+        first = next((rung.hop for rung in self.ladder if rung.seen), None)
+        return self.start_ns + (self.hops[first].time_ns if first is not None and first < len(self.hops) else 0)
 
     @property
     def first_wrong(self) -> Rung | None:

@@ -35,8 +35,8 @@ class Verdict(StrEnum):
 class Test(Strict):
     """A test's outcome; ``promise`` is its docstring's first paragraph.
 
-    ``pair`` is the declared pair it is about; ``why`` groups tests that ended alike where ``cause`` is not known.
-    ``cause`` is the first of ``causes``.
+    ``pair`` is the declared pair it is about, ``apart`` the two segments that are to be apart; ``why`` groups tests
+    that ended alike where ``cause`` is not known. ``cause`` is the first of ``causes``.
     """
 
     __test__: ClassVar[bool] = False
@@ -51,6 +51,7 @@ class Test(Strict):
     pair: str = ""
     why: str = ""
     causes: list[Cause] = field(default_factory=list)
+    apart: str = ""
 
     @property
     def named(self) -> list[Cause]:

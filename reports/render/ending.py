@@ -11,7 +11,7 @@ from reports.record.exhibits import Journey, Rung
 from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.groups import Group, of_network
 from reports.render.ladder import BAD, GOOD, headline_of, microseconds, not_seen, rung_lines, said, telling
-from reports.render.summary import NO_PAIRS, causes, outcome, pair_lines, remark_lines
+from reports.render.summary import NO_PAIRS, causes, outcome, pair_lines, promise_counts, remark_lines
 from reports.words import counted
 
 Tone = Literal["", "good", "bad", "cause"]
@@ -36,7 +36,9 @@ def ending(record: Record, places: Sequence[str] = ()) -> Iterator[Line]:
     yield from first_failure(record)
     for text in (NO_PAIRS,) if record.without_pairs else pair_lines(record.tests):
         yield Line(text, "bad")
-    yield Line(outcome(record.tests, record.complete), "good" if is_good(record) else "bad")
+    for text in ("; ".join(promise_counts(record.tests)), outcome(record.tests, record.complete)):
+        if text:
+            yield Line(text, "good" if is_good(record) else "bad")
     yield from map(Line, (*remark_lines(record), *places))
 
 

@@ -52,16 +52,13 @@ def way_of(journey: Journey) -> str:
 
 def _comments(journey: Journey) -> Iterator[tuple[Key, str]]:
     """A comment for each frame of a journey: those of its hops, and of requests for addresses on its ladder."""
-    times = {f"{hop.node}:{hop.interface} {hop.direction}": hop.time_ns for hop in reversed(journey.hops)}
-    seen = [rung for rung in journey.ladder if rung.seen is not None]
-    start = journey.start_ns + (times.get(seen[0].where, 0) if seen else 0)
     texts: dict[Key, str] = {
         (f"{hop.node}:{hop.interface}", hop.direction, journey.start_ns + hop.time_ns): way_of(journey)
         for hop in journey.hops
     }
     for text, rung in _numbered(journey):
         if rung.time_ns is not None:
-            texts[f"{rung.node}:{rung.interface}", rung.direction, start + rung.time_ns] = text
+            texts[f"{rung.node}:{rung.interface}", rung.direction, journey.ladder_ns + rung.time_ns] = text
     yield from texts.items()
 
 

@@ -18,11 +18,12 @@ LABEL = 30
 """Letters of a tunnel's words."""
 HANG, LINE = range(46, 112, 6), 12
 """How far tunnels hang below their nodes at least, and at most; the height of their words."""
-OF_LINKS = ("link", "loss", "mtu", "qdisc")
-"""Kinds of causes that are about the link at their interface, and not only about the node."""
 State = Literal["good", "bad", "unseen"]
 Port = tuple[str, str]
 TUNNEL_KINDS = ("vxlan", "gre", "gretap", "geneve", "ipip", "sit", "ip6tnl", "ip6gre", "ip6gretap")
+OF_LINKS = ("link", "loss", "mtu", "qdisc")
+OF_TUNNELS = (*TUNNEL_KINDS, *OF_LINKS, "fdb", "shared tunnel")
+"""Kinds of causes that are about the link, or the tunnel, at their interface; others are about the node."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,12 @@ def draw(drawn: Map | None, journeys: Sequence[Journey], causes: Iterable[Cause]
     ends = _ports(drawn)
     faults = _faults(journeys)
     unexplained = {place for number, place in faults.items() if not journeys[number].causes}
-    of_links = {(one.node, one.interface or "") for one in named if one.kind in OF_LINKS}
-    links = list(_links(drawn, boxes, _seen(journeys, ends), unexplained | of_links))
-    tunnels = list(_tunnels(drawn, boxes, journeys, unexplained | about))
+    bad_links, bad_tunnels = (
+        unexplained | {(one.node, one.interface or "") for one in named if one.kind in kinds}
+        for kinds in (OF_LINKS, OF_TUNNELS)
+    )
+    links = list(_links(drawn, boxes, _seen(journeys, ends), bad_links))
+    tunnels = list(_tunnels(drawn, boxes, journeys, bad_tunnels))
     kept = tunnels if len(tunnels) <= TUNNELS_MAX else [line for line in tunnels if line.state == "bad"]
     places = [place for place in dict.fromkeys(faults.values()) if place[0] in boxes]
     crosses = [_cross(place, boxes, drawn, ends) for place in places]

@@ -58,7 +58,7 @@
       way.tunnels.forEach((number) => of("tunnel", number)?.classList.add("on"));
       if (way.fault !== "") { of("fault", way.fault)?.classList.add("on"); broken = true; }
     }
-    const pane = figure.querySelector(".map"), mark = figure.querySelector(".fault.on, .node.cause");
+    const pane = figure.querySelector(".map"), mark = [".fault.on", ".node.cause"].map((part) => figure.querySelector(part)).find(Boolean);
     if (mark) pane.scrollLeft += mark.getBoundingClientRect().left - pane.getBoundingClientRect().left - pane.clientWidth / 2;
     all(".onlit", figure).forEach((part) => { part.hidden = !numbers.length; });
     const counts = Object.entries(legs).map(([name, { way, crossed, odd }]) => (
@@ -80,8 +80,8 @@
     const copy = home.cloneNode(true);  // its own picture beside its ladder
     copy.querySelector(".chosen").removeAttribute("role");
     copy.querySelector(".chosen").textContent = said;
-    light(copy, numbers);
     (test.querySelector(".body > .leg") ?? test.querySelector(".body").lastElementChild).before(copy);
+    light(copy, numbers);
   };
   all(".test").forEach((test) => test.addEventListener("toggle", () => {
     if (test.open) choose(test);

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from reports.evidence import Sighting
-from reports.record.exhibits import Frame, Hop, Journey
+from reports.record.exhibits import Frame, Hop, Journey, Rung
 
 SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
 LINKTYPE_ETHERNET, LINKTYPE_RAW = 1, 101
@@ -64,17 +64,27 @@ def _padded(data: bytes) -> bytes:
 def with_frames(journeys: Iterable[Journey], capture: bytes) -> list[Journey]:
     """The journeys, each hop with the number and digest of its frame in a capture that ``pcapng`` wrote.
 
-    Frames are numbered as Wireshark does; of two with one key the first counts.
+    A hop of a ladder that is none of the packet's own has them, too. Frames are numbered as Wireshark does; of two with
+    one key the first counts.
     """
     known: dict[Key, Frame] = {}
     for number, packet in enumerate((block for block in _blocks(capture) if block.key), 1):
         if packet.key and packet.key not in known:
             known[packet.key] = Frame(number, hashlib.sha256(packet.data).hexdigest()[:DIGEST])
 
-    def referring(hop: Hop, start: int) -> Hop:
-        return replace(hop, frame=known.get((f"{hop.node}:{hop.interface}", hop.direction, start + hop.time_ns)))
+    return [_with_frames(journey, known) for journey in journeys]
 
-    return [replace(each, hops=[referring(hop, each.start_ns) for hop in each.hops]) for each in journeys]
+
+def _with_frames(journey: Journey, known: Mapping[Key, Frame]) -> Journey:
+    def frame(at: Hop | Rung, time_ns: int) -> Frame | None:
+        return known.get((f"{at.node}:{at.interface}", at.direction, time_ns))
+
+    hops = [replace(hop, frame=frame(hop, journey.start_ns + hop.time_ns)) for hop in journey.hops]
+    ladder = [
+        replace(rung, frame=frame(rung, journey.ladder_ns + (rung.time_ns or 0))) if rung.got else rung
+        for rung in journey.ladder
+    ]
+    return replace(journey, hops=hops, ladder=ladder)
 
 
 def commented(capture: bytes, about: str, comments: Mapping[Key, str], only: Collection[Key] | None = None) -> bytes:

@@ -71,11 +71,12 @@ def _step(journey: Journey, rung: Rung, first: Rung | None, before: int | None, 
     mark: Mark = "good" if not rung.wrong else "bad" if rung is first else "odd"
     since = _since(rung, before)
     at = "" if rung.time_ns is None else f"{rung.time_ns / 1000:.1f} µs"
-    length, frame = (hop.length, hop.frame.number if hop.frame else None) if hop else (None, None)
+    frame = hop.frame if hop else rung.frame
     wrong = rung.wrong if rung.seen and (rung.expected or mark == "odd") else ""
     place = (rung.node, rung.interface, rung.direction, since, at)
     turned = instead(rung, journey)
-    return Step(mark, *place, length, frame, seen, expected, wrong, begins, turned, asks)
+    length, number = hop.length if hop else None, frame.number if frame else None
+    return Step(mark, *place, length, number, seen, expected, wrong, begins, turned, asks)
 
 
 def _since(rung: Rung, before: int | None) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from reports.history import trend_words
 from reports.record.model import Record, Test, Verdict
@@ -15,7 +16,7 @@ from reports.words import counted
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE
 CAUSES_MAX, REASONS_MAX, PAIRS_MAX, COMMANDS_MAX = 12, 8, 8, 8
 """Lines of causes and of reasons, pairs and commands in a line; the rest is counted."""
-WORKS = "work"
+WORKS, PROVEN = "work", "proven"
 KNOWN = {
     "broken": {Verdict.FAILED},
     "not proven": {Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN},
@@ -35,18 +36,32 @@ def outcome(tests: Iterable[Test], complete: bool) -> str:
     return f"{counted(counts.total(), 'check')}: {words or 'none was tested'}{rest}"
 
 
-def pairs(tests: Iterable[Test]) -> Iterator[tuple[str, str, list[str]]]:
-    """What is known of declared pairs, the worst first; how many, and why where none of them was tried; their names."""
+def pairs(
+    tests: Iterable[Test], subject: Callable[[Test], str] = attrgetter("pair")
+) -> Iterator[tuple[str, str, list[str]]]:
+    """What is known of declared pairs, the worst first; how many, and why where none of them was tried; their names.
+
+    Another ``subject`` of tests is counted likewise.
+    """
     by_pair: dict[str, list[Test]] = {}
     for test in tests:
-        if test.pair:
-            by_pair.setdefault(test.pair, []).append(test)
+        if subject(test):
+            by_pair.setdefault(subject(test), []).append(test)
     left = dict(by_pair)
     for word, verdicts in KNOWN.items():
         found = {pair: some for pair, some in left.items() if any(test.verdict in verdicts for test in some)}
         left = {pair: some for pair, some in left.items() if pair not in found}
         if found:
             yield word, f"{len(found)} of {counted(len(by_pair), 'pair')}{_since(found.values())}", list(found)
+
+
+def promise_counts(tests: Sequence[Test]) -> Iterator[str]:
+    """How many pairs are proven, and how many not, then the same of separations."""
+    of_network = [test for test in tests if test.counts]
+    for noun, subject in (("pairs", attrgetter("pair")), ("apart", attrgetter("apart"))):
+        found = [f"{len(names)} {PROVEN if word == WORKS else word}" for word, _, names in pairs(of_network, subject)]
+        if found:
+            yield f"{noun}: {', '.join(reversed(found))}"
 
 
 def _since(found: Iterable[list[Test]]) -> str:

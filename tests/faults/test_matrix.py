@@ -14,8 +14,9 @@ pytestmark = pytest.mark.faults
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test of each fault that fits the lab, or of those drawn."""
-    metafunc.parametrize("case", cases(metafunc.config.stash[run_key].lab), ids=str)
+    """Make a test of each fault that fits the lab, or of those drawn; faults of daemons have tests of their own."""
+    lab = metafunc.config.stash[run_key].lab
+    metafunc.parametrize("case", () if lab.has_daemons else cases(lab), ids=str)
 
 
 def test_fault_is_caught_and_its_node_named(

@@ -30,6 +30,8 @@ VXLAN = Path(__file__).parents[1] / "self" / "data" / "vxlan.yaml"
 NODE = re.compile(r"\b([slvc]\d)\b(?!-)")
 ADDRESS = re.compile(r"\b10\.(\d+)\.0\.")
 
+ROUTER = {"timeout": 'shift; exec "$@"', "vtysh": 'echo "FRRouting 10.5.0 (x) on Linux($*)."'}
+"""Programs of a container with FRR."""
 VANISHING = '''
 from pathlib import Path
 from tests.lifecycle.kit.foreign import run_as_owner
@@ -291,11 +293,14 @@ def test_containers_of_an_engine_are_adopted(lab: Path, adopting: Callable[..., 
 
 
 def test_foreign_containers_are_adopted_by_name_and_by_address() -> None:
-    """Two containers without a lab, wired by hand: their pair is proven by what is seen, and unchanged."""
+    """Two containers without a lab, wired by hand: their pair is proven by what is seen, and unchanged.
+
+    The version of FRR is that which the container's own vtysh says.
+    """
     kernel = here()
     try:
         one, other = (f"{name}{os.getpid() % 10**6}" for name in ("one-", "other-"))
-        with foreign_containers(one, other) as pids:
+        with foreign_containers(one, other, programs=ROUTER) as pids:
             ends = [("eth1", "netns", str(pids[name])) for name in (one, other)]
             run_as_owner("ip", "link", "add", "name", *ends[0], "type", "veth", "peer", "name", *ends[1])
             for number, pid in enumerate(pids.values(), 1):
@@ -308,6 +313,8 @@ def test_foreign_containers_are_adopted_by_name_and_by_address() -> None:
             trip = Spotter(adopted).pair(pairs.pairs[0])
             assert trip.arrived
             assert trip.carried_as("bridge")
+            assert adopted.adopted
+            assert (adopted.adopted.frr, adopted.adopted.cables) == ({one: "10.5.0"}, 1)
             assert {sighting.node for sighting in trip.out.sightings} == {one, other}
             assert adopted.live_states() == before
     except EngineError as error:

@@ -103,7 +103,8 @@ def test_cluster_without_a_machine_that_fits_is_given_up(tmp_path: Path) -> None
     assert not (order.folder / "records").exists()
 
 
-@pytest.mark.parametrize("point", range(POINTS))
+@pytest.mark.soak
+@pytest.mark.parametrize("point", range(min(POINTS, 20)))
 def test_killed_at_any_moment_nothing_is_lost_or_graded_twice(point: int, tmp_path: Path) -> None:
     """A worker or the scheduler is killed; the next command does what was not done, and only that."""
     draws = random.Random(f"{SEED} {point}")

@@ -16,8 +16,10 @@ WHOLE = "underlay or overlay or isolation or mtu"
 TENANTS = str(LABS / "mixed-tenants.csv")
 WHOLE_S = 1200.0
 """49 containers and 600 tests in an emulated guest took 580 s on two busy cores."""
-WITHOUT_TENANTS = ("ipv6-underlay",)
-"""Labs whose leaves and spines have no IPv4 addresses, over which tenants would be carried."""
+BY_PROMISES = ("bgp-unnumbered", "evpn-l2")
+"""Labs whose daemons decide how they forward: fewer checks, which judge pairs, segments and the control plane."""
+WITHOUT_TENANTS = ("ipv6-underlay", *BY_PROMISES)
+"""Labs whose links have no IPv4 addresses, over which tenants would be carried."""
 WITH_TENANTS = ("netns", "guest-docker")
 """Where GRE can be expected, which a row needs; elsewhere it would keep out labs that do without it."""
 ON = {
@@ -44,6 +46,6 @@ def test_lab_is_proven_as_a_whole(lab: str, where: str, suite: Callable[..., Sui
     assert run.code == 0, run.output
     assert run.results["complete"]
     verdicts = [test["verdict"] for test in run.results["tests"]]
-    assert verdicts.count("passed") >= 40
+    assert verdicts.count("passed") >= (16 if lab in BY_PROMISES else 40)
     assert set(verdicts) <= {"passed", "not applicable"}
     assert run.left == {}

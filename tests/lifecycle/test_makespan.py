@@ -20,7 +20,7 @@ from fixtures.cluster.task import Task
 from tests.lifecycle.kit.fixtures import POINTS, SEED
 from tests.lifecycle.kit.resting import losing, rest
 
-pytestmark = [pytest.mark.lifecycle, pytest.mark.alone]
+pytestmark = [pytest.mark.lifecycle, pytest.mark.alone, pytest.mark.soak]
 EACH = 8
 """Tasks for each worker."""
 MIDDLE_S, SPREAD = 0.5, 0.5
@@ -56,7 +56,10 @@ def resting(seconds: list[float]) -> list[Task]:
 
 @pytest.mark.parametrize("workers", [1, 4, 16, 64] if POINTS >= 20 else [1, 4, 16])
 def test_makespan_is_that_of_work_and_the_longest_task(workers: int) -> None:
-    """At most 1.05 times the share of the work and the longest task, where 2 % lose their worker half-way."""
+    """At most 1.05 times the share of the work and the longest task, where 2 % lose their worker half-way.
+
+    Durations are a hundredth of real ones, the scheduler's own time for a task is not: it is measured, and allowed for.
+    """
     tasks = resting(durations(EACH * workers))
     lost = tasks[7::50] if workers > 1 else []
     losing.update(task.name for task in lost)
@@ -67,7 +70,8 @@ def test_makespan_is_that_of_work_and_the_longest_task(workers: int) -> None:
         makespan = monotonic() - begun
         begun = monotonic()
         assert len(list(found.run(resting([0.0] * EMPTY)))) == EMPTY
-        own_ms = 1000 * (monotonic() - begun) / EMPTY
+        own_s = (monotonic() - begun) / EMPTY
     assert sorted(done) == sorted(task.key for task in tasks)
     assert losing == set()
-    assert makespan <= 1.05 * (sum(seconds) / workers + max(seconds)), f"{own_ms:.1f} ms for an empty task"
+    allowed_s = 1.05 * (sum(seconds) / workers + max(seconds))
+    assert makespan <= allowed_s + own_s * len(tasks), f"{1000 * own_s:.1f} ms for an empty task"

@@ -14,6 +14,7 @@ from pathlib import Path
 from topology.errors import LabError
 from topology.formats.clab_exec import carry_out, write
 from topology.formats.clab_file import PAIRS, SPREADS, TOP, TOPOLOGY, Declared, Reader, declared
+from topology.formats.clab_frr import frr_of
 from topology.formats.clab_links import isolation_of, links_of, promises, title_of
 from topology.formats.clab_node import ExecNode
 from topology.formats.clab_roles import roles, routing_of
@@ -46,14 +47,14 @@ def load_clab_text(text: str, file: str = "<lab>", *, extra_checks: Sequence[Fab
     refuse_too_long(len(text), file)
     tree, form = parse(text, file, "a containerlab topology, starting with 'name: NAME'")
     findings = Findings(dict.fromkeys(form), spoiled=set(ALL) if form else set())
-    lab = _translated(tree, findings)
+    lab = _translated(tree, findings, file)
     if not isinstance(tree, Table):
         raise LabError(findings.problems)
     fabric = fabric_of(lab, file, list(findings.problems)[:MAX_PROBLEMS], findings.spoiled, extra_checks)
     return replace(fabric, notes=tuple(findings.notes))
 
 
-def _translated(tree: Tree, findings: Findings) -> Table:
+def _translated(tree: Tree, findings: Findings, file: str) -> Table:
     """The containerlab file as a lab file."""
     reader = Reader(findings)
     top = reader.table(tree, tree.where)
@@ -63,9 +64,12 @@ def _translated(tree: Tree, findings: Findings) -> Table:
     nodes = declared(topology, reader)
     machines = {node.name: _machine(node, findings) for node in nodes}
     links = links_of(topology, machines, reader)
+    frr = _routers(nodes, machines, file)
     _configure(nodes, machines, reader)
     found = roles(nodes, machines, links, findings)
     trees = {node.name: (node.where, machines[node.name].tree(found[node.name])) for node in nodes}
+    for routed, routing in frr.items():
+        trees[routed][1].entries["frr"] = (routing.where, routing)
     where, name = top.entries.get("name", (top.where, None))
     if name is None or name.plain() is None:
         findings.refuse(where, "the file has no 'name'", "name: NAME")
@@ -99,6 +103,14 @@ def _machine(node: Declared, findings: Findings) -> ExecNode:
         findings.refuse(mode.where, what, "network-mode: none, or the key left out", *ALL)
     managed = words != "none" and _is_container(node)
     return ExecNode(node.name, node.where, findings, is_managed=managed, has_managed_default=managed)
+
+
+def _routers(nodes: Sequence[Declared], machines: Mapping[str, ExecNode], file: str) -> Mapping[str, Table]:
+    """The key ``frr`` of each node that has one; its FRR makes it forward."""
+    found = {node.name: frr for node in nodes if (frr := frr_of(node, file)) is not None}
+    for name, frr in found.items():
+        machines[name].forwarding[4] = (True, frr.where)
+    return found
 
 
 def _is_container(node: Declared) -> bool:

@@ -37,6 +37,9 @@ CONFIGURES = re.compile(
 HARMLESS_ETC = re.compile(
     r"/etc/(hosts|hostname|resolv\.conf|localtime|timezone|ssl|ssh|nginx|apache2|passwd|group|motd)\b"
 )
+FRR_FOLDER = "/etc/frr"
+FRR_FILES = FRR_CONFIG, FRR_DAEMONS, _ = "frr.conf", "daemons", "vtysh.conf"
+"""What is read of FRR's folder; the shell's own file configures no network."""
 TITLE, PAIRS, SPREADS, ISOLATION = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads", "hopcheck.isolation"
 ROLE, LEVEL = "hopcheck.role", "graph-level"
 """Labels: five of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
@@ -176,20 +179,32 @@ def _look_through(reader: Reader, table: Table, *labels: str) -> None:
 
 def _unread(reader: Reader, key: str, place: Position, tree: Tree) -> None:
     """Refuse network configuration by a file or a start command, as its lines are not read; note all others."""
-    parts = tree.items if isinstance(tree, Items) else [tree]
+    parts = [part for part in (tree.items if isinstance(tree, Items) else [tree]) if not is_of_frr(key, part)]
     for part in parts:
         text = reader.text(part) or ""
         if key == "startup-config" or (_configures if key == "binds" else is_about_networks)(text):
             what = f"{shown(f'{key}: {text}')} may configure the network, and is not read"
             reader.findings.refuse(part.where, what, "exec lines that say the same", *ALL)
             return
-    reader.findings.note(place, f"{key!r} is left out", "by their names these files configure no network")
+    if parts:
+        reader.findings.note(place, f"{key!r} is left out", "by their names these files configure no network")
+
+
+def is_of_frr(key: str, part: Tree) -> bool:
+    """Return whether a bind is of FRR's folder or of a file in it that is read (``clab_frr``)."""
+    target = target_of(part.text) if isinstance(part, Scalar) and key == "binds" else ""
+    return target == FRR_FOLDER or target in (f"{FRR_FOLDER}/{name}" for name in FRR_FILES)
+
+
+def target_of(bind: str) -> str:
+    """Return the place of a bind inside the container."""
+    source, _, rest = bind.partition(":")
+    return (rest.partition(":")[0] or source).rstrip("/")
 
 
 def _configures(bind: str) -> bool:
     """Return whether the file of a bind may configure a network, by its name or as one in ``/etc``."""
-    source, _, rest = bind.partition(":")
-    target = rest.partition(":")[0] or source
+    source, target = bind.partition(":")[0], target_of(bind)
     if HARMLESS_ETC.match(target):
         return False
     return bool(CONFIGURES.search(f"{source.rsplit('/', 1)[-1]} {target}")) or target.startswith("/etc/")

@@ -29,6 +29,7 @@ from topology.model import (
 )
 from topology.promises import Share, Spread
 
+BY_DAEMONS = "FRR decides how it forwards, so promises and the control plane are judged, and no declared way"
 FRR = "frr"
 """The runtime of nodes with routing daemons."""
 
@@ -79,6 +80,7 @@ def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
         routing=Routing(**dict(spec.routing)),
         spreads=tuple(spreads),
         throughput=tuple(shares),
+        notes=(BY_DAEMONS,) if any(said.frr for said in spec.nodes.values()) else (),
     )
     return Draft(spec, tree, fabric)
 

@@ -23,6 +23,7 @@ CONTAINER = "container "
 FIRST, HOST = "the machine's first", "host"
 """A machine's first namespace, and its name as a node."""
 PROCESS_PATH = re.compile(r"/proc/(\d+)/ns/net")
+SHOW_VERSION, FRR = ("timeout", "5", "vtysh", "-c", "show version"), re.compile(r"FRRouting (\d[\w.+~-]*)")
 MININET = "mininet:"
 """Mininet's mark of the shell of each host (mininet/node.py): its last argument is this and the name."""
 
@@ -44,11 +45,15 @@ class Found:
         return ", ".join(self.words)
 
     @property
+    def container(self) -> str:
+        """The name of the container that it is of; empty for none."""
+        return next((word.removeprefix(CONTAINER) for word in self.words if word.startswith(CONTAINER)), "")
+
+    @property
     def entrance(self) -> str:
         """The words that run a command inside, on the machine."""
-        container = next((word for word in self.words if word.startswith(CONTAINER)), "")
-        if container:
-            return f"docker exec {container.removeprefix(CONTAINER)}"
+        if self.container:
+            return f"docker exec {self.container}"
         if FIRST in self.words:
             return "sudo"
         process = PROCESS_PATH.fullmatch(self.path)
@@ -72,6 +77,18 @@ def find_others(kernel: Kernel) -> tuple[list[Found], str]:
     containers, without = _containers(kernel, others, inside)
     found = merged(others.folder, named, containers, processes, closed, inside)
     return found[:NAMESPACES_MAX], without
+
+
+def frr_versions(others: Others, nodes: Mapping[str, Found]) -> dict[str, str]:
+    """The version of FRR by node, where a container has its vtysh; none where the engine does not answer."""
+    found: dict[str, str] = {}
+    containers = {name: one.container for name, one in nodes.items() if one.container}
+    if containers and others.engine:
+        with contextlib.suppress(EngineError), contextlib.closing(others.engine()) as engine:
+            for name, container in containers.items():
+                if said := FRR.search(engine.output_of(container, SHOW_VERSION)):
+                    found[name] = said[1]
+    return found
 
 
 @dataclass(frozen=True)

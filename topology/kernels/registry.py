@@ -175,6 +175,7 @@ AUTO = ("host", "guest")
 """Kinds that ``auto`` tries, in this order; ``here`` only for tasks of its own."""
 AUTO_WITH_ENGINE = ("here", "guest")
 """Kinds of ``auto`` for nodes that are containers."""
+FIX_FRR = "on Debian as root: apt-get install frr"
 FIX = {kind: f"as root: modprobe {module}" for kind, module in MODULES.items()}
 
 
@@ -232,7 +233,7 @@ def _refusal(kernel: Kernel, needs: Iterable[str], wanted: Wanted) -> str:
             if short := shortages(kernel.agent, wanted.room, kernel.namespaces_max):
                 return "; ".join(short)
             if wanted.daemons and kernel.agent.run(["sh", "-c", wanted.daemons]).code:
-                return "no FRR that can run here (on Debian as root: apt-get install frr)"
+                return f"no FRR that can run here ({FIX_FRR})"
         if wanted.engine:
             kernel.engine()
     except EnvironmentBroken as error:

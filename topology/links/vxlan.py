@@ -158,7 +158,7 @@ class Vxlan(UdpTunnel):
     @property
     def by_daemon(self) -> bool:
         """True if it has no remote of its own."""
-        return self.remote.is_unspecified
+        return self.remote in ANY_ADDRESS.values()
 
     @property
     def source_by_route(self) -> bool:

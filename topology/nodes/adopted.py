@@ -12,7 +12,7 @@ from topology.errors import AgentError, NodeNotFound, NotApplicable
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.link import Agent
 from topology.kernels.netlink import Netlink
-from topology.kernels.others import Found, Identity, find_others, identities
+from topology.kernels.others import Found, Identity, find_others, frr_versions, identities
 from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
@@ -55,6 +55,10 @@ class Onlooker(Netlink):
         self.named_ends: Mapping[str, tuple[str, Address]] = {}
         """Node and address of each end of a pair, where pairs are all that is declared."""
         self.outlets: Outlets = {}
+        self.cables = 0
+        """The number of veth pairs between the nodes."""
+        self.frr: Mapping[str, str] = {}
+        """The version of FRR by node, as far as it is known."""
         self.management = NO_MANAGEMENT
         self.management_devices: dict[str, frozenset[str]] = {}
         """By node the devices that are no part of the fabric."""
@@ -162,7 +166,8 @@ class AdoptedRuntime:
         states = onlooker.states(list(chosen))
         names = {one.identity: name for name, one in chosen.items()}
         joined = {(names[one], end.index) for one, end, other in visit.joined if one in names and other in names}
-        onlooker.outlets = outlets_of(ends, joined, states)
+        onlooker.outlets, onlooker.cables = outlets_of(ends, joined, states), len(joined) // 2
+        onlooker.frr = frr_versions(others, chosen)
         onlooker.tunnel_ports = tunnel_ports(ends)
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
         if not fabric.nodes:

@@ -23,7 +23,7 @@ from topology.frr import (
     vtysh,
 )
 from topology.model import Address, Fabric, Node, Vxlan
-from topology.wait import wait_for
+from topology.wait import scaled, wait_for
 
 if TYPE_CHECKING:
     from topology.kernels.link import Agent
@@ -80,9 +80,10 @@ def converged(kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
 
     try:
         wait_for(all_there, CONVERGED_TIMEOUT_S, "convergence", PAUSE_S)
-    except DeadlineExceeded as error:
+    except DeadlineExceeded:
         found = [f"  {name} - {what}" for name, need in waiting.items() for what in _missing(kernel.agent, name, need)]
-        raise DeadlineExceeded("\n".join([f"{fabric.name} - {error}", *found])) from None
+        head = f"{fabric.name} - convergence - expected within {scaled(CONVERGED_TIMEOUT_S):g} s - seen this missing:"
+        raise DeadlineExceeded("\n".join([head, *found])) from None
 
 
 @dataclass(frozen=True)

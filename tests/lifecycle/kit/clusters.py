@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fixtures.cluster.start import SETTINGS
+from topology.kernels.link import Completed
 from topology.kernels.ownership.processes import dies_with
 from topology.wait import wait_for
 
-START_S = 60.0
+START_S, SANDBOX_S = 60.0, 1800.0
 SMALL = 'mkdir -p "$HOPCHECK_CACHE" && mount -t tmpfs -o size=64k none "$HOPCHECK_CACHE" && exec "$@"'
 """For a shell in a mount namespace of its own: a cache folder with hardly any room."""
 
@@ -58,3 +59,17 @@ def worker(folder: Path, name: str, small: bool = False) -> Iterator[subprocess.
     own = (f"--local-directory={folder / 'scratch'}", "--host=127.0.0.1", f"--name={name}")
     with started((*arguments, *own), folder / name, prefix) as process:
         yield process
+
+
+def in_sandbox(kind: str, folder: Path, command: Sequence[str], cache: Path) -> Completed:
+    """Run a command beside the daemons of ``kind``, in namespaces of its own; all ends with it."""
+    folder.mkdir()
+    script = Path(__file__).with_name(f"{kind}_sandbox.sh")
+    own = ("unshare", "--net", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc")
+    argv = (*own, "sh", str(script), str(folder), *command)
+    environment = {**os.environ, "HOPCHECK_CACHE": str(cache)}
+    with (folder / "out").open("w+b") as out, (folder / "err").open("w+b") as err:  # daemons would hold a pipe
+        done = subprocess.run(
+            argv, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=SANDBOX_S, check=False
+        )
+    return Completed(argv, done.returncode, (folder / "out").read_text(), (folder / "err").read_text())

@@ -17,7 +17,8 @@ from reports.record.exhibits import Journey
 from reports.record.model import Lab, Record
 from reports.render.captures import FAILED_MAX
 from reports.render.evidence import annotated, decode_as, wireshark
-from reports.render.pcapng import commented, pcapng
+from reports.render.pcapng import commented, pcapng, with_frames
+from reports.render.steps import Step, steps
 from tests.self.builders import expect, good_leg, leg, reference, seen_path
 from tests.self.hostile import HOSTILE, HOSTILE_RAW
 from tests.self.reports.records import record
@@ -105,6 +106,8 @@ def test_request_for_an_address_has_its_own_capture(read: Callable[[bytes], list
     assert [text.split(",")[0] for text in read(captures["failed-1.pcapng"])] == [
         f"hop {n} of {len(EXPECTED.paths[0].hops)}" for n in range(1, 5)
     ]
+    (numbered,) = with_frames([asked], pcapng(found.journey.sightings))
+    assert [step.frame for step in steps(numbered) if isinstance(step, Step)][:4] == [1, 2, 3, 4]
 
 
 def test_ports_that_wireshark_does_not_know_are_named() -> None:

@@ -204,10 +204,14 @@ def test_first_divergence_is_a_cross_and_what_is_behind_it_expected() -> None:
 
 @pytest.mark.parametrize(
     ("cause", "links", "tunnels"),
-    [(pages.ROUTE, [], ["gre"]), (pages.TTL, [], ["gre"]), (pages.LINK, ["cs3:cs3-br – con_ns2:bridge2_cs3"], [])],
+    [
+        (pages.ROUTE, [], []),
+        (replace(pages.TTL, kind="gre"), [], ["gre"]),
+        (pages.LINK, ["cs3:cs3-br – con_ns2:bridge2_cs3"], []),
+    ],
 )
-def test_a_link_is_at_fault_only_where_a_cause_is_about_it(cause: Cause, links: list[str], tunnels: list[str]) -> None:
-    """A route or a tunnel that is wrong is the node's fault, wherever packets first differ; its device is marked."""
+def test_a_line_is_at_fault_only_where_a_cause_is_about_it(cause: Cause, links: list[str], tunnels: list[str]) -> None:
+    """A route that is wrong is the node's fault, wherever packets first differ; its device is marked there."""
     expected = expect(reference(), "cs1", "cs4")
     lost = leg(expected, seen_path(reference(), expected.paths[0])[:7])
     explained = replace(journey_of(lost), causes=[cause_of(cause)])
@@ -238,7 +242,7 @@ def test_device_that_a_cause_names_is_not_left_out() -> None:
     """Of a node with more devices than are shown, and of tunnels whose words have no place."""
     for place in map_of(load("two-tenants")).nodes:
         for device in (part.partition(":")[0] for part in place.parts):
-            cause = replace(cause_of(pages.TTL), node=place.name, interface=device)
+            cause = replace(cause_of(pages.TTL), kind="vxlan", node=place.name, interface=device)
             made = draw(map_of(load("two-tenants")), [], [cause])
             assert made
             (node,) = [node for node in made.nodes if node.cause]

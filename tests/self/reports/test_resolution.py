@@ -8,10 +8,29 @@ from functools import cache
 
 import pytest
 
-from reports.diagnosis.resolution import AddressAnswer, ignored_answer, lost_at, lost_in_group, message_of, resolved
+from reports.diagnosis.resolution import (
+    AddressAnswer,
+    ignored_answer,
+    judged_leg,
+    lost_at,
+    lost_in_group,
+    message_of,
+    resolved,
+)
 from reports.evidence import Sighting
 from reports.judge.journey import Verdict, judge_journey
-from tests.self.builders import expect, journey, later, reference, seen_hop, seen_path, sighting, with_field
+from tests.self.builders import (
+    expect,
+    journey,
+    known_lab,
+    later,
+    probe,
+    reference,
+    seen_hop,
+    seen_path,
+    sighting,
+    with_field,
+)
 from topology.dataplane.paths import ExpectedHop
 from topology.dataplane.walk import AddressRequest
 from topology.formats.lab import load_lab
@@ -201,6 +220,24 @@ def test_the_request_of_a_router_on_the_way_is_followed() -> None:
         assert verdict.divergence is not None
         assert verdict.divergence.place == "lc1:lc1_br1 out"
         assert "waits at con_ns1:br1_lc1 for the MAC of 21.0.0.2" in verdict.message
+
+
+def test_of_equal_cost_ways_the_one_counts_on_which_a_packet_waits() -> None:
+    """A router asks for the next hop of the way that it chose, which need not be the first that is legal."""
+    lab = known_lab("ecmp")
+    expected = expect(lab, "cs1", "cs2")
+    for path in expected.paths:
+        (before,) = [
+            n for n, hop in enumerate(path.hops) if hop.place.startswith("lc1:lc1_sc") and hop.direction == "out"
+        ]
+        spine = path.hops[before + 1]
+        asker, owner = lab["lc1"][path.hops[before].interface], lab[spine.node][spine.interface]
+        asks = sighting(lab, "lc1", asker.name, "out", arp(asker, owner)[0], 9)
+        there = replace(journey(expected, seen_path(lab, path)[:before]), resolution=(asks,))
+        verdict = judged_leg(there, probe(lab, "cs1", "cs2"), lab).verdict
+        assert f"waits at lc1:{asker.name} for the MAC of {owner.addresses[0].ip}" in verdict.note
+        assert verdict.divergence is not None
+        assert verdict.divergence.node == spine.node
 
 
 @pytest.mark.parametrize(

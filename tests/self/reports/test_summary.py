@@ -8,7 +8,7 @@ import pytest
 from reports.record.exhibits import Cause
 from reports.record.model import About, Test, Verdict
 from reports.render.groups import cause_words
-from reports.render.summary import CAUSES_MAX, causes, outcome, pair_lines, pairs, reasons
+from reports.render.summary import CAUSES_MAX, causes, outcome, pair_lines, pairs, promise_counts, reasons
 from reports.words import counted
 
 TO = "21.0.0.0/24 dev gretun-cont"
@@ -105,6 +105,20 @@ def test_pairs_are_counted_by_what_is_known_of_them() -> None:
     assert list(pair_lines(tests[-2:])) == []
     (many,) = pair_lines([result("not proven", pair=str(n)) for n in range(20)])
     assert many.endswith("5, 6, 7 and 12 more")
+
+
+def test_pairs_and_separations_are_counted_by_their_worst_verdict() -> None:
+    """Each once, however many checks are about it; one to which nothing applies is no promise of the run."""
+    tests = [
+        *(result(verdict, pair="a-b") for verdict in ("passed", "not proven", "failed")),
+        *(result(verdict, pair="a-c") for verdict in ("passed", "passed")),
+        *(result(verdict, pair="a-d") for verdict in ("passed", "errored")),
+        result("not applicable", pair="a-e"),
+        result("passed", pair="a-f", about="hopcheck"),
+        result("passed", apart="red-blue"),
+    ]
+    assert list(promise_counts(tests)) == ["pairs: 1 proven, 1 not proven, 1 broken", "apart: 1 proven"]
+    assert list(promise_counts(tests[7:9])) == []
 
 
 def test_pairs_that_were_not_tried_say_why() -> None:

@@ -1,0 +1,158 @@
+"""The control plane is judged, and its causes are found, from answers of FRR 8.4.4 recorded under each fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.checks.control import SUBJECTS, Spoken, judge_evpn, judge_forwarded, judge_sessions
+from reports.diagnosis.control import control_causes
+from topology.control import ControlPlane, EvpnRoute, control_plane
+from topology.formats.lab import load_lab
+from topology.links.base import FLOOD_MAC
+from topology.model import Fabric
+from topology.packet import Probe
+from topology.state import Entry, NodeState, RouteState
+
+FILE = Path(__file__).parents[1] / "data" / "frr-faults.json"
+L2, L3 = "evpn-l2", "bgp-unnumbered"
+HOSTS = {L2: ("blue1", "blue2"), L3: ("h1", "h3")}
+
+
+@cache
+def recorded() -> Mapping[str, Any]:
+    """Answers by lab, fault and node."""
+    found: Mapping[str, Any] = json.loads(FILE.read_text())
+    return found
+
+
+@cache
+def judged(lab: str) -> Fabric:
+    """What a lab's verdicts are measured against."""
+    return load_lab(lab).judged
+
+
+def planes(lab: str, fault: str) -> dict[str, ControlPlane]:
+    """All nodes' control planes under a fault."""
+    return {node: control_plane(node, answers) for node, answers in recorded()[lab][fault].items()}
+
+
+def state_of(plane: ControlPlane) -> NodeState:
+    """The state of a kernel that does what its daemons say."""
+    routes = (RouteState(ip_network(hop.prefix), ip_address(hop.via), hop.dev, owner="bgp") for hop in plane.installed)
+    entries = (
+        Entry("bridge fdb", f"vni{vni}", f"{route.mac or FLOOD_MAC} dev vni{vni} dst {route.vtep} self", "")
+        for vni, table in plane.evpn.items()
+        for route in table
+        if route.vtep != plane.vnis[vni].vtep
+    )
+    return NodeState(plane.node, {}, frozenset(), frozenset(routes), frozenset(entries))
+
+
+def spoken(lab: str, fault: str) -> list[Spoken]:
+    """What an instrument would have read."""
+    return [Spoken(plane, state_of(plane)) for plane in planes(lab, fault).values()]
+
+
+CAUSES = [
+    (L2, "healthy", []),
+    (L2, "evpn-not-advertised", [("leaf1", None, "vni", "VNIs not advertised")]),
+    (L2, "evpn-import-wrong", [("leaf1", "vni10100", "route target", "imports 64999:1")]),
+    (L2, "evpn-export-wrong", [("leaf1", "vni10100", "route target", "exports 64999:1")]),
+    (L2, "bgp-shutdown", [("leaf1", name, "session", "shut down by its configuration") for name in ("swp1", "swp2")]),
+    (
+        L2,
+        "bgp-as-wrong",
+        [("leaf1", "swp2", "session", "Bad Peer AS (AS 64999 expected)"), ("leaf1", "swp1", "session", "Waiting")],
+    ),
+    (L2, "bgp-maximum-prefix", [("leaf1", name, "session", "Maximum Number") for name in ("swp1", "swp2")]),
+    (L3, "healthy", []),
+    (L3, "bgp-shutdown", [("leaf1", name, "session", "shut down by its configuration") for name in ("swp1", "swp2")]),
+    (L3, "bgp-not-redistributed", [("leaf1", "to-h1", "advertisement", "not there")]),
+]
+
+
+@pytest.mark.parametrize(("lab", "fault", "wanted"), CAUSES)
+def test_fault_is_the_first_sure_cause(lab: str, fault: str, wanted: list[tuple[str, str | None, str, str]]) -> None:
+    """What surely keeps two hosts apart is named at its node, with FRR's words, and nothing of a healthy fabric is."""
+    built = load_lab(lab)
+    source, target = HOSTS[lab]
+    probe = Probe(source, target, built[source].address, built[target].address)
+    found = [cause for cause in control_causes(built, planes(lab, fault), probe) if cause.sure]
+    assert [(one.node, one.interface, one.kind) for one in found] == [name[:3] for name in wanted]
+    assert all(words in one.live for one, (*_, words) in zip(found, wanted, strict=True))
+    assert all(one.show.startswith(f"ip netns exec {one.node} vtysh") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"),
+    [
+        ("healthy", ""),
+        ("evpn-not-advertised", "leaf1 - VNI 10100 - EVPN - expected type 2"),
+        ("evpn-import-wrong", "leaf1 - VNI 10100 - EVPN - expected type 3 to 10.0.0.12 - seen nothing of it"),
+        ("evpn-export-wrong", "leaf2 - VNI 10100 - EVPN - expected type 3 to 10.0.0.11 - seen nothing of it"),
+        ("bgp-shutdown", "leaf2 - VNI 10100 - EVPN - expected type 3 to 10.0.0.11 - seen nothing of it"),
+    ],
+)
+def test_each_vtep_must_have_each_route(fault: str, wanted: str) -> None:
+    """A route for every host and VTEP is there in a healthy fabric alone; what lacks is named."""
+    lab = judged(L2)
+    blue = next(iter(SUBJECTS["evpn_segment"].of(lab)))
+    finding = judge_evpn(lab, spoken(L2, fault), blue)
+    assert bool(finding) is not bool(wanted)
+    assert wanted in finding.message
+    if fault.startswith("evpn"):
+        assert {cause.node for cause in finding.causes} == {"leaf1"}
+
+
+def test_a_route_too_much_is_named() -> None:
+    """A MAC that is no host's, or behind another VTEP, is more than is promised."""
+    lab, (first, *others) = judged(L2), spoken(L2, "healthy")
+    blue = next(iter(SUBJECTS["evpn_segment"].of(lab)))
+    leaf = next(one for one in (first, *others) if one.plane.node == "leaf1")
+    strange = EvpnRoute(2, "02:00:00:00:00:99", "10.0.0.11")
+    more = {10100: leaf.plane.evpn[10100] | {strange}}
+    changed = [replace(leaf, plane=replace(leaf.plane, evpn={**leaf.plane.evpn, **more}))]
+    finding = judge_evpn(lab, changed + [one for one in (first, *others) if one is not leaf], blue)
+    assert not finding
+    assert "expected nothing more - seen type 2 02:00:00:00:00:99" in finding.message
+
+
+@pytest.mark.parametrize(("lab", "fault", "holds"), [(L2, "healthy", True), (L3, "bgp-shutdown", False)])
+def test_every_session_must_be_up(lab: str, fault: str, holds: bool) -> None:
+    """A session that is not established fails the router, and says why."""
+    finding = judge_sessions(judged(lab), [one for one in spoken(lab, fault) if one.plane.node == "leaf1"], "leaf1")
+    assert bool(finding) is holds
+    assert holds or {cause.kind for cause in finding.causes} == {"session"}
+
+
+@pytest.mark.parametrize("lab", [L2, L3])
+def test_kernel_must_do_what_bgp_says(lab: str) -> None:
+    """A route or an entry that the kernel lacks, or has of a daemon's beside BGP's choice, is named."""
+    fabric = judged(lab)
+    leaf = next(one for one in spoken(lab, "healthy") if one.plane.node == "leaf1")
+    assert judge_forwarded(fabric, [leaf], "leaf1")
+    (gone, *routes), entries = leaf.state.routes, leaf.state.entries
+    lacking = replace(leaf, state=replace(leaf.state, routes=frozenset(routes)))
+    assert f"expected {gone.prefix} via {gone.via}" in judge_forwarded(fabric, [lacking], "leaf1").message
+    strange = replace(gone, prefix=ip_network("9.9.9.0/24"))
+    more = replace(leaf, state=replace(leaf.state, routes=leaf.state.routes | {strange}))
+    assert "expected nothing more - seen 9.9.9.0/24" in judge_forwarded(fabric, [more], "leaf1").message
+    if entries:
+        (lost, *kept) = entries
+        stale = replace(lost, words=lost.words.replace("dst 10.0.0.12", "dst 10.0.0.99"))
+        wrong = replace(leaf, state=replace(leaf.state, entries=frozenset((stale, *kept))))
+        assert "seen" in (said := judge_forwarded(fabric, [wrong], "leaf1").message)
+        assert "dst 10.0.0.99" in said
+
+
+def test_what_is_no_answer_is_read_as_nothing() -> None:
+    """Words and strange values in place of answers leave a control plane without any claim."""
+    assert control_plane("r", [None, 3, "x", {}, [{}]]) == ControlPlane("r")

@@ -106,7 +106,10 @@ def causes(tests: Iterable[Test]) -> Iterator[str]:
 def _cause_lines(group: Group) -> Iterator[str]:
     yield f"cause: {group.why}: {group.counts}"
     for word, command in group.commands.items():
-        yield f"  {word}: {'; '.join(_cut(command.split('; '), COMMANDS_MAX, 'commands'))}"
+        parts = command.split("; ")
+        yield f"  {word}: {'; '.join(parts[:COMMANDS_MAX])}"
+        if len(parts) > COMMANDS_MAX:
+            yield f"  … and {len(parts) - COMMANDS_MAX} more commands: results.json has all"
 
 
 def _listed(items: Sequence[str], at_most: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from reports.record.exhibits import Cause
 from reports.record.model import About, Test, Verdict
 from reports.render.groups import cause_words
-from reports.render.summary import CAUSES_MAX, causes, outcome, pair_lines, pairs, promise_counts, reasons
+from reports.render.summary import CAUSES_MAX, COMMANDS_MAX, causes, outcome, pair_lines, pairs, promise_counts, reasons
 from reports.words import counted
 
 TO = "21.0.0.0/24 dev gretun-cont"
@@ -58,6 +58,14 @@ def test_what_another_test_left_open_has_its_cause() -> None:
     tests = [result("not proven", why, why=why), result("failed", why, why=why, cause=ROUTE)]
     assert next(causes(tests)).endswith("missing: 1 failed, 1 not proven")
     assert len(list(causes([replace(tests[0], verdict=Verdict.FAILED), tests[1]]))) == 3
+
+
+def test_a_long_fix_is_cut_on_a_line_of_its_own() -> None:
+    """What is pasted holds commands alone."""
+    fix = "; ".join(f"ip {number}" for number in range(COMMANDS_MAX + 2))
+    _, command, rest = causes([result("failed", cause=replace(LINK, fix=fix))])
+    assert command == "  fix: " + "; ".join(fix.split("; ")[:COMMANDS_MAX])
+    assert rest.strip() == "… and 2 more commands: results.json has all"
 
 
 def test_many_causes_are_cut_and_counted() -> None:

@@ -39,6 +39,11 @@ class Frr:
     file: str = ""
     """The configuration's file, for messages."""
 
+    @property
+    def speaks_bgp(self) -> bool:
+        """True if its configuration has a BGP instance."""
+        return bool(NEEDED_BY["bgpd"].search(self.config))
+
     def lacking(self) -> Iterator[str]:
         """Yield the daemons that lines of the configuration need, and that do not run."""
         yield from (one for one, lines in NEEDED_BY.items() if one not in self.daemons and lines.search(self.config))
@@ -146,6 +151,9 @@ def installed(routes: Sequence[object], target: Address) -> bool:
 def _installed(tables: Sequence[object], version: int) -> Iterator[str]:
     for one in tables:
         for prefix, entries in table(one).items():
+            if isinstance(entries, Mapping):  # of a VRF, as FRR 10 has them
+                yield from _installed([entries], version)
+                continue
             listed = entries if isinstance(entries, list) else []
             if (":" in prefix) == (version == 6) and any(table(entry).get("installed") for entry in listed):
                 yield prefix

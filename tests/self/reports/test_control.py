@@ -16,6 +16,7 @@ from reports.checks.control import SUBJECTS, Spoken, judge_evpn, judge_forwarded
 from reports.diagnosis.control import control_causes
 from topology.control import ControlPlane, EvpnRoute, control_plane
 from topology.formats.lab import load_lab
+from topology.frr import Frr
 from topology.links.base import FLOOD_MAC
 from topology.model import Fabric
 from topology.packet import Probe
@@ -131,6 +132,19 @@ def test_every_session_must_be_up(lab: str, fault: str, holds: bool) -> None:
     finding = judge_sessions(judged(lab), [one for one in spoken(lab, fault) if one.plane.node == "leaf1"], "leaf1")
     assert bool(finding) is holds
     assert holds or {cause.kind for cause in finding.causes} == {"session"}
+
+
+def test_router_of_bgp_without_any_session_fails() -> None:
+    """Its neighbours were taken from it, or it never had one; a router without BGP is not judged."""
+    lab, (leaf, *_) = judged(L3), spoken(L3, "healthy")
+    finding = judge_sessions(lab, [replace(leaf, plane=replace(leaf.plane, sessions=()))], leaf.plane.node)
+    assert not finding
+    assert "expected a session with each neighbour of its frr.conf - seen none" in finding.message
+    assert lab.built is not None
+    without = replace(lab.built["leaf1"], frr=Frr("router ospf\n", ("ospfd",)))
+    nodes = tuple(without if node.name == "leaf1" else node for node in lab.built.nodes)
+    left = SUBJECTS["router"].of(replace(lab, built=replace(lab.built, nodes=nodes)))
+    assert [*left] == ["spine1", "spine2", "leaf2"]
 
 
 @pytest.mark.parametrize("lab", [L2, L3])

@@ -52,6 +52,13 @@ def test_routes_count_once_installed() -> None:
     assert not installed([tables], ip_address("fd00::1"))
 
 
+def test_routes_of_each_vrf_count_as_frr_10_nests_them() -> None:
+    """FRR 10 prints the tables of all VRFs by their names, where FRR 8 prints one flat table."""
+    nested = {"default": recorded()["healthy"]["leaf1"][ROUTES[4]], "red": {}}
+    assert installed([nested], ip_address("10.0.0.12"))
+    assert not installed([nested], ip_address("10.0.0.99"))
+
+
 @pytest.mark.parametrize(
     ("when", "node", "vni", "wanted"),
     [

@@ -123,6 +123,7 @@ def _hop(hop: Hop) -> str:
     return f"{prefix} via {hop.via} dev {hop.dev}"
 
 
-SESSIONS = Check("daemons", lambda _, router: [router], judge_sessions, together=("router",), sends="")
-EVPN = Check("daemons", lambda lab, _: _nodes(lab), judge_evpn, together=("evpn_segment",), sends="")
-FORWARDED = Check("daemons", lambda _, router: [router], judge_forwarded, together=("router",), sends="")
+OF_OURS = "daemons of an adopted fabric are not asked"
+SESSIONS = Check("daemons", lambda _, router: [router], judge_sessions, ("router",), sends="", of_ours=OF_OURS)
+EVPN = Check("daemons", lambda lab, _: _nodes(lab), judge_evpn, ("evpn_segment",), sends="", of_ours=OF_OURS)
+FORWARDED = Check("daemons", lambda _, router: [router], judge_forwarded, ("router",), sends="", of_ours=OF_OURS)

@@ -15,11 +15,9 @@ from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown
 from topology.formats.text_file import displayed, read_text
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
-from topology.frr import DAEMONS, ZEBRA
+from topology.frr import ALWAYS, DAEMONS
 
 IMAGE = re.compile(r"(.*/)?frrouting/frr([:@].*)?")
-ALWAYS = (ZEBRA, "staticd", "watchfrr")
-"""Daemons that run without a switch."""
 SWITCH = re.compile(r"^[ \t]*(\w+)[ \t]*=[ \t]*[\"']?(?:yes|true|1)\b", re.MULTILINE)
 
 
@@ -85,5 +83,5 @@ def _daemons(node: Declared, bind: Scalar | None, folder: Path) -> Iterator[Scal
         where = Position(displayed(path), line, found.start(1) - text.rfind("\n", 0, found.start(1)))
         if found[1] in DAEMONS:
             yield Scalar(bind.where, found[1])
-        elif found[1] not in (*ALWAYS, "vtysh_enable") and found[1].endswith("d"):
+        elif found[1] not in ALWAYS and found[1].endswith("d"):
             findings.refuse(where, f"{found[1]} of {node.name} is not run", f"one of {', '.join(DAEMONS)}", *ALL)

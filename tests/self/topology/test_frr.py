@@ -110,14 +110,14 @@ def test_need_is_what_promises_ask_of_a_router() -> None:
 
 
 def test_commands_start_each_daemon_in_the_nodes_own_path_space() -> None:
-    """zebra comes first, the configuration last; a trial needs every daemon of the lab once."""
+    """zebra comes first, staticd runs always, the configuration last; a trial needs every daemon of the lab once."""
     frr = Frr("router bgp 1\n", ("bgpd", "bfdd"))
     made = frr.commands("r1", "r1.conf")
     assert [line.split()[0] for line in made] == [
         "install",
-        *(f"/usr/lib/frr/{one}" for one in ("zebra", "bgpd", "bfdd")),
+        *(f"/usr/lib/frr/{one}" for one in ("zebra", "staticd", "bgpd", "bfdd")),
         "vtysh",
     ]
     assert all("r1" in line.split() or line.endswith("/r1") for line in made)
-    assert trial([frr, Frr("")]).count("test -x") == 3
+    assert trial([frr, Frr("")]).count("test -x") == 4
     assert trial([]) == ""

@@ -13,7 +13,7 @@ from topology.errors import Misuse, Position
 from topology.formats.clab_file import FRR_CONFIG, FRR_DAEMONS, FRR_FOLDER, Declared, is_of_frr, target_of
 from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown
-from topology.formats.text_file import displayed, read_text
+from topology.formats.text_file import displayed, path_below, read_text
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
 from topology.frr import ALWAYS, DAEMONS
 
@@ -56,8 +56,16 @@ def _bound(node: Declared, folder: Path) -> Iterator[tuple[str, Scalar]]:
             continue
         source = _source(tree).rstrip("/")
         yield FRR_CONFIG, Scalar(tree.where, f"{source}/{FRR_CONFIG}")
-        if (folder / source / FRR_DAEMONS).exists():
+        if _may_be(folder / source / FRR_DAEMONS):
             yield FRR_DAEMONS, Scalar(tree.where, f"{source}/{FRR_DAEMONS}")
+
+
+def _may_be(path: Path) -> bool:
+    """True unless there is surely no such file: reading one that cannot be looked for says why."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return True
 
 
 def _source(bind: Scalar) -> str:
@@ -69,10 +77,8 @@ def _daemons(node: Declared, bind: Scalar | None, folder: Path) -> Iterator[Scal
     findings = node.reader.findings
     if bind is None:
         return
-    path = (folder / _source(bind)).resolve()
     try:
-        if not path.is_relative_to(folder):
-            raise Misuse(f"{_source(bind)} is outside of the lab file's folder; a file in it or below")
+        path = path_below(folder, _source(bind))
         text = read_text(path, "FRR's file of daemons")
     except Misuse as error:
         what, _, right = str(error).rpartition("; ")

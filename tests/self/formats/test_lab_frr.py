@@ -59,6 +59,8 @@ MISTAKES = {
     "a file elsewhere": ("r1.conf", "../secret.conf", "3:25", "outside of the lab file's folder"),
     "an absolute path": ("r1.conf", "/etc/hostname", "3:25", "outside of the lab file's folder"),
     "a link that leads out": ("r1.conf", "out.conf", "3:25", "outside of the lab file's folder"),
+    "no path": ("r1.conf", '"r1\\0.conf"', "3:25", "'r1\\x00.conf' is no path: embedded null byte"),
+    "a long name": ("r1.conf", f"{'r' * 300}.conf", "3:25", "cannot be read: File name too long"),
     "bytes": ("r1.conf", "raw.conf", "1:7", "the byte 0xff is not UTF-8"),
     "a needed daemon": (
         "r1.conf",

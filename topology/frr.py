@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -63,7 +64,8 @@ class Frr:
         Each node has a path space of its own (``-N``), so that one machine carries many.
         """
         started = (f"{FOLDER}/{one} -d -N {node}" for one in (*ALWAYS, *self.daemons))
-        return (f"install -d -o frr -g frr /run/frr /run/frr/{node}", *started, f"vtysh -N {node} -f {config}")
+        configured = f"vtysh -N {node} -f {shlex.quote(config)}"
+        return (f"install -d -o frr -g frr /run/frr /run/frr/{node}", *started, configured)
 
 
 def trial(nodes: Iterable[Frr]) -> str:

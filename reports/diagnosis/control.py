@@ -50,7 +50,8 @@ def session_causes(planes: Iterable[ControlPlane]) -> Iterator[Cause]:
     alone = [(any(one.is_up for one in plane.sessions), plane) for plane in planes]
     down = [(has_other, one.waits, plane, one) for has_other, plane in alone for one in plane.sessions if not one.is_up]
     for has_other, _, plane, one in sorted(down, key=lambda entry: entry[:2]):
-        show = asked(plane.node, f"show bgp neighbors {one.neighbour}")
+        vrf = "" if one.vrf == "default" else f"vrf {one.vrf} "
+        show = asked(plane.node, f"show bgp {vrf}neighbors {one.neighbour}")
         live = f"{one.state}{one.why and f': {one.why}'}"
         yield Cause("session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons", sure=not has_other)
 

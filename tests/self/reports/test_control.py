@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from reports.checks.control import SUBJECTS, Spoken, judge_evpn, judge_forwarded, judge_sessions
-from reports.diagnosis.control import control_causes
+from reports.diagnosis.control import control_causes, session_causes
 from topology.control import ControlPlane, EvpnRoute, control_plane
 from topology.formats.lab import load_lab
-from topology.frr import Frr
+from topology.frr import Frr, Session
 from topology.links.base import FLOOD_MAC
 from topology.model import Fabric
 from topology.packet import Probe
@@ -90,6 +90,13 @@ def test_fault_is_the_first_sure_cause(lab: str, fault: str, wanted: list[tuple[
     assert [(one.node, one.interface, one.kind) for one in found] == [name[:3] for name in wanted]
     assert all(words in one.live for one, (*_, words) in zip(found, wanted, strict=True))
     assert all(one.show.startswith(f"ip netns exec {one.node} vtysh") for one in found)
+
+
+@pytest.mark.parametrize(("vrf", "words"), [("default", "show bgp neighbors"), ("red", "show bgp vrf red neighbors")])
+def test_session_is_shown_in_its_vrf(vrf: str, words: str) -> None:
+    """FRR looks for a neighbour in the default VRF, unless another one is named."""
+    (cause,) = session_causes([ControlPlane("r1", sessions=(Session(vrf, "swp1", "Idle"),))])
+    assert cause.show == f"ip netns exec r1 vtysh -N r1 -c '{words} swp1'"
 
 
 @pytest.mark.parametrize(

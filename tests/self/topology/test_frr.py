@@ -119,5 +119,6 @@ def test_commands_start_each_daemon_in_the_nodes_own_path_space() -> None:
         "vtysh",
     ]
     assert all("r1" in line.split() or line.endswith("/r1") for line in made)
+    assert frr.commands("r1", "my lab/r1.conf")[-1] == "vtysh -N r1 -f 'my lab/r1.conf'"
     assert trial([frr, Frr("")]).count("test -x") == 4
     assert trial([]) == ""

@@ -92,6 +92,14 @@ def test_fault_is_the_first_sure_cause(lab: str, fault: str, wanted: list[tuple[
     assert all(one.show.startswith(f"ip netns exec {one.node} vtysh") for one in found)
 
 
+def test_router_without_bgp_lacks_no_prefix_there() -> None:
+    """Its routes are another daemon's, so that a subnet which is not in BGP explains nothing."""
+    built, known = load_lab(L3), planes(L3, "bgp-not-redistributed")
+    probe = Probe("h1", "h3", built["h1"].address, built["h3"].address)
+    assert [cause.kind for cause in control_causes(built, known, probe)] == ["advertisement"]
+    assert [*control_causes(built, known | {"leaf1": ControlPlane("leaf1")}, probe)] == []
+
+
 @pytest.mark.parametrize(("vrf", "words"), [("default", "show bgp neighbors"), ("red", "show bgp vrf red neighbors")])
 def test_session_is_shown_in_its_vrf(vrf: str, words: str) -> None:
     """FRR looks for a neighbour in the default VRF, unless another one is named."""

@@ -16,7 +16,8 @@ QUESTIONS = (
     BGP_VNIS,
     "show bgp l2vpn evpn route vni all json",
 )
-"""Asked at once; the answers are told apart by their form, and end with the first that is no JSON."""
+"""All are asked in one vtysh call. Each answer is recognised by its keys; reading stops at the
+first that is not JSON."""
 MACS, FLOODING = 2, 3
 """The types of EVPN routes to a MAC, and of a VTEP's part in a VNI (RFC 7432, sections 7.2 and 7.3)."""
 

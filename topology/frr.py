@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -16,14 +17,19 @@ from topology.refs import Address
 
 FOLDER = "/usr/lib/frr"
 """The daemons' folder in Debian's package."""
-ZEBRA = "zebra"
+ALWAYS = ("zebra", "staticd")
+"""The daemons that run in every node, as they do by Debian's package."""
 NEEDED_BY: Mapping[str, re.Pattern[str]] = {
     "bgpd": re.compile(r"^router bgp\b", re.MULTILINE),
     "ospfd": re.compile(r"^router ospf\b", re.MULTILINE),
     "bfdd": re.compile(r"^bfd\b|^ *neighbor \S+ bfd\b|^ *ip ospf bfd\b", re.MULTILINE),
 }
-"""The daemons that can run beside zebra, each with the lines of a configuration that need it."""
+"""The other daemons that can run, each with the lines of a configuration that need it."""
 DAEMONS = tuple(NEEDED_BY)
+NOT_RUN = re.compile(
+    r"^[ \t]*(router (?:ospf6|isis|ripng|rip|eigrp|babel|pim)|ip(?:v6)? (?:pim|router isis)|mpls ldp)\b", re.MULTILINE
+)
+"""The lines of daemons that never run here: vtysh drops them without a word."""
 ESTABLISHED = "Established"
 NEIGHBOURS = "show bgp vrf all neighbors json"
 ROUTES = {4: "show ip route vrf all json", 6: "show ipv6 route vrf all json"}
@@ -32,24 +38,34 @@ VNIS = "show evpn vni json"
 
 @dataclass(frozen=True)
 class Frr:
-    """The configuration of a node's FRR: the text of its frr.conf, and the daemons beside zebra."""
+    """The configuration of a node's FRR: the text of its frr.conf, and its daemons beside those of ``ALWAYS``."""
 
     config: str
     daemons: tuple[str, ...] = ("bgpd",)
     file: str = ""
     """The configuration's file, for messages."""
 
+    @property
+    def speaks_bgp(self) -> bool:
+        """True if its configuration has a BGP instance."""
+        return bool(NEEDED_BY["bgpd"].search(self.config))
+
     def lacking(self) -> Iterator[str]:
         """Yield the daemons that lines of the configuration need, and that do not run."""
         yield from (one for one, lines in NEEDED_BY.items() if one not in self.daemons and lines.search(self.config))
+
+    def not_run(self) -> Iterator[tuple[int, str]]:
+        """Yield the first words and the number of each line for a daemon that never runs."""
+        yield from ((self.config.count("\n", 0, one.start(1)) + 1, one[1]) for one in NOT_RUN.finditer(self.config))
 
     def commands(self, node: str, config: str) -> tuple[str, ...]:
         """Return the commands that start it inside the node, with its configuration in a file of that name.
 
         Each node has a path space of its own (``-N``), so that one machine carries many.
         """
-        started = (f"{FOLDER}/{one} -d -N {node}" for one in (ZEBRA, *self.daemons))
-        return (f"install -d -o frr -g frr /run/frr /run/frr/{node}", *started, f"vtysh -N {node} -f {config}")
+        started = (f"{FOLDER}/{one} -d -N {node}" for one in (*ALWAYS, *self.daemons))
+        configured = f"vtysh -N {node} -f {shlex.quote(config)}"
+        return (f"install -d -o frr -g frr /run/frr /run/frr/{node}", *started, configured)
 
 
 def trial(nodes: Iterable[Frr]) -> str:
@@ -57,7 +73,7 @@ def trial(nodes: Iterable[Frr]) -> str:
 
     They give up root for the user ``frr``, which a namespace of users need not have.
     """
-    found = dict.fromkeys(one for frr in nodes for one in (ZEBRA, *frr.daemons))
+    found = dict.fromkeys(one for frr in nodes for one in (*ALWAYS, *frr.daemons))
     tests = (f"test -x {FOLDER}/{one}" for one in found)
     return " && ".join(("install -d -o frr -g frr /run/frr", *tests)) if found else ""
 
@@ -146,6 +162,9 @@ def installed(routes: Sequence[object], target: Address) -> bool:
 def _installed(tables: Sequence[object], version: int) -> Iterator[str]:
     for one in tables:
         for prefix, entries in table(one).items():
+            if isinstance(entries, Mapping):  # of a VRF, as FRR 10 has them
+                yield from _installed([entries], version)
+                continue
             listed = entries if isinstance(entries, list) else []
             if (":" in prefix) == (version == 6) and any(table(entry).get("installed") for entry in listed):
                 yield prefix

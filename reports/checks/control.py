@@ -20,8 +20,12 @@ from topology.promises import Segment
 from topology.state import NodeState
 
 
-def _routers(lab: Fabric) -> list[str]:
+def _nodes(lab: Fabric) -> list[str]:
     return [node.name for node in lab.built.nodes if node.frr] if lab.built is not None else []
+
+
+def _routers(lab: Fabric) -> list[str]:
+    return [node.name for node in lab.built.nodes if node.frr and node.frr.speaks_bgp] if lab.built is not None else []
 
 
 def _segments(lab: Fabric) -> list[Segment]:
@@ -34,7 +38,7 @@ def _ends(built: Fabric, segment: Segment) -> Iterator[Vxlan]:
 
 
 SUBJECTS = {
-    "router": Subject("no node with FRR", _routers),
+    "router": Subject("no node with FRR that speaks BGP", _routers),
     "evpn_segment": Subject("no segment by EVPN", _segments),
 }
 
@@ -48,7 +52,9 @@ class Spoken:
 
 
 def judge_sessions(_: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
-    """Return whether every configured session is established."""
+    """Return whether every configured session is established; a router of BGP's without any says nothing to anybody."""
+    if not spoken[0].plane.sessions:
+        return Finding(False, f"{router} - BGP - expected a session with each neighbour of its frr.conf - seen none")
     down = [str(one) for one in spoken[0].plane.sessions if not one.is_up]
     words = f"{router} - BGP - expected every session Established - seen {listed(down, '; ')}"
     if not down:
@@ -117,6 +123,7 @@ def _hop(hop: Hop) -> str:
     return f"{prefix} via {hop.via} dev {hop.dev}"
 
 
-SESSIONS = Check("daemons", lambda _, router: [router], judge_sessions, together=("router",), sends="")
-EVPN = Check("daemons", lambda lab, _: _routers(lab), judge_evpn, together=("evpn_segment",), sends="")
-FORWARDED = Check("daemons", lambda _, router: [router], judge_forwarded, together=("router",), sends="")
+OF_OURS = "daemons of an adopted fabric are not asked"
+SESSIONS = Check("daemons", lambda _, router: [router], judge_sessions, ("router",), sends="", of_ours=OF_OURS)
+EVPN = Check("daemons", lambda lab, _: _nodes(lab), judge_evpn, ("evpn_segment",), sends="", of_ours=OF_OURS)
+FORWARDED = Check("daemons", lambda _, router: [router], judge_forwarded, ("router",), sends="", of_ours=OF_OURS)

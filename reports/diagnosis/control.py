@@ -50,7 +50,8 @@ def session_causes(planes: Iterable[ControlPlane]) -> Iterator[Cause]:
     alone = [(any(one.is_up for one in plane.sessions), plane) for plane in planes]
     down = [(has_other, one.waits, plane, one) for has_other, plane in alone for one in plane.sessions if not one.is_up]
     for has_other, _, plane, one in sorted(down, key=lambda entry: entry[:2]):
-        show = asked(plane.node, f"show bgp neighbors {one.neighbour}")
+        vrf = "" if one.vrf == "default" else f"vrf {one.vrf} "
+        show = asked(plane.node, f"show bgp {vrf}neighbors {one.neighbour}")
         live = f"{one.state}{one.why and f': {one.why}'}"
         yield Cause("session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons", sure=not has_other)
 
@@ -84,10 +85,10 @@ def _target_cause(vni: int, near: tuple[Vxlan, ControlPlane], far: tuple[Vxlan, 
 
 
 def _prefix_causes(built: Fabric, planes: Mapping[str, ControlPlane], host: Node, address: Address) -> Iterator[Cause]:
-    """Yield the router of a host whose subnet is not in BGP there."""
+    """Yield the router of a host that speaks BGP and does not have the host's subnet in it."""
     for port in host.all(Port):
         plane = planes.get(port.peer.node)
-        if plane is None or not built[port.peer.node].has(port.peer.interface):
+        if plane is None or not plane.number or not built[port.peer.node].has(port.peer.interface):
             continue
         own = (interface.network for interface in built[port.peer.node][port.peer.interface].addresses)
         subnet = next((network for network in own if address in network and network.version == 4), None)

@@ -13,13 +13,11 @@ from topology.errors import Misuse, Position
 from topology.formats.clab_file import FRR_CONFIG, FRR_DAEMONS, FRR_FOLDER, Declared, is_of_frr, target_of
 from topology.formats.lab_refusals import ALL
 from topology.formats.lab_values import shown
-from topology.formats.text_file import displayed, read_text
+from topology.formats.text_file import displayed, path_below, read_text
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
-from topology.frr import DAEMONS, ZEBRA
+from topology.frr import ALWAYS, DAEMONS
 
 IMAGE = re.compile(r"(.*/)?frrouting/frr([:@].*)?")
-ALWAYS = (ZEBRA, "staticd", "watchfrr")
-"""Daemons that run without a switch."""
 SWITCH = re.compile(r"^[ \t]*(\w+)[ \t]*=[ \t]*[\"']?(?:yes|true|1)\b", re.MULTILINE)
 
 
@@ -58,8 +56,16 @@ def _bound(node: Declared, folder: Path) -> Iterator[tuple[str, Scalar]]:
             continue
         source = _source(tree).rstrip("/")
         yield FRR_CONFIG, Scalar(tree.where, f"{source}/{FRR_CONFIG}")
-        if (folder / source / FRR_DAEMONS).exists():
+        if _may_be(folder / source / FRR_DAEMONS):
             yield FRR_DAEMONS, Scalar(tree.where, f"{source}/{FRR_DAEMONS}")
+
+
+def _may_be(path: Path) -> bool:
+    """True unless there is surely no such file: reading one that cannot be looked for says why."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return True
 
 
 def _source(bind: Scalar) -> str:
@@ -71,10 +77,8 @@ def _daemons(node: Declared, bind: Scalar | None, folder: Path) -> Iterator[Scal
     findings = node.reader.findings
     if bind is None:
         return
-    path = (folder / _source(bind)).resolve()
     try:
-        if not path.is_relative_to(folder):
-            raise Misuse(f"{_source(bind)} is outside of the lab file's folder; a file in it or below")
+        path = path_below(folder, _source(bind))
         text = read_text(path, "FRR's file of daemons")
     except Misuse as error:
         what, _, right = str(error).rpartition("; ")
@@ -85,5 +89,5 @@ def _daemons(node: Declared, bind: Scalar | None, folder: Path) -> Iterator[Scal
         where = Position(displayed(path), line, found.start(1) - text.rfind("\n", 0, found.start(1)))
         if found[1] in DAEMONS:
             yield Scalar(bind.where, found[1])
-        elif found[1] not in (*ALWAYS, "vtysh_enable") and found[1].endswith("d"):
+        elif found[1] not in ALWAYS and found[1].endswith("d"):
             findings.refuse(where, f"{found[1]} of {node.name} is not run", f"one of {', '.join(DAEMONS)}", *ALL)

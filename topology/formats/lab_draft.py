@@ -10,7 +10,7 @@ from pathlib import Path
 from topology.errors import Misuse, Position
 from topology.formats.lab_intent import promises_of
 from topology.formats.lab_schema import FrrSpec, LabSpec, NodeSpec
-from topology.formats.text_file import displayed, read_text
+from topology.formats.text_file import displayed, path_below, read_text
 from topology.formats.yaml_positions import Step, Tree, locate
 from topology.frr import Frr
 from topology.links import LINKS
@@ -103,10 +103,7 @@ def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree, file: s
 
 def frr_of(said: FrrSpec, lab: str) -> Frr:
     """Return a node's FRR; Misuse for a configuration that cannot be read, or is not below the lab file's folder."""
-    folder = Path(lab).resolve().parent
-    path = (folder / said.config).resolve()
-    if not path.is_relative_to(folder):
-        raise Misuse(f"{said.config} is outside of the lab file's folder; a file in it or below")
+    path = path_below(Path(lab).resolve().parent, said.config)
     return Frr(read_text(path, "the node's frr.conf"), tuple(said.daemons.values()), displayed(path))
 
 

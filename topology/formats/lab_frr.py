@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from topology.errors import LabError, Misuse, Problem
+from topology.errors import LabError, Misuse, Position, Problem
 from topology.formats.lab_draft import FRR, Draft, frr_of
 from topology.formats.lab_schema import FrrSpec, NodeSpec
+from topology.frr import DAEMONS
 from topology.model import Vxlan
 from topology.node import ROUTERS
 
@@ -22,11 +23,14 @@ def check_frr(draft: Draft) -> Iterator[Problem]:
 
 
 def check_remotes(draft: Draft) -> Iterator[Problem]:
-    """A VXLAN device without remotes is in a node whose daemon finds some."""
+    """A VXLAN device without remotes is in a node whose daemon finds some, and has an address to be found by."""
     for vxlan in draft.fabric.all(Vxlan):
         if vxlan.by_daemon and draft.fabric[vxlan.node].frr is None:
             what = f"{vxlan.name} has no remote, and no daemon in {vxlan.node} finds any"
             yield Problem(draft.of(vxlan, "remotes"), what, "one or more addresses, or frr: PATH in the node")
+        elif vxlan.by_daemon and vxlan.by_route:
+            what = f"{vxlan.name} has no local address, by which other VTEPs know it"
+            yield Problem(draft.of(vxlan, "remotes"), what, "local: ADDRESS")
 
 
 def _of_node(draft: Draft, name: str, said: NodeSpec, frr: FrrSpec) -> Iterator[Problem]:
@@ -47,6 +51,9 @@ def _of_node(draft: Draft, name: str, said: NodeSpec, frr: FrrSpec) -> Iterator[
         what, _, right = str(error).rpartition("; ")
         yield Problem(where, what, right)
     else:
+        for line, words in read.not_run():
+            what = f"{words!r} needs a daemon that is not run here"
+            yield Problem(Position(read.file, line), what, f"lines for one of {', '.join(DAEMONS)}")
         for daemon in read.lacking():
             what = f"{read.file} has lines for {daemon}, which does not run in {name}"
             yield Problem(where, what, f"daemons: [{', '.join((*read.daemons, daemon))}]")

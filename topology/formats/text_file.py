@@ -18,6 +18,17 @@ def displayed(path: Path) -> str:
         return str(path)
 
 
+def path_below(folder: Path, said: str) -> Path:
+    """Return the path of a file below a lab file's folder; Misuse for one elsewhere, and for what is no path."""
+    try:
+        path = (folder / said).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Misuse(f"{said!r} is no path: {error}; a file in the lab file's folder or below") from None
+    if not path.is_relative_to(folder):
+        raise Misuse(f"{said} is outside of the lab file's folder; a file in it or below")
+    return path
+
+
 def read_text(path: Path, right: str) -> str:
     """Return the file's text, without a byte order mark.
 

@@ -17,6 +17,7 @@ import tarfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ PROOF = "HOPCHECK_NODE"
 CAPABILITIES = ("NET_ADMIN", "NET_RAW")
 PROCESSES_MAX, MEMORY_MAX = 256, 256 << 20
 TIMEOUT_S = 60
+CHUNK, CHUNKS_MAX = 4096, 16
+"""Bytes and number of the parts that are read of what a command in a container prints."""
 NOT_FOUND, CONFLICT = 404, 409
 """The engine's answers for a container that has gone, and for one whose removal is under way."""
 CHECKOUT = Path(__file__).parents[2]
@@ -163,14 +166,15 @@ class Engine:
         return found
 
     def output_of(self, container: str, argv: Sequence[str]) -> str:
-        """Run a command in a container, by its name or id; what it prints, in whatever way it ends."""
+        """Run a command in a container, by its name or id; the start of what it prints, in whatever way it ends."""
         with _explained(f"container engine - {argv[0]} in {container}"):
             made = self._client.exec_create(container, [*argv], tty=True)["Id"]
             # Without the client's own way of starting it, which takes over the connection: there may be none to take.
             started = self._client._post_json(
-                self._client._url("/exec/{0}/start", made), data={"Detach": False, "Tty": True}
+                self._client._url("/exec/{0}/start", made), data={"Detach": False, "Tty": True}, stream=True
             )
-            return str(started.text)
+            with contextlib.closing(started):
+                return b"".join(islice(started.iter_content(CHUNK), CHUNKS_MAX)).decode(errors="replace")
 
     def remove_session(self, session: str) -> int:
         """Remove every container of a session; how many there were."""

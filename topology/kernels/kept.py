@@ -51,7 +51,8 @@ class KeptGuest(Kernel):
             agent.wait_hello(ANSWER_S)
         except AgentLost as error:
             agent.close()
-            raise KernelUnavailable(f"expected nobody else in the guest {wanted.at} - seen {error}") from error
+            right = f"expected the guest {wanted.at} to answer (only one run can use it at a time)"
+            raise KernelUnavailable(f"{right} - seen {error}") from error
         kernel = cls(agent, wanted.at, door)
         named = agent.call("netns_find", folder=NETNS_DIR, never=[]).get("named", list)
         agent.call("netns_del", names=[name for name, _ in named if VISITED.fullmatch(name)])

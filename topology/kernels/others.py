@@ -86,8 +86,9 @@ def frr_versions(others: Others, nodes: Mapping[str, Found]) -> dict[str, str]:
     if containers and others.engine:
         with contextlib.suppress(EngineError), contextlib.closing(others.engine()) as engine:
             for name, container in containers.items():
-                if said := FRR.search(engine.output_of(container, SHOW_VERSION)):
-                    found[name] = said[1]
+                with contextlib.suppress(EngineError):  # of this container: it may be paused
+                    if said := FRR.search(engine.output_of(container, SHOW_VERSION)):
+                        found[name] = said[1]
     return found
 
 

@@ -175,7 +175,7 @@ AUTO = ("host", "guest")
 """Kinds that ``auto`` tries, in this order; ``here`` only for tasks of its own."""
 AUTO_WITH_ENGINE = ("here", "guest")
 """Kinds of ``auto`` for nodes that are containers."""
-FIX_FRR = "on Debian as root: apt-get install frr"
+FIX_FRR = "root, and FRR: apt-get install frr"
 FIX = {kind: f"as root: modprobe {module}" for kind, module in MODULES.items()}
 
 

@@ -12,7 +12,7 @@ from topology.errors import AgentError, NodeNotFound, NotApplicable
 from topology.kernels.agent.namespaces import NETNS_DIR
 from topology.kernels.link import Agent
 from topology.kernels.netlink import Netlink
-from topology.kernels.others import Found, Identity, find_others, frr_versions, identities
+from topology.kernels.others import Found, Identity, find_others, identities
 from topology.kernels.registry import Kernel
 from topology.kernels.rtnl.dumps import NETLINK_ROUTE
 from topology.kernels.rtnl.links import LinkEnd, netnsid_request, read_netnsid, tunnel_ports
@@ -57,8 +57,6 @@ class Onlooker(Netlink):
         self.outlets: Outlets = {}
         self.cables = 0
         """The number of veth pairs between the nodes."""
-        self.frr: Mapping[str, str] = {}
-        """The version of FRR by node, as far as it is known."""
         self.management = NO_MANAGEMENT
         self.management_devices: dict[str, frozenset[str]] = {}
         """By node the devices that are no part of the fabric."""
@@ -167,7 +165,6 @@ class AdoptedRuntime:
         names = {one.identity: name for name, one in chosen.items()}
         joined = {(names[one], end.index) for one, end, other in visit.joined if one in names and other in names}
         onlooker.outlets, onlooker.cables = outlets_of(ends, joined, states), len(joined) // 2
-        onlooker.frr = frr_versions(others, chosen)
         onlooker.tunnel_ports = tunnel_ports(ends)
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
         if not fabric.nodes:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from topology.errors import DeadlineExceeded, EnvironmentBroken, Misuse
 from topology.frr import (
-    NEEDED_BY,
     NEIGHBOURS,
     ROUTES,
     VNIS,
@@ -108,7 +107,7 @@ class Need:
         own = [vxlan for vxlan in node.all(Vxlan) if vxlan.by_daemon]
         alike = {one.vni: {v.local for v in fabric.all(Vxlan) if v.by_daemon and v.vni == one.vni} for one in own}
         vteps = {one.vni: frozenset(alike[one.vni] - {one.local}) for one in own}
-        return cls(bool(node.frr and NEEDED_BY["bgpd"].search(node.frr.config)), tuple(targets), vteps)
+        return cls(bool(node.frr and node.frr.speaks_bgp), tuple(targets), vteps)
 
 
 def _gateways(host: Node, owners: Mapping[Address, str]) -> set[str]:

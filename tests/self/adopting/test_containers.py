@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,7 +18,7 @@ from tests.self.kernels.agents import Scripted
 from topology.errors import AgentError, EngineError
 from topology.kernels.engine import Engine, Running
 from topology.kernels.link import Reply
-from topology.kernels.others import find_others
+from topology.kernels.others import Found, find_others, frr_versions
 from topology.kernels.registry import Kernel, Others
 
 BLUE, RED = "b" * 64, "d" * 64
@@ -146,3 +148,30 @@ def test_containers_of_a_machine_of_its_own_go_by_their_names() -> None:
         ("linked",): "/proc/108/ns/net",
         ("host",): "/proc/100/ns/net",
     }
+
+
+def test_version_of_frr_is_read_where_a_container_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that is paused, or has no FRR, hides that of no other one; a namespace is not asked."""
+
+    def output_of(_: Engine, container: str, argv: object) -> str:
+        if container == "paused":
+            raise EngineError("container engine - vtysh in paused - seen 409")
+        return "FRRouting 10.5.0 (leaf1).\r\n" if container == "leaf1" else "exec: vtysh: not found"
+
+    monkeypatch.setattr(Engine, "output_of", output_of)
+    words = {"a": "container paused", "b": "container leaf1", "c": "container web", "d": "namespace d"}
+    nodes = {name: Found((1, 1), "/x", (name,), (word,)) for name, word in words.items()}
+    assert frr_versions(Others("/there", engine=engine), nodes) == {"b": "10.5.0"}
+    assert frr_versions(Others("/there"), nodes) == {}
+
+
+def test_output_of_a_container_is_read_in_part() -> None:
+    """However much a foreign container prints, what is kept of it is bounded."""
+    printed = itertools.chain([b"FRRouting 10.5.0"], itertools.repeat(b"y" * 4096))
+    response = SimpleNamespace(iter_content=lambda _: printed, close=lambda: None)
+    client = SimpleNamespace(
+        exec_create=lambda *_, **__: {"Id": "e"}, _url=lambda *_: "", _post_json=lambda *_, **__: response
+    )
+    said = Engine(cast(APIClient, client), "unix:///none").output_of("web", ["vtysh"])
+    assert said.startswith("FRRouting 10.5.0")
+    assert len(said) < 1 << 16

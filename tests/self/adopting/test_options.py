@@ -13,7 +13,7 @@ from fixtures.lab import load
 from fixtures.map import ERRORED, draw_map
 from fixtures.run import Run, check_adoption
 from fixtures.sizes import SizeBook
-from reports.checks import Check, closed, domains, forgery, replication
+from reports.checks import Check, closed, control, domains, forgery, replication
 from tests.self.adopting.test_others import opened
 from tests.self.builders import vxlan_lab
 from tests.self.fixtures.runs import Settings
@@ -102,9 +102,9 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
     onlooker = live.adopted
     assert onlooker is not None
     plan = make_plan(vxlan_lab())
-    modules = (closed, domains, forgery, replication)
+    modules = (closed, control, domains, forgery, replication)
     checks = [check for module in modules for check in vars(module).values() if isinstance(check, Check)]
-    assert len(checks) == 9
+    assert len(checks) == 12
     lost = {"c3": NodeState("c3", {}, frozenset(), frozenset())}
     monkeypatch.setattr(onlooker, "states", lambda _: lost)
     changes: list[Callable[[], object]] = [

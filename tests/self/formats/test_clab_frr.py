@@ -58,6 +58,9 @@ REFUSED = {
     "outside": (("r1/daemons:", "../daemons:"), "../daemons is outside of the lab file's folder"),
     "an outside configuration": (("r1/frr.conf:", "../frr.conf:"), "../frr.conf is outside of the lab file's folder"),
     "no switches": ((f", {OTHER}", ""), "has lines for bgpd, which does not run in r1"),
+    "a strange folder": ((ONE + OTHER, f"{'x' * 300}:/etc/frr"), "cannot be read: File name too long"),
+    "no path": (("r1/daemons:", "r1\\0x:"), "is no path: "),
+    "a folder that is no path": ((ONE + OTHER, '"x\\0:/etc/frr"'), "lab.clab.yml:7:15: 'x\\x00/frr.conf' is no path: "),
     "another vendor": (("kind: linux\n", "kind: nokia_srlinux\n"), "the kind 'nokia_srlinux' is unsupported"),
 }
 

@@ -59,6 +59,8 @@ MISTAKES = {
     "a file elsewhere": ("r1.conf", "../secret.conf", "3:25", "outside of the lab file's folder"),
     "an absolute path": ("r1.conf", "/etc/hostname", "3:25", "outside of the lab file's folder"),
     "a link that leads out": ("r1.conf", "out.conf", "3:25", "outside of the lab file's folder"),
+    "no path": ("r1.conf", '"r1\\0.conf"', "3:25", "'r1\\x00.conf' is no path: embedded null byte"),
+    "a long name": ("r1.conf", f"{'r' * 300}.conf", "3:25", "cannot be read: File name too long"),
     "bytes": ("r1.conf", "raw.conf", "1:7", "the byte 0xff is not UTF-8"),
     "a needed daemon": (
         "r1.conf",
@@ -76,7 +78,38 @@ MISTAKES = {
         "5:",
         "v has no remote, and no daemon in c1 finds any",
     ),
+    "no local address": (
+        "r1.conf, ",
+        "r1.conf, vxlan: {v: {vni: 5, remotes: []}}, ",
+        "3:",
+        "v has no local address, by which other VTEPs know it; local: ADDRESS",
+    ),
 }
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        *((f"router {one}", f"router {one}") for one in ("ospf6", "isis core", "rip", "ripng", "eigrp 1", "babel")),
+        ("interface eth0\n ip pim", "ip pim"),
+        ("mpls ldp", "mpls ldp"),
+        ("ip route 10.9.0.0/16 10.0.1.2", ""),
+        ("interface eth0\n description router isis", ""),
+    ],
+)
+def test_line_of_a_daemon_that_never_runs_is_refused(folder: Path, line: str, words: str) -> None:
+    """vtysh takes it without a word; its place is in the configuration. Static routes are staticd's, which runs."""
+    (folder / "r1.conf").write_text(f"{BGP}{line}\n")
+    (folder / "two.yaml").write_text(LAB)
+    if not words:
+        assert load_lab(folder / "two.yaml").has_daemons
+        return
+    with pytest.raises(LabError) as refused:
+        load_lab(folder / "two.yaml")
+    (problem,) = refused.value.problems
+    words = " ".join(words.split()[:2])
+    number = 3 + line.count("\n")
+    assert f"r1.conf:{number}:1: '{words}' needs a daemon that is not run here; lines for one of bgpd" in str(problem)
 
 
 @pytest.mark.parametrize("name", MISTAKES)

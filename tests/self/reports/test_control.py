@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from reports.checks.control import SUBJECTS, Spoken, judge_evpn, judge_forwarded, judge_sessions
-from reports.diagnosis.control import control_causes
+from reports.diagnosis.control import control_causes, session_causes
 from topology.control import ControlPlane, EvpnRoute, control_plane
 from topology.formats.lab import load_lab
+from topology.frr import Frr, Session
 from topology.links.base import FLOOD_MAC
 from topology.model import Fabric
 from topology.packet import Probe
@@ -91,6 +92,21 @@ def test_fault_is_the_first_sure_cause(lab: str, fault: str, wanted: list[tuple[
     assert all(one.show.startswith(f"ip netns exec {one.node} vtysh") for one in found)
 
 
+def test_router_without_bgp_lacks_no_prefix_there() -> None:
+    """Its routes are another daemon's, so that a subnet which is not in BGP explains nothing."""
+    built, known = load_lab(L3), planes(L3, "bgp-not-redistributed")
+    probe = Probe("h1", "h3", built["h1"].address, built["h3"].address)
+    assert [cause.kind for cause in control_causes(built, known, probe)] == ["advertisement"]
+    assert [*control_causes(built, known | {"leaf1": ControlPlane("leaf1")}, probe)] == []
+
+
+@pytest.mark.parametrize(("vrf", "words"), [("default", "show bgp neighbors"), ("red", "show bgp vrf red neighbors")])
+def test_session_is_shown_in_its_vrf(vrf: str, words: str) -> None:
+    """FRR looks for a neighbour in the default VRF, unless another one is named."""
+    (cause,) = session_causes([ControlPlane("r1", sessions=(Session(vrf, "swp1", "Idle"),))])
+    assert cause.show == f"ip netns exec r1 vtysh -N r1 -c '{words} swp1'"
+
+
 @pytest.mark.parametrize(
     ("fault", "wanted"),
     [
@@ -131,6 +147,19 @@ def test_every_session_must_be_up(lab: str, fault: str, holds: bool) -> None:
     finding = judge_sessions(judged(lab), [one for one in spoken(lab, fault) if one.plane.node == "leaf1"], "leaf1")
     assert bool(finding) is holds
     assert holds or {cause.kind for cause in finding.causes} == {"session"}
+
+
+def test_router_of_bgp_without_any_session_fails() -> None:
+    """Its neighbours were taken from it, or it never had one; a router without BGP is not judged."""
+    lab, (leaf, *_) = judged(L3), spoken(L3, "healthy")
+    finding = judge_sessions(lab, [replace(leaf, plane=replace(leaf.plane, sessions=()))], leaf.plane.node)
+    assert not finding
+    assert "expected a session with each neighbour of its frr.conf - seen none" in finding.message
+    assert lab.built is not None
+    without = replace(lab.built["leaf1"], frr=Frr("router ospf\n", ("ospfd",)))
+    nodes = tuple(without if node.name == "leaf1" else node for node in lab.built.nodes)
+    left = SUBJECTS["router"].of(replace(lab, built=replace(lab.built, nodes=nodes)))
+    assert [*left] == ["spine1", "spine2", "leaf2"]
 
 
 @pytest.mark.parametrize("lab", [L2, L3])

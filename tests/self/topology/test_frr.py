@@ -52,6 +52,13 @@ def test_routes_count_once_installed() -> None:
     assert not installed([tables], ip_address("fd00::1"))
 
 
+def test_routes_of_each_vrf_count_as_frr_10_nests_them() -> None:
+    """FRR 10 prints the tables of all VRFs by their names, where FRR 8 prints one flat table."""
+    nested = {"default": recorded()["healthy"]["leaf1"][ROUTES[4]], "red": {}}
+    assert installed([nested], ip_address("10.0.0.12"))
+    assert not installed([nested], ip_address("10.0.0.99"))
+
+
 @pytest.mark.parametrize(
     ("when", "node", "vni", "wanted"),
     [
@@ -103,14 +110,15 @@ def test_need_is_what_promises_ask_of_a_router() -> None:
 
 
 def test_commands_start_each_daemon_in_the_nodes_own_path_space() -> None:
-    """zebra comes first, the configuration last; a trial needs every daemon of the lab once."""
+    """zebra comes first, staticd runs always, the configuration last; a trial needs every daemon of the lab once."""
     frr = Frr("router bgp 1\n", ("bgpd", "bfdd"))
     made = frr.commands("r1", "r1.conf")
     assert [line.split()[0] for line in made] == [
         "install",
-        *(f"/usr/lib/frr/{one}" for one in ("zebra", "bgpd", "bfdd")),
+        *(f"/usr/lib/frr/{one}" for one in ("zebra", "staticd", "bgpd", "bfdd")),
         "vtysh",
     ]
     assert all("r1" in line.split() or line.endswith("/r1") for line in made)
-    assert trial([frr, Frr("")]).count("test -x") == 3
+    assert frr.commands("r1", "my lab/r1.conf")[-1] == "vtysh -N r1 -f 'my lab/r1.conf'"
+    assert trial([frr, Frr("")]).count("test -x") == 4
     assert trial([]) == ""

@@ -70,7 +70,8 @@ def test_daemons_start_in_their_node_with_its_configuration() -> None:
     assert LEAF.frr is not None
     assert stdin.decode() == LEAF.frr.config
     assert argv[:2] == ["sh", "-c"]
-    assert "zebra -d -N leaf1 && /usr/lib/frr/bgpd -d -N leaf1 && vtysh -N leaf1 -f /run/frr/leaf1/frr.conf" in argv[2]
+    started_in_order = " && ".join(f"/usr/lib/frr/{one} -d -N leaf1" for one in ("zebra", "staticd", "bgpd"))
+    assert f"{started_in_order} && vtysh -N leaf1 -f /run/frr/leaf1/frr.conf" in argv[2]
 
 
 @pytest.mark.parametrize(

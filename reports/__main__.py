@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     try:
         record = read_record(given.record)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / PAGE, page(record))
+        write_atomically(folder / PAGE, page(record, given.record.with_name("capture.pcapng").exists()))
     except RecordRefused as error:
         console.print(str(error))
         return REFUSED

@@ -89,11 +89,13 @@ def _templates() -> Environment:
     return environment()
 
 
-def page(record: Record) -> str:
-    """The page; the same record gives the same page, byte for byte."""
+def page(record: Record, captures: bool = True) -> str:
+    """The page; the same record gives the same page, byte for byte. Without ``captures`` it leads to none."""
     template = _templates().get_template("page.html.j2")
+    files = own_captures(record.journeys) if captures else {}
     parts = (_head(record), _tests(record), _measured(record), _faults(record))
-    return template.render(frame=frame(), record=record, **{key: part for made in parts for key, part in made.items()})
+    found = {key: part for made in parts for key, part in made.items()}
+    return template.render(frame=frame(), record=record, captured=captures, captures=files, **found)
 
 
 def _head(record: Record) -> dict[str, object]:
@@ -125,7 +127,6 @@ def _tests(record: Record) -> dict[str, object]:
         "shown": _with_ladders(order, shown, record.journeys),
         "drawing": draw(record.map, record.journeys, [group.cause for group in groups if group.cause]),
         "unanswered": unanswered(record.journeys),
-        "captures": own_captures(record.journeys),
         "state_head": STATE_HEAD,
     }
 

@@ -19,6 +19,7 @@ from fixtures.cluster.cluster import Cluster
 from fixtures.cluster.grading import graded_on
 from fixtures.cluster.start import SETTINGS, local_cluster
 from fixtures.cluster.task import Task
+from fixtures.cluster.worker import carry_out
 from fixtures.grading import Order, grade_class, score_class
 from reports.grading.record import Graded, Row
 from tests.self.grading.classes import ROWS, graded
@@ -138,6 +139,23 @@ def test_submission_that_takes_two_workers_down_is_for_a_person(
     assert "took two" not in (order.folder / "records" / "a.json").read_text()
     graded_by(workers, order, said)
     assert sorted(tried(tmp_path / "log")) == ["a", "b", "b", "c"]
+
+
+def test_what_breaks_at_a_worker_is_the_reason_of_its_task_alone(client: Client, tmp_path: Path) -> None:
+    """As where a worker lacks a module: the others are carried out."""
+
+    def carry(module: str, job: bytes, deadline_s: float) -> bytes:
+        if module == "none":
+            raise ModuleNotFoundError("No module named 'none'")
+        return carry_out(module, job, deadline_s)
+
+    head = b'{"key":"k","rows":[],"recipe":{},"prelude":"","rubric":"","form":".zip","file":""}\n'
+    jobs = [(name, head + submission(tmp_path / "log", name)) for name in ("none", FAKE)]
+    workers = Cluster(client, lambda _: None, carry)
+    found = {task.name: answer for task, answer in workers.run([Task(n, n, n, job, 60.0) for n, job in jobs])}
+    workers.close()
+    assert (found["none"].ended, found["none"].said) == ("lost", "ModuleNotFoundError: No module named 'none'")
+    assert found[FAKE].ended == "done"
 
 
 def test_job_ends_at_its_deadline(workers: Cluster, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ pytest.importorskip("distributed", reason="no dask.distributed in .venv: .ci/set
 
 from distributed import Client
 
-from fixtures.cluster.checkout import checkout_digest
+from fixtures.cluster.checkout import checkout_digest, checkout_files
 from fixtures.cluster.cluster import Cluster
 from fixtures.cluster.grading import graded_on
 from fixtures.cluster.images import Images, images_here, offer
@@ -58,10 +58,11 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Images:
 
 
 @contextlib.contextmanager
-def joined(address: str, said: list[str], images: Images = (), checkout: str = "") -> Iterator[Cluster]:
-    """A client's side of a cluster that runs."""
+def joined(address: str, said: list[str], images: Images = (), checkout: str = "", count: int = 1) -> Iterator[Cluster]:
+    """A client's side of a cluster that runs, so many workers there."""
     with Client(scheduler_file=address.removeprefix("file:"), timeout=60) as client:
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(count, timeout=60)
+        client.set_metadata([checkout], {**checkout_files(), "conftest.py": "other"})
         offer(client, images)
         found = Cluster(client, said.append, partial(carry_out, checkout=checkout, images=images))
         yield found
@@ -79,8 +80,7 @@ def test_damaged_image_and_full_disk_and_other_files_cost_nothing(images: Images
     with scheduler(tmp_path) as (address, _), contextlib.ExitStack() as undo:
         for name in ("damaged", "none", "full"):
             undo.enter_context(worker(tmp_path, name, small=name == "full"))
-        with joined(address, said, images, checkout_digest()) as workers:
-            workers.wait(3)
+        with joined(address, said, images, checkout_digest(), count=3) as workers:
             order = ordered(tmp_path, **{f"s{number}": {"seconds": 0.5} for number in range(8)})
             score_class(order, graded_on(workers, order, IMAGE, module=FAKE), said.append, workers.guests)
     for name in ("damaged", "none"):
@@ -92,7 +92,7 @@ def test_damaged_image_and_full_disk_and_other_files_cost_nothing(images: Images
 def test_cluster_without_a_machine_that_fits_is_given_up(tmp_path: Path) -> None:
     """One line says what each lacks; nothing is written of what was not graded."""
     order = ordered(tmp_path, a={})
-    words = r"expected the files of the submitting machine's .* goes on"
+    words = r"expected the files of the submitting machine's .* seen another conftest.py.* goes on"
     with (
         scheduler(tmp_path) as (address, _),
         worker(tmp_path, "one"),

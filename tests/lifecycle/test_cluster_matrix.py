@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,11 +11,15 @@ import pytest
 
 pytest.importorskip("distributed", reason="no dask.distributed in .venv: .ci/setup cluster")
 
-from fixtures.cluster.matrix import TOGETHER, parts_of, record_of, reports_of
+from fixtures.anywhere import ROOT
+from fixtures.cluster.matrix import TOGETHER, Matrix, parts_of, record_of, reports_of, told
 from fixtures.cluster.task import Answer
+from fixtures.run import Run
 from fixtures.verdicts import reported
 from reports.record.model import Record, Test, Verdict
-from reports.record.store import record_bytes
+from reports.record.store import read_record, record_bytes
+from tests.lifecycle.kit.suite import shell
+from topology.errors import Misuse
 
 pytestmark = pytest.mark.lifecycle
 
@@ -50,6 +55,7 @@ LOST = {
     "took two workers down": Answer("lost", b"took two workers down"),
     "no end within 3 s": Answer("deadline", b"no end within 3 s"),
     "a worker's record: no JSON": Answer("done", b"{"),
+    "errored: exit code 4": Answer("done", b"no record: exit code 4"),
 }
 
 
@@ -59,6 +65,63 @@ def test_run_without_a_record_passes_nothing(words: str) -> None:
     found = verdicts(LOST[words])
     assert [verdict for verdict, _, _ in found] == [Verdict.ERRORED] * 3
     assert all(words in message for _, _, message in found)
+
+
+def config(**given: object) -> pytest.Config:
+    """A command line's options."""
+    found = SimpleNamespace(getoption=lambda name, default=None: given.get(name.strip("-").replace("-", "_"), default))
+    return cast(pytest.Config, found)
+
+
+def test_parts_have_the_files_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever workers run; a known lab is none, whatever is called so there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("my.yaml", "rows", "ece792"):
+        (tmp_path / name).write_text("")
+    here = [f"--lab={tmp_path}/my.yaml", f"--expect={tmp_path}/rows", "--slow-factor=2.0", "--fresh"]
+    assert told(config(lab="my.yaml", expect="rows", slow_factor=2.0, fresh=True)) == here
+    assert told(config(lab="ece792", tenants="none.csv")) == ["--lab=ece792", "--tenants=none.csv"]
+
+
+REFUSED = {"sizes": (200,), "endpoints": ("vm",), "trace_functions": ("f",), "keep": True, "numprocesses": 2}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_option_that_parts_would_lose_is_refused(name: str, tmp_path: Path) -> None:
+    """Nothing that a command says is left out silently."""
+    run = SimpleNamespace(config=config(cluster="local", **{name: REFUSED[name]}), out=tmp_path)
+    with pytest.raises(Misuse, match=r"--cluster and .* exclude each other"):
+        Matrix(cast(Run, run))
+
+
+def test_options_that_say_nothing_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measurements are refused, before the results of an earlier run are removed."""
+    monkeypatch.setenv("HOPCHECK_SEED", "1")
+    found = Matrix(cast(Run, SimpleNamespace(config=config(cluster="local", trace_functions=()), out=tmp_path)))
+    found.pytest_collection_finish(cast(pytest.Session, SimpleNamespace(items=ITEMS)))
+    with pytest.raises(pytest.UsageError, match="-m perf"):
+        found.pytest_collection_finish(cast(pytest.Session, SimpleNamespace(items=[*ITEMS, item("d", "perf")])))
+
+
+RUN = f"{ROOT / 'hopcheck'} tests/self/cluster/test_option.py -k file_that_is_not_there --cluster=local:1"
+
+
+@pytest.mark.parametrize("lab", ["my.yaml", "/proc/self/cwd/my.yaml"])
+def test_tests_are_run_by_a_worker(lab: str, tmp_path: Path) -> None:
+    """A lab beside the caller is found there; one that is not at a worker is the reason, in words, and no worker ends.
+
+    The second path leads elsewhere in each process.
+    """
+    shutil.copy(ROOT / "tests" / "self" / "data" / "vxlan.yaml", tmp_path / "my.yaml")
+    done = shell(tmp_path, f"{RUN} --lab={lab}")
+    tests = read_record(tmp_path / "hopcheck-results" / "results.json").tests
+    assert [test.id for test in tests] == ["tests/self/cluster/test_option.py::test_file_that_is_not_there_is_refused"]
+    assert "is lost" not in done.stdout
+    if lab == "my.yaml":
+        assert (done.code, tests[0].verdict) == (0, Verdict.PASSED), done.stdout + done.stderr
+    else:
+        assert (done.code, tests[0].verdict) == (6, Verdict.ERRORED), done.stdout + done.stderr
+        assert f"seen exit code 4: ERROR: the lab is refused {lab}: no such file" in tests[0].message
 
 
 def test_whole_labs_are_alone_and_others_a_few_together() -> None:

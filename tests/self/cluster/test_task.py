@@ -6,18 +6,21 @@ import contextlib
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.cluster.grading_job import Job, packed_job, unpacked_job
+from fixtures.cluster.grading_job import Job, grade, packed_job, unpacked_job
 from fixtures.cluster.task import SIZE_MAX, Answer, Task, in_order, unpacked
-from reports.grading.record import parse_graded
+from fixtures.instruments.grading import grader
+from reports.grading.record import Graded, parse_graded
 from reports.record.store import RecordRefused, record_bytes
 from tests.self.grading.classes import graded
 from topology.errors import EnvironmentBroken
 from topology.formats.recipe import Recipe, Step
+from topology.formats.submission import Packed, Submission
 
 RECORD = record_bytes(graded("a"))
 ANSWER = Answer("done", RECORD).packed()
@@ -65,6 +68,22 @@ def test_job_comes_to_the_worker_as_it_was() -> None:
     job = Job("key", graded("a").rows, RECIPE, "nodes: []", "items: []", ".tar", "lab.yaml", ["a\udcff"], True)
     content = b"\0\n{" * 3
     assert unpacked_job(packed_job(job, content)) == (replace(job, left_out=["a?"]), content)
+
+
+@pytest.mark.parametrize("name", ["prelude", "base.yaml", ""])
+def test_prelude_lies_beside_a_submission_of_any_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are there when the job is graded."""
+    found = list[str]()
+
+    def look(submission: Submission, _packed: Packed, _rows: object, recipe: Recipe, *_: object) -> Graded:
+        assert recipe.prelude is not None
+        found.extend((submission.path.read_text(), recipe.prelude.read_text(), recipe.prelude.name))
+        return graded("a")
+
+    monkeypatch.setattr(grader, "Grader", lambda **_: SimpleNamespace(grade=look, check_machine=lambda: None))
+    rubric = "points: 1\nitems: [{id: rows, points: 1, rows: VXLAN, needs: [reaches]}]\n"
+    grade(packed_job(Job("key", [], RECIPE, "nodes: []", rubric, ".tar", name), b"content"))
+    assert found == ["content", "nodes: []", "base.yaml"]
 
 
 def test_longest_known_are_first_and_unknown_ones_in_the_middle() -> None:

@@ -115,6 +115,12 @@ def test_capture_is_opened_with_the_declared_ports() -> None:
     assert f"wireshark {decoded} capture.pcapng" in Reader(page(told)).text
 
 
+def test_page_of_a_run_without_a_capture_leads_to_none() -> None:
+    """That of tests which other machines have run; their journeys are there."""
+    assert "failed-1.pcapng" in page(record())
+    assert ".pcapng" not in page(record(), captures=False)
+
+
 def test_tests_of_one_cause_stand_below_it_once() -> None:
     """Each cause is said once, whatever it broke; a test that shows another one's journey does not repeat it."""
     made = record()

@@ -103,7 +103,7 @@ def test_options_that_say_nothing_are_none(tmp_path: Path, monkeypatch: pytest.M
         found.pytest_collection_finish(cast(pytest.Session, SimpleNamespace(items=[*ITEMS, item("d", "perf")])))
 
 
-RUN = f"{ROOT / 'hopcheck'} tests/self/cluster/test_option.py -k file_that_is_not_there --cluster=local:1"
+RUN = f"{ROOT / 'hopcheck'} {ROOT / 'tests/self/cluster/test_option.py'} -k file_that_is_not_there --cluster=local:1"
 
 
 @pytest.mark.parametrize("lab", ["my.yaml", "/proc/self/cwd/my.yaml"])

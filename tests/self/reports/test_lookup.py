@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reports.diagnosis.lookup import Asked, question, told
-from tests.self.builders import reference
+from tests.self.builders import known_lab, reference
 from topology.expected import expected_journey, probe_between
 from topology.nodes.entrance import typed
 from topology.state import Answer, Lookup
@@ -75,6 +75,15 @@ def test_answer_that_differs_is_a_cause(name: str) -> None:
     assert [cause.kind for cause in causes] == [kind for kind, _ in found]
     assert all(words in cause.live for cause, (_, words) in zip(causes, found, strict=True))
     assert all(cause.node == asked.lookup.node and cause.show and cause.source == "kernel" for cause in causes)
+
+
+def test_the_same_mac_in_another_bridge_is_no_wrong_port() -> None:
+    """Two tenants may have the same MACs: the port behind which the other's is says nothing of this one's frame."""
+    fabric = known_lab("two-tenants")
+    hops = expected_journey(fabric, probe_between(fabric, "red1", "red2")).paths[0].hops
+    asked = question(fabric, hops, [hop.place for hop in hops].index("l1:l1_red2 out"))
+    assert asked is not None
+    assert [len(list(told(asked, Answer(ports=(port,))))) for port in ("vx-blue", "vx-red", "l1_red2")] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 
+from reports.words import MISSING
+
 Whole = Annotated[int, Interval(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Interval(ge=0, lt=2**63)]
 
@@ -40,6 +42,12 @@ class Cause(Strict):
     show: str = ""
     source: Literal["traffic", "kernel", "daemons", "declaration"] = "declaration"
     evidence: str = ""
+
+    @property
+    def of_cable(self) -> str:
+        """What the causes at both ends of a missing cable have in common: the fix, which makes both anew; blank for any
+        other cause, as two differences of one device have one fix, too."""
+        return self.fix if self.live == MISSING else ""
 
     @property
     def where(self) -> str:

@@ -72,8 +72,7 @@ class Group:
 def by_cause(tests: Iterable[Test]) -> list[Group]:
     """Each cause with what it spoils, the worst first; those that are only named beside others come last.
 
-    Two causes with one fix, as the ends of one cable have, are one. What was not proven since another test failed has
-    that test's cause.
+    Both ends of a missing cable are one. What was not proven since another test failed has that test's cause.
     """
     groups: dict[str, list[Test]] = {}
     known: dict[str, list[Cause]] = {}
@@ -88,10 +87,10 @@ def by_cause(tests: Iterable[Test]) -> list[Group]:
     found.sort(key=lambda group: (AGAINST.index(group.verdict), -len(group.tests)))
     merged: dict[str, Group] = {}
     for group in (*found, *(Group(why, tuple(causes), ()) for why, causes in known.items() if why not in groups)):
-        fix = next((cause.fix for cause in group.causes if cause.fix), group.why)
-        first = merged.setdefault(fix, group)
+        fault = next((cause.of_cable for cause in group.causes if cause.of_cable), group.why)
+        first = merged.setdefault(fault, group)
         if first is not group:
-            merged[fix] = replace(first, tests=tuple(_ordered([*first.tests, *group.tests])))
+            merged[fault] = replace(first, tests=tuple(_ordered([*first.tests, *group.tests])))
     return list(merged.values())
 
 

@@ -60,6 +60,17 @@ def test_what_another_test_left_open_has_its_cause() -> None:
     assert len(list(causes([replace(tests[0], verdict=Verdict.FAILED), tests[1]]))) == 3
 
 
+def test_two_differences_of_one_device_are_both_told() -> None:
+    """One fix, which makes the device anew, is the fix of each."""
+    vxlan = Cause("vxlan", "l1", "vx", "vni 1", "vni 2", "ip -n l1 link del dev vx; ip -n l1 link add name vx …")
+    port = replace(vxlan, declared="dstport 1", live="dstport 2")
+    lines = list(causes([result("failed", cause=vxlan, causes=[vxlan, port])]))
+    assert [line for line in lines if line.startswith("cause")] == [
+        "cause: l1 - vx - vxlan - expected vni 1 - seen vni 2: 1 failed",
+        "cause: l1 - vx - vxlan - expected dstport 1 - seen dstport 2: beside others",
+    ]
+
+
 def test_a_long_fix_is_cut_on_a_line_of_its_own() -> None:
     """What is pasted holds commands alone."""
     fix = "; ".join(f"ip {number}" for number in range(COMMANDS_MAX + 2))

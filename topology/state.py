@@ -171,7 +171,7 @@ class Answer:
     """What the kernel would do: ``refusal`` in its words, or a device and a next hop; neither where it does not say.
 
     ``unanswered`` is the state of a next hop whose MAC is asked for in vain; ``ports`` are those behind which the
-    frame's MAC was learned or configured, by bridge, ``remotes`` those by the device that it is ``over``.
+    frame's MAC was learned or configured in its bridge, ``remotes`` those by the device that it is ``over``.
     ``mtu`` is the route's own in bytes, or the path's as it was learned; 0 where only the device limits.
     """
 

@@ -7,22 +7,18 @@ from dataclasses import dataclass
 
 from reports.evidence import Cause
 from topology.expected import ExpectedHop
-from topology.model import Bridge, Fabric, Vxlan
+from topology.model import Fabric, Vxlan
 from topology.packet import ends_of, outer_ip, size_of
 from topology.state import Answer, Lookup
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question to a node's kernel, the devices by which the packet should leave the node, and its bytes.
-
-    ``elsewhere`` are the ports of the node's other bridges, where another device may have the same MAC.
-    """
+    """A question to a node's kernel, the devices by which the packet should leave the node, and its bytes."""
 
     lookup: Lookup
     out: tuple[str, ...]
     size: int = 0
-    elsewhere: frozenset[str] = frozenset()
 
 
 def question(fabric: Fabric, hops: Sequence[ExpectedHop], at: int, other_ways: Sequence[str] = ()) -> Asked | None:
@@ -43,8 +39,7 @@ def question(fabric: Fabric, hops: Sequence[ExpectedHop], at: int, other_ways: S
     if bridge is not None:
         crosses = came_by is not None and node.bridge_of(came_by) == bridge
         mac = str(hop.layers[0][1].get("dst", "")) if crosses else ""
-        others = frozenset(port for one in node.all(Bridge) if one != bridge for port in one.members)
-        return Asked(Lookup(hop.node, src, dst, came_by, mac=mac), out, elsewhere=others) if mac else None
+        return Asked(Lookup(hop.node, src, dst, came_by, mac=mac), out) if mac else None
     own = src in node.addresses
     if not own and came_by is None:
         return None
@@ -60,9 +55,8 @@ def told(asked: Asked, answer: Answer) -> Iterator[Cause]:
     lookup, should = asked.lookup, f"out by {' or '.join(asked.out)}"
     node, ip = lookup.node, f"ip -n {lookup.node}{' -6' if lookup.dst.version == 6 else ''}"
     if lookup.mac and not lookup.over:
-        here = [port for port in answer.ports if port not in asked.elsewhere]
-        wrong = [port for port in here if port not in asked.out]
-        if wrong and wrong == here:
+        wrong = [port for port in answer.ports if port not in asked.out]
+        if wrong and len(wrong) == len(answer.ports):
             right, show = f"{lookup.mac} behind {asked.out[0]}", f"bridge -n {node} fdb show dev {wrong[0]}"
             yield Cause("fdb", node, wrong[0], right, "behind this port", "", show, "kernel")
         return

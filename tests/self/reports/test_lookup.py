@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from socket import AF_BRIDGE
 
 import pytest
 
 from reports.diagnosis.lookup import Asked, question, told
 from tests.self.builders import known_lab, reference
+from tests.self.kernels.dumps import neighbour
 from topology.expected import expected_journey, probe_between
+from topology.kernels.rtnl.lookups import answered
 from topology.nodes.entrance import typed
 from topology.state import Answer, Lookup
 
@@ -83,7 +86,21 @@ def test_the_same_mac_in_another_bridge_is_no_wrong_port() -> None:
     hops = expected_journey(fabric, probe_between(fabric, "red1", "red2")).paths[0].hops
     asked = question(fabric, hops, [hop.place for hop in hops].index("l1:l1_red2 out"))
     assert asked is not None
-    assert [len(list(told(asked, Answer(ports=(port,))))) for port in ("vx-blue", "vx-red", "l1_red2")] == [0, 1, 0]
+    names = dict(enumerate(("l1_red1", "l1_red2", "vx-red", "vx-blue"), 1))
+    bridges = {"l1_red1": 10, "l1_red2": 10, "vx-red": 10, "vx-blue": 11}
+
+    def answer(*behind: str) -> Answer:
+        """The kernel's, with its own entry for the port by which the frame came."""
+        table = [(asked.lookup.mac, port) for port in behind] + [("02:00:00:00:0a:01", "l1_red1")]
+        numbers = {name: number for number, name in names.items()}
+        dump = (
+            neighbour(AF_BRIDGE, numbers[port], 0x02, [("NDA_LLADDR", mac), ("NDA_MASTER", bridges[port])])
+            for mac, port in table
+        )
+        return answered(asked.lookup, names, b"", b"", b"".join(dump))
+
+    assert [len(list(told(asked, answer(port)))) for port in ("vx-blue", "vx-red", "l1_red2")] == [0, 1, 0]
+    assert [len(list(told(asked, answer("vx-blue", port)))) for port in ("vx-red", "l1_red2")] == [1, 0]
 
 
 @pytest.mark.parametrize(

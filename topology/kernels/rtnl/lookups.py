@@ -61,5 +61,14 @@ def _remotes(asked: Lookup, names: Mapping[int, str], dump: bytes) -> Iterator[A
 
 
 def _ports(asked: Lookup, names: Mapping[int, str], dump: bytes) -> Sequence[str]:
-    known = (one for one in nl.parsed(nl.NEIGHBOUR, dump) if one.get("mac") == asked.mac and "master" in one)
-    return [names[one["index"]] for one in known if one["index"] in names]
+    """The ports behind which the frame's MAC is in the bridge that it came into: other bridges may have the same MAC.
+
+    A port's own MAC is in its bridge's table, unless another port of that bridge has it, too.
+    """
+    known = [one for one in nl.parsed(nl.NEIGHBOUR, dump) if "master" in one and one["index"] in names]
+    bridges = {one["master"] for one in known if names[one["index"]] == asked.came_by}
+    return [
+        names[one["index"]]
+        for one in known
+        if one.get("mac") == asked.mac and (not bridges or one["master"] in bridges)
+    ]

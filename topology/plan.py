@@ -93,6 +93,11 @@ class Plan:
         return tuple(op for op in self.sysctls if op.arguments["key"].endswith(IGNORE_LINKDOWN) == late)
 
     @property
+    def operations(self) -> Iterator[Operation]:
+        """The netlink operations of all phases, in order."""
+        return (op for phase in self.phases for op in phase)
+
+    @property
     def commands(self) -> tuple[str, ...]:
         """The operations as commands, in order.
 
@@ -103,7 +108,7 @@ class Plan:
             *added,
             *(f"ip netns exec {n} {one}" for n, frr in self.daemons.items() for one in frr.commands(n, frr.file)),
             *(str(op) for op in self.sysctls_to_write(late=False)),
-            *(str(op) for phase in self.phases for op in phase),
+            *map(str, self.operations),
             *(str(op) for op in self.sysctls_to_write(late=True)),
         )
 
@@ -125,13 +130,14 @@ def _indexes(fabric: Fabric) -> dict[PortRef, int]:
     return index | {device.ref: LOOPBACK_INDEX for device in fabric.all(Loopback)}
 
 
-def remade(fabric: Fabric, device: Device) -> Iterator[Operation]:
-    """Yield the operations that make a device, with all that is on it or made on it, and with a cable's other end."""
+def remade(plan: Plan, fabric: Fabric, device: Device) -> Iterator[Operation]:
+    """Yield the operations of a fabric's plan that make a device, with all that is on it or made on it, and with a
+    cable's other end."""
     gone, index = {device.ref, *((device.peer,) if isinstance(device, Port) else ())}, _indexes(fabric)
     for one in (virtual for node in fabric.nodes for virtual in _virtual_devices(node)):
         gone |= {one.ref} if PortRef(one.node, one.made_on or "") in gone else set()
     again = {(ref.node, index[ref]) for ref in gone}
-    yield from (op for phase in make_plan(fabric).phases for op in phase if not again.isdisjoint(_touched(op)))
+    yield from (op for op in plan.operations if not again.isdisjoint(_touched(op)))
 
 
 def _touched(operation: Operation) -> Iterator[tuple[str, int]]:

@@ -38,3 +38,15 @@ def wait_for(condition: Callable[[], T | None], timeout_s: float, what: str, pau
         if time.monotonic() >= deadline:
             raise DeadlineExceeded(f"{what} - expected within {scaled(timeout_s):g} s - seen nothing")
         time.sleep(pause_s)
+
+
+def wait_steady(read: Callable[[], T], timeout_s: float, what: str, pause_s: float) -> T:
+    """Read again and again, and return the first reading that equals the one before it; raises as ``wait_for``."""
+    readings: list[T] = []
+
+    def steady() -> bool:
+        readings[:] = [*readings[-1:], read()]
+        return len(readings) == 2 and readings[0] == readings[1]
+
+    wait_for(steady, timeout_s, what, pause_s)
+    return readings[-1]

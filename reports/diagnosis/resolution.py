@@ -69,7 +69,10 @@ def judged_leg(journey: Journey, probe: Probe, fabric: Fabric) -> Leg:
     leads to the owner, the note alone says that the packet waits.
     """
     leg = Leg.judged(journey, expected_journey(fabric, probe))
-    alone = (replace(leg.expected, paths=(path,)) for path in leg.expected.paths if not leg.verdict.passed)
+    if leg.verdict.passed:
+        return leg
+    paths = leg.expected.paths if len(leg.expected.paths) > 1 else ()
+    alone = (replace(leg.expected, paths=(path,)) for path in paths)
     ways = (leg.verdict, *(judge_journey(leg.journey, way) for way in alone))
     equal = [way for way in ways if way.last_good == leg.verdict.last_good]
     found = [resolved(way, fabric, journey.resolution) for way in equal]

@@ -342,7 +342,7 @@ def test_bridge_gets_its_mtu_again_once_its_members_have_joined() -> None:
 def test_making_a_device_anew_gives_it_all_that_it_had(lab: Fabric) -> None:
     """No other command of the plan names the device: all that is on it, at a cable's other end too, is in its own."""
     for device in (one for one in lab.devices if not isinstance(one, Loopback)):
-        own = set(map(str, remade(lab, device)))
+        own = set(map(str, remade(make_plan(lab), lab, device)))
         left = [command.split() for command in make_plan(lab).commands if command not in own]
         assert own, device.ref
         assert not [words for words in left if words[2] == device.node and device.name in words[3:]], device.ref
@@ -350,7 +350,7 @@ def test_making_a_device_anew_gives_it_all_that_it_had(lab: Fabric) -> None:
 
 def test_what_is_made_on_a_device_is_made_anew_with_it(mixed: Fabric) -> None:
     """A tunnel that goes takes the VXLAN device along that sends by it, whose bridge it has to join again."""
-    again = [str(one) for one in remade(mixed, mixed["a"]["t4"])]
+    again = [str(one) for one in remade(make_plan(mixed), mixed, mixed["a"]["t4"])]
     assert any("link add name in-tunnel" in command for command in again)
     assert "ip -n a link set dev in-tunnel master br" in again
     assert not any("name v6 " in command for command in again)

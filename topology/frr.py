@@ -83,6 +83,11 @@ def vtysh(node: str, *commands: str) -> tuple[str, ...]:
     return ("vtysh", "-N", node, *(word for command in commands for word in ("-c", command)))
 
 
+def typed(node: str, *commands: str) -> str:
+    """Return the same as one types it in the node."""
+    return shlex.join(vtysh(node, *commands))
+
+
 def answers(text: str) -> list[Any]:
     """Return the JSON values that vtysh printed one after the other; none after the first that is no JSON."""
     found, at, decoder = list[Any](), 0, json.JSONDecoder()

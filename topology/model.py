@@ -110,6 +110,11 @@ class Link:
         return f"{self.a} -- {self.b}"
 
 
+def other_ends(links: Iterable[Link]) -> dict[PortRef, PortRef]:
+    """Return the other end of each interface that is an end of a link."""
+    return {end: other for link in links for end, other in (link.ends, link.ends[::-1])}
+
+
 @dataclass(frozen=True)
 class Routing:
     """The ECMP sysctls of all nodes (Documentation/networking/ip-sysctl)."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 
 from reports.checks import Check, Subject
@@ -20,12 +21,10 @@ from topology.promises import Segment
 from topology.state import NodeState
 
 
-def _nodes(lab: Fabric) -> list[str]:
-    return [node.name for node in lab.built.nodes if node.frr] if lab.built is not None else []
-
-
-def _routers(lab: Fabric) -> list[str]:
-    return [node.name for node in lab.built.nodes if node.frr and node.frr.speaks_bgp] if lab.built is not None else []
+def _nodes(lab: Fabric, of_bgp: bool = False) -> list[str]:
+    """Return the nodes with FRR, or those of them that speak BGP."""
+    nodes = lab.built.nodes if lab.built is not None else ()
+    return [node.name for node in nodes if node.frr and (node.frr.speaks_bgp or not of_bgp)]
 
 
 def _segments(lab: Fabric) -> list[Segment]:
@@ -38,7 +37,7 @@ def _ends(built: Fabric, segment: Segment) -> Iterator[Vxlan]:
 
 
 SUBJECTS = {
-    "router": Subject("no node with FRR that speaks BGP", _routers),
+    "router": Subject("no node with FRR that speaks BGP", partial(_nodes, of_bgp=True)),
     "evpn_segment": Subject("no segment by EVPN", _segments),
 }
 

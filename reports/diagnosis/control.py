@@ -7,14 +7,14 @@ from ipaddress import ip_network
 
 from reports.evidence import Cause
 from topology.control import BGP_VNIS, ControlPlane
-from topology.frr import ESTABLISHED
+from topology.frr import ESTABLISHED, typed
 from topology.model import Address, Fabric, Node, Port, Vxlan
 from topology.packet import Probe
 
 
 def asked(node: str, *commands: str) -> str:
     """Return the command that asks a node's daemons, as typed for a namespace of the node's name."""
-    return f"ip netns exec {node} vtysh -N {node}" + "".join(f" -c '{command}'" for command in commands)
+    return f"ip netns exec {node} {typed(node, *commands)}"
 
 
 def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe) -> Iterator[Cause]:

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from reports.evidence import Cause, Sighting
 from reports.judge.trip import is_tunnelled
-from topology.model import Link
+from topology.model import Link, other_ends
 from topology.refs import PortRef
 
 COPIES_MAX, WITHIN_NS = 32, 4_000_000_000
@@ -68,7 +68,7 @@ def ring_ports(seen: Sequence[Sighting], links: Iterable[Link]) -> tuple[PortRef
     It is followed out of one port and in by the other end of its cable, or out of one tunnel's device and in by one of
     another node.
     """
-    cables = {end: other for link in links for end, other in (link.ends, link.ends[::-1])}
+    cables = other_ends(links)
     found = set[PortRef]()
     for ways in _frames(seen):
         steps = [(out, into) for out in ways["out"] for into in ways["in"] if _is_step(out, into, cables)]

@@ -4,13 +4,13 @@ and a cable leads where it is declared to. Pure."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reports.diagnosis.show import show_of
 from reports.evidence import Cause, Journey
 from reports.judge.traffic import Traffic
-from topology.model import Fabric, Link
+from topology.model import Fabric, Link, other_ends
 from topology.refs import PortRef
 
 
@@ -19,7 +19,7 @@ def torn(journeys: Iterable[Journey], links: Iterable[Link]) -> Iterator[str]:
 
     A frame that goes in and does not come out is lost, which is the fabric's own affair.
     """
-    peers = _peers(links)
+    peers = other_ends(links)
     for journey in journeys:
         sent = Counter((seen.ref, seen.wire) for seen in journey.sightings if seen.direction == "out")
         for seen in journey.sightings:
@@ -38,7 +38,7 @@ def misplaced(declared: Fabric, live: Fabric, traffic: Traffic) -> Iterator[Caus
 
     A cable of which an end is missing is a missing link instead. No fix is named: which end was moved is not known.
     """
-    wanted, found = _peers(declared.links), _peers(live.links)
+    wanted, found = other_ends(declared.links), other_ends(live.links)
     wrong = {end for end in wanted.keys() & found.keys() if wanted[end] != found[end]}
     count = Counter(end.node for end in wrong)
     named = set[PortRef]()
@@ -48,7 +48,3 @@ def misplaced(declared: Fabric, live: Fabric, traffic: Traffic) -> Iterator[Caus
             passed = any(one.interface in traffic.at(one.node).devices for one in (end, wanted[end]))
             cause = Cause("cable", end.node, end.interface, f"a cable to {wanted[end]}", f"one to {found[end]}", "")
             yield replace(cause, show=show_of(cause), sure=passed)
-
-
-def _peers(links: Iterable[Link]) -> Mapping[PortRef, PortRef]:
-    return {end: other for link in links for end, other in (link.ends, link.ends[::-1])}

@@ -14,7 +14,20 @@ from typing import Any
 
 from topology.links import KINDS
 from topology.links.base import ANY_ADDRESS
-from topology.model import LOOPBACK, Address, Device, Fabric, Interface, Link, Loopback, NextHop, Node, Port, Route
+from topology.model import (
+    LOOPBACK,
+    Address,
+    Device,
+    Fabric,
+    Interface,
+    Link,
+    Loopback,
+    NextHop,
+    Node,
+    Port,
+    Route,
+    other_ends,
+)
 from topology.refs import PortRef
 from topology.state import DEFAULT_RULES, LinkState, NodeState, RouteState, sysctl_of
 
@@ -33,7 +46,7 @@ def live_fabric(name: str, states: Mapping[str, NodeState], links: Iterable[Link
 
     ``links`` are the veth pairs as they are joined now. A device of a kind that cannot be followed is a plain Device.
     """
-    wires = {end: other for link in links for end, other in (link.ends, link.ends[::-1])}
+    wires = other_ends(links)
     return Fabric(name, tuple(_node(state, wires) for state in states.values()), tuple(links), pairs=())
 
 

@@ -1,8 +1,8 @@
 """The plan of a fabric: ordered operations that build it, and the same as ``ip`` commands. Pure.
 
-An operation is one netlink message or one sysctl, with its arguments and its line in the lab file. Operations of one
-phase and node travel in one batch; a phase starts when the kernel has acknowledged all of the one before, because a
-veth's far end is created from the near end's namespace.
+An operation is one netlink message or one sysctl, with the pyroute2 call that encodes it, its arguments and its line
+in the lab file. Operations of one phase and node travel in one batch; a phase starts when the
+kernel has acknowledged all of the one before, because a veth's far end is created from the near end's namespace.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class NamespaceOf:
 
 @dataclass(frozen=True)
 class Operation:
-    """A change to a node, in pyroute2's words: ``getattr(batch, api)(verb, **arguments)``; or a sysctl."""
+    """A change to a node: ``getattr(batch, api)(verb, **arguments)`` of a pyroute2 batch, or a sysctl."""
 
     node: str
     api: str

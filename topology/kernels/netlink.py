@@ -1,4 +1,4 @@
-"""rtnetlink through the agent: ``rtnl`` writes and reads the messages, the agent relays them (rtnetlink(7)).
+"""rtnetlink through the agent: pyroute2 writes and reads the messages, the agent relays them (rtnetlink(7)).
 
 All messages of a namespace travel in one batch; each acknowledgement is matched to its operation by sequence number,
 so that a refusal names the operation and the line of the lab file it comes from.
@@ -6,6 +6,7 @@ so that a refusal names the operation and the line of the lab file it comes from
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -24,6 +25,7 @@ from topology.kernels.rtnl.dumps import (
     NETLINK_ROUTE,
     STATE_REQUESTS,
     Request,
+    bare_link,
     check_forgotten,
     forget_requests,
 )
@@ -31,7 +33,7 @@ from topology.kernels.rtnl.links import LinkEnd, read_ends
 from topology.kernels.rtnl.lookups import answered, route_request
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
 from topology.kernels.rtnl.readout import further_requests, read_state
-from topology.kernels.rtnl.writing import written
+from topology.kernels.rtnl.templates import SEQUENCE, Encode, Templates, by_pyroute2
 from topology.links import KINDS, Subinterface
 from topology.plan import NamespaceOf, Operation, Plan
 from topology.state import WATCHED_SYSCTLS, Answer, Lookup, NodeState
@@ -59,6 +61,7 @@ class Netlink:
         self._fds: dict[str, int] = {}
         self.entrances: dict[str, str] = {}
         """The words that enter a node on its machine, where it is no namespace of the node's name."""
+        self._templates = Templates()
 
     def build(self, plan: Plan) -> None:
         """Wire the namespaces that were added or adopted; raises NetlinkError at the first operation that the kernel
@@ -92,9 +95,10 @@ class Netlink:
         for operation in operations:
             by_node.setdefault(operation.node, []).append(operation)
         chunks = [(node, part) for node, whole in by_node.items() for part in _parts(whole, CHUNK_MAX)]
-        encoded = ((node, self._encode(part), NETLINK_ROUTE) for node, part in chunks)
-        for (_, part), answer in zip(chunks, self.relay(encoded), strict=True):
-            _check(answer, part)
+        with by_pyroute2() as encode:
+            encoded = ((node, self._encode(part, encode), NETLINK_ROUTE) for node, part in chunks)
+            for (_, part), answer in zip(chunks, self.relay(encoded), strict=True):
+                _check(answer, part)
 
     def states(self, nodes: Sequence[str]) -> dict[str, NodeState]:
         """The kernel's state of each node, without counters, ages and learned entries.
@@ -131,11 +135,31 @@ class Netlink:
         for (node, _, _), answer in zip(chunks, self.relay(chunks), strict=True):
             check_forgotten(node, answer)
 
+    def unknown_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
+        """The link kinds that this kernel does not know, each with the kernel's own words; pyroute2 is not imported."""
+        wanted = sorted(kinds)
+        with self._scratch() as scratch:
+            answers = list(self.relay((scratch, bare_link(kind), NETLINK_ROUTE) for kind in wanted))
+        found = {}
+        for kind, answer in zip(wanted, answers, strict=True):
+            try:
+                _check(answer, [Operation(SCRATCH, "link", "add", {}, f"link add type {kind}")])
+            except NetlinkError as error:
+                if error.errno == errno.EOPNOTSUPP:
+                    found[kind] = str(error)
+        return found
+
     def refused_kinds(self, kinds: Iterable[str]) -> dict[str, str]:
         """The link kinds that this kernel refuses in a scratch namespace, each with the kernel's own words."""
+        with self._scratch() as scratch:
+            return {kind: words for kind in sorted(kinds) if (words := self._try_kind(scratch, kind))}
+
+    @contextlib.contextmanager
+    def _scratch(self) -> Iterator[str]:
+        """A namespace for trials."""
         self._agent.call("netns_add", names=[SCRATCH])
         try:
-            return {kind: words for kind in sorted(kinds) if (words := self._try_kind(SCRATCH, kind))}
+            yield SCRATCH
         finally:
             self._agent.call("netns_del", names=[SCRATCH])
 
@@ -161,11 +185,14 @@ class Netlink:
             alike.setdefault(tuple(files), []).append(node)
         self._agent.call("write_files", files=[[nodes, files] for files, nodes in alike.items()], optional=True)
 
-    def _encode(self, operations: Sequence[Operation]) -> bytes:
+    def _encode(self, operations: Sequence[Operation], by_pyroute2: Encode) -> bytes:
         """The operations' messages; their sequence numbers are their places."""
-        return b"".join(
-            written(op.api, op.verb, self._resolved(op.arguments), sequence) for sequence, op in enumerate(operations)
-        )
+        chunk = bytearray()
+        for sequence, operation in enumerate(operations):
+            start, arguments = len(chunk), self._resolved(operation.arguments)
+            chunk += self._templates.encode(operation.api, operation.verb, arguments, by_pyroute2)
+            struct.pack_into("=I", chunk, start + SEQUENCE.start, sequence)
+        return bytes(chunk)
 
     def with_other_sysctls(self, before: Mapping[str, NodeState]) -> list[str]:
         """The nodes of which a sysctl is not as it was; all of them where there is nftables, which is not looked at."""

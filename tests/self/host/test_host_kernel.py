@@ -13,6 +13,7 @@ from fixtures.instruments.live import LiveFabric
 from fixtures.instruments.probe import Prober
 from topology.errors import KernelUnavailable
 from topology.formats.lab import load_lab
+from topology.kernels.netlink import Netlink
 from topology.kernels.registry import start_kernel
 from topology.room import room_for
 from topology.state import Lookup
@@ -39,6 +40,12 @@ def live() -> Iterator[LiveFabric]:
 def test_every_node_is_as_declared(live: LiveFabric) -> None:
     """After the build, netlink reports each node as the lab declares it."""
     assert [cause for node in live.names for cause in live.differences(node)] == []
+
+
+def test_unknown_kind_of_link_is_named(live: LiveFabric) -> None:
+    """A kind that the kernel does not know is named in its words; one that only needs parameters is known."""
+    [(kind, words)] = Netlink(live.kernel.agent).unknown_kinds(["bridge", "hopcheck-none", "vxlan"]).items()
+    assert (kind, "Operation not supported" in words) == ("hopcheck-none", True)
 
 
 @pytest.mark.parametrize("protocol", ["icmp", "udp"])

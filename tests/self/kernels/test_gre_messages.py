@@ -8,7 +8,7 @@ import pytest
 
 from tests.self.kernels.dumps import state_of
 from topology.formats.lab import load_lab_text
-from topology.kernels.rtnl.writing import written
+from topology.kernels.rtnl.templates import by_pyroute2
 from topology.plan import make_plan
 from topology.state import declared_link
 
@@ -38,7 +38,8 @@ def test_kernel_gets_what_is_declared(ends: dict[str, str], options: str) -> Non
     text = LAB.format(**ends, options=options)
     fabric = load_lab_text(text if ends == SIX else text.replace("/64", "/24"))
     made = next(op for op in make_plan(fabric).phases[1] if op.node == "a" and op.arguments.get("ifname") == "t")
-    message = written(made.api, made.verb, made.arguments)
+    with by_pyroute2() as encode:
+        message = encode(made.api, made.verb, made.arguments)
     keyed = [attribute(flags, b"\x20\x00") in message for flags in (IFLAGS, OFLAGS)]
     assert keyed == ["key" in options] * 2
     inherits = attribute(FLAGS, struct.pack("=I", 3)) if ends == SIX else attribute(TOS, b"\x01")

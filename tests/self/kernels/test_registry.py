@@ -27,6 +27,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             raise AgentLost("agent - it died")
         return {"gre": "unknown"} if kernel.kind == "poor" and "gre" in needs else {}
 
+    monkeypatch.setattr(registry, "unknown", missing)
     monkeypatch.setattr(registry, "missing", missing)
     Fake.started.clear()
     yield

@@ -13,6 +13,9 @@ from topology.kernels.rtnl import messages as nl
 
 NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN, RTEXT_FILTER_SKIP_STATS = 29, 2, 8
+IFLA_LINKINFO, IFLA_INFO_KIND = 18, 1
+CREATE_FLAGS = 0x600
+"""NLM_F_CREATE and NLM_F_EXCL."""
 MUST_ANSWER = ("links", "addresses", "routes")
 """Without the others a kernel can be built, and then has nothing of that kind (EOPNOTSUPP)."""
 RTM_DELNEIGH, NDA_DST, NUD_NOARP, NUD_PERMANENT, NTF_EXT_LEARNED = 29, 1, 0x40, 0x80, 0x10
@@ -64,6 +67,12 @@ def check_whole(node: str, what: str, answer: bytes) -> None:
     unknown = kind == nl.NLMSG_ERROR and said == struct.pack("=i", -errno.EOPNOTSUPP)
     if not unknown or what in MUST_ANSWER:
         raise NetlinkError(f"{node} - {what} - expected all of them - seen the dump refused or broken off")
+
+
+def bare_link(kind: str) -> bytes:
+    """The request for a device of a kind, by its kind alone (IFLA_LINKINFO, IFLA_INFO_KIND)."""
+    info = nl.packed_attribute(IFLA_LINKINFO, nl.packed_attribute(IFLA_INFO_KIND, kind.encode()))
+    return nl.packed_message(nl.LINK.kind, nl.ACK_FLAGS | CREATE_FLAGS, bytes(struct.calcsize(nl.LINK.head)) + info)
 
 
 def forget_requests(dump: bytes) -> list[bytes]:

@@ -45,11 +45,8 @@ class Layout(NamedTuple):
 
         Its number is that of the message and 2 in rtnetlink, and 1 in nftables.
         """
-        return packed_message(self.kind + (1 if self.kind >= NFT_TABLES else 2), flags, self.packed(**fields) + more)
-
-    def packed(self, **fields: int) -> bytes:
-        """A head with these fields, all others 0."""
-        return struct.pack(self.head, *(fields.get(name, 0) for name in self.fields))
+        head = struct.pack(self.head, *(fields.get(name, 0) for name in self.fields))
+        return packed_message(self.kind + (1 if self.kind >= NFT_TABLES else 2), flags, head + more)
 
 
 def packed_message(kind: int, flags: int, payload: bytes, sequence: int = 0) -> bytes:
@@ -194,9 +191,14 @@ def encap(data: bytes) -> str:
     return ENCAPS.get(kind, str(kind))
 
 
-NUMBERS = {"u8": "=B", "u16": "=H", "u32": "=I", "i32": "=i", "be16": "!H", "be32": "!I", "be64": "!Q"}
 READERS: Mapping[str, Callable[[bytes], Any]] = {
-    **{form: number(layout) for form, layout in NUMBERS.items()},
+    "u8": number("=B"),
+    "u16": number("=H"),
+    "u32": number("=I"),
+    "i32": number("=i"),
+    "be16": number("!H"),
+    "be32": number("!I"),
+    "be64": number("!Q"),
     "u16s": span("=HH"),
     "u32s": span("=II"),
     "text": text,

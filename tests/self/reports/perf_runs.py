@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reports.perf.durations import Distribution
-from reports.perf.funcgraph import CallStats, FuncGraph
+from reports.perf.funcgraph import CallStats, Distribution, FuncGraph
 from reports.perf.functions import Recording
 from reports.perf.iperf import Throughput, Volume
 

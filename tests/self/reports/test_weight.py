@@ -66,6 +66,12 @@ def fdb(words: str) -> Entry:
     return other("bridge fdb", words.split()[2], words)
 
 
+def setting(state: NodeState, **changes: str) -> NodeState:
+    """A node's state with sysctls changed, by their full names."""
+    return replace(state, sysctls={**state.sysctls, **changes})
+
+
+CALLS = "net.bridge.bridge-nf-call-iptables"
 NFT_IP, NFT_IP6 = other("nft", None, "table ip f"), other("nft", None, "table ip6 f")
 NFT_NETDEV = other("nft", None, "table netdev f")
 LIVE: dict[str, tuple[NodeState, int]] = {
@@ -77,7 +83,7 @@ LIVE: dict[str, tuple[NodeState, int]] = {
         NEVER,
     ),
     "a leaf forwards nothing from its tunnel": (
-        replace(at("lc1"), sysctls={**at("lc1").sysctls, "net.ipv4.conf.gretun-cont.forwarding": "0"}),
+        setting(at("lc1"), **{"net.ipv4.conf.gretun-cont.forwarding": "0"}),
         CHANGES,
     ),
     "a leaf forwards nothing from another spine": (sysctl(at("lc1"), net__ipv4__conf__lc1_sc1__forwarding="0"), NEVER),
@@ -86,14 +92,8 @@ LIVE: dict[str, tuple[NodeState, int]] = {
     "a leaf filters what comes back as it goes": (sysctl(at("lc1"), net__ipv4__conf__all__rp_filter="1"), NEVER),
     "another customer answers no ping": (sysctl(at("cs2"), net__ipv4__icmp_echo_ignore_all="1"), NEVER),
     "the target answers no ping": (sysctl(at("cs5"), net__ipv4__icmp_echo_ignore_all="1"), CHANGES),
-    "a bridge calls a firewall that is not there": (
-        replace(at("con_ns1"), sysctls={**at("con_ns1").sysctls, "net.bridge.bridge-nf-call-iptables": "1"}),
-        MAY,
-    ),
-    "a bridge calls a firewall for IPv6": (
-        replace(at("con_ns1"), sysctls={**at("con_ns1").sysctls, "net.bridge.bridge-nf-call-ip6tables": "1"}),
-        NEVER,
-    ),
+    "a bridge calls a firewall that is not there": (setting(at("con_ns1"), **{CALLS: "1"}), MAY),
+    "a bridge calls a firewall for IPv6": (setting(at("con_ns1"), **{CALLS.replace("-ip", "-ip6"): "1"}), NEVER),
     "a port to another spine is down": (links(at("lc1"), "lc1_sc1", up=False), NEVER),
     "a port is down": (links(at("lc1"), "lc1_sc2", up=False), CHANGES),
     "a port is narrow, not too narrow": (links(at("lc1"), "lc1_sc2", mtu=1400), NEVER),
@@ -196,7 +196,7 @@ def test_difference_counts_where_it_can_touch_the_packets(name: str) -> None:
 def test_cause_that_explains_comes_before_one_that_is_nearer() -> None:
     """A wrong VNI at the far leaf is named, not the settings of nodes before it that no such packet meets."""
     usual = {"net.ipv4.icmp_ratelimit": "1000", "net.bridge.bridge-nf-call-iptables": "1"}
-    live = {name: replace(state, sysctls={**state.sysctls, **usual}) for name, state in bound()[1].items()}
+    live = {name: setting(state, **usual) for name, state in bound()[1].items()}
     live["con_ns3"] = parameter(live["con_ns3"], "vxlan-cont", vni="31")
     suspects = ["cs1", "con_ns1", "lc1", "con_ns3"]
     (found,) = ranked(find_causes(bound()[1], live, suspects, overlay()))
@@ -212,7 +212,7 @@ def test_firewall_counts_on_a_bridge_that_calls_it() -> None:
     bridge = next(node.name for node in vxlan.nodes if all_traffic(vxlan).at(node.name).bridged)
     pure = Traffic.of(vxlan, ())
     pure.at(bridge).bridged.add(4)
-    bridged = replace(states[bridge], sysctls={**states[bridge].sysctls, "net.bridge.bridge-nf-call-iptables": "1"})
+    bridged = setting(states[bridge], **{CALLS: "1"})
     for live, weights in (
         (entry(states[bridge], come=NFT_IP), [NEVER]),
         (entry(bridged, come=NFT_IP), [CHANGES, CHANGES]),
@@ -241,7 +241,7 @@ def test_ipv6_counts_where_ipv6_is_carried() -> None:
         state, for_all = states[leaf], "net.ipv6.conf.all.disable_ipv6"
         off = {key: "1" for key in state.sysctls if key.endswith(".disable_ipv6")}
         for changed, weight in ((off, CHANGES), ({for_all: "1"}, NEVER)):
-            live = replace(state, sysctls={**state.sysctls, **changed})
+            live = setting(state, **changed)
             cause = next(cause for cause in differences(state, live) if cause.about == for_all)
             assert weigh(cause, state, live, promised(name)) == weight
 
@@ -350,11 +350,8 @@ COUNTS: dict[str, tuple[NodeState, list[str]]] = {
     ),
     "a filter that drops nothing": (sysctl(at("lc1"), net__ipv4__conf__all__rp_filter="1"), []),
     "a bridge that calls a firewall": (
-        entry(
-            replace(at("con_ns1"), sysctls={**at("con_ns1").sysctls, "net.bridge.bridge-nf-call-iptables": "1"}),
-            come=NFT_IP,
-        ),
-        ["net.bridge.bridge-nf-call-iptables=1", "table ip f"],
+        entry(setting(at("con_ns1"), **{CALLS: "1"}), come=NFT_IP),
+        [f"{CALLS}=1", "table ip f"],
     ),
     "a lossy queue": (
         entry(at("sc2"), come=other("tc qdisc", "sc2_lc2", "dev sc2_lc2 root netem options 1")),

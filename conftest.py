@@ -12,7 +12,6 @@ pytest_plugins = [
     "fixtures.cluster.plugin",
     "fixtures.parametrise",
     "fixtures.fabric",
-    "fixtures.captures",
     "fixtures.checks",
     "fixtures.sizes",
 ]

@@ -8,10 +8,11 @@ from typing import Any, cast
 import pytest
 
 from fixtures.checks import CheckBook
+from fixtures.cli import check_options
 from fixtures.instruments.live import LiveFabric
 from fixtures.lab import load
-from fixtures.map import ERRORED, draw_map
-from fixtures.run import Run, check_adoption
+from fixtures.run import Run
+from fixtures.shell import ERRORED, draw_map
 from fixtures.sizes import SizeBook
 from reports.checks import Check, closed, control, domains, forgery, replication
 from tests.self.adopting.test_others import opened
@@ -54,9 +55,9 @@ def test_what_makes_no_sense_of_an_adopted_fabric_is_refused(
     """An option that would keep, rebuild or break what is not ours is a usage error; without --adopt it stands."""
     sound = {"--fresh": False, "--kernel": "auto"}
     with pytest.raises(pytest.UsageError, match=words):
-        check_adoption(config(tmp_path, **{**sound, **options}))
-    check_adoption(config(tmp_path, **{**sound, "--adopt": False, **options}))
-    check_adoption(config(tmp_path, **sound))
+        check_options(config(tmp_path, **{**sound, **options}))
+    check_options(config(tmp_path, **{**sound, "--adopt": False, **options}))
+    check_options(config(tmp_path, **sound))
 
 
 def test_workers_do_not_share_an_adopted_fabric(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_workers_do_not_share_an_adopted_fabric(tmp_path: Path) -> None:
     shared = config(tmp_path, **{"--fresh": False, "--kernel": "auto"})
     shared.option.dist = "load"
     with pytest.raises(pytest.UsageError, match="--adopt and -n exclude each other"):
-        check_adoption(shared)
+        check_options(shared)
 
 
 def test_there_is_no_copy_of_an_adopted_fabric(tmp_path: Path) -> None:
@@ -153,17 +154,17 @@ def test_fabric_of_promises_alone_has_a_fingerprint(monkeypatch: pytest.MonkeyPa
 def test_active_belongs_to_an_adopted_fabric(tmp_path: Path) -> None:
     """Into a fabric of our own everything is sent; the word alone is an error."""
     sound = {"--fresh": False, "--kernel": "auto", "--active": True}
-    check_adoption(config(tmp_path, **sound))
+    check_options(config(tmp_path, **sound))
     with pytest.raises(pytest.UsageError, match="--active needs --adopt"):
-        check_adoption(config(tmp_path, **{**sound, "--adopt": False}))
+        check_options(config(tmp_path, **{**sound, "--adopt": False}))
 
 
 def test_kept_guest_is_adopted_and_nothing_else(tmp_path: Path) -> None:
     """A fabric is up in it: another one cannot be built there."""
     sound = {"--fresh": False, "--kernel": "guest:a1"}
-    check_adoption(config(tmp_path, **sound))
+    check_options(config(tmp_path, **sound))
     with pytest.raises(pytest.UsageError, match="--kernel guest:a1 needs --adopt"):
-        check_adoption(config(tmp_path, **{**sound, "--adopt": False}))
+        check_options(config(tmp_path, **{**sound, "--adopt": False}))
 
 
 def test_empty_machine_is_reported_with_why_there_are_no_containers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,8 +234,10 @@ def test_pairs_belong_to_a_lab_where_one_is_named(tmp_path: Path) -> None:
 )
 def test_map_goes_into_a_file_for_graphviz_or_nowhere(tmp_path: Path, options: dict[str, Any], words: str) -> None:
     """A test's path behind a bare --map is not written over, and nothing of a map is kept."""
+    settings = cast(pytest.Config, Settings(tmp_path, **options))
+    steps = (check_options, partial(draw_map, lab=vxlan_lab()))
     with pytest.raises(pytest.UsageError, match=words):
-        draw_map(cast(pytest.Config, Settings(tmp_path, **options)), vxlan_lab())
+        _ = [step(settings) for step in steps]
 
 
 def test_map_of_nothing_is_errored(

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from fixtures.run import check_captures
+from fixtures.cli import check_options
 from fixtures.selection import CAPTURED, PAIRS_ALONE, pytest_ignore_collect
 from fixtures.session import run_key
 from tests.self.captures.frames import folder
@@ -35,7 +35,7 @@ def test_captures_stand_alone(tmp_path: Path) -> None:
     }
     for words, more in wrong.items():
         with pytest.raises(pytest.UsageError, match=words):
-            check_captures(cast(pytest.Config, Settings(tmp_path / "out", **options(tmp_path, **more))))
+            check_options(cast(pytest.Config, Settings(tmp_path / "out", **options(tmp_path, **more))))
 
 
 def test_pairs_are_the_rows_and_captures_are_read_at_once(tmp_path: Path) -> None:

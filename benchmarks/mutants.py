@@ -50,7 +50,7 @@ TESTS: Mapping[str, str] = {
     "topology/test_known_labs",
 }
 """The modules, and the files below tests/self that are to notice."""
-HEAVY = ("hypothesis", "jinja2", "pydantic", "pyroute2", "rich.console", "ruamel.yaml", "scapy.all", "xdist")
+HEAVY = ("hypothesis", "jinja2", "pydantic", "pyroute2", "rich.console", "yaml", "scapy.all", "xdist")
 """Imported once, before the first process is made."""
 PAIRS: Sequence[tuple[type, type]] = (
     *((ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn), (ast.Lt, ast.LtE), (ast.Gt, ast.GtE)),

@@ -80,10 +80,9 @@ def trends(known: Iterable[Entry]) -> list[Trend]:
 
 
 def _points(runs: list[tuple[str, float]]) -> list[Point]:
-    beside = judged([value for _, value in runs])
+    both = zip(runs, judged([value for _, value in runs]), strict=True)
     points = [
-        Point(started, one.value, one.band and one.band[0], one.band and one.band[1], one.changed)
-        for (started, _), one in zip(runs, beside, strict=True)
+        Point(started, value, band and band[0], band and band[1], changed) for (started, value), (band, changed) in both
     ]
     return points[-POINTS_MAX:]
 

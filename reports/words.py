@@ -1,8 +1,12 @@
-"""Words that judges and renderers share."""
+"""Words and groups that judges and renderers share."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, TypeVar
+
+T = TypeVar("T")
+K = TypeVar("K")
 
 NOTHING, MISSING = "nothing", "missing"
 """Absent on one side, declared or live, present on the other."""
@@ -11,6 +15,20 @@ NOTHING, MISSING = "nothing", "missing"
 def counted(number: int, noun: str) -> str:
     """A number of things: ``1 link``, ``2 links``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(items: Sequence[str], at_most: int) -> str:
+    """Some items with commas; those over a number are counted."""
+    more = f" and {len(items) - at_most} more" if len(items) > at_most else ""
+    return ", ".join(items[:at_most]) + more
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """The items by what they have in common, both in the order in which they come."""
+    found: dict[K, list[T]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
 
 
 class _Escapes(dict[int, str]):

@@ -280,32 +280,32 @@ class Fabric:
 
     def segment(self, device: Device) -> Iterator[Device]:
         """Yield the devices in the broadcast domain of a device, without the device itself."""
-        if isinstance(device, Bridge):
-            node = self[device.node]
-            for name in device.members:
-                yield from self.behind(node[name], {device.ref})
-        else:
-            yield from self.behind(device, set())
+        yield from self.behind(device, set())
 
     def behind(self, device: Device, passed: set[PortRef], tags: Tags = ()) -> Iterator[Device]:
         """Yield the devices that a frame reaches at Layer 2 when a device sends it with these VLAN tags."""
         out, tags = self.sent_by(device, tags)
+        if isinstance(out, Bridge):
+            yield from self._across(out, out.name, passed, tags)
         for far in self.far_ends(out):
             yield from self.beyond(far, passed, tags)
 
     def beyond(self, far: Device, passed: set[PortRef], tags: Tags = ()) -> Iterator[Device]:
         """Yield the device that receives a frame, or all devices that its bridge connects."""
         far, tags = self.received_by(far, tags)
-        node = self[far.node]
-        bridge = node.bridge_of(far.name)
+        bridge = self[far.node].bridge_of(far.name)
         if bridge is None:
             yield from () if tags else (far,)
         elif bridge.ref not in passed:
-            passed.add(bridge.ref)
-            yield from () if tags else (bridge,)
-            for name in bridge.members:
-                if name != far.name:
-                    yield from self.behind(node[name], passed, tags)
+            own, left = self.received_by(bridge, bridge.lets_out(tags, far.name, bridge.name))
+            yield from () if left else (own,)
+            yield from self._across(bridge, far.name, passed, tags)
+
+    def _across(self, bridge: Bridge, came_by: str, passed: set[PortRef], tags: Tags) -> Iterator[Device]:
+        passed.add(bridge.ref)
+        for name in bridge.members:
+            if name != came_by:
+                yield from self.behind(self[bridge.node][name], passed, bridge.lets_out(tags, came_by, name))
 
     def sent_by(self, device: Device, tags: Tags = ()) -> tuple[Device, Tags]:
         """Return the port by which a device's frame leaves, and its VLAN tags there."""

@@ -213,24 +213,18 @@ class Node:
         routes = ((r.prefix, self.egresses(r) if r.kind == "unicast" else None) for r in self.routes)
         return Fib((*self._subnets(), *routes) if self.connected else routes)
 
+    def _fitting(self, address: Address) -> list[Route]:
+        return [route for route in self.routes if route.prefix.version == address.version and address in route.prefix]
+
     def refusal(self, address: Address) -> str:
         """Return the kind of the longest route to an address, if it refuses packets; else nothing."""
-        fitting = [
-            route for route in self.routes if route.prefix.version == address.version and address in route.prefix
-        ]
-        longest = max(fitting, key=lambda route: route.prefix.prefixlen, default=None)
+        longest = max(self._fitting(address), key=lambda route: route.prefix.prefixlen, default=None)
         return f"a route of type {longest.kind}" if longest is not None and longest.kind != "unicast" else ""
 
     def encap_towards(self, address: Address) -> str:
         """Return the longest route to an address with the header that it adds; empty where it adds none."""
-        fitting = [r for r in self.routes if r.encap and r.prefix.version == address.version and address in r.prefix]
-        with_encap = max(fitting, key=lambda route: route.prefix.prefixlen, default=None)
-        longer = (
-            route
-            for route in self.routes
-            if with_encap and address in route.prefix and route.prefix.prefixlen > with_encap.prefix.prefixlen
-        )
-        return f"{with_encap} encap {with_encap.encap}" if with_encap and next(longer, None) is None else ""
+        by_length = sorted(self._fitting(address), key=lambda route: (-route.prefix.prefixlen, not route.encap))
+        return f"{by_length[0]} encap {by_length[0].encap}" if by_length and by_length[0].encap else ""
 
     def egresses(self, route: Route) -> tuple[Egress, ...]:
         """Return a route's next hops with their outgoing devices; unreachable next hops are left out."""

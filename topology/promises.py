@@ -27,7 +27,9 @@ WITHOUT_TUNNEL: Mapping[Kind, Kind] = {"l2-overlay": "bridge", "l3-overlay": "ro
 
 @dataclass(frozen=True)
 class Encapsulation:
-    """The tunnel next to a customer's packet: its kind (of VIAS), and its VNI or key. A promise leaves None open."""
+    """The tunnel next to a customer's packet: its kind (of VIAS), and its VNI or key. A promise leaves None open, and
+    several kinds, as in ``gre or ip6gre``.
+    """
 
     via: str | None = None
     vni: int | None = None
@@ -35,8 +37,9 @@ class Encapsulation:
 
     def allows(self, seen: Encapsulation) -> bool:
         """Return whether a tunnel that was seen is of the promised kind and number."""
-        said = ((self.via, seen.via), (self.vni, seen.vni), (self.key, seen.key))
-        return all(promised in (None, found) for promised, found in said)
+        said = ((self.vni, seen.vni), (self.key, seen.key))
+        is_kind = self.via is None or seen.via in self.via.split(" or ")
+        return is_kind and all(promised in (None, found) for promised, found in said)
 
     def completed(self, other: Encapsulation) -> Encapsulation:
         """Return this promise with what it leaves open as another one says."""
@@ -93,7 +96,7 @@ KINDS_OF_TENANTS: Mapping[TenantType, tuple[Kind, Encapsulation]] = {
     "Bridge": ("bridge", ANY),
     "VXLAN": ("l2-overlay", Encapsulation("vxlan")),
     "L3": ("routed", ANY),
-    "GRE": ("l3-overlay", Encapsulation("gre")),
+    "GRE": ("l3-overlay", Encapsulation("gre or ip6gre")),
 }
 """How the traffic of each type of tenant is carried, in a fabric that somebody else built."""
 

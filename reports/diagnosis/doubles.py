@@ -10,6 +10,9 @@ from topology.expected import ExpectedJourney
 from topology.model import Device, Fabric
 from topology.packet import Probe
 
+VIRTUAL = "00:00:5e:00:0"
+"""The MACs of virtual routers, which several nodes have on purpose (RFC 9568, section 7.3)."""
+
 
 def doubled(fabric: Fabric, probe: Probe, way: ExpectedJourney) -> Iterator[Ending]:
     """Yield what two devices have on the segments on which a packet leaves its nodes."""
@@ -30,7 +33,7 @@ def _on_segment(fabric: Fabric, probe: Probe, hop: ExpectedHop) -> Iterator[Endi
             holders = sorted((one, other), key=lambda holder: ends.get(holder.node) == address)
             known = ends.get(holders[1].node) == address
             yield _both(holders[0], holders[1], f"{address}", "address", known)
-        if one.mac == other.mac and one.mac in macs:
+        if one.mac == other.mac and one.mac in macs and not str(one.mac).startswith(VIRTUAL):
             first, second = sorted((one, other), key=lambda holder: holder.node not in ends)
             yield _both(first, second, f"{one.mac}", "mac", known=False)
 

@@ -24,6 +24,8 @@ from topology.state import NodeState
 
 MISSED = ("forwarding", "route", "address", "link")
 """The kinds of endings of which a node that has gone may be the cause."""
+VAGUE = {"route": 1, "forwarding": 2}
+"""Kinds of endings that may follow from another one, the vaguer the more."""
 ANYWHERE = ("0.0.0.0", "0.0.0.0")
 
 
@@ -85,11 +87,12 @@ def _found(fabric: Fabric, probe: Probe, kind: Kind | None) -> Ending | None:
 
 
 def _first(fabric: Fabric, both: list[tuple[Probe, ExpectedJourney]], kind: Kind | None) -> Ending | None:
-    """Return the ending of either direction that says more than that a packet ends there, else the first."""
+    """Return the ending of either direction that says most: a missing route may follow from what else is missing, and
+    that a packet ends somewhere from anything."""
     (there, out), (again, back) = both
     each = (_of_way(fabric, *one, kind) for one in ((there, out, back), (again, back, out)))
     found = [end for end in each if end is not None]
-    return next((end for end in found if end.kind != "forwarding"), next(iter(found), None))
+    return min(found, key=lambda end: VAGUE.get(end.kind, 0), default=None)
 
 
 def _of_way(

@@ -36,14 +36,18 @@ def is_bare(seen: Sighting) -> bool:
 class Copies:
     """Counts the copies of each frame for many, by place."""
 
-    _known: dict[tuple[str, bytes], tuple[int, int]] = field(default_factory=dict)
+    _known: dict[tuple[str, bytes, tuple[object, ...]], tuple[int, int]] = field(default_factory=dict)
 
     def circle(self, seen: Iterable[Sighting]) -> bool:
-        """Count further sightings; return whether one of their frames circles."""
+        """Count further sightings; return whether one of their frames circles.
+
+        Copies in packets that routers send in a circle have falling TTLs, and end by themselves.
+        """
         found = False
         for sighting in seen:
             if frame := to_many(sighting):
-                key = (sighting.place, frame)
+                ttls = tuple(ip.fields.get("ttl", ip.fields.get("hlim")) for ip in sighting.ips)
+                key = (sighting.place, frame, ttls)
                 first_ns, count = self._known.get(key, (sighting.time_ns, 0))
                 stale = sighting.time_ns - first_ns > WITHIN_NS
                 self._known[key] = (sighting.time_ns, 1) if stale else (first_ns, count + 1)

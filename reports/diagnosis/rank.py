@@ -19,6 +19,8 @@ RESOLUTION = "address resolution"
 """The kind of an ending of which the place differs by who tells it: the asking node, or the way of its request."""
 LOOKUP = "lookup"
 """The kind of what a kernel answers about a packet."""
+EFFECTS = (LOOKUP, "fdb")
+"""Kinds of what only a kernel knows, such as a learned MAC: with a declaration it follows from what surely differs."""
 ENDINGS = ("forwarding", RESOLUTION, LOOKUP)
 """Kinds of causes that say where something ends, and leave open why."""
 ROUTING = ("route", "rule")
@@ -56,7 +58,7 @@ def _is_effect(cause: Cause, entries: Sequence[Cause]) -> bool:
     """Return whether what a kernel says at one node follows from the entries: of other nodes, or of what is asked."""
     if is_waiting(cause):
         return bool(entries)
-    return cause.kind == LOOKUP and any(entry.sure and entry.source == "declaration" for entry in entries)
+    return cause.kind in EFFECTS and any(entry.sure and entry.source == "declaration" for entry in entries)
 
 
 def is_waiting(cause: Cause) -> bool:

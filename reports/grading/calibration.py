@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +9,7 @@ from fractions import Fraction
 from reports.grading.feedback import item_lines
 from reports.grading.record import Graded
 from reports.grading.score import ItemScore, Score, number, score
-from reports.grading.words import cell, one_line
+from reports.grading.words import cell, csv_text, one_line
 from topology.formats.rubric import Rubric
 
 OF_BUILDS = ("builds", "second-run", "other-csv", "cleans-up")
@@ -62,8 +60,7 @@ def wrong_ends(solution: Score, empty: Score) -> Iterator[str]:
 
 
 def _of(one: ItemScore) -> str:
-    earned = number(one.low) if one.low == one.high else f"{number(one.low)}..{number(one.high)}"
-    return f"{earned} of {one.item.points} points of {one.item.id}"
+    return f"{one.between()} of {one.item.points} points of {one.item.id}"
 
 
 def fault_rows(solution: Score, tried: Sequence[UnderFault]) -> list[FaultRow]:
@@ -111,10 +108,10 @@ def end_lines(rows: Sequence[FaultRow], tried: Sequence[UnderFault], rubric: Rub
 
 def table_csv(rows: Sequence[FaultRow], rubric: Rubric) -> str:
     """Return the table for a spreadsheet: points that each fault costs; blank where they are open."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["fault", "place", "words", "suite", *(item.id for item in rubric.items)])
-    for row in rows:
-        fault, lost = row.fault, ("" if points is None else number(points) for points in row.lost)
-        table.writerow([*map(cell, (fault.kind, fault.place, fault.words, fault.suite)), *lost])
-    return text.getvalue()
+    head = ["fault", "place", "words", "suite", *(item.id for item in rubric.items)]
+    return csv_text([head, *map(_cells, rows)])
+
+
+def _cells(row: FaultRow) -> list[str]:
+    fault, lost = row.fault, ("" if points is None else number(points) for points in row.lost)
+    return [*map(cell, (fault.kind, fault.place, fault.words, fault.suite)), *lost]

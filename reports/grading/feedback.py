@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from reports.grading.record import Graded, Promise, Step
-from reports.grading.score import ENDED, ItemScore, Part, Score, State, number
+from reports.grading.score import ENDED, ItemScore, Part, Score, State
 from reports.grading.words import one_line
 from reports.record.exhibits import Cause, Journey, Rung
 from reports.words import counted, plain
@@ -77,8 +77,7 @@ def _bare(journey: Journey) -> Journey:
 def points_of(one: ItemScore | Score) -> str:
     """Return the points of full ones: ``15/30``, or ``15 to 30/30`` where they are not settled."""
     full = one.item.points if isinstance(one, ItemScore) else one.rubric.points
-    low, high = number(one.low), number(one.high)
-    return f"{low}/{full}" if low == high else f"{low} to {high}/{full}"
+    return f"{one.between(' to ')}/{full}"
 
 
 def build_lines(graded: Graded, level: Feedback, answers: bool = False) -> Iterator[str]:

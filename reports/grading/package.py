@@ -9,9 +9,11 @@ import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from reports.grading.record import Graded
+from reports.words import grouped
 from topology.errors import Misuse
 from topology.formats.recipe import Recipe
 from topology.formats.rubric import Rubric
@@ -134,16 +136,13 @@ def stored_results(graded: Iterable[Graded], results: Mapping[str, bytes]) -> tu
     two have the same files and other results: nobody is handed another one's.
     """
     stored: dict[str, bytes] = {}
-    owners: dict[str, list[str]] = {}
-    for one in graded:
-        owners.setdefault(one.files, []).append(one.name)
-    left_out = [name for files, names in owners.items() if not files for name in names]
-    for files, names in owners.items():
-        found = {results[name] for name in names}
+    left_out: list[str] = []
+    for files, owners in sorted(grouped(graded, attrgetter("files")).items(), key=lambda known: known[0] != ""):
+        found = {results[one.name] for one in owners}
         if files and len(found) == 1:
             stored[files] = found.pop()
-        elif files:
-            left_out += names
+        else:
+            left_out += [one.name for one in owners]
     return stored, left_out
 
 

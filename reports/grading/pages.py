@@ -14,7 +14,7 @@ from jinja2 import Environment
 
 from reports.grading.feedback import OPEN, build_lines, item_ladders, item_lines, points_of
 from reports.grading.record import Graded, Outcome, file_name
-from reports.grading.score import ItemScore, Score, number
+from reports.grading.score import ItemScore, Score
 from reports.grading.table import STATES, item_rows, outcome
 from reports.grading.words import cell, one_line
 from reports.record.exhibits import Journey
@@ -66,7 +66,6 @@ def index_page(scores: Sequence[Score], rubric: Rubric, progress: str = "") -> s
         rows=item_rows(scores, rubric),
         scores=scores,
         people=any(score.graded.people for score in scores),
-        between=_between,
         file_name=file_name,
         one_line=one_line,
     )
@@ -127,10 +126,6 @@ def _shown(one: ItemScore, level: Feedback, answers: bool) -> _Shown:
     head, _, words = first.partition(": ")
     extra = f"{head} (extra)" if one.item.extra else head
     return _Shown(extra, words, one.state, lines, item_ladders(one, level, answers))
-
-
-def _between(one: Score | ItemScore) -> str:
-    return number(one.low) if one.low == one.high else f"{number(one.low)}–{number(one.high)}"
 
 
 @cache

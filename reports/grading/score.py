@@ -6,6 +6,7 @@ bounds and needs a person, or a run. What is worse for a promise is never better
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -68,9 +69,27 @@ class Part:
     under: str = ""
 
 
+class Bounded(ABC):
+    """Points that are not settled yet, where ``low`` and ``high`` differ."""
+
+    @property
+    @abstractmethod
+    def low(self) -> Fraction:
+        """The points that are proven, or given by a person."""
+
+    @property
+    @abstractmethod
+    def high(self) -> Fraction:
+        """The points if all that is open were kept."""
+
+    def between(self, to: str = "..") -> str:
+        """Both bounds as they are shown, or the one number."""
+        return number(self.low) if self.low == self.high else f"{number(self.low)}{to}{number(self.high)}"
+
+
 @dataclass(frozen=True)
-class ItemScore:
-    """The points of an item, between ``low`` and ``high``."""
+class ItemScore(Bounded):
+    """The points of an item."""
 
     item: Item
     parts: tuple[Part, ...]
@@ -95,7 +114,7 @@ class ItemScore:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Bounded):
     """The score of one submission."""
 
     graded: Graded

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +9,8 @@ from statistics import median
 
 from reports.grading.feedback import FAILED
 from reports.grading.score import ItemScore, Score, State, number
-from reports.grading.words import cell, in_class, listed, one_line
+from reports.grading.words import cell, csv_text, in_class, one_line
+from reports.words import listed
 from topology.formats.rubric import Item, Rubric
 
 INDEX, TABLE = "index.html", "class.csv"
@@ -80,17 +79,14 @@ def class_lines(scores: Sequence[Score], rubric: Rubric, folder: str) -> Iterato
 
 def class_csv(scores: Sequence[Score], rubric: Rubric) -> str:
     """Return class.csv: both bounds of each score, who has to look, and the points of each item."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(
-        ["submission", "people", "score_min", "score_max", "person", "overridden", *(item.id for item in rubric.items)]
-    )
-    for score in scores:
-        given = [f"{one.item}: {one.reason} ({one.by})" for one in score.overrides]
-        words = [score.graded.name, score.graded.people]
-        notes = ["; ".join(score.person), "; ".join(given)]
-        points = [
-            number(one.low) if one.low == one.high else f"{number(one.low)}..{number(one.high)}" for one in score.items
-        ]
-        table.writerow([*map(cell, words), number(score.low), number(score.high), *map(cell, notes), *points])
-    return text.getvalue()
+    ids = (item.id for item in rubric.items)
+    head = ["submission", "people", "score_min", "score_max", "person", "overridden", *ids]
+    return csv_text([head, *map(_cells, scores)])
+
+
+def _cells(score: Score) -> list[str]:
+    given = [f"{one.item}: {one.reason} ({one.by})" for one in score.overrides]
+    words = [score.graded.name, score.graded.people]
+    notes = ["; ".join(score.person), "; ".join(given)]
+    points = (one.between() for one in score.items)
+    return [*map(cell, words), number(score.low), number(score.high), *map(cell, notes), *points]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from reports.record.exhibits import Cause
 from reports.words import MISSING, NOTHING, plain
@@ -26,6 +28,13 @@ def cell(text: str) -> str:
     return f"'{plain}" if plain.startswith(FORMULA) else plain
 
 
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Return a table for a spreadsheet."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
 def in_class(cause: Cause) -> str:
     """Return a cause in words that are the same for every submission: without nodes, devices, addresses, numbers."""
     if cause.live == MISSING:
@@ -36,10 +45,3 @@ def in_class(cause: Cause) -> str:
     words = (_PARTICULAR.sub("…", word) if word not in own else "…" for word in cause.live.partition(": ")[0].split())
     said = re.sub(r"…(?:,? …)+", "…", " ".join(words))
     return one_line(f"{cause.kind}: {said}")[:CAUSE_MAX]
-
-
-def listed(items: Iterable[str], at_most: int) -> str:
-    """Return names with commas; those over a number are counted."""
-    known = list(items)
-    more = f" and {len(known) - at_most} more" if len(known) > at_most else ""
-    return ", ".join(known[:at_most]) + more

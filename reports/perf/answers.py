@@ -47,7 +47,7 @@ def _figures(runs: Runs) -> tuple[str, ...]:
         _median(packets, ".0f"),
         _median([run.loss for run in runs], ".1%"),
         _median([run.jitter_ms for run in runs], ".3f"),
-        _median([run.retransmits for run in runs], ".0f"),
+        _median([run.sent.retransmits for run in runs], ".0f"),
         "-" if "-" in cpus else ", ".join(cpus),
     )
 
@@ -66,7 +66,7 @@ def _data(run: Throughput) -> dict[str, object]:
         "received_datagrams": run.received_datagrams,
         "loss": run.loss,
         "jitter_ms": run.jitter_ms,
-        "retransmits": run.retransmits,
+        "retransmits": run.sent.retransmits,
         "series_bits_per_second": [each.bits_per_second for each in run.sent_series],
         "iperf3": run.version,
     }

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
-from reports.perf.durations import Distribution, distribution
 from topology.errors import EvidenceIncomplete
 
 DEPTH_MAX = 64
@@ -29,6 +29,8 @@ GROUPS_MAX = 2048
 """Pairs of function and device that are counted apart; further ones are counted together, and that is a problem."""
 TASKS_MAX = 1 << 16
 """Pairs of function and task that are counted apart, and tasks that may be inside a call."""
+PARTS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+"""The parts of all calls at which a distribution is kept for its picture."""
 OTHERS = ("(other functions)", "")
 RECEIVES = re.compile(
     r"(__)?do_softirq|handle_softirqs|net_rx_action|process_backlog|br_handle_frame"
@@ -60,6 +62,34 @@ DEVICE = re.compile(r"/\* netif_receive_skb: dev=(\S{1,64}) skbaddr(?:=|$)")
 SUFFIX = re.compile(r"(?:\.(?:constprop|isra|part|cold)(?:\.\d+)?)+(?= \[|$)")
 Task = tuple[int, int]
 """A pid, and the CPU for the idle tasks (all pid 0), else -1."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Nanoseconds of ``count`` calls: percentiles (nearest rank), maximum and sum; ``parts_ns`` are those at PARTS."""
+
+    count: int = 0
+    p50_ns: int = 0
+    p90_ns: int = 0
+    p99_ns: int = 0
+    max_ns: int = 0
+    sum_ns: int = 0
+    parts_ns: tuple[int, ...] = ()
+
+
+def distribution(parts: Iterable[Iterable[int]]) -> Distribution:
+    """Sum up the durations of several groups of calls as one."""
+    durations = sorted(chain.from_iterable(parts))
+    if not durations:
+        return Distribution()
+    p50, p90, p99 = (_at(durations, part) for part in (0.5, 0.9, 0.99))
+    kept = tuple(_at(durations, part) for part in PARTS)
+    return Distribution(len(durations), p50, p90, p99, durations[-1], sum(durations), kept)
+
+
+def _at(durations: Sequence[int], part: float) -> int:
+    """The nearest rank, counted in hundredths, since 0.99 is no binary fraction."""
+    return durations[-(-len(durations) * round(part * 100) // 100) - 1]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from reports.evidence import Journey
 from reports.perf.compare import compare
-from reports.perf.durations import PARTS, Distribution
-from reports.perf.funcgraph import CallStats, FuncGraph
+from reports.perf.funcgraph import PARTS, CallStats, Distribution, FuncGraph
 from reports.perf.shape import Estimate, claim_holds, rank_correlation
 from reports.record.exhibits import Figures, Plot, Series
 from topology.errors import EvidenceIncomplete, Misuse

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from math import comb
 from statistics import median
+from typing import TypeAlias
 
+Band: TypeAlias = tuple[float, float]
 BASE_MIN, BASE_MAX = 6, 20
 """Runs before a change that are needed to tell one, and that are looked at."""
 SINCE_MIN, SINCE_MAX = 3, 12
@@ -28,27 +29,17 @@ ERROR = 0.0003
 """Error probability of one later look; a run has up to ten, of which most see the same values."""
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A value beside the noise: the range of the runs before it on its line, None where they are too few to tell.
+def judged(values: Sequence[float]) -> list[tuple[Band | None, bool]]:
+    """For each value of a line the range of the runs before it, None where they are too few to tell, in order.
 
-    ``changed`` marks the first run of another level.
+    True marks the first run of another level; what was marked stays so when values are added behind.
     """
-
-    value: float
-    band: tuple[float, float] | None
-    changed: bool = False
-
-
-def judged(values: Sequence[float]) -> list[Judged]:
-    """Each value of a line with its band, in order; what was marked stays so when values are added behind."""
     starts = [0, *_changes(values)]
-    found = []
-    for at, value in enumerate(values):
+    found: list[tuple[Band | None, bool]] = []
+    for at in range(len(values)):
         start = max(one for one in starts if one < at or one == 0)
         base = values[start:at][-BASE_MAX:]
-        band = (min(base), max(base)) if len(base) >= BASE_MIN else None
-        found.append(Judged(value, band, at in starts[1:]))
+        found.append(((min(base), max(base)) if len(base) >= BASE_MIN else None, at in starts[1:]))
     return found
 
 

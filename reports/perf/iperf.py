@@ -1,8 +1,8 @@
 """Reads iperf3's output of a run: its own figures, or InstrumentFailed with the reason why there are none.
 
 iperf3 ends with code 0 and an ``error`` in its JSON, prints two objects, one behind the other, prints ``-nan``, which
-no JSON has, or is killed in the middle. With ``--reverse`` the server sends. A run in both directions at once
-(``--bidir``) is refused, as is a figure whose key stands twice in one object (its form before 3.11).
+no JSON has, or is killed in the middle. A figure whose key stands twice in one object is refused, as is a run in which
+the server sends, which nobody asks for here.
 
 Loss is counted here, as packets sent minus packets received: into a black hole the receiver, which counts gaps
 between the datagrams that it has seen, reports 0 of 0, and the sender 0 % (``iperf_udp_recv`` in ``iperf_udp.c``).
@@ -27,11 +27,9 @@ NOT_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|-?\b(?:nan|inf(?:inity)?)\b', re.IGNOR
 """A string, which stays as it is, or a number that printf writes and JSON does not know."""
 QUOTED = 300
 """Characters of iperf3's output that a message quotes."""
-BIDIR = '_bidir_reverse"'
-"""Suffix of the second direction's keys (``iperf_api.c`` from 3.11 on)."""
 Count = Annotated[int, Interval(ge=0, lt=2**63)]
 Number = Annotated[float, Interval(ge=0, le=1e300)]
-Flag = Literal[0, 1, False, True]
+Unset = Literal[0, False]
 Document = TypeVar("Document", bound="Printed")
 
 
@@ -43,10 +41,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Volume(Part):
-    """One side's sum of a run or of an interval, which lasts from ``start`` to ``end`` in seconds of the run.
-
-    ``packets`` and ``jitter_ms`` are of UDP, ``retransmits`` of TCP; intervals of a warm-up are ``omitted``.
-    """
+    """One side's sum of a run or of an interval; ``packets`` and ``jitter_ms`` are of UDP, ``retransmits`` of TCP."""
 
     seconds: Number
     bytes: Count
@@ -54,9 +49,6 @@ class Volume(Part):
     packets: Count | None = None
     jitter_ms: Number | None = None
     retransmits: Count | None = None
-    start: Number | None = None
-    end: Number | None = None
-    omitted: Flag = 0
 
 
 @dataclass(frozen=True)
@@ -89,8 +81,8 @@ class TestStart(Part):
 
     protocol: Literal["TCP", "UDP"]
     blksize: Annotated[int, Interval(gt=0, lt=2**31)]
-    reverse: Flag = 0
-    bidir: Flag = 0
+    reverse: Unset = 0
+    bidir: Unset = 0
 
 
 @dataclass(frozen=True)
@@ -107,30 +99,21 @@ class Printed(Part):
 
     end: End = End()
     intervals: list[Span] = field(default_factory=list)
-    error: str = ""
-
-    @property
-    def series(self) -> tuple[Volume, ...]:
-        """The sums of all intervals that count."""
-        return tuple(each.sum for each in self.intervals if not each.sum.omitted)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedByClient(Printed):
-    """A client's document; with ``--get-server-output`` it holds the server's."""
+    """A client's document."""
 
     start: Start
-    server_output_json: Printed | None = None
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """One run: traffic sent and received, in all and second by second.
+    """One run: traffic sent, in all and second by second, and received.
 
-    ``size`` is iperf3's block size: of UDP the payload of each datagram, in bytes. The server's series, what it
-    received or with ``--reverse`` sent, is empty where its document is missing. ``cpu_sender_percent`` and
-    ``cpu_receiver_percent`` are of one core, None where iperf3 does not state them. ``client`` and ``server`` are what
-    it printed.
+    ``size`` is iperf3's block size: of UDP the payload of each datagram, in bytes. ``cpu_sender_percent`` and
+    ``cpu_receiver_percent`` are of one core, None where iperf3 does not state them. ``client`` is what it printed.
     """
 
     protocol: Literal["tcp", "udp"]
@@ -139,11 +122,9 @@ class Throughput:
     sent: Volume
     received: Volume
     sent_series: tuple[Volume, ...]
-    received_series: tuple[Volume, ...]
     cpu_sender_percent: float | None
     cpu_receiver_percent: float | None
     client: str
-    server: str
 
     @property
     def sent_datagrams(self) -> int | None:
@@ -168,11 +149,6 @@ class Throughput:
         return self.received.jitter_ms if self.arrived else None
 
     @property
-    def retransmits(self) -> int | None:
-        """Segments that TCP sent again; None for UDP."""
-        return self.sent.retransmits
-
-    @property
     def arrived(self) -> bool:
         """True where anything of it was received."""
         return self.received.bytes > 0
@@ -188,39 +164,27 @@ class Throughput:
 def read_throughput(client: str, server: str = "", words: str = "") -> Throughput:
     """A run from the output of client and server; ``words`` is stderr's.
 
-    Where ``server`` is empty, what ``--get-server-output`` brought to the client is taken.
     Raises InstrumentFailed with iperf3's own words, where there are some, and where the figures are not whole.
     """
     ours = _result("client", client, words, PrintedByClient)
-    theirs = _result("server", server, words, Printed) if server.strip() else ours.server_output_json or Printed()
-    if theirs.error:
-        raise _failed("server", "a whole run", f"the error {theirs.error}")
-    test = ours.start.test_start
-    if test.bidir or BIDIR in client or BIDIR in server:
-        right = "one direction; measure the other in a run of its own, with --reverse"
-        raise _failed("client", right, "both at once (--bidir)")
-    received = ours.end.sum_received or (None if test.reverse else theirs.end.sum_received)
+    theirs = _result("server", server, words, Printed) if server.strip() else Printed()
+    test, sent, cpu = ours.start.test_start, ours.end.sum_sent, ours.end.cpu_utilization_percent
+    received = ours.end.sum_received or theirs.end.sum_received
     if received is None:
         right = "the receiver's count (before 3.11 iperf3 has none for UDP)"
         raise _failed("end.sum_received", right, "nothing")
-    sent = ours.end.sum_sent
     if sent is None or (test.protocol == "UDP" and sent.packets is None):
         raise _failed("end.sum_sent", "the sender's count, for UDP of packets", sent or "nothing")
-    cpu = ours.end.cpu_utilization_percent
-    series, loads = (ours.series, theirs.series), (cpu.host_total, cpu.remote_total)
-    sender, receiver = (1, 0) if test.reverse else (0, 1)
     return Throughput(
         protocol="udp" if test.protocol == "UDP" else "tcp",
         version=ours.start.version,
         size=test.blksize,
         sent=sent,
         received=received,
-        sent_series=series[sender],
-        received_series=series[receiver],
-        cpu_sender_percent=loads[sender],
-        cpu_receiver_percent=loads[receiver],
+        sent_series=tuple(each.sum for each in ours.intervals),
+        cpu_sender_percent=cpu.host_total,
+        cpu_receiver_percent=cpu.remote_total,
         client=client,
-        server=server,
     )
 
 
@@ -229,16 +193,10 @@ def _result(side: str, text: str, words: str, kind: type[Document]) -> Document:
     if not text.strip():
         raise _failed(side, "JSON", f"nothing - {words or 'no message'}")
     objects = list(_objects(side, text, words))
-    events = [found for found in objects if "event" in found]
-    objects = [found for found in objects if "event" not in found]
     for found in objects:
         if found.get("error"):
             raise _failed(side, "a whole run", f"the error {found['error']}")
     results = [found for found in objects if found.get("end")]
-    if events and not results:
-        errors = "".join(f" - {found.get('data')}" for found in events if found["event"] == "error")
-        seen = f"{counted(len(events), 'event')}, as --json-stream prints them{errors}"
-        raise _failed(side, "one JSON object, as --json prints it", seen)
     if len(results) != 1:
         raise _failed(side, "one result", f"{len(results)} in {len(objects)} objects - {text}")
     return _checked(side, results[0], kind)
@@ -266,8 +224,7 @@ def _members(pairs: Sequence[tuple[str, object]]) -> Mapping[str, object]:
     found = dict(pairs)
     for key, times in Counter(key for key, _ in pairs).items():
         if times > 1:
-            bidir = ", as iperf3 before 3.11 prints for --bidir" if key.startswith("sum") else ""
-            found[key] = f"the key {key!r} {times} times in one object{bidir}"
+            found[key] = f"the key {key!r} {times} times in one object"
     if found.get("bytes") == 0 and found.get("bits_per_second", 0) is None:
         found["bits_per_second"] = 0
     return found

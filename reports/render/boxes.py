@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -65,67 +65,62 @@ Envelope = tuple[Box, ...]
 """The headers of one packet; the next envelope is inside it."""
 
 
-def _plain(value: str | int) -> str:
-    return str(value)
+class Rule(NamedTuple):
+    """A field's name and label, its words, and whether it is worth showing."""
+
+    name: str
+    label: str = ""
+    words: Callable[[str | int], str] = str
+    when: Callable[[str | int], bool] = lambda _: True
 
 
-def _always(_: str | int) -> bool:
-    return True
-
-
-Rule = tuple[str, str, Callable[[str | int], str], Callable[[str | int], bool]]
-"""A field's label and name, its words, and whether it is worth showing."""
-
-
-def _field(
-    name: str, label: str = "", words: Callable[[str | int], str] = _plain, when: Callable[[str | int], bool] = _always
-) -> Rule:
-    return label, name, words, when
-
-
-_ENDS = (_field("src"), _field("dst", "→"))
-_PORTS = (_field("sport"), _field("dport", "→"))
-_VNI = (_field("vni", "VNI"),)
+_ENDS = (Rule("src"), Rule("dst", "→"))
+_PORTS = (Rule("sport"), Rule("dport", "→"))
+_VNI = (Rule("vni", "VNI"),)
 FIELDS: Mapping[str, tuple[Rule, ...]] = {
     "ether": _ENDS,
-    "dot1q": (_field("vlan"),),
+    "dot1q": (Rule("vlan"),),
     "ipv4": (
         *_ENDS,
-        _field("ttl", "ttl"),
-        _field("len", "length"),
-        _field("tos", "tos", when=bool),
-        _field("flags", "", lambda flags: "MF" if int(flags) & 1 else "DF", lambda flags: int(flags) & 3 != 0),
-        _field("frag", "fragment at", when=bool),
+        Rule("ttl", "ttl"),
+        Rule("len", "length"),
+        Rule("tos", "tos", when=bool),
+        Rule("flags", "", lambda flags: "MF" if int(flags) & 1 else "DF", lambda flags: int(flags) & 3 != 0),
+        Rule("frag", "fragment at", when=bool),
     ),
-    "ipv6": (*_ENDS, _field("hlim", "hop limit"), _field("plen", "length")),
-    "udp": (*_PORTS, _field("len", "length")),
+    "ipv6": (*_ENDS, Rule("hlim", "hop limit"), Rule("plen", "length")),
+    "udp": (*_PORTS, Rule("len", "length")),
     "tcp": _PORTS,
     "icmp": (
-        _field("type", "", lambda number: ICMP.get(int(number), f"type {number}")),
-        _field("code", "code", when=bool),
-        _field("seq", "seq"),
-        _field("mtu", "MTU", when=bool),
+        Rule("type", "", lambda number: ICMP.get(int(number), f"type {number}")),
+        Rule("code", "code", when=bool),
+        Rule("seq", "seq"),
+        Rule("mtu", "MTU", when=bool),
     ),
     "arp": (
-        _field("op", "", lambda number: {1: "who has", 2: "is at"}.get(int(number), f"op {number}")),
-        _field("pdst"),
-        _field("psrc", "from"),
-        _field("hwsrc"),
+        Rule("op", "", lambda number: {1: "who has", 2: "is at"}.get(int(number), f"op {number}")),
+        Rule("pdst"),
+        Rule("psrc", "from"),
+        Rule("hwsrc"),
     ),
     "gre": (
-        _field("proto", "carries", lambda number: CARRIED.get(int(number), hex(int(number)))),
-        _field("key", "key"),
+        Rule("proto", "carries", lambda number: CARRIED.get(int(number), hex(int(number)))),
+        Rule("key", "key"),
     ),
-    "vxlan": (*_VNI, _field("flags", "flags", when=lambda flags: flags != 8)),
+    "vxlan": (*_VNI, Rule("flags", "flags", when=lambda flags: flags != 8)),
     "geneve": _VNI,
-    "payload": (_field("load", "", lambda load: f"{len(str(load)) // 2} bytes"),),
+    "payload": (Rule("load", "", lambda load: f"{len(str(load)) // 2} bytes"),),
 }
 
 
 def boxes_of(headers: Iterable[Header], text: str | None) -> tuple[Box, ...]:
     """The boxes of headers; where a record has none, those of the line of text that stands for them."""
-    found = tuple(Box(_known(one), _name(one), tuple(_parts(one))) for one in headers)
-    return found or tuple(_box_of_text(part) for part in (text or "").split(" / ") if part)
+    return tuple(map(_box, headers)) or tuple(_box_of_text(part) for part in (text or "").split(" / ") if part)
+
+
+def _box(header: Header, wrong: Collection[str] = ()) -> Box:
+    """A box in which the wrong fields are marked, also those that are else not worth showing."""
+    return Box(_known(header), _name(header), tuple(_parts(header, wrong)))
 
 
 def layers_of(headers: Sequence[Header], text: str | None) -> list[str]:
@@ -143,16 +138,19 @@ def _name(header: Header) -> str:
     return "ICMPv6" if six else NAMES.get(header.layer, header.layer)
 
 
-def _parts(header: Header) -> Iterator[Part]:
-    for label, name, words, when in FIELDS.get(header.layer, ()):
-        value = header.fields.get(name)
-        if value is not None and (when is _always or when(value)):
-            yield _part(label, str(value) if words is _plain else _said(words, value))
+def _parts(header: Header, wrong: Collection[str]) -> Iterator[Part]:
+    rules = FIELDS.get(header.layer, ())
+    for rule in rules:
+        value = header.fields.get(rule.name)
+        if value is not None and (rule.name in wrong or rule.when(value)):
+            yield _part(rule.label, _said(rule.words, value), rule.name in wrong)
+    for name in sorted(set(wrong) - {rule.name for rule in rules}) if wrong else ():
+        yield Part(name, str(header.fields.get(name, "none")), True)
 
 
 @lru_cache(maxsize=4096)
-def _part(label: str, words: str) -> Part:
-    return Part(label, words)
+def _part(label: str, words: str, differs: bool) -> Part:
+    return Part(label, words, differs)
 
 
 def _said(words: Callable[[str | int], str], value: str | int) -> str:
@@ -177,7 +175,7 @@ def side_by_side(want: Sequence[Header], got: Sequence[Header]) -> tuple[tuple[B
         if kind == "equal":
             for at, to in zip(range(a, a_end), range(b, b_end), strict=True):
                 wrong = _wrong(want[at].fields, got[to].fields)
-                left[at], right[to] = (_marked(header, wrong) for header in (want[at], got[to]))
+                left[at], right[to] = (_box(header, wrong) for header in (want[at], got[to]))
         else:
             left[a:a_end] = [replace(box, state="missing") for box in left[a:a_end]]
             right[b:b_end] = [replace(box, state="extra") for box in right[b:b_end]]
@@ -186,18 +184,6 @@ def side_by_side(want: Sequence[Header], got: Sequence[Header]) -> tuple[tuple[B
 
 def _wrong(want: Fields, got: Fields) -> set[str]:
     return {name for name, value in want.items() if got.get(name) != value}
-
-
-def _marked(header: Header, wrong: set[str]) -> Box:
-    """A box in which the wrong fields are marked, also those that are else not worth showing."""
-    rules = {name: (label, words) for label, name, words, _ in FIELDS.get(header.layer, ())}
-    shown = [
-        Part(label, _said(words, header.fields[name]), name in wrong)
-        for label, name, words, when in FIELDS.get(header.layer, ())
-        if name in header.fields and (name in wrong or when(header.fields[name]))
-    ]
-    others = [Part(name, str(header.fields.get(name, "none")), True) for name in sorted(wrong - set(rules))]
-    return Box(_known(header), _name(header), (*shown, *others))
 
 
 def envelopes(boxes: Iterable[Box]) -> list[Envelope]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal
 
-from reports.record.exhibits import Journey, Rung
+from reports.record.exhibits import Journey
 from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.groups import Group, of_network
-from reports.render.ladder import BAD, GOOD, headline_of, microseconds, not_seen, rung_lines, said, telling
+from reports.render.ladder import BAD, GOOD, headline_of, not_seen, rung_lines, said, telling
 from reports.render.summary import NO_PAIRS, causes, outcome, pair_lines, promise_counts, remark_lines
 from reports.words import counted
 
@@ -73,19 +73,12 @@ def _compact(journey: Journey) -> Iterator[Line]:
     behind = journey.ladder[len(right) :]
     width = max(len(rung.where) for rung in (*shown, *behind[:1]))
     for rung in (*shown, *behind[:1]):
-        yield from _rung(rung, journey, width)
+        texts = rung_lines(rung, journey, BAD if rung.wrong else GOOD, width)
+        yield from (Line(text, "bad" if rung.wrong else "good") for text in texts)
     if lost := [rung for rung in behind[1:] if rung.seen is None]:
         yield Line(f"{'':>17}  {not_seen(lost)}")
     if journey.note:
         yield Line(f"note: {journey.note}")
-
-
-def _rung(rung: Rung, journey: Journey, width: int) -> Iterator[Line]:
-    tone: Tone = "bad" if rung.wrong else "good"
-    mark = BAD if rung.wrong else GOOD
-    head = f"{mark} {microseconds(rung) or '-':>12}  {rung.where:<{width}}  "
-    for number, (word, text) in enumerate(rung_lines(rung, journey)):
-        yield Line((" " * len(head) if number else head) + (f"{word:<8} {text}" if rung.wrong else text), tone)
 
 
 def _message(test: Test) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -177,9 +178,7 @@ def _seen(journeys: Iterable[Journey], ends: Mapping[Port, tuple[int, str]]) -> 
 
 def _links(drawn: Map, boxes: Mapping[str, Box], seen: set[int], bad: set[Port]) -> Iterator[Line]:
     beside: dict[frozenset[str], int] = {}
-    total: dict[frozenset[str], int] = {}
-    for both in map(frozenset, drawn.links):
-        total[both] = total.get(both, 0) + 1
+    total = Counter(map(frozenset, drawn.links))
     for number, (a, b) in enumerate(drawn.links):
         ports = drawn.ports[number] if number < len(drawn.ports) else ("", "")
         if a not in boxes or b not in boxes:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
 from reports.record.exhibits import Diagnosis, FaultTried
 from reports.record.model import Record
+from reports.words import grouped
 
 FAULTS = "faults.json"
 COLUMNS: tuple[tuple[str, bool, Callable[[Diagnosis], bool]], ...] = (
@@ -23,6 +25,8 @@ COLUMNS: tuple[tuple[str, bool, Callable[[Diagnosis], bool]], ...] = (
     ("among three", True, lambda said: said.rank is not None and said.rank <= NEAR),
 )
 """What is counted of a diagnosis, and whether all should be so."""
+HEAD = (*(name for name, *_ in COLUMNS), "seconds")
+"""The names of a row's cells."""
 SIDES = ("with the declaration", "by pairs alone")
 NODE = {"right": "right node", "wrong": "wrong node", "none": "no node"}
 NEAR = 3
@@ -52,17 +56,9 @@ class Row:
     squares: tuple[list[Cell], list[Cell]]
 
 
-def head() -> list[str]:
-    """The names of a row's cells."""
-    return [*(name for name, *_ in COLUMNS), "seconds"]
-
-
 def matrix(tried: Sequence[FaultTried]) -> list[Row]:
     """All faults together, then each kind, in the order of the record."""
-    kinds: dict[str, list[FaultTried]] = {}
-    for one in tried:
-        kinds.setdefault(one.kind, []).append(one)
-    groups = {"all": list(tried), **kinds} if tried else {}
+    groups = {"all": list(tried), **grouped(tried, attrgetter("kind"))} if tried else {}
     return [_row(name, group) for name, group in groups.items()]
 
 
@@ -77,13 +73,17 @@ def _square(place: str, said: Diagnosis | None) -> Cell:
     """What was said of one fault, by a sign and a colour."""
     if said is None:
         return Cell("·", "", f"{place}: not about traffic")
+    title = f"{place}: {_found(said)}"
     if not said.caught:
-        return Cell("✗", "bad", f"{place}: not caught")
-    cause = f"right cause at place {said.rank}" if said.rank else "right cause not named"
-    title = f"{place}: {NODE[said.node]}, {cause}"
+        return Cell("✗", "bad", title)
     if said.rank == 1:
         return Cell("●", "good", title)
     return Cell("◐", "fair", title) if said.rank and said.rank <= NEAR else Cell("○", "odd", title)
+
+
+def _found(said: Diagnosis) -> str:
+    rank = f"right cause at place {said.rank}" if said.rank else "right cause not named"
+    return f"{NODE[said.node]}, {rank}" if said.caught else "not caught"
 
 
 SIGNS = {"●": "right cause first", "◐": f"among {NEAR}", "○": "caught, right cause further down", "✗": "not caught"}
@@ -109,10 +109,14 @@ def _counted(good: int, of: int, graded: bool) -> Cell:
 
 def total_lines(tried: Sequence[FaultTried]) -> Iterator[str]:
     """All faults in a line for each side; none where none was tried."""
+    for side, cells in _totals(tried):
+        yield f"faults {side}: {', '.join(f'{name} {words}' for name, words in cells.items())}"
+
+
+def _totals(tried: Sequence[FaultTried]) -> Iterator[tuple[str, dict[str, str]]]:
     for row in matrix(tried)[:1]:
         for side, cells in zip(SIDES, (row.declared, row.undeclared), strict=True):
-            told = ", ".join(f"{name} {cell.words}" for name, cell in zip(head(), cells, strict=True))
-            yield f"faults {side}: {told}"
+            yield side, {name: cell.words for name, cell in zip(HEAD, cells, strict=True)}
 
 
 def misses(tried: Iterable[FaultTried]) -> Iterator[str]:
@@ -120,19 +124,13 @@ def misses(tried: Iterable[FaultTried]) -> Iterator[str]:
     for one in tried:
         for side, said in zip(SIDES, (one.declared, _by_pairs(one)), strict=True):
             if said is not None and said.rank != 1:
-                rank = f"right cause at place {said.rank}" if said.rank else "right cause not named"
-                what = f"{NODE[said.node]}, {rank}" if said.caught else "not caught"
                 words = said.said.partition(" - evidence: ")[0]
-                yield f"{one.kind}@{one.place} {side}: {what}{words and f': {words}'}"
+                yield f"{one.kind}@{one.place} {side}: {_found(said)}{words and f': {words}'}"
 
 
 def fault_bytes(record: Record) -> bytes:
     """The document faults.json: totals, misses, and every fault with what was said of it."""
-    totals: list[dict[str, Any]] = [
-        {"side": side, **dict(zip(head(), (cell.words for cell in cells), strict=True))}
-        for row in matrix(record.faults)[:1]
-        for side, cells in zip(SIDES, (row.declared, row.undeclared), strict=True)
-    ]
+    totals = [{"side": side, **cells} for side, cells in _totals(record.faults)]
     faults = [asdict(one) for one in record.faults]
     content = {"totals": totals, "misses": list(misses(record.faults)), "faults": faults}
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")

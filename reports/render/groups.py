@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reports.record.exhibits import Cause
 from reports.record.model import Test, Verdict
 from reports.render.ladder import headline, said
-from reports.words import MISSING, NOTHING
+from reports.words import MISSING, NOTHING, grouped
 
 AGAINST = (Verdict.FAILED, Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN)
 """The verdicts that keep a run from being green, worst first."""
@@ -74,15 +74,15 @@ def by_cause(tests: Iterable[Test]) -> list[Group]:
 
     Both ends of a missing cable are one. What was not proven since another test failed has that test's cause.
     """
-    groups: dict[str, list[Test]] = {}
-    known: dict[str, list[Cause]] = {}
     against = [test for test in tests if test.verdict in AGAINST]
     failed = {test.why: test for test in reversed(against) if test.why and test.verdict is Verdict.FAILED}
-    for test in against:
+
+    def why_of(test: Test) -> str:
         echoed = test.verdict is Verdict.NOT_PROVEN and not test.cause
-        groups.setdefault(reason(failed.get(test.why, test) if echoed else test), []).append(test)
-        for cause in test.named:
-            known.setdefault(cause_words(cause), []).append(cause)
+        return reason(failed.get(test.why, test) if echoed else test)
+
+    groups = grouped(against, why_of)
+    known = grouped((cause for test in against for cause in test.named), cause_words)
     found = [Group(why, tuple(known.get(why, ())), tuple(_ordered(some))) for why, some in groups.items()]
     found.sort(key=lambda group: (AGAINST.index(group.verdict), -len(group.tests)))
     merged: dict[str, Group] = {}
@@ -128,28 +128,14 @@ def others(causes: Iterable[Cause], known: Cause | None) -> list[Cause]:
     return [cause for cause in causes if known is None or cause_words(cause) != cause_words(known)]
 
 
-def by_suite(tests: Iterable[Test]) -> dict[str, list[Test]]:
-    """The tests by the folder that they are in."""
-    found: dict[str, list[Test]] = {}
-    for test in tests:
-        found.setdefault(suite(test), []).append(test)
-    return found
-
-
 def suite(test: Test) -> str:
     """The folder of a test below ``tests``."""
     parts = test.id.partition("::")[0].split("/")
     return parts[1] if len(parts) > 2 else parts[0]
 
 
-def reasons(tests: Iterable[Test], not_collected: dict[str, int]) -> Iterator[tuple[int, str]]:
+def reasons(tests: Iterable[Test], not_collected: Mapping[str, int]) -> list[tuple[int, str]]:
     """How many promises do not apply to this lab, and why; each reason once."""
-    found: dict[str, int] = {}
-    for test in tests:
-        if test.verdict is Verdict.NOT_APPLICABLE:
-            words = headline(test.message)
-            found[words] = found.get(words, 0) + 1
-    for words, count in not_collected.items():
-        found[words] = found.get(words, 0) + count
-    for words, count in sorted(found.items(), key=lambda item: -item[1]):
-        yield count, words
+    found = Counter(headline(test.message) for test in tests if test.verdict is Verdict.NOT_APPLICABLE)
+    found.update(not_collected)
+    return [(count, words) for words, count in found.most_common()]

@@ -15,7 +15,7 @@ from reports.record.model import Record, Test, Verdict
 from reports.render.groups import AGAINST, cause_words, reason
 from reports.render.ladder import ladder_lines, said
 from reports.render.summary import outcome
-from reports.words import plain
+from reports.words import grouped, plain
 
 TEXT_MAX, TEXTS_MAX = 16_000, 5_000_000
 """Characters of one test's text and of all: GitLab reads at most 30 MB, and a character may take four bytes."""
@@ -75,10 +75,7 @@ def _properties(record: Record) -> Iterator[tuple[str, str]]:
         yield "lab", f"{record.lab.name} ({record.lab.file})"
     if record.kernel:
         yield "kernel", str(record.kernel)
-    broken: dict[str, list[Test]] = {}
-    for test in record.tests:
-        if test.verdict in AGAINST:
-            broken.setdefault(reason(test), []).append(test)
+    broken = grouped((test for test in record.tests if test.verdict in AGAINST), reason)
     for number, (why, tests) in enumerate(list(broken.items())[:CAUSES_MAX], 1):
         yield f"cause {number}", why
         if cause := tests[0].cause:

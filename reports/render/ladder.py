@@ -57,9 +57,7 @@ def _rungs(journey: Journey) -> Iterator[str]:
             continue
         for rung in rungs:
             mark = GOOD if not rung.wrong else BAD if rung is first else AFTER
-            head = f"{mark} {microseconds(rung) or '-':>12}  {rung.where:<{width}}  "
-            for number, (word, text) in enumerate(rung_lines(rung, journey)):
-                yield (" " * len(head) if number else head) + (f"{word:<8} {text}" if rung.wrong else text)
+            yield from rung_lines(rung, journey, mark, width)
 
 
 def not_seen(rungs: Sequence[Rung]) -> str:
@@ -83,19 +81,24 @@ def instead(rung: Rung, journey: Journey) -> str:
     return next((one.where for one in missed if not one.seen), "")
 
 
-def rung_lines(rung: Rung, journey: Journey) -> list[tuple[str, str]]:
-    """The lines of a rung, each with its word: *seen* alone where it is as expected."""
-    seen = ("seen", rung.seen or "nothing")
+def rung_lines(rung: Rung, journey: Journey, mark: str, width: int) -> Iterator[str]:
+    """The lines of a rung: what was seen, and where it is wrong what was expected above, and why below."""
+    since = "-" if rung.time_ns is None else f"{rung.time_ns / 1000:+.1f} us"
+    head = f"{mark} {since:>12}  {rung.where:<{width}}  "
+    for number, text in enumerate(_sides(rung, journey)):
+        yield (" " * len(head) if number else head) + text
+
+
+def _sides(rung: Rung, journey: Journey) -> Iterator[str]:
+    seen = rung.seen or "nothing"
     if not rung.wrong:
-        return [seen]
+        yield seen
+        return
     place = instead(rung, journey)
-    lines = [("expected", rung.expected or (f"nothing here, but at {place}" if place else "nothing")), seen]
-    return [*lines, ("why", rung.wrong)] if rung.expected and rung.seen else lines
-
-
-def microseconds(rung: Rung) -> str:
-    """The time since the first sighting; empty where the packet was not seen."""
-    return "" if rung.time_ns is None else f"{rung.time_ns / 1000:+.1f} us"
+    yield f"expected {rung.expected or (f'nothing here, but at {place}' if place else 'nothing')}"
+    yield f"seen     {seen}"
+    if rung.expected and rung.seen:
+        yield f"why      {rung.wrong}"
 
 
 def ending_lines(causes: Sequence[Cause]) -> Iterator[str]:

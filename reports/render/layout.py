@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from statistics import fmean
 
 from reports.record.model import Map, Place
+from reports.words import grouped
 
 ROWS = ("spine", "leaf", "switch", "customer")
 NODES_MAX = 400
@@ -122,11 +123,8 @@ def _blocks(row: Sequence[Place], near: Mapping[str, list[str]], roles: Mapping[
     if len(set(above.values())) > FEW:
         leaves = {name: next((leaf for leaf in near.get(name, ()) if roles[leaf] == "leaf"), name) for name in roles}
         above = {name: leaves.get(parent, parent) for name, parent in above.items()}
-    groups: dict[str, list[Place]] = {}
-    for place in row:
-        groups.setdefault(above[place.name], []).append(place)
     cell = max(_width(place, True) for place in row)
-    every = groups.values()
+    every = grouped(row, lambda place: above[place.name]).values()
     return [
         _Block(tuple(group), ceil(sqrt(len(group) * 1.5)) if len(group) > 4 else 1, cell, GAP, True) for group in every
     ]
@@ -174,7 +172,7 @@ def _placed(blocks: Sequence[Sequence[_Block]], middles: Mapping[int, list[float
         top += lines * (height + 10) - 10 + DOWN
     left = min(box.x - box.width / 2 for box in boxes) - MARGIN
     right = max(box.x + box.width / 2 for box in boxes) + MARGIN
-    moved = [Box(box.name, box.role, box.parts, round(box.x - left, 1), box.y, box.width, box.height) for box in boxes]
+    moved = [replace(box, x=round(box.x - left, 1)) for box in boxes]
     return Placed(ceil(right - left), ceil(top - DOWN + MARGIN + 24), moved)
 
 

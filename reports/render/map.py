@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from reports.judge.map import FabricMap
-from reports.words import counted
+from reports.words import counted, grouped
 
 
 def map_lines(drawn: FabricMap) -> Iterator[str]:
@@ -19,22 +20,14 @@ def map_lines(drawn: FabricMap) -> Iterator[str]:
     yield "ways"
     for path in drawn.found:
         yield f"  {path.source} -> {path.target}  {path.outcome}  {' '.join(path.nodes)}"
-    for (source, outcome), targets in _lost(drawn).items():
-        yield f"  {source} -> {', '.join(targets)}  {outcome}"
+    lost = grouped((path for path in drawn.paths if path not in drawn.found), attrgetter("source", "outcome"))
+    for (source, outcome), paths in lost.items():
+        yield f"  {source} -> {', '.join(path.target for path in paths)}  {outcome}"
     for words, names in (("never reached", drawn.unreached), ("nothing seen at", drawn.unseen)):
         if names:
             yield f"{words}: {', '.join(names)}"
     for words in drawn.left_out:
         yield f"left out: {words}"
-
-
-def _lost(drawn: FabricMap) -> dict[tuple[str, str], list[str]]:
-    """The targets that each node does not reach, together where the outcome is the same."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for path in drawn.paths:
-        if path not in drawn.found:
-            found.setdefault((path.source, path.outcome), []).append(path.target)
-    return found
 
 
 def map_dot(drawn: FabricMap) -> str:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
+from operator import attrgetter
 
 from jinja2 import Environment
 
 from reports.history import trend_words
-from reports.record.exhibits import Exhibits, Figures, Journey, Sizes, State
+from reports.record.exhibits import Exhibits, Journey
 from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.captures import own_captures
 from reports.render.fabric import draw, unanswered
-from reports.render.faults import SIDES, SIGNS, head, matrix, misses
+from reports.render.faults import HEAD, SIDES, SIGNS, matrix, misses
 from reports.render.frame import environment, frame
-from reports.render.groups import AGAINST, Group, by_cause, by_suite, reasons, suite
+from reports.render.groups import AGAINST, Group, by_cause, reasons, suite
 from reports.render.ladder import headline, headline_of, said, telling
 from reports.render.summary import NO_PAIRS, outcome, pairs
 from reports.render.tables import SIZES_HEAD, STATE_HEAD, sizes_row, state_row
 from reports.render.trends import trended
+from reports.words import grouped
 
 PAGE = "report.html"
 PAIRS_MAX = 24
@@ -34,7 +35,6 @@ GLYPHS = {
     Verdict.NOT_APPLICABLE: "–",
 }
 """The verdicts in the order of the page, each with a sign that needs no colour."""
-Exhibit = TypeVar("Exhibit", Journey, Sizes, Figures, State)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _head(record: Record) -> dict[str, object]:
         "no_pairs": NO_PAIRS if record.without_pairs else "",
         "pairs": list(pairs(record.tests)),
         "pairs_max": PAIRS_MAX,
-        "skipped": list(reasons(record.tests, record.not_collected)),
+        "skipped": reasons(record.tests, record.not_collected),
         "remarks": [f"warning: {words}" for words in record.warnings],
     }
 
@@ -115,7 +115,7 @@ def _tests(record: Record) -> dict[str, object]:
     shown = {test.id: each for test, each in zip(record.tests, _shown(record), strict=True)}
     every = [_telling_first(group, shown, record.journeys) for group in by_cause(record.tests)]
     groups = [group for group in every if group.tests]
-    suites = by_suite(test for test in record.tests if test.verdict is Verdict.PASSED)
+    suites = grouped((test for test in record.tests if test.verdict is Verdict.PASSED), suite)
     order = [test for tests in (*(group.tests for group in groups), *suites.values()) for test in tests]
     return {
         "against": AGAINST,
@@ -143,10 +143,10 @@ def _measured(record: Record) -> dict[str, object]:
 
 def _faults(record: Record) -> dict[str, object]:
     faults = matrix(record.faults)
-    totals = zip(head(), faults[0].declared, strict=True) if faults else ()
+    totals = zip(HEAD, faults[0].declared, strict=True) if faults else ()
     return {
         "faults": faults,
-        "fault_head": head(),
+        "fault_head": HEAD,
         "fault_totals": [pair for pair in totals if pair[1].grade],
         "fault_sides": SIDES,
         "signs": SIGNS,
@@ -157,8 +157,7 @@ def _faults(record: Record) -> dict[str, object]:
 def _shown(record: Record) -> Iterator[Shown]:
     """The tests with their exhibits; one that failed for a journey of an earlier test, or is about a pair whose journey
     another test recorded, refers to it."""
-    sizes, figures = _by_test(record.sizes), _by_test(record.measurements)
-    states = _by_test(record.states)
+    kinds = [grouped(some, attrgetter("test")) for some in (record.sizes, record.measurements, record.states)]
     own: dict[str, list[int]] = {}
     of_pair: dict[str, list[int]] = {}
     wrong = {headline_of(each): number for number, each in enumerate(record.journeys) if not each.passed}
@@ -167,7 +166,7 @@ def _shown(record: Record) -> Iterator[Shown]:
         for ends in (f"{journey.source}-{journey.target}-", f"{journey.target}-{journey.source}-"):
             of_pair.setdefault(ends, []).append(number)
     for test in record.tests:
-        parts = [tuple(found.get(test.id, ())) for found in (sizes, figures, states)]
+        parts = [tuple(found.get(test.id, ())) for found in kinds]
         elsewhere = wrong.get(said(headline(test.message)))
         ways = [elsewhere] if elsewhere is not None and elsewhere not in own.get(test.id, ()) else own.get(test.id, [])
         yield Shown(test, Exhibits((), *parts), {}, ways or _first_of(test.pair, of_pair))  # type: ignore[arg-type]
@@ -198,10 +197,3 @@ def _with_ladders(order: Iterable[Test], shown: Mapping[str, Shown], journeys: S
 def _first_of(pair: str, of_pair: Mapping[str, list[int]]) -> list[int]:
     """The first journeys there and back of a declared pair."""
     return next((numbers[:2] for ends, numbers in of_pair.items() if pair and pair.startswith(ends)), [])
-
-
-def _by_test(exhibits: Iterable[Exhibit]) -> Mapping[str, list[Exhibit]]:
-    found: dict[str, list[Exhibit]] = {}
-    for exhibit in exhibits:
-        found.setdefault(exhibit.test, []).append(exhibit)
-    return found

@@ -7,10 +7,11 @@ and the same record gives the same page.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, log10
 
 from reports.record.exhibits import Plot, Series, Sizes, Zone
+from reports.words import grouped
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 320, 66, 46, 14, 130
 """Pixels of a plot and of its margins."""
@@ -148,7 +149,7 @@ def _apart(curves: Sequence[Curve]) -> list[Curve]:
     last = -1e9
     for curve in sorted(curves, key=lambda one: one.label_y):
         last = max(curve.label_y, last + 15)
-        found.append(Curve(**{**vars(curve), "label_y": last}))
+        found.append(replace(curve, label_y=last))
     return found
 
 
@@ -209,9 +210,7 @@ def mtu_rows(found: Sequence[Sizes]) -> Rows | None:
     high = max(zone.last for some in zones for zone in some)
     low = max(0, min(limits) - max(40, (high - min(limits)) // 2))
     scale = Scale(low, high + 1, 190, 990, False)
-    alike: dict[tuple[tuple[int, int, str], ...], list[int]] = {}
-    for at, some in enumerate(zones):
-        alike.setdefault(tuple((zone.first, zone.last, zone.fate) for zone in some), []).append(at)
+    alike = grouped(range(len(found)), lambda at: tuple((zone.first, zone.last, zone.fate) for zone in zones[at]))
     rows: list[Row] = []
     for same in alike.values():
         some, name = zones[same[0]], _ways([found[at] for at in same])

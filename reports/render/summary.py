@@ -11,7 +11,7 @@ from reports.record.model import Record, Test, Verdict
 from reports.render.faults import total_lines
 from reports.render.groups import Group, of_network
 from reports.render.ladder import ECHO
-from reports.words import counted
+from reports.words import counted, grouped, listed
 
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE
 CAUSES_MAX, REASONS_MAX, PAIRS_MAX, COMMANDS_MAX = 12, 8, 8, 8
@@ -43,11 +43,8 @@ def pairs(
 
     Another ``subject`` of tests is counted likewise.
     """
-    by_pair: dict[str, list[Test]] = {}
-    for test in tests:
-        if subject(test):
-            by_pair.setdefault(subject(test), []).append(test)
-    left = dict(by_pair)
+    by_pair = grouped(filter(subject, tests), subject)
+    left = by_pair
     for word, verdicts in KNOWN.items():
         found = {pair: some for pair, some in left.items() if any(test.verdict in verdicts for test in some)}
         left = {pair: some for pair, some in left.items() if pair not in found}
@@ -73,12 +70,12 @@ def _since(found: Iterable[list[Test]]) -> str:
 
 def pair_lines(tests: Iterable[Test]) -> Iterator[str]:
     """The declared pairs of which something failed or was not proven, a line for each."""
-    yield from (f"{word}: {many}: {_listed(names, PAIRS_MAX)}" for word, many, names in pairs(tests) if word != WORKS)
+    yield from (f"{word}: {many}: {listed(names, PAIRS_MAX)}" for word, many, names in pairs(tests) if word != WORKS)
 
 
 def reasons(tests: Iterable[Test]) -> Iterator[str]:
     """One line for each reason for which checks do not apply."""
-    found = Counter(_first_line(test.message) for test in tests if test.counts and test.verdict is NOT_APPLICABLE)
+    found = Counter(test.message.partition("\n")[0] for test in tests if test.counts and test.verdict is NOT_APPLICABLE)
     yield from _cut([f"{count} {NOT_APPLICABLE}: {why}" for why, count in found.most_common()], REASONS_MAX, "reasons")
 
 
@@ -112,17 +109,8 @@ def _cause_lines(group: Group) -> Iterator[str]:
             yield f"  … and {len(parts) - COMMANDS_MAX} more commands: results.json has all"
 
 
-def _listed(items: Sequence[str], at_most: int) -> str:
-    more = f" and {len(items) - at_most} more" if len(items) > at_most else ""
-    return ", ".join(items[:at_most]) + more
-
-
 def _cut(lines: Sequence[str], at_most: int, noun: str) -> Iterator[str]:
     for line in lines[:at_most]:
         yield from line.split("\n")
     if len(lines) > at_most:
         yield f"… and {len(lines) - at_most} more {noun}: results.json has all"
-
-
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0]

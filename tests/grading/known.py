@@ -15,6 +15,7 @@ KNOWN = {
     "beside-tunnel": Known("VXLAN VXLAN", recipe("python3 run.py {csv}")),
     "gre-on-itself": Known("GRE", recipe("bash gre.sh", "bash customers.sh {csv}", blanks=True), NUMBERLESS),
     "ecmp-loopbacks": Known("VXLAN", recipe("sh build.sh {csv}", spines=2)),
+    "ipv6-underlay": Known("VXLAN GRE L3", recipe("sh fabric.sh", "bash customers.sh {csv}"), NUMBERLESS),
     "old-tools": Known("Bridge L3", recipe("bash setup.sh", "bash attach.sh {csv}", "bash trace.sh"), NUMBERLESS),
     "netlink": Known("GRE GRE", recipe("python3 fabric.py {csv}")),
     "random-leaves": Known("VXLAN L3", recipe("python3 build.py {csv}"), NUMBERLESS),

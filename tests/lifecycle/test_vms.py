@@ -13,7 +13,7 @@ from fixtures.instruments.cores import VCPU, threads_of
 from fixtures.instruments.customers import pair_for_vms, vm_customers
 from fixtures.instruments.iperf import Iperf, Load
 from fixtures.instruments.live import LiveFabric
-from fixtures.instruments.stage import Wire
+from fixtures.instruments.stage import VM_PATH, wire
 from fixtures.instruments.vms import NODE, Vm, joined_vms
 from reports.perf.cores import Pinning
 from tests.lifecycle.kit.fixtures import StartSuite
@@ -97,7 +97,7 @@ def check_kept_to_cores(machines: tuple[Vm, Vm]) -> None:
     """Have each machine keep to a core: its processors are on it, and nothing else of it is moved there."""
     allowed = os.sched_getaffinity(0)
     first, last = min(allowed), max(allowed)
-    Wire(machines).keep_to(Pinning(frozenset({first}), frozenset({last}), frozenset({first, last})))
+    wire(machines).keep_to(Pinning(frozenset({first}), frozenset({last}), frozenset({first, last})))
     for vm, cpu in zip(machines, (first, last), strict=True):
         kept = {thread.name: os.sched_getaffinity(thread.tid) for thread in threads_of(vm.kernel.process)}
         processors = [cpus for name, cpus in kept.items() if name.startswith(VCPU)]
@@ -122,7 +122,7 @@ def test_machines_are_customers_of_a_fabric(overlay: LiveFabric) -> None:
         trip = customers.trip()
         assert trip.as_declared
         assert "vxlan" in {h.layer for s in trip.out.journey.sightings for h in s.headers.headers}
-        client, server = customers.ends("vm")
+        client, server = customers.place.paths[VM_PATH]
         iperf = Iperf(client.agent, server_agent=server.agent)
         assert iperf.run(client.node, server.node, server.address, Load("udp", 800, count=200)).arrived
 

@@ -22,7 +22,7 @@ def bridge_refusal(bridge: Bridge, frame: Layers, came_by: Device | None, out: D
     """Return why a bridge does not let a frame pass from one port to another; None if it does."""
     if not bridge.up:
         return ending(bridge, "down", "link", "up")
-    ports = [port for port in (came_by, out) if port is not None]
+    ports = [port for port in (came_by or bridge, out) if port is not None]
     for port in ports:
         if state := dict(port.port_settings).get("state"):
             return ending(port, f"state {state}", "port", "state forwarding")
@@ -51,12 +51,11 @@ def vlan_of(bridge: Bridge, frame: Layers, came_by: Device | None) -> int | None
 
 
 def leaving(bridge: Bridge, frame: Layers, came_by: Device | None, out: Device) -> Layers:
-    """Return a frame as a bridge that filters VLANs lets it out of a port: with the VLAN's tag, or without."""
-    if not bridge.filters:
+    """Return a frame as a bridge lets it out of a port, or up to itself: with the tag of its VLAN, or without."""
+    came, left = tags_of(frame), bridge.lets_out(tags_of(frame), (came_by or bridge).name, out.name)
+    if came == left:
         return frame
-    vid = vlan_of(bridge, frame, came_by) or 0
-    bare = untagged(frame) if tags_of(frame) else frame
-    return bare if bridge.vlans_of(out.name).get(vid) else tagged(bare, vid)
+    return tagged(frame, left[0]) if len(left) > len(came) else untagged(frame)
 
 
 def tagged_by(fabric: Fabric, hops: Hops) -> Ending | None:

@@ -63,10 +63,12 @@ def no_device(fabric: Fabric, node: Node, found: Unwrapped, ends: tuple[Address,
     sender = sender_of(fabric, hops, found.inside)
     if sender is None:
         return None
-    takers = [taker for taker in node.all(type(sender)) if taker.up]
+    takers = node.all(type(sender))
     if not takers:
         return _without(fabric, node, sender, found)
-    taker = min(takers, key=lambda one: (len(list(_mismatches(sender, one, ends))), _is_taken(fabric, one)))
+    taker = min(takers, key=lambda one: (len(list(_mismatches(sender, one, ends))), not one.up, _is_taken(fabric, one)))
+    if not taker.up:
+        return ending(taker, "down", "link", "up")
     word, sent, taken = next(_mismatches(sender, taker, ends), ("", "", ""))
     if word == "remote":
         return _other_remote(fabric, sender, taker, sent)
@@ -98,9 +100,6 @@ def _without(fabric: Fabric, node: Node, sender: Tunnel, found: Unwrapped) -> En
     """Return the sender whose remote is wrong, where another end sends to it, else the node that has no device."""
     if (wrong := wrong_remote(fabric, sender)) is not None:
         return wrong
-    down = next((device for device in node.all(type(sender)) if not device.up), None)
-    if down is not None:
-        return ending(down, "down", "link", "up")
     return ending(node, f"no {found.device}", "link", f"a {sender.noun} device, as {sender.ref} sends to it")
 
 

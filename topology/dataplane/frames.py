@@ -128,19 +128,16 @@ class FrameWalk(ABC):
 
     def across(self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: Hops) -> Paths:
         """Let a frame cross a bridge that has learned where its destination is, or floods it."""
-        wanted, tags = str(frame[0][1]["dst"]), tags_of(frame)
-        if refusal := bridge_refusal(bridge, frame, came_by):
+        wanted = str(frame[0][1]["dst"])
+        own = wanted in {device.mac for device in (bridge, *node.subinterfaces(bridge.name))}
+        if refusal := bridge_refusal(bridge, frame, came_by, bridge if own else None):
             yield ExpectedPath(hops, refusal)
             return
-        if wanted == bridge.mac:
-            hops = seen(bridge, "in", frame, hops)
-            if tags:
-                yield ExpectedPath(hops, ending(bridge, f"no sub-interface for VLAN {tags[0]}", "link"))
-            else:
-                yield from self.up(node, bridge, frame, hops)
+        if own:
+            yield from self.arrive(bridge, leaving(bridge, frame, came_by, bridge), hops)
             return
         others = [node[name] for name in bridge.members if came_by is None or name != came_by.name]
-        behind = (m for m in others if any(d.mac == wanted for d in self.fabric.behind(m, {bridge.ref}, tags)))
+        behind = (m for m in others if self._leads_on(bridge, frame, came_by, m))
         found = next(behind, None)
         static = bridge.port_of(wanted)
         if found is None:
@@ -156,3 +153,8 @@ class FrameWalk(ABC):
             yield from self.emit(found, leaving(bridge, frame, came_by, found), hops)
         if bridge.floods(wanted, may=True):
             self.copy(bridge, wanted, [self.emit(member, frame, ()) for member in others if member != found])
+
+    def _leads_on(self, bridge: Bridge, frame: Layers, came_by: Device | None, member: Device) -> bool:
+        """Return whether a frame's destination is behind a port of a bridge."""
+        tags = bridge.lets_out(tags_of(frame), (came_by or bridge).name, member.name)
+        return any(one.mac == frame[0][1]["dst"] for one in self.fabric.behind(member, {bridge.ref}, tags))

@@ -198,7 +198,8 @@ class AddressRequest(PacketWalk):
     """Follows the frames by which a device asks for an address and is answered.
 
     The broadcast takes every branch of its way over a segment; a branch yields a path only where the request is
-    answered, or ends before it reaches a device that could answer.
+    answered, or ends before it reaches a device that could answer. A port in other VLANs ends it only on the
+    way to the owner.
     """
 
     def __init__(self, fabric: Fabric, device: Device, address: Address, resolved: Resolved) -> None:
@@ -218,12 +219,22 @@ class AddressRequest(PacketWalk):
         if refusal := bridge_refusal(bridge, frame, came_by):
             yield ExpectedPath(hops, refusal)
             return
-        yield from self.up(node, bridge, frame, hops) if came_by else ()
+        up = leaving(bridge, frame, came_by, bridge)
+        taken = not tags_of(up) or node.subinterface(bridge.name, tags_of(up)[0])
+        if came_by and taken and not bridge_refusal(bridge, frame, came_by, bridge):
+            yield from self.arrive(bridge, up, hops)
         for member in (node[name] for name in bridge.members):
             if came_by is None or member.name != came_by.name:
                 refusal = bridge_refusal(bridge, frame, came_by, member) or no_broadcast(member, frame)
-                out = leaving(bridge, frame, came_by, member) if refusal is None else frame
-                yield from (ExpectedPath(hops, refusal),) if refusal else self.emit(member, out, hops)
+                if refusal is None:
+                    yield from self.emit(member, leaving(bridge, frame, came_by, member), hops)
+                elif refusal.kind != "vlan" or self._leads_to_owner(bridge, frame, came_by, member):
+                    yield ExpectedPath(hops, refusal)
+
+    def _leads_to_owner(self, bridge: Bridge, frame: Layers, came_by: Device | None, member: Device) -> bool:
+        tags = bridge.lets_out(tags_of(frame), (came_by or bridge).name, member.name)
+        behind = self.fabric.behind(member, {bridge.ref}, tags)
+        return any(self.address in {interface.ip for interface in one.addresses} for one in behind)
 
     def into_tunnel(self, node: Node, tunnel: Tunnel, frame: Layers, hops: Hops) -> Paths:
         """Send the request to every remote."""

@@ -9,12 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from io import StringIO
 from typing import TypeAlias
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+from yaml import CSafeDumper, ScalarNode, dump
 
 from topology.errors import Misuse
 from topology.model import PORT_MTU, Device, Fabric, Isolation, Link, Node, Port, Role, stable_mac
@@ -80,11 +77,11 @@ def _without_derived_mac(fabric: Fabric, device: Device) -> Device:
 def _defaults(fabric: Fabric) -> dict[str, Yaml]:
     labels: dict[str, Yaml] = {}
     if fabric.title:
-        labels["hopcheck.title"] = DoubleQuotedScalarString(fabric.title)
+        labels["hopcheck.title"] = _Quoted(fabric.title)
     if pairs := [pair for pair in fabric.pairs if pair.src is None]:
-        labels["hopcheck.pairs"] = LiteralScalarString("".join(map(_pair, pairs)))
+        labels["hopcheck.pairs"] = "".join(map(_pair, pairs))
     if fabric.spreads:
-        labels["hopcheck.spreads"] = LiteralScalarString("".join(map(_spread, fabric.spreads)))
+        labels["hopcheck.spreads"] = "".join(map(_spread, fabric.spreads))
     if fabric.isolation != Isolation():
         labels["hopcheck.isolation"] = _isolation(fabric.isolation)
     return {"defaults": {"labels": labels}} if labels else {}
@@ -132,7 +129,7 @@ def _node(fabric: Fabric, node: Node, plan: Plan, common: Sequence[str]) -> Yaml
     level, icon = LEVELS[node.role]
     labels: dict[str, Yaml] = {
         "hopcheck.role": node.role,
-        "graph-level": DoubleQuotedScalarString(level),
+        "graph-level": _Quoted(level),
         "graph-icon": icon,
     }
     up_already = {"ip link set dev lo up", *(f"ip link set dev {port.name} up" for port in node.all(Port))}
@@ -156,27 +153,43 @@ def _link(fabric: Fabric, link: Link) -> Yaml:
     ports = [fabric[end.node][end.interface] for end in link.ends]
     mtu = _mtu(fabric, link.a)
     if not any(port.mac for port in ports):
-        ends = CommentedSeq(DoubleQuotedScalarString(str(end)) for end in link.ends)
-        ends.fa.set_flow_style()
-        return {"endpoints": ends, "mtu": mtu}
+        return {"endpoints": _Inline(_Quoted(end) for end in link.ends), "mtu": mtu}
     longer = [_long_end(port) for port in ports]
     return {"type": "veth", "endpoints": longer, "mtu": mtu}
 
 
 def _long_end(port: Device) -> Yaml:
-    mac = {"mac": DoubleQuotedScalarString(port.mac)} if port.mac else {}
+    mac = {"mac": _Quoted(port.mac)} if port.mac else {}
     return {"node": _text(port.node), "interface": _text(port.name), **mac}
 
 
 def _text(name: str) -> str:
     plain = _PLAIN.fullmatch(name) and name.lower() not in _NOT_PLAIN
-    return name if plain else DoubleQuotedScalarString(name)
+    return name if plain else _Quoted(name)
+
+
+class _Quoted(str):
+    """Text in double quotes."""
+
+
+class _Inline(list["Yaml"]):
+    """A list on one line, in brackets."""
+
+
+class _Writer(CSafeDumper):
+    """Writes text of several lines as a block."""
+
+    def represent_str(self, text: str) -> ScalarNode:
+        """Represent plain and several lines of text, and what is marked as quoted."""
+        style = '"' if isinstance(text, _Quoted) else "|" if "\n" in text else None
+        return self.represent_scalar("tag:yaml.org,2002:str", str(text), style)
+
+
+_Writer.add_representer(str, _Writer.represent_str)
+_Writer.add_representer(_Quoted, _Writer.represent_str)
+_Writer.add_representer(_Inline, lambda writer, items: writer.represent_sequence("tag:yaml.org,2002:seq", items, True))
 
 
 def _dumped(document: Mapping[str, Yaml]) -> str:
-    writer = YAML()
-    writer.width = 4096
-    writer.indent(mapping=2, sequence=4, offset=2)
-    stream = StringIO()
-    writer.dump(document, stream)
-    return stream.getvalue()
+    text: str = dump(document, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=4096)
+    return text

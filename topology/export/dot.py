@@ -57,7 +57,7 @@ def _rows(fabric: Fabric) -> Iterator[str]:
 def _label(node: Node) -> str:
     """A node's name, and the devices that stand at no link's end."""
     others = [device for device in node.devices if not isinstance(device, Port)]
-    return _quoted(node.name, *(" ".join([device.name, *map(str, device.addresses)]) for device in others))
+    return _quoted(node.name, *map(_end, others))
 
 
 def _link(fabric: Fabric, link: Link) -> str:

@@ -1,7 +1,6 @@
 """The registry of declarations of a fabric: files, read by their suffix, or names that state its shape.
 
-A new format is one module with a function from a path to a Fabric, and one line in ``FORMATS``; what makes fabrics by
-their names is one line in ``GENERATORS``.
+A new format is one module with a function from a path to a Fabric, and one line in ``FORMATS``.
 """
 
 from __future__ import annotations
@@ -39,10 +38,6 @@ SILENT = frozenset({".clab.yaml", ".clab.yml"})
 """Formats without a key for pairs: where none are given, the pairs that must arrive can be derived."""
 CLAB_KEY = "topology"
 """The key of a containerlab file that a lab file has not."""
-GENERATORS: Mapping[str, tuple[str, Callable[[str], Fabric]]] = {
-    leafspine.PREFIX: (leafspine.FORM, leafspine.leafspine)
-}
-"""A name's prefix, its form, and the fabric's generator."""
 
 
 def load(
@@ -86,11 +81,9 @@ def _is_clab(path: Path) -> bool:
 
 
 def _generated(name: str, extra_checks: Sequence[FabricCheck]) -> Fabric:
-    for start, (_, make) in GENERATORS.items():
-        if name.startswith(start):
-            fabric = make(name)
-            problems = [problem for check in extra_checks for problem in check(fabric)]
-            if problems:
-                raise LabError(problems)
-            return fabric
-    raise UnknownName("lab", name, (*known_labs(), *(form for form, _ in GENERATORS.values())))
+    if not name.startswith(leafspine.PREFIX):
+        raise UnknownName("lab", name, (*known_labs(), leafspine.FORM))
+    fabric = leafspine.leafspine(name)
+    if problems := [problem for check in extra_checks for problem in check(fabric)]:
+        raise LabError(problems)
+    return fabric

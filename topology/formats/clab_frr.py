@@ -27,22 +27,21 @@ def frr_of(node: Declared, file: str) -> Table | None:
     bound = dict(_bound(node, folder))
     if not bound:
         return None
-    findings, where = node.reader.findings, next(iter(bound.values())).where
+    findings, one = node.reader.findings, next(iter(bound.values()))
     image = node.value("image")
     if image is None or not IMAGE.fullmatch(image.text):
-        one = next(iter(bound.values()))
         what = f"{shown(f'binds: {one.text}')} may configure the network, and is not read"
         findings.refuse(one.where, what, "image: frrouting/frr, or exec lines that say the same", *ALL)
         return None
     if FRR_CONFIG not in bound:
         what = f"{node.name} has no {FRR_CONFIG}: its daemons would run without a configuration"
-        findings.refuse(where, what, f"binds: [PATH:{FRR_FOLDER}/{FRR_CONFIG}]", *ALL)
+        findings.refuse(one.where, what, f"binds: [PATH:{FRR_FOLDER}/{FRR_CONFIG}]", *ALL)
         return None
     entries: dict[str, Tree] = {
         "config": Scalar(bound[FRR_CONFIG].where, _source(bound[FRR_CONFIG])),
-        "daemons": Items(where, [*_daemons(node, bound.get(FRR_DAEMONS), folder)]),
+        "daemons": Items(one.where, [*_daemons(node, bound.get(FRR_DAEMONS), folder)]),
     }
-    return Table(where, {key: (part.where, part) for key, part in entries.items()})
+    return Table(one.where, {key: (part.where, part) for key, part in entries.items()})
 
 
 def _bound(node: Declared, folder: Path) -> Iterator[tuple[str, Scalar]]:

@@ -13,9 +13,9 @@ from typing import TypeAlias
 from topology.errors import LabError, Problem, UnknownName
 from topology.formats.lab_checks import MAX_PROBLEMS, problems_of
 from topology.formats.lab_draft import build
-from topology.formats.lab_local import with_local_kinds
 from topology.formats.lab_refusals import ALL, read_spec
 from topology.formats.lab_schema import LabSpec
+from topology.formats.lab_segments import with_local_kinds
 from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import Tree, parse
 from topology.model import Fabric

@@ -29,9 +29,9 @@ def _of_tunnels(kind: type[Tunnel]) -> Iterator[tuple[Find, Collection[str], str
 
 
 CHECKS: tuple[tuple[Find, Collection[str], str], ...] = (
-    (lab_devices.check_node_lengths, (), "nodes"),
+    (partial(lab_devices.check_lengths, noun="node"), (), "nodes"),
     (lab_devices.check_links, ("nodes",), "links"),
-    (lab_devices.check_device_lengths, (), "unique names"),
+    (partial(lab_devices.check_lengths, noun="device"), (), "unique names"),
     (lab_frr.check_frr, ("frr",), ""),
     (lab_frr.check_remotes, ("frr",), "vxlan"),
     (lab_devices.check_names, (), "unique names"),

@@ -32,21 +32,12 @@ def check_links(draft: Draft) -> Iterator[Problem]:
             first.setdefault(ref, where)
 
 
-def check_node_lengths(draft: Draft) -> Iterator[Problem]:
-    """Nodes have names as short as devices."""
-    for node in draft.fabric.nodes:
-        yield from _too_long("node", node.name, node.where)
-
-
-def check_device_lengths(draft: Draft) -> Iterator[Problem]:
-    """Devices' names fit the kernel's IFNAMSIZ."""
-    for device in draft.fabric.devices:
-        yield from _too_long("device", device.name, device.where)
-
-
-def _too_long(noun: str, name: str, where: Position) -> Iterator[Problem]:
-    if len(name) > NAME_MAX:
-        yield Problem(where, f"the {noun} name {shown(name)} has {len(name)} characters", f"at most {NAME_MAX}")
+def check_lengths(draft: Draft, noun: str) -> Iterator[Problem]:
+    """Devices' names fit the kernel's IFNAMSIZ, and nodes have names as short."""
+    for named in draft.fabric.nodes if noun == "node" else draft.fabric.devices:
+        if len(name := named.name) > NAME_MAX:
+            what = f"the {noun} name {shown(name)} has {len(name)} characters"
+            yield Problem(named.where, what, f"at most {NAME_MAX}")
 
 
 def check_names(draft: Draft) -> Iterator[Problem]:

@@ -9,7 +9,6 @@ from topology.formats.lab_draft import Draft
 from topology.formats.lab_schema import CarriedSpec
 from topology.formats.lab_values import suggest
 from topology.formats.yaml_positions import Step
-from topology.model import Tunnel
 from topology.promises import WITHOUT_TUNNEL, Pair
 
 TWO = "two or more"
@@ -108,15 +107,10 @@ def _tunnel(draft: Draft, said: CarriedSpec, *path: Step) -> Iterator[Problem]:
         return
     fitting = [tunnel for tunnel in draft.fabric.tunnels if said.via in (None, tunnel.kind)]
     for word, wanted in (("vni", said.vni), ("key", said.key)):
-        known = {number for tunnel in fitting if (number := _number(tunnel, word)) is not None}
+        known = {number for tunnel in fitting if (number := getattr(tunnel, word, None)) is not None}
         if wanted is not None and wanted not in known:
             what = f"no {said.via or 'tunnel'} device of the lab has the {word} {wanted}"
             yield Problem(draft.at(*path, word), what, suggest(str(wanted), map(str, known)))
-
-
-def _number(tunnel: Tunnel, word: str) -> int | None:
-    number: int | None = getattr(tunnel, word, None)
-    return number
 
 
 def check_management(draft: Draft) -> Iterator[Problem]:

@@ -1,16 +1,18 @@
-"""Layer 2 segments, and the checks of the addresses on them."""
+"""Layer 2 segments, the checks of the addresses on them, and the pairs that need no tunnel between them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from topology.errors import Position, Problem
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_tunnels import strands
-from topology.model import Bridge, Device, Fabric, Interface, Network, Subinterface, Vxlan
+from topology.model import Bridge, Device, Fabric, Interface, Network, Node, Subinterface, Vxlan
+from topology.promises import WITHOUT_TUNNEL, Pair
 from topology.refs import PortRef
 
 IPV6_MTU_MIN = 1280
@@ -70,12 +72,6 @@ def segments(fabric: Fabric) -> Mapping[PortRef, PortRef]:
     first: dict[int, Vxlan] = {}
     for vxlan in (vxlan for vxlan in fabric.all(Vxlan) if vxlan.by_daemon):
         sets.join(vxlan.ref, first.setdefault(vxlan.vni, vxlan).ref)
-    return {device.ref: sets.find(device.ref) for device in fabric.devices}
-
-
-def places(fabric: Fabric) -> Mapping[PortRef, PortRef]:
-    """Return the same without tunnels: what is left of a segment at one place."""
-    sets = _joined_without_tunnels(fabric)
     return {device.ref: sets.find(device.ref) for device in fabric.devices}
 
 
@@ -300,3 +296,36 @@ def _twice(found: list[PlacedAddress], alone: Collection[PortRef]) -> Iterator[P
         if other.ref != one.ref:
             what = f"{one.ref} is in {one.subnet}, and so is {other.ref} of the same node"
             yield Problem(one.where, what, "one interface of a node in each subnet")
+
+
+def with_local_kinds(fabric: Fabric) -> Fabric:
+    """Return the fabric in which derived pairs whose ends need no tunnel to reach each other are of the local kind.
+
+    These are hosts on one Layer 2 segment without any tunnel, and hosts with one router before the first tunnel.
+    """
+    if not any(pair.segment for pair in fabric.pairs):
+        return fabric
+    sets = _joined_without_tunnels(fabric)
+    place = {device.ref: sets.find(device.ref) for device in fabric.devices}
+    routers: dict[PortRef, set[str]] = {}
+    for device in fabric.devices:
+        if device.addresses:
+            routers.setdefault(place[device.ref], set()).add(device.node)
+    local = partial(_with_local_kind, fabric, place, routers)
+    return replace(fabric, pairs=tuple(local(pair) if pair.segment else pair for pair in fabric.pairs))
+
+
+def _with_local_kind(
+    fabric: Fabric, place: Mapping[PortRef, PortRef], routers: Mapping[PortRef, set[str]], pair: Pair
+) -> Pair:
+    one, other = (place[_first(fabric[name])] for name in (pair.source, pair.target))
+    shared = routers[one] & routers[other] - {pair.source, pair.target}
+    is_local = one == other if pair.kind == "l2-overlay" else one != other and bool(shared)
+    if not is_local or pair.kind not in WITHOUT_TUNNEL:
+        return pair
+    return replace(pair, kind=WITHOUT_TUNNEL[pair.kind], within=Pair.within)
+
+
+def _first(node: Node) -> PortRef:
+    """Return the device with a node's first address."""
+    return node.addresses[node.address].ref

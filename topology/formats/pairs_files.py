@@ -16,10 +16,10 @@ from topology.formats.lab_checks import INTENT, MAX_PROBLEMS
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_intent import promises_of
 from topology.formats.lab_intent_checks import check_tunnels
-from topology.formats.lab_local import with_local_kinds
 from topology.formats.lab_refusals import NEEDED, read_spec
 from topology.formats.lab_routes import check_addresses, check_ends
 from topology.formats.lab_schema import ExpectSpec, LabSpec, PairsSpec
+from topology.formats.lab_segments import with_local_kinds
 from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import Table, Tree, locate, parse
 from topology.model import Fabric

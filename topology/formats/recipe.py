@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 from topology.errors import LabError
 from topology.formats import lab_values as values
 from topology.formats.lab_refusals import read_spec
-from topology.formats.lab_schema import Flag, Listed, ManagementItem, Spec, _one_or_more
+from topology.formats.lab_schema import Flag, Listed, ManagementItem, Spec, _choice, _number, _one_or_more
 from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import parse
 from topology.model import NAME_MAX, Network
@@ -98,8 +98,8 @@ def template(value: object) -> str:
 
 
 Command: TypeAlias = Annotated[str, PlainValidator(command)]
-Count: TypeAlias = Annotated[int, PlainValidator(values.number("number", 1, 64))]
-Needs: TypeAlias = Listed[Annotated[Need, PlainValidator(values.choice("need", {need: need for need in NEEDS}))]]
+Count: TypeAlias = Annotated[int, _number("number", 1, 64)]
+Needs: TypeAlias = Listed[Annotated[Need, _choice("need", NEEDS)]]
 
 
 def _some_steps(value: object) -> object:
@@ -122,7 +122,7 @@ class FixedSpec(Spec):
 
     source: Annotated[str, PlainValidator(values.name("node", NAME_MAX))]
     target: Annotated[str, PlainValidator(values.name("node", NAME_MAX))]
-    type: Annotated[TenantType, PlainValidator(values.choice("type", {one: one for one in TENANT_TYPES}))]
+    type: Annotated[TenantType, _choice("type", TENANT_TYPES)]
     needed: ClassVar[Mapping[str, str]] = {
         "source": "source: a customer's name",
         "target": "target: a customer's name",

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 from topology.errors import LabError, Problem
 from topology.formats import lab_values as values
 from topology.formats.lab_refusals import read_spec
-from topology.formats.lab_schema import Flag, Listed, Spec, _one_or_more
+from topology.formats.lab_schema import Flag, Listed, Spec, _choice, _number, _one_or_more
 from topology.formats.text_file import displayed, read_text, refuse_too_long
 from topology.formats.yaml_positions import Tree, locate, parse
 from topology.promises import TENANT_TYPES, TenantType
@@ -56,18 +56,14 @@ def effects_share(value: object) -> Fraction:
     return Fraction(found)
 
 
-def _word(noun: str, words: tuple[str, ...]) -> PlainValidator:
-    return PlainValidator(values.choice(noun, {word: word for word in words}))
-
-
 class ItemSpec(Spec):
     """One entry of ``items``."""
 
     id: Annotated[str, PlainValidator(values.name("item", ID_MAX))]
-    points: Annotated[int, PlainValidator(values.number("points", 1, POINTS_MAX))]
-    needs: Annotated[Listed[Annotated[str, _word("promise", PROMISES)]], BeforeValidator(_one_or_more)]
-    rows: Annotated[Listed[Annotated[TenantType, _word("type", TENANT_TYPES)]], BeforeValidator(_one_or_more)] = Field(
-        default={}
+    points: Annotated[int, _number("points", 1, POINTS_MAX)]
+    needs: Annotated[Listed[Annotated[str, _choice("promise", PROMISES)]], BeforeValidator(_one_or_more)]
+    rows: Annotated[Listed[Annotated[TenantType, _choice("type", TENANT_TYPES)]], BeforeValidator(_one_or_more)] = (
+        Field(default={})
     )
     fixed: Flag = False
     after: Annotated[str, PlainValidator(values.name("item", ID_MAX))] = ""
@@ -84,8 +80,8 @@ class ItemSpec(Spec):
 class RubricSpec(Spec):
     """A whole rubric."""
 
-    points: Annotated[int, PlainValidator(values.number("points", 1, POINTS_MAX))] = 100
-    feedback: Annotated[Feedback, _word("feedback", FEEDBACK)] = "where"
+    points: Annotated[int, _number("points", 1, POINTS_MAX)] = 100
+    feedback: Annotated[Feedback, _choice("feedback", FEEDBACK)] = "where"
     items: Listed[ItemSpec]
     needed: ClassVar[Mapping[str, str]] = {"items": "items: with lines of '- {id: ..., points: ..., needs: [...]}'"}
 

@@ -1,6 +1,6 @@
 """YAML text -> values that remember their line and column; hostile text is refused within fixed bounds.
 
-``ruamel.yaml`` supplies the events, and nothing else of it is used: no constructor runs, so no tag can make
+PyYAML (libyaml) supplies the events, and nothing else of it is used: no constructor runs, so no tag can make
 an object, nothing recurses, and an alias is followed only while the expanded document stays small.
 Scalars are read by YAML 1.2's core schema (section 10.3), without floats, which no lab file needs.
 """
@@ -8,13 +8,12 @@ Scalars are read by YAML 1.2's core schema (section 10.3), without floats, which
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml.events import (
     AliasEvent,
     CollectionEndEvent,
     CollectionStartEvent,
@@ -23,7 +22,7 @@ from ruamel.yaml.events import (
     MappingStartEvent,
     ScalarEvent,
 )
-from ruamel.yaml.reader import ReaderError
+from yaml.reader import ReaderError
 
 from topology.errors import LabError, Position, Problem
 
@@ -116,18 +115,13 @@ def parse(text: str, file: str, holds: str = "a lab, starting with 'lab: NAME'")
     """
     builder = _Builder(file)
     try:
-        for event in _events(text):
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             builder.take(event)
-    except (YAMLError, ValueError, OverflowError) as error:
-        # ruamel converts escapes (\U99999999) and version numbers unchecked, hence the two built-in classes.
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise LabError([*builder.problems, _syntax_problem(error, text, builder.last)]) from None
     if builder.root is None:
         raise LabError([Problem(Position(file), "the file is empty", holds)])
     return builder.root, builder.problems
-
-
-def _events(text: str) -> Iterator[Event]:
-    yield from YAML(typ="safe", pure=True).parse(text)
 
 
 @dataclass
@@ -162,17 +156,18 @@ class _Builder:
 
     def take(self, event: Event) -> None:
         """Adds an event; raises LabError beyond the bounds."""
-        where = self.last = Position(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = cast("yaml.error.Mark", event.start_mark)
+        where = self.last = Position(self.file, mark.line + 1, mark.column + 1)
         if isinstance(event, DocumentStartEvent) and self.root is not None:
             self._stop(where, "a second document starts here", "one lab in one file")
         tag = event.tag if isinstance(event, ScalarEvent | CollectionStartEvent) else None
         if tag is not None:
             self._note(where, f"the tag {str(tag)[:40]!r} is refused", "a plain value")
         if isinstance(event, AliasEvent):
-            self._alias(event.anchor, where)
+            self._alias(event.anchor or "", where)
         elif isinstance(event, ScalarEvent):
             self._size += 1
-            scalar = Scalar(where, event.value, bare=event.style is None)
+            scalar = Scalar(where, event.value, bare=not event.style)
             self._done(scalar, event.anchor, size=1, height=0)
         elif isinstance(event, CollectionStartEvent):
             self._size += 1
@@ -233,17 +228,21 @@ def _syntax_problem(error: Exception, text: str, last: Position) -> Problem:
     """The parser's error at its place, or where it has none, behind the last event."""
     file = last.file
     if isinstance(error, ReaderError):
-        before = text[: error.position]
-        where = Position(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        where = _behind(text[: error.position], file)
         return Problem(where, f"the character {chr(error.character)!a} is not allowed in YAML", "printable text")
-    if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return Problem(last, f"not YAML behind this: {_short(error)}", "YAML 1.2")
     mark = error.problem_mark
-    where = Position(file, mark.line + 1, mark.column + 1)
+    ended = mark.index >= len(text)
+    where = _behind(text.rstrip(), file) if ended else Position(file, mark.line + 1, mark.column + 1)
     if text[mark.index : mark.index + 1] == "\t":
         return Problem(where, "a tab indents this line", "spaces")
     right = "check indentation, colons, quotes and brackets up to here"
     return Problem(where, f"not YAML: {_short(error.problem)}", right)
+
+
+def _behind(text: str, file: str) -> Position:
+    return Position(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
 def _short(reason: object) -> str:

@@ -26,6 +26,7 @@ from topology.kernels.bundle import LOADER, agent_parcel
 from topology.kernels.engine import Engine, start_reaper
 from topology.kernels.link import AgentLink
 from topology.kernels.ownership.keeper import KEEP, keeper_command
+from topology.kernels.ownership.processes import printed_end
 from topology.kernels.registry import ANYTHING, Kernel, KernelInfo, Others, Progress, Wanted
 
 BOTH = ("--net", "--mount", "--pid", "--fork", "--kill-child=KILL")
@@ -93,7 +94,7 @@ class HostKernel(Kernel):
             end = theirs.fileno()
             process = subprocess.Popen(command, stdin=end, stdout=end, stderr=errors, cwd="/", start_new_session=True)
             words = os.fdopen(os.dup(errors.fileno()), "rb")
-        link = AgentLink(ours, why_lost=lambda: _tail(words))
+        link = AgentLink(ours, why_lost=lambda: printed_end(words))
         try:
             link.send(agent_parcel())
             link.wait_hello(timeout_s)
@@ -203,12 +204,3 @@ class HereKernel(HostKernel):
             self._engine.close()
             self._call_off_reaper()
             self._engine = None
-
-
-def _tail(printed: IO[bytes]) -> str:
-    if printed.closed:
-        return "the kernel was closed"
-    size = os.fstat(printed.fileno()).st_size
-    words = os.pread(printed.fileno(), 400, max(0, size - 400)).decode(errors="replace")
-    whole = words.partition("\n")[2] if size > 400 else words
-    return " / ".join(filter(None, map(str.strip, (whole or words).splitlines()))) or "it printed nothing"

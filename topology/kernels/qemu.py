@@ -22,7 +22,7 @@ from qemu.qmp import QMPClient, QMPError
 from topology.errors import KernelUnavailable
 from topology.kernels.image import KERNEL_ARGUMENTS, TCG_ARGUMENTS, Image
 from topology.kernels.ownership.keeper import KEEP, KEEPER, keeper_command
-from topology.kernels.ownership.processes import dies_with
+from topology.kernels.ownership.processes import dies_with, printed_end
 from topology.kernels.registry import ANYTHING, Wanted
 from topology.wait import wait_for
 
@@ -61,21 +61,16 @@ class MicroVm:
         return self.wanted.memory_mib or (MEMORY_WITH_ENGINE_MIB if self.wanted.engine else MEMORY_MIB)
 
 
-@dataclass(frozen=True)
-class Sockets:
-    """The near ends of what QEMU was given, the agent's stream and the monitor, and of its keeper's stream."""
-
-    agent: socket.socket
-    monitor: socket.socket
-    keeper: socket.socket
-
-
 class Qemu:
-    """A running QEMU; ``close`` ends it whatever state it is in."""
+    """A running QEMU; ``close`` ends it whatever state it is in.
 
-    def __init__(self, process: subprocess.Popen[bytes], sockets: Sockets, words: IO[bytes]) -> None:
-        self.process, self.agent_stream, self._words = process, sockets.agent, words
-        self._sockets, self._loop, self._monitor = sockets, asyncio.Runner(), QMPClient("guest")
+    ``ends`` are the near ends of what it was given, the agent's stream and the monitor, and of its keeper's stream.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], ends: Sequence[socket.socket], words: IO[bytes]) -> None:
+        self.process, self._words, self._ends = process, words, ends
+        self.agent_stream, self._monitor_stream, self._keeper_stream = ends
+        self._loop, self._monitor = asyncio.Runner(), QMPClient("guest")
         self._connected = False
         self._console = ""
 
@@ -129,7 +124,7 @@ class Qemu:
                 start_new_session=True,
                 cwd="/",
             )
-            return cls(process, Sockets(agent, monitor, keeper), os.fdopen(os.dup(errors.fileno()), "rb"))
+            return cls(process, (agent, monitor, keeper), os.fdopen(os.dup(errors.fileno()), "rb"))
 
     def command(self, name: str, **arguments: Any) -> Any:
         """Ask the monitor; KernelUnavailable when it cannot answer in time."""
@@ -142,7 +137,7 @@ class Qemu:
     async def _ask(self, name: str, arguments: Mapping[str, Any]) -> Any:
         if not self._connected:
             try:
-                await self._monitor.connect(self._sockets.monitor)
+                await self._monitor.connect(self._monitor_stream)
             except AssertionError as error:  # qemu.qmp 0.0.6's error for a monitor that goes right after its greeting
                 raise EOFError("it closed the connection") from error
             self._connected = True
@@ -201,22 +196,18 @@ class Qemu:
             self._console = (self._console + str(read))[-CONSOLE_BYTES:]
         return self._console
 
-    def console_tail(self, size: int = 600) -> str:
+    def console_tail(self) -> str:
         """The console's last words, on one line."""
-        text = " / ".join(line.strip() for line in self.console()[-size:].splitlines() if line.strip())
+        text = " / ".join(line.strip() for line in self.console()[-600:].splitlines() if line.strip())
         return f"its console ends: {text}" if text else "its console is empty"
 
     def words(self) -> str:
-        """QEMU's own output, its last 400 bytes."""
-        if self._words.closed:
-            return "it was closed"
-        size = os.fstat(self._words.fileno()).st_size
-        text = os.pread(self._words.fileno(), 400, max(0, size - 400)).decode(errors="replace").strip()
-        return text.replace("\n", " / ") or "it printed nothing"
+        """The end of QEMU's own output."""
+        return printed_end(self._words)
 
     def outlive(self) -> None:
         """Let a QEMU that was started to be kept live on when we end."""
-        self._sockets.keeper.send(KEEP)
+        self._keeper_stream.send(KEEP)
         self._hang_up()
 
     def close(self) -> None:
@@ -226,15 +217,16 @@ class Qemu:
         with contextlib.suppress(KernelUnavailable):
             if self.process.poll() is None:
                 self.command("quit")
-        self._sockets.keeper.close()
+        self._keeper_stream.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(QUIT_TIMEOUT_S)
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self._hang_up()
-        for end in (self._sockets.monitor, self._sockets.agent, self._sockets.keeper, self._words):
+        for end in self._ends:
             end.close()
+        self._words.close()
 
     def _hang_up(self) -> None:
         """Leave the monitor."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from topology.links.base import AGEING, SOON, Device, Live, Option, Options
+from topology.refs import Tags
 
 USER_HZ = 100
 """Units of a bridge's ageing_time in a second (clock_t, include/asm-generic/param.h)."""
@@ -88,6 +89,16 @@ class Bridge(Device):
     def pvid_of(self, port: str) -> int | None:
         """Return the VLAN of frames that come untagged by a port."""
         return next((vid for name, vid, is_pvid, _ in self.vlans if name == port and is_pvid), None)
+
+    def lets_out(self, tags: Tags, came_by: str, out: str) -> Tags:
+        """Return the VLAN tags of a frame that leaves by a port, or goes up to the bridge itself, by those that it came
+        with; where the filter drops it, those that a frame of the port's own VLAN has."""
+        if not self.filters:
+            return tags
+        vid, inside = (tags[0], tags[1:]) if tags else (self.pvid_of(came_by), ())
+        known = self.vlans_of(out)
+        bare = known.get(vid or 0, not known or self.pvid_of(out) is not None)
+        return inside if bare or vid is None else (vid, *inside)
 
     def floods(self, mac: object, *, may: bool = False) -> bool:
         """Return whether the bridge floods frames to a MAC; with ``may`` also if learned entries expire soon."""

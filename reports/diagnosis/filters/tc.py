@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from reports.diagnosis.filters.hits import Effect, Hit
 from reports.diagnosis.filters.packet import ABSENT, NUMBERS, Packet
-from reports.diagnosis.filters.values import Answer, equal
+from reports.diagnosis.filters.values import Answer, all_of, equal
 from topology.packet import ETHERTYPES
 
 Json: TypeAlias = Mapping[str, Any]
@@ -18,6 +18,8 @@ KEYS = {
     "dst_mac": ("ether", "daddr"),
     "vlan_id": ("vlan", "id"),
     "ip_ttl": ("ip", "ttl"),
+    "src_port": ("udp", "sport"),
+    "dst_port": ("udp", "dport"),
     "arp_sip": ("arp", "saddr ip"),
     "arp_tip": ("arp", "daddr ip"),
     "icmp_type": ("icmp", "type"),
@@ -96,21 +98,16 @@ def _takes(one: Json, packet: Packet) -> Answer:
     if one["kind"] == "matchall":
         return True
     if one["kind"] == "u32":
-        return _all(_u32(options, packet))
+        return all_of(_selects(match, packet) for match in _matches(options))
     if one["kind"] == "flower":
         indev = [packet.iif == options["indev"]] if "indev" in options else []
-        return _all([*indev, *(_flower(key, wanted, packet) for key, wanted in options.get("keys", {}).items())])
+        return all_of([*indev, *(_flower(key, wanted, packet) for key, wanted in options.get("keys", {}).items())])
     return None
 
 
-def _all(answers: Sequence[Answer]) -> Answer:
-    return False if False in answers else None if None in answers else True
-
-
-def _u32(options: Json, packet: Packet) -> list[Answer]:
-    """Return whether each selector fits; tc prints one as a whole, or as a list in newer versions."""
-    found = options.get("matches") or ([options["match"]] if "match" in options else [])
-    return [_selects(match, packet) for match in found]
+def _matches(options: Json) -> Sequence[Json]:
+    """Return u32's selectors; tc prints one as a whole, or as a list in newer versions."""
+    return options.get("matches") or ([options["match"]] if "match" in options else [])
 
 
 def _selects(match: Json, packet: Packet) -> Answer:
@@ -129,23 +126,21 @@ def _flower(key: str, wanted: Any, packet: Packet) -> Answer:
         return bool(ETHERTYPES[packet.network] == {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806}.get(wanted, wanted))
     if key == "ip_proto":
         return bool(packet.protocol == NUMBERS.get(wanted, wanted)) if packet.network != "arp" else False
+    right: Any = wanted
     if key in ("src_ip", "dst_ip"):
         value = packet.field(protocol, "saddr" if key == "src_ip" else "daddr")
         prefix, _, length = str(wanted).partition("/")
-        right: Any = {"prefix": {"addr": prefix, "len": int(length)}} if length.isdecimal() else wanted
-        return False if value == ABSENT else equal(value, right, {}, {})
-    if key in ("src_port", "dst_port"):
-        value = packet.field("udp", "sport" if key == "src_port" else "dport")
-        return False if value == ABSENT else equal(value, wanted, {}, {})
-    value = packet.field(*KEYS[key]) if key in KEYS else None
-    return False if value == ABSENT else equal(value, wanted, {}, {})
+        right = {"prefix": {"addr": prefix, "len": int(length)}} if length.isdecimal() else wanted
+    else:
+        value = packet.field(*KEYS[key]) if key in KEYS else None
+    return False if value == ABSENT else equal(value, right, {}, {})
 
 
 def _words(one: Json, device: str, way: str) -> str:
     """Return a filter in tc's words, in one line."""
     options = one["options"]
     keys = [f"{key} {value}" for key, value in options.get("keys", {}).items()]
-    for match in options.get("matches") or ([options["match"]] if "match" in options else []):
+    for match in _matches(options):
         keys.append(f"match {match['value']}/{match['mask']} at {match['off']}")
     actions = [_action(action) for action in options["actions"]]
     head = f"filter dev {device} {way} protocol {one['protocol']} pref {one['pref']} {one['kind']}"

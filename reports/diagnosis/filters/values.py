@@ -20,6 +20,12 @@ def any_of(answers: Iterable[Answer]) -> Answer:
     return True if True in found else None if None in found else False
 
 
+def all_of(answers: Iterable[Answer]) -> Answer:
+    """Return False if one is, else None if one is not known."""
+    found = list(answers)
+    return False if False in found else None if None in found else True
+
+
 def negated(answer: Answer) -> Answer:
     """Return the contrary; what is not known stays so."""
     return None if answer is None else not answer
@@ -141,8 +147,7 @@ def _in_special(value: Any, right: Mapping[str, Any], names: Any, sets: Sets) ->
     if kind == "elem":
         return equal(value, body["val"], names, sets)
     if kind == "concat" and isinstance(value, tuple):
-        parts = [equal(*part, sets) for part in zip(value, body, names, strict=True)]
-        return negated(any_of(negated(part) for part in parts))
+        return all_of(equal(*part, sets) for part in zip(value, body, names, strict=True))
     if value is None or isinstance(value, (tuple, frozenset)):
         return None
     if kind == "prefix":

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reports.diagnosis.filters.hits import Hit
 from reports.diagnosis.filters.packet import ABSENT, NUMBERS, Packet
-from reports.diagnosis.filters.values import Answer
+from reports.diagnosis.filters.values import Answer, all_of
 
 SELECTOR = re.compile(r"src (?P<src>\S+) dst (?P<dst>\S+)(?P<more>.*)")
 OPTION = re.compile(r"(proto|sport|dport|type|code|dev) (\S+)")
@@ -65,8 +65,7 @@ def _selects(policy: Policy, packet: Packet) -> Answer:
         address = ip_address(str(ends[end]))
         if address.version != prefix.version or address not in prefix:
             return False
-    answers = [_option(name, value, packet) for name, value in OPTION.findall(found["more"])]
-    return False if False in answers else None if None in answers else True
+    return all_of(_option(name, value, packet) for name, value in OPTION.findall(found["more"]))
 
 
 def _option(name: str, wanted: str, packet: Packet) -> Answer:

@@ -317,9 +317,9 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
     "tags that the far bridge filters": (
         SEGMENT,
         {"con_ns1": filtering(*IN_VLAN_1, ("vxlan-cont", "1 pvid")), "con_ns3": sifting("bridge3", "vxlan-cont")},
-        "con_ns3:bridge3_cs5: vlan_filtering, no pvid for untagged frames",
+        "con_ns3:bridge3_cs5: vlan_filtering, not in VLAN 1",
         "vlan",
-        "a pvid",
+        "vid 1",
     ),
     "a router of another subnet": (
         ROUTED,
@@ -366,6 +366,13 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "sc2: no device leads to another node",
         "link",
         "its devices",
+    ),
+    "a tunnel less, and a route beside it": (
+        ROUTED,
+        {"lc1": both(without("gretun-cont"), routed("30.0.0.0/24 via 26.0.0.1 dev lc1_sc2", "23.0.0.0/24"))},
+        "lc1: no GRE device",
+        "link",
+        "a GRE device, as lc2:gretun-cont sends to it",
     ),
     "a VTEP less": (
         SEGMENT,

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from tests.self.builders import reference, vxlan_lab
 from tests.self.draws import draws
@@ -186,7 +186,7 @@ def test_difference_would_be_seen() -> None:
 
 def exported(fabric: Fabric) -> Mapping[str, Mapping[str, Mapping[str, object]]]:
     """The export as another reader of YAML sees it."""
-    document: Mapping[str, Mapping[str, Mapping[str, object]]] = YAML(typ="safe", pure=True).load(to_clab(fabric))
+    document: Mapping[str, Mapping[str, Mapping[str, object]]] = yaml.safe_load(to_clab(fabric))
     return document
 
 

@@ -66,7 +66,7 @@ FORM = (
     broken("a key is a list", "title:", "? [a]\n: b\ntitle:", "? ^[a]", "as a key", "a name"),
     broken("an alias has no anchor", "lab: ece792", "lab: *name", "lab: ^*name", "*name", "plain value"),
     broken("a control character", "title: Leaf", "title: \x07Leaf", "title: ^\x07Leaf", "'\\x07'", "printable"),
-    broken("an escape beyond Unicode", "lab: ece792", 'lab: "\\U99999999"', '^lab: "\\U', "not YAML"),
+    broken("an escape beyond Unicode", "lab: ece792", 'lab: "\\U99999999"', 'lab: "\\U^', "not YAML"),
 )
 
 SCHEMA = (

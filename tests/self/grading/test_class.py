@@ -41,10 +41,15 @@ class Machine:
         return replace(graded(submission.name, others=errored), key=key, rows=list(rows), seconds=120)  # type: ignore[arg-type]
 
 
+def asked(tmp_path: Path, **options: object) -> pytest.Config:
+    """The options of a class whose rows are in t.csv."""
+    given = {"--submission": [str(tmp_path / "in" / "*")], "--tenants": str(tmp_path / "t.csv"), "--recipe": None}
+    return cast(pytest.Config, Settings(tmp_path, **{**given, **options}))
+
+
 def ordered(tmp_path: Path, **options: object) -> Order:
     (tmp_path / "t.csv").write_text(CSV)
-    given = {"--submission": [str(tmp_path / "in" / "*")], "--tenants": str(tmp_path / "t.csv"), "--recipe": None}
-    return order_of(cast(pytest.Config, Settings(tmp_path, **{**given, **options})), tmp_path / "out")
+    return order_of(asked(tmp_path, **options), tmp_path / "out")
 
 
 def filled(tmp_path: Path) -> None:
@@ -86,9 +91,8 @@ def test_item_about_rows_that_the_csv_has_not_is_refused(tmp_path: Path) -> None
     filled(tmp_path)
     (tmp_path / "r.yaml").write_text("points: 10\nitems: [{id: far, points: 10, rows: GRE, needs: reaches}]")
     (tmp_path / "t.csv").write_text("CS1, CS2, Bridge\n")
-    given = {"--submission": [str(tmp_path / "in" / "*")], "--tenants": str(tmp_path / "t.csv"), "--recipe": None}
     with pytest.raises(pytest.UsageError, match=r"no rows for far \(GRE\)"):
-        order_of(cast(pytest.Config, Settings(tmp_path, **{**given, "--rubric": str(tmp_path / "r.yaml")})), tmp_path)
+        order_of(asked(tmp_path, **{"--rubric": str(tmp_path / "r.yaml")}), tmp_path)
 
 
 def test_fixed_rows_follow_those_of_the_csv(tmp_path: Path) -> None:
@@ -109,10 +113,8 @@ def test_nothing_is_graded_by_emulation_where_kvm_is_required(tmp_path: Path, mo
     monkeypatch.setattr(guest, "kvm_refusal", lambda: "no /dev/kvm")
     monkeypatch.setattr(guest, "PROGRAM", "sh")
     (tmp_path / "t.csv").write_text(CSV)
-    given = {"--submission": [str(tmp_path / "in" / "*")], "--tenants": str(tmp_path / "t.csv"), "--recipe": None}
-    config = Settings(tmp_path, **given, **{"--require-kvm": True})
     with pytest.raises(pytest.UsageError) as refused:
-        grade_submissions(cast(pytest.Config, config), tmp_path / "out")
+        grade_submissions(asked(tmp_path, **{"--require-kvm": True}), tmp_path / "out")
     assert str(refused.value) == ("--require-kvm: guest - expected KVM - seen software emulation alone: no /dev/kvm")
     assert not (tmp_path / "out").exists()
 
@@ -135,8 +137,7 @@ def test_what_changed_is_graded_again(name: str, tmp_path: Path) -> None:
     edit, expected = EDITS[name]
     edit(tmp_path)
     if name in ("a new one", "the CSV"):
-        given = {"--submission": [str(tmp_path / "in" / "*")], "--tenants": str(tmp_path / "t.csv"), "--recipe": None}
-        order = order_of(cast(pytest.Config, Settings(tmp_path, **given)), tmp_path / "out")
+        order = order_of(asked(tmp_path), tmp_path / "out")
     machine = Machine()
     grade_class(order, machine, lambda _: None)
     assert machine.asked == expected

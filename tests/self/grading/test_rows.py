@@ -100,6 +100,7 @@ def _leg(pair: Pair, arrives: bool) -> Journey:
         (unnumbered(bridged=True), (), "broken", "seen neighbours: none"),
         (known_lab("ecmp"), (), "kept", "4 pairs of neighbours reach each other"),
         (known_lab("ece792"), (), "kept", "6 pairs of neighbours reach each other"),
+        (known_lab("ipv6-underlay"), (), "broken", "seen neighbours: lc1-sc1, lc1-sw1, lc2-sc1, lc2-sw2"),
         (known_lab("ece792"), ("25.0.0.1",), "broken", "25.0.0.1 -> 25.0.0.2"),
         (known_lab("ipv6-overlay"), (), "broken", "seen neighbours: lc1-sc1, lc1-sw1, lc2-sc1, lc2-sw2"),
     ],

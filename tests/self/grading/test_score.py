@@ -29,10 +29,7 @@ LOST: dict[Key, list[Cause]] = {("reaches", 2): [ROUTE]}
 
 def points(found: Score) -> dict[str, str]:
     """Each item's points, in the words of the pages."""
-    return {
-        one.item.id: number(one.low) if one.low == one.high else f"{number(one.low)}..{number(one.high)}"
-        for one in found.items
-    }
+    return {one.item.id: one.between() for one in found.items}
 
 
 def test_items_are_about_the_rows_of_the_csv_or_the_fixed_ones() -> None:

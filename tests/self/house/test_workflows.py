@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from ruamel.yaml import YAML
 
 from reports.record.model import NOTHING_APPLIES
 from tests.self.house.sources import ROOT
+from topology.formats.yaml_positions import parse
 
 WORKFLOWS = {path.name: path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")}
 PAGE = (ROOT / "docs/ci.md").read_text()
@@ -25,7 +25,9 @@ CALLED = re.compile(r"(?:\S*/)?(?:hopcheck|pytest) (-.*)")
 
 def read(text: str) -> Mapping[str, Any]:
     """A YAML document of mappings; a key that is there twice is an error."""
-    return dict(YAML(typ="safe").load(text))
+    tree, problems = parse(text, "pipeline")
+    assert not problems
+    return cast("Mapping[str, Any]", tree.plain())
 
 
 def faults(pipeline: Mapping[str, Any]) -> Iterator[str]:

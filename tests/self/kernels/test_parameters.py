@@ -1,17 +1,25 @@
-"""A device's parameters in a dump of links, in the words of ip-link(8)."""
+"""What dumps say of devices, ports and routes, in the words of ip(8) and bridge(8); and GRE's flags there and back."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from socket import htons
 from typing import Any
 
 import pytest
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from tests.self.kernels.dumps import END, link, state_of
+from tests.self.kernels.dumps import END, NEWLINK, NEWROUTE, link, message, packed, state_of
+from topology.formats.lab import load_lab_text
+from topology.kernels.rtnl.dumps import VLANS
+from topology.kernels.rtnl.messages import packed_attribute
+from topology.kernels.rtnl.readout import further_requests
+from topology.kernels.rtnl.templates import by_pyroute2
+from topology.plan import make_plan
+from topology.state import declared_link
 
 ENDS = {"IFLA_GRE_LOCAL": "10.0.0.1", "IFLA_GRE_REMOTE": "10.0.0.2", "IFLA_GRE_TTL": 0}
-""""""
 CASES: dict[str, tuple[str, Mapping[str, Any], dict[str, str]]] = {
     "bare": ("gre", {}, {"key": "none", "csum": "none", "seq": "none", "ttl": "inherit", "tos": "0"}),
     "checksum": ("gre", {"IFLA_GRE_IFLAGS": 0x8000, "IFLA_GRE_OFLAGS": 0x8000}, {"csum": "yes", "seq": "none"}),
@@ -65,3 +73,73 @@ def test_defaults_of_learning_and_ageing_are_left_out() -> None:
     assert parameters("bridge", {"IFLA_BR_AGEING_TIME": 30000, "IFLA_BR_FORWARD_DELAY": 1500}) == {}
     usual = parameters("vxlan", {"IFLA_VXLAN_ID": 7, "IFLA_VXLAN_LEARNING": 1, "IFLA_VXLAN_AGEING": 300})
     assert not usual.keys() & {"learning", "ageing"}
+
+
+LAB = """
+lab: gre
+nodes:
+  a: {{role: leaf, addresses: {{e: "{a}/64"}}, gre: {{t: {{local: "{a}", remote: "{b}", {options}}}}}}}
+  b: {{role: leaf, addresses: {{e: "{b}/64"}}, gre: {{t: {{local: "{b}", remote: "{a}", {options}}}}}}}
+links: [[a:e, b:e]]
+"""
+SIX = {"a": "fd00::1", "b": "fd00::2"}
+FOUR = {"a": "10.0.0.1", "b": "10.0.0.2"}
+IFLAGS, OFLAGS, TOS, FLAGS = 2, 3, 9, 13
+"""Attributes of linux/if_tunnel.h, the same for both kinds."""
+
+
+@pytest.mark.parametrize("options", ["key: 7", "ttl: 3", "tos: inherit", "key: 4294967295, tos: inherit, ttl: 9"])
+@pytest.mark.parametrize("ends", [FOUR, SIX], ids=["gre", "ip6gre"])
+def test_kernel_gets_what_is_declared(ends: dict[str, str], options: str) -> None:
+    """The flag of a key and the inherited TOS are where the kernel looks for them, and are read from there again."""
+    text = LAB.format(**ends, options=options)
+    fabric = load_lab_text(text if ends == SIX else text.replace("/64", "/24"))
+    made = next(op for op in make_plan(fabric).phases[1] if op.node == "a" and op.arguments.get("ifname") == "t")
+    with by_pyroute2() as encode:
+        encoded = encode(made.api, made.verb, made.arguments)
+    keyed = [packed_attribute(flags, b"\x20\x00") in encoded for flags in (IFLAGS, OFLAGS)]
+    assert keyed == ["key" in options] * 2
+    inherits = packed_attribute(FLAGS, struct.pack("=I", 3)) if ends == SIX else packed_attribute(TOS, b"\x01")
+    assert (inherits in encoded) == ("tos" in options)
+    link = state_of(("links", encoded[:4] + struct.pack("=H", 16) + encoded[6:] + END)).links["t"]
+    assert link.parameters == declared_link(fabric["a"], fabric["a"]["t"]).parameters
+
+
+PVID, UNTAGGED = 2, 4
+
+
+def bridge(filters: int) -> bytes:
+    """A bridge and a port of it, as a dump has them."""
+    data = {
+        "attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": [("IFLA_BR_VLAN_FILTERING", filters)]})]
+    }
+    return link(2, "eth", [("IFLA_MASTER", 3)]) + link(3, "br", [("IFLA_LINKINFO", data)]) + link(4, "vx") + END
+
+
+def vlans(name: str, *known: tuple[int, int]) -> bytes:
+    """The VLANs of a port, each with its flags."""
+    spec = b"".join(packed_attribute(2, struct.pack("=HH", flags, vid)) for vid, flags in known)
+    attributes = packed_attribute(3, name.encode() + b"\0") + packed_attribute(26, spec)
+    return message(NEWLINK, struct.pack("=BxHiII", 7, 1, 2, 1, 0) + attributes)
+
+
+@pytest.mark.parametrize("filters", [0, 1])
+def test_vlans_are_read_where_a_bridge_filters_them(filters: int) -> None:
+    """The VLAN 1 of every new port means nothing to a bridge that does not filter: it is neither asked for nor read."""
+    assert (VLANS in further_requests("n", {"links": [bridge(filters)], "qdiscs": [END]})) == bool(filters)
+    dump = vlans("eth", (1, PVID | UNTAGGED), (20, 0)) + vlans("vx", (1, PVID | UNTAGGED)) + END
+    read = state_of(("links", bridge(filters)), further={"vlans": [dump]})
+    words = {entry.words for entry in read.entries if entry.tool == "bridge vlan"}
+    assert words == ({"dev eth vid 1 pvid untagged", "dev eth vid 20"} if filters else set())
+
+
+def test_header_that_a_route_adds_is_read() -> None:
+    """A route with ``encap`` is another one than that without it."""
+    way = [("RTA_DST", "10.1.0.0"), ("RTA_GATEWAY", "10.0.0.2"), ("RTA_OIF", 2)]
+    fields = {"family": 2, "dst_len": 24, "table": 254, "type": 1}
+    plain, labelled = (
+        state_of(("routes", packed(NEWROUTE, rtmsg(), fields, more + way) + END)).routes
+        for more in ([], [("RTA_ENCAP_TYPE", 1)])
+    )
+    assert [str(route) for route in labelled] == ["10.1.0.0/24 encap mpls via 10.0.0.2 dev eth"]
+    assert plain != labelled

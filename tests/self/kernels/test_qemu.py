@@ -18,7 +18,7 @@ from topology.errors import KernelUnavailable
 from topology.kernels import qemu
 from topology.kernels.image import Image
 from topology.kernels.ownership.processes import dies_with
-from topology.kernels.qemu import MicroVm, Qemu, Sockets, confinement, kvm_refusal, qemu_arguments
+from topology.kernels.qemu import MicroVm, Qemu, confinement, kvm_refusal, qemu_arguments
 from topology.kernels.registry import Wanted
 
 FILES, AGENT, MONITOR = (11, 12, 13), "fd=14", 15
@@ -169,6 +169,6 @@ def test_monitor_that_goes_as_soon_as_it_has_greeted_is_unavailable(monkeypatch:
     with tempfile.TemporaryFile() as words, contextlib.ExitStack() as stack:
         for end in ends:
             stack.enter_context(end)
-        running = Qemu(cast(Any, None), Sockets(*ends[::2]), words)
+        running = Qemu(cast(Any, None), ends[::2], words)
         with pytest.raises(KernelUnavailable, match="QEMU's monitor - quit - it closed the connection"):
             running.command("quit")

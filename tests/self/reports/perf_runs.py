@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reports.perf.durations import Distribution
-from reports.perf.funcgraph import CallStats, FuncGraph
+from reports.perf.funcgraph import CallStats, Distribution, FuncGraph
 from reports.perf.functions import Recording
 from reports.perf.iperf import Throughput, Volume
 
@@ -18,13 +17,13 @@ def run(mbits: float, size: int = 800, lost: float = 0.0) -> Throughput:
     sent = round(received / (1 - lost) / size) * size
     ours = Volume(1.0, sent, 8.0 * sent, sent // size)
     theirs = Volume(1.0, received, 8.0 * received, sent // size, jitter_ms=0.004)
-    return Throughput("udp", "iperf 3.12", size, ours, theirs, (ours,), (), 60.0, 30.0, "{}", "{}")
+    return Throughput("udp", "iperf 3.12", size, ours, theirs, (ours,), 60.0, 30.0, "{}")
 
 
 def stream(mbits: float) -> Throughput:
     """A TCP run of a second."""
     volume = Volume(1.0, round(mbits * 1e6 / 8), mbits * 1e6, retransmits=3)
-    return Throughput("tcp", "iperf 3.12", 131072, volume, volume, (), (), 60.0, 30.0, "{}", "{}")
+    return Throughput("tcp", "iperf 3.12", 131072, volume, volume, (), 60.0, 30.0, "{}")
 
 
 def stats(ns: float, calls: int = 200) -> CallStats:

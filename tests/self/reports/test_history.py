@@ -26,7 +26,7 @@ SEEDS = 60
 
 def marked(values: Sequence[float]) -> list[int]:
     """The runs, counted from 1, that are marked as changed."""
-    return [number for number, one in enumerate(judged(values), 1) if one.changed]
+    return [number for number, (_, changed) in enumerate(judged(values), 1) if changed]
 
 
 def thirty(draw: Callable[[random.Random], float], seed: int, change: float = 0.9) -> list[float]:
@@ -88,7 +88,7 @@ def test_what_was_marked_stays_when_runs_are_added() -> None:
     """Bands are of the runs before on the same level, and begin again behind a change."""
     values = thirty(bounded, 1)
     assert [marked(values[:end]) for end in range(24, 31)] == [[CHANGED]] * 7
-    bands = [one.band for one in judged(values)]
+    bands = [band for band, _ in judged(values)]
     assert [number for number, band in enumerate(bands, 1) if band is None] == [
         *range(1, BASE_MIN + 1), *range(CHANGED + 1, CHANGED + BASE_MIN)
     ]  # fmt: skip

@@ -29,6 +29,11 @@ def frame(dst: str = TO_ALL, number: int = 0) -> Layers:
     return (("ether", {"src": CS1, "dst": dst, "type": 0x9000}), ("payload", {"load": bytes([number]) * 46}))
 
 
+def at_ttl(ttl: int) -> Layers:
+    """The outer headers of a packet that routers send in a circle."""
+    return tuple((name, {**fields, "ttl": ttl} if name == "ipv4" else fields) for name, fields in OUTER)
+
+
 def copies(
     layers: Layers, count: int, each: int = 1, where: str = "con_ns1:loopa in", start: int = 0
 ) -> list[Sighting]:
@@ -58,9 +63,21 @@ MANY = COPIES_MAX + 1
         (copies(frame(CS5), MANY), False),
         (copies((*OUTER, *frame(CS5)), MANY), False),
         ([one for number in range(MANY) for one in copies(frame(number=number), 2)], False),
+        ([one for ttl in range(MANY) for one in copies((*at_ttl(ttl), *frame()), 2)], False),
         ([*copies(frame(), MANY - 1), *copies(frame(), MANY - 1, where="con_ns1:loopa out")], False),
     ],
-    ids=["ARP", "inside VXLAN", "IPv6", "few", "repeated", "for one", "for one in VXLAN", "many frames", "two places"],
+    ids=[
+        "ARP",
+        "inside VXLAN",
+        "IPv6",
+        "few",
+        "repeated",
+        "for one",
+        "for one in VXLAN",
+        "many frames",
+        "routers",
+        "two places",
+    ],
 )
 def test_only_many_copies_within_a_second_circle(seen: list[Sighting], circles: bool) -> None:
     """A frame for many that passes one place again and again circles, bare or wrapped; nothing else does."""

@@ -9,7 +9,6 @@ import pytest
 
 from reports.checks.mtu import LegMtu, PairMtu
 from tests.self.found import AS_MEASURED, CAUSE, FRAGMENTS, ICMP, REFUSED, SILENCE, WHOLE, Zones, changed, way
-from topology.promises import Above
 
 
 def test_the_three_results_differ() -> None:
@@ -44,14 +43,6 @@ COMPUTED: dict[str, tuple[LegMtu, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", COMPUTED)
-def test_another_largest_packet_than_the_computed_one_fails(name: str) -> None:
-    """Less or more, with DF or without: the finding names the size, the place and what became of the next one."""
-    found, words = COMPUTED[name]
-    assert not found.whole_as_computed
-    assert words in repr(found.whole_as_computed)
-
-
 def test_any_of_the_legal_paths_may_decide() -> None:
     """If two legal paths have different widths, the result of either is as computed, and no other."""
     narrow = way().computed[0]
@@ -73,31 +64,26 @@ BROKEN: dict[str, tuple[LegMtu, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_packet_that_customers_may_send_and_that_does_not_cross_whole_fails(name: str) -> None:
-    """The smallest such packet is named, with what became of it."""
-    found, words = BROKEN[name]
-    assert not found.promise_kept
-    assert words in repr(found.promise_kept)
-
-
-ABOVE: dict[str, tuple[tuple[Above, ...], str]] = {
+ABOVE: dict[str, tuple[LegMtu, str]] = {
     "no fragments": (
-        ("icmp", "silence"),
+        way(above=("icmp", "silence")),
         "lc1 - cs1 -> cs5, 1427 to 1450 bytes with DF - expected only icmp or silence",
     ),
-    "no ICMP": (("fragments", "silence"), "con_ns1 - cs1 -> cs5, 1451 to 1454 bytes with DF"),
-    "no silence": (("fragments", "icmp"), "1455 to 1500 bytes with DF - expected only fragments or icmp above 1426"),
+    "no ICMP": (way(above=("fragments", "silence")), "con_ns1 - cs1 -> cs5, 1451 to 1454 bytes with DF"),
+    "no silence": (
+        way(above=("fragments", "icmp")),
+        "1455 to 1500 bytes with DF - expected only fragments or icmp above 1426",
+    ),
 }
+FAILING = {"whole_as_computed": COMPUTED, "promise_kept": BROKEN, "above_as_allowed": ABOVE}
 
 
-@pytest.mark.parametrize("name", ABOVE)
-def test_what_is_not_allowed_above_fails(name: str) -> None:
-    """The first zone of sizes that breaks the lab's promise is reported, with its place."""
-    above, words = ABOVE[name]
-    found = way(above=above)
-    assert not found.above_as_allowed
-    assert words in repr(found.above_as_allowed)
+@pytest.mark.parametrize(("claim", "name"), [(claim, name) for claim, cases in FAILING.items() for name in cases])
+def test_size_that_is_not_as_it_must_be_fails(claim: str, name: str) -> None:
+    """The first size or zone that is wrong is named, with the place and what became of it there."""
+    found, words = FAILING[claim][name]
+    assert not getattr(found, claim)
+    assert words in repr(getattr(found, claim))
 
 
 def test_packets_that_cross_whole_or_are_not_sent_are_always_allowed() -> None:

@@ -21,6 +21,7 @@ MAYBE = Cause("sysctl", "lc1", None, "a=1", "a=2", "set!", sure=False)
 MAYBE_FAR = replace(MAYBE, node="sc2")
 NO_ROUTE = Cause("forwarding", "lc1", None, "the packet passed on", "no route to 28.0.0.2", "", source="kernel")
 UNREACHABLE = Cause("lookup", "lc1", None, "a route", "Network is unreachable", "", source="kernel")
+LEARNED = Cause("fdb", "lc1", "lc1_br1", "behind another port", "behind this port", "", source="kernel")
 WAITING = Cause("address resolution", "cs1", "cs1_br1", "the next hop's MAC", "no answer", "", source="kernel")
 LOST = Cause("address resolution", "sc2", "sc2_lc1", "the request", "nothing", "", source="traffic")
 RULE = Cause("nft", "lc2", None, "accepted", "dropped by rule 4", "delete rule!", "list rule!", "kernel")
@@ -61,6 +62,7 @@ CASES: dict[str, tuple[list[Cause], list[Cause]]] = {
     ),
     "an ending that undoing a difference elsewhere leaves": ([FAR, NO_ROUTE], [FAR, NO_ROUTE]),
     "a kernel's answer elsewhere is an effect": ([FAR, UNREACHABLE], [FAR]),
+    "what a bridge elsewhere learned is an effect": ([FAR, LEARNED], [FAR]),
     "who waits, beside what may be": ([WAITING, MAYBE], [MAYBE]),
     "who waits for what was lost": ([LOST, WAITING], [replace(LOST, evidence=f"{WAITING.kind}: {WAITING.live}")]),
     "who waits, and nothing else": ([WAITING], [WAITING]),

@@ -39,17 +39,11 @@ def test_tail_is_that_of_the_tables(statistic: float, freedom: int, p: float) ->
     assert chi_square_tail(statistic, freedom) == pytest.approx(p, rel=2e-3)
 
 
-@pytest.mark.parametrize("counts", [(32, 32), (40, 24), (45, 19)])
-def test_fair_shares_pass(counts: tuple[int, int]) -> None:
-    """A fair hash's usual shares pass."""
-    assert spread_evenly(flows(sc1=counts[0], sc2=counts[1]), ["sc1", "sc2"])
-
-
-@pytest.mark.parametrize("counts", [(46, 18), (54, 10), (63, 1)])
-def test_unfair_shares_fail(counts: tuple[int, int]) -> None:
-    """Shares that a fair hash gives less than once in 1000 times are reported."""
+@pytest.mark.parametrize("counts", [(32, 32), (40, 24), (45, 19), (46, 18), (54, 10), (63, 1)])
+def test_shares_pass_as_far_as_a_fair_hash_gives_them(counts: tuple[int, int]) -> None:
+    """Those that it gives less than once in 1000 times are reported."""
     found = spread_evenly(flows(sc1=counts[0], sc2=counts[1]), ["sc1", "sc2"])
-    assert not found
+    assert bool(found) == (counts[0] <= 45)
     assert f"seen {counts[0]} on sc1, {counts[1]} on sc2" in str(found)
 
 

@@ -57,26 +57,19 @@ def test_equal_links_pass(judge: str) -> None:
     assert judged(JUDGES[judge], trains(link()))
 
 
+def late(train: Train) -> Train:
+    return replace(train, turned_ns=(train.turned_ns or 0) + 5e6)
+
+
+def lost(train: Train) -> Train:
+    return replace(train, received=TRAIN - 1, answered=TRAIN - 1)
+
+
 WORSE: dict[str, tuple[str, str, str, Callable[[Train], Train]]] = {
-    "lost on the way there": (
-        "loss",
-        "lc1",
-        "there",
-        lambda train: replace(train, received=TRAIN - 1, answered=TRAIN - 1),
-    ),
+    "lost on the way there": ("loss", "lc1", "there", lost),
     "answers lost": ("loss", "sc2", "there", lambda train: replace(train, answered=TRAIN - 1)),
-    "answers come late": (
-        "delay",
-        "sc2",
-        "there",
-        lambda train: replace(train, turned_ns=(train.turned_ns or 0) + 5e6),
-    ),
-    "late the other way": (
-        "delay",
-        "lc1",
-        "back",
-        lambda train: replace(train, turned_ns=(train.turned_ns or 0) + 5e6),
-    ),
+    "answers come late": ("delay", "sc2", "there", late),
+    "late the other way": ("delay", "lc1", "back", late),
     "slow": ("rate", "lc1", "there", lambda train: replace(train, gap_ns=1.1e6)),
     "slow the other way": ("rate", "sc2", "back", lambda train: replace(train, gap_ns=1.1e6)),
 }
@@ -96,7 +89,7 @@ def test_one_lost_packet_decides_nothing() -> None:
     """One of a thousand may have another reason: the result is unstable."""
     first = trains(link())
     rounds = list(first["lc1", "sc2"])
-    rounds[0] = replace(rounds[0], received=TRAIN - 1, answered=TRAIN - 1)
+    rounds[0] = lost(rounds[0])
     with pytest.raises(Undecided, match="1 lost"):
         judged(judge_loss, {**first, ("lc1", "sc2"): rounds})
 

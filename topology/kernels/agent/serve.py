@@ -302,9 +302,7 @@ class Agent:
 
     def op_echo_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Answer every datagram to an address with its own bytes, until closed (RFC 862); with ``mute`` none."""
-        with self.namespaces.inside(header["ns"]):
-            echo = socket.socket(header["family"], socket.SOCK_DGRAM)
-        echo.bind(tuple(header["bind"]))
+        echo = opened(self.namespaces, {**header, "socket": (header["family"], socket.SOCK_DGRAM)})
         echo.setblocking(False)
         take = take_once if header.get("mute") else echo_once
         self.selector.register(echo, selectors.EVENT_READ, lambda _: take(echo))

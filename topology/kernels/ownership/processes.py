@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 START_TIME_FIELD = 19
 """Index behind the command's name in /proc/PID/stat (proc(5): starttime is field 22 of all)."""
@@ -82,6 +83,16 @@ def end_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signals.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signals.SIGKILL)
+
+
+def printed_end(printed: IO[bytes]) -> str:
+    """The last 400 bytes that a process has printed into a file, as whole lines on one."""
+    if printed.closed:
+        return "the kernel was closed"
+    size = os.fstat(printed.fileno()).st_size
+    words = os.pread(printed.fileno(), 400, max(0, size - 400)).decode(errors="replace")
+    whole = words.partition("\n")[2] if size > 400 else words
+    return " / ".join(filter(None, map(str.strip, (whole or words).splitlines()))) or "it printed nothing"
 
 
 def _boot() -> str:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from topology.frr import NEIGHBOURS, Session, sessions, table
 
 BGP_VNIS = "show bgp l2vpn evpn vni json"
 QUESTIONS = (
-    "show ip route json",
+    "show ip route vrf all json",
     NEIGHBOURS,
     "show bgp ipv4 unicast json",
     BGP_VNIS,
     "show bgp l2vpn evpn route vni all json",
+    "show bgp l2vpn evpn route type prefix json",
+    "show evpn next-hops vni all json",
 )
 """All are asked in one vtysh call. Each answer is recognised by its keys; reading stops at the
 first that is not JSON."""
-MACS, FLOODING = 2, 3
-"""The types of EVPN routes to a MAC, and of a VTEP's part in a VNI (RFC 7432, sections 7.2 and 7.3)."""
+MACS, FLOODING, PREFIXES = 2, 3, 5
+"""The types of EVPN routes to a MAC, of a VTEP's part in a VNI (RFC 7432, sections 7.2 and 7.3), and to a prefix
+(RFC 9136)."""
 
 
 class Hop(NamedTuple):
@@ -31,14 +35,16 @@ class Hop(NamedTuple):
 
 
 class EvpnRoute(NamedTuple):
-    """A route of EVPN's, by its type: a MAC (blank for type 3) and the VTEP to which it leads."""
+    """A route of EVPN's, by its type: a MAC (blank but for type 2), the VTEP to which it leads, and the address or
+    prefix that it has."""
 
     kind: int
     mac: str
     vtep: str
+    ip: str = ""
 
     def __str__(self) -> str:
-        return f"type {self.kind}{self.mac and f' {self.mac}'} to {self.vtep}"
+        return " ".join(filter(None, (f"type {self.kind}", self.mac, self.ip, f"to {self.vtep}")))
 
 
 class BgpVni(NamedTuple):
@@ -47,6 +53,8 @@ class BgpVni(NamedTuple):
     vtep: str
     imports: frozenset[str]
     exports: frozenset[str]
+    rmac: str = ""
+    """The router's MAC that it tells others, where the VNI is a VRF's."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,10 @@ class ControlPlane:
     advertises: bool | None = None
     vnis: Mapping[int, BgpVni] = field(default_factory=dict)
     evpn: Mapping[int, frozenset[EvpnRoute]] = field(default_factory=dict)
+    evpn_prefixes: frozenset[EvpnRoute] = frozenset()
+    """The best routes of type 5, of every VRF."""
+    routers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """By the VNI of a VRF the MAC of the router at each VTEP, as zebra uses it."""
 
     def derived(self, vni: int) -> str:
         """The route target that FRR derives for a VNI, AS:VNI (bgpd/bgp_evpn.c, form_auto_rt)."""
@@ -92,17 +104,29 @@ def control_plane(node: str, answers: Iterable[object]) -> ControlPlane:
             found["prefixes"] = frozenset(map(str, table(answer["routes"])))
         elif any("vrfId" in table(value) for value in answer.values()):
             found["sessions"] = tuple(sessions(answer))
-        elif any("/" in key for key in answer):
-            found["installed"] = frozenset(_hops(answer))
-        elif all(key.isdecimal() for key in answer):
+        elif any("numNextHops" in table(value) for value in answer.values()):
+            found["routers"] = {int(vni): dict(_routers(table(said))) for vni, said in answer.items()}
+        elif "numPrefix" in answer:
+            own = (path for of_rd in map(table, answer.values()) for path in _evpn(of_rd))
+            found["evpn_prefixes"] = frozenset(own)
+        elif tables := [one for one in (answer, *map(table, answer.values())) if any("/" in key for key in one)]:
+            # FRR 8 prints a table for each VRF one after the other, FRR 10 all by their names in one.
+            found["installed"] = found.get("installed", frozenset()).union(*map(_hops, tables))
+        elif answer and all(key.isdecimal() for key in answer):
             found["evpn"] = {int(vni): frozenset(_evpn(table(routes))) for vni, routes in answer.items()}
     return ControlPlane(node, **found)
 
 
 def _vnis(answer: Mapping[str, Any]) -> Iterator[tuple[int, BgpVni]]:
     for said in (table(value) for key, value in answer.items() if key.isdecimal()):
-        targets = (frozenset(map(str, said.get(word) or ())) for word in ("importRTs", "exportRTs"))
-        yield int(said["vni"]), BgpVni(str(said.get("originatorIp")), *targets)
+        imports, exports = (frozenset(map(str, said.get(word) or ())) for word in ("importRTs", "exportRTs"))
+        yield int(said["vni"]), BgpVni(str(said.get("originatorIp")), imports, exports, str(said.get("rmac") or ""))
+
+
+def _routers(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    return (
+        (str(one["nexthopIp"]), str(one.get("routerMac"))) for one in map(table, said.values()) if "nexthopIp" in one
+    )
 
 
 def _hops(answer: Mapping[str, Any]) -> Iterator[Hop]:
@@ -119,4 +143,8 @@ def _evpn(routes: Mapping[str, Any]) -> Iterator[EvpnRoute]:
         paths = (table(path[0] if isinstance(path, list) and path else path) for path in listed)
         for path in (path for path in paths if path.get("bestpath")):
             hop = next((str(table(one).get("ip")) for one in path.get("nexthops", ())), "")
-            yield EvpnRoute(int(path.get("routeType", 0)), str(path.get("mac", "")), hop)
+            kind, ip = int(path.get("routeType", 0)), str(path.get("ip") or "")
+            prefix = f"{ip}/{path.get('ipLen')}" if kind == PREFIXES else ip if kind == MACS else ""
+            # Hosts have link-local addresses, which no lab declares.
+            if not (prefix and ip_address(ip).is_link_local):
+                yield EvpnRoute(kind, str(path.get("mac", "")), hop, prefix)

@@ -26,6 +26,7 @@ NEEDED_BY: Mapping[str, re.Pattern[str]] = {
 }
 """The other daemons that can run, each with the lines of a configuration that need it."""
 DAEMONS = tuple(NEEDED_BY)
+VRF_VNI = re.compile(r"^vrf (\S+)$(?:\n .*)*?\n vni (\d+)\b", re.MULTILINE)
 NOT_RUN = re.compile(
     r"^[ \t]*(router (?:ospf6|isis|ripng|rip|eigrp|babel|pim)|ip(?:v6)? (?:pim|router isis)|mpls ldp)\b", re.MULTILINE
 )
@@ -49,6 +50,11 @@ class Frr:
     def speaks_bgp(self) -> bool:
         """True if its configuration has a BGP instance."""
         return bool(NEEDED_BY["bgpd"].search(self.config))
+
+    @property
+    def vrf_vnis(self) -> Mapping[str, int]:
+        """The VNI of each VRF that has one, by which packets go that are routed in the VRF (RFC 9136)."""
+        return {found[1]: int(found[2]) for found in VRF_VNI.finditer(self.config)}
 
     def lacking(self) -> Iterator[str]:
         """Yield the daemons that lines of the configuration need, and that do not run."""
@@ -160,19 +166,22 @@ def why_down(said: Mapping[str, Any]) -> str:
 
 
 def installed(routes: Sequence[object], target: Address) -> bool:
-    """Return whether a table of ``ROUTES`` has an installed route to a target."""
-    return any(target in ip_network(prefix) for prefix in _installed(routes, target.version))
+    """Return whether a table of ``ROUTES`` has an installed route to a target, longer than that of a subnet there."""
+    found = [(ip_network(prefix), own) for prefix, own in _installed(routes, target.version)]
+    fitting = [(prefix.prefixlen, not own) for prefix, own in found if target in prefix]
+    return max(fitting, default=(0, False))[1]
 
 
-def _installed(tables: Sequence[object], version: int) -> Iterator[str]:
+def _installed(tables: Sequence[object], version: int) -> Iterator[tuple[str, bool]]:
+    """Yield the prefixes of installed routes, and whether each is a subnet of the router's own."""
     for one in tables:
         for prefix, entries in table(one).items():
             if isinstance(entries, Mapping):  # of a VRF, as FRR 10 has them
                 yield from _installed([entries], version)
                 continue
-            listed = entries if isinstance(entries, list) else []
-            if (":" in prefix) == (version == 6) and any(table(entry).get("installed") for entry in listed):
-                yield prefix
+            for entry in map(table, entries if isinstance(entries, list) else ()):
+                if (":" in prefix) == (version == 6) and entry.get("installed"):
+                    yield prefix, entry.get("protocol") == "connected"
 
 
 def far_vteps(vnis: object, vni: int) -> frozenset[Address]:

@@ -24,6 +24,7 @@ from topology.links import (
     Subinterface,
     Tunnel,
     UdpTunnel,
+    Vrf,
     Vxlan,
 )
 from topology.links.base import AGEING, NAME_MAX, PORT_MTU, stable_mac
@@ -67,6 +68,7 @@ __all__ = [
     "Treatment",
     "Tunnel",
     "UdpTunnel",
+    "Vrf",
     "Vxlan",
     "stable_mac",
 ]
@@ -256,7 +258,7 @@ class Fabric:
             there = self._by_name.get(device.peer.node)
             return (there[device.peer.interface],) if there is not None and there.has(device.peer.interface) else ()
         if isinstance(device, Tunnel) and device.ethernet:
-            return tuple(far for remote in device.remotes for far in self.receivers(device, remote))
+            return tuple(far for remote in device.leads_to for far in self.receivers(device, remote))
         if isinstance(device, Subinterface):
             return tuple(dict.fromkeys(self._far_vlans(device, (), set())))
         return ()

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, TypeVar, get_args
 from topology.errors import Position, UnknownName
 from topology.fib import Egress, Fib
 from topology.frr import Frr
-from topology.links import Bridge, Device, Gre, Loopback, Subinterface, Tunnel, Vxlan
+from topology.links import Bridge, Device, Gre, Loopback, Subinterface, Tunnel, Vrf, Vxlan
 from topology.promises import NOWHERE
 from topology.refs import Address, Network
 
@@ -100,8 +100,6 @@ class Node:
     """By IP version the policy rules in the words of ip-rule(8), in their order, where not just the kernel's own."""
     tables: tuple[tuple[str, Route], ...] = ()
     """The routes of other tables than main, each with its table."""
-    vrfs: Mapping[str, str] = field(default_factory=dict)
-    """The VRF of each device that is in one."""
     where: Position = field(default=NOWHERE, compare=False)
 
     @property
@@ -176,6 +174,11 @@ class Node:
     def bridge_of(self, member: str) -> Bridge | None:
         """Return the bridge that the device is a port of, or None."""
         return self._bridges.get(member)
+
+    @cached_property
+    def vrfs(self) -> Mapping[str, Vrf]:
+        """The VRF of each device that is in one."""
+        return {member: vrf for vrf in self.all(Vrf) for member in vrf.members}
 
     def subinterface(self, link: str, vid: int) -> Subinterface | None:
         """Return the VLAN sub-interface of a port for one VLAN ID, or None."""

@@ -15,7 +15,7 @@ from typing import Any
 from topology.errors import Position
 from topology.fib import Egress
 from topology.frr import Frr
-from topology.model import Bridge, Device, Fabric, Interface, Loopback, Node, Port, Route, Routing
+from topology.model import Bridge, Device, Fabric, Interface, Loopback, Node, Port, Route, Routing, Vrf
 from topology.node import ROUTERS
 from topology.promises import NOWHERE
 from topology.refs import PortRef
@@ -222,23 +222,17 @@ def _node(node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
     for lo in node.all(Loopback):
         yield from _addresses(op, lo, LOOPBACK_INDEX)
     for device in node.devices:
-        if isinstance(device, Port):
+        if isinstance(device, Port) and device.name not in node.vrfs:
             yield from _address_and_up(op, device, index[device.name])
     for device in _virtual_devices(node):
         options = _words(address=device.mac, mtu=device.mtu, link=device.parent)
         words = " ".join([device.kind, *(option.words for option in device.options() if option.words)])
         arguments = _arguments(device, index)
         yield op("link", "add", arguments, f"link add name {device.name}{options} type {words}", device.where)
-        yield from _address_and_up(op, device, index[device.name])
+        if device.name not in node.vrfs:
+            yield from _address_and_up(op, device, index[device.name])
         yield from _entries(device, index)
-    for bridge in node.all(Bridge):
-        for member in bridge.members:
-            enslave = {"index": index[member], "master": index[bridge.name]}
-            yield op("link", "set", enslave, f"link set dev {member} master {bridge.name}", bridge.where)
-        if bridge.mtu is not None and bridge.members:
-            # A bridge takes the least MTU of its members each time one joins (br_mtu_auto_adjust).
-            again = {"index": index[bridge.name], "mtu": bridge.mtu}
-            yield op("link", "set", again, f"link set dev {bridge.name} mtu {bridge.mtu}", bridge.where)
+    yield from _joined(op, node, index)
     for route in node.routes:
         words = f"{'-6 ' if route.prefix.version == 6 else ''}route add {route}"
         yield op("route", "add", _route(route, node, index), words, route.where)
@@ -297,6 +291,33 @@ def _entries(device: Device, index: Mapping[str, int]) -> Iterator[Operation]:
         arguments = {"ifindex": index[device.name], "lladdr": mac, "dst": str(remote), **link}
         words = f"fdb append {mac} dev {device.name} dst {remote}{_words(via=device.made_on)}"
         yield Operation(device.node, "fdb", "append", arguments, f"bridge -n {device.node} {words}", device.where)
+
+
+def _joined(op: Any, node: Node, index: Mapping[str, int]) -> Iterator[Operation]:
+    """Yield what puts devices into bridges, then what puts devices into VRFs."""
+    for bridge in node.all(Bridge):
+        yield from _members(op, node, bridge, index)
+        if bridge.mtu is not None and bridge.members:
+            # A bridge takes the least MTU of its members each time one joins (br_mtu_auto_adjust).
+            again = {"index": index[bridge.name], "mtu": bridge.mtu}
+            yield op("link", "set", again, f"link set dev {bridge.name} mtu {bridge.mtu}", bridge.where)
+    for vrf in node.all(Vrf):
+        yield from _members(op, node, vrf, index)
+        # zebra forgets the subnets of a bridge that enters a VRF later.
+        for member in vrf.members:
+            yield from _address_and_up(op, node[member], index[member])
+
+
+def _members(op: Any, node: Node, master: Bridge | Vrf, index: Mapping[str, int]) -> Iterator[Operation]:
+    """Yield what puts its members into a bridge or VRF, and sets them as its ports."""
+    for member in master.members:
+        enslave = {"index": index[member], "master": index[master.name]}
+        yield op("link", "set", enslave, f"link set dev {member} master {master.name}", master.where)
+        if settings := node[member].port_settings:
+            words = " ".join(word for setting in settings for word in setting)
+            arguments = {"index": index[member], **{name: int(value == "on") for name, value in settings}}
+            command = f"bridge -n {node.name} link set dev {member} {words}"
+            yield Operation(node.name, "brport", "set", arguments, command, master.where)
 
 
 def _route(route: Route, node: Node, index: Mapping[str, int]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from topology.links import KINDS, LINKS
-from topology.model import Address, Bridge, Device, Interface, Loopback, Network, Node, Routing, Vxlan
+from topology.model import Address, Bridge, Device, Interface, Loopback, Network, Node, Routing, Vrf, Vxlan
 from topology.mtu import device_mtu
 from topology.node import ROUTERS
 from topology.plan import DEFAULT_ROUTING, written_sysctls
@@ -196,6 +196,11 @@ DEFAULT_RULES: Mapping[int, frozenset[Entry]] = {
 """By IP version (fib_default_rules_init in net/ipv4/fib_rules.c, fib6_rules_net_init in net/ipv6/fib6_rules.c)."""
 
 
+L3MDEV = "pref 1000 from all l3mdev"
+VRF_RULES = frozenset(Entry(f"ip{six} rule", None, L3MDEV, L3MDEV) for six in ("", " -6"))
+"""Those that come with the first VRF (vrf_add_fib_rules, drivers/net/vrf.c)."""
+
+
 def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_ROUTING) -> NodeState:
     """State of a node once it is built, the routes that its addresses bring included.
 
@@ -207,7 +212,7 @@ def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_RO
     connected = {
         RouteState(interface.network, None, device)
         for device, interface in own
-        if interface.version == 6 or interface.network.prefixlen < interface.max_prefixlen
+        if device not in node.vrfs and (interface.version == 6 or interface.network.prefixlen < interface.max_prefixlen)
     }
     explicit = {
         RouteState(route.prefix, egress.via, egress.dev, whole=str(route) if route.others else "")
@@ -218,6 +223,7 @@ def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_RO
     entries = (
         DEFAULT_RULES[4] | DEFAULT_RULES[6] | {entry for vxlan in node.all(Vxlan) for entry in flood_entries(vxlan)}
     )
+    entries |= VRF_RULES if node.all(Vrf) else set()
     sysctls = dict(_declared_sysctls(node, ipv6, routing))
     return NodeState(node.name, links, frozenset(own), frozenset(connected | explicit), entries, sysctls)
 
@@ -266,11 +272,13 @@ def _declared_sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[tupl
 def declared_link(node: Node, device: Device) -> LinkState:
     """Declared state of a device; the MTU of a bridge for which none is declared follows its members'."""
     bridge = node.bridge_of(device.name)
-    master = bridge.name if bridge else None
+    vrf = node.vrfs.get(device.name)
+    master = bridge.name if bridge else vrf.name if vrf else None
     mtu = device.mtu if isinstance(device, Bridge) else device_mtu(node, device)
     known = {option.name: option.value for option in device.options() if option.name}
     known |= {"link": device.parent} if device.parent else {}
-    return LinkState(device.name, device.kind, True, device.mac, mtu, master, parameters(device.kind, known))
+    settings = parameters(device.kind, known)
+    return LinkState(device.name, device.kind, True, device.mac, mtu, master, settings, port=device.port_settings)
 
 
 def parameters(kind: str, known: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

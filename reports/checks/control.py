@@ -5,19 +5,21 @@ Intent says which hosts and VTEPs are in a segment; the lab's wiring says behind
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import permutations
+from typing import Any
 
 from reports.checks import Check, Subject
 from reports.checks.domains import listed
+from reports.checks.seen import SeenTrip
 from reports.diagnosis.control import session_causes, vni_causes
 from reports.evidence import Finding
-from topology.control import FLOODING, MACS, ControlPlane, EvpnRoute, Hop
+from topology.control import FLOODING, MACS, PREFIXES, ControlPlane, EvpnRoute, Hop
 from topology.links.base import FLOOD_MAC
-from topology.model import Fabric, Vxlan
-from topology.promises import Segment
+from topology.model import Bridge, Fabric, Vxlan
+from topology.promises import Pair, Segment
 from topology.state import NodeState
 
 
@@ -33,10 +35,32 @@ def _segments(lab: Fabric) -> list[Segment]:
 
 
 def _ends(built: Fabric, segment: Segment) -> Iterator[Vxlan]:
-    return (vxlan for vxlan in built.all(Vxlan) if vxlan.by_daemon and vxlan.vni == segment.within.vni)
+    """Yield the VTEPs of a segment at Layer 2."""
+    found = (vxlan for vxlan in built.all(Vxlan) if vxlan.by_daemon and vxlan.vni == segment.within.vni)
+    return (vxlan for vxlan in found if segment.kind == "l2-overlay")
+
+
+def _vrf_ends(built: Fabric) -> Iterator[tuple[Vxlan, Bridge]]:
+    """Yield the VXLAN devices of VRFs, each with its bridge, whose MAC is the router's there."""
+    for vxlan in built.all(Vxlan):
+        frr, bridge = built[vxlan.node].frr, built[vxlan.node].bridge_of(vxlan.name)
+        if frr is not None and bridge is not None and vxlan.vni in frr.vrf_vnis.values():
+            yield vxlan, bridge
+
+
+def _vrf_routers(lab: Fabric) -> list[str]:
+    return [*dict.fromkeys(vxlan.node for vxlan, _ in _vrf_ends(lab.built))] if lab.built is not None else []
+
+
+def _routed_pairs(lab: Fabric) -> list[Pair]:
+    """Return the pairs whose packets a VRF's VNI carries."""
+    vnis = {vxlan.vni for vxlan, _ in _vrf_ends(lab.built)} if lab.built is not None else set()
+    return [pair for pair in lab.pairs if pair.kind == "l3-overlay" and pair.within.vni in vnis]
 
 
 SUBJECTS = {
+    "routed_pair": Subject("no pair over the VNI of a VRF", _routed_pairs),
+    "vrf_router": Subject("no VRF with a VNI", _vrf_routers),
     "router": Subject("no node with FRR that speaks BGP", partial(_nodes, of_bgp=True)),
     "evpn_segment": Subject("no segment by EVPN", _segments),
 }
@@ -73,9 +97,63 @@ def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], fr
         bridge = built[vxlan.node].bridge_of(vxlan.name)
         for device in built.segment(bridge) if bridge is not None else ():
             route = EvpnRoute(MACS, str(device.mac), str(vxlan.local))
-            legal.add(route)
-            needed |= {route} if device.ref in hosts else set()
+            with_ip = {route._replace(ip=str(interface.ip)) for interface in device.addresses}
+            legal |= {route, *with_ip}
+            # A VTEP knows the addresses of hosts where it is their router.
+            needed |= {route, *(with_ip if bridge and bridge.addresses else ())} if device.ref in hosts else set()
     return frozenset(needed), frozenset(needed | legal)
+
+
+def judge_prefixes(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
+    """Return whether a router has a type 5 route for each subnet of the VRFs at each VTEP that has it, and to no
+    other VTEP, and uses as each router's MAC that of its bridge."""
+    assert lab.built is not None
+    plane, needed, wrong = spoken[0].plane, set[EvpnRoute](), list[str]()
+    for vxlan, bridge in _vrf_ends(lab.built):
+        node = lab.built[vxlan.node]
+        members = node.vrfs[bridge.name].members if bridge.name in node.vrfs else ()
+        subnets = (interface.network for name in members for interface in node[name].addresses)
+        needed |= {EvpnRoute(PREFIXES, "", str(vxlan.local), str(subnet)) for subnet in subnets}
+        used = plane.routers.get(vxlan.vni, {}).get(str(vxlan.local), bridge.mac)
+        if used != bridge.mac:
+            words = f"expected the router MAC {bridge.mac} of {vxlan.local}, {bridge.ref}'s - seen {used}"
+            wrong.append(f"{router} - VNI {vxlan.vni} - {words}")
+    seen = {route for route in plane.evpn_prefixes if route.ip in {one.ip for one in needed}}
+    wrong += _unlike(router, "EVPN", needed, seen)
+    return Finding(not wrong, listed(wrong, "; ") if wrong else f"{router} - {len(needed)} routes to prefixes")
+
+
+def judge_router_macs(lab: Fabric, trips: Sequence[SeenTrip], pair: Pair) -> Finding:
+    """Return whether packets are routed twice: inside the VRF's VNI between the routers' MACs, a TTL lowered once, and
+    once more on arrival."""
+    assert lab.built is not None
+    macs = {(str(vxlan.local), vxlan.vni): bridge.mac for vxlan, bridge in _vrf_ends(lab.built)}
+    for leg in trips[0].legs:
+        sent = leg.sightings[0].ttl if leg.sightings else None
+        for seen in leg.sightings:
+            found = _inside(seen.headers.chain)
+            if found is None or sent is None:
+                continue
+            outer, vni, ether = found
+            wanted = (macs.get((str(outer["src"]), vni)), macs.get((str(outer["dst"]), vni)), sent - 1)
+            there = (ether["src"], ether["dst"], seen.ttl)
+            if there != wanted:
+                words = " - seen ".join("{} > {} with TTL {}".format(*one) for one in (wanted, there))
+                return Finding(
+                    False, f"{seen.place} - {leg.source} -> {leg.target} - expected the routers' MACs {words}"
+                )
+        if not leg.arrived or sent is None or leg.sightings[-1].ttl != sent - 2:
+            last = leg.sightings[-1].ttl if leg.sightings else None
+            words = f"expected to arrive with its TTL lowered twice from {sent} - seen TTL {last}"
+            return Finding(False, f"{leg.source} -> {leg.target} - {words}")
+    return Finding(True, f"{pair} - between the MACs of routers")
+
+
+def _inside(chain: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Mapping[str, Any], int, Mapping[str, Any]] | None:
+    """The outer IP header, the VNI and the inner frame's header of a packet in VXLAN."""
+    names = [name for name, _ in chain]
+    at = names.index("vxlan") if "vxlan" in names[2:-1] else 0
+    return (chain[at - 2][1], int(chain[at][1]["vni"]), chain[at + 1][1]) if at else None
 
 
 def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Finding:
@@ -106,11 +184,14 @@ def judge_forwarded(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findi
     ((plane, state),) = ((one.plane, one.state) for one in spoken)
     own = (one for one in state.routes if one.owner == "bgp" and one.prefix.version == 4)
     routes = {Hop(str(one.prefix), str(one.via), str(one.dev)) for one in own}
+    in_vrfs = (one.words.split() for one in state.entries if one.tool == "ip route" and one.owner == "bgp")
+    routes |= {Hop(one[0], one[one.index("dev") - 1], one[one.index("dev") + 1]) for one in in_vrfs if "dev" in one}
     wrong = [*_unlike(router, "kernel's routes", map(_hop, plane.installed), map(_hop, routes))]
     assert lab.built is not None
     for vxlan in (vxlan for vxlan in lab.built[router].all(Vxlan) if vxlan.by_daemon):
         far = [route for route in plane.evpn.get(vxlan.vni, ()) if route.vtep != str(vxlan.local)]
         wanted = {f"{route.mac or FLOOD_MAC} dst {route.vtep}" for route in far}
+        wanted |= {f"{mac} dst {vtep}" for vtep, mac in plane.routers.get(vxlan.vni, {}).items()}
         words = (one.words.split() for one in state.entries if one.tool == "bridge fdb" and one.device == vxlan.name)
         seen = {f"{one[0]} dst {one[one.index('dst') + 1]}" for one in words if "dst" in one}
         wrong += _unlike(f"{router}:{vxlan.name}", "kernel's entries", wanted, seen)
@@ -125,4 +206,6 @@ def _hop(hop: Hop) -> str:
 OF_OURS = "daemons of an adopted fabric are not asked"
 SESSIONS = Check("daemons", lambda _, router: [router], judge_sessions, ("router",), sends="", of_ours=OF_OURS)
 EVPN = Check("daemons", lambda lab, _: _nodes(lab), judge_evpn, ("evpn_segment",), sends="", of_ours=OF_OURS)
+PREFIX_ROUTES = Check("daemons", lambda _, router: [router], judge_prefixes, ("vrf_router",), sends="", of_ours=OF_OURS)
+ROUTER_MACS = Check("pairs", lambda _, pair: [pair], judge_router_macs, ("routed_pair",), sends="")
 FORWARDED = Check("daemons", lambda _, router: [router], judge_forwarded, ("router",), sends="", of_ours=OF_OURS)

@@ -17,7 +17,7 @@ from topology.dataplane.reasons import NO_NODE, other_bridge
 from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
-from topology.model import Address, Bridge, Fabric, Loopback, Node, Route, Subinterface, Tunnel
+from topology.model import Address, Bridge, Fabric, Loopback, Node, Route, Subinterface, Tunnel, Vrf
 from topology.packet import Layers, Probe, ends_of, outer_ip
 from topology.promises import Kind
 from topology.state import NodeState
@@ -72,7 +72,7 @@ def undone(
 
 
 def _is_apart(node: Node) -> bool:
-    return all(isinstance(device, Loopback | Bridge | Tunnel | Subinterface) for device in node.devices)
+    return all(isinstance(device, Loopback | Bridge | Tunnel | Subinterface | Vrf) for device in node.devices)
 
 
 def _found(fabric: Fabric, probe: Probe, kind: Kind | None) -> Ending | None:

@@ -71,12 +71,7 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
         sysctls=state.sysctls,
         rules=dict(_rules(state)),
         tables=tuple(_tables(state)),
-        vrfs={link.name: link.master for link in state.links.values() if link.master and _is_vrf(state, link.master)},
     ).sourced
-
-
-def _is_vrf(state: NodeState, name: str) -> bool:
-    return name in state.links and state.links[name].kind == "vrf"
 
 
 def _rules(state: NodeState) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -142,7 +137,7 @@ def _is_followed(state: NodeState, link: LinkState) -> bool:
     """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not."""
     master = state.links.get(link.master or "")
     kind = KINDS.get(link.kind)
-    known = link.kind in ("dummy", "vrf") if kind is None else not kind.is_open(_Live(state, link))
+    known = link.kind == "dummy" if kind is None else not kind.is_open(_Live(state, link))
     return known and (master.kind in ("bridge", "vrf") if master else link.master is None)
 
 

@@ -29,7 +29,7 @@ def no_route(fabric: Fabric, node: Node, address: Address) -> Ending:
     for device in node.devices:
         own = any(address in interface.network for interface in device.addresses)
         if own and device.name in node.vrfs:
-            vrf = node.vrfs[device.name]
+            vrf = node.vrfs[device.name].name
             return ending(device, f"in {vrf}: no route to {address} outside this VRF", "bridge", "no VRF")
         if own and not device.up:
             return ending(device, f"down: no route to {address}", "link", "up")
@@ -193,7 +193,7 @@ def refused_source(node: Node, device: str, src: Address) -> Ending | None:
         )
     if not (mode := node.setting(4, device, "rp_filter")):
         return None
-    egresses, end = look_up(node, Asked(dst=src, src=src))
+    egresses, end = look_up(node, Asked(dst=src, src=src, came_by=device if device in node.vrfs else ""))
     back = {egress.dev for egress in egresses}
     if end is not None or device in back or (back and mode != STRICT):
         return None

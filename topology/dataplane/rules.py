@@ -46,15 +46,13 @@ def look_up(node: Node, asked: Asked) -> tuple[Sequence[Egress], Ending | None]:
 def _by_rule(node: Node, words: str, asked: Asked) -> tuple[Sequence[Egress], Ending | None] | None:
     """What a rule that fits says; None where its table has no route and the next rule is asked."""
     action, *rest = words.split()[_selectors_end(words) :]
-    if action == "l3mdev":
-        vrf = node.vrfs.get(asked.came_by) or node.vrfs.get(asked.out or "")
-        own = [device for device in node.devices if node.vrfs.get(device.name) == vrf]
-        found = [Egress(one.name, None) for one in own if any(asked.dst in i.network for i in one.addresses)]
-        return (found, None) if found else None
     if action in REFUSES:
         return (), ending(node, f"the rule '{words}'", "rule", "no such rule")
-    table = rest[0] if action == "lookup" else ""
+    vrf = node.vrfs.get(asked.came_by) or node.vrfs.get(asked.out or "") if action == "l3mdev" else None
+    table = str(vrf.table) if vrf else rest[0] if action == "lookup" else ""
     routes = node.routes if table == "main" else tuple(route for name, route in node.tables if name == table)
+    members = (node[name] for name in vrf.members if node.has(name)) if vrf else ()
+    routes += tuple(Route(prefix=i.network, dev=one.name) for one in members for i in one.addresses)
     fitting = [route for route in routes if route.prefix.version == asked.dst.version and asked.dst in route.prefix]
     longest = max(fitting, key=lambda route: route.prefix.prefixlen, default=None)
     if longest is None or longest.kind == "throw":
@@ -93,9 +91,7 @@ def _fits(node: Node, words: str, asked: Asked) -> bool | None:
         return False
     if not all(_holds(word, value, asked) for word, value in selectors if word in FOLLOWED):
         return False
-    plain = (
-        action in ("lookup", *REFUSES) or (action == "l3mdev" and not node.tables)
-    ) and "suppress_prefixlength" not in words
+    plain = action in ("lookup", "l3mdev", *REFUSES) and "suppress_prefixlength" not in words
     return True if plain and {word for word, _ in selectors} <= FOLLOWED else None
 
 

@@ -38,6 +38,7 @@ CHECKS: tuple[tuple[Find, Collection[str], str], ...] = (
     (lab_devices.check_settings, _DECLARED, "addresses"),
     (lab_devices.check_bridges, _DECLARED, "bridges"),
     (lab_devices.check_vlans, _DECLARED, "vlan"),
+    (lab_devices.check_vrfs, _DECLARED | {"frr"}, "vrfs"),
     (lab_segments.check_macs, ("isolation",), ""),
     (lab_tunnels.check_vnis, (), ""),
     (lab_tunnels.check_places, _DECLARED | {"addresses"}, ""),

@@ -9,9 +9,11 @@ from topology.formats.lab_draft import Draft
 from topology.formats.lab_schema import EntrySpec
 from topology.formats.lab_values import shown, suggest
 from topology.links import FRAME_TUNNELS
-from topology.model import NAME_MAX, Bridge, Device, Node, Port, Subinterface, Tunnel
+from topology.model import NAME_MAX, Bridge, Device, Loopback, Node, Port, Subinterface, Tunnel, Vrf
 from topology.refs import PortRef
 
+RESERVED_TABLES = (253, 254, 255)
+"""The tables default, main and local (linux/rtnetlink.h)."""
 MEMBERS = f"a port, or a {', '.join(tunnel.noun for tunnel in FRAME_TUNNELS)} device"
 
 
@@ -101,12 +103,36 @@ def _member(node: Node, name: str, owner: str | None) -> tuple[str, str] | None:
         others = (device.name for device in node.devices if device.ethernet and not isinstance(device, Bridge))
         return f"the bridge member {name!r} is no device of {node.name}", suggest(name, others)
     device = node[name]
-    if isinstance(device, Bridge):
-        return f"the bridge member {name!r} is itself a bridge", MEMBERS
+    if isinstance(device, Bridge | Vrf):
+        return f"the bridge member {name!r} is itself a {device.noun}", MEMBERS
     if not device.ethernet:
         what = f"a {device.noun} device, which carries no Ethernet frames"
         return f"the bridge member {name!r} is {what}", MEMBERS
     return None
+
+
+def check_vrfs(draft: Draft) -> Iterator[Problem]:
+    """A VRF is in a node whose daemon routes in it, has a table of its own, and members that are in nothing else."""
+    for node in draft.fabric.nodes:
+        tables: dict[int, str] = dict.fromkeys(RESERVED_TABLES, "the kernel")
+        owners: dict[str, str] = {}
+        for vrf in node.all(Vrf):
+            if node.frr is None:
+                what = f"{vrf.name} is a VRF, and no daemon routes in {node.name}"
+                yield Problem(
+                    vrf.where, what, "frr: PATH in the node, or no VRF: declared routes are of the main table"
+                )
+            if (owner := tables.setdefault(vrf.table, vrf.name)) != vrf.name:
+                yield Problem(draft.of(vrf, "table"), f"the table {vrf.table} is that of {owner}", "one of its own")
+            for index, name in enumerate(vrf.members):
+                owner = bridge.name if (bridge := node.bridge_of(name)) else owners.setdefault(name, vrf.name)
+                if not node.has(name) or isinstance(node[name], Vrf | Loopback):
+                    right = suggest(name, (one.name for one in node.devices if not isinstance(one, Vrf | Loopback)))
+                    what = f"the VRF's member {name!r} is no device of {node.name} that can be in one"
+                    yield Problem(draft.of(vrf, "members", index), what, right)
+                elif owner != vrf.name:
+                    what = f"{name!r} is a member of {owner} already"
+                    yield Problem(draft.of(vrf, "members", index), what, "each device in one bridge or VRF")
 
 
 def check_vlans(draft: Draft) -> Iterator[Problem]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +41,8 @@ class Draft:
     spec: LabSpec
     tree: Tree
     fabric: Fabric
+    frr: Mapping[str, Frr | Misuse] = field(default_factory=dict)
+    """By node its daemons, or why their configuration cannot be read."""
 
     def at(self, *path: Step) -> Position:
         """Return the place of the value at the path; see ``locate`` for paths that the file leaves short."""
@@ -67,13 +69,14 @@ def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
             where = at(("links", index, "endpoints", end))
             port = Port(node=ref.node, name=ref.interface, peer=link.ends[1 - end], mtu=said.mtu, where=where)
             ports.get(ref.node, []).append(port)
+    frr = {name: _read(said.frr, file) for name, said in spec.nodes.items() if said.frr}
     spreads = (Spread(**dict(said), where=at(("spreads", index))) for index, said in spec.spreads.items())
     shares = (Share(**dict(said), where=at(("throughput", index))) for index, said in spec.throughput.items())
     fabric = Fabric(
         name=spec.lab,
         title=spec.title,
         isolation=Isolation(**dict(spec.isolation)),
-        nodes=tuple(_node(name, spec, ports[name], tree, file) for name in spec.nodes),
+        nodes=tuple(_node(name, spec, ports[name], tree, frr.get(name)) for name in spec.nodes),
         links=tuple(links),
         **promises_of(spec, tree),
         file=file,
@@ -82,10 +85,10 @@ def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
         throughput=tuple(shares),
         notes=(BY_DAEMONS,) if any(said.frr for said in spec.nodes.values()) else (),
     )
-    return Draft(spec, tree, fabric)
+    return Draft(spec, tree, fabric, frr)
 
 
-def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree, file: str) -> Node:
+def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree, frr: Frr | Misuse | None) -> Node:
     said = spec.nodes[name]
     routes = (
         replace(route, where=locate(tree, ("nodes", name, "routes", index))) for index, route in said.routes.items()
@@ -94,25 +97,20 @@ def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree, file: s
         name=name,
         role=said.role,
         runtime=FRR if said.frr else said.runtime,
-        frr=_frr(said, file),
+        frr=Frr("") if isinstance(frr, Misuse) else frr,
         devices=tuple(_finished(device, said, spec.lab, tree) for device in (*ports, *_devices(name, said))),
         routes=tuple(routes),
         where=locate(tree, ("nodes", name), key=True),
     ).sourced
 
 
-def frr_of(said: FrrSpec, lab: str) -> Frr:
-    """Return a node's FRR; Misuse for a configuration that cannot be read, or is not below the lab file's folder."""
-    path = path_below(Path(lab).resolve().parent, said.config)
-    return Frr(read_text(path, "the node's frr.conf"), tuple(said.daemons.values()), displayed(path))
-
-
-def _frr(said: NodeSpec, file: str) -> Frr | None:
-    """Return the node's daemons; of a configuration that cannot be read, which a check reports, an empty one."""
+def _read(said: FrrSpec, lab: str) -> Frr | Misuse:
+    """Return a node's FRR, or the error of a configuration that is not there or not below the lab file's folder."""
     try:
-        return frr_of(said.frr, file) if said.frr else None
-    except Misuse:
-        return Frr("")
+        path = path_below(Path(lab).resolve().parent, said.config)
+        return Frr(read_text(path, "the node's frr.conf"), tuple(said.daemons.values()), displayed(path))
+    except Misuse as error:
+        return error
 
 
 def _devices(node: str, said: NodeSpec) -> Iterator[Device]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from topology.errors import LabError, Misuse, Position, Problem
-from topology.formats.lab_draft import FRR, Draft, frr_of
+from topology.formats.lab_draft import FRR, Draft
 from topology.formats.lab_schema import FrrSpec, NodeSpec
 from topology.frr import DAEMONS
 from topology.model import Vxlan
@@ -31,6 +31,9 @@ def check_remotes(draft: Draft) -> Iterator[Problem]:
         elif vxlan.by_daemon and vxlan.by_route:
             what = f"{vxlan.name} has no local address, by which other VTEPs know it"
             yield Problem(draft.of(vxlan, "remotes"), what, "local: ADDRESS")
+        if vxlan.port_settings and draft.fabric[vxlan.node].bridge_of(vxlan.name) is None:
+            what = f"{vxlan.name} is in no bridge that could answer in place of others"
+            yield Problem(draft.of(vxlan, "suppress"), what, f"{vxlan.name} in a bridge, or no suppress")
 
 
 def _of_node(draft: Draft, name: str, said: NodeSpec, frr: FrrSpec) -> Iterator[Problem]:
@@ -43,12 +46,11 @@ def _of_node(draft: Draft, name: str, said: NodeSpec, frr: FrrSpec) -> Iterator[
     here = ("nodes", name, "frr")
     where = draft.at(*here, "config")
     where = draft.at(*here) if where == draft.key(*here) else where
-    try:
-        read = frr_of(frr, draft.fabric.file)
-    except LabError as error:
-        yield from error.problems
-    except Misuse as error:
-        what, _, right = str(error).rpartition("; ")
+    read = draft.frr[name]
+    if isinstance(read, LabError):
+        yield from read.problems
+    elif isinstance(read, Misuse):
+        what, _, right = str(read).rpartition("; ")
         yield Problem(where, what, right)
     else:
         for line, words in read.not_run():

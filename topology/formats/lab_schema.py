@@ -135,6 +135,7 @@ FORMS: Mapping[str, Any] = {
     "address": Ip,
     "addresses": Listed[Ip],
     "interface": InterfaceName,
+    "interfaces": Listed[InterfaceName],
     "UDP port": UdpPort,
     "flag": Flag,
     "MACs": Annotated[dict[Mac, Ip], BeforeValidator(_table)],

@@ -166,10 +166,18 @@ def check_macs(draft: Draft) -> Iterator[Problem]:
         if device.mac is None:
             continue
         other = holders.first(device.mac, segment.get(device.ref), device)
-        if other.ref != device.ref:
+        if other.ref != device.ref and not _is_anycast(draft, device.ref, other.ref):
             where = draft.at("nodes", device.node, "mac", device.name)
             what = f"{device.ref} and {other.ref} have one MAC, {device.mac}"
             yield Problem(where, what, "a MAC of its own for each device, or none, to have one made")
+
+
+def _is_anycast(draft: Draft, *ends: PortRef) -> bool:
+    """Return whether bridges are one gateway in two routers with daemons, and so may share address and MAC."""
+    nodes = {end.node: draft.fabric[end.node] for end in ends}
+    bridges = [node[end.interface] for end in ends if (node := nodes[end.node]).frr and node.has(end.interface)]
+    one, *others = [{*bridge.addresses} for bridge in bridges if isinstance(bridge, Bridge)] or [set()]
+    return len(nodes) > 1 and len(others) == 1 and not one.isdisjoint(others[0])
 
 
 def check_hosts(draft: Draft) -> Iterator[Problem]:
@@ -179,7 +187,8 @@ def check_hosts(draft: Draft) -> Iterator[Problem]:
     for found in placed_addresses(draft):
         ip = found.interface.ip
         other = holders.first((ip, found.segment) if found.is_local else ip, found.segment, found)
-        if other is not found:
+        shared = other.segment == found.segment and _is_anycast(draft, other.ref, found.ref)
+        if other is not found and not shared:
             what = f"{ip} is the address of {other.ref} already, on line {other.where.line}"
             yield Problem(found.where, what, "an address of its own for each interface")
         if (problem := _host(draft, found)) is not None:

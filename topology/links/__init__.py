@@ -13,6 +13,7 @@ from topology.links.ipip import Ipip
 from topology.links.port import Loopback, Port
 from topology.links.tunnel import Tunnel, UdpTunnel, Unwrapped
 from topology.links.vlan import Subinterface
+from topology.links.vrf import Vrf
 from topology.links.vxlan import Vxlan
 from topology.packet import Layers
 
@@ -29,10 +30,11 @@ __all__ = [
     "Tunnel",
     "UdpTunnel",
     "Unwrapped",
+    "Vrf",
     "Vxlan",
 ]
 
-LINKS: Sequence[type[Device]] = (Loopback, Port, Subinterface, Bridge, Vxlan, Geneve, Gre, Gretap, Ipip)
+LINKS: Sequence[type[Device]] = (Loopback, Port, Subinterface, Bridge, Vrf, Vxlan, Geneve, Gre, Gretap, Ipip)
 """Every kind, in the order in which a node of a lab file gets its devices."""
 
 TUNNELS: Sequence[type[Tunnel]] = tuple(link for link in LINKS if issubclass(link, Tunnel))

@@ -72,6 +72,11 @@ class Tunnel(Device):
         return (self.remote,)
 
     @property
+    def leads_to(self) -> tuple[Address, ...]:
+        """The addresses of all ends to which it sends anything."""
+        return self.remotes
+
+    @property
     def identity(self) -> tuple[tuple[str, int | None], ...]:
         """The settings that must be equal at both ends beside the addresses."""
         return ()

@@ -33,6 +33,8 @@ I_FLAG, RESERVED_FLAG = 0x08, 0x80
 which a device made with ``gbp`` takes."""
 DF: Mapping[int, str] = {1: "set", 2: "inherit"}
 """VXLAN_DF_SET and VXLAN_DF_INHERIT of linux/if_link.h."""
+SUPPRESSES = (("neigh_suppress", "on"),)
+"""The setting of a bridge's port towards which the bridge answers itself for the neighbours that it knows."""
 LINUX_PORT = "8472"
 """Linux's own default (drivers/net/vxlan, ``vxlan_port``)."""
 
@@ -86,6 +88,7 @@ class Vxlan(UdpTunnel):
         # 0 would mean the default to the kernel (vxlan_config_apply, drivers/net/vxlan/vxlan_core.c).
         "ageing": Key(Number("ageing", 1, 1_000_000), AGEING),
         "entries": Key("MACs", {}),
+        "suppress": Key("flag", False),
     }
     either: ClassVar = ("remote", "remotes")
     clab: ClassVar = {
@@ -117,7 +120,8 @@ class Vxlan(UdpTunnel):
         """Return the device of one entry of a lab file, which has one remote or several."""
         given = [*said["remotes"].values()] if said["remote"] is None else [said["remote"]]
         remote, *others = given or [ANY_ADDRESS[said["local"].version if said["local"] else 4]]
-        settings = {key: value for key, value in said.items() if key != "remotes"}
+        settings = {key: value for key, value in said.items() if key not in ("remotes", "suppress")}
+        settings |= {"port_settings": SUPPRESSES if said["suppress"] else ()}
         settings |= {"remote": remote, "others": tuple(others), "entries": tuple(said["entries"].items())}
         settings |= {"local": said["local"] or ANY_ADDRESS[remote.version], "by_route": said["local"] is None}
         return cls(node=node, name=name, **settings)
@@ -154,6 +158,11 @@ class Vxlan(UdpTunnel):
     def remotes(self) -> tuple[Address, ...]:
         """The addresses of all remote VTEPs."""
         return (self.remote, *self.others)
+
+    @property
+    def leads_to(self) -> tuple[Address, ...]:
+        """The addresses of all VTEPs that it sends flooded frames to, or those to known MACs."""
+        return tuple(dict.fromkeys((*self.remotes, *(remote for _, remote in self.entries))))
 
     @property
     def by_daemon(self) -> bool:

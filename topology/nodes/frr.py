@@ -21,7 +21,7 @@ from topology.frr import (
     sessions,
     vtysh,
 )
-from topology.model import Address, Fabric, Node, Vxlan
+from topology.model import Address, Fabric, NextHop, Node, Port, Vxlan
 from topology.wait import scaled, wait_for
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def converged(kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
     Raises DeadlineExceeded with all that is missing.
     """
     waiting = {node.name: Need.of(fabric, node) for node in nodes if node.frr is not None}
+    _announce(kernel.agent, fabric)
 
     def all_there() -> bool:
         while waiting:
@@ -85,6 +86,15 @@ def converged(kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
         raise DeadlineExceeded("\n".join([head, *found])) from None
 
 
+def _announce(agent: Agent, fabric: Fabric) -> None:
+    """Let each host ask for its gateways, so that the routers know it: EVPN has a route to a host once it was heard."""
+    gateways = {address for node in fabric.nodes if node.frr for address in node.addresses}
+    for host in (node for node in fabric.nodes if not node.frr):
+        vias = [hop.via for route in host.routes for hop in route.next_hops if hop.via in gateways]
+        for via, dev in ((via, host.device_towards(NextHop(via))) for via in vias if via):
+            agent.run(["ip", "neigh", "replace", str(via), "dev", str(dev), "use"], ns=host.name)
+
+
 @dataclass(frozen=True)
 class Need:
     """What a node's daemons must have brought about: sessions, routes to addresses, and the VTEPs of each VNI."""
@@ -96,24 +106,25 @@ class Need:
     @classmethod
     def of(cls, fabric: Fabric, node: Node) -> Need:
         """Return the need of a node: routes to the hosts that pairs reach through it and that are behind others."""
-        owners = {address: one.name for one in fabric.nodes if one.frr for address in one.addresses}
         names = {one.name for one in fabric.nodes}
         targets = dict[Address, None]()
         for pair in fabric.pairs:
             for one, other in ((pair.source, pair.target), (pair.target, pair.source)):
                 if {one, other} <= names and pair.kind != "l2-overlay":
-                    near, far = (_gateways(fabric[end], owners) for end in (one, other))
+                    near, far = (_gateways(fabric, fabric[end]) for end in (one, other))
                     targets |= {fabric[other].address: None} if node.name in near - far else {}
-        own = [vxlan for vxlan in node.all(Vxlan) if vxlan.by_daemon]
+        routed = node.frr.vrf_vnis.values() if node.frr else ()
+        own = [vxlan for vxlan in node.all(Vxlan) if vxlan.by_daemon and vxlan.vni not in routed]
         alike = {one.vni: {v.local for v in fabric.all(Vxlan) if v.by_daemon and v.vni == one.vni} for one in own}
         vteps = {one.vni: frozenset(alike[one.vni] - {one.local}) for one in own}
         return cls(bool(node.frr and node.frr.speaks_bgp), tuple(targets), vteps)
 
 
-def _gateways(host: Node, owners: Mapping[Address, str]) -> set[str]:
-    """The routers that have the gateways of a host's routes."""
-    gateways = (hop.via for route in host.routes for hop in route.next_hops if hop.via)
-    return {owners[gateway] for gateway in gateways if gateway in owners}
+def _gateways(fabric: Fabric, host: Node) -> set[str]:
+    """The routers that have the gateways of a host's routes: of several those that it is wired to."""
+    gateways = {hop.via for route in host.routes for hop in route.next_hops if hop.via}
+    owners = {node.name for node in fabric.nodes if node.frr and not gateways.isdisjoint(node.addresses)}
+    return owners & {port.peer.node for port in host.all(Port)} or owners
 
 
 def _missing(agent: Agent, node: str, need: Need) -> Iterator[str]:

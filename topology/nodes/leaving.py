@@ -17,7 +17,7 @@ from topology.model import Address, Fabric, Tunnel
 from topology.refs import PortRef
 from topology.state import NodeState, RouteState, best_routes
 
-OTHERS = ("dummy", "gretap", "ip6gretap", "ip6tnl", "ipip", "sit", "vrf")
+OTHERS = ("dummy", "gretap", "ip6gretap", "ip6tnl", "ipip", "sit")
 LOCAL_KINDS = frozenset((*OTHERS, *KINDS)) - {"veth", "vlan"}
 """Kinds of links that lead nowhere but through other devices of their node (ip-link(8))."""
 Outlets = Mapping[str, frozenset[str]]

@@ -105,7 +105,7 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
     plan = make_plan(vxlan_lab())
     modules = (closed, control, domains, forgery, replication)
     checks = [check for module in modules for check in vars(module).values() if isinstance(check, Check)]
-    assert len(checks) == 12
+    assert len(checks) == 14
     lost = {"c3": NodeState("c3", {}, frozenset(), frozenset())}
     monkeypatch.setattr(onlooker, "states", lambda _: lost)
     changes: list[Callable[[], object]] = [

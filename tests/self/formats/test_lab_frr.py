@@ -78,6 +78,31 @@ MISTAKES = {
         "5:",
         "v has no remote, and no daemon in c1 finds any",
     ),
+    "a VRF of no daemon": (
+        "role: customer, ",
+        "role: customer, vrfs: {red: {table: 9, members: [eth0]}}, ",
+        "5:",
+        "red is a VRF, and no daemon routes in c1; frr: PATH",
+    ),
+    "a VRF's table": (
+        "r1.conf, ",
+        "r1.conf, vrfs: {a: {table: 254, members: []}}, ",
+        "3:",
+        "254 is that of the kernel",
+    ),
+    "a VRF's member": ("r1.conf, ", "r1.conf, vrfs: {a: {table: 9, members: [a]}}, ", "3:", "'a' is no device of r1"),
+    "a member of two": (
+        "r1.conf, ",
+        "r1.conf, vrfs: {a: {table: 9, members: [eth0]}, b: {table: 8, members: [eth0]}}, ",
+        "3:",
+        "'eth0' is a member of a already",
+    ),
+    "an answer in no bridge": (
+        "r1.conf, ",
+        "r1.conf, vxlan: {v: {vni: 5, local: 10.0.1.1, remotes: [], suppress: true}}, ",
+        "3:",
+        "v is in no bridge that could answer in place of others",
+    ),
     "no local address": (
         "r1.conf, ",
         "r1.conf, vxlan: {v: {vni: 5, remotes: []}}, ",

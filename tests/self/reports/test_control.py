@@ -8,11 +8,20 @@ from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from reports.checks.control import SUBJECTS, Spoken, judge_evpn, judge_forwarded, judge_sessions
+from reports.checks.control import (
+    SUBJECTS,
+    Spoken,
+    judge_evpn,
+    judge_forwarded,
+    judge_prefixes,
+    judge_router_macs,
+    judge_sessions,
+)
 from reports.diagnosis.control import control_causes, session_causes
 from topology.control import ControlPlane, EvpnRoute, control_plane
 from topology.formats.lab import load_lab
@@ -23,8 +32,8 @@ from topology.packet import Probe
 from topology.state import Entry, NodeState, RouteState
 
 FILE = Path(__file__).parents[1] / "data" / "frr-faults.json"
-L2, L3 = "evpn-l2", "bgp-unnumbered"
-HOSTS = {L2: ("blue1", "blue2"), L3: ("h1", "h3")}
+L2, L3, IRB = "evpn-l2", "bgp-unnumbered", "evpn-l3vni"
+HOSTS = {L2: ("blue1", "blue2"), L3: ("h1", "h3"), IRB: ("blue1", "pink2")}
 
 
 @cache
@@ -74,6 +83,7 @@ CAUSES = [
         [("leaf1", "swp2", "session", "Bad Peer AS (AS 64999 expected)"), ("leaf1", "swp1", "session", "Waiting")],
     ),
     (L2, "bgp-maximum-prefix", [("leaf1", name, "session", "Maximum Number") for name in ("swp1", "swp2")]),
+    (IRB, "healthy", []),
     (L3, "healthy", []),
     (L3, "bgp-shutdown", [("leaf1", name, "session", "shut down by its configuration") for name in ("swp1", "swp2")]),
     (L3, "bgp-not-redistributed", [("leaf1", "to-h1", "advertisement", "not there")]),
@@ -185,3 +195,65 @@ def test_kernel_must_do_what_bgp_says(lab: str) -> None:
 def test_what_is_no_answer_is_read_as_nothing() -> None:
     """Words and strange values in place of answers leave a control plane without any claim."""
     assert control_plane("r", [None, 3, "x", {}, [{}]]) == ControlPlane("r")
+
+
+def test_vtep_that_routes_has_the_addresses_of_hosts() -> None:
+    """Where a VTEP is the router of a segment, a type 2 route without a host's address does not do."""
+    lab, both = judged(IRB), [one for one in spoken(IRB, "healthy") if one.plane.node.startswith("leaf")]
+    (blue, _) = SUBJECTS["evpn_segment"].of(lab)
+    assert judge_evpn(lab, both, blue)
+    bare = {10100: frozenset(route for route in both[0].plane.evpn[10100] if not (route.kind == 2 and route.ip))}
+    lacking = [replace(both[0], plane=replace(both[0].plane, evpn=bare)), *both[1:]]
+    assert "172.16.1.2 to 10.0.0.12 - seen nothing of it" in judge_evpn(lab, lacking, blue).message
+
+
+@pytest.mark.parametrize("what", ["", "lacks", "other VTEP", "other MAC"])
+def test_each_subnet_of_a_vrf_must_have_its_routes(what: str) -> None:
+    """A type 5 route is there for every subnet and VTEP, and no other; the router's MAC is that of its bridge."""
+    lab, leaf = judged(IRB), next(one for one in spoken(IRB, "healthy") if one.plane.node == "leaf1")
+    plane, green = leaf.plane, EvpnRoute(5, "", "10.0.0.12", "172.17.2.0/24")
+    changed, words = {
+        "": (plane, ""),
+        "lacks": (replace(plane, evpn_prefixes=plane.evpn_prefixes - {green}), f"expected {green}"),
+        "other VTEP": (
+            replace(plane, evpn_prefixes=plane.evpn_prefixes | {green._replace(vtep="10.0.0.99")}),
+            "nothing more - seen type 5 172.17.2.0/24 to 10.0.0.99",
+        ),
+        "other MAC": (replace(plane, routers={60000: {"10.0.0.12": "02:00:00:00:00:99"}}), "leaf2:br60000's - seen 02"),
+    }[what]
+    finding = judge_prefixes(lab, [replace(leaf, plane=changed)], "leaf1")
+    assert bool(finding) is not bool(what)
+    assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("macs", "ttls", "words"),
+    [
+        (("br50000", "br50000"), (64, 63, 62), ""),
+        (("br50000", "br10200"), (64, 63, 62), "expected the routers' MACs"),
+        (("br50000", "br50000"), (64, 64, 63), "expected the routers' MACs"),
+        (("br50000", "br50000"), (64, 63, 63), "lowered twice from 64 - seen TTL 63"),
+    ],
+)
+def test_routed_frames_are_between_routers(macs: tuple[str, str], ttls: tuple[int, int, int], words: str) -> None:
+    """Inside the VRF's VNI the frame has both routers' MACs; its packet has lost one of its TTL, and two in the end."""
+    lab, built = judged(IRB), load_lab(IRB)
+    src, dst = (built[leaf][bridge].mac for leaf, bridge in zip(("leaf1", "leaf2"), macs, strict=True))
+    outer = {"src": "10.0.0.11", "dst": "10.0.0.12"}
+    inside = [
+        ("ether", {}),
+        ("ipv4", outer),
+        ("udp", {}),
+        ("vxlan", {"vni": 50000}),
+        ("ether", {"src": src, "dst": dst}),
+    ]
+    chains: list[list[tuple[str, Any]]] = [[("ether", {})], inside, [("ether", {})]]
+    seen = [
+        SimpleNamespace(place="here", ttl=ttl, headers=SimpleNamespace(chain=tuple(chain)))
+        for ttl, chain in zip(ttls, chains, strict=True)
+    ]
+    leg = SimpleNamespace(source="blue1", target="pink2", arrived=True, sightings=seen)
+    (pair, *_) = SUBJECTS["routed_pair"].of(lab)
+    finding = judge_router_macs(lab, [SimpleNamespace(legs=(leg,))], pair)  # type: ignore[list-item]
+    assert bool(finding) is not bool(words)
+    assert words in finding.message

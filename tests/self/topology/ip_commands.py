@@ -17,6 +17,8 @@ COMMANDS = tuple(
         rf"ip netns exec (?P<node>{NAME}) sysctl -eqw net(\.[a-z0-9_-]+)+=\d",
         rf"IP link add name (?P<new>{NAME}){OWN} type veth peer name (?P<peer>{NAME}){OWN} netns (?P<far>{NAME})",
         rf"IP link add name (?P<new>{NAME}){OWN} type bridge",
+        rf"IP link add name (?P<new>{NAME}) type vrf table \d+",
+        rf"bridge -n (?P<node>{NAME}) link set dev (?P<dev>{NAME}) neigh_suppress on",
         rf"IP link add name (?P<new>{NAME}){OWN} link (?P<out>{NAME}) type vlan id \d+",
         rf"IP link add name (?P<new>{NAME}){OWN} type vxlan id \d+ {VTEPS}(?: dev (?P<dev>{NAME}))? dstport \d+"
         r"(?: nolearning)?",

@@ -281,6 +281,8 @@ class Network:
             if kernel.owner(address.ip):
                 raise Refused(f"EEXIST: {kernel.name} {address}")
             kernel.devices[said["index"]].addresses.append(address)
+        elif op.api == "brport":
+            assert kernel.devices[said["index"]].master is not None
         else:
             self._add_route(kernel, said)
 

@@ -1,0 +1,82 @@
+"""The walk follows packets through the tables of VRFs, and says what keeps them from their way there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from reports.diagnosis.explain import explained
+from topology.dataplane.live import live_fabric
+from topology.dataplane.reasons import link_local
+from topology.expected import expected_journey, probe_between
+from topology.formats.lab import load_lab
+from topology.model import Fabric
+from topology.refs import Network
+from topology.state import Entry, NodeState, RouteState, declared_state
+
+LAB = load_lab("evpn-l3vni")
+LEAVES = {"leaf1": "leaf2", "leaf2": "leaf1"}
+HOSTS = {"leaf1": "172.16.1.1", "leaf2": "172.16.2.2"}
+"""By leaf the address of the end of the pair there."""
+
+
+def forwarded(node: str, far: str) -> frozenset[Entry]:
+    """What zebra makes of a host behind another leaf: a route in the VRF, the far router's MAC, and its VTEP."""
+    address, router = LAB[far]["vni50000"].local, LAB[far]["br50000"].mac  # type: ignore[attr-defined]
+    words = (
+        ("ip route", "br50000", f"{HOSTS[far]}/32 via {address} dev br50000 proto bgp table 1001"),
+        ("ip neigh", "br50000", f"{address} lladdr {router} dev br50000 extern_learn"),
+        ("bridge fdb", "vni50000", f"{router} dev vni50000 dst {address} self extern_learn"),
+    )
+    return frozenset(Entry(tool, device, said, said, owner="zebra") for tool, device, said in words)
+
+
+def live(without: str = "", instead: str = "") -> Fabric:
+    """The fabric as it is read once EVPN has converged, without one word of the first leaf's or another instead."""
+    states: dict[str, NodeState] = {node.name: declared_state(node) for node in LAB.nodes}
+    for near, far in LEAVES.items():
+        entries = states[near].entries | forwarded(near, far)
+        if near == "leaf1" and without:
+            changed = {one: replace(one, words=one.words.replace(without, instead)) for one in entries}
+            entries = frozenset(new for old, new in changed.items() if instead or old == new)
+        underlay = RouteState(vtep(far), link_local(LAB["spine1"][f"swp{near[-1]}"]), "swp1", owner="bgp")
+        states[near] = replace(states[near], entries=entries, routes=states[near].routes | {underlay})
+    spine = [RouteState(vtep(leaf), link_local(LAB[leaf]["swp1"]), f"swp{leaf[-1]}", owner="bgp") for leaf in LEAVES]
+    states["spine1"] = replace(states["spine1"], routes=states["spine1"].routes | {*spine})
+    return live_fabric("live", states, LAB.links)
+
+
+def vtep(leaf: str) -> Network:
+    """The subnet of a leaf's VTEP."""
+    return LAB[leaf]["lo"].addresses[0].network
+
+
+def test_packet_is_routed_in_its_vrf() -> None:
+    """It arrives in an l3-overlay, in a frame between the routers' MACs, its TTL lowered twice."""
+    journey = expected_journey(live(), probe_between(LAB, "blue1", "pink2"))
+    assert (journey.dropped, journey.kind) == ("", "l3-overlay")
+    assert {str(tunnel) for tunnel in journey.tunnels} == {"vxlan VNI 50000"}
+    inner = {
+        (hop.layers[4][1]["src"], hop.layers[4][1]["dst"], hop.layers[5][1]["ttl"])
+        for path in journey.paths
+        for hop in path.hops
+        if len(hop.layers) > 5
+    }
+    assert inner == {(LAB["leaf1"]["br50000"].mac, LAB["leaf2"]["br50000"].mac, 63)}
+
+
+WRONG: Mapping[str, tuple[str, str, str]] = {
+    "another MAC of the router": (f"lladdr {LAB['leaf2']['br50000'].mac}", "lladdr 02:00:00:00:00:99", "leaf1:br50000"),
+    "no entry for the router": ("vni50000 dst 10.0.0.12", "", "leaf1:br50000"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_in_a_vrf_is_named_at_its_leaf(what: str) -> None:
+    """A packet that goes to another MAC than the far router's, or for which there is no VTEP, ends at the leaf."""
+    without, instead, place = WRONG[what]
+    found = explained(live(without, instead), probe_between(LAB, "blue1", "pink2"), "l3-overlay")
+    assert found is not None
+    assert str(found).startswith(place)

@@ -19,7 +19,7 @@ FAILED: Mapping[str, str] = {
     "reaches": "not delivered",
     "both-ways": "not answered",
     "kind": "not carried as promised",
-    "own-vni": "shares its VNI or key",
+    "own-vni": "has no VNI or key of its own",
     "no-leak": "leaks into other rows",
     "largest-whole": "the largest packet does not cross whole",
     "every-spine": "not carried over every spine",
@@ -119,10 +119,11 @@ def _part_words(part: Part, level: Feedback, answers: bool) -> str:
 
 
 def _failures(part: Part) -> dict[str, list[Promise]]:
-    """Return what failed in words, each with its promises; all else is an effect of what is not delivered."""
-    lost = [promise for promise in part.against if promise.name == "reaches"]
-    if lost:
-        return {FAILED["reaches"] if part.row else NOTHING_REACHES: lost}
+    """Return what failed in words, each with its promises; all else is an effect of what is not delivered, or not
+    answered."""
+    for name in ("reaches", "both-ways") if part.row else ("reaches",):
+        if lost := [promise for promise in part.against if promise.name == name]:
+            return {FAILED[name] if part.row else NOTHING_REACHES: lost}
     return {FAILED[promise.name]: [promise] for promise in part.against}
 
 

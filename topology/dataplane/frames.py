@@ -139,6 +139,8 @@ class FrameWalk(ABC):
         others = [node[name] for name in bridge.members if came_by is None or name != came_by.name]
         behind = (m for m in others if self._leads_on(bridge, frame, came_by, m))
         found = next(behind, None)
+        if found is not None and bridge_refusal(bridge, frame, came_by, found):  # by its VLAN: another's way
+            found = next((other for other in behind if bridge_refusal(bridge, frame, came_by, other) is None), found)
         static = bridge.port_of(wanted)
         if found is None:
             yield ExpectedPath(hops, ending(bridge, f"no port leads to {wanted}"))

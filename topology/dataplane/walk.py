@@ -137,7 +137,9 @@ class PacketWalk(FrameWalk):
             back = ask(holder, device.mac) if holder is not None else []
             return None if not back or any(path.end is None for path in back) else _ends(back)
         direct = ask(device, holder.mac) if holder is not None and holder.mac else []
-        return _ends(direct) or _ends(there) or self._ends_of_others(device, address)
+        # A bridge floods no frame to the ports of other VLANs: that ends a branch without being a fault, mostly.
+        flooded = sorted(_ends(there), key=lambda end: end.kind == "vlan")
+        return _ends(direct) or flooded or self._ends_of_others(device, address)
 
     def _request(self, device: Device, address: Address, sender: Device, to: str | None) -> list[ExpectedPath]:
         """Return the paths of a frame of the exchange in which a device asks for an address."""

@@ -15,9 +15,8 @@ from topology.expected import probe_between
 from topology.promises import Kind
 
 MAC_OF_CS5 = reference()["cs5"]["cs5_br3"].mac
-
-
 IN_VLAN_1 = tuple((name, "1 pvid untagged") for name in ("bridge1_cs1", "bridge1_cs2", "bridge1_lc1"))
+TWO_IN_VLAN_1 = IN_VLAN_1[0], ("vxlan-cont", "1 pvid untagged")
 NO_ROUTE_BACK = routed("26.0.0.0/24 via 27.0.0.1 dev lc2_sc1")
 REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] = {
     "bridge down": (SEGMENT, {"con_ns1": link("bridge1", up=False)}, "con_ns1:bridge1: down", "link", "up"),
@@ -96,6 +95,13 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         SEGMENT,
         {"con_ns1": group("vxlan-cont", "23.0.0.2")},
         "con_ns1:vxlan-cont: remote 23.0.0.2",
+        "vxlan",
+        "remote 23.0.0.1, as con_ns3:vxlan-cont has it",
+    ),
+    "remote that nobody has, beside ports of another VLAN": (
+        SEGMENT,
+        {"con_ns1": both(filtering(*TWO_IN_VLAN_1), group("vxlan-cont", "23.0.0.9"))},
+        "con_ns1:vxlan-cont: remote 23.0.0.9",
         "vxlan",
         "remote 23.0.0.1, as con_ns3:vxlan-cont has it",
     ),

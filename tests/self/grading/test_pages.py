@@ -117,7 +117,7 @@ ITEMS: dict[str, tuple[Graded, int, str, str]] = {
         BROKEN,
         3,
         "apart 0/20: row 2 CS1X -> CS2X not delivered (an effect of what lost points in vxlan), "
-        "row 5 CS3X -> CS4X shares its VNI or key",
+        "row 5 CS3X -> CS4X has no VNI or key of its own",
         "apart 0/20: row 2 CS1X -> CS2X not delivered (an effect",
     ),
     "hidden": (BROKEN, 4, "again 0/10: a hidden item: its checks are not shown", "again 0/10: a second run spoils it"),
@@ -126,6 +126,12 @@ ITEMS: dict[str, tuple[Graded, int, str, str]] = {
         2,
         "gre 0 to 20/20: row 4 CSA -> CSB not settled yet: a person looks at it",
         "gre 0 to 20/20: row 4 CSA -> CSB errored",
+    ),
+    "not answered": (
+        graded(others={("both-ways", 4): "broken", ("kind", 4): "broken"}),
+        2,
+        "gre 0/20: row 4 CSA -> CSB not answered",
+        "gre 0/20: row 4 CSA -> CSB not answered",
     ),
     "hidden and open": (
         graded(others={("other-csv", 0): None}),

@@ -200,7 +200,7 @@ def test_rows_of_a_csv_are_the_pairs_of_an_adopted_fabric(tmp_path: Path) -> Non
     assert not lab.nodes
     assert [(pair.source, pair.kind, pair.within.via) for pair in lab.pairs] == [
         ("CS1X", "l2-overlay", "vxlan"),
-        ("CSA", "l3-overlay", "gre"),
+        ("CSA", "l3-overlay", "gre or ip6gre"),
         ("CSX", "routed", None),
     ]
 

@@ -225,13 +225,14 @@ class AddressRequest(PacketWalk):
         taken = not tags_of(up) or node.subinterface(bridge.name, tags_of(up)[0])
         if came_by and taken and not bridge_refusal(bridge, frame, came_by, bridge):
             yield from self.arrive(bridge, up, hops)
-        for member in (node[name] for name in bridge.members):
-            if came_by is None or member.name != came_by.name:
-                refusal = bridge_refusal(bridge, frame, came_by, member) or no_broadcast(member, frame)
-                if refusal is None:
-                    yield from self.emit(member, leaving(bridge, frame, came_by, member), hops)
-                elif refusal.kind != "vlan" or self._leads_to_owner(bridge, frame, came_by, member):
-                    yield ExpectedPath(hops, refusal)
+        others = [node[name] for name in bridge.members if came_by is None or name != came_by.name]
+        refused = {m: bridge_refusal(bridge, frame, came_by, m) or no_broadcast(m, frame) for m in others}
+        reached = any(self._leads_to_owner(bridge, frame, came_by, m) for m in others if refused[m] is None)
+        for member, refusal in refused.items():
+            if refusal is None:
+                yield from self.emit(member, leaving(bridge, frame, came_by, member), hops)
+            elif refusal.kind != "vlan" or (not reached and self._leads_to_owner(bridge, frame, came_by, member)):
+                yield ExpectedPath(hops, refusal)
 
     def _leads_to_owner(self, bridge: Bridge, frame: Layers, came_by: Device | None, member: Device) -> bool:
         tags = bridge.lets_out(tags_of(frame), (came_by or bridge).name, member.name)
@@ -258,7 +259,7 @@ class AddressRequest(PacketWalk):
             yield from (ExpectedPath(hops),) if taken else super().up(node, device, frame, hops)
         elif self.address in node.addresses:
             yield ExpectedPath(hops, self.unanswering(node, device))
-        elif not device.addresses and not isinstance(device, Bridge) and self.device.addresses:
+        elif not device.addresses and self.device.addresses and not isinstance(self.fabric.sent_by(device)[0], Bridge):
             lost = node.is_live and not any(self.address in other.addresses for other in self.fabric.nodes)
             kind, wanted = ("address", "an address") if lost else ("bridge", "a bridge")
             yield ExpectedPath(hops, ending(device, "has no address and is in no bridge", kind, wanted))

@@ -80,6 +80,10 @@ def vlans(node: str, *gone: tuple[str, int], added: tuple[tuple[str, int, bool, 
     return change
 
 
+def unanswering(node: str, name: str) -> Change:
+    return lambda device: replace(device, arp=False) if (device.node, device.name) == (node, name) else device
+
+
 def down(node: str, name: str) -> Change:
     return lambda device: replace(device, up=False) if (device.node, device.name) == (node, name) else device
 
@@ -98,6 +102,7 @@ def down(node: str, name: str) -> Change:
             "tor2:web2: vlan_filtering, not in VLAN 100",
         ),
         ("web1", "db1", vlans("tor1", ("br", 200)), "tor1:br: vlan_filtering, not in VLAN 200"),
+        ("web1", "web2", unanswering("web2", "eth0"), "web2:eth0: answers for no address"),
         ("web1", "db1", down("tor1", "vlan200"), "tor1:vlan200: down"),
     ],
 )

@@ -17,7 +17,7 @@ def asked(node: str, *commands: str) -> str:
     return f"ip netns exec {node} {typed(node, *commands)}"
 
 
-def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe) -> Iterator[Cause]:
+def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe, live: Fabric) -> Iterator[Cause]:
     """Yield what keeps a probe between two hosts from its way: in their VNI, in their routers' prefixes, in sessions.
 
     A session that is down surely explains only where its router has no other one.
@@ -26,7 +26,7 @@ def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Pro
     for near, far in ((probe.source, probe.target), (probe.target, probe.source)):
         ends = [one for one in (behind(built, near), behind(built, far)) if one is not None]
         if len(ends) == 2 and ends[0].vni == ends[1].vni and ends[0].node != ends[1].node:
-            yield from vni_causes(planes, *ends)
+            yield from outside(built, live, ends[0]) or vni_causes(planes, *ends)
         elif not ends:
             dst = probe.dst if far == probe.target else probe.src
             yield from _prefix_causes(built, planes, built[far], dst)
@@ -42,6 +42,16 @@ def behind(built: Fabric, host: str) -> Vxlan | None:
         if (vxlan := next(found, None)) is not None:
             return vxlan
     return None
+
+
+def outside(built: Fabric, live: Fabric, vxlan: Vxlan) -> tuple[Cause, ...]:
+    """Return that a VXLAN device has left its bridge: then BGP does not know its VNI."""
+    bridge, node = built[vxlan.node].bridge_of(vxlan.name), live[vxlan.node]
+    if bridge is None or not node.has(vxlan.name) or node.bridge_of(vxlan.name) is not None:
+        return ()
+    fix = f"ip -n {vxlan.node} link set dev {vxlan.name} master {bridge.name}"
+    show = f"ip -n {vxlan.node} -d link show dev {vxlan.name}"
+    return (Cause("bridge", vxlan.node, vxlan.name, bridge.name, "in no bridge", fix, show, "daemons"),)
 
 
 def session_causes(planes: Iterable[ControlPlane]) -> Iterator[Cause]:

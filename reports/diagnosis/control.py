@@ -25,8 +25,10 @@ def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Pro
     yield from session_causes(planes.values())
     for near, far in ((probe.source, probe.target), (probe.target, probe.source)):
         ends = [one for one in (behind(built, near), behind(built, far)) if one is not None]
-        if len(ends) == 2 and ends[0].vni == ends[1].vni and ends[0].node != ends[1].node:
-            yield from outside(built, live, ends[0]) or vni_causes(planes, *ends)
+        gone = [cause for end in ends for cause in outside(built, live, end)]
+        yield from gone
+        if not gone and len(ends) == 2 and ends[0].vni == ends[1].vni and ends[0].node != ends[1].node:
+            yield from vni_causes(planes, *ends)
         elif not ends:
             dst = probe.dst if far == probe.target else probe.src
             yield from _prefix_causes(built, planes, built[far], dst)

@@ -269,5 +269,5 @@ def test_device_that_left_its_bridge_is_the_cause() -> None:
     nodes = tuple(replace(node, devices=devices) if node.name == "leaf1" else node for node in built.nodes)
     probe = Probe("blue1", "blue2", built["blue1"].address, built["blue2"].address)
     for live, kind in ((built, "vni"), (replace(built, nodes=nodes), "bridge")):
-        (cause,) = (one for one in control_causes(built, known, probe, live) if one.node == "leaf1")
+        (cause,) = {one for one in control_causes(built, known, probe, live) if one.node == "leaf1"}
         assert (cause.kind, cause.interface) == (kind, "vni10100")

@@ -254,7 +254,7 @@ def test_routed_frames_are_between_routers(macs: tuple[str, str], ttls: tuple[in
     ]
     leg = SimpleNamespace(source="blue1", target="pink2", arrived=True, sightings=seen)
     (pair, *_) = SUBJECTS["routed_pair"].of(lab)
-    finding = judge_router_macs(lab, [SimpleNamespace(legs=(leg,))], pair)  # type: ignore[list-item]
+    finding = judge_router_macs(lab, [SimpleNamespace(legs=(leg,), causes=())], pair)  # type: ignore[list-item]
     assert bool(finding) is not bool(words)
     assert words in finding.message
 

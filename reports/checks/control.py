@@ -145,7 +145,7 @@ def judge_router_macs(lab: Fabric, trips: Sequence[SeenTrip], pair: Pair) -> Fin
         if not leg.arrived or sent is None or leg.sightings[-1].ttl != sent - 2:
             last = leg.sightings[-1].ttl if leg.sightings else None
             words = f"expected to arrive with its TTL lowered twice from {sent} - seen TTL {last}"
-            return Finding(False, f"{leg.source} -> {leg.target} - {words}")
+            return Finding(False, f"{leg.source} -> {leg.target} - {words}", trips[0].causes)
     return Finding(True, f"{pair} - between the MACs of routers")
 
 

@@ -17,7 +17,7 @@ def asked(node: str, *commands: str) -> str:
     return f"ip netns exec {node} {typed(node, *commands)}"
 
 
-def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe) -> Iterator[Cause]:
+def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe, live: Fabric) -> Iterator[Cause]:
     """Yield what keeps a probe between two hosts from its way: in their VNI, in their routers' prefixes, in sessions.
 
     A session that is down surely explains only where its router has no other one.
@@ -25,7 +25,9 @@ def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Pro
     yield from session_causes(planes.values())
     for near, far in ((probe.source, probe.target), (probe.target, probe.source)):
         ends = [one for one in (behind(built, near), behind(built, far)) if one is not None]
-        if len(ends) == 2 and ends[0].vni == ends[1].vni and ends[0].node != ends[1].node:
+        gone = [cause for end in ends for cause in outside(built, live, end)]
+        yield from gone
+        if not gone and len(ends) == 2 and ends[0].vni == ends[1].vni and ends[0].node != ends[1].node:
             yield from vni_causes(planes, *ends)
         elif not ends:
             dst = probe.dst if far == probe.target else probe.src
@@ -42,6 +44,16 @@ def behind(built: Fabric, host: str) -> Vxlan | None:
         if (vxlan := next(found, None)) is not None:
             return vxlan
     return None
+
+
+def outside(built: Fabric, live: Fabric, vxlan: Vxlan) -> tuple[Cause, ...]:
+    """Return that a VXLAN device has left its bridge: then BGP does not know its VNI."""
+    bridge, node = built[vxlan.node].bridge_of(vxlan.name), live[vxlan.node]
+    if bridge is None or not node.has(vxlan.name) or node.bridge_of(vxlan.name) is not None:
+        return ()
+    fix = f"ip -n {vxlan.node} link set dev {vxlan.name} master {bridge.name}"
+    show = f"ip -n {vxlan.node} -d link show dev {vxlan.name}"
+    return (Cause("bridge", vxlan.node, vxlan.name, bridge.name, "in no bridge", fix, show, "daemons"),)
 
 
 def session_causes(planes: Iterable[ControlPlane]) -> Iterator[Cause]:

@@ -22,7 +22,8 @@ from topology.model import Fabric
 from topology.plan import uses_ipv6
 from topology.state import NodeState, declared_state
 
-LABS = sorted(Path("topology/labs").glob("*.yaml"))
+LABS = [lab for lab in sorted(Path("topology/labs").glob("*.yaml")) if "vrfs:" not in lab.read_text()]
+"""Those whose routes are declared: in a VRF a daemon makes them."""
 
 
 def as_read(fabric: Fabric) -> Fabric:

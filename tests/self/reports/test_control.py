@@ -96,7 +96,7 @@ def test_fault_is_the_first_sure_cause(lab: str, fault: str, wanted: list[tuple[
     built = load_lab(lab)
     source, target = HOSTS[lab]
     probe = Probe(source, target, built[source].address, built[target].address)
-    found = [cause for cause in control_causes(built, planes(lab, fault), probe) if cause.sure]
+    found = [cause for cause in control_causes(built, planes(lab, fault), probe, built) if cause.sure]
     assert [(one.node, one.interface, one.kind) for one in found] == [name[:3] for name in wanted]
     assert all(words in one.live for one, (*_, words) in zip(found, wanted, strict=True))
     assert all(one.show.startswith(f"ip netns exec {one.node} vtysh") for one in found)
@@ -106,8 +106,8 @@ def test_router_without_bgp_lacks_no_prefix_there() -> None:
     """Its routes are another daemon's, so that a subnet which is not in BGP explains nothing."""
     built, known = load_lab(L3), planes(L3, "bgp-not-redistributed")
     probe = Probe("h1", "h3", built["h1"].address, built["h3"].address)
-    assert [cause.kind for cause in control_causes(built, known, probe)] == ["advertisement"]
-    assert [*control_causes(built, known | {"leaf1": ControlPlane("leaf1")}, probe)] == []
+    assert [cause.kind for cause in control_causes(built, known, probe, built)] == ["advertisement"]
+    assert [*control_causes(built, known | {"leaf1": ControlPlane("leaf1")}, probe, built)] == []
 
 
 @pytest.mark.parametrize(("vrf", "words"), [("default", "show bgp neighbors"), ("red", "show bgp vrf red neighbors")])
@@ -254,6 +254,20 @@ def test_routed_frames_are_between_routers(macs: tuple[str, str], ttls: tuple[in
     ]
     leg = SimpleNamespace(source="blue1", target="pink2", arrived=True, sightings=seen)
     (pair, *_) = SUBJECTS["routed_pair"].of(lab)
-    finding = judge_router_macs(lab, [SimpleNamespace(legs=(leg,))], pair)  # type: ignore[list-item]
+    finding = judge_router_macs(lab, [SimpleNamespace(legs=(leg,), causes=())], pair)  # type: ignore[list-item]
     assert bool(finding) is not bool(words)
     assert words in finding.message
+
+
+def test_device_that_left_its_bridge_is_the_cause() -> None:
+    """BGP does not know the VNI of such a device; that it is in no bridge comes in place of that."""
+    built, known = load_lab(L2), planes(L2, "healthy")
+    leaf, vnis = built["leaf1"], {vni: one for vni, one in known["leaf1"].vnis.items() if vni != 10100}
+    known["leaf1"] = replace(known["leaf1"], vnis=vnis)
+    gone = replace(leaf["br10100"], members=("to-blue1",))  # type: ignore[call-arg]
+    devices = tuple(gone if device.name == "br10100" else device for device in leaf.devices)
+    nodes = tuple(replace(node, devices=devices) if node.name == "leaf1" else node for node in built.nodes)
+    probe = Probe("blue1", "blue2", built["blue1"].address, built["blue2"].address)
+    for live, kind in ((built, "vni"), (replace(built, nodes=nodes), "bridge")):
+        (cause,) = {one for one in control_causes(built, known, probe, live) if one.node == "leaf1"}
+        assert (cause.kind, cause.interface) == (kind, "vni10100")

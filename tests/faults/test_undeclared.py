@@ -57,3 +57,18 @@ def test_a_sender_that_drops_its_answers_is_named_without_a_declaration(
     lost = Spotter(undeclared, warm_up_s=0.5, arrival_s=1.0).pair(pair)
     assert not lost.arrived
     assert [(cause.node, cause.kind) for cause in lost.causes] == [(pair.source, "nft")]
+
+
+def test_a_target_that_cannot_begin_is_found_without_a_declaration(
+    pristine: LiveFabric, undeclared: LiveFabric
+) -> None:
+    """Its VTEP floods to nobody: it answers, since a request teaches it the way back, and reaches nobody by itself."""
+    pair = next(pair for pair in undeclared.pairs if pair.kind == "l2-overlay")
+    cables = (ends for link in pristine.declared.links for ends in (link.ends, link.ends[::-1]))
+    vtep = next(far.node for near, far in cables if near.node == pair.target)
+    done = pristine.run(vtep, "bridge", "link", "set", "dev", "vxlan-cont", "bcast_flood", "off")
+    assert done.code == 0, done.stderr
+    lost = Spotter(undeclared, warm_up_s=0.5, arrival_s=1.0).pair(pair)
+    assert not lost.arrived
+    assert lost.out.source == pair.target
+    assert [(cause.node, cause.kind) for cause in lost.causes] == [(vtep, "port")]

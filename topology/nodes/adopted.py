@@ -79,10 +79,6 @@ class Onlooker(Netlink):
         if list(operations):
             raise NotApplicable(ONLY_LOOKED_AT)
 
-    def forget_neighbours(self, nodes: Sequence[str]) -> None:
-        """Raise NotApplicable."""
-        raise NotApplicable(ONLY_LOOKED_AT)
-
     def joined(
         self, nodes: Mapping[str, Found], fds: Mapping[str, int], ends: Mapping[str, Sequence[LinkEnd]]
     ) -> list[Joined]:

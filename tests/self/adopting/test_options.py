@@ -113,7 +113,6 @@ def test_whatever_would_change_an_adopted_fabric_does_not_apply(monkeypatch: pyt
         lambda: onlooker.build(plan),
         lambda: onlooker.apply(plan.phases[0]),
         lambda: live.put_back(["c3"]),
-        live.forget_neighbours,
         *(partial(CheckBook(live).judged, check) for check in checks if check.of_ours),
     ]
     for change in changes:
@@ -129,7 +128,7 @@ def test_what_is_more_than_a_probe_needs_the_users_word(monkeypatch: pytest.Monk
     checks = [check for check in vars(domains).values() if isinstance(check, Check)]
     checks += [forgery.TREATED, forgery.REFUSED, replication.REPLICATED]
     sends: list[Callable[[], object]] = [partial(CheckBook(live).judged, check) for check in checks]
-    sends.append(partial(SizeBook, live))
+    sends += [partial(SizeBook, live), live.forget_neighbours]
     for sent in sends:
         with pytest.raises(NotApplicable, match=r"^would send .*: allowed with --active$"):
             sent()

@@ -22,7 +22,7 @@ from reports.render.boxes import stack
 from reports.render.groups import others
 from reports.render.ladder import NO_CAUSE, protocol
 from reports.render.layout import shorten
-from reports.render.plots import FATES, chart, mtu_rows, waterfall
+from reports.render.plots import FATES, chart, mtu_rows, numbers, waterfall
 from reports.render.steps import profile, steps
 from reports.words import counted, plain
 
@@ -92,6 +92,7 @@ def environment(*folders: Path) -> Environment:
         "shorten": shorten,
         "stack": stack,
         "steps": steps,
+        "numbers": numbers,
         "waterfall": waterfall,
     }
     return found

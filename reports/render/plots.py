@@ -16,6 +16,8 @@ from reports.words import grouped
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 320, 66, 46, 14, 130
 """Pixels of a plot and of its margins."""
 SERIES_MAX = 6
+ENDS = {"from": "low", "to": "high"}
+"""The two ends of a series' interval, by their heads in a table."""
 LINE, WAY = 26.0, 58.0
 """Pixels of a line of a waterfall, and of a way's sizes."""
 MARKS = ("M0 -4a4 4 0 1 0 .01 0z", "M-3.6 -3.6h7.2v7.2h-7.2z", "M0 -4.6l4.6 8.2h-9.2z", "M0 -5l5 5l-5 5l-5 -5z")
@@ -90,6 +92,33 @@ def short(value: float) -> str:
         if abs(value) >= factor:
             return f"{value / factor:.3g}{letter}"
     return f"{value:.3g}"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a plot shows as a table; columns that no series has are left out."""
+
+    head: list[str]
+    rows: list[list[str]]
+
+
+def numbers(plot: Plot) -> Numbers:
+    """The table of a plot: for each place of each series its value, and the interval where one was measured."""
+    across, up = (plot.up, plot.across) if plot.kind == "steps" else (plot.across, plot.up)
+    head = ["series", *(("place", across) if plot.kind == "waterfall" else (across, up))]
+    kept = [name for name in ("from", "to") if any(getattr(one, ENDS[name]) for one in plot.series)]
+    rows = []
+    for one in plot.series:
+        columns = [one.value, *(getattr(one, ENDS[name]) for name in kept)]
+        for number, at in enumerate(one.at):
+            cells = (exact(column[number]) if number < len(column) else "" for column in columns)
+            rows.append([one.name, at if isinstance(at, str) else exact(at), *cells])
+    return Numbers([*head, *kept], rows)
+
+
+def exact(value: float) -> str:
+    """A number in four significant digits, never with an exponent: ``12330000``, ``7.671``."""
+    return f"{float(f'{value:.4g}'):.10f}".rstrip("0").rstrip(".")
 
 
 def _decades(low: float, high: float) -> list[float]:

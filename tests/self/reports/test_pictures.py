@@ -18,7 +18,7 @@ from reports.render.fabric import Drawing, draw
 from reports.render.groups import by_cause
 from reports.render.ladder import protocol
 from reports.render.layout import NODES_MAX, Box, arrange, shorten
-from reports.render.plots import chart, mtu_rows, waterfall
+from reports.render.plots import chart, mtu_rows, numbers, waterfall
 from reports.render.steps import Lost, Step, profile, steps
 from reports.render.trends import trended
 from tests.browser import pages
@@ -351,3 +351,13 @@ def test_a_mesh_of_vteps_has_each_tunnel_once() -> None:
     ends = [frozenset(tunnel.ends) for tunnel in made.tunnels]
     assert ends
     assert len(ends) == len(set(ends))
+
+
+def test_numbers_of_a_plot_are_written_out() -> None:
+    """Large and small numbers without an exponent; an interval's column only where there are intervals."""
+    series = Series("200 bytes", [0.5, 1.0], [12_334_567.0, 0.00012345])
+    table = numbers(Plot("steps", "ip_rcv", "own time, ns", "part of calls", [series]))
+    assert table.head == ["series", "part of calls", "own time, ns"]
+    assert table.rows == [["200 bytes", "0.5", "12330000"], ["200 bytes", "1", "0.0001234"]]
+    hop = numbers(Plot("waterfall", "a packet's time", "us", "", [Series("p50", ["cs1 out"], [7.0], [], [9.5])]))
+    assert (hop.head, hop.rows) == (["series", "place", "us", "to"], [["p50", "cs1 out", "7", "9.5"]])

@@ -20,7 +20,7 @@ from tests.browser import pages
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.hopcheck, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.hopcheck
 AXE = "axe-core@4.14.1"
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("light", 390), ("dark", 1280))
 BYTES_MAX, WRITTEN_MAX_S, PAINTED_MAX_MS = 20_000_000, 10, 2000

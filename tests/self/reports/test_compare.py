@@ -28,8 +28,6 @@ from tests.self.draws import draws
 from tests.self.reports.noises import SHAPES, in_rounds
 from topology.errors import Misuse
 
-pytestmark = pytest.mark.xdist_group("compare")  # one worker simulates an unchanged path's comparisons, for all tests
-
 SAMPLES = draws(125)
 SAME = Threshold(1.0)
 """The hardest threshold: the truth of two equal paths lies on it, so that any decision is a false alarm."""

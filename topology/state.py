@@ -142,6 +142,14 @@ class NodeState:
         return replace(self, routes=routes, entries=entries)
 
     @property
+    def tells_neighbours(self) -> bool:
+        """True if a daemon may tell other nodes of its neighbours (EVPN): a VXLAN device learns nothing, and an
+        administrator has given it neither a remote nor entries."""
+        given = {one.device for one in self.entries if one.tool == "bridge fdb" and not one.owner}
+        by_daemon = {("remote", "none"), ("learning", "off")}
+        return any(by_daemon <= {*one.parameters} and one.name not in given for one in self.links.values())
+
+    @property
     def canonical(self) -> str:
         """The whole state as text, the same for equal states."""
         links = [repr(self.links[name]) for name in sorted(self.links)]

@@ -14,6 +14,7 @@ from tests.self.builders import reference
 from tests.self.reports.states import LEAF, SWITCH, entry, route, routes
 from topology.dataplane.live import live_fabric
 from topology.expected import expected_journey, probe_between, reply_to
+from topology.formats.lab import load_lab
 from topology.packet import Probe
 from topology.state import Entry, NodeState, RouteState, declared_state
 
@@ -67,6 +68,17 @@ def test_settled_state_has_a_daemons_part_only_as_declared() -> None:
     assert cause.live == "missing"
     kept = entry(SWITCH, gone=DECLARED_ENTRY.words, come=replace(DECLARED_ENTRY, owner="extern_learn"))
     assert entry(kept, come=ENTRIES["fdb"]).settled(SWITCH) == SWITCH
+
+
+def test_daemon_may_tell_the_neighbours_of_a_vtep_without_remotes_alone() -> None:
+    """Only of a VXLAN device without learning, remote or an administrator's entries a daemon makes the entries."""
+    leaf = declared_state(load_lab("evpn-l3vni")["leaf1"])
+    assert leaf.tells_neighbours
+    assert not declared_state(LAB["con_ns1"]).tells_neighbours
+    to_all = "00:00:00:00:00:00 dev {} dst 10.0.0.12 self permanent"
+    by_hand = {Entry("bridge fdb", name, to_all.format(name), "") for name in leaf.links if name.startswith("vni")}
+    assert not replace(leaf, entries=frozenset(by_hand)).tells_neighbours
+    assert replace(leaf, entries=frozenset(replace(one, owner="extern_learn") for one in by_hand)).tells_neighbours
 
 
 LAB = reference()

@@ -128,17 +128,25 @@ def node_names(found: Sequence[Found]) -> dict[str, Found]:
 def find_end(said: str, named: Mapping[str, Found], addresses: Addresses) -> tuple[str, Address | None]:
     """The node that a name or an address means, and the address where it was one; NodeNotFound where none or several.
 
-    ``named`` are the nodes by the names that ``node_names`` gave.
+    ``ADDRESS@NAME`` is an address that several nodes have, of one of them. ``named`` are the nodes by the names that
+    ``node_names`` gave.
     """
     everything = [*named.values()]
+    first, _, owner = said.partition("@")
     try:
-        address: Address | None = ip_address(said)
+        address: Address | None = ip_address(first)
         owners = [one for one in everything if address in addresses.get(one.identity, ())]
+        if owner:
+            owners = [one for one in _called(owner, named) if one in owners]
     except ValueError:
-        address, owners = None, by_name(said, everything) or [one for name, one in named.items() if name == said]
+        address, owners = None, _called(said, named)
     if len(owners) != 1:
         seen = "; ".join(map(str, owners)) or "none"
         raise NodeNotFound(
             f"{said} - expected one namespace of this name or address - seen {seen}\n{there_is(everything)}"
         )
     return next(name for name, one in named.items() if one is owners[0]), address
+
+
+def _called(name: str, named: Mapping[str, Found]) -> list[Found]:
+    return by_name(name, [*named.values()]) or [one for own, one in named.items() if own == name]

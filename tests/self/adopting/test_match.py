@@ -167,6 +167,7 @@ CARRIED = carried(n1="10.0.0.1 fd00::1", n2="10.0.0.2 10.0.0.3", n3="10.0.0.3")
         ("sleep", ("sleep", None)),
         ("10.0.0.2", ("b", ip_address("10.0.0.2"))),
         ("fd00:0::1", ("a", ip_address("fd00::1"))),
+        ("10.0.0.3@b", ("b", ip_address("10.0.0.3"))),
     ],
 )
 def test_end_of_a_pair_is_a_name_or_an_address(said: str, end: tuple[str, Address | None]) -> None:
@@ -174,7 +175,7 @@ def test_end_of_a_pair_is_a_name_or_an_address(said: str, end: tuple[str, Addres
     assert find_end(said, ENDS, CARRIED) == end
 
 
-@pytest.mark.parametrize("said", ["c", "10.0.0.3", "10.0.0.99", "10.0.0.1/24", "A", ""])
+@pytest.mark.parametrize("said", ["c", "10.0.0.3", "10.0.0.99", "10.0.0.2@a", "10.0.0.3@c", "10.0.0.1/24", "A", ""])
 def test_ambiguous_or_missing_end_is_refused(said: str) -> None:
     """For no match or two, the message lists the candidates."""
     with pytest.raises(NodeNotFound, match="expected one namespace of this name or address") as caught:

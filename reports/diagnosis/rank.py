@@ -50,6 +50,21 @@ def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
     return tuple(sure or (entry for entry in entries if entry.node == entries[0].node))[:CAUSES_MAX]
 
 
+def with_drops(found: Sequence[Cause], drops: Iterable[Cause]) -> list[Cause]:
+    """The causes behind what a kernel was seen to drop: this makes the only suspect of its kind at its node sure.
+
+    A packet's port and the device of a filter's hook are two: a bridge's ports, say, and the bridge.
+    """
+    known, others = list(found), list[Cause]()
+    for drop in drops:
+        at = [n for n, one in enumerate(found) if (one.kind, one.node, one.sure) == (drop.kind, drop.node, False)]
+        if len(at) == 1:
+            known[at[0]] = _confirmed(known[at[0]], drop)
+        else:
+            others.append(drop)
+    return [*others, *known]
+
+
 def _is_ending(cause: Cause) -> bool:
     return cause.kind in ENDINGS
 

@@ -37,6 +37,8 @@ NOT_UNICAST = frozenset(("blackhole", "unreachable", "prohibit", "throw", "local
 """The types of ip-route(8) that a route's words begin with."""
 EACH_PACKETS_OWN = "0"
 """The VNI of a device that takes it from each packet's metadata (``external``), which is not followed."""
+METADATA = ("ip", "ip6")
+"""The ``encap`` of routes that adds no header, but tells a device with ``external`` which one to add (ip-route(8))."""
 PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
 """The ends of sysctls by which a node answers for the addresses of others."""
 
@@ -167,9 +169,8 @@ def _routes(state: NodeState) -> Iterator[Route]:
         least = min(route.metric for route in found)
         best = [route for route in found if route.metric == least]
         one, (first, *others) = best[0], [NextHop(route.via, route.dev) for route in best]
-        yield Route(
-            prefix=one.prefix, via=first.via, dev=first.dev, others=tuple(others), kind=one.kind, encap=one.encap
-        )
+        encap = "" if one.encap in METADATA else one.encap
+        yield Route(prefix=one.prefix, via=first.via, dev=first.dev, others=tuple(others), kind=one.kind, encap=encap)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from topology.dataplane.ends import wrong_remote
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
 from topology.links import FRAME_TUNNELS
-from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel
+from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel, Vrf
 
 ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
 NO_NODE = ": no node has it"
@@ -29,8 +29,10 @@ def no_route(fabric: Fabric, node: Node, address: Address) -> Ending:
     for device in node.devices:
         own = any(address in interface.network for interface in device.addresses)
         if own and device.name in node.vrfs:
-            vrf = node.vrfs[device.name].name
-            return ending(device, f"in {vrf}: no route to {address} outside this VRF", "bridge", "no VRF")
+            vrf = node.vrfs[device.name]
+            end = ending(device, f"in {vrf.name}: no route to {address} outside this VRF", "bridge", "no VRF")
+            outside = _outside(node, vrf)
+            return replace(outside, others=(end,)) if outside else end
         if own and not device.up:
             return ending(device, f"down: no route to {address}", "link", "up")
     found = next(_odd_prefixes(fabric, node), None) or _other_subnet(fabric, node, address)
@@ -40,6 +42,19 @@ def no_route(fabric: Fabric, node: Node, address: Address) -> Ending:
     if len(down) == 1 and node.bridge_of(down[0].name) is None:
         return ending(down[0], f"down: no route to {address}", "link", "up")
     return ending(node, f"no route to {address}", "route", f"a route to {address}")
+
+
+def _outside(node: Node, vrf: Vrf) -> Ending | None:
+    """Return the tunnel or bridge by which a VRF's table leads on, and which is in no VRF; None without one.
+
+    What comes back by it is looked up in the main table. A port that is shared by several VRFs may be right.
+    """
+    routes = (route for table, route in node.tables if table == str(vrf.table))
+    devices = (node[hop.dev] for route in routes for hop in route.next_hops if hop.dev and node.has(hop.dev))
+    for device in devices:
+        if isinstance(device, Tunnel | Bridge) and device.name not in node.vrfs:
+            return ending(device, f"in no VRF: {vrf.name} has routes by it", "bridge", vrf.name)
+    return None
 
 
 def _other_subnet(fabric: Fabric, node: Node, address: Address) -> Ending | None:

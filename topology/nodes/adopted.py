@@ -82,7 +82,8 @@ class Onlooker(Netlink):
     def joined(
         self, nodes: Mapping[str, Found], fds: Mapping[str, int], ends: Mapping[str, Sequence[LinkEnd]]
     ) -> list[Joined]:
-        """The pairs of namespaces that veth pairs join, by which end of the first, as their kernel numbers them."""
+        """The pairs of namespaces that veth pairs and shared devices join, by which end of the first, as their kernel
+        numbers them."""
         names = {one.identity: name for name, one in nodes.items()}
         maybe = maybe_joined({nodes[name].identity: known for name, known in ends.items()})
         asked = [(names[identity], netnsid_request(fds[names[other]]), NETLINK_ROUTE) for identity, _, other in maybe]
@@ -160,7 +161,8 @@ class AdoptedRuntime:
         states = onlooker.states(list(chosen))
         names = {one.identity: name for name, one in chosen.items()}
         joined = {(names[one], end.index) for one, end, other in visit.joined if one in names and other in names}
-        onlooker.outlets, onlooker.cables = outlets_of(ends, joined, states), len(joined) // 2
+        veths = {(name, end.index) for name, known in ends.items() for end in known if end.peer is not None}
+        onlooker.outlets, onlooker.cables = outlets_of(ends, joined, states), len(joined & veths) // 2
         onlooker.tunnel_ports = tunnel_ports(ends)
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
         if not fabric.nodes:
@@ -232,7 +234,9 @@ class AdoptedRuntime:
 def unmanaged(joined: Sequence[Joined], management: Mapping[Identity, Collection[str]]) -> list[Joined]:
     """The joined namespaces without veth pairs of which an end is management."""
     cut = {(identity, end.index) for identity, end, _ in joined if end.name in management[identity]}
-    return [one for one in joined if (one[0], one[1].index) not in cut and (one[2], one[1].peer) not in cut]
+    return [
+        one for one in joined if (one[0], one[1].index) not in cut and (one[2], one[1].peer or one[1].below) not in cut
+    ]
 
 
 def with_live_macs(fabric: Fabric, states: Mapping[str, NodeState]) -> Fabric:

@@ -43,6 +43,8 @@ def outlets_of(
 def _stays(node: str, end: LinkEnd, joined: Collection[tuple[str, int]]) -> bool:
     if end.kind == "veth":
         return end.peer is None or (node, end.index) in joined
+    if end.below is not None:
+        return (node, end.index) in joined
     return end.kind in LOCAL_KINDS
 
 

@@ -88,15 +88,20 @@ def there_is(found: Iterable[Found]) -> str:
 
 
 def maybe_joined(ends: Mapping[Identity, Sequence[LinkEnd]]) -> list[tuple[Identity, LinkEnd, Identity]]:
-    """Each veth end and every namespace that has a veth naming it back: among them is its peer's.
+    """Each veth end and every namespace that has a veth naming it back: among them is its peer's; and each device that
+    shares one of another namespace, with every namespace that has one of that index.
 
-    A veth reports its peer's index, and small indexes are in every namespace: the kernel's namespace numbers decide.
+    Small indexes are in every namespace: the kernel's namespace numbers decide.
     """
     veths = [(identity, end, end.peer) for identity, known in ends.items() for end in known if end.peer is not None]
+    indexes = {identity: {end.index for end in known} for identity, known in ends.items()}
+    above = [(one, end, end.below) for one, known in ends.items() for end in known if end.below is not None]
+    sharing = [(one, end, other) for one, end, at in above for other in ends if other != one and at in indexes[other]]
     by_ends: dict[tuple[int, int], list[Identity]] = {}
     for identity, end, peer in veths:
         by_ends.setdefault((end.index, peer), []).append(identity)
-    return [(one, end, other) for one, end, peer in veths for other in by_ends.get((peer, end.index), ())]
+    pairs = [(one, end, other) for one, end, peer in veths for other in by_ends.get((peer, end.index), ())]
+    return [*pairs, *sharing]
 
 
 def reachable(starts: Iterable[Identity], joined: Iterable[tuple[Identity, Identity]]) -> frozenset[Identity]:
@@ -128,17 +133,25 @@ def node_names(found: Sequence[Found]) -> dict[str, Found]:
 def find_end(said: str, named: Mapping[str, Found], addresses: Addresses) -> tuple[str, Address | None]:
     """The node that a name or an address means, and the address where it was one; NodeNotFound where none or several.
 
-    ``named`` are the nodes by the names that ``node_names`` gave.
+    ``ADDRESS@NAME`` is an address that several nodes have, of one of them. ``named`` are the nodes by the names that
+    ``node_names`` gave.
     """
     everything = [*named.values()]
+    first, _, owner = said.partition("@")
     try:
-        address: Address | None = ip_address(said)
+        address: Address | None = ip_address(first)
         owners = [one for one in everything if address in addresses.get(one.identity, ())]
+        if owner:
+            owners = [one for one in _called(owner, named) if one in owners]
     except ValueError:
-        address, owners = None, by_name(said, everything) or [one for name, one in named.items() if name == said]
+        address, owners = None, _called(said, named)
     if len(owners) != 1:
         seen = "; ".join(map(str, owners)) or "none"
         raise NodeNotFound(
             f"{said} - expected one namespace of this name or address - seen {seen}\n{there_is(everything)}"
         )
     return next(name for name, one in named.items() if one is owners[0]), address
+
+
+def _called(name: str, named: Mapping[str, Found]) -> list[Found]:
+    return by_name(name, [*named.values()]) or [one for own, one in named.items() if own == name]

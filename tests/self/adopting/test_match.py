@@ -121,15 +121,21 @@ ONE, TWO, THREE, ALONE = ((4, n) for n in range(1, 5))
 
 
 def test_namespaces_with_veths_that_name_each_other_may_be_joined() -> None:
-    """Index and peer's index must be each other's; who has the same indexes may be it too, and is asked about."""
+    """Index and peer's index must be each other's, for what shares a device the index of that one; who has the same
+    indexes may be it too, and is asked about."""
+    shares = (4, 8)
     ends = {
         ONE: [LinkEnd("lo", 1, True), veth("x", 5, 7)],
         TWO: [veth("y", 7, 5), veth("z", 8, 3)],
         THREE: [veth("w", 7, 5)],
         ALONE: [veth("v", 5, 9), LinkEnd("dummy0", 7, True, "dummy")],
+        shares: [LinkEnd("m", 3, True, "macvlan", netnsid=0, below=5), LinkEnd("n", 5, True, "macvlan")],
     }
     maybe = {(one, end.name, other) for one, end, other in maybe_joined(ends)}
-    assert maybe == {(ONE, "x", TWO), (ONE, "x", THREE), (TWO, "y", ONE), (THREE, "w", ONE)}
+    assert maybe == {(ONE, "x", TWO), (ONE, "x", THREE), (TWO, "y", ONE), (THREE, "w", ONE)} | {
+        (shares, "m", ONE),
+        (shares, "m", ALONE),
+    }
 
 
 def test_what_is_joined_is_reached() -> None:
@@ -167,6 +173,7 @@ CARRIED = carried(n1="10.0.0.1 fd00::1", n2="10.0.0.2 10.0.0.3", n3="10.0.0.3")
         ("sleep", ("sleep", None)),
         ("10.0.0.2", ("b", ip_address("10.0.0.2"))),
         ("fd00:0::1", ("a", ip_address("fd00::1"))),
+        ("10.0.0.3@b", ("b", ip_address("10.0.0.3"))),
     ],
 )
 def test_end_of_a_pair_is_a_name_or_an_address(said: str, end: tuple[str, Address | None]) -> None:
@@ -174,7 +181,7 @@ def test_end_of_a_pair_is_a_name_or_an_address(said: str, end: tuple[str, Addres
     assert find_end(said, ENDS, CARRIED) == end
 
 
-@pytest.mark.parametrize("said", ["c", "10.0.0.3", "10.0.0.99", "10.0.0.1/24", "A", ""])
+@pytest.mark.parametrize("said", ["c", "10.0.0.3", "10.0.0.99", "10.0.0.2@a", "10.0.0.3@c", "10.0.0.1/24", "A", ""])
 def test_ambiguous_or_missing_end_is_refused(said: str) -> None:
     """For no match or two, the message lists the candidates."""
     with pytest.raises(NodeNotFound, match="expected one namespace of this name or address") as caught:

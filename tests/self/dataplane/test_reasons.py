@@ -371,6 +371,7 @@ HARMLESS: dict[str, tuple[tuple[str, str], Mapping[str, Change]]] = {
     "all ports in one VLAN": (SEGMENT, {"con_ns1": filtering(*IN_VLAN_1, ("vxlan-cont", "1 pvid untagged"))}),
     "sequence numbers not wanted": (ROUTED, {"lc1": link("gretun-cont", parameters={"seq": "none in, yes out"})}),
     "a rule for others": (ROUTED, {"lc1": entry("ip rule", "pref 9 from 40.0.0.0/24 blackhole")}),
+    "encap that a tunnel with external reads": (ROUTED, {"lc1": routed("30.0.0.0/24 dev gretun-cont encap ip")}),
     "what is not followed": (ROUTED, {"lc1": entry("ip rule", "pref 9 from all fwmark 0x1 lookup 7")}),
 }
 """The pair, and a change that keeps no packet of it back, or that is not followed."""

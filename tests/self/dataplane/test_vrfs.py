@@ -33,8 +33,9 @@ def forwarded(node: str, far: str) -> frozenset[Entry]:
     return frozenset(Entry(tool, device, said, said, owner="zebra") for tool, device, said in words)
 
 
-def live(without: str = "", instead: str = "") -> Fabric:
-    """The fabric as it is read once EVPN has converged, without one word of the first leaf's or another instead."""
+def live(without: str = "", instead: str = "", outside: str = "") -> Fabric:
+    """The fabric as it is read once EVPN has converged, without one word of the first leaf's or another instead, and
+    with a device of the second leaf outside its VRF."""
     states: dict[str, NodeState] = {node.name: declared_state(node) for node in LAB.nodes}
     for near, far in LEAVES.items():
         entries = states[near].entries | forwarded(near, far)
@@ -42,6 +43,8 @@ def live(without: str = "", instead: str = "") -> Fabric:
             changed = {one: replace(one, words=one.words.replace(without, instead)) for one in entries}
             entries = frozenset(new for old, new in changed.items() if instead or old == new)
         underlay = RouteState(vtep(far), link_local(LAB["spine1"][f"swp{near[-1]}"]), "swp1", owner="bgp")
+        links = {n: replace(one, master=None) if n == outside else one for n, one in states[near].links.items()}
+        states[near] = replace(states[near], links=links if near == "leaf2" else states[near].links)
         states[near] = replace(states[near], entries=entries, routes=states[near].routes | {underlay})
     spine = [RouteState(vtep(leaf), link_local(LAB[leaf]["swp1"]), f"swp{leaf[-1]}", owner="bgp") for leaf in LEAVES]
     states["spine1"] = replace(states["spine1"], routes=states["spine1"].routes | {*spine})
@@ -80,3 +83,11 @@ def test_what_is_wrong_in_a_vrf_is_named_at_its_leaf(what: str) -> None:
     found = explained(live(without, instead), probe_between(LAB, "blue1", "pink2"), "l3-overlay")
     assert found is not None
     assert str(found).startswith(place)
+
+
+def test_device_that_is_missing_in_a_vrf_is_named_before_those_in_it() -> None:
+    """The packet comes in by a bridge outside the VRF that has routes by it, and finds none."""
+    found = explained(live(outside="br50000"), probe_between(LAB, "blue1", "pink2"), "l3-overlay")
+    assert found is not None
+    assert str(found).startswith("leaf2:br50000: in no VRF")
+    assert [other.kind for other in found.others] == ["bridge"]

@@ -22,7 +22,8 @@ from reports.evidence import Journey, Sighting
 from reports.grading.record import Row
 from tests.self.builders import expect, journey, known_lab, later, seen_path, sighting
 from topology.formats.recipe import Recipe
-from topology.model import Bridge, Fabric, Link, Loopback, Node, Port
+from topology.links.base import ANY_ADDRESS
+from topology.model import Bridge, Device, Fabric, Gre, Link, Loopback, Node, Port
 from topology.promises import NO_MANAGEMENT, Pair
 from topology.refs import PortRef
 from topology.wire.headers import Headers
@@ -34,6 +35,7 @@ ROWS = [
     Row(4, "CS1", "CS5", "VXLAN", fixed=True),
 ]
 TWO = Recipe(spines=2, leaves=2)
+ANY = ANY_ADDRESS[4]
 
 
 def test_drawn_names_are_short_and_new_for_every_row() -> None:
@@ -47,9 +49,9 @@ def test_drawn_names_are_short_and_new_for_every_row() -> None:
     assert drawn[3] == ROWS[3]
 
 
-def unnumbered(*cut: str, bridged: bool = False, numbered: str = "") -> Fabric:
+def unnumbered(*cut: str, bridged: bool = False, numbered: str = "", tunnelled: bool = False) -> Fabric:
     """Two leaves and two spines that have an address on loopback alone, and a bridge in between where asked, or one
-    cable with an address at its leaf."""
+    cable with an address at its leaf, or a tunnel between the leaves with addresses."""
     cables = {f"{leaf}{spine}": (leaf, spine) for leaf in ("l1", "l2") for spine in ("s1", "s2")}
     nodes = []
     for number, name in enumerate(("l1", "l2", "s1", "s2"), 1):
@@ -67,10 +69,32 @@ def unnumbered(*cut: str, bridged: bool = False, numbered: str = "") -> Fabric:
             if name in ends
         ]
         bridge = [Bridge(node=name, name="br", members=tuple(port.name for port in ports))] if bridged else []
-        nodes.append(Node(name=name, role="switch", devices=(loopback, *ports, *bridge)))
+        own = (ip_interface(f"172.31.0.{number}/24"),)
+        tunnel = [Gre(node=name, name="gre", local=ANY, remote=ANY, addresses=own)] if tunnelled and number < 3 else []
+        nodes.append(Node(name=name, role="switch", devices=(loopback, *tunnel, *ports, *bridge)))
     links = [
         Link(PortRef(leaf, cable), PortRef(spine, cable)) for cable, (leaf, spine) in cables.items() if cable not in cut
     ]
+    return Fabric("live", tuple(nodes), tuple(links), pairs=())
+
+
+def repeated() -> Fabric:
+    """Two leaves and two spines with two networks on four cables, each between a leaf and a spine twice."""
+    numbers = {"l1s1": 1, "l2s2": 1, "l1s2": 2, "l2s1": 2}
+    nodes = []
+    for name in ("l1", "l2", "s1", "s2"):
+        ports = [
+            Port(
+                node=name,
+                name=cable,
+                peer=PortRef(cable.replace(name, ""), cable),
+                addresses=(ip_interface(f"10.{number}.0.{1 + (name[0] == 's')}/30"),),
+            )
+            for cable, number in numbers.items()
+            if name in cable
+        ]
+        nodes.append(Node(name=name, role="switch", devices=tuple(ports)))
+    links = [Link(PortRef(cable[:2], cable), PortRef(cable[2:], cable)) for cable in numbers]
     return Fabric("live", tuple(nodes), tuple(links), pairs=())
 
 
@@ -96,8 +120,11 @@ def _leg(pair: Pair, arrives: bool) -> Journey:
             "spines: 2, leaves: 2, each joined to each - seen neighbours: l1-s1, l1-s2, l2-s1",
         ),
         (unnumbered(), ("10.0.0.2",), "broken", "10.0.0.2 -> 10.0.0.3"),
+        (unnumbered(tunnelled=True), ("172.31.0.1", "172.31.0.2"), "kept", "4 pairs of neighbours reach each other"),
         (unnumbered(numbered="l2s2"), (), "broken", "seen neighbours: l1-s1, l1-s2, l2-s1"),
         (unnumbered(bridged=True), (), "broken", "seen neighbours: none"),
+        (repeated(), (), "kept", "4 pairs of neighbours reach each other"),
+        (repeated(), ("10.1.0.1@l2",), "broken", "10.1.0.1@l2 -> 10.1.0.2@s2"),
         (known_lab("ecmp"), (), "kept", "4 pairs of neighbours reach each other"),
         (known_lab("ece792"), (), "kept", "6 pairs of neighbours reach each other"),
         (known_lab("ipv6-underlay"), (), "broken", "seen neighbours: lc1-sc1, lc1-sw1, lc2-sc1, lc2-sw2"),
@@ -153,6 +180,56 @@ def test_what_goes_through_tunnels_alone_has_no_other_way(name: str) -> None:
     found = [bare_way(fabric, seen(fabric, p.source, p.target)) for p in fabric.pairs if "overlay" in p.kind]
     assert found
     assert set(found) == {""}
+
+
+@pytest.mark.parametrize(
+    ("bridges", "more", "way"),
+    [
+        ({"br": ("a", "b")}, (), "c1:e -> n:a n:b -> c2:e"),
+        ({"br1": ("a", "x"), "br2": ("b", "y")}, (), ""),
+        ({"br1": ("a", "x"), "br2": ("b", "y")}, ("br1",), "c1:e -> n:a n:b -> c2:e"),
+        ({"br1": ("a", "x")}, (), "c1:e -> n:a n:b -> c2:e"),
+    ],
+)
+def test_two_bridges_of_a_node_are_no_way_unless_it_routes(
+    bridges: dict[str, tuple[str, ...]], more: tuple[str, ...], way: str
+) -> None:
+    """What comes in by one and goes out by the other has been elsewhere, or was let up to IP."""
+    ports = {name: Port(node="n", name=name, peer=PortRef(peer, "e")) for name, peer in (("a", "c1"), ("b", "c2"))}
+    others = [Device(node="n", name=name) for name in "xy"]
+    joined = [Bridge(node="n", name=name, members=members) for name, members in bridges.items()]
+    ends = [
+        Node(name=name, role="switch", devices=(Port(node=name, name="e", peer=PortRef("n", at)),))
+        for name, at in (("c1", "a"), ("c2", "b"))
+    ]
+    middle = Node(name="n", role="switch", devices=(*ports.values(), *others, *joined))
+    links = (Link(PortRef("c1", "e"), PortRef("n", "a")), Link(PortRef("c2", "e"), PortRef("n", "b")))
+    places = (("c1", "e", "out"), ("n", "a", "in"), *(("n", name, "in") for name in more), ("n", "b", "out"))
+    seen = [Sighting(*place, 0, 0, 0, b"", Headers(())) for place in (*places, ("c2", "e", "in"))]  # type: ignore[arg-type]
+    assert bare_way(Fabric("live", (*ends, middle), links, pairs=()), Journey("c1", "c2", "icmp", tuple(seen))) == way
+
+
+@pytest.mark.parametrize(
+    ("addresses", "pair"),
+    [
+        ({"a": "10.0.0.1/24", "b": "10.0.0.2/24"}, ("10.0.0.1", "10.0.0.2")),
+        ({"a": "10.0.0.1/24", "b": "10.0.0.2/24", "c": "10.0.0.2/24"}, ("10.0.0.1", "10.0.0.2@b")),
+        ({"a": "fd00::1/64", "b": "10.0.0.2/24 fd00::2/64"}, ("fd00::1", "fd00::2")),
+        ({"a": "fd00::1/64", "b": "10.0.0.2/24"}, "a, b - expected addresses of one IP version - seen two"),
+        ({"a": "", "b": "10.0.0.2/24"}, "a - expected an address of its row's network - seen none"),
+    ],
+)
+def test_ends_are_addresses_of_one_version_with_their_node_where_others_have_them(
+    addresses: dict[str, str], pair: tuple[str, str] | str
+) -> None:
+    devices = {
+        name: Device(node=name, name="eth0", addresses=tuple(map(ip_interface, said.split())))
+        for name, said in addresses.items()
+    }
+    nodes = tuple(Node(name=name, role="switch", devices=(device,)) for name, device in devices.items())
+    names = {name: (name,) for name in addresses}
+    (found,) = ends_of([Row(1, "a", "b", "VXLAN")], names, Fabric("live", nodes, (), ()), NO_MANAGEMENT, "{name}")
+    assert ((found.pair.source, found.pair.target) if found.pair else found.missing) == pair
 
 
 def test_copy_without_the_tunnel_is_a_way_beside_it() -> None:

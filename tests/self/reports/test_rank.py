@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.diagnosis.rank import CAUSES_MAX, ranked
+from reports.diagnosis.rank import CAUSES_MAX, ranked, with_drops
 from reports.evidence import Cause
 from reports.words import MISSING, NOTHING
 from topology.state import LinkState
@@ -97,6 +97,25 @@ def test_confirmed_suspicion_is_sure() -> None:
     """A difference that only may explain does so where another source found the same fault."""
     (entry,) = ranked([replace(TABLE, sure=False), RULE])
     assert entry.sure
+
+
+SUSPECT = replace(RULE, interface="br1", sure=False)
+DROPPED = Cause("nft", "lc2", "lc2_br1", "the packet passed on", "5 of 5 packets dropped", "", source="traffic")
+
+
+@pytest.mark.parametrize(
+    ("found", "entries"),
+    [
+        ([SUSPECT], [replace(SUSPECT, sure=True, evidence="nft: 5 of 5 packets dropped")]),
+        ([SUSPECT, replace(SUSPECT, interface="br2")], [DROPPED]),
+        ([replace(SUSPECT, node="lc1")], [DROPPED]),
+        ([replace(SUSPECT, kind="tc")], [DROPPED]),
+        ([], [DROPPED]),
+    ],
+)
+def test_seen_drop_makes_its_only_suspect_sure(found: list[Cause], entries: list[Cause]) -> None:
+    """Of several rules that may drop it none is chosen."""
+    assert list(ranked(with_drops(found, [DROPPED]))) == entries
 
 
 def test_list_is_bounded() -> None:

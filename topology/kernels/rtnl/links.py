@@ -89,9 +89,14 @@ def settings(link: nl.Message) -> Iterator[tuple[str, str]]:
                 yield sysctl_of(version, link["name"], name), str(values[place])
 
 
+SHARING = ("macvlan", "ipvlan")
+"""Kinds of links that send and receive by a device below them, which may be in another namespace (ip-link(8))."""
+
+
 @dataclass(frozen=True)
 class LinkEnd:
-    """A device: its index and, of a veth with its peer in another namespace, the peer's index there.
+    """A device: its index and, of a veth with its peer in another namespace, the peer's index there; of one that shares
+    a device of another namespace, the index of that one.
 
     ``netnsid`` is this namespace's ID for the other one.
     """
@@ -102,6 +107,7 @@ class LinkEnd:
     kind: str = ""
     peer: int | None = None
     netnsid: int | None = None
+    below: int | None = None
     port: int | None = None
     """UDP port at which a tunnel device listens."""
 
@@ -122,14 +128,16 @@ def read_ends(node: str, dump: bytes) -> Sequence[LinkEnd]:
 def _end(link: nl.Message) -> LinkEnd:
     info = link.get("info", {})
     kind = info.get("kind", "")
-    netnsid = link.get("netnsid") if kind == "veth" else None
+    netnsid = link.get("netnsid") if kind in ("veth", *SHARING) else None
+    other = None if netnsid is None else link["link"]
     return LinkEnd(
         name=link["name"],
         index=link["index"],
         up=bool(link["flags"] & IFF_UP),
         kind=kind,
-        peer=None if netnsid is None else link["link"],
+        peer=other if kind == "veth" else None,
         netnsid=netnsid,
+        below=other if kind in SHARING else None,
         port=info["data"].get("port") if kind in TUNNELS else None,
     )
 

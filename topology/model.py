@@ -33,7 +33,18 @@ from topology.links.geneve import GENEVE_PORT
 from topology.links.port import LOOPBACK
 from topology.links.vxlan import VXLAN_PORT
 from topology.node import ROLES, NextHop, Node, Role, Route
-from topology.promises import NO_MANAGEMENT, NOWHERE, Management, Pair, Segment, Separation, Share, Spread, Tenant
+from topology.promises import (
+    NO_MANAGEMENT,
+    NOWHERE,
+    Management,
+    Pair,
+    Segment,
+    Separation,
+    Share,
+    Spread,
+    Survival,
+    Tenant,
+)
 from topology.refs import Address, Interface, Network, PortRef, Tags
 
 __all__ = [
@@ -145,6 +156,7 @@ class Fabric:
     spreads: tuple[Spread, ...] = ()
     isolation: Isolation = Isolation()
     throughput: tuple[Share, ...] = ()
+    failover: tuple[Survival, ...] = ()
     segments: tuple[Segment, ...] = ()
     apart: tuple[Separation, ...] = ()
     management: Management = NO_MANAGEMENT

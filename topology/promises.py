@@ -215,3 +215,28 @@ class Spread:
 
     def __str__(self) -> str:
         return f"{self.source}-{self.target}-{'even' if self.even else 'one-way'}"
+
+
+@dataclass(frozen=True)
+class Survival:
+    """A promise about an event of ``topology.events``: what it costs each flow at most; None promises nothing.
+
+    ``without_service`` is in seconds; the others count datagrams of one flow.
+    """
+
+    event: str
+    without_service: float | None = None
+    lost: int | None = None
+    duplicated: int | None = None
+    reordered: int | None = None
+    looped: int | None = None
+    where: Position = field(default=NOWHERE, compare=False)
+
+    @property
+    def bounds(self) -> Mapping[str, float]:
+        """What is promised, by the figure's name."""
+        names = ("without_service", "lost", "duplicated", "reordered", "looped")
+        return {name: bound for name in names if (bound := getattr(self, name)) is not None}
+
+    def __str__(self) -> str:
+        return self.event

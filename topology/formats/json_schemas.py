@@ -40,6 +40,7 @@ SCALARS: Mapping[Callable[..., Any], JsonSchemaValue] = {
     values.node_or_address: {"type": "string", "pattern": "^[A-Za-z0-9_:][A-Za-z0-9_.:-]*$"},
     values.endpoint: {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]*:[A-Za-z0-9_][A-Za-z0-9_.-]*$"},
     values.share: {"type": "string", "pattern": "^[0-9]{1,4}(\\.[0-9]{1,3})? ?%$"},
+    values.time_without_service: {"type": "string", "pattern": "^[0-9]{1,6}(\\.[0-9]{1,3})? ?m?s$"},
     values.flag: {"type": "boolean"},
     values.route: TEXT,
     recipe.duration: {"type": "string", "pattern": "^[1-9][0-9]{0,5}[smh]$"},

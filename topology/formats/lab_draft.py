@@ -27,7 +27,7 @@ from topology.model import (
     Routing,
     stable_mac,
 )
-from topology.promises import Share, Spread
+from topology.promises import Share, Spread, Survival
 
 BY_DAEMONS = "FRR decides how it forwards, so promises and the control plane are judged, and no declared way"
 FRR = "frr"
@@ -72,6 +72,7 @@ def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
     frr = {name: _read(said.frr, file) for name, said in spec.nodes.items() if said.frr}
     spreads = (Spread(**dict(said), where=at(("spreads", index))) for index, said in spec.spreads.items())
     shares = (Share(**dict(said), where=at(("throughput", index))) for index, said in spec.throughput.items())
+    survivals = (Survival(**dict(said), where=at(("failover", index))) for index, said in spec.failover.items())
     fabric = Fabric(
         name=spec.lab,
         title=spec.title,
@@ -83,6 +84,7 @@ def build(spec: LabSpec, tree: Tree, file: str) -> Draft:
         routing=Routing(**dict(spec.routing)),
         spreads=tuple(spreads),
         throughput=tuple(shares),
+        failover=tuple(survivals),
         notes=(BY_DAEMONS,) if any(said.frr for said in spec.nodes.values()) else (),
     )
     return Draft(spec, tree, fabric, frr)

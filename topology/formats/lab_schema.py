@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from topology.events import EVENTS
 from topology.formats import lab_values as values
 from topology.frr import DAEMONS
 from topology.links import FRAMELESS, NUMBERS, SECTIONS, VIAS
@@ -89,6 +90,7 @@ Declared: TypeAlias = Annotated[dict[DeviceName, T], BeforeValidator(_table)]
 Mtu: TypeAlias = Annotated[int, _number("MTU", values.MTU_MIN, values.MTU_MAX)]
 Mac: TypeAlias = Annotated[str, PlainValidator(values.mac)]
 Vni: TypeAlias = Annotated[int, PlainValidator(values.vni)]
+Datagrams: TypeAlias = Annotated[int, _number("number of datagrams", 0, 1_000_000)]
 UdpPort: TypeAlias = Annotated[int, _number("UDP port", 1, 65535)]
 Flag: TypeAlias = Annotated[bool, PlainValidator(values.flag)]
 Ip: TypeAlias = Annotated[Address, PlainValidator(values.address)]
@@ -310,6 +312,26 @@ class ShareSpec(Spec):
     at_least: Annotated[float, Field(alias="at-least"), PlainValidator(values.share)]
 
 
+class SurvivalSpec(Spec):
+    """One entry of ``failover``; the counts are of one flow's datagrams."""
+
+    event: Annotated[str, _choice("event", tuple(EVENTS))]
+    without_service: Annotated[
+        float | None, Field(alias="without-service"), PlainValidator(values.time_without_service)
+    ] = None
+    lost: Datagrams | None = None
+    duplicated: Datagrams | None = None
+    reordered: Datagrams | None = None
+    looped: Datagrams | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> SurvivalSpec:
+        if all(bound is None for name, bound in self if name != "event"):
+            right = "without-service: 300 ms, lost: 3, duplicated: 0, reordered: 0 or looped: 0"
+            raise values.wrong(f"nothing is promised for {self.event}", right)
+        return self
+
+
 class LabSpec(Spec):
     """A whole lab file."""
 
@@ -322,6 +344,7 @@ class LabSpec(Spec):
     routing: RoutingSpec = RoutingSpec()
     spreads: Listed[SpreadSpec] = {}
     throughput: Listed[ShareSpec] = {}
+    failover: Listed[SurvivalSpec] = {}
     mtu: MtuSpec = MtuSpec()
     management: Listed[ManagementItem] = {}
     segments: Segments[SegmentSpec] = {}

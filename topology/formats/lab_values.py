@@ -35,6 +35,7 @@ WORDS_OF_A_ROUTE = "PREFIX [via ADDRESS] [dev INTERFACE] [onlink], or PREFIX nex
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
 _LENGTH = re.compile(r"[^/%\s]+/[0-9]{1,3}", re.ASCII)
+_TIME = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?(m?s)", re.ASCII)
 _SHARE = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?) ?%", re.ASCII)
 _LISTED = 12
 _COMPARED = 500
@@ -187,6 +188,14 @@ def share(value: object) -> float:
     if found is None or not float(found[1]) > 0:
         raise wrong(f"{shown(value)} is no part of the bare path's throughput", "a number above 0 with its unit: 40 %")
     return float(found[1]) / 100
+
+
+def time_without_service(value: object) -> float:
+    """Read a time with its unit, in seconds."""
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not float(found[1]) > 0:
+        raise wrong(f"{shown(value)} is no time without service", "a number above 0 with its unit: 300 ms or 1.5 s")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
 def flag(value: object) -> bool:

@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 
 PACKAGE = "topology.kernels.agent"
-MODULES = ("files", "frames", "namespaces", "tap", "netlink", "commands", "senders", "serve")
+MODULES = ("files", "frames", "namespaces", "tap", "netlink", "commands", "senders", "stream", "serve")
 """In an order in which each imports only earlier ones."""
 
 LOADER = (

@@ -29,6 +29,7 @@ from topology.kernels.agent.frames import BODY_MAX, Frames, frame
 from topology.kernels.agent.namespaces import NETNS_DIR, Namespaces
 from topology.kernels.agent.netlink import Relay, Watch
 from topology.kernels.agent.senders import exchange, opened, send_many
+from topology.kernels.agent.stream import Stream
 from topology.kernels.agent.tap import Tap
 
 VERSION = 1
@@ -310,6 +311,10 @@ class Agent:
         undo.callback(echo.close)
         undo.callback(self.selector.unregister, echo)
         return self.open(undo)
+
+    def op_stream_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Send datagrams that begin with the body, at a steady rate until closed, beside all other requests."""
+        return self.open(Stream(self.namespaces, header, body))
 
     def op_tap_open(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Tap ``namespaces`` with ``buffer_bytes`` for each."""

@@ -21,6 +21,8 @@ QUESTIONS = (
 )
 """All are asked in one vtysh call. Each answer is recognised by its keys; reading stops at the
 first that is not JSON."""
+EVPN_FAMILY = "l2VpnEvpn"
+"""Its name among a session's families."""
 MACS, FLOODING, PREFIXES = 2, 3, 5
 """The types of EVPN routes to a MAC, of a VTEP's part in a VNI (RFC 7432, sections 7.2 and 7.3), and to a prefix
 (RFC 9136)."""
@@ -55,6 +57,7 @@ class BgpVni(NamedTuple):
     exports: frozenset[str]
     rmac: str = ""
     """The router's MAC that it tells others, where the VNI is a VRF's."""
+    of_vrf: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class ControlPlane:
     node: str
     number: int = 0
     """The autonomous system's."""
+    router_id: str = ""
     sessions: tuple[Session, ...] = ()
     prefixes: frozenset[str] = frozenset()
     installed: frozenset[Hop] = frozenset()
@@ -78,6 +82,16 @@ class ControlPlane:
     """The best routes of type 5, of every VRF."""
     routers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """By the VNI of a VRF the MAC of the router at each VTEP, as zebra uses it."""
+
+    @property
+    def lacks_evpn(self) -> bool:
+        """True if sessions are established and none of them exchanges EVPN's routes."""
+        families = [one.families for one in self.sessions if one.is_up]
+        return bool(families) and all(its and EVPN_FAMILY not in its for its in families)
+
+    def next_hops(self, vni: int) -> frozenset[str]:
+        """The addresses to which EVPN sends in a VNI, of a segment or of a VRF."""
+        return frozenset(one.vtep for one in self.evpn.get(vni, ())) | frozenset(self.routers.get(vni, ()))
 
     def derived(self, vni: int) -> str:
         """The route target that FRR derives for a VNI, AS:VNI (bgpd/bgp_evpn.c, form_auto_rt)."""
@@ -101,6 +115,7 @@ def control_plane(node: str, answers: Iterable[object]) -> ControlPlane:
             found["vnis"] = dict(_vnis(answer))
         elif "routes" in answer:
             found["number"] = int(answer.get("localAS", 0))
+            found["router_id"] = str(answer.get("routerId") or "")
             found["prefixes"] = frozenset(map(str, table(answer["routes"])))
         elif any("vrfId" in table(value) for value in answer.values()):
             found["sessions"] = tuple(sessions(answer))
@@ -120,7 +135,8 @@ def control_plane(node: str, answers: Iterable[object]) -> ControlPlane:
 def _vnis(answer: Mapping[str, Any]) -> Iterator[tuple[int, BgpVni]]:
     for said in (table(value) for key, value in answer.items() if key.isdecimal()):
         imports, exports = (frozenset(map(str, said.get(word) or ())) for word in ("importRTs", "exportRTs"))
-        yield int(said["vni"]), BgpVni(str(said.get("originatorIp")), imports, exports, str(said.get("rmac") or ""))
+        of_vrf, rmac = said.get("type") == "L3" or "rmac" in said, str(said.get("rmac") or "")
+        yield int(said["vni"]), BgpVni(str(said.get("originatorIp")), imports, exports, rmac, of_vrf)
 
 
 def _routers(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

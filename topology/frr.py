@@ -116,16 +116,22 @@ def table(value: object) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Session:
-    """A BGP session: its VRF and its neighbour as configured, its state, and why it is not established."""
+    """A BGP session: its VRF and its neighbour as configured, its state, and why it is not established.
+
+    ``bfd`` is the state of its BFD session, empty where it has none. ``families`` are what both ends exchange.
+    """
 
     vrf: str
     neighbour: str
     state: str
     why: str = ""
+    bfd: str = ""
+    families: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         where = "" if self.vrf == "default" else f" in VRF {self.vrf}"
-        return f"session with {self.neighbour}{where} {self.state}{self.why and f': {self.why}'}"
+        bfd = "" if self.has_bfd or not self.is_up else f" with BFD {self.bfd}"
+        return f"session with {self.neighbour}{where} {self.state}{bfd}{self.why and f': {self.why}'}"
 
     @property
     def waits(self) -> bool:
@@ -137,6 +143,11 @@ class Session:
         """True if it is established."""
         return self.state == ESTABLISHED
 
+    @property
+    def has_bfd(self) -> bool:
+        """True if its BFD session is up, where it is to have one."""
+        return self.bfd in ("", "Up")
+
 
 def sessions(neighbours: object) -> list[Session]:
     """Return the sessions that ``NEIGHBOURS`` lists."""
@@ -144,7 +155,9 @@ def sessions(neighbours: object) -> list[Session]:
     for vrf, peers in table(neighbours).items():
         for name, said in table(peers).items():
             if "bgpState" in table(said):
-                found.append(Session(vrf, name, str(said["bgpState"]), why_down(said)))
+                bfd, families = table(said.get("peerBfdInfo")).get("status", ""), table(said.get("addressFamilyInfo"))
+                state = str(said["bgpState"])
+                found.append(Session(vrf, name, state, why_down(said), str(bfd), frozenset(map(str, families))))
     return found
 
 

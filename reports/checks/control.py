@@ -14,7 +14,7 @@ from typing import Any
 from reports.checks import Check, Subject
 from reports.checks.domains import listed
 from reports.checks.seen import SeenTrip
-from reports.diagnosis.control import session_causes, vni_causes
+from reports.diagnosis.control import bfd_causes, router_id_causes, session_causes, vni_causes
 from reports.evidence import Finding
 from topology.control import FLOODING, MACS, PREFIXES, ControlPlane, EvpnRoute, Hop
 from topology.links.base import FLOOD_MAC
@@ -74,15 +74,19 @@ class Spoken:
     state: NodeState
 
 
-def judge_sessions(_: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
-    """Return whether every configured session is established; a router of BGP's without any says nothing to anybody."""
-    if not spoken[0].plane.sessions:
+def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
+    """Return whether every configured session is established, with BFD where it is to have it, and whether the router
+    has a router ID of its own; a router of BGP's without any session says nothing to anybody."""
+    plane, built = next(one.plane for one in spoken if one.plane.node == router), lab.built
+    if not plane.sessions:
         return Finding(False, f"{router} - BGP - expected a session with each neighbour of its frr.conf - seen none")
-    down = [str(one) for one in spoken[0].plane.sessions if not one.is_up]
-    words = f"{router} - BGP - expected every session Established - seen {listed(down, '; ')}"
-    if not down:
-        return Finding(True, f"{router} - {len(spoken[0].plane.sessions)} sessions Established")
-    return Finding(False, words, tuple(session_causes([spoken[0].plane])))
+    alike = [c for c in router_id_causes(built, [one.plane for one in spoken]) if c.node == router] if built else []
+    down = [str(one) for one in plane.sessions if not (one.is_up and one.has_bfd)]
+    wrong = [f"{router} - BGP - expected every session Established - seen {listed(down, '; ')}"] if down else []
+    wrong += [f"{router} - BGP - expected {one.declared} - seen {one.live}" for one in alike]
+    if not wrong:
+        return Finding(True, f"{router} - {len(plane.sessions)} sessions Established")
+    return Finding(False, "; ".join(wrong), (*session_causes([plane]), *bfd_causes(plane), *alike))
 
 
 def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], frozenset[EvpnRoute]]:
@@ -168,7 +172,7 @@ def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Findi
         wrong += _unlike(f"{end.node} - VNI {vni}", "EVPN", needed, seen - (legal - needed))
     if not wrong:
         return Finding(True, f"{segment} - {len(needed)} routes at each VTEP")
-    causes = [cause for near, far in permutations(ends, 2) for cause in vni_causes(planes, near, far)]
+    causes = [cause for near, far in permutations(ends, 2) for cause in vni_causes(lab.built, planes, near, far)]
     return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
 
 
@@ -204,7 +208,9 @@ def _hop(hop: Hop) -> str:
 
 
 OF_OURS = "daemons of an adopted fabric are not asked"
-SESSIONS = Check("daemons", lambda _, router: [router], judge_sessions, ("router",), sends="", of_ours=OF_OURS)
+SESSIONS = Check(
+    "daemons", lambda lab, _: _nodes(lab, of_bgp=True), judge_sessions, ("router",), sends="", of_ours=OF_OURS
+)
 EVPN = Check("daemons", lambda lab, _: _nodes(lab), judge_evpn, ("evpn_segment",), sends="", of_ours=OF_OURS)
 PREFIX_ROUTES = Check("daemons", lambda _, router: [router], judge_prefixes, ("vrf_router",), sends="", of_ours=OF_OURS)
 ROUTER_MACS = Check("pairs", lambda _, pair: [pair], judge_router_macs, ("routed_pair",), sends="")

@@ -28,8 +28,10 @@ def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Pro
         gone = [cause for end in ends for cause in outside(built, live, end)]
         yield from gone
         if not gone and len(ends) == 2 and ends[0].vni == ends[1].vni and ends[0].node != ends[1].node:
-            yield from vni_causes(planes, *ends)
-        elif not ends:
+            yield from vni_causes(built, planes, *ends)
+        elif len(routed := [end for end in (vrf_end(built, near), vrf_end(built, far)) if end is not None]) == 2:
+            yield from vni_causes(built, planes, *routed) if routed[0].node != routed[1].node else ()
+        if not ends:
             dst = probe.dst if far == probe.target else probe.src
             yield from _prefix_causes(built, planes, built[far], dst)
 
@@ -46,6 +48,28 @@ def behind(built: Fabric, host: str) -> Vxlan | None:
     return None
 
 
+def vrf_end(built: Fabric, host: str) -> Vxlan | None:
+    """Return the VXLAN device of the VNI of the VRF that a host's gateway is in; None without one."""
+    for port in built[host].all(Port):
+        node = built[port.peer.node]
+        gateway = node.bridge_of(port.peer.interface) or node[port.peer.interface]
+        if node.frr is not None and gateway.name in node.vrfs:
+            vni = node.frr.vrf_vnis.get(node.vrfs[gateway.name].name)
+            return next((vxlan for vxlan in node.all(Vxlan) if vxlan.vni == vni), None)
+    return None
+
+
+def router_id_causes(built: Fabric, planes: Iterable[ControlPlane]) -> Iterator[Cause]:
+    """Yield the routers with the router ID of another one: of two that one which does not have it as an address."""
+    known = [plane for plane in planes if plane.router_id]
+    for plane in known:
+        others = [one.node for one in known if one is not plane and one.router_id == plane.router_id]
+        owners = {node.name for node in built.nodes if plane.router_id in map(str, node.addresses)}
+        if others and (plane.node not in owners or not owners.isdisjoint(others)):
+            live, show = f"{plane.router_id}, as {', '.join(others)}", asked(plane.node, "show bgp summary")
+            yield Cause("router id", plane.node, None, "a router ID of its own", live, "", show, "daemons")
+
+
 def outside(built: Fabric, live: Fabric, vxlan: Vxlan) -> tuple[Cause, ...]:
     """Return that a VXLAN device has left its bridge: then BGP does not know its VNI."""
     bridge, node = built[vxlan.node].bridge_of(vxlan.name), live[vxlan.node]
@@ -54,6 +78,14 @@ def outside(built: Fabric, live: Fabric, vxlan: Vxlan) -> tuple[Cause, ...]:
     fix = f"ip -n {vxlan.node} link set dev {vxlan.name} master {bridge.name}"
     show = f"ip -n {vxlan.node} -d link show dev {vxlan.name}"
     return (Cause("bridge", vxlan.node, vxlan.name, bridge.name, "in no bridge", fix, show, "daemons"),)
+
+
+def bfd_causes(plane: ControlPlane) -> Iterator[Cause]:
+    """Yield the established sessions whose BFD session is not up: their neighbours have none, or other settings."""
+    for one in plane.sessions:
+        if one.is_up and not one.has_bfd:
+            show = asked(plane.node, "show bfd peers")
+            yield Cause("bfd", plane.node, one.neighbour, "BFD Up", f"BFD {one.bfd}", "", show, "daemons")
 
 
 def session_causes(planes: Iterable[ControlPlane]) -> Iterator[Cause]:
@@ -68,11 +100,20 @@ def session_causes(planes: Iterable[ControlPlane]) -> Iterator[Cause]:
         yield Cause("session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons", sure=not has_other)
 
 
-def vni_causes(planes: Mapping[str, ControlPlane], near: Vxlan, far: Vxlan) -> Iterator[Cause]:
+def vni_causes(built: Fabric, planes: Mapping[str, ControlPlane], near: Vxlan, far: Vxlan) -> Iterator[Cause]:
     """Yield why the near VTEP does not know the far one in their VNI."""
     vni, here, there = near.vni, planes[near.node], planes[far.node]
     show = asked(here.node, BGP_VNIS.removesuffix(" json"))
-    if vni not in here.vnis:
+    vrf = next((name for name, its in _vrf_vnis(built, near.node).items() if its == vni), "")
+    if here.lacks_evpn:
+        summary = asked(here.node, "show bgp l2vpn evpn summary")
+        live = "not with any neighbour"
+        yield Cause("address family", here.node, None, "l2vpn evpn activated", live, "", summary, "daemons")
+    elif vrf and here.advertises and not (vni in here.vnis and here.vnis[vni].of_vrf):
+        live = "no VRF's" if vni in here.vnis else "not known to BGP"
+        fix = asked(here.node, "configure terminal", f"vrf {vrf}", f"vni {vni}")
+        yield Cause("vni", here.node, near.name, f"VNI {vni} of VRF {vrf}", live, fix, show, "daemons")
+    elif vni not in here.vnis:
         known = f"{', '.join(map(str, sorted(here.vnis))) or 'no VNI'} known to BGP"
         if here.advertises:
             yield Cause("vni", here.node, near.name, f"VNI {vni} known to BGP", known, "", show, "daemons")
@@ -82,6 +123,24 @@ def vni_causes(planes: Mapping[str, ControlPlane], near: Vxlan, far: Vxlan) -> I
         yield Cause("vni", here.node, None, "advertise-all-vni", "VNIs not advertised", fix, show, "daemons")
     elif vni in there.vnis and not here.imports(vni, there):
         yield _target_cause(vni, (near, here), (far, there))
+    else:
+        yield from _next_hop_causes(built, here, near, far)
+
+
+def _vrf_vnis(built: Fabric, node: str) -> Mapping[str, int]:
+    frr = built[node].frr
+    return frr.vrf_vnis if frr is not None else {}
+
+
+def _next_hop_causes(built: Fabric, here: ControlPlane, near: Vxlan, far: Vxlan) -> Iterator[Cause]:
+    """Yield the routers that have put themselves in the place of the VTEP."""
+    ends = {str(one.local) for one in built.all(Vxlan) if one.vni == near.vni}
+    for strange in sorted(here.next_hops(near.vni) - ends):
+        for node in (node for node in built.nodes if node.frr and strange in map(str, node.addresses)):
+            live = f"its own, {strange}, at {here.node} for VNI {near.vni}"
+            show = asked(node.name, "show running-config bgpd")
+            wanted = f"the next hop {far.local} unchanged"
+            yield Cause("next hop", node.name, None, wanted, live, "", show, "daemons")
 
 
 def _target_cause(vni: int, near: tuple[Vxlan, ControlPlane], far: tuple[Vxlan, ControlPlane]) -> Cause:
@@ -97,15 +156,19 @@ def _target_cause(vni: int, near: tuple[Vxlan, ControlPlane], far: tuple[Vxlan, 
 
 
 def _prefix_causes(built: Fabric, planes: Mapping[str, ControlPlane], host: Node, address: Address) -> Iterator[Cause]:
-    """Yield the router of a host that speaks BGP and does not have the host's subnet in it."""
+    """Yield the router of a host that speaks BGP and does not have the host's subnet in it, or a VRF's in EVPN."""
     for port in host.all(Port):
-        plane = planes.get(port.peer.node)
-        if plane is None or not plane.number or not built[port.peer.node].has(port.peer.interface):
+        node, plane = built[port.peer.node], planes.get(port.peer.node)
+        if plane is None or not plane.number or not node.has(port.peer.interface):
             continue
-        own = (interface.network for interface in built[port.peer.node][port.peer.interface].addresses)
+        own = (interface.network for interface in node[port.peer.interface].addresses)
         subnet = next((network for network in own if address in network and network.version == 4), None)
-        if subnet is not None and not any(subnet.subnet_of(ip_network(one)) for one in plane.prefixes):  # type: ignore[arg-type]
-            show = asked(plane.node, f"show bgp ipv4 unicast {subnet}")
-            yield Cause(
-                "advertisement", plane.node, port.peer.interface, f"{subnet} in BGP", "not there", "", show, "daemons"
-            )
+        in_vrf, known, what = vrf_end(built, host.name), plane.prefixes, f"ipv4 unicast {subnet}"
+        if in_vrf is not None:
+            known = frozenset(one.ip for one in plane.evpn_prefixes if one.vtep == str(in_vrf.local))
+            what = "l2vpn evpn route type prefix"
+        elif port.peer.interface in node.vrfs:
+            continue
+        if subnet is not None and not any(subnet.subnet_of(ip_network(one)) for one in known):  # type: ignore[arg-type]
+            show, wanted = asked(plane.node, f"show bgp {what}"), f"{subnet} in {'EVPN' if in_vrf else 'BGP'}"
+            yield Cause("advertisement", plane.node, port.peer.interface, wanted, "not there", "", show, "daemons")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from topology.dataplane.paths import Ending, Hops, ending
-from topology.model import Bridge, Device, Fabric, Subinterface
+from topology.model import Address, Bridge, Device, Fabric, Subinterface
 from topology.packet import Layers, tagged, tags_of, untagged
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -85,6 +85,32 @@ def not_learned(bridge: Bridge, out: Device) -> Ending | None:
     if learns or not _has(out, "flood off"):
         return None
     return ending(out, "flood off, learning off" if bridge.ageing else "flood off, ageing 0", "port", "flood on")
+
+
+def wrong_answer(
+    fabric: Fabric, bridge: Bridge, came_by: Device | None, frame: Layers, address: Address
+) -> Ending | None:
+    """Return the neighbour entry by which a bridge answers a request itself with a MAC that is not the owner's.
+
+    It does so for a neighbour whose MAC it has behind a port with ``neigh_suppress``, unless the request came by such a
+    port (br_do_proxy_suppress_arp, net/bridge/br_arp_nd_proxy.c).
+    """
+    node, tags = fabric[bridge.node], tags_of(leaving(bridge, frame, came_by, bridge))
+    device = node.subinterface(bridge.name, tags[0]) if tags else bridge
+    mac = node.neighbours.get((device.name, address)) if device is not None else None
+    port, quiet = bridge.port_of(mac) if mac else None, "neigh_suppress on"
+    if (
+        device is None
+        or port not in bridge.members
+        or not _has(node[port], quiet)
+        or (came_by and _has(came_by, quiet))
+    ):
+        return None
+    owners = [one for one in fabric.devices if address in {interface.ip for interface in one.addresses}]
+    if not owners or mac in {one.mac for one in owners}:
+        return None
+    wanted = f"lladdr {owners[0].mac}, as {owners[0].ref}"
+    return ending(device, f"answers for {address} with lladdr {mac} ({quiet})", "neigh", wanted)
 
 
 def _has(port: Device, setting: str) -> bool:

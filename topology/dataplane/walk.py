@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, leaving, no_broadcast
+from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, leaving, no_broadcast, wrong_answer
 from topology.dataplane.ends import expired, no_device, untaken
 from topology.dataplane.frames import FrameWalk
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedPath, Hops, Paths, ending, seen
@@ -96,7 +96,7 @@ class PacketWalk(FrameWalk):
         one and the packet gets lost."""
         paths, owner = list(self.framed(device, mac, packet, hops)), self.owner(device, next_hop)
         right = f"lladdr {owner.mac}, as {owner.ref}" if owner else "a neighbour that is there"
-        wrong = ending(device, f"{next_hop} lladdr {mac} permanent", "neigh", right)
+        wrong = ending(device, f"{next_hop} lladdr {mac}", "neigh", right)
         lost = any(path.end for path in paths) and (owner is None or owner.mac != mac)
         yield from (ExpectedPath(hops, wrong),) if lost else paths
 
@@ -218,7 +218,9 @@ class AddressRequest(PacketWalk):
         if crossing in self._crossed:
             return
         self._crossed.add(crossing)
-        if refusal := bridge_refusal(bridge, frame, came_by):
+        if refusal := bridge_refusal(bridge, frame, came_by) or (
+            wrong_answer(self.fabric, bridge, came_by, frame, self.address)
+        ):
             yield ExpectedPath(hops, refusal)
             return
         up = leaving(bridge, frame, came_by, bridge)

@@ -190,7 +190,7 @@ ENDINGS: dict[str, tuple[tuple[str, str], str, Change, str]] = {
         ROUTED,
         "lc1",
         neighbour("26.0.0.1", "lc1_sc2"),
-        "lc1:lc1_sc2: 26.0.0.1 lladdr 02:00:00:00:00:77 permanent",
+        "lc1:lc1_sc2: 26.0.0.1 lladdr 02:00:00:00:00:77",
     ),
     "no VXLAN device, but one that takes every VNI": (
         SEGMENT,

@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 
 from reports.diagnosis.explain import explained
+from topology.dataplane.bridges import BROADCAST, wrong_answer
 from topology.dataplane.live import live_fabric
 from topology.dataplane.reasons import link_local
 from topology.expected import expected_journey, probe_between
 from topology.formats.lab import load_lab
-from topology.model import Fabric
+from topology.model import Bridge, Fabric
+from topology.packet import Layers
 from topology.refs import Network
 from topology.state import Entry, NodeState, RouteState, declared_state
 
@@ -91,3 +93,33 @@ def test_device_that_is_missing_in_a_vrf_is_named_before_those_in_it() -> None:
     assert found is not None
     assert str(found).startswith("leaf2:br50000: in no VRF")
     assert [other.kind for other in found.others] == ["bridge"]
+
+
+@pytest.mark.parametrize(
+    ("mac", "known_at", "wrong"),
+    [
+        ("02:00:00:00:00:99", "vni10100", True),
+        ("02:00:00:00:00:99", "to-blue1", False),
+        ("02:00:00:00:00:99", "", False),
+        (str(LAB["blue2"]["eth0"].mac), "vni10100", False),
+    ],
+    ids=["wrong MAC", "behind a port that floods", "a MAC without entry", "right MAC"],
+)
+def test_bridge_that_answers_with_another_mac_is_the_cause(mac: str, known_at: str, wrong: bool) -> None:
+    """Towards a port with suppression a bridge answers for neighbours whose MAC it has there; a wrong one is named."""
+    fabric, blue2 = live(), LAB["blue2"]["eth0"]
+    leaf, address = fabric["leaf1"], blue2.addresses[0].ip
+    bridge = leaf["br10100"]
+    assert isinstance(bridge, Bridge)
+    known = replace(bridge, entries=((mac, known_at),) if known_at else ())
+    request: Layers = (("ether", {"src": LAB["blue1"]["eth0"].mac, "dst": BROADCAST}), ("arp", {}))
+    told = replace(leaf, neighbours={("br10100", address): mac})
+    nodes = tuple(told if node is leaf else node for node in fabric.nodes)
+    end = wrong_answer(replace(fabric, nodes=nodes), known, leaf["to-blue1"], request, address)
+    if not wrong:
+        assert end is None
+        return
+    assert end is not None
+    assert (end.node, end.interface, end.kind) == ("leaf1", "br10100", "neigh")
+    assert str(end) == (f"leaf1:br10100: answers for {address} with lladdr {mac} (neigh_suppress on)")
+    assert wrong_answer(replace(fabric, nodes=nodes), known, leaf["vni10100"], request, address) is None

@@ -111,9 +111,9 @@ class Flow:
 
     @property
     def ways(self) -> tuple[str, str]:
-        """The ways of the first and of the last datagram that arrived."""
-        came = [one.way for one in self.datagrams if one.arrived_ns is not None] or ["none"]
-        return came[0], came[-1]
+        """The ways of the first and of the last datagram that arrived; no way after where service has not come back."""
+        came = [one.way for one in self.datagrams if one.arrived_ns is not None] or ["nothing"]
+        return came[0], "nothing" if math.isinf(self.bounds[1]) else came[-1]
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,9 @@ def table(promise: Survival, runs: Sequence[Run]) -> Figures:
         f"{len(runs[0].flows)} flows at {rate:.3g} datagrams a second each: times to {_seconds(1 / rate)}"
         f"; {EVENTS[promise.event].words}"
     ]
+    passed = statistics.median(sum(run.node in flow.ways[0].split("+") for flow in run.flows) for run in runs)
+    if passed:
+        words[0] += f"; the {passed:g} of them by the node left it {_seconds(1 / rate / passed)} apart"
     lasting = sum(math.isinf(flow.bounds[1]) for run in runs for flow in run.flows)
     words += [f"{lasting} times a flow was still without service at the end"] if lasting else []
     for figure, name in (("without_service", "by loss"), ("by_rate", "by rate")):

@@ -16,7 +16,7 @@ from yaml import CSafeDumper, ScalarNode, dump
 from topology.errors import Misuse
 from topology.model import PORT_MTU, Device, Fabric, Isolation, Link, Node, Port, Role, stable_mac
 from topology.plan import Operation, Plan, make_plan
-from topology.promises import ABOVE, Pair, Spread
+from topology.promises import ABOVE, Pair, Spread, Survival
 from topology.refs import PortRef
 
 Yaml: TypeAlias = "str | int | Sequence[Yaml] | Mapping[str, Yaml]"
@@ -82,6 +82,8 @@ def _defaults(fabric: Fabric) -> dict[str, Yaml]:
         labels["hopcheck.pairs"] = "".join(map(_pair, pairs))
     if fabric.spreads:
         labels["hopcheck.spreads"] = "".join(map(_spread, fabric.spreads))
+    if fabric.failover:
+        labels["hopcheck.failover"] = "".join(map(_survival, fabric.failover))
     if fabric.isolation != Isolation():
         labels["hopcheck.isolation"] = _isolation(fabric.isolation)
     return {"defaults": {"labels": labels}} if labels else {}
@@ -105,6 +107,12 @@ def _isolation(isolation: Isolation) -> str:
 def _spread(spread: Spread) -> str:
     over = "all-ways" if spread.even else "one-way"
     return f"{spread.source} {spread.target} {over}{' survives' if spread.survives else ''}\n"
+
+
+def _survival(promise: Survival) -> str:
+    bounds = {**promise.bounds}
+    time = [f"without-service={bounds.pop('without_service') * 1000:g}ms"] if "without_service" in bounds else []
+    return f"{' '.join([promise.event, *time, *(f'{name}={bound}' for name, bound in bounds.items())])}\n"
 
 
 def _common_sysctls(plan: Plan) -> list[str]:

@@ -15,7 +15,7 @@ from topology.errors import LabError
 from topology.formats.clab_exec import carry_out, write
 from topology.formats.clab_file import PAIRS, SPREADS, TOP, TOPOLOGY, Declared, Reader, declared
 from topology.formats.clab_frr import frr_of
-from topology.formats.clab_links import isolation_of, links_of, promises, title_of
+from topology.formats.clab_links import failover_of, isolation_of, links_of, promises, title_of
 from topology.formats.clab_node import ExecNode
 from topology.formats.clab_roles import roles, routing_of
 from topology.formats.clab_shell import Findings
@@ -79,6 +79,7 @@ def _translated(tree: Tree, findings: Findings, file: str) -> Table:
         "links": links,
         "pairs": promises(PAIRS, topology, nodes, reader),
         "spreads": promises(SPREADS, topology, nodes, reader),
+        "failover": failover_of(topology, reader),
         "isolation": isolation_of(topology, reader),
         "routing": routing_of(topology, [machines[node.name] for node in nodes if _is_container(node)], findings),
     }

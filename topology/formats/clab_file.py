@@ -41,6 +41,7 @@ FRR_FOLDER = "/etc/frr"
 FRR_FILES = FRR_CONFIG, FRR_DAEMONS, _ = "frr.conf", "daemons", "vtysh.conf"
 """What is read of FRR's folder; the shell's own file configures no network."""
 TITLE, PAIRS, SPREADS, ISOLATION = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads", "hopcheck.isolation"
+FAILOVER = "hopcheck.failover"
 ROLE, LEVEL = "hopcheck.role", "graph-level"
 """Labels: five of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
 LINK = "type endpoints endpoint mtu labels vars"
@@ -134,7 +135,7 @@ def declared(topology: Table, reader: Reader) -> list[Declared]:
     defaults = reader.part(topology, "defaults")
     kinds, groups = (reader.part(topology, key) for key in ("kinds", "groups"))
     layers = {key: _layers(reader, table) for key, table in (("kinds", kinds), ("groups", groups))}
-    _look_through(reader, defaults, TITLE, PAIRS, SPREADS, ISOLATION, ROLE)
+    _look_through(reader, defaults, TITLE, PAIRS, SPREADS, FAILOVER, ISOLATION, ROLE)
     nodes = []
     for name, (where, tree) in reader.part(topology, "nodes").entries.items():
         own = reader.table(tree, where)

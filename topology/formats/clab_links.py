@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from topology.errors import Position
-from topology.formats.clab_file import END, ISOLATION, LINK, PAIRS, SPREADS, TITLE, Declared, Reader
+from topology.formats.clab_file import END, FAILOVER, ISOLATION, LINK, PAIRS, SPREADS, TITLE, Declared, Reader
 from topology.formats.clab_node import MANAGEMENT, ExecNode
 from topology.formats.lab_values import shown
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
@@ -163,6 +163,21 @@ def isolation_of(topology: Table, reader: Reader) -> Table:
         else:
             what = f"{shown(word)} in {ISOLATION} is not a setting"
             reader.findings.refuse(tree.where, what, "KEY=accepted", "isolation")
+    return found
+
+
+def failover_of(topology: Table, reader: Reader) -> Items:
+    """The section ``failover``, from the label of the defaults: an event a line, each bound as KEY=VALUE."""
+    labels = reader.part(reader.part(topology, "defaults"), "labels")
+    found = Items(labels.where)
+    where, tree = labels.entries.get(FAILOVER, (labels.where, None))
+    text = reader.text(tree) or "" if tree is not None else ""
+    for event, *bounds in filter(None, (part.split() for part in re.split(r"[,;\n]", text))):
+        entry = Table(where, {"event": (where, Scalar(where, event))})
+        for word in bounds:
+            key, _, value = word.partition("=")
+            entry.entries[key] = (where, Scalar(where, value, bare=key != "without-service"))
+        found.items.append(entry)
     return found
 
 

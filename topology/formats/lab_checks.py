@@ -55,6 +55,7 @@ CHECKS: tuple[tuple[Find, Collection[str], str], ...] = (
     (partial(lab_routes.check_addresses, section="pairs"), _REACHED, ""),
     (partial(lab_routes.check_addresses, section="spreads"), _REACHED, ""),
     (lab_intent_checks.check_hosts, _REACHED | {"segments"}, "hosts"),
+    (lab_intent_checks.check_failover, _REACHED | {"pairs", "segments", "failover", "links"}, ""),
     (lab_intent_checks.check_doubles, ("pairs", "segments", "hosts"), ""),
     (lab_intent_checks.check_apart, ("pairs", "segments", "hosts", "apart"), ""),
     (lab_intent_checks.check_tunnels, ("nodes", "vxlan", "geneve", "gre"), ""),

@@ -1,10 +1,11 @@
-"""Checks of what a file promises of segments: their hosts, their tunnels, what is apart, and what is management."""
+"""Checks of what a file promises of segments and of events: hosts, tunnels, what is apart, what is management."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from topology.errors import Position, Problem
+from topology.events import EVENTS, befalls, crossing_pair
 from topology.formats.lab_draft import Draft
 from topology.formats.lab_schema import CarriedSpec
 from topology.formats.lab_values import suggest
@@ -33,6 +34,21 @@ def check_hosts(draft: Draft) -> Iterator[Problem]:
             elif earlier is not where:
                 what = f"{host} is a host of the segment {other} already, on line {earlier.line}"
                 yield Problem(where, what, "each host in one segment, once")
+
+
+def check_failover(draft: Draft) -> Iterator[Problem]:
+    """An event is promised once, and can befall the lab while flows between two hosts cross it."""
+    first: dict[str, Position] = {}
+    for index, said in draft.spec.failover.items():
+        where = draft.at("failover", index, "event")
+        if (earlier := first.setdefault(said.event, where)) is not where:
+            yield Problem(where, f"{said.event} is promised already, on line {earlier.line}", "each event once")
+        elif not befalls(draft.fabric, EVENTS[said.event]):
+            event = EVENTS[said.event]
+            right = f"a node with role: {event.role}{' and frr, with router bgp' if event.of_daemons else ''}"
+            yield Problem(where, f"there is no node that {said.event} can befall", right)
+        elif crossing_pair(draft.fabric) is None:
+            yield Problem(where, "no pair of two customers is behind different nodes", "such a pair, for flows to pass")
 
 
 def check_doubles(draft: Draft) -> Iterator[Problem]:

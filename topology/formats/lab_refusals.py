@@ -42,6 +42,7 @@ NEEDED: Mapping[str, str] = {
     "hosts": "hosts: a list of two nodes or more",
     "path": "path: bridge, vxlan, gre or vxlan-in-gre",
     "at-least": "at-least: a part of the bare path's throughput, as 40 %",
+    "event": "event: what befalls the fabric",
     "over": "over: one-way or all-ways",
 }
 _KEY = "[key]"

@@ -24,7 +24,7 @@ from topology.formats.lab import LABS, load_lab_text
 from topology.formats.tenants_csv import read_tenants
 from topology.model import PORT_MTU, Device, Fabric, Node, Port, Routing
 from topology.plan import make_plan
-from topology.promises import Spread
+from topology.promises import Spread, Survival
 from topology.tenants import add_tenants
 
 DATA = Path(__file__).parents[1] / "data"
@@ -76,12 +76,13 @@ def test_generated_fabric_survives_the_round_trip() -> None:
 
 
 def test_every_promise_and_setting_of_equal_cost_ways_survives() -> None:
-    """Both outcomes of a spread, what it survives, and both settings of the routing come back as they were."""
+    """Both outcomes of a spread, what it survives, events, and settings of the routing come back as they were."""
     fabric = load("ecmp")
     source, target = fabric.pairs[0].source, fabric.pairs[0].target
+    failover = (Survival("spine-dead", 1.5, 3, 0, 1, 2), Survival("spine-dark", 0.3), Survival("nothing", lost=0))
     spreads = tuple(Spread(source, target, even, survives) for even in (False, True) for survives in (False, True))
     for routing in (Routing(2, ignore_linkdown=True), Routing(0, ignore_linkdown=True), Routing(1), Routing()):
-        changed = replace(fabric, routing=routing, spreads=spreads)
+        changed = replace(fabric, routing=routing, spreads=spreads, failover=failover)
         assert read_again(changed) == changed
 
 

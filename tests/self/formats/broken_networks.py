@@ -187,6 +187,7 @@ PAIRS = (
     ),
 )
 
+EVENT, FOR = "failover: [{event: ", "without-service:"
 MTUS = (
     broken(
         "a misspelt key of the MTU", "customers: 1426", "customer: 1426", "^customer:", "'customer'", "'customers'?"
@@ -213,6 +214,25 @@ MTUS = (
         "^sctp",
         "protocol 'sctp'",
         "udp, tcp",
+    ),
+    broken(
+        "an event unknown", "pairs:", f"{EVENT}spine-died, lost: 1}}]\npairs:", "^spine-died", "event", "spine-dead"
+    ),
+    broken("a time in no unit", "pairs:", f"{EVENT}spine-dead, {FOR} 300}}]\npairs:", "^300}]", "300", "300 ms"),
+    broken("no time at all", "pairs:", f"{EVENT}spine-dead, {FOR} 0 s}}]\npairs:", "^0 s", "no time", "1.5 s"),
+    broken(
+        "an event without a bound", "pairs:", f"{EVENT}nothing}}]\npairs:", "[^{event", "nothing is promised", "lost"
+    ),
+    broken(
+        "an event twice",
+        "pairs:",
+        f"{EVENT}nothing, lost: 1}}, {{event: nothing, looped: 0}}]\npairs:",
+        "^nothing, looped",
+        "already",
+        "once",
+    ),
+    broken(
+        "no daemon to kill", "pairs:", f"{EVENT}daemon-killed, lost: 1}}]\npairs:", "^daemon-k", "no node", "router bgp"
     ),
     broken("an unknown fate", "[fragments, icmp,", "[fragment, icmp,", "^fragment,", "'fragment'", "fragments, icmp"),
     broken("no fate at all", "[fragments, icmp, silence]", "[]", "above: ^[]", "empty list", "one or more of"),

@@ -12,7 +12,7 @@ from topology.errors import LabError, Misuse, Position, UnknownName
 from topology.formats.lab import LABS, known_labs, load_lab, load_lab_text
 from topology.formats.lab_values import route
 from topology.model import Bridge, Fabric, Gre, NextHop, Port, Vxlan
-from topology.promises import ABOVE, MtuPromise, Share
+from topology.promises import ABOVE, MtuPromise, Share, Survival
 from topology.refs import PortRef
 from topology.state import declared_state
 
@@ -176,6 +176,14 @@ def test_throughput_is_a_part_of_the_bare_paths() -> None:
     said += "  - {path: gre, protocol: tcp, size: 800, at-least: 12.5%}\n"
     assert load_lab_text(SMALL + said).throughput == (Share("vxlan", "udp", 0.4), Share("gre", "tcp", 0.125, 800))
     assert load_lab_text(SMALL).throughput == ()
+
+
+def test_an_events_bounds_are_read_in_their_units() -> None:
+    """Times have a unit, counts have none, and what is left out is not promised."""
+    said = "failover:\n  - {event: spine-dead, without-service: 300 ms, lost: 3}\n"
+    said += "  - {event: spine-dark, without-service: 1.5s, duplicated: 0, reordered: 1, looped: 2}\n"
+    wanted = (Survival("spine-dead", 0.3, lost=3), Survival("spine-dark", 1.5, None, 0, 1, 2))
+    assert load_lab_text((LABS / "ecmp.yaml").read_text() + said).failover == wanted
 
 
 LINK_LOCAL = """

@@ -43,9 +43,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.derived_pairs": ("topology.errors", *MODEL, "topology.packet", "topology.expected"),
     "topology.leafspine": ("topology.errors", *MODEL),
     "topology.paths": ("topology.errors", *MODEL),
+    "topology.events": (*MODEL,),
     "topology.formats": (
         "topology.errors",
         *MODEL,
+        "topology.events",
         "topology.paths",
         "topology.leafspine",
         "topology.tenants.rows",

@@ -315,7 +315,9 @@ class Fabric:
 
     def _across(self, bridge: Bridge, came_by: str, passed: set[PortRef], tags: Tags) -> Iterator[Device]:
         passed.add(bridge.ref)
-        for name in bridge.members:
+        vid = bridge.vlan_of(tags, came_by)
+        # By a port in other VLANs a frame would come to the next bridge in another VLAN, and that counts but once.
+        for name in sorted(bridge.members, key=lambda name: bridge.filters and vid not in bridge.vlans_of(name)):
             if name != came_by:
                 yield from self.behind(self[bridge.node][name], passed, bridge.lets_out(tags, came_by, name))
 

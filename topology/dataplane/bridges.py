@@ -36,7 +36,7 @@ def bridge_refusal(bridge: Bridge, frame: Layers, came_by: Device | None, out: D
 
 def _vlan_refusal(bridge: Bridge, frame: Layers, ports: list[Device], came_by: Device | None) -> Ending | None:
     """Return why a bridge that filters VLANs drops a frame (br_allowed_ingress, br_allowed_egress)."""
-    vid = vlan_of(bridge, frame, came_by)
+    vid = bridge.vlan_of(tags_of(frame), (came_by or bridge).name)
     for port in ports if bridge.filters else ():
         if vid is None:
             return ending(port, "vlan_filtering, no pvid for untagged frames", "vlan", "a pvid")
@@ -45,17 +45,13 @@ def _vlan_refusal(bridge: Bridge, frame: Layers, ports: list[Device], came_by: D
     return None
 
 
-def vlan_of(bridge: Bridge, frame: Layers, came_by: Device | None) -> int | None:
-    """Return the VLAN of a frame in a bridge that filters: its tag's, else its port's ``pvid``."""
-    return next(iter(tags_of(frame)), None) or bridge.pvid_of(came_by.name if came_by else bridge.name)
-
-
 def leaving(bridge: Bridge, frame: Layers, came_by: Device | None, out: Device) -> Layers:
     """Return a frame as a bridge lets it out of a port, or up to itself: with the tag of its VLAN, or without."""
     came, left = tags_of(frame), bridge.lets_out(tags_of(frame), (came_by or bridge).name, out.name)
     if came == left:
         return frame
-    return tagged(frame, left[0]) if len(left) > len(came) else untagged(frame)
+    bare = untagged(frame) if came else frame
+    return bare if tags_of(bare) == left else tagged(bare, left[0])
 
 
 def tagged_by(fabric: Fabric, hops: Hops) -> Ending | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from topology.dataplane import groups
 from topology.dataplane.bridges import bridge_refusal, is_broadcast, leaving, not_learned
@@ -137,10 +137,13 @@ class FrameWalk(ABC):
             yield from self.arrive(bridge, leaving(bridge, frame, came_by, bridge), hops)
             return
         others = [node[name] for name in bridge.members if came_by is None or name != came_by.name]
-        behind = (m for m in others if self._leads_on(bridge, frame, came_by, m))
-        found = next(behind, None)
-        if found is not None and bridge_refusal(bridge, frame, came_by, found):  # by its VLAN: another's way
-            found = next((other for other in behind if bridge_refusal(bridge, frame, came_by, other) is None), found)
+        leading = [m for m in others if any(one.mac == wanted for one in self.beyond_port(bridge, frame, came_by, m))]
+        # A port in other VLANs is another frame's way; one in none is nobody's.
+        found = min(
+            leading,
+            key=lambda m: (bridge_refusal(bridge, frame, came_by, m) is not None, bool(bridge.vlans_of(m.name))),
+            default=None,
+        )
         static = bridge.port_of(wanted)
         if found is None:
             yield ExpectedPath(hops, ending(bridge, f"no port leads to {wanted}"))
@@ -156,7 +159,6 @@ class FrameWalk(ABC):
         if bridge.floods(wanted, may=True):
             self.copy(bridge, wanted, [self.emit(member, frame, ()) for member in others if member != found])
 
-    def _leads_on(self, bridge: Bridge, frame: Layers, came_by: Device | None, member: Device) -> bool:
-        """Return whether a frame's destination is behind a port of a bridge."""
-        tags = bridge.lets_out(tags_of(frame), (came_by or bridge).name, member.name)
-        return any(one.mac == frame[0][1]["dst"] for one in self.fabric.behind(member, {bridge.ref}, tags))
+    def beyond_port(self, bridge: Bridge, frame: Layers, came_by: Device | None, out: Device) -> Iterator[Device]:
+        """Yield the devices that a frame reaches by a port of a bridge, with the tags with which it leaves there."""
+        return self.fabric.behind(out, {bridge.ref}, tags_of(leaving(bridge, frame, came_by, out)))

@@ -237,8 +237,7 @@ class AddressRequest(PacketWalk):
                 yield ExpectedPath(hops, refusal)
 
     def _leads_to_owner(self, bridge: Bridge, frame: Layers, came_by: Device | None, member: Device) -> bool:
-        tags = bridge.lets_out(tags_of(frame), (came_by or bridge).name, member.name)
-        behind = self.fabric.behind(member, {bridge.ref}, tags)
+        behind = self.beyond_port(bridge, frame, came_by, member)
         return any(self.address in {interface.ip for interface in one.addresses} for one in behind)
 
     def into_tunnel(self, node: Node, tunnel: Tunnel, frame: Layers, hops: Hops) -> Paths:

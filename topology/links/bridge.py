@@ -90,12 +90,17 @@ class Bridge(Device):
         """Return the VLAN of frames that come untagged by a port."""
         return next((vid for name, vid, is_pvid, _ in self.vlans if name == port and is_pvid), None)
 
+    def vlan_of(self, tags: Tags, came_by: str) -> int | None:
+        """Return the VLAN of a frame where it filters: its tag's, or without one (or of priority alone, VLAN 0) the
+        ``pvid`` of the port that it came by (br_allowed_ingress); None where there is none."""
+        return next(iter(tags), 0) or self.pvid_of(came_by)
+
     def lets_out(self, tags: Tags, came_by: str, out: str) -> Tags:
         """Return the VLAN tags of a frame that leaves by a port, or goes up to the bridge itself, by those that it came
         with; where the filter drops it, those that a frame of the port's own VLAN has."""
         if not self.filters:
             return tags
-        vid, inside = (tags[0], tags[1:]) if tags else (self.pvid_of(came_by), ())
+        vid, inside = self.vlan_of(tags, came_by), tags[1:]
         known = self.vlans_of(out)
         bare = known.get(vid or 0, not known or self.pvid_of(out) is not None)
         return inside if bare or vid is None else (vid, *inside)

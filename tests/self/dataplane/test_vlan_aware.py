@@ -10,12 +10,14 @@ from typing import Any, TypeAlias
 import pytest
 
 from reports.diagnosis.explain import explained
+from topology.dataplane.bridges import leaving
 from topology.model import Bridge, Device, Fabric, Link, Node, Port, Route, Subinterface, Vxlan
-from topology.packet import Probe
-from topology.refs import PortRef
+from topology.packet import ETHERTYPES, Layers, Probe, tagged, tags_of
+from topology.refs import PortRef, Tags
 
 VLANS, LEAVES = (100, 200), {"tor1": "10.0.0.1", "tor2": "10.0.0.2"}
-HOSTS = {"web1": ("tor1", 100), "web2": ("tor2", 100), "db1": ("tor1", 200)}
+HOSTS = {"web1": ("tor1", 100), "web2": ("tor2", 100), "db1": ("tor1", 200), "db2": ("tor2", 200)}
+UNTAGGED: Layers = (("ether", {"dst": "ff:ff:ff:ff:ff:ff", "type": ETHERTYPES["arp"]}), ("arp", {}))
 Change: TypeAlias = Callable[[Device], Device]
 
 
@@ -89,11 +91,37 @@ def down(node: str, name: str) -> Change:
 
 
 @pytest.mark.parametrize(
+    ("tags", "out", "left"),
+    [
+        ((), "web1", ()),
+        ((), "br", (100,)),
+        ((100,), "web1", ()),
+        ((0,), "br", (100,)),
+        ((0, 7), "web1", (7,)),
+        ((100, 7), "web1", (7,)),
+    ],
+)
+def test_a_frame_leaves_with_the_tag_of_its_vlan(tags: Tags, out: str, left: Tags) -> None:
+    """A frame without a tag, or with one of priority alone, is in the VLAN of the port that it came by."""
+    node = fabric()["tor1"]
+    bridge, frame = node["br"], UNTAGGED
+    assert isinstance(bridge, Bridge)
+    for vid in reversed(tags):
+        frame = tagged(frame, vid)
+    assert bridge.vlan_of(tags, "vni100") == 100
+    assert tags_of(leaving(bridge, frame, node["vni100"], node[out])) == left
+
+
+@pytest.mark.parametrize(
     ("source", "target", "change", "words"),
     [
         ("web1", "web2", lambda device: device, ""),
         ("web1", "db1", lambda device: device, ""),
         ("web2", "db1", lambda device: device, ""),
+        # The VXLAN device of VLAN 100, which is first in the bridge, leads to the same MACs.
+        ("db2", "db1", lambda device: device, ""),
+        ("db2", "web1", lambda device: device, ""),
+        ("db2", "db1", vlans("tor2", ("vni200", 200)), "tor2:vni200: vlan_filtering, no"),
         ("web1", "web2", vlans("tor2", ("vni100", 100)), "tor2:vni100: vlan_filtering, no pvid"),
         (
             "web1",

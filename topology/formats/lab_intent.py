@@ -40,7 +40,8 @@ def promises_of(spec: Promising, tree: Tree) -> Promises:
     """Return the promises of a file; a separation of unknown segments is left out."""
     segments = tuple(_segments(spec.segments, tree))
     common = MtuSpec() if isinstance(spec, PairsSpec) else spec.mtu
-    mtu = partial(_mtu, common, isinstance(spec, ExpectSpec), tree)
+    alone = isinstance(spec, ExpectSpec) or (isinstance(spec, LabSpec) and any(one.frr for one in spec.nodes.values()))
+    mtu = partial(_mtu, common, alone, tree)
     declared = [_pair(said, mtu, tree, ("pairs", index)) for index, said in spec.pairs.items()]
     derived = {_ends(pair): pair for segment in segments for pair in _derived(segment, mtu, tree)}
     declared = [_completed(pair, derived.get(_ends(pair))) for pair in declared]
@@ -93,7 +94,8 @@ def _pair(said: PairSpec | ExpectedPair, mtu: Sizes, tree: Tree, path: tuple[Ste
 def _mtu(common: MtuSpec, alone: bool, tree: Tree, own: MtuSpec, path: tuple[Step, ...]) -> MtuPromise:
     """Return the promise about sizes; ``common`` holds that for pairs without their own.
 
-    Where pairs are declared ``alone``, and no size is, packets that do not cross must be answered.
+    Where no declaration says how pairs are carried (``alone``), and no size is promised, packets that do not cross must
+    be answered.
     """
     above = own.above if own.above is not None else common.above
     customers = own.customers if own.customers is not None else common.customers

@@ -189,3 +189,12 @@ def test_innermost_tunnel_is_known_by_its_headers(via: str) -> None:
     seen = encapsulation([(name, {word: 7} if name in ("gre", "vxlan", "geneve") else {}) for name in layers])
     assert seen == Encapsulation(via, **{word: 7})
     assert encapsulation([(name, {}) for name in layers if name in ("ether", "ipv4")]) is None
+
+
+@pytest.mark.parametrize(
+    ("lab", "allowed"),
+    [("vxlan-only", ("fragments", "icmp", "silence")), ("evpn-l2", ("fragments", "icmp"))],
+)
+def test_packets_vanish_only_where_a_declaration_computes_which_cross(lab: str, allowed: tuple[str, ...]) -> None:
+    """Of pairs that daemons carry no size is computed: without a promise what does not cross must be answered."""
+    assert {pair.mtu.above for pair in known_lab(lab).pairs} == {allowed}

@@ -148,6 +148,11 @@ class Session:
         """True if its BFD session is up, where it is to have one."""
         return self.bfd in ("", "Up")
 
+    @property
+    def is_complete(self) -> bool:
+        """True if it is established, with BFD where it is to have it."""
+        return self.is_up and self.has_bfd
+
 
 def sessions(neighbours: object) -> list[Session]:
     """Return the sessions that ``NEIGHBOURS`` lists."""

@@ -81,7 +81,7 @@ def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
     if not plane.sessions:
         return Finding(False, f"{router} - BGP - expected a session with each neighbour of its frr.conf - seen none")
     alike = [c for c in router_id_causes(built, [one.plane for one in spoken]) if c.node == router] if built else []
-    down = [str(one) for one in plane.sessions if not (one.is_up and one.has_bfd)]
+    down = [str(one) for one in plane.sessions if not one.is_complete]
     wrong = [f"{router} - BGP - expected every session Established - seen {listed(down, '; ')}"] if down else []
     wrong += [f"{router} - BGP - expected {one.declared} - seen {one.live}" for one in alike]
     if not wrong:

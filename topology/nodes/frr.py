@@ -137,7 +137,7 @@ def _missing(agent: Agent, node: str, need: Need) -> Iterator[str]:
         known = [session for answer in show(NEIGHBOURS) for session in sessions(answer)]
         if not known:
             yield f"expected BGP sessions - seen none in {NEIGHBOURS!r}"
-        yield from (str(one) for one in known if not (one.is_up and one.has_bfd))
+        yield from (str(one) for one in known if not one.is_complete)
     for version in sorted({target.version for target in need.targets}):
         tables = show(ROUTES[version])
         for target in need.targets:

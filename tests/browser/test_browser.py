@@ -107,10 +107,20 @@ def shelf(browser: Browser, pytestconfig: pytest.Config, tmp_path_factory: pytes
     return Shelf(browser, kept)
 
 
-def lit(opened: Opened, kind: str = "") -> int:
-    """The links that are lit in the fabric's own picture."""
-    found: int = opened.page.locator(f"#fabric .lit .way{kind}").count()  # mypy may not see playwright
-    return found
+def shows(where: Any, part: str, count: int) -> None:
+    """Wait until so many of a part are there: the browser tells of an opened ``details`` in a task of its own.
+
+    Raises:
+        AssertionError: other counts for five seconds.
+
+    """
+    from playwright.sync_api import expect  # as the fixture: the module is collected where it is not installed
+
+    expect(where.locator(part)).to_have_count(count)
+
+
+LIT = "#fabric .lit .way"
+"""The links that are lit in the fabric's own picture."""
 
 
 @pytest.mark.parametrize("name", pages.PAGES)
@@ -136,16 +146,17 @@ def test_choosing_a_test_lights_its_journey_by_mouse_and_keyboard(shelf: Shelf) 
     opened = shelf.open("passing")
     opened.page.locator(".suite > summary").click()
     test = opened.page.locator(".test", has_text="cs1-cs5-l2-overlay")
-    assert lit(opened) == 0
+    shows(opened.page, LIT, 0)
     test.locator("> summary").click()
-    assert (lit(opened, ".out"), lit(opened, ".back")) == (6, 6)
-    assert test.locator(".fabric .lit .way").count() == 12
-    assert opened.page.locator("#fabric .tunnel.on").count() == 2
+    shows(opened.page, f"{LIT}.out", 6)
+    shows(opened.page, f"{LIT}.back", 6)
+    shows(test, ".fabric .lit .way", 12)
+    shows(opened.page, "#fabric .tunnel.on", 2)
     test.locator("> summary").focus()
     opened.page.keyboard.press("Enter")
-    assert lit(opened) == 0
+    shows(opened.page, LIT, 0)
     opened.page.keyboard.press("Space")
-    assert lit(opened) == 12
+    shows(opened.page, LIT, 12)
     words = opened.page.locator("#fabric [role=status]").inner_text()
     assert "Out over 6 of the 6 links of its way; back over 6 of the 6" in words
     assert opened.said == []
@@ -155,8 +166,9 @@ def test_choosing_a_test_lights_its_journey_by_mouse_and_keyboard(shelf: Shelf) 
 def test_failing_hop_is_marked_where_it_is(shelf: Shelf) -> None:
     """The first failure is lit when the page opens: what was crossed, what was not, and the cross at the node."""
     opened = shelf.open("failing")
-    assert (lit(opened, ".out"), lit(opened, ".miss")) == (2, 4)
-    assert opened.page.locator("#fabric .fault.on").count() == 1
+    shows(opened.page, f"{LIT}.out", 2)
+    shows(opened.page, f"{LIT}.miss", 4)
+    shows(opened.page, "#fabric .fault.on", 1)
     assert opened.page.locator("#fabric .node.cause title").all_text_contents() == [
         "lc1, leaf: repair here gretun-cont",
         "lc2, leaf: repair here gretun-cont",
@@ -172,21 +184,21 @@ def test_failing_hop_is_marked_where_it_is(shelf: Shelf) -> None:
 def test_filters_leave_what_was_asked_for(shelf: Shelf) -> None:
     """By verdict, by suite, by text; together, and back again."""
     opened = shelf.open("failing")
-    shown = opened.page.locator(".test:not([hidden])")
-    every = shown.count()
+    every = opened.page.locator(".test:not([hidden])").count()
+    assert every > 4
     opened.page.get_by_role("button", name="passed").click()
     opened.page.get_by_role("button", name="not proven").focus()
     opened.page.keyboard.press("Space")
-    assert shown.count() == 4
-    assert opened.page.locator(".suite:not([hidden])").count() == 0
+    shows(opened.page, ".test:not([hidden])", 4)
+    shows(opened.page, ".suite:not([hidden])", 0)
     opened.page.get_by_label("text").fill("cs3-cs4")
-    assert shown.count() == 1
+    shows(opened.page, ".test:not([hidden])", 1)
     assert "1 of" in opened.page.locator(".filters output").inner_text()
     opened.page.get_by_label("text").fill("")
     opened.page.get_by_role("button", name="passed").click()
     opened.page.get_by_role("button", name="not proven").click()
     opened.page.get_by_label("suite").select_option("overlay")
-    assert shown.count() == every
+    shows(opened.page, ".test:not([hidden])", every)
     opened.page.context.close()
 
 

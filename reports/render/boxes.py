@@ -142,8 +142,8 @@ def _parts(header: Header, wrong: Collection[str]) -> Iterator[Part]:
     rules = FIELDS.get(header.layer, ())
     for rule in rules:
         value = header.fields.get(rule.name)
-        if value is not None and (rule.name in wrong or rule.when(value)):
-            yield _part(rule.label, _said(rule.words, value), rule.name in wrong)
+        if value is not None and (words := _said(rule, value, rule.name in wrong)):
+            yield _part(rule.label, words, rule.name in wrong)
     for name in sorted(set(wrong) - {rule.name for rule in rules}) if wrong else ():
         yield Part(name, str(header.fields.get(name, "none")), True)
 
@@ -153,10 +153,10 @@ def _part(label: str, words: str, differs: bool) -> Part:
     return Part(label, words, differs)
 
 
-def _said(words: Callable[[str | int], str], value: str | int) -> str:
-    """A field's words; a record from outside may have text where a number belongs."""
+def _said(rule: Rule, value: str | int, always: bool) -> str:
+    """A field's words, if worth showing; a record from outside may have text where a number belongs."""
     try:
-        return words(value)
+        return rule.words(value) if always or rule.when(value) else ""
     except ValueError:
         return str(value)
 

@@ -13,7 +13,7 @@ from reports.record.append import cause_of, journey_of
 from reports.record.exhibits import Header, Plot, Series
 from reports.record.fabric import found, map_of
 from reports.record.model import Map, Place, Verdict
-from reports.render.boxes import boxes_of, envelopes, side_by_side, stack
+from reports.render.boxes import FIELDS, boxes_of, envelopes, side_by_side, stack
 from reports.render.fabric import Drawing, draw
 from reports.render.groups import by_cause
 from reports.render.ladder import protocol
@@ -22,7 +22,19 @@ from reports.render.plots import chart, mtu_rows, numbers, waterfall
 from reports.render.steps import Lost, Step, profile, steps
 from reports.render.trends import trended
 from tests.browser import pages
-from tests.self.builders import expect, good_leg, known_lab, later, leg, reference, seen_hop, seen_path, without_gre
+from tests.self.builders import (
+    Change,
+    expect,
+    good_leg,
+    known_lab,
+    later,
+    leg,
+    reference,
+    seen_hop,
+    seen_path,
+    with_field,
+    without_gre,
+)
 from topology.formats import load
 from topology.state import declared_state
 
@@ -107,6 +119,35 @@ def test_a_hop_that_shows_other_headers_has_both_sides() -> None:
         "GRE",
     ]
     assert wrong[0].length is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "sides"),
+    [
+        (with_field("gre", key=77), (["158", "none (no key)"], ["162", "77"])),
+        (with_field("vxlan", flags=0), (["the I flag (0x08)"], ["0"])),
+    ],
+)
+def test_field_that_is_implied_is_marked_on_both_sides(change: Change, sides: tuple[list[str], ...]) -> None:
+    """What a pattern asks for without giving it: no key, the I flag."""
+    expected = expect(reference(), "cs1", "cs5")
+    seen = seen_path(reference(), expected.paths[0])
+    at = next(n for n, hop in enumerate(seen) if "gre" in hop.layers)
+    seen[at] = seen_hop(reference(), expected.paths[0].hops[at], at, change)
+    wrong = next(step for step in steps(journey_of(leg(expected, seen))) if step.mark != "good")
+    assert isinstance(wrong, Step)
+    found = (
+        [part.words for packet in side or () for box in packet for part in box.parts if part.differs]
+        for side in (wrong.expected, wrong.seen)
+    )
+    assert tuple(found) == sides
+
+
+def test_text_where_a_number_belongs_is_shown() -> None:
+    """A record from outside may have it in any field; a chosen few are compared or counted."""
+    made = [Header(layer, {rule.name: "<x>" for rule in rules}) for layer, rules in FIELDS.items()]
+    for box, rules in zip(boxes_of(made, None), FIELDS.values(), strict=True):
+        assert [part.words for part in box.parts] == ["1 bytes" if box.layer == "payload" else "<x>" for _ in rules]
 
 
 @pytest.mark.parametrize("asked", ["arp who-has 20.0.0.3", "icmp neighbour-solicitation / 24 bytes"])

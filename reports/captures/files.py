@@ -48,7 +48,7 @@ class Capture:
                 elif magic == SECTION_BYTES:
                     yield from _pcapng(file, self.path)
                 else:
-                    _refuse(self.path, f"it begins with {magic.hex() or 'nothing'}")
+                    _refuse(self.path, f"it starts with {magic.hex() or 'nothing'}")
         except OSError as error:
             raise Misuse(f"{self.path}: cannot be read: {error.strerror}") from None
 

@@ -163,8 +163,10 @@ class Captured:
             return None
         if not both:
             way = f"{pair.source} -> {pair.target}"
-            seen = f"{'one way alone' if numbers else 'none'}: what captures do not show may be lost, or not caught"
-            raise EvidenceIncomplete(f"{way} - expected packets both ways in the captures of both ends - seen {seen}")
+            seen = (
+                f"{'one direction only' if numbers else 'none'}: what captures do not show may be lost, or not caught"
+            )
+            raise EvidenceIncomplete(f"{way} - expected packets of both directions at both ends - seen {seen}")
         return SeenTrip(_journey(found[both[0], True]), _journey(found[both[0], False]))
 
     def _must_have_ends(self, pair: Pair) -> None:

@@ -32,11 +32,13 @@ def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Findi
         place, sender = sighting.ref, str(sighting.ips[-1]["src"]) if sighting.ips else ""
         if sighting.is_error:
             if sender not in fabric_addresses:
-                complaints.append(f"{place} - error for {what} - expected from a node - seen from {sender}")
+                complaints.append(f"{place} - error for {what} - expected it from a node - seen it from {sender}")
         elif sender == str(probe.dst):
             complaints.append(f"{place} - {what} - expected no answer - seen {sighting.headers.summary()}")
         elif sighting.place not in legal:
-            complaints.append(f"{place} - {what} - expected it to end inside - seen {sighting.headers.summary()}")
+            complaints.append(
+                f"{place} - {what} - expected it to stay in the fabric - seen {sighting.headers.summary()}"
+            )
     return _finding(dict.fromkeys(complaints), f"{what} ends inside: {seen.refusal or seen.expected.dropped}")
 
 

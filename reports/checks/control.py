@@ -179,7 +179,7 @@ def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Findi
 def _unlike(where: str, what: str, wanted: Iterable[object], seen: Iterable[object]) -> Iterator[str]:
     """Yield what is missing, and what is too much."""
     right, there = {*map(str, wanted)}, {*map(str, seen)}
-    yield from (f"{where} - {what} - expected {one} - seen nothing of it" for one in sorted(right - there))
+    yield from (f"{where} - {what} - expected {one} - seen none" for one in sorted(right - there))
     yield from (f"{where} - {what} - expected nothing more - seen {one}" for one in sorted(there - right))
 
 

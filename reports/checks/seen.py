@@ -42,7 +42,7 @@ def carried(journey: Journey) -> Carried:
     if first.node != journey.source or (last.node, last.direction) != (journey.target, "in"):
         return Carried(None, f"seen from {first.node} to {last.node}")
     if is_wrapped(first) or is_wrapped(last):
-        return Carried(None, "wrapped at an end of its way")
+        return Carried(None, "encapsulated at an end of its path")
     if first.ttl is None or last.ttl is None:
         return Carried(None, "no TTL to compare")
     wrapped = {layer for seen in journey.sightings for layer in seen.layers if layer in TUNNEL_HEADERS}

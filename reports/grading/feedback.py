@@ -24,7 +24,7 @@ FAILED: Mapping[str, str] = {
     "largest-whole": "the largest packet does not cross whole",
     "every-spine": "not carried over every spine",
     "inside-gre": "VXLAN is not inside GRE",
-    "beside-gre": "VXLAN is not beside GRE",
+    "beside-gre": "VXLAN is inside GRE",
     "builds": "the build fails",
     "underlay": "the leaf-spine fabric is not whole",
     "second-run": "a second run spoils it",
@@ -184,7 +184,7 @@ def _ladder(journey: Journey) -> Iterator[str]:
         if rung.wrong and rung.seen:
             yield " " * (len(head) + 4) + one_line(f"seen {rung.seen}")
     if len(rungs) < len(journey.ladder):
-        yield f"  … {counted(len(journey.ladder) - len(rungs), 'more hop')} expected behind it"
+        yield f"  … {counted(len(journey.ladder) - len(rungs), 'more hop')} expected after it"
 
 
 def _at(rung: Rung) -> str:

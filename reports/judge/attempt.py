@@ -59,7 +59,7 @@ class Outcome:
             return f"is refused by {self.node} itself"
         note = f" ({self.note})" if self.note else ""
         if self.fate == "silence":
-            return f"vanishes {f'behind {self.where}' if self.where else f'in {self.node}'}{note}"
+            return f"vanishes {f'after {self.where}' if self.where else f'in {self.node}'}{note}"
         name = f"{'in the name of' if self.forged else 'by'} {self.speaker}"
         return f"is answered {name}, at {self.where}: fragmentation needed, MTU {self.mtu}"
 

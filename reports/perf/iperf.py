@@ -174,7 +174,7 @@ def read_throughput(client: str, server: str = "", words: str = "") -> Throughpu
         right = "the receiver's count (before 3.11 iperf3 has none for UDP)"
         raise _failed("end.sum_received", right, "nothing")
     if sent is None or (test.protocol == "UDP" and sent.packets is None):
-        raise _failed("end.sum_sent", "the sender's count, for UDP of packets", sent or "nothing")
+        raise _failed("end.sum_sent", "the sender's count, with packets for UDP", sent or "nothing")
     return Throughput(
         protocol="udp" if test.protocol == "UDP" else "tcp",
         version=ours.start.version,
@@ -237,7 +237,7 @@ def _checked(side: str, found: Mapping[str, Any], kind: type[Document]) -> Docum
     try:
         return cast("Document", _adapter(cast("Any", kind)).validate_json(json.dumps(found)))
     except RecursionError as error:
-        raise _failed(side, "a document that is not nested so deep", error) from error
+        raise _failed(side, "a less deeply nested document", error) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         seen = "nothing" if first["type"] == "missing" else repr(first["input"])

@@ -30,7 +30,7 @@ def flows(fabric: LiveFabric) -> Callable[[Spread], list[FlowSeen]]:
 
 
 def test_every_flow_arrives_by_a_legal_way(spread: Spread, flows: Callable[[Spread], list[FlowSeen]]) -> None:
-    """Each packet of each flow shows the declared headers at every hop of one of the legal ways."""
+    """Each packet of each flow shows the declared headers at every hop of one of the legal paths."""
     assert all_arrive(flows(spread))
 
 

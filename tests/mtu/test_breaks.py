@@ -64,7 +64,7 @@ def test_ping_works_and_tcp_does_not_where_icmp_is_lost(first_router: Bottleneck
     assert repr(found.out.above_as_allowed).startswith(f"{node} - {pair.source} -> {pair.target}")
     stalled = exchange(pristine, pair, "tcp", first_router.whole).unchanged(found)
     assert not stalled
-    assert f"packets of 84 bytes arrive, one of {fits + 1} with DF vanishes behind {node}:" in repr(stalled)
+    assert f"packets of 84 bytes arrive, one of {fits + 1} with DF vanishes after {node}:" in repr(stalled)
     assert stalled.cause
     assert stalled.cause.node == node
     assert stalled.cause.interface in first_router.interfaces

@@ -177,7 +177,7 @@ def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | 
     taken = [(one, max(routes, key=lambda r: r.prefix.prefixlen)) for one, routes in fitting if routes]
     names = ", ".join(one.name for one, _ in taken)
     circle = [
-        ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another way to {dst}")
+        ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another route to {dst}")
         for one, route in taken
     ]
     return replace(circle[0], others=tuple(circle[1:])) if circle else None

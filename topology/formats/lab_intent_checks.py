@@ -135,7 +135,7 @@ def check_management(draft: Draft) -> Iterator[Problem]:
     for index, item in draft.spec.management.items():
         where = draft.at("management", index)
         if first.setdefault(item, index) != index:
-            yield Problem(where, f"{item} stands here a second time", "each interface and network once")
+            yield Problem(where, f"{item} is given a second time", "each interface and network once")
         for device in draft.fabric.devices:
             if device.name == item:
                 what = f"{device.ref} is a device of the fabric, on line {device.where.line}"

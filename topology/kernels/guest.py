@@ -71,7 +71,7 @@ class GuestKernel(Kernel):
         KVM is taken where it works; KernelUnavailable says why there is no microVM, with the console's end.
         """
         if shutil.which(PROGRAM) is None:
-            raise KernelUnavailable(f"{PROGRAM} is not here; on Debian: apt-get install qemu-system-x86")
+            raise KernelUnavailable(f"{PROGRAM} not found; on Debian: apt-get install qemu-system-x86")
         refusal, trial_failed = kvm_refusal() or _remembered_refusal(), False
         if not refusal:
             progress("starting the guest with KVM")

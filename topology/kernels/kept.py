@@ -69,7 +69,7 @@ class KeptGuest(Kernel):
     def end_command(self) -> str:
         """Raise KernelUnavailable: the run that has kept the guest has printed it."""
         raise KernelUnavailable(
-            f"guest {self._name} - its end - expected to be the other run's - seen asked of this one"
+            f"guest {self._name} - its end - expected to be left to the run that started it - seen requested"
         )
 
     def close(self) -> None:

@@ -73,7 +73,7 @@ def find_others(kernel: Kernel) -> tuple[list[Found], str]:
         closed = frozenset(_identity(found) for found in reply.get("never", list))
         inside = None if others.init is None else _Inside.of(others.init, reply)
     except (TypeError, ValueError) as error:
-        raise AgentLost("agent - namespaces - expected names and numbers - seen others") from error
+        raise AgentLost("agent - namespaces - expected names and numbers - seen something else") from error
     containers, without = _containers(kernel, others, inside)
     found = merged(others.folder, named, containers, processes, closed, inside)
     return found[:NAMESPACES_MAX], without
@@ -164,7 +164,7 @@ def identities(agent: Agent, paths: Sequence[str]) -> list[Identity | None]:
     try:
         return [None if one is None else _identity(one) for one in found]
     except (TypeError, ValueError) as error:
-        raise AgentLost("agent - namespaces - expected two numbers of each - seen others") from error
+        raise AgentLost("agent - namespaces - expected two numbers of each - seen something else") from error
 
 
 def _identity(found: Any) -> Identity:

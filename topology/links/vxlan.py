@@ -99,8 +99,8 @@ class Vxlan(UdpTunnel):
             "noudp6zerocsumrx",
             fixed={"ttl": "auto 64 0", "tos": "0 inherit", "df": "unset"},
             unseen={
-                "srcport": (2, "the source ports are the kernel's own here, and so the choice among equal-cost ways"),
-                "udpcsum": (0, "a checksum changes no packet's way"),
+                "srcport": (2, "the source ports are the kernel's own here, and so the choice among equal-cost paths"),
+                "udpcsum": (0, "a checksum changes no packet's path"),
             },
             defaults={"port": LINUX_PORT},
             zero={"port": LINUX_PORT, "ageing": ""},

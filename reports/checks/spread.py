@@ -24,7 +24,7 @@ DIRECT = "the direct path"
 
 @dataclass(frozen=True)
 class FlowSeen:
-    """A flow, identified by its source port: the way of each of its packets, None for one that was lost.
+    """A flow, identified by its source port: the path of each of its packets, None for one that was lost.
 
     A path is named by the nodes that only it passes (``forks``); ``strayed`` says where a packet left all legal paths.
     """
@@ -49,13 +49,13 @@ class Forks:
         return sorted({self.name(hop.ref for hop in path.hops) for path in self.journey.paths})
 
     def name(self, passed: Iterable[PortRef]) -> str:
-        """The name of a way by the interfaces that it passes: its own nodes, joined by ``+``."""
+        """The name of a path, given the interfaces that it passes: the nodes that only it passes, joined by ``+``."""
         own = (word for ref in passed for word in (ref.node, str(ref)) if word in self._words)
         return "+".join(dict.fromkeys(own)) or DIRECT
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The nodes by which the ways differ, in the order of the ways."""
+        """The nodes by which the paths differ, in the order of the paths."""
         return tuple(dict.fromkeys(h.node for p in self.journey.paths for h in p.hops if h.node in self._words))
 
     @cached_property
@@ -66,7 +66,9 @@ class Forks:
 
 
 def surviving_spreads(lab: Fabric) -> Iterator[tuple[Spread, Sequence[str]]]:
-    """The spreads that are to survive a loss, with what to lose: their spines, or else nodes that not all ways pass."""
+    """The spreads that must survive a loss, each with what to take down: a spine or, without spines, a node that not
+    all paths pass.
+    """
     for spread in (spread for spread in lab.spreads if spread.survives):
         probe = replace(probe_between(lab, spread.source, spread.target), protocol="udp")
         journey = expected_journey(lab, probe)
@@ -108,13 +110,13 @@ def each_stays(flows: Sequence[FlowSeen]) -> Finding:
 
 
 def share_one_way(flows: Sequence[FlowSeen]) -> Finding:
-    """Return whether all flows take the same way."""
+    """Return whether all flows take the same path."""
     found = shares(flows)
     return Finding(len(found) == 1, f"{len(flows)} flows - expected all on one path - seen {_words(found)}")
 
 
 def spread_evenly(flows: Sequence[FlowSeen], ways: Sequence[str]) -> Finding:
-    """Return whether the flows use all ways, in shares that a fair hash explains (Pearson's chi-square test)."""
+    """Return whether the flows use all paths, in shares that a fair hash explains (Pearson's chi-square test)."""
     found = dict.fromkeys(ways, 0) | dict(shares(flows))
     total = sum(found.values())
     if not total or not all(found.values()):
@@ -127,7 +129,7 @@ def spread_evenly(flows: Sequence[FlowSeen], ways: Sequence[str]) -> Finding:
 
 
 def shares(flows: Sequence[FlowSeen]) -> Mapping[str, int]:
-    """Count flows by way, each by its first packet that arrived."""
+    """Count flows by path, each by its first packet that arrived."""
     firsts = (next((way for way in flow.ways if way is not None), None) for flow in flows)
     return Counter(way for way in firsts if way is not None)
 

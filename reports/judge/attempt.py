@@ -34,7 +34,7 @@ class Attempt:
 class Outcome:
     """The fate of a packet, and ``where``: split there, answered from there, or seen there last.
 
-    ``mtu`` is ICMP's, ``speaker`` its source; ``forged`` when a device on the way answered in the target's name.
+    ``mtu`` is ICMP's, ``speaker`` its source; ``forged`` if a device on the path answered with the target's address.
     """
 
     fate: Fate

@@ -1,8 +1,8 @@
 """Reads iperf3's output of a run: its own figures, or InstrumentFailed with the reason why there are none.
 
 iperf3 ends with code 0 and an ``error`` in its JSON, prints two objects, one behind the other, prints ``-nan``, which
-no JSON has, or is killed in the middle. A figure whose key stands twice in one object is refused, as is a run in which
-the server sends, which nobody asks for here.
+no JSON has, or is killed in the middle. A figure whose key is repeated in one object is refused, as is a run in which
+the server sends, which is never requested.
 
 Loss is counted here, as packets sent minus packets received: into a black hole the receiver, which counts gaps
 between the datagrams that it has seen, reports 0 of 0, and the sender 0 % (``iperf_udp_recv`` in ``iperf_udp.c``).
@@ -41,7 +41,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Volume(Part):
-    """One side's sum of a run or of an interval; ``packets`` and ``jitter_ms`` are of UDP, ``retransmits`` of TCP."""
+    """One side's totals of a run or of an interval; ``packets`` and ``jitter_ms`` are for UDP, ``retransmits`` for
+    TCP.
+    """
 
     seconds: Number
     bytes: Count

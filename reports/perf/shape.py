@@ -100,7 +100,8 @@ def _concordance_variance(sizes: Sequence[float]) -> float:
 
 
 def scaling(sizes: Sequence[float], rates: Sequence[float]) -> Scaling:
-    """The slope, and where it changes: the size at which two lines fit best, if their slopes' intervals lie apart.
+    """The slope, and where it changes: the size at which two lines fit best, if the intervals of their slopes are
+    disjoint.
 
     Every size between the first and the last is tried, so each trial's error is as much smaller.
     """

@@ -175,11 +175,16 @@ def side_by_side(want: Sequence[Header], got: Sequence[Header]) -> tuple[tuple[B
         if kind == "equal":
             for at, to in zip(range(a, a_end), range(b, b_end), strict=True):
                 wrong = _wrong(want[at].fields, got[to].fields)
-                left[at], right[to] = (_box(header, wrong) for header in (want[at], got[to]))
+                left[at], right[to] = _box(want[at], wrong), _box(_compared(got[to], want[at]), wrong)
         else:
             left[a:a_end] = [replace(box, state="missing") for box in left[a:a_end]]
             right[b:b_end] = [replace(box, state="extra") for box in right[b:b_end]]
     return tuple(left), tuple(right)
+
+
+def _compared(got: Header, want: Header) -> Header:
+    """A header with the fields alone that are promised: one more on this side would look like a difference."""
+    return replace(got, fields={name: value for name, value in got.fields.items() if name in want.fields})
 
 
 def _wrong(want: Fields, got: Fields) -> set[str]:

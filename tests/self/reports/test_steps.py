@@ -51,6 +51,7 @@ def _fields(box: object) -> list[str]:
         ([INNER, ICMP], (["IPv4 missing", "GRE missing"], [])),
         ([IP, GRE, IP, GRE, INNER, ICMP], ([], ["IPv4 extra", "GRE extra"])),
         ([IP, GRE, INNER, replace(ICMP, fields={**ICMP.fields, "id": 7})], (["1"], ["7"])),
+        ([replace(IP, fields={**IP.fields, "flags": 2}), GRE, INNER, ICMP], ([], [])),
         ([], (["IPv4 missing", "GRE missing", "IPv4 missing", "ICMP missing"], [])),
     ],
 )
@@ -127,6 +128,12 @@ def test_field_that_is_implied_is_marked_on_both_sides(change: Change, sides: tu
         for side in (wrong.expected, wrong.seen)
     )
     assert tuple(found) == sides
+
+
+def test_field_that_is_not_promised_is_not_compared() -> None:
+    """DF on one side alone would look like a difference."""
+    sides = side_by_side([IP], [replace(IP, fields={**IP.fields, "flags": 2})])
+    assert sides[0] == sides[1]
 
 
 def test_text_where_a_number_belongs_is_shown() -> None:

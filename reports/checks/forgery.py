@@ -75,8 +75,8 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
 def judge_forgeries(_: Fabric, attempts: Sequence[ForgeryAttempt], target: Target, kind: ForgeryKind) -> Finding:
     """Return whether a forgery was treated as declared, whoever sent it; with a note if any was accepted.
 
-Raises NotApplicable if not even a packet that looks like the peer's was delivered: then a loss does not prove a
-refusal. In a healthy lab too the kernel can refuse a sender, for example at another tenant's Geneve device.
+    Raises NotApplicable if not even a packet that looks like the peer's was delivered: then a loss does not prove a
+    refusal. In a healthy lab too the kernel can refuse a sender, for example at another tenant's Geneve device.
     """
     if attempts and not any(seen.forgery.kind == kind for attempt in attempts for seen in attempt.forged):
         raise NotApplicable(f"{target} - none is forged whose answer would stay in the fabric")

@@ -49,7 +49,7 @@ END = "node interface mac vars labels"
 
 
 class Reader:
-    """Takes mappings, lists and texts out of a file's tree; others are refused, and stand for empty ones."""
+    """Takes mappings, lists and texts out of a file's tree; other values are refused, and read as empty ones."""
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings

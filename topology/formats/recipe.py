@@ -1,4 +1,4 @@
-"""Reads a recipe: how submissions are built, and what of the assignment a machine cannot guess.
+"""Reads a recipe: how submissions are built, and what hopcheck must know of the assignment.
 
 One recipe is for a class. From a submission's own ``hopcheck.yaml`` only steps, cleanup and needs are taken.
 Its keys are described in docs/grading.md.

@@ -1,4 +1,4 @@
-"""Reads a rubric: how many points each promise of a submission is worth, and how much of a failure its author is shown.
+"""Reads a rubric: how many points each promise of a submission is worth, and how much of a failure the student sees.
 
 Its keys are described in docs/grading.md.
 """
@@ -88,7 +88,7 @@ class RubricSpec(Spec):
 
 @dataclass(frozen=True)
 class Item:
-    """One line of a score: ``points`` for promises that must all be kept, shared evenly by the rows of some types.
+    """One line of a score: ``points`` for promises that must all hold, split evenly among the rows of some types.
 
     ``rows`` is empty where the promises are those of the whole submission; with ``fixed`` they are the recipe's, else
     the CSV's. What failed only by a cause that the item ``after`` is charged with earns ``after_share``. Points of an

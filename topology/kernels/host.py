@@ -151,7 +151,7 @@ class HostKernel(Kernel):
 
 
 class HereKernel(HostKernel):
-    """A sandbox on this machine's kernel that reaches namespaces beside it."""
+    """A sandbox on this machine's kernel that can enter other namespaces of the machine."""
 
     kind = "here"
     new_namespaces: ClassVar[tuple[str, ...]] = BOTH

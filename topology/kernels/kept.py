@@ -1,4 +1,6 @@
-"""The kernel ``guest:NAME``: a guest that another run has kept, entered by its door; it stays when this run ends."""
+"""The kernel ``guest:NAME``: a guest that another run has kept, reached by its agent's socket; it stays when this run
+ends.
+"""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class AgentLink:
         self.send(frame({"id": 0, "op": "hello"}))
 
     def wait_hello(self, timeout_s: float) -> Mapping[str, Any]:
-        """Wait for the agent's first word: its version, the kernel's release, Python's version."""
+        """Wait for the agent's first message: its version, the kernel's release, Python's version."""
         deadline = time.monotonic() + scaled(timeout_s)
         while not self.hello:
             self._expect(deadline, "the agent's hello")
@@ -183,7 +183,7 @@ class AgentLink:
         return self._number
 
     def send(self, data: bytes) -> None:
-        """Send all of it, and receive meanwhile: an agent that cannot speak does not listen."""
+        """Send all of it, and receive meanwhile: an agent that is blocked on writing does not read."""
         what, rest = "a request's end", memoryview(data)
         deadline = time.monotonic() + scaled(CALL_TIMEOUT_S)
         while rest:

@@ -91,7 +91,7 @@ class SshKernel(HostKernel):
 
     @property
     def namespaces_max(self) -> int | None:
-        """Not known: the limit is another machine's."""
+        """None: the other machine's limit is not known."""
         return None
 
     def namespace_file(self, node: str) -> Path:

@@ -210,7 +210,7 @@ class Vxlan(UdpTunnel):
 
     @classmethod
     def device_for(cls, local: Address, remote: Address, **identity: object) -> str:
-        """Return the device that takes a packet, in words."""
+        """Return a description of the device that takes a packet."""
         return f"VXLAN device for VNI {identity['vni']} on UDP port {identity['port']}"
 
     def options(self) -> Iterator[Option]:

@@ -14,10 +14,10 @@ PIDS = "/run/frr"
 
 @dataclass(frozen=True)
 class Event:
-    """An event: what it does, in words; the role of the node that it befalls; its shell commands in that node.
+    """An event: a description, the role of the node that it hits, and its shell commands in that node.
 
     Nothing passes a node that is ``silenced``. ``unnoticed`` leaves links up, so that only timers tell its neighbours.
-    ``of_daemons`` befalls only a node that runs bgpd.
+    ``of_daemons`` hits only a node that runs bgpd.
     """
 
     words: str

@@ -62,7 +62,7 @@ class BgpVni(NamedTuple):
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """All that is read of a node's daemons.
+    """Everything that is read from a node's daemons.
 
     ``advertises`` is False without ``advertise-all-vni``, and None where BGP has no EVPN. ``evpn`` has the best routes
     in each VNI's table, imported ones among them. ``prefixes`` are all in BGP's IPv4 table.

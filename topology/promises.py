@@ -234,7 +234,7 @@ class Survival:
 
     @property
     def bounds(self) -> Mapping[str, float]:
-        """What is promised, by the figure's name."""
+        """The promised bounds, by the figure's name."""
         names = ("without_service", "lost", "duplicated", "reordered", "looped")
         return {name: bound for name in names if (bound := getattr(self, name)) is not None}
 

@@ -176,7 +176,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the kernel would do: ``refusal`` in its words, or a device and a next hop; neither where it does not say.
+    """The kernel's answer: a ``refusal`` in its words, or a device and a next hop; neither if it does not say.
 
     ``unanswered`` is the state of a next hop whose MAC is asked for in vain; ``ports`` are those behind which the
     frame's MAC was learned or configured in its bridge, ``remotes`` those by the device that it is ``over``.

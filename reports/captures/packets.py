@@ -119,7 +119,7 @@ def chosen(pair: Pair, near: Samples, far: Samples) -> dict[tuple[int, bool], Wa
 
 
 class Captured:
-    """What a folder of captures shows of pairs."""
+    """The packets of pairs in a folder of captures."""
 
     def __init__(self, captures: Sequence[Capture], pairs: Iterable[Pair]) -> None:
         """Read the pairs' ends, then all; Misuse for what is no capture."""

@@ -29,7 +29,8 @@ class HostSent:
 
 @dataclass(frozen=True)
 class SeparationSeen:
-    """What the hosts of each of two segments sent; ``hosts`` are the nodes of the other one's, by the sender's node.
+    """The packets that the hosts of two segments sent; ``hosts`` are, by the sender's node, the nodes of the other
+    segment's hosts.
 
     ``mute`` are the hosts that did not reach one of their own segment, with the reason. ``own`` has, by the sender's
     node, the places that the pings within its segment passed, and all bridges.
@@ -65,9 +66,10 @@ class SeparationSeen:
 
 
 def heard_at(node: str, sightings: Sequence[Sighting]) -> Sighting | None:
-    """Return the first sighting by which a node hears a packet: bare there, or in a tunnel that ends there.
+    """Return the first sighting that shows that a node received a packet: unencapsulated there, or in a tunnel that
+        ends there.
 
-    A tunnel's packet that leaves the node again only passes it.
+    A tunnel's packet that leaves the node again was only forwarded.
     """
     here = [seen for seen in in_order(sightings) if seen.node == node]
     bare = next((seen for seen in here if not is_wrapped(seen)), None)

@@ -19,9 +19,10 @@ def asked(node: str, *commands: str) -> str:
 
 
 def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe, live: Fabric) -> Iterator[Cause]:
-    """Yield what keeps a probe between two hosts from its way: in their VNI, in their routers' prefixes, in sessions.
+    """Yield the faults that keep a probe between two hosts from its path: in their VNI, in their routers' prefixes, in
+        sessions.
 
-    A session that is down surely explains only where its router has no other one.
+    A session that is down is a certain explanation only if its router has no other one.
     """
     yield from session_causes(built, planes)
     for near, far in ((probe.source, probe.target), (probe.target, probe.source)):

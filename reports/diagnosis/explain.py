@@ -1,4 +1,4 @@
-"""Why live forwarding state loses a packet or its answer, or carries it otherwise than promised. Pure."""
+"""Explains why live forwarding state loses a packet or its answer, or carries it otherwise than promised. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ANYWHERE = ("0.0.0.0", "0.0.0.0")
 def causes_of(ending: Ending) -> Iterator[Cause]:
     """Yield the cause at the place where a packet ends, then those at other places that may be to blame as well.
 
-    An address request that ends is told with who waits for the answer.
+    For an ARP or ND request that ends, the cause says which node waits for the answer.
     """
     for one in (ending, *ending.others):
         live = f"{one.live}: {ending.asks}" if ending.asks else one.live

@@ -83,7 +83,7 @@ def points_of(one: ItemScore | Score) -> str:
 def build_lines(graded: Graded, level: Feedback, answers: bool = False) -> Iterator[str]:
     """Yield the commands of the build and how each ended, with the end of what those printed that failed.
 
-    With ``answers`` those of every part are told, and all that is kept of what they printed.
+    With ``answers`` it lists those of every part, with all of their output that is kept.
     """
     for step in graded.build:
         if step.part == "build" or answers:

@@ -1,6 +1,7 @@
-"""Frames of tenants, forged packets and packets to the outside, and where each was seen: what judges of isolation read.
+"""The evidence for judges of isolation: tenants' frames, forged packets and packets to outside addresses, with their
+sightings.
 
-A frame is *bare* where no header of a tunnel of frames is around it. Pure.
+A frame is *bare* where it is in no Layer 2 tunnel. Pure.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def cause_of(found: evidence.Cause) -> Cause:
-    """A cause in words, without the part of the state that it is about."""
+    """A cause as text, without the part of the state that it names."""
     return Cause(**{known.name: getattr(found, known.name) for known in fields(Cause)})
 
 

@@ -96,7 +96,7 @@ def short(value: float) -> str:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a plot shows as a table; columns that no series has are left out."""
+    """The data of a plot as a table; columns that no series has are left out."""
 
     head: list[str]
     rows: list[list[str]]

@@ -1,4 +1,4 @@
-"""Why a node does not send, take or answer a packet, as its live state and that of its neighbours say. Pure."""
+"""Explains why a node does not send, accept or answer a packet, by its live state and its neighbours'. Pure."""
 
 from __future__ import annotations
 

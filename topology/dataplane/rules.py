@@ -18,7 +18,7 @@ REFUSES = ("blackhole", "unreachable", "prohibit")
 
 @dataclass(frozen=True)
 class Asked:
-    """What a lookup goes by: the ends of a packet, the device by which it came, and the one to which it is bound."""
+    """The input of a lookup: the ends of a packet, the device by which it came, and the one to which it is bound."""
 
     src: Address
     dst: Address

@@ -99,7 +99,7 @@ class Generator(GenerateJsonSchema):
         }
 
     def function_before_schema(self, schema: Any) -> JsonSchemaValue:
-        """What may be written shorter, or has a number of parts."""
+        """Values with a short form, or with a fixed number of parts."""
         inner = self.generate_inner(schema["schema"])
         read = schema["function"]["function"]
         if read in (lab_schema._one_or_more, lab_schema._fates):

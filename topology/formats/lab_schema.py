@@ -230,7 +230,7 @@ class MtuSpec(Spec):
 
 
 class CarriedSpec(Spec):
-    """What pairs and segments say of the way in which their traffic is carried."""
+    """The keys of pairs and segments that say how their traffic is carried."""
 
     kind: KindName
     via: Annotated[str, _choice("tunnel", VIAS)] | None = None

@@ -93,7 +93,7 @@ def _vlans(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
 
 
 def check_loops(draft: Draft) -> Iterator[Problem]:
-    """No two ways lead from one bridge to another: without spanning tree a broadcast would loop for ever.
+    """No two paths lead from one bridge to another: without spanning tree a broadcast would loop for ever.
 
     A tunnel device lets no frame out that came in by it, so devices that are each other's remotes are one place.
     """

@@ -138,7 +138,7 @@ class CsvSpec(Spec):
 
 
 class LimitsSpec(Spec):
-    """What a submission may use, in bytes."""
+    """Limits of a submission, in bytes."""
 
     memory: Annotated[int, PlainValidator(size)] = 2048 * MIB
     output: Annotated[int, PlainValidator(size)] = 10 * MIB
@@ -172,7 +172,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How submissions are built; ``total`` are the seconds that all steps of one may take together.
+    """A recipe: how submissions are built; ``total`` are the seconds that all steps of one may take together.
 
     ``header`` and ``blanks`` are the dialect of its CSV. ``memory`` and ``output`` are in bytes. ``prelude`` is a lab
     that is built before the submission. ``fixed`` are rows (source, target, type) that each builds without the CSV.

@@ -224,7 +224,7 @@ class UdpTunnel(Tunnel):
 
     @property
     def further_fields(self) -> dict[str, object]:
-        """What its header says beside the VNI."""
+        """The fields of its header other than the VNI."""
         return {}
 
     @classmethod

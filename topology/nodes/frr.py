@@ -99,7 +99,7 @@ def _announce(agent: Agent, fabric: Fabric) -> None:
 
 @dataclass(frozen=True)
 class Need:
-    """What a node's daemons must have brought about: sessions, routes to addresses, and the VTEPs of each VNI."""
+    """The state that a node's daemons must reach: sessions, routes to addresses, and the VTEPs of each VNI."""
 
     sessions: bool
     targets: tuple[Address, ...]

@@ -143,7 +143,7 @@ class NodeState:
 
     @property
     def tells_neighbours(self) -> bool:
-        """True if a daemon may tell other nodes of its neighbours (EVPN): a VXLAN device learns nothing, and an
+        """True if a daemon may advertise its neighbours to other nodes (EVPN): a VXLAN device learns nothing, and an
         administrator has given it neither a remote nor entries."""
         given = {one.device for one in self.entries if one.tool == "bridge fdb" and not one.owner}
         by_daemon = {("remote", "none"), ("learning", "off")}

@@ -68,7 +68,7 @@ SUBJECTS = {
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a node's daemons believe, and the state of its kernel beside it."""
+    """The state of a node's daemons, and that of its kernel."""
 
     plane: ControlPlane
     state: NodeState
@@ -76,7 +76,7 @@ class Spoken:
 
 def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
     """Return whether every configured session is established, with BFD where it is to have it, and whether the router
-    has a router ID of its own; a router of BGP's without any session says nothing to anybody."""
+    has a router ID of its own; a BGP router without any session advertises nothing."""
     assert lab.built is not None
     plane, built = next(one.plane for one in spoken if one.plane.node == router), lab.built
     if not plane.sessions:
@@ -112,8 +112,9 @@ def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], fr
 
 
 def judge_prefixes(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
-    """Return whether a router has a type 5 route for each subnet of the VRFs at each VTEP that has it, and to no
-    other VTEP, and uses as each router's MAC that of its bridge."""
+    """Return whether a router has, for each subnet of the VRFs, a type 5 route to each VTEP with that subnet and to no
+    other, and whether the router MAC in each is that of the VTEP's bridge.
+    """
     assert lab.built is not None
     plane, needed, wrong = spoken[0].plane, set[EvpnRoute](), list[str]()
     for vxlan, bridge in _vrf_ends(lab.built):
@@ -182,7 +183,7 @@ def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Findi
 def _unlike(where: str, what: str, wanted: Iterable[object], seen: Iterable[object]) -> Iterator[str]:
     """Yield what is missing, and what is too much."""
     right, there = {*map(str, wanted)}, {*map(str, seen)}
-    yield from (f"{where} - {what} - expected {one} - seen nothing of it" for one in sorted(right - there))
+    yield from (f"{where} - {what} - expected {one} - seen none" for one in sorted(right - there))
     yield from (f"{where} - {what} - expected nothing more - seen {one}" for one in sorted(there - right))
 
 

@@ -1,6 +1,7 @@
-"""The kind in which a packet was carried, from its sightings alone: for a fabric that promises only pairs. Pure.
+"""Determines the kind in which a packet was carried from its sightings alone, for a fabric that promises only pairs.
+Pure.
 
-A journey that contradicts a kind in any respect has none, with the reason.
+A journey that fully matches no kind has none, and the reason is given.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def carried(journey: Journey) -> Carried:
     if first.node != journey.source or (last.node, last.direction) != (journey.target, "in"):
         return Carried(None, f"seen from {first.node} to {last.node}")
     if is_wrapped(first) or is_wrapped(last):
-        return Carried(None, "wrapped at an end of its way")
+        return Carried(None, "encapsulated at an end of its path")
     if first.ttl is None or last.ttl is None:
         return Carried(None, "no TTL to compare")
     wrapped = {layer for seen in journey.sightings for layer in seen.layers if layer in TUNNEL_HEADERS}
@@ -117,7 +118,7 @@ class SeenTrip:
 
     @cached_property
     def shown(self) -> Trip:
-        """Its ladders: the wrong leg's, else both as they were seen, where nothing is expected of a hop."""
+        """Its ladders: the failed leg's, else those of both legs as seen, without expected hops."""
         out, back = (self.wrong, self.wrong) if self.wrong else (_as_seen(self.out), _as_seen(self.back))
         return Trip(out, back, self.errors)
 
@@ -127,9 +128,8 @@ class SeenTrip:
         return replace(first_broken(_arrived(leg, self.errors) for leg in self.legs), causes=self.causes)
 
     def carried_as(self, kind: Kind, within: Encapsulation = ANY, may_be_local: bool = False) -> Finding:
-        """Return whether both ways were carried as a kind, and in a promised tunnel.
-
-        With ``may_be_local`` they need no tunnel where a single node is between their ends.
+        """Return whether both directions were carried as a kind, and in the promised tunnel. With ``may_be_local`` they
+        need no tunnel if a single node is between their ends.
         """
         return first_broken(_as(leg, kind, within, may_be_local) for leg in self.legs)
 

@@ -1,4 +1,6 @@
-"""The two ends of a tunnel, where a packet of one finds no device at the other: which differs, and in what. Pure."""
+"""Compares the two ends of a tunnel where a packet of one finds no device at the other: which end differs, and in what.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,7 @@ def _without(fabric: Fabric, node: Node, sender: Tunnel, found: Unwrapped) -> En
 
 
 def wrong_remote(fabric: Fabric, sender: Tunnel) -> Ending | None:
-    """Return the sender as wrong where another tunnel's end sends to it, from another address than it sends to."""
+    """Return the sender as the cause if its peer sends to it from another address than the one that it sends to."""
     kin = (other for other in fabric.tunnels if type(other) is type(sender) and other.ref != sender.ref)
     for peer in kin:
         own = fabric[sender.node].ends_of(sender)
@@ -133,7 +135,7 @@ def leads_to(fabric: Fabric, far: Device, mac: str) -> bool:
 
 
 def wrong_entry(fabric: Fabric, tunnel: Tunnel, mac: str) -> Ending | None:
-    """Return that a static entry sends a MAC's frames to another remote than the one behind which it is."""
+    """Return the static entry that sends a MAC's frames to another remote than the one that has it."""
     entries = [remote for known, remote in tunnel.entries if known == mac] if isinstance(tunnel, Vxlan) else []
     right = {
         remote: any(leads_to(fabric, far, mac) for far in fabric.receivers(tunnel, remote))
@@ -177,7 +179,7 @@ def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | 
     taken = [(one, max(routes, key=lambda r: r.prefix.prefixlen)) for one, routes in fitting if routes]
     names = ", ".join(one.name for one, _ in taken)
     circle = [
-        ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another way to {dst}")
+        ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another route to {dst}")
         for one, route in taken
     ]
     return replace(circle[0], others=tuple(circle[1:])) if circle else None

@@ -77,7 +77,7 @@ def way_out(
 def flood_out(
     live: Fabric, states: Mapping[str, NodeState], outlets: Outlets, management: Outlets, sender: PortRef
 ) -> str:
-    """The node from which a frame to all would leave, and by which device; blank where it stays inside.
+    """The node from which a broadcast frame would leave, and by which device; blank if it stays inside.
 
     ``live`` is how the nodes forward, ``sender`` the device that sends the frame, or the VTEP out of which it comes.
     """

@@ -108,7 +108,7 @@ def no_kinds() -> Iterator[tuple[str, Journey, str]]:
     assert first is not None
     unchanged = with_field("ether", src=first.fields["src"], dst=first.fields["dst"])
     yield "routed by nobody", changed(*routed[1:], -1, unchanged, routed[0]), "its MACs not rewritten"
-    yield "wrapped at the end", replace(seen(*l3), target="lc2", sightings=l3_until_leaf(l3)), "wrapped at an end"
+    yield "wrapped at the end", replace(seen(*l3), target="lc2", sightings=l3_until_leaf(l3)), "encapsulated at an end"
     assert str(carried(seen(*hairpin))) == "hairpin"
 
 

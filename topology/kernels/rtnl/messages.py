@@ -93,7 +93,7 @@ def readable(where: str) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError, struct.error) as error:
         seen = f"{type(error).__name__}: {str(error)[:200]}"
-        raise NetlinkError(f"{where} - netlink dump - expected a kernel's words - seen {seen}") from error
+        raise NetlinkError(f"{where} - netlink dump - expected messages of the kernel - seen {seen}") from error
 
 
 def kernel_words(data: bytes) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from topology.links import KINDS, LINKS
+from topology.links.base import FLOOD_MAC
 from topology.model import Address, Bridge, Device, Interface, Loopback, Network, Node, Routing, Vrf, Vxlan
 from topology.mtu import device_mtu
 from topology.node import ROUTERS
@@ -144,8 +145,10 @@ class NodeState:
     @property
     def tells_neighbours(self) -> bool:
         """True if a daemon may advertise its neighbours to other nodes (EVPN): a VXLAN device learns nothing, and an
-        administrator has given it neither a remote nor entries."""
-        given = {one.device for one in self.entries if one.tool == "bridge fdb" and not one.owner}
+        administrator has given it neither a remote nor entries for MACs. The kernel does not say who added an entry
+        for all frames."""
+        static = (one for one in self.entries if one.tool == "bridge fdb" and not one.owner)
+        given = {one.device for one in static if not one.words.startswith(FLOOD_MAC)}
         by_daemon = {("remote", "none"), ("learning", "off")}
         return any(by_daemon <= {*one.parameters} and one.name not in given for one in self.links.values())
 

@@ -95,14 +95,15 @@ def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
 def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], frozenset[EvpnRoute]]:
     """Return the routes that a VNI needs, and all that it may have.
 
-    Each VTEP takes part; each host's MAC, and any other device's in the same Layer 2 segment, is behind its VTEP.
+    Each VTEP takes part; each host's MAC, and any other device's in the same Layer 2 segment, is behind its VTEP. A
+    gateway's may be told, too (advertise-svi-ip).
     """
     needed, legal = set[EvpnRoute](), set[EvpnRoute]()
     hosts = {built[host].addresses[built[host].address].ref for host in segment.hosts}
     for vxlan in _ends(built, segment):
         needed.add(EvpnRoute(FLOODING, "", str(vxlan.local)))
         bridge = built[vxlan.node].bridge_of(vxlan.name)
-        for device in built.segment(bridge) if bridge is not None else ():
+        for device in (bridge, *built.segment(bridge)) if bridge is not None else ():
             route = EvpnRoute(MACS, str(device.mac), str(vxlan.local))
             with_ip = {route._replace(ip=str(interface.ip)) for interface in device.addresses}
             legal |= {route, *with_ip}
@@ -116,7 +117,8 @@ def judge_prefixes(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
     other, and whether the router MAC in each is that of the VTEP's bridge.
     """
     assert lab.built is not None
-    plane, needed, wrong = spoken[0].plane, set[EvpnRoute](), list[str]()
+    planes = {one.plane.node: one.plane for one in spoken}
+    plane, needed, wrong = planes[router], set[EvpnRoute](), list[str]()
     for vxlan, bridge in _vrf_ends(lab.built):
         node = lab.built[vxlan.node]
         members = node.vrfs[bridge.name].members if bridge.name in node.vrfs else ()
@@ -128,7 +130,12 @@ def judge_prefixes(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
             wrong.append(f"{router} - VNI {vxlan.vni} - {words}")
     seen = {route for route in plane.evpn_prefixes if route.ip in {one.ip for one in needed}}
     wrong += _unlike(router, "EVPN", needed, seen)
-    return Finding(not wrong, listed(wrong, "; ") if wrong else f"{router} - {len(needed)} routes to prefixes")
+    if not wrong:
+        return Finding(True, f"{router} - {len(needed)} routes to prefixes")
+    ends = [vxlan for vxlan, _ in _vrf_ends(lab.built) if vxlan.node in planes]
+    alike = (ends for ends in permutations(ends, 2) if ends[0].vni == ends[1].vni)
+    causes = [cause for near, far in alike for cause in vni_causes(lab.built, planes, near, far)]
+    return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
 
 
 def judge_router_macs(lab: Fabric, trips: Sequence[SeenTrip], pair: Pair) -> Finding:
@@ -144,12 +151,13 @@ def judge_router_macs(lab: Fabric, trips: Sequence[SeenTrip], pair: Pair) -> Fin
                 continue
             outer, vni, ether = found
             wanted = (macs.get((str(outer["src"]), vni)), macs.get((str(outer["dst"]), vni)), sent - 1)
-            there = (ether["src"], ether["dst"], seen.ttl)
+            there, where = (ether["src"], ether["dst"], seen.ttl), f"{seen.place} - {leg.source} -> {leg.target}"
+            if vni != pair.within.vni:
+                words = f"expected VNI {pair.within.vni} - seen VNI {vni}"
+                return Finding(False, f"{where} - {words}", trips[0].causes)
             if there != wanted:
                 words = " - seen ".join("{} > {} with TTL {}".format(*one) for one in (wanted, there))
-                return Finding(
-                    False, f"{seen.place} - {leg.source} -> {leg.target} - expected the routers' MACs {words}"
-                )
+                return Finding(False, f"{where} - expected the routers' MACs {words}", trips[0].causes)
         if not leg.arrived or sent is None or leg.sightings[-1].ttl != sent - 2:
             last = leg.sightings[-1].ttl if leg.sightings else None
             words = f"expected to arrive with its TTL lowered twice from {sent} - seen TTL {last}"
@@ -216,6 +224,6 @@ SESSIONS = Check(
     "daemons", lambda lab, _: _nodes(lab, of_bgp=True), judge_sessions, ("router",), sends="", of_ours=OF_OURS
 )
 EVPN = Check("daemons", lambda lab, _: _nodes(lab), judge_evpn, ("evpn_segment",), sends="", of_ours=OF_OURS)
-PREFIX_ROUTES = Check("daemons", lambda _, router: [router], judge_prefixes, ("vrf_router",), sends="", of_ours=OF_OURS)
+PREFIX_ROUTES = Check("daemons", lambda lab, _: _nodes(lab), judge_prefixes, ("vrf_router",), sends="", of_ours=OF_OURS)
 ROUTER_MACS = Check("pairs", lambda _, pair: [pair], judge_router_macs, ("routed_pair",), sends="")
 FORWARDED = Check("daemons", lambda _, router: [router], judge_forwarded, ("router",), sends="", of_ours=OF_OURS)

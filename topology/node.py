@@ -267,7 +267,12 @@ class Node:
     @cached_property
     def tunnel_by_ends(self) -> Mapping[Hashable, Tunnel]:
         """The tunnel devices by the key with which the kernel looks for them (``Tunnel.lookup``)."""
-        return {tunnel.lookup: tunnel for tunnel in reversed(self.all(Tunnel))}
+        return {tunnel.lookup: tunnel for tunnel in reversed(self.tunnels)}
+
+    @property
+    def tunnels(self) -> tuple[Tunnel, ...]:
+        """The node's tunnels; several of one device that takes a VNI from each packet."""
+        return tuple(tunnel for device in self.all(Tunnel) for tunnel in device.each)
 
     @property
     def sourced(self) -> Node:

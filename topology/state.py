@@ -37,14 +37,14 @@ WATCHED_SYSCTLS = (
 
 READ: Mapping[str, str] = {
     "device": "kind, up or down, MAC, MTU, the bridge or VRF it is in, whether it resolves addresses",
-    "port of a bridge": "state, hairpin, guard, learning, floods, neigh_suppress, isolated, locked",
+    "port of a bridge": "state, hairpin, guard, learning, floods, vlan_tunnel, neigh_suppress, isolated, locked",
     **{kind: link.reads for link in LINKS for kind in link.kinds if link.reads},
     "address": "all but link-local and loopback ones",
     "route": "of the main table: prefix, next hops, type, encap; of other tables: all but the kernel's own",
     "rule": "every policy rule",
     "neighbour": "permanent ones, and those of a daemon",
     "forwarding entry": "static and permanent ones and those of a daemon, of bridges and VXLAN devices",
-    "VLAN of a port": "of bridges with vlan_filtering: every one, pvid, untagged",
+    "VLAN of a port": "of bridges with vlan_filtering: every one, pvid, untagged, tunnel_info",
     "qdisc": "all but a device's default; the options of netem and tbf",
     "filter": "place, kind and preference",
     "nftables": "names of tables, and whether one acts: by a chain that drops, or a rule not of docker's resolver",

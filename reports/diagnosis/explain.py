@@ -88,11 +88,13 @@ def _found(fabric: Fabric, probe: Probe, kind: Kind | None) -> Ending | None:
 
 def _first(fabric: Fabric, both: list[tuple[Probe, ExpectedJourney]], kind: Kind | None) -> Ending | None:
     """Return the ending of either direction that says most: a missing route may follow from what else is missing, and
-    that a packet ends somewhere from anything."""
+    that a packet ends somewhere from anything. Of two ports in different VLANs either may be right."""
     (there, out), (again, back) = both
     each = (_of_way(fabric, *one, kind) for one in ((there, out, back), (again, back, out)))
     found = [end for end in each if end is not None]
-    return min(found, key=lambda end: VAGUE.get(end.kind, 0), default=None)
+    first = min(found, key=lambda end: VAGUE.get(end.kind, 0), default=None)
+    others = [end for end in found if end.kind == "vlan" and end.node != found[0].node]
+    return replace(first, others=(*first.others, *others)) if first and first.kind == "vlan" else first
 
 
 def _of_way(

@@ -14,6 +14,7 @@ from typing import Any
 
 from topology.links import KINDS
 from topology.links.base import ANY_ADDRESS
+from topology.links.vxlan import VLAN_TUNNEL
 from topology.model import (
     LOOPBACK,
     Address,
@@ -36,7 +37,8 @@ MULTICAST = "multicast routes"
 NOT_UNICAST = frozenset(("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast"))
 """The types of ip-route(8) that a route's words begin with."""
 EACH_PACKETS_OWN = "0"
-"""The VNI of a device that takes it from each packet's metadata (``external``), which is not followed."""
+"""The VNI of a device that takes it from each packet's metadata (``external``); where not its bridge's VLANs decide
+about it, it is not followed."""
 METADATA = ("ip", "ip6")
 """The ``encap`` of routes that adds no header, but tells a device with ``external`` which one to add (ip-route(8))."""
 PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
@@ -139,8 +141,18 @@ def _is_followed(state: NodeState, link: LinkState) -> bool:
     """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not."""
     master = state.links.get(link.master or "")
     kind = KINDS.get(link.kind)
-    known = link.kind == "dummy" if kind is None else not kind.is_open(_Live(state, link))
+    live = _Live(state, link)
+    known = link.kind == "dummy" if kind is None else not kind.is_open(live) or _by_vlans(live)
     return known and (master.kind in ("bridge", "vrf") if master else link.master is None)
+
+
+def _by_vlans(live: _Live) -> bool:
+    """Return whether a device that takes the VNI from each packet has it from the VLANs of its bridge (bridge(8),
+    ``vlan_tunnel``); without that setting filters may give it."""
+    bridge = live.state.links.get(live.link.master or "")
+    filters = bridge is not None and ("vlan_filtering", "on") in bridge.parameters
+    others = any(entry.kind == "filter" for entry in live.state.entries) and VLAN_TUNNEL not in live.link.port
+    return live.kind == "vxlan" and filters and not live["vnifilter"] and not others
 
 
 def _forwards(state: NodeState, version: int, link: str) -> bool:
@@ -224,7 +236,7 @@ class _Live:
 
 def _device(live: _Live, wires: Mapping[PortRef, PortRef]) -> Device:
     kind = KINDS.get(live.kind, Device)
-    if live["vni"] == EACH_PACKETS_OWN:
+    if live["vni"] == EACH_PACKETS_OWN and not _by_vlans(live):
         return Device(**live.common)
     if kind is not Port:
         return kind.from_live(live)

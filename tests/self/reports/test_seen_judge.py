@@ -132,11 +132,11 @@ def test_what_fits_no_kind_is_none_with_the_reason(name: str) -> None:
 
 
 WITHIN = {
-    "vxlan": (Encapsulation("vxlan"), ""),
-    "its VNI": (Encapsulation("vxlan", 30), ""),
+    "vxlan": (Encapsulation(("vxlan",)), ""),
+    "its VNI": (Encapsulation(("vxlan",), 30), ""),
     "its VNI alone": (Encapsulation(vni=30), ""),
-    "another VNI": (Encapsulation("vxlan", 31), "expected in vxlan VNI 31 - seen in vxlan VNI 30 - evidence: "),
-    "another kind": (Encapsulation("geneve"), "expected in geneve - seen in vxlan VNI 30"),
+    "another VNI": (Encapsulation(("vxlan",), 31), "expected in vxlan VNI 31 - seen in vxlan VNI 30 - evidence: "),
+    "another kind": (Encapsulation(("geneve",)), "expected in geneve - seen in vxlan VNI 30"),
     "a key": (Encapsulation(key=30), "expected in key 30 - seen in vxlan VNI 30"),
 }
 
@@ -155,7 +155,7 @@ def test_hosts_behind_one_node_need_no_tunnel() -> None:
     """Bare by one node between them is enough for hosts of a segment, and for no other pair; by two it is not."""
     fabric, source, target = pair_of("bridge")
     trip = SeenTrip(seen(fabric, source, target), seen(fabric, target, source))
-    one_tunnel = Encapsulation("vxlan")
+    one_tunnel = Encapsulation(("vxlan",))
     assert len({s.node for s in trip.out.sightings}) == 3
     assert trip.carried_as("l2-overlay", one_tunnel, may_be_local=True)
     assert not trip.carried_as("l2-overlay", one_tunnel)

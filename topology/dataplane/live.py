@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -29,7 +29,7 @@ from topology.model import (
     other_ends,
 )
 from topology.refs import PortRef
-from topology.state import DEFAULT_RULES, LinkState, NodeState, RouteState, sysctl_of
+from topology.state import DEFAULT_RULES, ELSEWHERE, LinkState, NodeState, RouteState, sysctl_of
 
 FILTERS, PROXY = "filters", "proxy ARP"
 MULTICAST = "multicast routes"
@@ -136,10 +136,12 @@ def _is_used(state: NodeState, link: LinkState) -> bool:
 
 
 def _is_followed(state: NodeState, link: LinkState) -> bool:
-    """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not."""
+    """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not, nor
+    one that sends by another namespace."""
     master = state.links.get(link.master or "")
     kind = KINDS.get(link.kind)
     known = link.kind == "dummy" if kind is None else not kind.is_open(_Live(state, link))
+    known &= ELSEWHERE not in dict(link.parameters)
     return known and (master.kind in ("bridge", "vrf") if master else link.master is None)
 
 
@@ -170,7 +172,8 @@ def _routes(state: NodeState) -> Iterator[Route]:
         best = [route for route in found if route.metric == least]
         one, (first, *others) = best[0], [NextHop(route.via, route.dev) for route in best]
         encap = "" if one.encap in METADATA else one.encap
-        yield Route(prefix=one.prefix, via=first.via, dev=first.dev, others=tuple(others), kind=one.kind, encap=encap)
+        alike = Route(prefix=one.prefix, via=first.via, dev=first.dev, others=tuple(others), kind=one.kind)
+        yield replace(alike, encap=encap, src=one.src)
 
 
 @dataclass(frozen=True)
@@ -224,7 +227,7 @@ class _Live:
 
 def _device(live: _Live, wires: Mapping[PortRef, PortRef]) -> Device:
     kind = KINDS.get(live.kind, Device)
-    if live["vni"] == EACH_PACKETS_OWN:
+    if live["vni"] == EACH_PACKETS_OWN or live[ELSEWHERE]:
         return Device(**live.common)
     if kind is not Port:
         return kind.from_live(live)

@@ -16,13 +16,15 @@ PIDS = "/run/frr"
 class Event:
     """An event: what it does, in words; the role of the node that it befalls; its shell commands in that node.
 
-    Nothing passes a node that is ``silenced``. ``of_daemons`` befalls only a node that runs bgpd.
+    Nothing passes a node that is ``silenced``. ``unnoticed`` leaves links up, so that only timers tell its neighbours.
+    ``of_daemons`` befalls only a node that runs bgpd.
     """
 
     words: str
     role: Role
     commands: Callable[[Node], str]
     silenced: bool = False
+    unnoticed: bool = False
     of_daemons: bool = False
 
 
@@ -43,7 +45,7 @@ def _dark(node: Node) -> str:
 EVENTS: Mapping[str, Event] = {
     "nothing": Event("nothing happens", "spine", lambda _: "true"),
     "spine-dead": Event("its daemons have ended, its links are down", "spine", _dead, silenced=True),
-    "spine-dark": Event("its links are up, it drops everything", "spine", _dark, silenced=True),
+    "spine-dark": Event("its links are up, it drops everything", "spine", _dark, silenced=True, unnoticed=True),
     "daemon-killed": Event(
         "its bgpd was killed", "leaf", lambda node: f"kill -KILL $(cat {PIDS}/{node.name}/bgpd.pid)", of_daemons=True
     ),

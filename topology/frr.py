@@ -31,7 +31,8 @@ NOT_RUN = re.compile(
     r"^[ \t]*(router (?:ospf6|isis|ripng|rip|eigrp|babel|pim)|ip(?:v6)? (?:pim|router isis)|mpls ldp)\b", re.MULTILINE
 )
 """The lines of daemons that never run here: vtysh drops them without a word."""
-ESTABLISHED = "Established"
+ESTABLISHED, ADMIN_DOWN = "Established", "Admin Down"
+"""States of a BGP and of a BFD session."""
 NEIGHBOURS = "show bgp vrf all neighbors json"
 ROUTES = {4: "show ip route vrf all json", 6: "show ipv6 route vrf all json"}
 VNIS = "show evpn vni json"
@@ -127,6 +128,8 @@ class Session:
     why: str = ""
     bfd: str = ""
     families: frozenset[str] = frozenset()
+    hold_s: int = 0
+    """BGP's hold time, after which a silent neighbour's session is down."""
 
     def __str__(self) -> str:
         where = "" if self.vrf == "default" else f" in VRF {self.vrf}"
@@ -162,7 +165,8 @@ def sessions(neighbours: object) -> list[Session]:
             if "bgpState" in table(said):
                 bfd, families = table(said.get("peerBfdInfo")).get("status", ""), table(said.get("addressFamilyInfo"))
                 state = str(said["bgpState"])
-                found.append(Session(vrf, name, state, why_down(said), str(bfd), frozenset(map(str, families))))
+                hold_s = int(said.get("bgpTimerHoldTimeMsecs") or 0) // 1000
+                found.append(Session(vrf, name, state, why_down(said), str(bfd), frozenset(map(str, families)), hold_s))
     return found
 
 

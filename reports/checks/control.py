@@ -77,16 +77,19 @@ class Spoken:
 def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
     """Return whether every configured session is established, with BFD where it is to have it, and whether the router
     has a router ID of its own; a router of BGP's without any session says nothing to anybody."""
+    assert lab.built is not None
     plane, built = next(one.plane for one in spoken if one.plane.node == router), lab.built
     if not plane.sessions:
         return Finding(False, f"{router} - BGP - expected a session with each neighbour of its frr.conf - seen none")
-    alike = [c for c in router_id_causes(built, [one.plane for one in spoken]) if c.node == router] if built else []
+    planes = {one.plane.node: one.plane for one in spoken}
+    alike = [c for c in router_id_causes(built, planes.values()) if c.node == router]
     down = [str(one) for one in plane.sessions if not one.is_complete]
     wrong = [f"{router} - BGP - expected every session Established - seen {listed(down, '; ')}"] if down else []
     wrong += [f"{router} - BGP - expected {one.declared} - seen {one.live}" for one in alike]
     if not wrong:
         return Finding(True, f"{router} - {len(plane.sessions)} sessions Established")
-    return Finding(False, "; ".join(wrong), (*session_causes([plane]), *bfd_causes(plane), *alike))
+    causes = (*session_causes(built, planes, router), *bfd_causes(built, planes, router), *alike)
+    return Finding(False, "; ".join(wrong), causes)
 
 
 def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], frozenset[EvpnRoute]]:

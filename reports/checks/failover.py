@@ -28,6 +28,8 @@ from topology.promises import Survival
 SECOND = 1_000_000_000
 INTERVAL_ERROR = 0.05
 """The error probability of the interval of repeated figures, by Wilcoxon's signed ranks."""
+LOSSES = ("without_service", "lost")
+"""The figures of a node that its neighbours have not given up."""
 HEAD = ("node", "flows hit", "lost", "by loss", "by rate", "duplicated", "reordered", "looped", "way before > after")
 
 
@@ -165,10 +167,11 @@ def judge(promise: Survival, runs: Sequence[Run]) -> Finding:
     """
     for run in runs:
         run.establish()
-    wrong = [words for run in runs for words in _beyond(promise, run)]
+    wrong = [(run.node, figure, words) for run in runs for figure, words in _beyond(promise, run)]
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
-        return Finding(False, f"{wrong[0]}{more}", suspects=tuple(dict.fromkeys(run.node for run in runs)))
+        lossy = dict.fromkeys(node for node, figure, _ in wrong if figure in LOSSES)
+        return Finding(False, f"{wrong[0][2]}{more}", suspects=tuple(lossy))
     most = promise.without_service
     for run in runs if most is not None else ():
         flow = max(run.flows, key=lambda flow: flow.bounds[1])
@@ -180,8 +183,8 @@ def judge(promise: Survival, runs: Sequence[Run]) -> Finding:
     return Finding(bool(runs), "runs - expected some - seen none")
 
 
-def _beyond(promise: Survival, run: Run) -> Iterator[str]:
-    """Yield the words of each figure that is surely beyond its bound, for the worst flow."""
+def _beyond(promise: Survival, run: Run) -> Iterator[tuple[str, str]]:
+    """Yield the name and the words of each figure that is surely beyond its bound, for the worst flow."""
     for figure, bound in promise.bounds.items():
         beyond = [flow for flow in run.flows if _least(flow, figure) > bound]
         if beyond:
@@ -189,7 +192,8 @@ def _beyond(promise: Survival, run: Run) -> Iterator[str]:
             form = _seconds if figure == "without_service" else str
             words = {"without_service": "time without service"}.get(figure, f"datagrams {figure}")
             count = f" ({len(beyond)} of {len(run.flows)} flows)"
-            yield f"{_where(run, flow)} - {words} - expected at most {form(bound)} - seen {_seen(flow, figure)}{count}"
+            seen = f"expected at most {form(bound)} - seen {_seen(flow, figure)}{count}"
+            yield figure, f"{_where(run, flow)} - {words} - {seen}"
 
 
 def _least(flow: Flow, figure: str) -> float:

@@ -89,7 +89,7 @@ class LegMtu:
     """One direction between two nodes: the fate of each size that was tried, with DF and without (``plain``).
 
     ``computed`` are the deciding limits of each legal path, narrowest first; where no path ``is_declared``, the
-    limit of both ends' own devices. ``leg`` is the journey of the smallest packet that did not cross as computed,
+    limit of the sender's own device. ``leg`` is the journey of the smallest packet that did not cross as computed,
     ``causes`` why. ``reached`` is False where not even a small packet arrived.
     """
 

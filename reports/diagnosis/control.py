@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_network
 
 from reports.evidence import Cause
 from topology.control import BGP_VNIS, ControlPlane
-from topology.frr import ESTABLISHED, typed
+from topology.frr import ADMIN_DOWN, ESTABLISHED, Session, typed
 from topology.model import Address, Fabric, Node, Port, Vxlan
 from topology.packet import Probe
 
@@ -22,7 +23,7 @@ def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Pro
 
     A session that is down surely explains only where its router has no other one.
     """
-    yield from session_causes(planes.values())
+    yield from session_causes(built, planes)
     for near, far in ((probe.source, probe.target), (probe.target, probe.source)):
         ends = [one for one in (behind(built, near), behind(built, far)) if one is not None]
         gone = [cause for end in ends for cause in outside(built, live, end)]
@@ -80,24 +81,64 @@ def outside(built: Fabric, live: Fabric, vxlan: Vxlan) -> tuple[Cause, ...]:
     return (Cause("bridge", vxlan.node, vxlan.name, bridge.name, "in no bridge", fix, show, "daemons"),)
 
 
-def bfd_causes(plane: ControlPlane) -> Iterator[Cause]:
-    """Yield the established sessions whose BFD session is not up: their neighbours have none, or other settings."""
-    for one in plane.sessions:
+def far_end(
+    built: Fabric, planes: Mapping[str, ControlPlane], near: str, neighbour: str
+) -> tuple[ControlPlane, Session] | None:
+    """Return the same session as its other end has it; None where that is not known."""
+    ports = {port.name: port.peer for port in built[near].all(Port)}
+    if neighbour in ports:
+        far = ports[neighbour]
+        ends = [(far.node, far.interface)]
+    else:
+        owners = (node.name for node in built.nodes if neighbour in map(str, node.addresses))
+        ends = [(owner, str(own)) for owner in owners for own in built[near].addresses]
+    known = ((planes[node], one, name) for node, name in ends if node in planes for one in planes[node].sessions)
+    return next(((plane, one) for plane, one, name in known if one.neighbour == name), None)
+
+
+def _lacks_bfd(built: Fabric, planes: Mapping[str, ControlPlane], near: str, session: Session) -> Cause | None:
+    """Return that the other end of a session whose BFD is down has none, or has shut it down."""
+    far = far_end(built, planes, near, session.neighbour)
+    if session.has_bfd or far is None or far[1].bfd not in ("", ADMIN_DOWN):
+        return None
+    plane, its = far
+    show = asked(plane.node, f"show bgp neighbors {its.neighbour}")
+    return Cause("bfd", plane.node, its.neighbour, f"BFD, as {near} has", its.bfd or "none", "", show, "daemons")
+
+
+def bfd_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: str) -> Iterator[Cause]:
+    """Yield the established sessions of a router whose BFD is not up: at the other end where that has none."""
+    for one in planes[router].sessions:
         if one.is_up and not one.has_bfd:
-            show = asked(plane.node, "show bfd peers")
-            yield Cause("bfd", plane.node, one.neighbour, "BFD Up", f"BFD {one.bfd}", "", show, "daemons")
+            show = asked(router, "show bfd peers")
+            here = Cause("bfd", router, one.neighbour, "BFD Up", f"BFD {one.bfd}", "", show, "daemons")
+            yield _lacks_bfd(built, planes, router, one) or here
 
 
-def session_causes(planes: Iterable[ControlPlane]) -> Iterator[Cause]:
-    """Yield the sessions that are down: first those of routers without any other, and those for which FRR says more
-    than that it waits."""
-    alone = [(any(one.is_up for one in plane.sessions), plane) for plane in planes]
+def unnoticed_causes(built: Fabric, planes: Mapping[str, ControlPlane], dark: str) -> Iterator[Cause]:
+    """Yield the sessions with a node that drops everything, and that end by BGP's hold time alone."""
+    for one in planes[dark].sessions if dark in planes else ():
+        far = far_end(built, planes, dark, one.neighbour)
+        if far is not None and not far[1].bfd:
+            plane, its = far
+            live = f"none, and a hold time of {its.hold_s} s"
+            show = asked(plane.node, f"show bgp neighbors {its.neighbour}")
+            yield Cause("bfd", plane.node, its.neighbour, f"BFD with {dark}", live, "", show, "daemons")
+
+
+def session_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: str = "") -> Iterator[Cause]:
+    """Yield the sessions that are down, of all routers or of one: first those of routers without any other, and those
+    for which FRR says more than that it waits. One that BFD has ended is its other end's where that has no BFD."""
+    alone = [(any(one.is_up for one in plane.sessions), plane) for plane in planes.values()]
     down = [(has_other, one.waits, plane, one) for has_other, plane in alone for one in plane.sessions if not one.is_up]
     for has_other, _, plane, one in sorted(down, key=lambda entry: entry[:2]):
+        if router not in ("", plane.node):
+            continue
         vrf = "" if one.vrf == "default" else f"vrf {one.vrf} "
         show = asked(plane.node, f"show bgp {vrf}neighbors {one.neighbour}")
         live = f"{one.state}{one.why and f': {one.why}'}"
-        yield Cause("session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons", sure=not has_other)
+        here = Cause("session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons")
+        yield replace(_lacks_bfd(built, planes, plane.node, one) or here, sure=not has_other)
 
 
 def vni_causes(built: Fabric, planes: Mapping[str, ControlPlane], near: Vxlan, far: Vxlan) -> Iterator[Cause]:

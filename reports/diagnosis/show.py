@@ -17,7 +17,7 @@ SHOWN_BY: Mapping[str, str] = {
     "address": "ip -n {node} address show",
     "fdb": "bridge -n {node} fdb show",
     "neigh": "ip -n {node} neigh show nud permanent nud noarp",
-    "port": "bridge -n {node} -d link show",
+    "bridge port": "bridge -n {node} -d link show",
     "route": "ip -n {node} route show table all",
     "rule": "ip -n {node} rule show",
     "sysctl": "ip -n {node} netconf show",

@@ -68,10 +68,11 @@ def item_ladders(one: ItemScore, level: Feedback, answers: bool = False) -> list
 
 
 def _bare(journey: Journey) -> Journey:
-    """The journey up to the first hop that is wrong, and what was seen behind it."""
+    """The journey up to the first hop that is wrong, and what was seen behind it; where none is, what it breaks."""
     first = journey.first_wrong
     kept = [rung for rung in journey.ladder if not rung.wrong or rung is first or rung.seen]
-    return replace(journey, ladder=kept, message="", note="", causes=[], cause=None, unknown="")
+    said = "" if first else journey.message
+    return replace(journey, ladder=kept, message=said, note="", causes=[], cause=None, unknown="")
 
 
 def points_of(one: ItemScore | Score) -> str:
@@ -147,14 +148,15 @@ def _details(one: ItemScore, level: Feedback, answers: bool, drawn: bool) -> Ite
 
 
 def _evidence(promise: Promise, level: Feedback, drawn: bool) -> Iterator[str]:
-    """Yield the ladder, or what the most likely cause or our message says of the place; then where to look."""
+    """Yield the ladder, and where no hop is wrong what the most likely cause or our message says of the place; then
+    where to look."""
     cause = next(iter(promise.causes), None)
-    if promise.ladder and promise.ladder.ladder:
-        yield from () if drawn else _ladder(promise.ladder)
-    elif cause:
-        yield one_line(f"  at {cause.where}: expected {cause.declared} - seen {cause.live}")
-    elif promise.said:
-        yield f"  {one_line(_without_cause(promise.said))}"
+    ladder = promise.ladder if promise.ladder and promise.ladder.ladder else None
+    if ladder and not drawn:
+        yield from _ladder(ladder)
+    if not (ladder and ladder.first_wrong):
+        at = cause and f"at {cause.where}: expected {cause.declared} - seen {cause.live}"
+        yield from (f"  {one_line(said)}" for said in (at or _without_cause(promise.said),) if said)
     if cause and cause.show:
         yield one_line(f"look at {cause.node}:  {cause.show}")
     if _shows(level, "cause"):

@@ -34,7 +34,8 @@ class Rung(Placed):
 class Verdict:
     """A judged journey: its ladder, the first divergence in it, and the causes once they have been looked for.
 
-    The most likely cause comes first. Where none was found, ``asked`` are the sources that found none.
+    The most likely cause comes first. Where none was found, ``asked`` are the sources that found none. ``unkept`` says
+    which promise the journey breaks: it can do so where every hop is as the nodes' own state would have it.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Verdict:
     note: str = ""
     causes: tuple[Cause, ...] = ()
     asked: tuple[str, ...] = ()
+    unkept: str = ""
 
     @property
     def unknown(self) -> str:
@@ -66,8 +68,8 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Return whether everything expected was seen and nothing else."""
-        return self.divergence is None and bool(self.rungs)
+        """Return whether everything expected was seen and nothing else, and no promise is broken."""
+        return self.divergence is None and bool(self.rungs) and not self.unkept
 
     @property
     def last_good(self) -> Rung | None:
@@ -79,6 +81,8 @@ class Verdict:
     def message(self) -> str:
         """One line in the common grammar."""
         rung = self.divergence
+        if rung is None and self.unkept:
+            return self.unkept
         if rung is None:
             return f"{self.source} -> {self.target} as declared" if self.rungs else "no hops to judge"
         expected = rung.expected.stack.summary() if rung.expected else NOTHING

@@ -29,7 +29,7 @@ ADD = {"ip neigh": "replace", "bridge fdb": "append"}
 SWITCHED_OFF = {"stp": "stp_state 0", "vlan_filtering": "vlan_filtering 0"}
 """Words of ip-link(8) that switch off a setting."""
 OPPOSITE = {"on": "off", "off": "on"}
-FOLLOWS = ("link", "bridge", "port", "arp", "tunnel", "mtu", "mac")
+FOLLOWS = ("link", "bridge", "bridge port", "arp", "tunnel", "mtu", "mac")
 """Kinds of differences of links, causes before their effects: a key lowers its tunnel's MTU."""
 T = TypeVar("T")
 
@@ -156,7 +156,7 @@ def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
     rows.append(("arp", _arp(wanted.arp), _arp(seen.arp), f"{ip} {_arp(wanted.arp)}"))
     for key, value in sorted(set(seen.port) - set(wanted.port)):
         right = f"{key} {dict(wanted.port).get(key) or OPPOSITE.get(value, 'forwarding')}"
-        rows.append(("port", right, f"{key} {value}", f"bridge -n {node} link set dev {wanted.name} {right}"))
+        rows.append(("bridge port", right, f"{key} {value}", f"bridge -n {node} link set dev {wanted.name} {right}"))
     rows.append(("mtu", wanted.mtu, seen.mtu, f"{ip} mtu {wanted.mtu}"))
     rows.append(("mac", wanted.mac, seen.mac, f"{ip} address {wanted.mac}"))
     for kind, expected, found, fix in rows:

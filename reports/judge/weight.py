@@ -83,7 +83,7 @@ def is_judged(
     if isinstance(about, str):
         said = _said(about, cause, live, fabric)
     else:
-        undeclared = cause.kind in ("port", "arp") or (isinstance(about, Entry) and about.kind != "fdb")
+        undeclared = cause.kind in ("bridge port", "arp") or (isinstance(about, Entry) and about.kind != "fdb")
         said = cause.declared != NOTHING and not undeclared
     return said or weigh(cause, declared, live, traffic()) == CHANGES
 
@@ -97,7 +97,7 @@ def _left_open(cause: Cause) -> bool:
     A lab cannot declare how a bridge and its ports flood, learn and filter; a port that forwards nothing is no setting.
     """
     said = {cause.declared, cause.live}
-    if cause.kind == "port" and not cause.live.startswith("state "):
+    if cause.kind == "bridge port" and not cause.live.startswith("state "):
         return True
     return said == {"ttl auto", "ttl 64"} or bool(said & LEFT_OPEN)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reports.judge import journey as judged
     from reports.judge.attempt import Outcome
     from reports.judge.trip import Leg
+    from topology.wire.stack import Stack
 
 
 def cause_of(found: evidence.Cause) -> Cause:
@@ -68,13 +69,18 @@ def _ladder(verdict: judged.Verdict, hops: Sequence[evidence.Sighting]) -> Itera
     for rung in verdict.rungs:
         time, hop = (rung.seen.time_ns - start, places.get(id(rung.seen))) if rung.seen else (None, None)
         shown = rung.wrong and (rung.seen or rung is verdict.divergence)
-        want = _wanted(rung.expected.stack.given) if rung.expected and shown else []
+        want = _wanted(rung.expected.stack, rung.seen) if rung.expected and shown else []
         got = _headers(rung.seen) if rung.seen and hop is None else []
         yield Rung(rung.node, rung.interface, rung.direction, time, *_sides(rung), rung.wrong, hop, want, got)
 
 
-def _wanted(given: Iterable[tuple[str, Mapping[str, int | str | bytes]]]) -> list[Header]:
-    return [Header(layer, {name: plain(value) for name, value in fields.items()}) for layer, fields in given]
+def _wanted(stack: Stack, seen: evidence.Sighting | None) -> list[Header]:
+    """The headers of a pattern as they are given, and what it implies where a frame breaks that."""
+    wanted = [Header(layer, {name: plain(value) for name, value in fields.items()}) for layer, fields in stack.given]
+    broken = stack.mismatch(seen.headers) if seen else None
+    if broken and broken.field:
+        wanted[broken.index].fields.setdefault(broken.field, broken.expected)
+    return wanted
 
 
 def _sides(rung: judged.Rung) -> tuple[str | None, str | None]:

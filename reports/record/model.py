@@ -137,7 +137,10 @@ class Lab(Strict):
 
 @dataclass(frozen=True)
 class Record(Strict):
-    """All that is known of a run; ``started`` is UTC, ``table`` the file name of pytest-html's page beside ours."""
+    """All that is known of a run; ``started`` is UTC, ``table`` the file name of pytest-html's page beside ours.
+
+    ``removed`` is true if the run built the fabric, and removed it at its end.
+    """
 
     schema: Literal[2]
     complete: bool
@@ -158,6 +161,7 @@ class Record(Strict):
     faults: list[FaultTried] = field(default_factory=list)
     nodes: list[Found] = field(default_factory=list)
     trends: list[Trend] = field(default_factory=list)
+    removed: bool = False
 
 
 def exit_code(tests: Iterable[Test], pytest_code: int, without_pairs: bool = False) -> int:

@@ -142,8 +142,8 @@ def _parts(header: Header, wrong: Collection[str]) -> Iterator[Part]:
     rules = FIELDS.get(header.layer, ())
     for rule in rules:
         value = header.fields.get(rule.name)
-        if value is not None and (rule.name in wrong or rule.when(value)):
-            yield _part(rule.label, _said(rule.words, value), rule.name in wrong)
+        if value is not None and (words := _said(rule, value, rule.name in wrong)):
+            yield _part(rule.label, words, rule.name in wrong)
     for name in sorted(set(wrong) - {rule.name for rule in rules}) if wrong else ():
         yield Part(name, str(header.fields.get(name, "none")), True)
 
@@ -153,10 +153,10 @@ def _part(label: str, words: str, differs: bool) -> Part:
     return Part(label, words, differs)
 
 
-def _said(words: Callable[[str | int], str], value: str | int) -> str:
-    """A field's words; a record from outside may have text where a number belongs."""
+def _said(rule: Rule, value: str | int, always: bool) -> str:
+    """A field's words, if worth showing; a record from outside may have text where a number belongs."""
     try:
-        return words(value)
+        return rule.words(value) if always or rule.when(value) else ""
     except ValueError:
         return str(value)
 
@@ -175,11 +175,16 @@ def side_by_side(want: Sequence[Header], got: Sequence[Header]) -> tuple[tuple[B
         if kind == "equal":
             for at, to in zip(range(a, a_end), range(b, b_end), strict=True):
                 wrong = _wrong(want[at].fields, got[to].fields)
-                left[at], right[to] = (_box(header, wrong) for header in (want[at], got[to]))
+                left[at], right[to] = _box(want[at], wrong), _box(_compared(got[to], want[at]), wrong)
         else:
             left[a:a_end] = [replace(box, state="missing") for box in left[a:a_end]]
             right[b:b_end] = [replace(box, state="extra") for box in right[b:b_end]]
     return tuple(left), tuple(right)
+
+
+def _compared(got: Header, want: Header) -> Header:
+    """A header with the fields alone that are promised: one more on this side would look like a difference."""
+    return replace(got, fields={name: value for name, value in got.fields.items() if name in want.fields})
 
 
 def _wrong(want: Fields, got: Fields) -> set[str]:

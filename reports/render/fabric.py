@@ -136,6 +136,17 @@ def unanswered(journeys: Sequence[Journey]) -> set[int]:
     return found
 
 
+def answers(journeys: Sequence[Journey]) -> set[int]:
+    """The places of answers: the way back of an earlier journey of the same test."""
+    known: set[tuple[str, str, str]] = set()
+    found = set()
+    for place, journey in enumerate(journeys):
+        if (journey.test, journey.target, journey.source) in known:
+            found.add(place)
+        known.add((journey.test, journey.source, journey.target))
+    return found
+
+
 def _faults(journeys: Sequence[Journey]) -> Mapping[int, Port]:
     """Where each broken journey first differs, by its place; an answer that was never sent is no fault."""
     silent = unanswered(journeys)
@@ -254,12 +265,9 @@ def _ways(
     tunnels: Sequence[Tunnel],
     crosses: Mapping[int, int],
 ) -> Iterator[Way]:
-    known: set[tuple[str, str, str]] = set()
-    silent = unanswered(journeys)
+    silent, back = unanswered(journeys), answers(journeys)
     for at, journey in enumerate(journeys):
-        back = (journey.test, journey.target, journey.source) in known
-        known.add((journey.test, journey.source, journey.target))
         seen = {(rung.node, rung.interface) for rung in journey.ladder if rung.seen}
         passed = " ".join(str(number) for number, tunnel in enumerate(tunnels) if set(tunnel.ends) <= seen)
         links = "" if at in silent else " ".join(_crossings(journey, ends))
-        yield Way(links, passed, "back" if back else "out", str(crosses.get(at, "")))
+        yield Way(links, passed, "back" if at in back else "out", str(crosses.get(at, "")))

@@ -13,6 +13,8 @@ from reports.words import MISSING, NOTHING, grouped
 
 AGAINST = (Verdict.FAILED, Verdict.ERRORED, Verdict.UNSTABLE, Verdict.NOT_PROVEN)
 """The verdicts that keep a run from being green, worst first."""
+UNKNOWN = "not found - "
+"""What stands before the words of a failure whose cause is not known."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Group:
             return self.why.removeprefix(f"{cause.node} - ")
         device = f"{cause.interface}, " if cause.interface else ""
         return f"{device}{cause.kind}: {cause.live}, ought to be {cause.declared}"
+
+    @property
+    def unexplained(self) -> str:
+        """The words of failures whose cause was not found; empty for others."""
+        return self.why.removeprefix(UNKNOWN) if self.why.startswith(UNKNOWN) else ""
 
     @property
     def counts(self) -> str:
@@ -109,7 +116,7 @@ def reason(test: Test) -> str:
         return cause_words(test.cause)
     found = test.why or headline(said(test.message)) or "no message"
     unknown = test.verdict is Verdict.FAILED or test.why.startswith("first divergence")
-    return f"not found - {found}" if unknown else found
+    return f"{UNKNOWN}{found}" if unknown else found
 
 
 def cause_words(cause: Cause) -> str:

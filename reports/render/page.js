@@ -37,6 +37,9 @@
     lit.append(path, arrow);
     numbers.append(made("text", { class: `number ${leg}`, x: count[0], y: count[1] + 4 }, number + 1));
   };
+  const centre = (pane, mark) => {
+    if (mark) pane.scrollLeft += mark.getBoundingClientRect().left - pane.getBoundingClientRect().left - pane.clientWidth / 2;
+  };
   const light = (figure, numbers) => {
     const lit = [".lit", ".lit-numbers"].map((part) => figure.querySelector(part));
     lit.forEach((part) => part.replaceChildren());
@@ -58,18 +61,18 @@
       way.tunnels.forEach((number) => of("tunnel", number)?.classList.add("on"));
       if (way.fault !== "") { of("fault", way.fault)?.classList.add("on"); broken = true; }
     }
-    const pane = figure.querySelector(".map"), mark = [".fault.on", ".node.cause"].map((part) => figure.querySelector(part)).find(Boolean);
-    if (mark) pane.scrollLeft += mark.getBoundingClientRect().left - pane.getBoundingClientRect().left - pane.clientWidth / 2;
+    centre(figure.querySelector(".map"), [".fault.on", ".node.cause"].map((part) => figure.querySelector(part)).find(Boolean));
     all(".onlit", figure).forEach((part) => { part.hidden = !numbers.length; });
     const counts = Object.entries(legs).map(([name, { way, crossed, odd }]) => (
-      `${name} over ${crossed.size} of the ${way.size} links of its way${odd.size ? ` and ${odd.size} off it` : ""}`));
-    const said = [...counts, ...(broken ? ["it differs at the cross"] : [])].join("; ");
+      `${name}: seen on ${crossed.size} of the ${way.size} links of its path${odd.size ? ` and on ${odd.size} beside it` : ""}`));
+    const said = [...counts, ...(broken ? ["the cross marks the first difference"] : [])].join("; ");
     return said && `${said[0].toUpperCase()}${said.slice(1)}.`;
   };
 
   const home = document.querySelector("#fabric .fabric");
   const numbersOf = (test) => words(test.dataset.ways).map(Number);
   const choose = (test) => {
+    all(".profile .frame", test).forEach((mark) => centre(mark.closest(".scroll"), mark));
     if (!home) return;
     all(".test.chosen").forEach((other) => other.classList.remove("chosen"));
     test.classList.add("chosen");

@@ -13,7 +13,7 @@ from reports.history import trend_words
 from reports.record.exhibits import Exhibits, Journey
 from reports.record.model import Record, Test, Verdict, is_good
 from reports.render.captures import own_captures
-from reports.render.fabric import draw, unanswered
+from reports.render.fabric import answers, draw, unanswered
 from reports.render.faults import HEAD, SIDES, SIGNS, matrix, misses
 from reports.render.frame import environment, frame
 from reports.render.groups import AGAINST, Group, by_cause, reasons, suite
@@ -127,6 +127,7 @@ def _tests(record: Record) -> dict[str, object]:
         "shown": _with_ladders(order, shown, record.journeys),
         "drawing": draw(record.map, record.journeys, [group.cause for group in groups if group.cause]),
         "unanswered": unanswered(record.journeys),
+        "answers": answers(record.journeys),
         "state_head": STATE_HEAD,
     }
 

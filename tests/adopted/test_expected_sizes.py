@@ -10,7 +10,7 @@ pytestmark = pytest.mark.mtu
 
 
 def test_no_size_vanishes_between_an_expected_pair(expected_sizes: PairMtu) -> None:
-    """Up to the promised MTU packets cross whole; above it, up to both ends' own, they meet only what is allowed.
+    """Up to the promised MTU packets cross whole; above it, up to the sender's own, they meet only what is allowed.
 
     Without a promise that is to arrive or to be answered by ICMP.
     """

@@ -158,7 +158,7 @@ def test_choosing_a_test_lights_its_journey_by_mouse_and_keyboard(shelf: Shelf) 
     opened.page.keyboard.press("Space")
     shows(opened.page, LIT, 12)
     words = opened.page.locator("#fabric [role=status]").inner_text()
-    assert "Out over 6 of the 6 links of its way; back over 6 of the 6" in words
+    assert "Out: seen on 6 of the 6 links of its path; back: seen on 6 of the 6" in words
     assert opened.said == []
     opened.page.context.close()
 

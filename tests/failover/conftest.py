@@ -1,5 +1,5 @@
 """The fixtures of the failover suite."""
 
-from fixtures.failover import befallen, failover_book
+from fixtures.failover import failover_book, survived
 
-__all__ = ["befallen", "failover_book"]
+__all__ = ["failover_book", "survived"]

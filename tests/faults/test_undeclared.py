@@ -71,4 +71,4 @@ def test_a_target_that_cannot_begin_is_found_without_a_declaration(
     lost = Spotter(undeclared, warm_up_s=0.5, arrival_s=1.0).pair(pair)
     assert not lost.arrived
     assert lost.out.source == pair.target
-    assert [(cause.node, cause.kind) for cause in lost.causes] == [(vtep, "port")]
+    assert [(cause.node, cause.kind) for cause in lost.causes] == [(vtep, "bridge port")]

@@ -24,6 +24,8 @@ COSTS: dict[str, tuple[int, tuple[str, ...]]] = {
     "delay": (0, OF_ROWS),
     "link-down@A2X:eth0": (1, OF_ROWS),
     "vni-for-all": (2, ("apart",)),
+    "port-locked@l1:A1X": (1, OF_ROWS),
+    "host-mtu@A1X:eth0": (1, ("sizes",)),
 }
 """How many of the three rows each breaks, and in which items; the one that is free shows that others are undone."""
 EACH_CHANGE = 2

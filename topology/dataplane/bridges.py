@@ -25,12 +25,14 @@ def bridge_refusal(bridge: Bridge, frame: Layers, came_by: Device | None, out: D
     ports = [port for port in (came_by or bridge, out) if port is not None]
     for port in ports:
         if state := dict(port.port_settings).get("state"):
-            return ending(port, f"state {state}", "port", "state forwarding")
-    isolated = [ending(port, "isolated on", "port", "isolated off") for port in ports if _has(port, "isolated on")]
+            return ending(port, f"state {state}", "bridge port", "state forwarding")
+    isolated = [
+        ending(port, "isolated on", "bridge port", "isolated off") for port in ports if _has(port, "isolated on")
+    ]
     if len(isolated) > 1:
-        return Ending(bridge.node, isolated[0].interface, "isolated on", "port", "isolated off", (isolated[1],))
+        return Ending(bridge.node, isolated[0].interface, "isolated on", "bridge port", "isolated off", (isolated[1],))
     if came_by is not None and _has(came_by, "locked on") and bridge.port_of(str(frame[0][1]["src"])) != came_by.name:
-        return ending(came_by, f"locked on, without an entry for {frame[0][1]['src']}", "port", "locked off")
+        return ending(came_by, f"locked on, without an entry for {frame[0][1]['src']}", "bridge port", "locked off")
     return _vlan_refusal(bridge, frame, ports, came_by)
 
 
@@ -72,7 +74,7 @@ def tagged_by(fabric: Fabric, hops: Hops) -> Ending | None:
 def no_broadcast(out: Device, frame: Layers) -> Ending | None:
     """Return why a bridge lets no broadcast or multicast out of a port; None if it does."""
     word = "bcast_flood" if is_broadcast(frame) else "mcast_flood"
-    return ending(out, f"{word} off", "port", f"{word} on") if _has(out, f"{word} off") else None
+    return ending(out, f"{word} off", "bridge port", f"{word} on") if _has(out, f"{word} off") else None
 
 
 def not_learned(bridge: Bridge, out: Device) -> Ending | None:
@@ -80,7 +82,7 @@ def not_learned(bridge: Bridge, out: Device) -> Ending | None:
     learns = bridge.ageing and not _has(out, "learning off")
     if learns or not _has(out, "flood off"):
         return None
-    return ending(out, "flood off, learning off" if bridge.ageing else "flood off, ageing 0", "port", "flood on")
+    return ending(out, "flood off, learning off" if bridge.ageing else "flood off, ageing 0", "bridge port", "flood on")
 
 
 def wrong_answer(

@@ -99,6 +99,24 @@ def test_instructor_is_shown_all(level: Feedback) -> None:
     assert all(words in Reader(page).text for words in (ROUTE.fix, CAUSE, "no such device", BROKEN.key))
 
 
+def test_place_is_named_where_every_hop_is_as_the_fabric_s_own_state_has_it() -> None:
+    """A packet that ends where its nodes' state ends it has no wrong hop: what is missing there is said below them."""
+    said = "CS1X -> CS2X (ARP) - expected to arrive - seen last at LC1:eth2 out"
+    lost = replace(ladder(), ladder=ladder().ladder[:2], message=said)
+    promises = [
+        replace(one, outcome="broken", said=said, causes=[ROUTE], ladder=lost) if key == ("reaches", 2) else one
+        for key, one in everything().items()
+    ]
+    found = at("where", graded(promises=promises))
+    place = "at SC2: expected 43.0.0.0/24 via 28.0.0.2 - seen missing"
+    assert [line.split()[0] for line in item_lines(found.items[1], "where")[1:]] == ["ok", "ok", "at", "look"]
+    assert f"  {place}" in item_lines(found.items[1], "where")
+    page = Reader(student_page(found)).text
+    assert place in page
+    assert said in page
+    assert "as declared at every hop" not in page
+
+
 def test_message_without_a_cause_is_shown_up_to_what_would_mend_it() -> None:
     """A promise without ladder and causes has our message, of which the fix is no part for a student."""
     said = f"LC1 - vx2 - expected a number - seen none - cause: {VNI}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_interface
+from itertools import pairwise
 
 import pytest
 
@@ -13,6 +15,7 @@ from fixtures.instruments.grading.rows import (
     bare_way,
     behind_leaf,
     ends_of,
+    in_roles,
     management_of,
     renamed,
     underlay_of,
@@ -146,6 +149,18 @@ def seen(fabric: Fabric, source: str, target: str) -> Journey:
     """A packet seen at every hop, as declared."""
     expected = expect(fabric, source, target)
     return journey(expected, seen_path(fabric, expected.paths[0]))
+
+
+@pytest.mark.parametrize("lab", ["two-tenants", "ecmp"])
+def test_roles_are_found_again(lab: str) -> None:
+    """What the customers' rows and the neighbours behind them show is what the lab declares."""
+    declared = known_lab(lab)
+    bare = replace(declared, nodes=tuple(replace(node, role="switch") for node in declared.nodes))
+    hosts = [node.name for node in declared.nodes if node.role == "customer"]
+    rows = [Row(number, *pair, "VXLAN") for number, pair in enumerate(pairwise(hosts))]
+    ends = ends_of(rows, {name: (name,) for name in hosts}, bare, NO_MANAGEMENT, "{name}")
+    found = in_roles(bare, underlay_of(bare, NO_MANAGEMENT, hosts), ends)
+    assert [(node.name, node.role) for node in found.nodes] == [(node.name, node.role) for node in declared.nodes]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from reports.checks.control import (
     judge_router_macs,
     judge_sessions,
 )
-from reports.diagnosis.control import control_causes, session_causes
+from reports.diagnosis.control import control_causes, session_causes, unnoticed_causes
 from topology.control import ControlPlane, EvpnRoute, control_plane
 from topology.formats.lab import load_lab
 from topology.frr import Frr, Session
@@ -32,7 +32,7 @@ from topology.packet import Probe
 from topology.state import Entry, NodeState, RouteState
 
 FILE = Path(__file__).parents[1] / "data" / "frr-faults.json"
-L2, L3, IRB = "evpn-l2", "bgp-unnumbered", "evpn-l3vni"
+L2, L3, IRB, BFD = "evpn-l2", "bgp-unnumbered", "evpn-l3vni", "bgp-unnumbered-bfd"
 HOSTS = {L2: ("blue1", "blue2"), L3: ("h1", "h3"), IRB: ("blue1", "pink2")}
 
 
@@ -113,8 +113,9 @@ def test_router_without_bgp_lacks_no_prefix_there() -> None:
 @pytest.mark.parametrize(("vrf", "words"), [("default", "show bgp neighbors"), ("red", "show bgp vrf red neighbors")])
 def test_session_is_shown_in_its_vrf(vrf: str, words: str) -> None:
     """FRR looks for a neighbour in the default VRF, unless another one is named."""
-    (cause,) = session_causes([ControlPlane("r1", sessions=(Session(vrf, "swp1", "Idle"),))])
-    assert cause.show == f"ip netns exec r1 vtysh -N r1 -c '{words} swp1'"
+    plane = ControlPlane("leaf1", sessions=(Session(vrf, "swp1", "Idle"),))
+    (cause,) = session_causes(load_lab(L3), {"leaf1": plane})
+    assert cause.show == f"ip netns exec leaf1 vtysh -N leaf1 -c '{words} swp1'"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,42 @@ def test_every_session_must_be_up(lab: str, fault: str, holds: bool) -> None:
     finding = judge_sessions(judged(lab), [one for one in spoken(lab, fault) if one.plane.node == "leaf1"], "leaf1")
     assert bool(finding) is holds
     assert holds or {cause.kind for cause in finding.causes} == {"session"}
+
+
+@pytest.mark.parametrize("established", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "router", "wanted"),
+    [
+        ("healthy", "spine1", []),
+        ("bfd-one-sided", "spine1", [("leaf1", "swp1", "none")]),
+        ("bfd-one-sided", "leaf1", []),
+        ("bfd-shutdown", "spine1", [("leaf1", "swp1", "Admin Down")]),
+        ("bfd-shutdown", "leaf1", [("leaf1", "swp1", "BFD Admin Down"), ("leaf1", "swp2", "BFD Admin Down")]),
+    ],
+)
+def test_bfd_that_one_end_lacks_is_named_there(
+    fault: str, router: str, wanted: list[tuple[str, str, str]], established: bool
+) -> None:
+    """A session whose BFD is down fails; the end that has none, or has shut it down, is to blame, also where BFD has
+    just ended the session."""
+    said = {one.plane.node: one for one in spoken(BFD, fault)}
+    if not established:
+        plane = said["spine1"].plane
+        idle = [one if one.has_bfd else replace(one, state="Active", why="BFD is down") for one in plane.sessions]
+        said["spine1"] = replace(said["spine1"], plane=replace(plane, sessions=tuple(idle)))
+    finding = judge_sessions(judged(BFD), [*said.values()], router)
+    assert bool(finding) is not bool(wanted)
+    assert [(cause.node, cause.interface, cause.live) for cause in finding.causes] == wanted
+
+
+@pytest.mark.parametrize(("fault", "dark", "count"), [("healthy", "spine1", 0), ("bfd-one-sided", "spine1", 1)])
+def test_neighbour_without_bfd_waits_for_the_hold_time(fault: str, dark: str, count: int) -> None:
+    """That is why a node which drops everything and keeps its links up is given up late; BFD tells at once."""
+    found = [*unnoticed_causes(load_lab(BFD), planes(BFD, fault), dark)]
+    assert [(one.node, one.interface, one.live) for one in found] == [
+        ("leaf1", "swp1", "none, and a hold time of 60 s")
+    ] * count
+    assert [*unnoticed_causes(load_lab(L3), {}, dark)] == []
 
 
 def test_router_of_bgp_without_any_session_fails() -> None:

@@ -70,6 +70,7 @@ def test_each_figure_beyond_its_bound_fails(bounds: dict[str, Any], seen: Flow, 
     assert str(found).startswith("spine1 - spine-dead, flow h1 > h2 port 1 - ")
     assert words in str(found)
     assert "(1 of 2 flows)" in str(found)
+    assert found.suspects == (("spine1",) if {*bounds} & {"lost", "without_service"} else ())
     for name in bounds:
         bounds[name] = 100
     assert judge(Survival("spine-dead", **bounds), [run(lost(10))])

@@ -232,3 +232,11 @@ def test_first_cause_is_the_likeliest() -> None:
     causes = (Cause("route", "lc1", "", "there", "missing", ""), Cause("link", "lc2", "", "up", "down", ""))
     assert Verdict("a", "b", (), causes=causes).cause == causes[0]
     assert Verdict("a", "b", ()).cause is None
+
+
+def test_broken_promise_fails_a_journey_whose_every_hop_is_as_expected() -> None:
+    """The nodes' own state may have a packet end where it did: then the promise says what is wrong, else the hop."""
+    whole = replace(judge_journey(journey(L2, seen()), L2), unkept="cs1 -> cs5 - expected to arrive")
+    assert (whole.passed, whole.message) == (False, "cs1 -> cs5 - expected to arrive")
+    lost = judge_journey(journey(L2, seen()[:2]), L2)
+    assert replace(lost, unkept="cs1 -> cs5 - expected to arrive").message == lost.message

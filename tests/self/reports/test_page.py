@@ -183,7 +183,18 @@ def test_cause_that_was_not_found_is_said() -> None:
     lost = replace(made.journeys[1], cause=None, causes=[])
     failed = replace(made.tests[1], cause=None)
     shown = page(replace(made, journeys=[lost], tests=[made.tests[0], failed]))
-    assert "cause: not found" in " ".join(Reader(shown).text.split())
+    words = " ".join(Reader(shown).text.split())
+    assert "cause not found: " in words
+    assert "stands above" not in words
+    with_one = page(replace(made, tests=[*made.tests, replace(failed, id="tests/c.py::t")]))
+    assert "It may follow from what stands above" in " ".join(Reader(with_one).text.split())
+
+
+def test_where_commands_are_typed_is_said_of_a_fabric_that_is_gone() -> None:
+    """A fabric that was adopted, or kept, is where its user knows it."""
+    for removed in (True, False):
+        words = " ".join(Reader(page(replace(record(), removed=removed))).text.split())
+        assert ("built it in a microVM, and removed it at its end" in words) is removed
 
 
 def test_page_of_nothing_is_a_page() -> None:

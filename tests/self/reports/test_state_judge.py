@@ -57,7 +57,7 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
     "blocked port": (
         SWITCH,
         links(SWITCH, "vxlan-cont", port=(("state", "blocking"),)),
-        "con_ns1 - vxlan-cont - port - expected state forwarding - seen state blocking"
+        "con_ns1 - vxlan-cont - bridge port - expected state forwarding - seen state blocking"
         " - fix: bridge -n con_ns1 link set dev vxlan-cont state forwarding",
     ),
     "VLAN filtering": (

@@ -46,10 +46,31 @@ PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
 def live_fabric(name: str, states: Mapping[str, NodeState], links: Iterable[Link]) -> Fabric:
     """Return the fabric that live nodes form.
 
-    ``links`` are the veth pairs as they are joined now. A device of a kind that cannot be followed is a plain Device.
+    ``links`` are the veth pairs as they are joined now; one between two bridges that a spanning tree blocks joins
+    nothing. A device of a kind that cannot be followed is a plain Device.
     """
-    wires = other_ends(links)
-    return Fabric(name, tuple(_node(state, wires) for state in states.values()), tuple(links), pairs=())
+    links, cut = list(links), set[PortRef]()
+    for link in links:
+        ends = [_in_spanning_tree(states[end.node], end.interface) for end in link.ends if end.node in states]
+        if None not in ends and "blocking" in ends:
+            cut.update(link.ends)
+    wires = other_ends(link for link in links if cut.isdisjoint(link.ends))
+    nodes = (_node(_without_ports(state, cut), wires) for state in states.values())
+    return Fabric(name, tuple(nodes), tuple(link for link in links if cut.isdisjoint(link.ends)), pairs=())
+
+
+def _in_spanning_tree(state: NodeState, port: str) -> str | None:
+    """Return the state of a port of a bridge that speaks STP, as far as it does not forward; None for any other."""
+    link = state.links.get(port)
+    bridge = state.links.get(link.master or "") if link else None
+    spoken = link and bridge and ("stp", "on") in bridge.parameters
+    return dict(link.port).get("state", "") if link and spoken else None
+
+
+def _without_ports(state: NodeState, cut: Collection[PortRef]) -> NodeState:
+    """Return a node's state with some ports in no bridge."""
+    alone = {name: replace(link, master=None) for name, link in state.links.items() if PortRef(state.node, name) in cut}
+    return replace(state, links={**state.links, **alone}) if alone else state
 
 
 def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:

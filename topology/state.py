@@ -86,6 +86,8 @@ class RouteState:
     """The daemon that made the route, by its protocol; empty for the kernel's and an administrator's."""
     encap: str = ""
     """The header that it adds to packets."""
+    src: Address | None = field(default=None, compare=False)
+    """The source address that it gives to packets of its node without one."""
 
     def __str__(self) -> str:
         words = [] if self.kind == "unicast" else [self.kind]
@@ -292,10 +294,15 @@ def declared_link(node: Node, device: Device) -> LinkState:
     return LinkState(device.name, device.kind, True, device.mac, mtu, master, settings, port=device.port_settings)
 
 
+ELSEWHERE = "link-netnsid"
+"""The parameter of a device that sends by another namespace than the one that it is in (ip-link(8))."""
+
+
 def parameters(kind: str, known: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """A device's parameters in the words of ip-link(8), by its netlink attributes, ``link`` as a device's name.
 
     The names are pyroute2's without the kind in front; a parameter at the kernel's default may be missing from both.
     """
-    found = KINDS[kind].parameters(kind, known) if kind in KINDS else ()
+    ends = [("remote", known["remote"])] if "remote" in known else []
+    found = KINDS[kind].parameters(kind, known) if kind in KINDS else ends
     return tuple(sorted((word, str(value)) for word, value in found))

@@ -13,7 +13,7 @@ from topology.dataplane.paths import Ending, Hops, ending
 from topology.links import Unwrapped
 from topology.links.gre import GreTunnel
 from topology.model import Address, Device, Fabric, Node, Tunnel, Vxlan
-from topology.packet import Layers
+from topology.packet import Layers, ends_of, outer_ip
 from topology.refs import Network
 
 NONE = "none"
@@ -171,18 +171,21 @@ def untaken(fabric: Fabric, tunnel: Tunnel, found: Unwrapped, packet: Layers, ho
 
 
 def expired(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending:
-    """Return the tunnel that gave a packet too low a TTL, or the routes that lead it in a circle, else a node."""
+    """Return the routes that lead a packet in a circle, or the tunnel that gave it too low a TTL, else a node."""
+    if (circle := _circle(fabric, node, packet, hops)) is not None:
+        return circle
     for size in range(2, len(packet)):
         sender = sender_of(fabric, hops, packet[size:])
         if sender is not None and (ttl := getattr(sender, "ttl", None)):
             return ending(sender, f"ttl {ttl}: it expires at {node.name}", sender.kind, "a greater ttl")
-    return _circle(fabric, node, packet, hops) or ending(node, "the TTL expires")
+    return ending(node, "the TTL expires")
 
 
 def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | None:
     """Return the routes by which a packet comes to a node again: that of the router which sent it back to where it had
     been first, as the others may be right; None where it came to no node twice."""
-    senders = [hop.node for hop in hops if hop.direction == "out"]
+    same = (hop for hop in hops if (ip := outer_ip(hop.layers)) and ends_of(ip) == ends_of(packet[0][1]))
+    senders = [hop.node for hop in same if hop.direction == "out"]
     if node.name not in senders:
         return None
     last = len(senders) - senders[::-1].index(node.name)

@@ -42,4 +42,4 @@ def encapsulation(headers: Sequence[tuple[str, Mapping[str, object]]]) -> Encaps
         outer = next((layer for layer, _ in reversed(headers[:at]) if layer in ("ipv4", "ipv6")), "")
         held = headers[at + 1][0] if at + 1 < len(headers) else ""
         name = f"{'ip6' if outer == 'ipv6' else ''}gre{'tap' if held == 'ether' else ''}"
-    return Encapsulation(name, **numbers)
+    return Encapsulation((name,), **numbers)

@@ -93,6 +93,10 @@ class ControlPlane:
         """The addresses to which EVPN sends in a VNI, of a segment or of a VRF."""
         return frozenset(one.vtep for one in self.evpn.get(vni, ())) | frozenset(self.routers.get(vni, ()))
 
+    def floods_to(self, vni: int, vtep: str) -> bool:
+        """Return whether frames for all go to a VTEP."""
+        return any(one.kind == FLOODING and one.vtep == vtep for one in self.evpn.get(vni, ()))
+
     def derived(self, vni: int) -> str:
         """The route target that FRR derives for a VNI, AS:VNI (bgpd/bgp_evpn.c, form_auto_rt)."""
         return f"{self.number & 0xFFFF}:{vni}"

@@ -27,18 +27,18 @@ WITHOUT_TUNNEL: Mapping[Kind, Kind] = {"l2-overlay": "bridge", "l3-overlay": "ro
 
 @dataclass(frozen=True)
 class Encapsulation:
-    """The tunnel next to a customer's packet: its kind (of VIAS), and its VNI or key. A promise leaves None open, and
-    several kinds, as in ``gre or ip6gre``.
+    """The tunnel next to a customer's packet: its kind (of VIAS), and its VNI or key. A promise leaves None open,
+    and may allow several kinds; without any it leaves the kind open.
     """
 
-    via: str | None = None
+    via: tuple[str, ...] = ()
     vni: int | None = None
     key: int | None = None
 
     def allows(self, seen: Encapsulation) -> bool:
         """Return whether a tunnel that was seen is of the promised kind and number."""
         said = ((self.vni, seen.vni), (self.key, seen.key))
-        is_kind = self.via is None or seen.via in self.via.split(" or ")
+        is_kind = not self.via or {*seen.via} <= {*self.via}
         return is_kind and all(promised in (None, found) for promised, found in said)
 
     def completed(self, other: Encapsulation) -> Encapsulation:
@@ -47,7 +47,7 @@ class Encapsulation:
         return Encapsulation(self.via or other.via, vni, self.key if self.key is not None else other.key)
 
     def __str__(self) -> str:
-        parts = (self.via or "", "" if self.vni is None else f"VNI {self.vni}")
+        parts = (" or ".join(self.via), "" if self.vni is None else f"VNI {self.vni}")
         return " ".join(filter(None, (*parts, "" if self.key is None else f"key {self.key}")))
 
 
@@ -94,9 +94,9 @@ class Pair:
 
 KINDS_OF_TENANTS: Mapping[TenantType, tuple[Kind, Encapsulation]] = {
     "Bridge": ("bridge", ANY),
-    "VXLAN": ("l2-overlay", Encapsulation("vxlan")),
+    "VXLAN": ("l2-overlay", Encapsulation(("vxlan",))),
     "L3": ("routed", ANY),
-    "GRE": ("l3-overlay", Encapsulation("gre or ip6gre")),
+    "GRE": ("l3-overlay", Encapsulation(("gre", "ip6gre"))),
 }
 """How the traffic of each type of tenant is carried, in a fabric that somebody else built."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
@@ -15,6 +16,7 @@ from reports.judge.encapsulation import judge_encapsulation
 from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg, Trip, is_tunnelled
 from topology.carried import inside, kind_of
+from topology.errors import EvidenceIncomplete
 from topology.expected import ExpectedJourney
 from topology.links import TUNNEL_HEADERS
 from topology.promises import ANY, WITHOUT_TUNNEL, Encapsulation, Kind
@@ -122,15 +124,24 @@ class SeenTrip:
         out, back = (self.wrong, self.wrong) if self.wrong else (_as_seen(self.out), _as_seen(self.back))
         return Trip(out, back, self.errors)
 
+    @cached_property
+    def unseen(self) -> str:
+        """The part of the way on which no header shows what carries the packet; blank where there is none."""
+        return next(filter(None, map(_unseen, self.legs)), "")
+
     @property
     def arrived(self) -> Finding:
         """Return whether the request reached its target and the answer its sender."""
         return replace(first_broken(_arrived(leg, self.errors) for leg in self.legs), causes=self.causes)
 
     def carried_as(self, kind: Kind, within: Encapsulation = ANY, may_be_local: bool = False) -> Finding:
-        """Return whether both directions were carried as a kind, and in the promised tunnel. With ``may_be_local`` they
-        need no tunnel if a single node is between their ends.
+        """Return whether both directions were carried as a kind, and in a promised tunnel.
+
+        With ``may_be_local`` they need no tunnel if a single node is between their ends. Raises EvidenceIncomplete if a
+        part of the path is ``unseen``.
         """
+        if self.unseen:
+            raise EvidenceIncomplete(self.unseen)
         return first_broken(_as(leg, kind, within, may_be_local) for leg in self.legs)
 
 
@@ -153,6 +164,15 @@ def _as(leg: Journey, kind: Kind, within: Encapsulation, may_be_local: bool) -> 
     if found.kind != kind:
         return Finding(False, f"{words} - evidence: {_evidence(leg)}")
     return judge_encapsulation(leg, within) if within != ANY else Finding(True)
+
+
+def _unseen(leg: Journey) -> str:
+    """Return where a packet that left a node by a device without frames, a tunnel's, came in at another one next."""
+    for one, other in pairwise(leg.sightings):
+        if (one.direction, other.direction) == ("out", "in") and one.node != other.node and not one.has_ethernet:
+            way = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to be seen from {one.ref} to {other.ref}"
+            return f"{way} - seen nowhere, as inside encryption: what carried it is not known"
+    return ""
 
 
 def _evidence(journey: Journey) -> str:

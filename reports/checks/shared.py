@@ -81,7 +81,7 @@ def carrier_at(seen: Sighting) -> Carrier | None:
         return None
     port = next((int(header["dport"]) for header in headers[at - 1 : at] if header.layer == "udp"), None)
     vlans = tuple(int(header["vlan"]) for header in headers[at:] if header.layer == "dot1q")
-    sender = "" if tunnel.via in OF_ANY_SENDER else str(outer["src"])
+    sender = "" if OF_ANY_SENDER.issuperset(tunnel.via) else str(outer["src"])
     return Carrier(seen.node, str(outer["dst"]), str(tunnel), sender, port, vlans)
 
 

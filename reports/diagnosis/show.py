@@ -21,6 +21,7 @@ SHOWN_BY: Mapping[str, str] = {
     "route": "ip -n {node} route show table all",
     "rule": "ip -n {node} rule show",
     "sysctl": "ip -n {node} netconf show",
+    "tunnel_info": "bridge -n {node} vlan tunnelshow",
     "vlan": "bridge -n {node} vlan show",
 }
 """By kind of cause the command whose output has what is said, LINK for all others."""
@@ -41,7 +42,8 @@ def show_of(cause: Cause) -> str:
         return f"ip netns exec {node} sysctl {cause.live.partition('=')[0]}"
     if cause.live == MISSING:
         return f"{ip} -br link show"
-    command = SHOWN_BY.get(cause.kind, LINK).format(node=node)
+    kind = "tunnel_info" if cause.kind == "vlan" and "tunnel_info" in f"{cause.live} {cause.declared}" else cause.kind
+    command = SHOWN_BY.get(kind, LINK).format(node=node)
     return command if cause.kind in OF_NODE or cause.interface is None else f"{command} dev {cause.interface}"
 
 

@@ -240,7 +240,7 @@ class CarriedSpec(Spec):
     @property
     def within(self) -> Encapsulation:
         """The promised tunnel."""
-        return Encapsulation(self.via, self.vni, self.key)
+        return Encapsulation((self.via,) if self.via else (), self.vni, self.key)
 
     @model_validator(mode="after")
     def _is_of_one_tunnel(self) -> CarriedSpec:

@@ -159,11 +159,13 @@ def interface(value: object) -> Interface:
 
 
 def node_or_address(value: object) -> str:
-    """Read a node's name, or an address of a node, in its shortest form."""
+    """Read a node's name, or an address of a node in its shortest form, with ``@`` and its name if several have it."""
+    first, at, node = text(value).partition("@")
     try:
-        return str(ip_address(text(value)))
+        found = str(ip_address(first))
     except ValueError:
         return name("node")(value)
+    return f"{found}@{name('node')(node)}" if at else found
 
 
 def interface_or_network(value: object) -> str | Network:

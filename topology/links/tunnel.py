@@ -72,6 +72,11 @@ class Tunnel(Device):
         return (self.remote,)
 
     @property
+    def each(self) -> tuple[Tunnel, ...]:
+        """The device as all tunnels that it is: one, unless it takes a number from each packet."""
+        return (self,)
+
+    @property
     def leads_to(self) -> tuple[Address, ...]:
         """The addresses of all ends to which it sends anything."""
         return self.remotes
@@ -121,6 +126,11 @@ class Tunnel(Device):
     def learns(self) -> bool:
         """True if it learns which remote a MAC is behind."""
         return False
+
+    @property
+    def is_told(self) -> bool:
+        """True if what sends its packets to which remote may be elsewhere."""
+        return not self.learns
 
     def towards(self, mac: object) -> tuple[Address, ...]:
         """Return the remotes of a frame to a MAC that is not learned."""

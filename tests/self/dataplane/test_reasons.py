@@ -325,9 +325,9 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "vxlan",
         "local 21.0.0.1, to which con_ns3:vxlan-cont sends",
     ),
-    "back to where it came from": (
+    "back to where it came from, below a tunnel with a TTL of its own": (
         SEGMENT,
-        {"sc2": routed("28.0.0.2/32 via 26.0.0.2 dev sc2_lc1")},
+        {"lc1": link("gretun-cont", parameters={"ttl": "64"}), "sc2": routed("28.0.0.2/32 via 26.0.0.2 dev sc2_lc1")},
         "sc2: 28.0.0.2/32 via 26.0.0.2 dev sc2_lc1",
         "route",
         "sc2_lc2, by which the other direction comes",

@@ -127,7 +127,7 @@ def test_pairs_and_separations_follow_from_segments() -> None:
     lab = known_lab("segments")
     kinds = Counter((pair.kind, pair.segment, pair.within) for pair in lab.pairs)
     for number, name in enumerate(("blue", "red", "green", "grey"), 1):
-        assert kinds["l2-overlay", name, Encapsulation("vxlan", 10000 + 100 * number)] == 37
+        assert kinds["l2-overlay", name, Encapsulation(("vxlan",), 10000 + 100 * number)] == 37
         assert kinds["bridge", name, ANY] == 8
     assert (len(lab.pairs), len(lab.apart)) == (180, 6)
     assert len({frozenset((pair.source, pair.target)) for pair in lab.pairs}) == 180
@@ -138,7 +138,7 @@ def test_declared_pair_stands_for_the_derived_one() -> None:
     lab = load_lab_text(TEXT.replace(APART, "pairs: [{source: blue2, target: blue1, kind: l2-overlay}]"))
     assert len(lab.pairs) == 180
     assert (str(lab.pairs[0]), lab.pairs[0].segment) == ("blue2-blue1-l2-overlay", "")
-    assert lab.pairs[0].within == Encapsulation("vxlan", 10100)
+    assert lab.pairs[0].within == Encapsulation(("vxlan",), 10100)
 
 
 def test_expectation_has_the_promises_of_a_lab() -> None:
@@ -184,10 +184,10 @@ HEADERS = {
 def test_innermost_tunnel_is_known_by_its_headers(via: str) -> None:
     """GRE is told apart by what is around it and in it; a number counts where the header has one."""
     layers = HEADERS[via]
-    assert encapsulation([(name, {}) for name in layers]) == Encapsulation(via)
+    assert encapsulation([(name, {}) for name in layers]) == Encapsulation((via,))
     word = "vni" if via in ("vxlan", "geneve") else "key"
     seen = encapsulation([(name, {word: 7} if name in ("gre", "vxlan", "geneve") else {}) for name in layers])
-    assert seen == Encapsulation(via, **{word: 7})
+    assert seen == Encapsulation((via,), **{word: 7})
     assert encapsulation([(name, {}) for name in layers if name in ("ether", "ipv4")]) is None
 
 

@@ -19,6 +19,7 @@ UNDECLARED = """\
 pairs:
   - {source: c1, target: clab-x-leaf.2, kind: bridge}
   - {source: 10.0.0.1, target: "FD00:0::1", kind: l3-overlay}
+  - {source: 10.0.0.1@c1, target: "FD00:0::1@c.2", kind: routed}
 """
 ONE = "pairs: [{source: cs1, target: cs2, kind: bridge}]"
 BOTH = {
@@ -49,6 +50,7 @@ BESIDE_A_LAB = {
 ALONE = {
     "pairs: []": "1:1: there is no pair; pairs: with lines",
     ONE.replace("cs2", "cs1"): "1:9: cs1 is paired with itself",
+    ONE.replace("cs1", "10.0.0.1@-"): "1:18: the node name '-' has a character",
     PAIRS + "  - {source: cs2, target: cs1, kind: bridge}\n": "4:5: cs2 and cs1 are a pair already, on line 2",
 }
 
@@ -126,6 +128,7 @@ def test_pairs_alone_are_read_with_names_and_addresses(tmp_path: Path) -> None:
     assert [(p.source, p.target, p.kind, p.where.line) for p in fabric.pairs] == [
         ("c1", "clab-x-leaf.2", "bridge", 2),
         ("10.0.0.1", "fd00::1", "l3-overlay", 3),
+        ("10.0.0.1@c1", "fd00::1@c.2", "routed", 4),
     ]
 
 

@@ -30,7 +30,7 @@ INTERVAL_ERROR = 0.05
 """The error probability of the interval of repeated figures, by Wilcoxon's signed ranks."""
 LOSSES = ("without_service", "lost")
 """The figures of a node that its neighbours have not given up."""
-HEAD = ("node", "flows hit", "lost", "by loss", "by rate", "duplicated", "reordered", "looped", "way before > after")
+HEAD = ("node", "flows hit", "lost", "by loss", "by rate", "duplicated", "reordered", "looped", "path before > after")
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ class Trip:
 
     @property
     def outer_ends(self) -> frozenset[frozenset[str]]:
-        """The two addresses of every IP header that wraps another one, at any hop of both ways."""
+        """The two addresses of every outer IP header, at any hop in both directions."""
         return self.out.outer_ends | self.back.outer_ends
 
     @property

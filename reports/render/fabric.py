@@ -76,7 +76,9 @@ class Cross:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The shapes, the size of the whole, the ways by the journeys' numbers, and tunnels that are not drawn."""
+    """The shapes, the size of the whole, the paths by the journeys' numbers, and the number of tunnels that are not
+    drawn.
+    """
 
     width: int
     height: int

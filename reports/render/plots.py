@@ -248,7 +248,7 @@ def mtu_rows(found: Sequence[Sizes]) -> Rows | None:
 
 
 def _ways(found: Sequence[Sizes]) -> str:
-    """The ways that have the same sizes, the first by name."""
+    """The directions with the same sizes, the first by name."""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0].source} → {found[0].target}{more}"
 

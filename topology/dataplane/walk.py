@@ -126,7 +126,7 @@ class PacketWalk(FrameWalk):
         return self.resolved.get(key)
 
     def request_ends(self, device: Device, address: Address) -> list[Ending] | None:
-        """Return where the ways of a request or of its answer end, each once; None where the answer comes back.
+        """Return where the paths of a request or of its answer end, each once; None if the answer comes back.
 
         Of the branches of a request the one that leads to the address says more than all others.
         """

@@ -128,7 +128,7 @@ class Netlink:
         return answered(asked, names, *self.relay((asked.node, data, NETLINK_ROUTE) for data in requests))
 
     def forget_neighbours(self, nodes: Sequence[str]) -> None:
-        """Delete the IP neighbours that nodes have learned; one that has gone by itself meanwhile is no matter."""
+        """Delete the IP neighbours that nodes have learned; ones that have expired meanwhile are ignored."""
         dumps = self.relay((node, NEIGHBOURS.data, NETLINK_ROUTE) for node in nodes)
         asked = [(node, forget_requests(dump)) for node, dump in zip(nodes, dumps, strict=True)]
         chunks = [(n, b"".join(part), NETLINK_ROUTE) for n, whole in asked for part in _parts(whole, CHUNK_MAX)]

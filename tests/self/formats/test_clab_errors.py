@@ -248,7 +248,7 @@ def test_route_that_the_kernel_takes_and_keeps_is_not_blamed(lines: tuple[str, .
     ("first", "second", "words"),
     [
         (FDB, FDB.replace("append", "add"), "File exists"),
-        (FDB, FDB.replace("append", "replace"), "never replaced"),
+        (FDB, FDB.replace("append", "replace"), "cannot be replaced"),
         (ENTRY, ENTRY.replace("append", "add"), "File exists"),
         (ENTRY, ENTRY, "changes nothing"),
     ],

@@ -170,7 +170,7 @@ def test_too_large_a_request_is_refused_before_it_is_sent(line: Line) -> None:
 
 def test_silence_ends_at_the_deadline(line: Line) -> None:
     """An agent that does not answer is lost, and the request is named."""
-    with pytest.raises(AgentLost, match="the answer to slow - expected in time"):
+    with pytest.raises(AgentLost, match="the answer to slow - expected an answer in time"):
         line.link.call("slow", timeout_s=0.02)
     with pytest.raises(AgentLost, match="slow"):
         line.link.call("next")

@@ -19,6 +19,7 @@ NO_NODE = ": no node has it"
 LINK_LOCAL, UNIVERSAL = bytes.fromhex("fe80000000000000"), 2
 STRICT = 1
 """rp_filter (Documentation/networking/ip-sysctl): a packet's source must be reached by the device it came by."""
+LOOSE = "rp_filter=0"
 WAY_ON = "one that leads there"
 
 
@@ -213,7 +214,7 @@ def refused_source(node: Node, device: str, src: Address) -> Ending | None:
     if end is not None or device in back or (back and mode != STRICT):
         return None
     way = f"the way back is {' or '.join(sorted(back))}" if back else "there is no way back"
-    return ending(place, f"rp_filter={mode} drops packets from {src}: {way}", "sysctl", "rp_filter=0")
+    return ending(place, f"rp_filter={mode} drops packets from {src}: {way}", "sysctl", LOOSE)
 
 
 def refused_echo(node: Node, packet: object) -> Ending | None:

@@ -13,7 +13,7 @@ from topology.dataplane.live import live_fabric
 from topology.expected import expected_journey, probe_between
 from topology.formats.lab import load_lab_text
 from topology.model import Fabric
-from topology.state import NodeState, RouteState, declared_state
+from topology.state import Entry, NodeState, RouteState, declared_state
 
 OVER_VLANS = """
 lab: vlans
@@ -97,8 +97,20 @@ def strict(state: NodeState) -> NodeState:
     return replace(state, sysctls={**state.sysctls, "net.ipv4.conf.a2.rp_filter": "1"})
 
 
+def back_by_rule(state: NodeState) -> NodeState:
+    """The way back in a table of its own, for what the host behind sends."""
+    known = without("10.2.0.0/24")(state)
+    found = {
+        Entry("ip rule", None, "pref 9 from 10.1.0.0/24 iif l1_h1 lookup 9", "9"),
+        Entry("ip route", None, "10.2.0.0/24 via 10.9.1.2 dev a1 table 9", "9"),
+    }
+    sysctls = {**state.sysctls, "net.ipv4.conf.all.rp_filter": "2"}
+    return replace(known, entries=known.entries | found, sysctls=sysctls)
+
+
 FAULTS: dict[str, tuple[str, Change, str]] = {
     "nothing": ("s2", lambda state: state, ""),
+    "nothing, the way back being one of policy": ("l1", back_by_rule, ""),
     "a route of the spine back": ("s2", without("10.1.0.0/24"), "s2: no route to 10.1.0.2"),
     "strict reverse path": ("l1", strict, "l1:a2: rp_filter=1 drops packets from 10.2.0.2: the way back is a1; l2: "),
 }

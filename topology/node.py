@@ -94,6 +94,8 @@ class Node:
     """The routing daemons that run in it."""
     unfollowed: str = ""
     """Further state that may route packets, and is not followed; empty for a declared node."""
+    sends_elsewhere: bool = False
+    """True where a device of it is one of another namespace, such as a VLAN's of a port there."""
     opaque: str = ""
     """Why nothing of its state says what becomes of a frame that comes in by a cable; empty where it does."""
     sysctls: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from topology.dataplane.bridges import tagged_by
 from topology.dataplane.ends import parted
 from topology.dataplane.live import live_fabric
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedHop, ending
-from topology.dataplane.reasons import NO_NODE, other_bridge
+from topology.dataplane.reasons import LOOSE, NO_NODE, other_bridge
 from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
@@ -104,7 +104,11 @@ def _of_way(
     if lost is not None and lost.end is not None and NOT_FOLLOWED not in str(lost.end):
         hops = lost.end.hops or lost.hops
         turn = _turn_before(fabric, lost.end, hops) or _misled(fabric, probe, lost.end, hops)
-        return turn if turn is not None and turn.node != lost.end.node else tagged_by(fabric, hops) or lost.end
+        if turn is None or turn.node == lost.end.node:
+            return tagged_by(fabric, hops) or lost.end
+        if not _serves(fabric, lost.end, hops):
+            return turn
+        return lost.end if lost.end.kind == "route" else replace(lost.end, others=(*lost.end.others, turn))
     if lost is None and kind is not None and way.kind != kind:
         passed = [hop for path in way.paths for hop in path.hops]
         return wrong_turn(fabric, probe, passed, other) or _overruling(fabric, probe, passed, kind)
@@ -123,6 +127,15 @@ def _overruling(fabric: Fabric, probe: Probe, hops: Sequence[ExpectedHop], kind:
             if expected_journey(replace(fabric, nodes=nodes), probe).kind == kind:
                 return ending(node, route_words(longest), "route", f"no such route: carried as {kind} without it")
     return None
+
+
+def _serves(fabric: Fabric, end: Ending, hops: Sequence[ExpectedHop]) -> bool:
+    """Return whether a packet ended at a router that has a route of its own to the sender, so that it is meant to carry
+    what the two ends send: the ways of both directions may differ by intent."""
+    src = ip_address(str(_ends(hops[-1].layers)[0])) if hops else None
+    routes = (route for route in fabric[end.node].routes if route.kind == "unicast" and route.prefix.prefixlen)
+    judged = end.kind == "route" or end.wanted == LOOSE
+    return src is not None and judged and any(src in route.prefix for route in routes)
 
 
 def _misled(fabric: Fabric, probe: Probe, end: Ending, hops: Sequence[ExpectedHop]) -> Ending | None:

@@ -125,7 +125,13 @@ class FrameWalk(ABC):
         elif (bridge := node.bridge_of(device.name)) is not None:
             yield from self.across(node, bridge, device, coming(frame, device), hops)
         elif tag:
-            yield ExpectedPath(hops, ending(device, f"no sub-interface for VLAN {tag[0]}", "link", f"VLAN {tag[0]}"))
+            moved = (
+                f"; what another node has of it {NOT_FOLLOWED}"
+                if any(one.sends_elsewhere for one in self.fabric.nodes)
+                else ""
+            )
+            what = f"no sub-interface for VLAN {tag[0]}{moved}"
+            yield ExpectedPath(hops, ending(device, what, "link", f"VLAN {tag[0]}"))
         else:
             yield from self.up(node, device, frame, hops)
 

@@ -92,6 +92,7 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
         connected=False,
         unfollowed=_unfollowed(state),
         opaque=_opaque(state, wires),
+        sends_elsewhere=any(ELSEWHERE in dict(link.parameters) for link in state.links.values()),
         neighbours=dict(_neighbours(state)),
         sysctls=state.sysctls,
         rules=dict(_rules(state)),

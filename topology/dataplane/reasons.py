@@ -19,6 +19,7 @@ NO_NODE = ": no node has it"
 LINK_LOCAL, UNIVERSAL = bytes.fromhex("fe80000000000000"), 2
 STRICT = 1
 """rp_filter (Documentation/networking/ip-sysctl): a packet's source must be reached by the device it came by."""
+LOOSE = "rp_filter=0"
 WAY_ON = "one that leads there"
 
 
@@ -197,8 +198,11 @@ def _misplaced_router(fabric: Fabric, device: Device, address: Address) -> Endin
     return ending(routers[0], said, "address", f"{address}/{subnet.prefixlen}, a next hop of {device.ref}")
 
 
-def refused_source(node: Node, device: str, src: Address) -> Ending | None:
-    """Return why a node drops a packet for its source (fib_validate_source, net/ipv4/fib_frontend.c); None if not."""
+def refused_source(node: Node, device: str, src: Address, dst: Address) -> Ending | None:
+    """Return why a node drops a packet for its source (fib_validate_source, net/ipv4/fib_frontend.c); None if not.
+
+    The way back is looked up for the answer, as if it came by the device by which the packet is sent on.
+    """
     if src.version != 4 or not node.is_live:
         return None
     place = node[device]
@@ -208,12 +212,16 @@ def refused_source(node: Node, device: str, src: Address) -> Ending | None:
         )
     if not (mode := node.setting(4, device, "rp_filter")):
         return None
-    egresses, end = look_up(node, Asked(dst=src, src=src, came_by=device if device in node.vrfs else ""))
+    inside = device if device in node.vrfs else ""
+    on = [] if dst in node.addresses else look_up(node, Asked(dst=dst, src=src, came_by=device))[0]
+    egresses, end = look_up(node, Asked(dst=src, src=dst, came_by=inside or next((one.dev for one in on), "")))
     back = {egress.dev for egress in egresses}
     if end is not None or device in back or (back and mode != STRICT):
         return None
-    way = f"the way back is {' or '.join(sorted(back))}" if back else "there is no way back"
-    return ending(place, f"rp_filter={mode} drops packets from {src}: {way}", "sysctl", "rp_filter=0")
+    if not back:
+        return ending(node, f"no route to {src}: rp_filter={mode} drops its packets", "route", f"a route to {src}")
+    way = f"the way back is {' or '.join(sorted(back))}"
+    return ending(place, f"rp_filter={mode} drops packets from {src}: {way}", "sysctl", LOOSE)
 
 
 def refused_echo(node: Node, packet: object) -> Ending | None:

@@ -164,7 +164,7 @@ class PacketWalk(FrameWalk):
     def receive(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""
         found, ends = unwrap(packet), ends_of(packet[0][1])
-        refused = refused_source(node, hops[-1].interface, ends[0])
+        refused = refused_source(node, hops[-1].interface, *ends)
         if refused is not None:
             yield ExpectedPath(hops, refused)
         elif ends[1] not in node.addresses:
@@ -274,7 +274,7 @@ class AddressRequest(PacketWalk):
         if ignores == 8 or (ignores and not here):
             return ending(device, f"arp_ignore={ignores}", "sysctl", "arp_ignore=0")
         own = [interface.ip for interface in self.device.addresses if interface.version == 4]
-        return refused_source(node, device.name, own[0]) if own and self.address.version == 4 else None
+        return refused_source(node, device.name, own[0], self.address) if own and self.address.version == 4 else None
 
 
 def _resolves(frame: Layers) -> bool:

@@ -164,7 +164,7 @@ def vni_causes(built: Fabric, planes: Mapping[str, ControlPlane], near: Vxlan, f
         yield Cause("vni", here.node, None, "advertise-all-vni", "VNIs not advertised", fix, show, "daemons")
     elif vni in there.vnis and not here.imports(vni, there):
         yield _target_cause(vni, (near, here), (far, there))
-    elif changed := [*_next_hop_causes(built, here, near, far)]:
+    elif changed := [*next_hop_causes(built, here, vni)]:
         yield from changed
     elif str(far.local) in here.next_hops(vni) and not (vrf or here.floods_to(vni, str(far.local))):
         live = "not there: lost on its way, or left out by a route-map"
@@ -177,14 +177,13 @@ def _vrf_vnis(built: Fabric, node: str) -> Mapping[str, int]:
     return frr.vrf_vnis if frr is not None else {}
 
 
-def _next_hop_causes(built: Fabric, here: ControlPlane, near: Vxlan, far: Vxlan) -> Iterator[Cause]:
-    """Yield the routers that have put themselves in the place of the VTEP."""
-    ends = {str(one.local) for one in built.all(Vxlan) if one.vni == near.vni}
-    for strange in sorted(here.next_hops(near.vni) - ends):
+def next_hop_causes(built: Fabric, here: ControlPlane, vni: int) -> Iterator[Cause]:
+    """Yield the routers that have put themselves in the place of a VNI's VTEPs, alike for every VNI and VTEP."""
+    ends = {str(one.local) for one in built.all(Vxlan) if one.vni == vni}
+    for strange in sorted(here.next_hops(vni) - ends):
         for node in (node for node in built.nodes if node.frr and strange in map(str, node.addresses)):
-            live = f"its own, {strange}, at {here.node} for VNI {near.vni}"
             show = asked(node.name, "show running-config bgpd")
-            wanted = f"the next hop {far.local} unchanged"
+            wanted, live = "EVPN's next hops, which are VTEPs, unchanged", f"its own, {strange}"
             yield Cause("next hop", node.name, None, wanted, live, "", show, "daemons")
 
 

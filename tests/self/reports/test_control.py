@@ -244,6 +244,18 @@ def test_kernel_must_do_what_bgp_says(lab: str) -> None:
         assert "dst 10.0.0.99" in said
 
 
+def test_next_hop_of_a_spine_is_one_cause_for_all_vnis() -> None:
+    """A kernel that does not follow BGP to a spine has the spine as its cause, once."""
+    fabric, leaf = judged(L2), next(one for one in spoken(L2, "healthy") if one.plane.node == "leaf1")
+    moved = {
+        vni: frozenset(one._replace(vtep="10.0.0.1") if one.vtep == "10.0.0.12" else one for one in routes)
+        for vni, routes in leaf.plane.evpn.items()
+    }
+    finding = judge_forwarded(fabric, [replace(leaf, plane=replace(leaf.plane, evpn=moved))], "leaf1")
+    assert not finding
+    assert [(one.node, one.kind, one.live) for one in finding.causes] == [("spine1", "next hop", "its own, 10.0.0.1")]
+
+
 def test_what_is_no_answer_is_read_as_nothing() -> None:
     """Words and strange values in place of answers leave a control plane without any claim."""
     assert control_plane("r", [None, 3, "x", {}, [{}]]) == ControlPlane("r")

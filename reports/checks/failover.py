@@ -20,6 +20,7 @@ from reports.checks import Subject
 from reports.evidence import Finding
 from reports.perf.compare import centre_interval
 from reports.record.exhibits import Figures
+from reports.words import counted
 from topology.errors import EvidenceIncomplete, Undecided
 from topology.events import EVENTS, befalls, crossing_pair
 from topology.model import Fabric
@@ -254,7 +255,7 @@ def _centre(values: Sequence[float]) -> str:
     found = centre_interval(values, INTERVAL_ERROR)
     low, high = found or (min(values), max(values))
     between = f"{'95 %' if found else 'range'}: {_seconds(low)} to {_seconds(high)}"
-    return f"median {_seconds(statistics.median(values))} ({between}, {len(values)} runs)"
+    return f"median {_seconds(statistics.median(values))} ({between}, {counted(len(values), 'run')})"
 
 
 def _row(run: Run) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def unnoticed_causes(built: Fabric, planes: Mapping[str, ControlPlane], dark: st
         far = far_end(built, planes, dark, one.neighbour)
         if far is not None and not far[1].bfd:
             plane, its = far
-            live = f"none, and a hold time of {its.hold_s} s"
+            live = f"none: a silent session ends with its hold time of {its.hold_s} s"
             show = asked(plane.node, f"show bgp neighbors {its.neighbour}")
             yield Cause("bfd", plane.node, its.neighbour, f"BFD with {dark}", live, "", show, "daemons")
 

@@ -206,7 +206,7 @@ def test_neighbour_without_bfd_waits_for_the_hold_time(fault: str, dark: str, co
     """That is why a node which drops everything and keeps its links up is given up late; BFD tells at once."""
     found = [*unnoticed_causes(load_lab(BFD), planes(BFD, fault), dark)]
     assert [(one.node, one.interface, one.live) for one in found] == [
-        ("leaf1", "swp1", "none, and a hold time of 60 s")
+        ("leaf1", "swp1", "none: a silent session ends with its hold time of 60 s")
     ] * count
     assert [*unnoticed_causes(load_lab(L3), {}, dark)] == []
 

@@ -116,8 +116,12 @@ def bfd_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: str) -
 
 
 def unnoticed_causes(built: Fabric, planes: Mapping[str, ControlPlane], dark: str) -> Iterator[Cause]:
-    """Yield the sessions with a node that drops everything, and that end by BGP's hold time alone."""
-    for one in planes[dark].sessions if dark in planes else ():
+    """Yield the sessions with a node that drops everything, and that end by BGP's hold time alone.
+
+    None where OSPF, which has timers of its own, may lead around the node.
+    """
+    frr = built[dark].frr
+    for one in planes[dark].sessions if dark in planes and frr is not None and "ospfd" not in frr.daemons else ():
         far = far_end(built, planes, dark, one.neighbour)
         if far is not None and not far[1].bfd:
             plane, its = far

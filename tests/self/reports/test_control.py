@@ -209,6 +209,9 @@ def test_neighbour_without_bfd_waits_for_the_hold_time(fault: str, dark: str, co
         ("leaf1", "swp1", "none: a silent session ends with its hold time of 60 s")
     ] * count
     assert [*unnoticed_causes(load_lab(L3), {}, dark)] == []
+    by_ospf = {"spine1": ControlPlane("spine1", sessions=(Session("default", "10.0.0.11", "Established"),))}
+    leaf = {"leaf1": ControlPlane("leaf1", sessions=(Session("default", "10.0.0.1", "Established"),))}
+    assert [*unnoticed_causes(load_lab("evpn-ospf"), by_ospf | leaf, "spine1")] == []
 
 
 def test_router_of_bgp_without_any_session_fails() -> None:

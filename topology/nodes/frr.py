@@ -55,7 +55,9 @@ def _begin(agent: Agent, node: str, frr: Frr) -> None:
     script = " && ".join((make, f"cat >{config}", *others))
     done = agent.run(["sh", "-c", script], ns=node, stdin=frr.config.encode(), timeout_s=START_TIMEOUT_S)
     if done.timed_out:
-        raise DeadlineExceeded(f"{node} - FRR's daemons - expected to start - seen them at it for {START_TIMEOUT_S} s")
+        raise DeadlineExceeded(
+            f"{node} - FRR's daemons - expected to start - seen them starting after {START_TIMEOUT_S} s"
+        )
     refused = [line for line in (*done.stdout.splitlines(), *done.stderr.splitlines()) if line.startswith("line ")]
     if refused:
         raise Misuse("\n".join(f"{frr.file}: {node} - FRR refuses {line}" for line in refused[:LINES_SHOWN]))

@@ -181,7 +181,7 @@ def test_health_is_asked_during_silence(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(link_module, "SILENCE_S", 0.01)
     with Line() as line:
         sick = AgentLink(line.link._stream, health=lambda: "it panicked")
-        with pytest.raises(AgentLost, match="the agent's hello - expected - seen nothing - it panicked"):
+        with pytest.raises(AgentLost, match="the agent's hello - expected to arrive - seen nothing - it panicked"):
             sick.wait_hello(30)
 
 

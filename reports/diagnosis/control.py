@@ -32,6 +32,10 @@ def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Pro
             yield from vni_causes(built, planes, *ends)
         elif len(routed := [end for end in (vrf_end(built, near), vrf_end(built, far)) if end is not None]) == 2:
             yield from vni_causes(built, planes, *routed) if routed[0].node != routed[1].node else ()
+        elif not gone and len(ends) == 2 and ends[0].node != ends[1].node:
+            # Asymmetric IRB: the near router bridges in the far host's VNI.
+            here = (one for one in built[ends[0].node].all(Vxlan) if one.by_daemon and one.vni == ends[1].vni)
+            yield from (cause for one in here for cause in vni_causes(built, planes, one, ends[1]))
         if not ends:
             dst = probe.dst if far == probe.target else probe.src
             yield from _prefix_causes(built, planes, built[far], dst)

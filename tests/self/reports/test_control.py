@@ -23,7 +23,7 @@ from reports.checks.control import (
     judge_sessions,
 )
 from reports.diagnosis.control import control_causes, session_causes, unnoticed_causes
-from topology.control import ControlPlane, EvpnRoute, control_plane
+from topology.control import BgpVni, ControlPlane, EvpnRoute, control_plane
 from topology.formats.lab import load_lab
 from topology.frr import Frr, Session
 from topology.links.base import FLOOD_MAC
@@ -245,6 +245,17 @@ def test_kernel_must_do_what_bgp_says(lab: str) -> None:
         wrong = replace(leaf, state=replace(leaf.state, entries=frozenset((stale, *kept))))
         assert "seen" in (said := judge_forwarded(fabric, [wrong], "leaf1").message)
         assert "dst 10.0.0.99" in said
+
+
+def test_asymmetric_irb_is_followed_into_the_vni_of_the_other_host() -> None:
+    """A leaf that does not advertise its VNIs is named for a pair that it routes into another VNI."""
+    built, leaves = load_lab("evpn-ospf"), {name: ControlPlane(name, 65000) for name in ("leaf1", "leaf2")}
+    leaves = {name: replace(one, advertises=name == "leaf2") for name, one in leaves.items()}
+    known = BgpVni("10.0.0.12", frozenset(), frozenset())
+    leaves["leaf2"] = replace(leaves["leaf2"], vnis={10100: known, 10200: known})
+    probe = Probe("blue1", "pink2", built["blue1"].address, built["pink2"].address)
+    (cause,) = {one for one in control_causes(built, leaves, probe, built) if one.kind == "vni"}
+    assert (cause.node, cause.declared) == ("leaf1", "advertise-all-vni")
 
 
 def test_next_hop_of_a_spine_is_one_cause_for_all_vnis() -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from reports.checks import Check, Subject
 from reports.checks.domains import listed
 from reports.checks.seen import SeenTrip
-from reports.diagnosis.control import bfd_causes, router_id_causes, session_causes, vni_causes
-from reports.evidence import Finding, Journey
+from reports.diagnosis.control import bfd_causes, next_hop_causes, router_id_causes, session_causes, vni_causes
+from reports.evidence import Cause, Finding, Journey
 from topology.control import FLOODING, MACS, PREFIXES, ControlPlane, EvpnRoute, Hop
 from topology.links.base import FLOOD_MAC
 from topology.model import Bridge, Fabric, Vxlan
@@ -209,14 +209,18 @@ def judge_forwarded(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findi
     routes |= {Hop(one[0], one[one.index("dev") - 1], one[one.index("dev") + 1]) for one in in_vrfs if "dev" in one}
     wrong = [*_unlike(router, "kernel's routes", map(_hop, plane.installed), map(_hop, routes))]
     assert lab.built is not None
+    causes = list[Cause]()
     for vxlan in (vxlan for vxlan in lab.built[router].all(Vxlan) if vxlan.by_daemon):
+        causes += next_hop_causes(lab.built, plane, vxlan.vni)
         far = [route for route in plane.evpn.get(vxlan.vni, ()) if route.vtep != str(vxlan.local)]
         wanted = {f"{route.mac or FLOOD_MAC} dst {route.vtep}" for route in far}
         wanted |= {f"{mac} dst {vtep}" for vtep, mac in plane.routers.get(vxlan.vni, {}).items()}
         words = (one.words.split() for one in state.entries if one.tool == "bridge fdb" and one.device == vxlan.name)
         seen = {f"{one[0]} dst {one[one.index('dst') + 1]}" for one in words if "dst" in one}
         wrong += _unlike(f"{router}:{vxlan.name}", "kernel's entries", wanted, seen)
-    return Finding(not wrong, listed(wrong, "; ") if wrong else f"{router} - {len(routes)} routes as BGP says")
+    if not wrong:
+        return Finding(True, f"{router} - {len(routes)} routes as BGP says")
+    return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
 
 
 def _hop(hop: Hop) -> str:

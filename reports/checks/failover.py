@@ -20,6 +20,7 @@ from reports.checks import Subject
 from reports.evidence import Finding
 from reports.perf.compare import centre_interval
 from reports.record.exhibits import Figures
+from reports.words import counted
 from topology.errors import EvidenceIncomplete, Undecided
 from topology.events import EVENTS, befalls, crossing_pair
 from topology.model import Fabric
@@ -30,7 +31,17 @@ INTERVAL_ERROR = 0.05
 """The error probability of the interval of repeated figures, by Wilcoxon's signed ranks."""
 LOSSES = ("without_service", "lost")
 """The figures of a node that its neighbours have not given up."""
-HEAD = ("node", "flows hit", "lost", "by loss", "by rate", "duplicated", "reordered", "looped", "path before > after")
+HEAD = (
+    "node",
+    "flows hit",
+    "lost",
+    "without service, by loss",
+    "by rate",
+    "duplicated",
+    "reordered",
+    "looped",
+    "path before > after",
+)
 
 
 @dataclass(frozen=True)
@@ -227,12 +238,12 @@ def table(promise: Survival, runs: Sequence[Run]) -> Figures:
     """A line for each run, with the figures of its worst flow; the words have medians and intervals."""
     rate = SECOND / runs[0].flows[0].interval_ns
     words = [
-        f"{len(runs[0].flows)} flows at {rate:.3g} datagrams a second each: times to {_seconds(1 / rate)}"
+        f"{len(runs[0].flows)} flows, a datagram every {_seconds(1 / rate)} each: no time is known better"
         f"; {EVENTS[promise.event].words}"
     ]
     passed = statistics.median(sum(run.node in flow.ways[0].split("+") for flow in run.flows) for run in runs)
     if passed:
-        words[0] += f"; the {passed:g} of them by the node left it {_seconds(1 / rate / passed)} apart"
+        words[0] += f"; {passed:g} flows passed it before, together a datagram every {_seconds(1 / rate / passed)}"
     lasting = sum(math.isinf(flow.bounds[1]) for run in runs for flow in run.flows)
     words += [f"{lasting} times a flow was still without service at the end"] if lasting else []
     for figure, name in (("without_service", "by loss"), ("by_rate", "by rate")):
@@ -246,7 +257,7 @@ def _centre(values: Sequence[float]) -> str:
     found = centre_interval(values, INTERVAL_ERROR)
     low, high = found or (min(values), max(values))
     between = f"{'95 %' if found else 'range'}: {_seconds(low)} to {_seconds(high)}"
-    return f"median {_seconds(statistics.median(values))} ({between}, {len(values)} runs)"
+    return f"median {_seconds(statistics.median(values))} ({between}, {counted(len(values), 'run')})"
 
 
 def _row(run: Run) -> tuple[str, ...]:

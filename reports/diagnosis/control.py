@@ -33,6 +33,10 @@ def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Pro
             yield from vni_causes(built, planes, *ends)
         elif len(routed := [end for end in (vrf_end(built, near), vrf_end(built, far)) if end is not None]) == 2:
             yield from vni_causes(built, planes, *routed) if routed[0].node != routed[1].node else ()
+        elif not gone and len(ends) == 2 and ends[0].node != ends[1].node:
+            # Asymmetric IRB: the near router bridges in the far host's VNI.
+            here = (one for one in built[ends[0].node].all(Vxlan) if one.by_daemon and one.vni == ends[1].vni)
+            yield from (cause for one in here for cause in vni_causes(built, planes, one, ends[1]))
         if not ends:
             dst = probe.dst if far == probe.target else probe.src
             yield from _prefix_causes(built, planes, built[far], dst)
@@ -117,12 +121,16 @@ def bfd_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: str) -
 
 
 def unnoticed_causes(built: Fabric, planes: Mapping[str, ControlPlane], dark: str) -> Iterator[Cause]:
-    """Yield the sessions with a node that drops everything, and that end by BGP's hold time alone."""
-    for one in planes[dark].sessions if dark in planes else ():
+    """Yield the sessions with a node that drops everything, and that end by BGP's hold time alone.
+
+    None where OSPF, which has timers of its own, may lead around the node.
+    """
+    frr = built[dark].frr
+    for one in planes[dark].sessions if dark in planes and frr is not None and "ospfd" not in frr.daemons else ():
         far = far_end(built, planes, dark, one.neighbour)
         if far is not None and not far[1].bfd:
             plane, its = far
-            live = f"none, and a hold time of {its.hold_s} s"
+            live = f"none: a silent session ends with its hold time of {its.hold_s} s"
             show = asked(plane.node, f"show bgp neighbors {its.neighbour}")
             yield Cause("bfd", plane.node, its.neighbour, f"BFD with {dark}", live, "", show, "daemons")
 
@@ -165,7 +173,7 @@ def vni_causes(built: Fabric, planes: Mapping[str, ControlPlane], near: Vxlan, f
         yield Cause("vni", here.node, None, "advertise-all-vni", "VNIs not advertised", fix, show, "daemons")
     elif vni in there.vnis and not here.imports(vni, there):
         yield _target_cause(vni, (near, here), (far, there))
-    elif changed := [*_next_hop_causes(built, here, near, far)]:
+    elif changed := [*next_hop_causes(built, here, vni)]:
         yield from changed
     elif str(far.local) in here.next_hops(vni) and not (vrf or here.floods_to(vni, str(far.local))):
         live = "not there: lost on its way, or left out by a route-map"
@@ -178,14 +186,13 @@ def _vrf_vnis(built: Fabric, node: str) -> Mapping[str, int]:
     return frr.vrf_vnis if frr is not None else {}
 
 
-def _next_hop_causes(built: Fabric, here: ControlPlane, near: Vxlan, far: Vxlan) -> Iterator[Cause]:
-    """Yield the routers that have put themselves in the place of the VTEP."""
-    ends = {str(one.local) for one in built.all(Vxlan) if one.vni == near.vni}
-    for strange in sorted(here.next_hops(near.vni) - ends):
+def next_hop_causes(built: Fabric, here: ControlPlane, vni: int) -> Iterator[Cause]:
+    """Yield the routers that have put themselves in the place of a VNI's VTEPs, alike for every VNI and VTEP."""
+    ends = {str(one.local) for one in built.all(Vxlan) if one.vni == vni}
+    for strange in sorted(here.next_hops(vni) - ends):
         for node in (node for node in built.nodes if node.frr and strange in map(str, node.addresses)):
-            live = f"its own, {strange}, at {here.node} for VNI {near.vni}"
             show = asked(node.name, "show running-config bgpd")
-            wanted = f"the next hop {far.local} unchanged"
+            wanted, live = "EVPN's next hops, which are VTEPs, unchanged", f"its own, {strange}"
             yield Cause("next hop", node.name, None, wanted, live, "", show, "daemons")
 
 

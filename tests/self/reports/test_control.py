@@ -23,7 +23,7 @@ from reports.checks.control import (
     judge_sessions,
 )
 from reports.diagnosis.control import control_causes, session_causes, unnoticed_causes
-from topology.control import ControlPlane, EvpnRoute, control_plane
+from topology.control import BgpVni, ControlPlane, EvpnRoute, control_plane
 from topology.formats.lab import load_lab
 from topology.frr import Frr, Session
 from topology.links.base import FLOOD_MAC
@@ -206,9 +206,12 @@ def test_neighbour_without_bfd_waits_for_the_hold_time(fault: str, dark: str, co
     """That is why a node which drops everything and keeps its links up is given up late; BFD tells at once."""
     found = [*unnoticed_causes(load_lab(BFD), planes(BFD, fault), dark)]
     assert [(one.node, one.interface, one.live) for one in found] == [
-        ("leaf1", "swp1", "none, and a hold time of 60 s")
+        ("leaf1", "swp1", "none: a silent session ends with its hold time of 60 s")
     ] * count
     assert [*unnoticed_causes(load_lab(L3), {}, dark)] == []
+    by_ospf = {"spine1": ControlPlane("spine1", sessions=(Session("default", "10.0.0.11", "Established"),))}
+    leaf = {"leaf1": ControlPlane("leaf1", sessions=(Session("default", "10.0.0.1", "Established"),))}
+    assert [*unnoticed_causes(load_lab("evpn-ospf"), by_ospf | leaf, "spine1")] == []
 
 
 def test_router_of_bgp_without_any_session_fails() -> None:
@@ -242,6 +245,29 @@ def test_kernel_must_do_what_bgp_says(lab: str) -> None:
         wrong = replace(leaf, state=replace(leaf.state, entries=frozenset((stale, *kept))))
         assert "seen" in (said := judge_forwarded(fabric, [wrong], "leaf1").message)
         assert "dst 10.0.0.99" in said
+
+
+def test_asymmetric_irb_is_followed_into_the_vni_of_the_other_host() -> None:
+    """A leaf that does not advertise its VNIs is named for a pair that it routes into another VNI."""
+    built, leaves = load_lab("evpn-ospf"), {name: ControlPlane(name, 65000) for name in ("leaf1", "leaf2")}
+    leaves = {name: replace(one, advertises=name == "leaf2") for name, one in leaves.items()}
+    known = BgpVni("10.0.0.12", frozenset(), frozenset())
+    leaves["leaf2"] = replace(leaves["leaf2"], vnis={10100: known, 10200: known})
+    probe = Probe("blue1", "pink2", built["blue1"].address, built["pink2"].address)
+    (cause,) = {one for one in control_causes(built, leaves, probe, built) if one.kind == "vni"}
+    assert (cause.node, cause.declared) == ("leaf1", "advertise-all-vni")
+
+
+def test_next_hop_of_a_spine_is_one_cause_for_all_vnis() -> None:
+    """A kernel that does not follow BGP to a spine has the spine as its cause, once."""
+    fabric, leaf = judged(L2), next(one for one in spoken(L2, "healthy") if one.plane.node == "leaf1")
+    moved = {
+        vni: frozenset(one._replace(vtep="10.0.0.1") if one.vtep == "10.0.0.12" else one for one in routes)
+        for vni, routes in leaf.plane.evpn.items()
+    }
+    finding = judge_forwarded(fabric, [replace(leaf, plane=replace(leaf.plane, evpn=moved))], "leaf1")
+    assert not finding
+    assert [(one.node, one.kind, one.live) for one in finding.causes] == [("spine1", "next hop", "its own, 10.0.0.1")]
 
 
 def test_what_is_no_answer_is_read_as_nothing() -> None:

@@ -180,7 +180,8 @@ def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Findi
         wrong += _unlike(f"{end.node} - VNI {vni}", "EVPN", needed, seen - (legal - needed))
     if not wrong:
         return Finding(True, f"{segment} - {len(needed)} routes at each VTEP")
-    causes = [cause for near, far in permutations(ends, 2) for cause in vni_causes(lab.built, planes, near, far)]
+    states, both = {one.plane.node: one.state for one in spoken}, permutations(ends, 2)
+    causes = [cause for near, far in both for cause in vni_causes(lab.built, planes, states, near, far)]
     return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
 
 

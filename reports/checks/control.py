@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from itertools import permutations
 from typing import Any
 
@@ -20,7 +21,7 @@ from topology.control import FLOODING, MACS, PREFIXES, ControlPlane, EvpnRoute, 
 from topology.links.base import FLOOD_MAC
 from topology.model import Bridge, Fabric, Vxlan
 from topology.promises import Pair, Segment
-from topology.state import NodeState
+from topology.state import NodeState, RouteState
 
 
 def _nodes(lab: Fabric, of_bgp: bool = False) -> list[str]:
@@ -195,25 +196,20 @@ def _unlike(where: str, what: str, wanted: Iterable[object], seen: Iterable[obje
 def judge_forwarded(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
     """Return whether the kernel forwards as BGP says: by its IPv4 routes, and to its VTEPs."""
     ((plane, state),) = ((one.plane, one.state) for one in spoken)
-    own = (one for one in state.routes if one.owner == "bgp" and one.prefix.version == 4)
-    routes = {Hop(str(one.prefix), str(one.via), str(one.dev)) for one in own}
-    in_vrfs = (one.words.split() for one in state.entries if one.tool == "ip route" and one.owner == "bgp")
-    routes |= {Hop(one[0], one[one.index("dev") - 1], one[one.index("dev") + 1]) for one in in_vrfs if "dev" in one}
-    wrong = [*_unlike(router, "kernel's routes", map(_hop, plane.installed), map(_hop, routes))]
+    in_vrfs = (one.read for one in state.entries if one.tool == "ip route" and one.owner == "bgp")
+    own = (one for one in (*state.routes, *in_vrfs) if isinstance(one, RouteState) and one.owner == "bgp")
+    routes = {Hop(one.prefix, one.via, one.dev) for one in own if one.prefix.version == 4 and one.dev}
+    wrong = [*_unlike(router, "kernel's routes", plane.installed, routes)]
     assert lab.built is not None
     for vxlan in (vxlan for vxlan in lab.built[router].all(Vxlan) if vxlan.by_daemon):
         far = [route for route in plane.evpn.get(vxlan.vni, ()) if route.vtep != str(vxlan.local)]
-        wanted = {f"{route.mac or FLOOD_MAC} dst {route.vtep}" for route in far}
-        wanted |= {f"{mac} dst {vtep}" for vtep, mac in plane.routers.get(vxlan.vni, {}).items()}
-        words = (one.words.split() for one in state.entries if one.tool == "bridge fdb" and one.device == vxlan.name)
-        seen = {f"{one[0]} dst {one[one.index('dst') + 1]}" for one in words if "dst" in one}
+        known = [(route.mac or FLOOD_MAC, route.vtep) for route in far]
+        known += [(mac, vtep) for vtep, mac in plane.routers.get(vxlan.vni, {}).items()]
+        entries = (one.read for one in state.entries if one.tool == "bridge fdb" and one.device == vxlan.name)
+        wanted = {f"{mac} dst {ip_address(vtep)}" for mac, vtep in known}
+        seen = {f"{one[0]} dst {one[1]}" for one in entries if isinstance(one, tuple)}
         wrong += _unlike(f"{router}:{vxlan.name}", "kernel's entries", wanted, seen)
     return Finding(not wrong, listed(wrong, "; ") if wrong else f"{router} - {len(routes)} routes as BGP says")
-
-
-def _hop(hop: Hop) -> str:
-    prefix = "default" if hop.prefix.endswith("/0") else hop.prefix
-    return f"{prefix} via {hop.via} dev {hop.dev}"
 
 
 OF_OURS = "daemons of an adopted fabric are not asked"

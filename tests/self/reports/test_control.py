@@ -56,9 +56,9 @@ def planes(lab: str, fault: str) -> dict[str, ControlPlane]:
 
 def state_of(plane: ControlPlane) -> NodeState:
     """The state of a kernel that does what its daemons say."""
-    routes = (RouteState(ip_network(hop.prefix), ip_address(hop.via), hop.dev, owner="bgp") for hop in plane.installed)
+    routes = (RouteState(*hop, owner="bgp") for hop in plane.installed)
     entries = (
-        Entry("bridge fdb", f"vni{vni}", f"{route.mac or FLOOD_MAC} dev vni{vni} dst {route.vtep} self", "")
+        Entry("bridge fdb", f"vni{vni}", str(route), "", read=(route.mac or FLOOD_MAC, ip_address(route.vtep)))
         for vni, table in plane.evpn.items()
         for route in table
         if route.vtep != plane.vnis[vni].vtep
@@ -218,12 +218,14 @@ def test_kernel_must_do_what_bgp_says(lab: str) -> None:
     (gone, *routes), entries = leaf.state.routes, leaf.state.entries
     lacking = replace(leaf, state=replace(leaf.state, routes=frozenset(routes)))
     assert f"expected {gone.prefix} via {gone.via}" in judge_forwarded(fabric, [lacking], "leaf1").message
+    elsewhere = frozenset({*entries, Entry("ip route", gone.dev, f"{gone} table 7", "", owner="bgp", read=gone)})
+    assert judge_forwarded(fabric, [replace(lacking, state=replace(lacking.state, entries=elsewhere))], "leaf1")
     strange = replace(gone, prefix=ip_network("9.9.9.0/24"))
     more = replace(leaf, state=replace(leaf.state, routes=leaf.state.routes | {strange}))
     assert "expected nothing more - seen 9.9.9.0/24" in judge_forwarded(fabric, [more], "leaf1").message
     if entries:
         (lost, *kept) = entries
-        stale = replace(lost, words=lost.words.replace("dst 10.0.0.12", "dst 10.0.0.99"))
+        stale = replace(lost, read=(FLOOD_MAC, ip_address("10.0.0.99")))
         wrong = replace(leaf, state=replace(leaf.state, entries=frozenset((stale, *kept))))
         assert "seen" in (said := judge_forwarded(fabric, [wrong], "leaf1").message)
         assert "dst 10.0.0.99" in said

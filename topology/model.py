@@ -175,28 +175,27 @@ class Fabric:
 
     @cached_property
     def walked(self) -> dict[Any, Any]:
-        """Probes whose ways through the fabric are known, each with its journey (``topology.expected``)."""
+        """Probes whose paths through the fabric are already derived, each with its journey (``topology.expected``)."""
         return {}
 
     @property
     def has_daemons(self) -> bool:
-        """True where routing daemons decide how it forwards, and not the declaration."""
+        """True if routing daemons, not the declaration, decide how it forwards."""
         return any(node.frr for node in self.nodes)
 
     @property
     def walkable_pairs(self) -> tuple[Pair, ...]:
-        """The pairs whose ways the declaration says."""
+        """The pairs whose paths the declaration determines."""
         return self.pairs if self.nodes and not self.has_daemons else ()
 
     @property
     def judged(self) -> Fabric:
-        """What verdicts are measured against: the declaration or, where daemons decide how it forwards, its promises
-        alone."""
+        """The reference for verdicts: the declaration or, if daemons decide how it forwards, its promises alone."""
         return self.promises if self.has_daemons else self
 
     @property
     def promises(self) -> Fabric:
-        """Its promises between hosts alone, as of a fabric that somebody else built."""
+        """Only its promises between hosts, as for an adopted fabric."""
         return replace(self, nodes=(), links=(), tenants=(), spreads=(), throughput=(), built=self)
 
     @property

@@ -37,7 +37,7 @@ def _when_made(node: Node, device: Device, above: frozenset[str]) -> int:
 
 @dataclass(frozen=True)
 class Below:
-    """What is below a device of a node that is made; ``above`` are the devices on top of it."""
+    """The devices below one that is being made; ``above`` are the devices on top of it."""
 
     node: Node
     device: Device

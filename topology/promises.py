@@ -42,7 +42,7 @@ class Encapsulation:
         return is_kind and all(promised in (None, found) for promised, found in said)
 
     def completed(self, other: Encapsulation) -> Encapsulation:
-        """Return this promise with what it leaves open as another one says."""
+        """Return this promise, its open values filled from another one."""
         vni = self.vni if self.vni is not None else other.vni
         return Encapsulation(self.via or other.via, vni, self.key if self.key is not None else other.key)
 
@@ -122,7 +122,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Separation:
-    """A promise: nothing that a host of one segment sends is heard by a host of the other, both ways."""
+    """A promise: no host of either segment receives what a host of the other sends."""
 
     one: Segment
     other: Segment
@@ -156,7 +156,7 @@ NO_MANAGEMENT = Management()
 class Tenant:
     """One row of a tenants file, as the fabric carries it.
 
-    ``leaves`` are those that source and target hang behind, ``crossing`` the spine's ports in the order in which the
+    ``leaves`` are those of source and target, ``crossing`` the spine's ports in the order in which the
     source's packets pass them, ``tunnel`` the tunnel devices at the source's and at the target's side.
     """
 
@@ -187,7 +187,7 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Share:
-    """A promise about throughput: a path's is at least so large a part of the bare path's, in the same run.
+    """A promise about throughput: a path reaches at least this fraction of the bare path's rate in the same run.
 
     ``size`` is the UDP payload in bytes, None for every one that is measured.
     """
@@ -201,10 +201,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Spread:
-    """A promise about many flows between two nodes: they take all equal-cost ways (``even``), or all the same one.
+    """A promise about many flows between two nodes: they use all equal-cost paths (``even``), or all the same one.
 
     With ``survives`` every flow arrives also while the links of any one spine are down (in a fabric without spines: of
-    any one node that not all ways pass).
+    any one node that not all paths pass).
     """
 
     source: str
@@ -234,7 +234,7 @@ class Survival:
 
     @property
     def bounds(self) -> Mapping[str, float]:
-        """What is promised, by the figure's name."""
+        """The promised bounds, by the figure's name."""
         names = ("without_service", "lost", "duplicated", "reordered", "looped")
         return {name: bound for name in names if (bound := getattr(self, name)) is not None}
 

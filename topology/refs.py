@@ -25,7 +25,7 @@ class PortRef:
 
 
 class Placed:
-    """What is at an interface, in one direction."""
+    """Base of everything at an interface in one direction."""
 
     node: str
     interface: str

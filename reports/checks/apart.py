@@ -1,4 +1,4 @@
-"""Judge that what the hosts of one segment send is heard by no host of another one. Pure."""
+"""Judges that no host of one segment receives what the hosts of another send. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class HostSent:
 
 @dataclass(frozen=True)
 class SeparationSeen:
-    """What the hosts of each of two segments sent; ``hosts`` are the nodes of the other one's, by the sender's node.
+    """The packets that the hosts of two segments sent; ``hosts`` are, by the sender's node, the nodes of the other
+    segment's hosts.
 
     ``mute`` are the hosts that did not reach one of their own segment, with the reason. ``own`` has, by the sender's
     node, the places that the pings within its segment passed, and all bridges.
@@ -50,12 +51,14 @@ class SeparationSeen:
 
     @property
     def suspects(self) -> tuple[str, ...]:
-        """The nodes on the way of the first packet that was heard, in the order of time."""
+        """The nodes on the path of the first packet that was heard, in order of time."""
         first = next((one for one, _ in self.heard), None)
         return tuple(dict.fromkeys(seen.node for seen in in_order(first.sightings))) if first else ()
 
     def crossing(self, one: HostSent) -> Sighting | None:
-        """Where a packet first was, bare, at no place of its own segment; None where only a host of the other shows."""
+        """The first sighting of an unencapsulated packet outside its own segment; None if only a host of the other
+        segment saw it.
+        """
         own = self.own.get(one.source)
         bare = (seen for seen in in_order(one.sightings) if not is_wrapped(seen))
         first = next((seen for seen in bare if own and seen.ref not in own), None)
@@ -63,9 +66,10 @@ class SeparationSeen:
 
 
 def heard_at(node: str, sightings: Sequence[Sighting]) -> Sighting | None:
-    """Return the first sighting by which a node hears a packet: bare there, or in a tunnel that ends there.
+    """Return the first sighting that shows that a node received a packet: unencapsulated there, or in a tunnel that
+        ends there.
 
-    A tunnel's packet that leaves the node again only passes it.
+    A tunnel's packet that leaves the node again was only forwarded.
     """
     here = [seen for seen in in_order(sightings) if seen.node == node]
     bare = next((seen for seen in here if not is_wrapped(seen)), None)

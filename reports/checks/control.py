@@ -69,7 +69,7 @@ SUBJECTS = {
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a node's daemons believe, and the state of its kernel beside it."""
+    """The state of a node's daemons, and that of its kernel."""
 
     plane: ControlPlane
     state: NodeState
@@ -77,7 +77,7 @@ class Spoken:
 
 def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
     """Return whether every configured session is established, with BFD where it is to have it, and whether the router
-    has a router ID of its own; a router of BGP's without any session says nothing to anybody."""
+    has a router ID of its own; a BGP router without any session advertises nothing."""
     assert lab.built is not None
     plane, built = next(one.plane for one in spoken if one.plane.node == router), lab.built
     if not plane.sessions:
@@ -96,14 +96,15 @@ def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
 def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], frozenset[EvpnRoute]]:
     """Return the routes that a VNI needs, and all that it may have.
 
-    Each VTEP takes part; each host's MAC, and any other device's in the same Layer 2 segment, is behind its VTEP.
+    Each VTEP takes part; each host's MAC, and any other device's in the same Layer 2 segment, is behind its VTEP. A
+    gateway's may be told, too (advertise-svi-ip).
     """
     needed, legal = set[EvpnRoute](), set[EvpnRoute]()
     hosts = {built[host].addresses[built[host].address].ref for host in segment.hosts}
     for vxlan in _ends(built, segment):
         needed.add(EvpnRoute(FLOODING, "", str(vxlan.local)))
         bridge = built[vxlan.node].bridge_of(vxlan.name)
-        for device in built.segment(bridge) if bridge is not None else ():
+        for device in (bridge, *built.segment(bridge)) if bridge is not None else ():
             route = EvpnRoute(MACS, str(device.mac), str(vxlan.local))
             with_ip = {route._replace(ip=str(interface.ip)) for interface in device.addresses}
             legal |= {route, *with_ip}
@@ -113,11 +114,12 @@ def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], fr
 
 
 def judge_prefixes(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
-    """Return whether a router has a type 5 route for each subnet of the VRFs at each VTEP that has it, and to no
-    other VTEP, and uses as each other router's MAC that of its bridge: in each VRF that both are in, one that has
-    subnets there is to be known."""
+    """Return whether a router has, for each subnet of the VRFs, a type 5 route to each VTEP with that subnet and to no
+    other, and knows in each VRF that both are in, and where that one has subnets, the MAC of the other's bridge.
+    """
     assert lab.built is not None
-    plane, needed, wrong = spoken[0].plane, set[EvpnRoute](), list[str]()
+    planes = {one.plane.node: one.plane for one in spoken}
+    plane, needed, wrong = planes[router], set[EvpnRoute](), list[str]()
     ends = [*_vrf_ends(lab.built)]
     own = {vxlan.vni for vxlan, _ in ends if vxlan.node == router}
     for vxlan, bridge in ends:
@@ -132,7 +134,13 @@ def judge_prefixes(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
             wrong.append(f"{router} - VNI {vxlan.vni} - {words}")
     seen = {route for route in plane.evpn_prefixes if route.ip in {one.ip for one in needed}}
     wrong += _unlike(router, "EVPN", needed, seen)
-    return Finding(not wrong, listed(wrong, "; ") if wrong else f"{router} - {len(needed)} routes to prefixes")
+    if not wrong:
+        return Finding(True, f"{router} - {len(needed)} routes to prefixes")
+    asked = [vxlan for vxlan, _ in ends if vxlan.node in planes]
+    states = {one.plane.node: one.state for one in spoken}
+    alike = (pair for pair in permutations(asked, 2) if pair[0].vni == pair[1].vni)
+    causes = [cause for near, far in alike for cause in vni_causes(lab.built, planes, states, near, far)]
+    return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
 
 
 def judge_router_macs(lab: Fabric, trips: Sequence[SeenTrip], pair: Pair) -> Finding:
@@ -147,12 +155,14 @@ def judge_router_macs(lab: Fabric, trips: Sequence[SeenTrip], pair: Pair) -> Fin
 
 
 def _unrouted(leg: Journey, pair: Pair, macs: Mapping[tuple[str, int], str | None]) -> str:
-    """Return where a way is not that of a packet that is routed twice; empty where it is."""
+    """Return where a path is not that of a packet that is routed twice; empty if it is."""
     sent = leg.sightings[0].ttl if leg.sightings else None
     inside = [(seen, found) for seen in leg.sightings if (found := _inside(seen.headers.chain)) is not None]
     for seen, (outer, vni, ether) in inside:
         between, lowered = ((str(outer[end]), vni) for end in ("src", "dst")), None if sent is None else sent - 1
         wanted, there = (*map(macs.get, between), lowered), (ether["src"], ether["dst"], seen.ttl)
+        if vni != pair.within.vni:
+            return f"{seen.place} - expected VNI {pair.within.vni} - seen VNI {vni}"
         if there != wanted:
             words = " - seen ".join("{} > {} with TTL {}".format(*one) for one in (wanted, there))
             return f"{seen.place} - expected the routers' MACs {words}"
@@ -189,7 +199,7 @@ def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Findi
 def _unlike(where: str, what: str, wanted: Iterable[object], seen: Iterable[object]) -> Iterator[str]:
     """Yield what is missing, and what is too much."""
     right, there = {*map(str, wanted)}, {*map(str, seen)}
-    yield from (f"{where} - {what} - expected {one} - seen nothing of it" for one in sorted(right - there))
+    yield from (f"{where} - {what} - expected {one} - seen none" for one in sorted(right - there))
     yield from (f"{where} - {what} - expected nothing more - seen {one}" for one in sorted(there - right))
 
 
@@ -217,6 +227,6 @@ SESSIONS = Check(
     "daemons", lambda lab, _: _nodes(lab, of_bgp=True), judge_sessions, ("router",), sends="", of_ours=OF_OURS
 )
 EVPN = Check("daemons", lambda lab, _: _nodes(lab), judge_evpn, ("evpn_segment",), sends="", of_ours=OF_OURS)
-PREFIX_ROUTES = Check("daemons", lambda _, router: [router], judge_prefixes, ("vrf_router",), sends="", of_ours=OF_OURS)
+PREFIX_ROUTES = Check("daemons", lambda lab, _: _nodes(lab), judge_prefixes, ("vrf_router",), sends="", of_ours=OF_OURS)
 ROUTER_MACS = Check("pairs", lambda _, pair: [pair], judge_router_macs, ("routed_pair",), sends="")
 FORWARDED = Check("daemons", lambda _, router: [router], judge_forwarded, ("router",), sends="", of_ours=OF_OURS)

@@ -22,9 +22,10 @@ def asked(node: str, *commands: str) -> str:
 def control_causes(
     built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe, states: Mapping[str, NodeState]
 ) -> Iterator[Cause]:
-    """Yield what keeps a probe between two hosts from its way: in their VNI, in their routers' prefixes, in sessions.
+    """Yield the faults that keep a probe between two hosts from its path: in their VNI, in their routers' prefixes, in
+        sessions.
 
-    A session that is down surely explains only where its router has no other one.
+    A session that is down is a certain explanation only if its router has no other one.
     """
     yield from session_causes(built, planes)
     for near, far in ((probe.source, probe.target), (probe.target, probe.source)):
@@ -172,8 +173,12 @@ def vni_causes(
         yield Cause("vni", here.node, None, "advertise-all-vni", "VNIs not advertised", fix, show, "daemons")
     elif vni in there.vnis and not here.imports(vni, there):
         yield _target_cause(vni, (near, here), (far, there))
-    else:
-        yield from _next_hop_causes(built, here, near, far)
+    elif changed := [*_next_hop_causes(built, here, near, far)]:
+        yield from changed
+    elif str(far.local) in here.next_hops(vni) and not (vrf or here.floods_to(vni, str(far.local))):
+        live = "not there: lost on its way, or left out by a route-map"
+        show = asked(here.node, f"show bgp l2vpn evpn route vni {vni} type multicast")
+        yield Cause("evpn route", here.node, near.name, f"type 3 to {far.local}", live, "", show, "daemons")
 
 
 def _vrf_vnis(built: Fabric, node: str) -> Mapping[str, int]:

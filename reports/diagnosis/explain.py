@@ -1,4 +1,4 @@
-"""Why live forwarding state loses a packet or its answer, or carries it otherwise than promised. Pure."""
+"""Explains why live forwarding state loses a packet or its answer, or carries it otherwise than promised. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
 from topology.model import Address, Bridge, Fabric, Loopback, Node, Route, Subinterface, Tunnel, Vrf
-from topology.packet import Layers, Probe, ends_of, outer_ip
+from topology.packet import Layers, Probe, ends_of, outer_ip, tags_of
 from topology.promises import Kind
 from topology.state import NodeState
 
@@ -32,7 +32,7 @@ ANYWHERE = ("0.0.0.0", "0.0.0.0")
 def causes_of(ending: Ending) -> Iterator[Cause]:
     """Yield the cause at the place where a packet ends, then those at other places that may be to blame as well.
 
-    An address request that ends is told with who waits for the answer.
+    For an ARP or ND request that ends, the cause says which node waits for the answer.
     """
     for one in (ending, *ending.others):
         live = f"{one.live}: {ending.asks}" if ending.asks else one.live
@@ -166,7 +166,9 @@ def hop_key(hop: ExpectedHop, direction: str) -> tuple[str, object, object]:
 
 
 def _is_routed(fabric: Fabric, hop: ExpectedHop, direction: str) -> bool:
-    return hop.direction == direction and fabric[hop.node].bridge_of(hop.interface) is None
+    """Return whether IP has a packet at a hop: not at a port of a bridge, nor below a VLAN's device."""
+    here = hop.direction == direction and fabric[hop.node].bridge_of(hop.interface) is None
+    return here and not tags_of(hop.layers)
 
 
 def _ends(layers: Layers) -> tuple[object, object]:

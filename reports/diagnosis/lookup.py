@@ -1,4 +1,6 @@
-"""What the kernel would do with a packet at the node where it was last right, compared with what it should. Pure."""
+"""Compares what the kernel would do with a packet, at the node where it was last correct, with what it should do.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def question(fabric: Fabric, hops: Sequence[ExpectedHop], at: int, other_ways: S
 
 
 def told(asked: Asked, answer: Answer) -> Iterator[Cause]:
-    """What the answer proves: a refusal, another device, a next hop that does not answer, a MAC behind another port."""
+    """Yield the causes that the answer proves: a refusal, another device, a next hop that does not answer, a MAC on
+    another port.
+    """
     lookup, should = asked.lookup, f"out by {' or '.join(asked.out)}"
     node, ip = lookup.node, f"ip -n {lookup.node}{' -6' if lookup.dst.version == 6 else ''}"
     if lookup.mac and not lookup.over:

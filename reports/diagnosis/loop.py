@@ -21,20 +21,20 @@ of a storm: a host repeats a request once a second."""
 
 
 def to_many(seen: Sighting) -> bytes:
-    """Return the innermost frame of a sighting if it is for many (IEEE 802, group bit of the destination), else b""."""
+    """Return the innermost frame of a sighting if it is broadcast or multicast (IEEE 802, group bit), else b""."""
     at = max((header.offset for header in seen.headers if header.layer == "ether"), default=None)
     frame = b"" if at is None else seen.frame[at:]
     return frame if frame and frame[0] & 1 else b""
 
 
 def is_bare(seen: Sighting) -> bool:
-    """Return whether a sighting is of a frame that is in no tunnel."""
+    """Return whether a sighting is of an unencapsulated frame."""
     return seen.has_ethernet and seen.layers.count("ether") == 1 and not is_tunnelled(seen.layers)
 
 
 @dataclass
 class Copies:
-    """Counts the copies of each frame for many, by place."""
+    """Counts the copies of each broadcast or multicast frame, by place."""
 
     _known: dict[tuple[str, bytes, tuple[object, ...]], tuple[int, int]] = field(default_factory=dict)
 

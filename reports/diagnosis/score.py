@@ -1,4 +1,4 @@
-"""Scores what was said of a known fault. Pure."""
+"""Scores the diagnosis of a known fault. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def score(
     seen: str = "",
     declared: bool = False,
 ) -> Diagnosis:
-    """What was said of a fault that these nodes and kinds of cause explain.
+    """Score the diagnosis of a fault that these nodes and kinds of cause explain.
 
     ``failures`` has the ranked causes of each broken promise about packets, ``state`` the differences from the declared
     state, which alone are scored where no such promise broke. ``seen`` is quoted where no cause was named. With a

@@ -1,7 +1,7 @@
-"""The read-only command that shows what a cause is about, as typed for a node that is a namespace. Pure.
+"""The read-only command that shows a cause, as typed for a node that is a namespace. Pure.
 
-``topology.nodes.entrance`` makes of it what is typed for other nodes. Each command succeeds where what it asks for is
-missing, too: its output then shows that.
+``topology.nodes.entrance`` turns it into the command for other nodes. Each command also succeeds if the object is
+missing: its output then shows that.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OF_NODE = ("route", "rule")
 
 
 def show_of(cause: Cause) -> str:
-    """Return the command that shows the live state of what a cause is about."""
+    """Return the command that shows the live state that a cause names."""
     node, about, ip = cause.node, cause.about, f"ip -n {cause.node}"
     if isinstance(about, Entry):
         return _entry(node, about)

@@ -31,7 +31,7 @@ Part: TypeAlias = Literal["build", "second-run", "other-csv", "cleanup"]
 class Row(Strict):
     """A row of the CSV: two customers and how their traffic is to be carried; ``number`` counts from 1.
 
-    A ``fixed`` one stands in the recipe instead: every submission builds it, whatever the CSV.
+    A ``fixed`` one is in the recipe instead: every submission builds it, whatever the CSV.
     """
 
     number: Count
@@ -59,7 +59,7 @@ class Step(Strict):
 
 @dataclass(frozen=True)
 class Promise(Strict):
-    """What became of a promise of a row, or of the whole submission; ``said`` is our message.
+    """The outcome of a promise of a row, or of the whole submission; ``said`` is hopcheck's message.
 
     ``causes`` are those of the diagnosis, the most likely first; ``ladder`` is the journey that shows the failure.
     """
@@ -135,7 +135,7 @@ def _sound(graded: Graded, name: str) -> Graded:
     twice = next((name for (name, _), count in places.items() if count > 1), None)
     rows = {row.number for row in graded.rows}
     if twice or len(rows) < len(graded.rows) or any(p.row and p.row not in graded.rows for p in graded.promises):
-        what = f"{twice} stands twice for one row" if twice else "its rows contradict each other"
+        what = f"{twice} is given twice for one row" if twice else "its rows contradict each other"
         raise RecordRefused(f"{name}: damaged: {what}; {GRADED.again}")
     return graded
 

@@ -28,7 +28,7 @@ ENDED: Mapping[str, str] = {
 
 
 class State(Enum):
-    """What is known of a part of an item."""
+    """The state of a part of an item."""
 
     KEPT = "ok"
     BROKEN = "failed"
@@ -133,7 +133,7 @@ class Score(Bounded):
 
     @property
     def overrides(self) -> list[Override]:
-        """What a person overrode."""
+        """The overrides that a person gave."""
         return [item.override for item in self.items if item.override]
 
     @property

@@ -8,12 +8,14 @@ from topology.promises import Encapsulation
 
 
 def tunnel_at(seen: Sighting) -> Encapsulation | None:
-    """Return the tunnel next to the packet there; None where it is bare."""
+    """Return the innermost tunnel of the packet there; None if it is not encapsulated."""
     return encapsulation(seen.headers.chain)
 
 
 def judge_encapsulation(journey: Journey, promised: Encapsulation) -> Finding:
-    """Return whether every tunnel next to the packet was of the promised kind and number, and there was one."""
+    """Return whether the packet was in a tunnel, and its innermost tunnel had the promised kind and number
+    everywhere.
+    """
     seen = [(sighting, tunnel) for sighting in journey.sightings if (tunnel := tunnel_at(sighting)) is not None]
     wrong = next(((sighting, tunnel) for sighting, tunnel in seen if not promised.allows(tunnel)), None)
     way = f"{journey.source} -> {journey.target} ({journey.protocol}) - expected in {promised}"

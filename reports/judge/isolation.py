@@ -1,6 +1,7 @@
-"""Frames of tenants, forged packets and packets to the outside, and where each was seen: what judges of isolation read.
+"""The evidence for judges of isolation: tenants' frames, forged packets and packets to outside addresses, with their
+sightings.
 
-A frame is *bare* where no header of a tunnel of frames is around it. Pure.
+A frame is *bare* where it is in no Layer 2 tunnel. Pure.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ class OutwardSeen:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """A node's state beside the declared: devices that are up, rules, routes of other tables, resolvers."""
+    """A node's devices that are up, rules, routes of other tables, and resolvers, to be compared with the declared
+    ones.
+    """
 
     node: str
     up: tuple[str, ...] = ()
@@ -98,7 +101,7 @@ class Outwards:
 
 @dataclass(frozen=True)
 class HomeSeen:
-    """The devices of the network namespace that a kernel's agent came from, and the kernel's name."""
+    """The devices of the network namespace in which a kernel's agent started, and the kernel's name."""
 
     kernel: str
     devices: tuple[str, ...]

@@ -71,7 +71,7 @@ def pairs_to_probe(
     nodes: Sequence[Node],
     between: Callable[[Node, Node], tuple[Address, Address]] = lambda one, other: (one.address, other.address),
 ) -> tuple[list[tuple[Node, Node]], list[str]]:
-    """All pairs of nodes with an address, both ways, by their names, within the bound; and those left out."""
+    """All pairs of nodes with an address, in both directions, sorted by name, up to the limit; and those left out."""
     by_name = sorted(nodes, key=lambda node: node.name)
     addressed = [node for node in by_name if node.addresses]
     every = list(permutations(addressed, 2))

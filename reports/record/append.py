@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def cause_of(found: evidence.Cause) -> Cause:
-    """A cause in words, without the part of the state that it is about."""
+    """A cause as text, without the part of the state that it names."""
     return Cause(**{known.name: getattr(found, known.name) for known in fields(Cause)})
 
 
@@ -89,7 +89,7 @@ def _sides(rung: judged.Rung) -> tuple[str | None, str | None]:
 
 
 def sizes_of_pair(pair: PairMtu, test: str = "") -> tuple[Sizes, ...]:
-    """The sizes of both ways of a pair, as far as anything arrived there."""
+    """The sizes of a pair in both directions, except where nothing arrived."""
     return tuple(_way(way, test) for way in pair.legs if way.reached)
 
 

@@ -19,7 +19,7 @@ Count = Annotated[int, Interval(ge=0, lt=2**63)]
 
 
 class Strict:
-    """Has pydantic refuse unknown keys and values of another type in the classes below."""
+    """Base of the classes below: pydantic refuses unknown keys and values of another type."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
 
@@ -45,8 +45,9 @@ class Cause(Strict):
 
     @property
     def of_cable(self) -> str:
-        """What the causes at both ends of a missing cable have in common: the fix, which makes both anew; blank for any
-        other cause, as two differences of one device have one fix, too."""
+        """The fix that the causes at both ends of a missing cable share, since it makes both ends anew; blank for any
+        other cause, since two differences of one device share a fix, too.
+        """
         return self.fix if self.live == MISSING else ""
 
     @property
@@ -95,8 +96,8 @@ class Rung(Strict):
     """A row of a ladder: the declared and the seen header stack at one interface, and the fault there.
 
     ``hop`` is the place of the sighting among the journey's hops; ``got`` and ``frame`` are the headers and the frame
-    of one that is none of them, as of a request for an address. ``want`` are the declared headers with the promised
-    fields, where the journey first differs or something else is seen.
+    of a sighting that is not among the hops, such as an ARP request. ``want`` are the declared headers with the
+    promised fields, where the journey first differs or something else is seen.
     """
 
     node: str
@@ -300,7 +301,7 @@ class State(Strict):
 
 @dataclass(frozen=True)
 class Diagnosis(Strict):
-    """What a run said of a known fault, and whether that is right.
+    """The diagnosis of a known fault by a run, and whether it is correct.
 
     ``traffic``: a promise about packets failed; ``kernel``: a cause was concluded from the kernel's answers;
     ``declaration``: the nodes' state differs from the declared one. ``node`` is about the first cause of every failure,
@@ -326,7 +327,7 @@ class Diagnosis(Strict):
 class FaultTried(Strict):
     """A fault of the catalogue on a copy of a lab, and what was said of it with and without the declaration.
 
-    ``suite`` is the one that is about what the fault does to packets; ``state`` if nothing.
+    ``suite`` is the one that must catch the fault; ``state`` if it does nothing to packets.
     """
 
     test: str

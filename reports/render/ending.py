@@ -30,7 +30,7 @@ class Line:
 
 
 def ending(record: Record, places: Sequence[str] = ()) -> Iterator[Line]:
-    """All that a run ends with; ``places`` are lines that say where its results are."""
+    """The lines at the end of a run; ``places`` are those that say where its results are."""
     for text in causes(record.tests):
         yield Line(text, "" if text.startswith(" ") else "cause")
     yield from first_failure(record)
@@ -43,7 +43,7 @@ def ending(record: Record, places: Sequence[str] = ()) -> Iterator[Line]:
 
 
 def first_failure(record: Record) -> Iterator[Line]:
-    """What was seen of the first cause: a journey's ladder in short, else the message where no cause is known."""
+    """The evidence for the first cause: a journey's shortened ladder, or the message if no cause is known."""
     for group in of_network(record.tests)[:1]:
         journey = _journey_of(group, record.journeys)
         if journey:

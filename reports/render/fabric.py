@@ -1,4 +1,4 @@
-"""The fabric as SVG shapes: nodes in layers, links and tunnels with their verdicts, and the way of each journey."""
+"""The fabric as SVG shapes: nodes in layers, links and tunnels with their verdicts, and the path of each journey."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class Cross:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The shapes, the size of the whole, the ways by the journeys' numbers, and tunnels that are not drawn."""
+    """The shapes, the size of the whole, the paths by the journeys' numbers, and the number of tunnels that are not
+    drawn.
+    """
 
     width: int
     height: int

@@ -1,4 +1,4 @@
-"""What every page is made in: templates in which all names are text, one style, one script, and a policy for both.
+"""The frame of every page: templates in which all names are text, one style, one script, and a policy for both.
 
 The policy (https://www.w3.org/TR/CSP3/) lets a browser load nothing and run nothing but that one script: style and
 script are named by their digests, so neither can come from data.
@@ -70,7 +70,9 @@ class _Compiled(FileSystemBytecodeCache):
 
 
 def environment(*folders: Path) -> Environment:
-    """Where templates are found; whatever they write is text, its control and direction characters spelled out."""
+    """The environment of templates; everything that they write is text, with control and direction characters spelled
+    out.
+    """
     found = Environment(
         autoescape=True,
         bytecode_cache=None if sys.dont_write_bytecode else _Compiled(),

@@ -1,4 +1,4 @@
-"""What speaks against a network, by cause: one cause, and below it the tests that it broke. Pure."""
+"""Groups failures by cause: each cause, and below it the tests that it broke. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Group:
         if MISSING in (cause.live, cause.declared) or NOTHING in (cause.live, cause.declared):
             return self.why.removeprefix(f"{cause.node} - ")
         device = f"{cause.interface}, " if cause.interface else ""
-        return f"{device}{cause.kind}: {cause.live}, ought to be {cause.declared}"
+        return f"{device}{cause.kind}: {cause.live}, expected {cause.declared}"
 
     @property
     def unexplained(self) -> str:
@@ -142,7 +142,7 @@ def suite(test: Test) -> str:
 
 
 def reasons(tests: Iterable[Test], not_collected: Mapping[str, int]) -> list[tuple[int, str]]:
-    """How many promises do not apply to this lab, and why; each reason once."""
+    """The number of promises that do not apply to this lab, by reason."""
     found = Counter(headline(test.message) for test in tests if test.verdict is Verdict.NOT_APPLICABLE)
     found.update(not_collected)
     return [(count, words) for words, count in found.most_common()]

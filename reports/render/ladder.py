@@ -69,7 +69,9 @@ def not_seen(rungs: Sequence[Rung]) -> str:
 
 
 def telling(journey: Journey, nodes: Collection[str]) -> int:
-    """How little of a cause at some nodes a journey shows: 0 a wrong packet there, 1 elsewhere, 2 a missing one."""
+    """The rank of a journey as evidence of a cause at some nodes: 0 shows a wrong packet there, 1 elsewhere, 2 a
+    missing one.
+    """
     rung = journey.first_wrong
     return 3 if rung is None else 2 if rung.seen is None else int(rung.node not in nodes)
 

@@ -1,4 +1,4 @@
-"""Where the nodes of a fabric stand: rows by role, each node near those that it is linked with. Pure arithmetic."""
+"""The layout of a fabric's nodes: rows by role, each node near those that it is linked with. Pure arithmetic."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def short(value: float) -> str:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a plot shows as a table; columns that no series has are left out."""
+    """The data of a plot as a table; columns that no series has are left out."""
 
     head: list[str]
     rows: list[list[str]]
@@ -248,7 +248,7 @@ def mtu_rows(found: Sequence[Sizes]) -> Rows | None:
 
 
 def _ways(found: Sequence[Sizes]) -> str:
-    """The ways that have the same sizes, the first by name."""
+    """The directions with the same sizes, the first by name."""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0].source} → {found[0].target}{more}"
 

@@ -21,7 +21,7 @@ Mark = Literal["good", "bad", "odd", "lost"]
 class Step:
     """A hop: where, when, its frame, and the packets seen there, outermost first; ``expected`` only where they differ.
 
-    ``mark``: as declared; the first divergence; seen otherwise behind it; the hops behind a loss, as one step.
+    ``mark``: as declared; the first divergence; seen otherwise after it; the hops after a loss, as one step.
     """
 
     mark: Mark

@@ -39,7 +39,8 @@ def outcome(tests: Iterable[Test], complete: bool) -> str:
 def pairs(
     tests: Iterable[Test], subject: Callable[[Test], str] = attrgetter("pair")
 ) -> Iterator[tuple[str, str, list[str]]]:
-    """What is known of declared pairs, the worst first; how many, and why where none of them was tried; their names.
+    """The state of the declared pairs, the worst first: how many, the reason if none of them was tried, and their
+    names.
 
     Another ``subject`` of tests is counted likewise.
     """
@@ -53,7 +54,7 @@ def pairs(
 
 
 def promise_counts(tests: Sequence[Test]) -> Iterator[str]:
-    """How many pairs are proven, and how many not, then the same of separations."""
+    """The numbers of pairs proven and not proven, then those of separations."""
     of_network = [test for test in tests if test.counts]
     for noun, subject in (("pairs", attrgetter("pair")), ("apart", attrgetter("apart"))):
         found = [f"{len(names)} {PROVEN if word == WORKS else word}" for word, _, names in pairs(of_network, subject)]

@@ -8,7 +8,7 @@ from reports.record.exhibits import Cause, Figures, Sizes, Zone
 
 WIDTH = 10_000
 """Columns are as wide as their text: the terminal wraps wider ones, and nothing is cut."""
-SIZES_HEAD = ("way", "whole", "computed", "with DF", "larger packets with DF")
+SIZES_HEAD = ("path", "whole", "computed", "with DF", "larger packets with DF")
 STATE_HEAD = ("device", "what", "expected", "found", "fix")
 
 
@@ -38,7 +38,7 @@ def measurement_lines(found: Iterable[Figures]) -> Iterator[str]:
 
 
 def sizes_table(found: Iterable[Sizes]) -> list[str]:
-    """The table of all ways as lines of text; empty where there are none."""
+    """The table of all directions as lines of text; empty if there are none."""
     rows = [sizes_row(sizes) for sizes in found]
     return table_lines(SIZES_HEAD, rows) if rows else []
 
@@ -60,4 +60,4 @@ def _in_short(zone: Zone) -> str:
     if zone.fate == "icmp":
         name = f"{'in the name of' if zone.forged else 'by'} {zone.speaker}"
         return f"{span} ICMP, MTU {zone.mtu}, {name} at {zone.where}"
-    return f"{span} {zone.fate} {'from' if zone.fate == 'fragments' else 'behind'} {zone.where}"
+    return f"{span} {zone.fate} {'from' if zone.fate == 'fragments' else 'after'} {zone.where}"

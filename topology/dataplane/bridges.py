@@ -58,7 +58,9 @@ def _mapping(came_by: Device | None) -> Iterator[Ending]:
 
 
 def leaving(bridge: Bridge, frame: Layers, came_by: Device | None, out: Device) -> Layers:
-    """Return a frame as a bridge lets it out of a port, or up to itself: with the tag of its VLAN, or without."""
+    """Return a frame as it leaves a bridge by a port, or goes up to the bridge itself: with its VLAN tag, or
+    without.
+    """
     came, left = tags_of(frame), bridge.lets_out(tags_of(frame), (came_by or bridge).name, out.name)
     if came == left:
         return frame
@@ -112,7 +114,9 @@ def no_broadcast(out: Device, frame: Layers) -> Ending | None:
 
 
 def not_learned(bridge: Bridge, out: Device) -> Ending | None:
-    """Return why a frame to a MAC behind a port is not let out there: it is neither learned nor flooded."""
+    """Return why a frame to a MAC behind a port does not leave by it: the MAC is not learned there, and frames are not
+    flooded.
+    """
     learns = bridge.ageing and not _has(out, "learning off")
     if learns or not _has(out, "flood off"):
         return None

@@ -1,4 +1,6 @@
-"""The two ends of a tunnel, where a packet of one finds no device at the other: which differs, and in what. Pure."""
+"""Compares the two ends of a tunnel where a packet of one finds no device at the other: which end differs, and in what.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from topology.dataplane.paths import Ending, Hops, ending
 from topology.links import Unwrapped
 from topology.links.gre import GreTunnel
 from topology.model import Address, Device, Fabric, Node, Tunnel, Vxlan
-from topology.packet import Layers
+from topology.packet import Layers, ends_of, outer_ip
 from topology.refs import Network
 
 NONE = "none"
@@ -117,7 +119,7 @@ def _without(fabric: Fabric, node: Node, sender: Tunnel, found: Unwrapped) -> En
 
 
 def wrong_remote(fabric: Fabric, sender: Tunnel) -> Ending | None:
-    """Return the sender as wrong where another tunnel's end sends to it, from another address than it sends to."""
+    """Return the sender as the cause if its peer sends to it from another address than the one that it sends to."""
     kin = (other for other in fabric.tunnels if type(other) is type(sender) and other.ref != sender.ref)
     for peer in kin:
         own = fabric[sender.node].ends_of(sender)
@@ -146,7 +148,7 @@ def leads_to(fabric: Fabric, far: Device, mac: str) -> bool:
 
 
 def wrong_entry(fabric: Fabric, tunnel: Tunnel, mac: str) -> Ending | None:
-    """Return that a static entry sends a MAC's frames to another remote than the one behind which it is."""
+    """Return the static entry that sends a MAC's frames to another remote than the one that has it."""
     entries = [remote for known, remote in tunnel.entries if known == mac] if isinstance(tunnel, Vxlan) else []
     right = {
         remote: any(leads_to(fabric, far, mac) for far in fabric.receivers(tunnel, remote))
@@ -169,18 +171,21 @@ def untaken(fabric: Fabric, tunnel: Tunnel, found: Unwrapped, packet: Layers, ho
 
 
 def expired(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending:
-    """Return the tunnel that gave a packet too low a TTL, or the routes that lead it in a circle, else a node."""
+    """Return the routes that lead a packet in a circle, or the tunnel that gave it too low a TTL, else a node."""
+    if (circle := _circle(fabric, node, packet, hops)) is not None:
+        return circle
     for size in range(2, len(packet)):
         sender = sender_of(fabric, hops, packet[size:])
         if sender is not None and (ttl := getattr(sender, "ttl", None)):
             return ending(sender, f"ttl {ttl}: it expires at {node.name}", sender.kind, "a greater ttl")
-    return _circle(fabric, node, packet, hops) or ending(node, "the TTL expires")
+    return ending(node, "the TTL expires")
 
 
 def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | None:
     """Return the routes by which a packet comes to a node again: that of the router which sent it back to where it had
     been first, as the others may be right; None where it came to no node twice."""
-    senders = [hop.node for hop in hops if hop.direction == "out"]
+    same = (hop for hop in hops if (ip := outer_ip(hop.layers)) and ends_of(ip) == ends_of(packet[0][1]))
+    senders = [hop.node for hop in same if hop.direction == "out"]
     if node.name not in senders:
         return None
     last = len(senders) - senders[::-1].index(node.name)
@@ -190,7 +195,7 @@ def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | 
     taken = [(one, max(routes, key=lambda r: r.prefix.prefixlen)) for one, routes in fitting if routes]
     names = ", ".join(one.name for one, _ in taken)
     circle = [
-        ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another way to {dst}")
+        ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another route to {dst}")
         for one, route in taken
     ]
     return replace(circle[0], others=tuple(circle[1:])) if circle else None

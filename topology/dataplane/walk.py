@@ -53,7 +53,7 @@ class PacketWalk(FrameWalk):
         asked = Asked.of(packet, came_by, out)
         if len(packet) > MAX_LAYERS:
             what = f"encapsulates the packet again and again on its way to {asked.dst}"
-            yield ExpectedPath(hops, ending(node, what, "route", "a way without a loop"))
+            yield ExpectedPath(hops, ending(node, what, "route", "a path without a loop"))
             return
         egresses, end = look_up(node, asked)
         if end is None and (encap := node.encap_towards(asked.dst)):
@@ -129,7 +129,7 @@ class PacketWalk(FrameWalk):
         return self.resolved.get(key)
 
     def request_ends(self, device: Device, address: Address) -> list[Ending] | None:
-        """Return where the ways of a request or of its answer end, each once; None where the answer comes back.
+        """Return where the paths of a request or of its answer end, each once; None if the answer comes back.
 
         Of the branches of a request the one that leads to the address says more than all others.
         """

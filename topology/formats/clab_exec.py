@@ -186,7 +186,7 @@ def bridge(node: ExecNode, words: Words) -> None:
 def _check_entry(words: Words, verb: str, mac: str, is_there: bool) -> None:
     """Refuse an entry that the kernel refuses beside those present (vxlan_fdb_update, drivers/net/vxlan)."""
     if verb == "replace" and mac == FLOOD:
-        raise refusal(words.where, f"{shown(str(words))} fails: where frames to all go is never replaced", ENTRY.right)
+        raise refusal(words.where, f"{shown(str(words))} fails: an all-zeros entry cannot be replaced", ENTRY.right)
     right = f"bridge fdb {'append' if mac == FLOOD else 'replace'} {mac} ..."
     if verb == "add" and is_there:
         raise refusal(words.where, f"{shown(str(words))} fails: File exists", right)

@@ -93,7 +93,7 @@ def _vlans(fabric: Fabric) -> Iterator[tuple[PortRef, PortRef]]:
 
 
 def check_loops(draft: Draft) -> Iterator[Problem]:
-    """No two ways lead from one bridge to another: without spanning tree a broadcast would loop for ever.
+    """No two paths lead from one bridge to another: without spanning tree a broadcast would loop for ever.
 
     A tunnel device lets no frame out that came in by it, so devices that are each other's remotes are one place.
     """
@@ -116,8 +116,8 @@ def check_loops(draft: Draft) -> Iterator[Problem]:
             continue
         seen.add(ends)
         if sets.find(near) == sets.find(far):
-            what = f"{near} and {far} are joined by another way already, so a broadcast would loop"
-            yield Problem(where, what, "one way between any two bridges: hopcheck's bridges have no spanning tree")
+            what = f"{near} and {far} are already joined by another path, so a broadcast would loop"
+            yield Problem(where, what, "one path between any two bridges: hopcheck's bridges have no spanning tree")
         sets.join(near, far)
 
 

@@ -1,4 +1,4 @@
-"""Reads a recipe: how submissions are built, and what of the assignment a machine cannot guess.
+"""Reads a recipe: how submissions are built, and what hopcheck must know of the assignment.
 
 One recipe is for a class. From a submission's own ``hopcheck.yaml`` only steps, cleanup and needs are taken.
 Its keys are described in docs/grading.md.
@@ -93,7 +93,7 @@ def template(value: object) -> str:
     """Read the form of the names that a submission gives to its customers."""
     found = values.text(value)
     if found.count("{name}") != 1 or len(found) > COMMAND_MAX:
-        raise values.wrong(f"{values.shown(found)} does not say where a customer's name stands", "such as x-{name}")
+        raise values.wrong(f"{values.shown(found)} has no place for a customer's name", "such as x-{name}")
     return found
 
 
@@ -138,7 +138,7 @@ class CsvSpec(Spec):
 
 
 class LimitsSpec(Spec):
-    """What a submission may use, in bytes."""
+    """Limits of a submission, in bytes."""
 
     memory: Annotated[int, PlainValidator(size)] = 2048 * MIB
     output: Annotated[int, PlainValidator(size)] = 10 * MIB
@@ -172,7 +172,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How submissions are built; ``total`` are the seconds that all steps of one may take together.
+    """A recipe: how submissions are built; ``total`` are the seconds that all steps of one may take together.
 
     ``header`` and ``blanks`` are the dialect of its CSV. ``memory`` and ``output`` are in bytes. ``prelude`` is a lab
     that is built before the submission. ``fixed`` are rows (source, target, type) that each builds without the CSV.

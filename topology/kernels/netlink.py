@@ -86,7 +86,7 @@ class Netlink:
     def _take(self, names: Iterable[str], fds: Mapping[str, object]) -> None:
         for name in names:
             if type(found := fds.get(name)) is not int:
-                raise AgentLost("agent - namespaces - expected a descriptor of each - seen others")
+                raise AgentLost("agent - namespaces - expected a descriptor of each - seen something else")
             self._fds[name] = found
 
     def apply(self, operations: Iterable[Operation]) -> None:
@@ -128,7 +128,7 @@ class Netlink:
         return answered(asked, names, *self.relay((asked.node, data, NETLINK_ROUTE) for data in requests))
 
     def forget_neighbours(self, nodes: Sequence[str]) -> None:
-        """Delete the IP neighbours that nodes have learned; one that has gone by itself meanwhile is no matter."""
+        """Delete the IP neighbours that nodes have learned; ones that have expired meanwhile are ignored."""
         dumps = self.relay((node, NEIGHBOURS.data, NETLINK_ROUTE) for node in nodes)
         asked = [(node, forget_requests(dump)) for node, dump in zip(nodes, dumps, strict=True)]
         chunks = [(n, b"".join(part), NETLINK_ROUTE) for n, whole in asked for part in _parts(whole, CHUNK_MAX)]

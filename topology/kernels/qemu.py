@@ -171,7 +171,7 @@ class Qemu:
         wait_for(written, timeout_s, "the state to be written")
 
     def health(self) -> str:
-        """Why the guest cannot answer any more; empty while it runs."""
+        """The reason why the guest cannot answer any more; empty while it runs."""
         if self.process.poll() is not None:
             return self._end()
         try:
@@ -206,7 +206,7 @@ class Qemu:
         return printed_end(self._words)
 
     def outlive(self) -> None:
-        """Let a QEMU that was started to be kept live on when we end."""
+        """Have a QEMU that was started with ``keep_at`` outlive this process."""
         self._keeper_stream.send(KEEP)
         self._hang_up()
 
@@ -292,7 +292,7 @@ def kvm_group() -> str:
 
 
 def kvm_refusal() -> str:
-    """Why QEMU, as confined here, cannot even open /dev/kvm; empty where it can."""
+    """The reason why QEMU, as confined here, cannot open /dev/kvm; empty if it can."""
     if not KVM.exists():
         return "no /dev/kvm"
     status = KVM.stat()

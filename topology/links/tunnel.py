@@ -182,12 +182,12 @@ class Tunnel(Device):
 
     @classmethod
     def identity_in(cls, layers: Layers) -> dict[str, object]:
-        """Return the identity that a packet's headers behind IP's carry."""
+        """Return the identity in a packet's headers after the outer IP header."""
         return {}
 
     @classmethod
     def device_for(cls, local: Address, remote: Address, **identity: object) -> str:
-        """Return the device that takes a packet, in words."""
+        """Return a description of the device that takes a packet."""
         return f"{cls.noun} device for packets from {remote} to {local}"
 
     @property
@@ -197,8 +197,9 @@ class Tunnel(Device):
         return HEADER_BYTES[f"ipv{version}"] + size_of(self.header("ether" if self.ethernet else "ipv4")) + frame
 
     def own_mtu(self, below: Below) -> int:
-        """Return what the device leaves by which the far end is reached (ip_tunnel_bind_dev, net/ipv4/ip_tunnel.c;
-        ip6gre_tnl_link_config_route, net/ipv6/ip6_gre.c)."""
+        """Return the MTU that remains of the device by which the far end is reached (ip_tunnel_bind_dev,
+        net/ipv4/ip_tunnel.c; ip6gre_tnl_link_config_route, net/ipv6/ip6_gre.c).
+        """
         return max(LEAST_MTU[self.remote.version], (below.towards(self.remote) or PORT_MTU) - self.overhead)
 
 
@@ -233,7 +234,7 @@ class UdpTunnel(Tunnel):
 
     @property
     def further_fields(self) -> dict[str, object]:
-        """What its header says beside the VNI."""
+        """The fields of its header other than the VNI."""
         return {}
 
     @classmethod

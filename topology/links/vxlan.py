@@ -107,8 +107,8 @@ class Vxlan(UdpTunnel):
             "noudp6zerocsumrx",
             fixed={"ttl": "auto 64 0", "tos": "0 inherit", "df": "unset"},
             unseen={
-                "srcport": (2, "the source ports are the kernel's own here, and so the choice among equal-cost ways"),
-                "udpcsum": (0, "a checksum changes no packet's way"),
+                "srcport": (2, "the source ports are the kernel's own here, and so the choice among equal-cost paths"),
+                "udpcsum": (0, "a checksum changes no packet's path"),
             },
             defaults={"port": LINUX_PORT},
             zero={"port": LINUX_PORT, "ageing": ""},
@@ -253,7 +253,7 @@ class Vxlan(UdpTunnel):
 
     @classmethod
     def device_for(cls, local: Address, remote: Address, **identity: object) -> str:
-        """Return the device that takes a packet, in words."""
+        """Return a description of the device that takes a packet."""
         return f"VXLAN device for VNI {identity['vni']} on UDP port {identity['port']}"
 
     def options(self) -> Iterator[Option]:

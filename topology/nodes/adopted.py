@@ -1,4 +1,4 @@
-"""Nodes of a foreign fabric: they are found, entered and read; nothing of them is changed."""
+"""Nodes of an adopted fabric: they are found, entered and read; nothing of them is changed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ONLY_LOOKED_AT = "an adopted fabric is only looked at, never changed"
 
 
 class Onlooker(Netlink):
-    """Reads adopted nodes; any change to one is refused, and so does not apply."""
+    """Reads adopted nodes; any change is refused with NotApplicable."""
 
     def __init__(self, agent: Agent) -> None:
         super().__init__(agent)
@@ -106,7 +106,9 @@ class Onlooker(Netlink):
         return any((*self.outlets.values(), *self.management_devices.values()))
 
     def flood_out(self, live: Fabric, sender: PortRef) -> str:
-        """Exit of a device's frames to all from the fabric, forwarded as it is now; blank where they stay inside."""
+        """Exit by which a device's broadcast frames would leave the fabric as it forwards now; blank if they stay
+        inside.
+        """
         return flood_out(live, self.as_seen, self.outlets, self.management_devices, sender)
 
     def check_there(self) -> None:

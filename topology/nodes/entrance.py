@@ -1,4 +1,4 @@
-"""How commands for a node are typed on the machine that carries it. Pure."""
+"""Rewrites commands for a node as they are typed on the machine that carries it. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ TOOLS = ("ip", "bridge", "tc")
 
 
 def typed(commands: str, node: str, entrance: str) -> str:
-    """Commands for a namespace of the node's name, as typed for a node that is entered otherwise: behind ``entrance``.
-
-    Empty stands for such a namespace: then they stay as they are.
+    """Return commands that are written for a namespace with the node's name, rewritten for a node that is entered by
+    the command ``entrance``. An empty ``entrance`` means such a namespace: the commands are unchanged.
     """
     return "; ".join(_typed(command, node, entrance) for command in commands.split("; ")) if entrance else commands
 

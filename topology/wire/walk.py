@@ -39,7 +39,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Tables:
-    """What leads from a layer to the next one: numbers by which layers are found, for all layers that are known."""
+    """The numbers by which the next layer is found, for all known layers."""
 
     layouts: Mapping[str, str]
     ethertypes: Mapping[int, str]

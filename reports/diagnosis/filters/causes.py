@@ -23,7 +23,7 @@ ALTERED: tuple[Effect, ...] = ("change", "redirect", "corrupt")
 EXTRA: tuple[Effect, ...] = ("duplicate", "redirect", "change")
 DECLARED = {
     "drop": "nothing that drops it",
-    "redirect": "nothing that takes it off its way",
+    "redirect": "nothing that diverts it",
     "change": "nothing that changes it",
     "mark": "nothing that gives it another route",
     "corrupt": "nothing that changes it",
@@ -56,7 +56,7 @@ def gap_of(verdict: Verdict) -> Gap | None:
 
 
 def gaps_of_error(path: ExpectedPath) -> Iterator[Gap]:
-    """Yield every stretch inside a node on the way of the message that a packet is too big (RFC 792, RFC 4443).
+    """Yield every stretch inside a node on the path of the ICMP error that a packet is too big (RFC 792, RFC 4443).
 
     The path is that of an echo between the same ends.
     """
@@ -89,7 +89,7 @@ def _hop(seen: Sighting | None) -> ExpectedHop | None:
 
 
 def consumed_at(seen: Sequence[Sighting], node: str) -> Gap | None:
-    """Return the stretch between a packet's last sighting at its target and what ought to consume it there."""
+    """Return the stretch between a packet's last sighting at its target and its receiver there."""
     there = [one for one in seen if (one.node, one.direction) == (node, "in")]
     return Gap(node, _hop(there[-1]), None, VANISHED) if there else None
 
@@ -104,7 +104,7 @@ def gaps_before(verdict: Verdict, request: Sequence[Sighting]) -> Iterator[Gap]:
 
 
 def hits_at(hooks: Sequence[Hook], printed: Printed) -> list[Hit]:
-    """Return all that can do something to a packet at these hooks, in their order, up to what surely ends it."""
+    """Return everything that can affect a packet at these hooks, in their order, up to what certainly ends it."""
     hits: list[Hit] = []
     mark: int | None = 0
     for hook in hooks:

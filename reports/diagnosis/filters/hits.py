@@ -1,4 +1,4 @@
-"""What an evaluation finds: a rule, filter, qdisc or policy that can be a packet's fate. Pure."""
+"""The result of an evaluation: a rule, filter, qdisc or policy that can drop, take or change a packet. Pure."""
 
 from __future__ import annotations
 

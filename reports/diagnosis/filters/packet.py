@@ -119,7 +119,7 @@ class Packet:
         return (self.layer(layer).get(key) if has else ABSENT) if layer else None
 
     def meta(self, key: str) -> Known:
-        """What the kernel knows of the packet beside its headers, by the keys of nft(8)'s ``meta``."""
+        """The kernel's metadata of the packet, by the keys of nft(8)'s ``meta``."""
         known: Mapping[str, Known] = {
             "iifname": self.iif or ABSENT,
             "iif": self.iif or ABSENT,

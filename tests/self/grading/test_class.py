@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import cast
 import pytest
 
 from fixtures.grading import Order, grade_class, grade_submissions, order_of
+from fixtures.instruments.grading.grader import Grader
 from reports.grading.record import Graded, Row
 from tests.self.fixtures.runs import Settings
 from tests.self.grading.classes import graded
@@ -84,6 +86,11 @@ def test_two_at_once_give_the_same_class(tmp_path: Path) -> None:
         assert grade_class(order, Machine(), lambda _: None, workers) == 6
         tables.append((tmp_path / "out" / "class.csv").read_text())
     assert tables[0] == tables[1]
+
+
+def test_grader_travels_to_other_processes() -> None:
+    """``-n`` pickles the grader that grades for real, too."""
+    assert pickle.loads(pickle.dumps(Grader(kvm_only=True))).image == Grader(kvm_only=True).image
 
 
 def test_item_about_rows_that_the_csv_has_not_is_refused(tmp_path: Path) -> None:

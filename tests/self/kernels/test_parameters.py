@@ -70,7 +70,9 @@ def parameters(kind: str, data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def test_defaults_of_learning_and_ageing_are_left_out() -> None:
-    """A device at the kernel's defaults says nothing of them, as its declaration does not."""
+    """A device at the kernel's defaults says nothing of them, as its declaration does not, nor does a bridge of an
+    ageing that only a change of the spanning tree makes short."""
+    assert parameters("bridge", {"IFLA_BR_AGEING_TIME": 400, "IFLA_BR_TOPOLOGY_CHANGE": 1}) == {}
     assert parameters("bridge", {"IFLA_BR_AGEING_TIME": 30000, "IFLA_BR_FORWARD_DELAY": 1500}) == {}
     usual = parameters("vxlan", {"IFLA_VXLAN_ID": 7, "IFLA_VXLAN_LEARNING": 1, "IFLA_VXLAN_AGEING": 300})
     assert not usual.keys() & {"learning", "ageing"}

@@ -134,7 +134,7 @@ def test_table_states_figures_and_resolution() -> None:
     assert [row["lost"] for row in found.rows] == ["2", "20"]
     assert [row["by loss"] for row in found.rows] == ["200 ms", "2.00 s"]
     assert [row["by rate"] for row in found.rows] == ["200 ms", "2.00 s"]
-    assert [row["way before > after"] for row in found.rows] == ["1 spine1 > spine2", "1 spine1 > nothing"]
+    assert [row["path before > after"] for row in found.rows] == ["1 spine1 > spine2", "1 spine1 > nothing"]
     assert "2 flows at 10 datagrams a second each: times to 100 ms" in found.words[0]
     assert "1 times a flow was still without service at the end" in found.words
     assert any("by loss: median 1.10 s (range: 200 ms to 2.00 s, 2 runs)" in words for words in found.words)

@@ -23,6 +23,7 @@ from tests.self.builders import (
     vxlan_lab,
     with_field,
 )
+from topology.errors import EvidenceIncomplete
 from topology.expected import check_pairs
 from topology.formats.lab import known_labs
 from topology.model import Fabric
@@ -108,7 +109,7 @@ def no_kinds() -> Iterator[tuple[str, Journey, str]]:
     assert first is not None
     unchanged = with_field("ether", src=first.fields["src"], dst=first.fields["dst"])
     yield "routed by nobody", changed(*routed[1:], -1, unchanged, routed[0]), "its MACs not rewritten"
-    yield "wrapped at the end", replace(seen(*l3), target="lc2", sightings=l3_until_leaf(l3)), "wrapped at an end"
+    yield "wrapped at the end", replace(seen(*l3), target="lc2", sightings=l3_until_leaf(l3)), "encapsulated at an end"
     assert str(carried(seen(*hairpin))) == "hairpin"
 
 
@@ -188,3 +189,15 @@ def test_trip_holds_only_if_both_ways_do() -> None:
     assert not lost.carried_as("l2-overlay")
     nowhere = SeenTrip(replace(out, sightings=(), note="refused"), back)
     assert nowhere.arrived.message == "c1 -> c5 (icmp) - expected to arrive - seen nowhere - refused"
+
+
+def test_what_crosses_unseen_is_of_no_known_kind() -> None:
+    """A packet that leaves a tunnel's device and comes out of one elsewhere, without a header between, as in ESP."""
+    whole = seen(*pair_of("l3-overlay"))
+    bare = cut(whole, lambda n, s: "gre" not in s.layers)
+    at = next(n for n, s in enumerate(bare.sightings) if not s.has_ethernet)
+    assert {s.node for s in bare.sightings[at : at + 2]} == {"lc1", "lc2"}
+    assert SeenTrip(whole, whole).unseen == ""
+    for kind in ("l3-overlay", "routed"):
+        with pytest.raises(EvidenceIncomplete, match="lc1:gretun-cont to lc2:gretun-cont - seen nowhere"):
+            SeenTrip(whole, bare).carried_as(kind)

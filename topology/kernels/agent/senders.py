@@ -52,7 +52,7 @@ def send_many(namespaces: Namespaces, flush: Sequence[str], sends: Sequence[dict
 
 
 class Forget:
-    """Has namespaces forget their learned path MTUs, until its stack ends."""
+    """Makes namespaces forget their learned path MTUs, until its stack ends."""
 
     def __init__(self, namespaces: Namespaces, undo: contextlib.ExitStack) -> None:
         self.namespaces, self.undo = namespaces, undo

@@ -38,7 +38,9 @@ class Image:
 
 
 class Strict:
-    """Has pydantic refuse unknown keys and values of another type: an imported manifest is hostile input."""
+    """Base of the classes below: pydantic refuses unknown keys and values of another type, as an imported manifest is
+    hostile.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid", "strict": True}
 

@@ -91,7 +91,7 @@ def _deletions(dump: bytes) -> Iterator[bytes]:
 
 
 def check_forgotten(node: str, answer: bytes) -> None:
-    """NetlinkError where a deletion was refused for another reason than that the neighbour has gone by itself."""
+    """Raise NetlinkError if a deletion was refused for another reason than that the neighbour has expired."""
     codes = {-struct.unpack_from("=i", said)[0] for kind, _, _, said in nl.messages(answer) if kind == nl.NLMSG_ERROR}
     if refused := codes - {0, errno.ENOENT}:
         raise NetlinkError(f"{node} - neighbours - expected to be forgotten - seen error {min(refused)}", min(refused))

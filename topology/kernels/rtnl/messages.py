@@ -93,7 +93,7 @@ def readable(where: str) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError, struct.error) as error:
         seen = f"{type(error).__name__}: {str(error)[:200]}"
-        raise NetlinkError(f"{where} - netlink dump - expected a kernel's words - seen {seen}") from error
+        raise NetlinkError(f"{where} - netlink dump - expected messages of the kernel - seen {seen}") from error
 
 
 def kernel_words(data: bytes) -> str:
@@ -239,7 +239,13 @@ def table(listed: str) -> Table:
 
 
 NFT_TABLES = 0xA00
-PARAMETERS: Mapping[str, Table] = {kind: table(link.attributes) for kind, link in KINDS.items() if link.attributes}
+FAR_ENDS = {"sit": "3 remote ip", "ip6tnl": "3 remote ip", "vti": "5 remote ip", "vti6": "5 remote ip"}
+"""Of tunnels that are not followed, where their packets go (linux/if_tunnel.h)."""
+PARAMETERS: Mapping[str, Table] = {
+    kind: table(said)
+    for kind, said in (*FAR_ENDS.items(), *((kind, link.attributes) for kind, link in KINDS.items()))
+    if said
+}
 """By kind of device, the fields of IFLA_INFO_DATA."""
 PORT = table(
     "1 state u8, 4 hairpin u8, 5 guard u8, 8 learning u8, 9 flood u8, 27 mcast_flood u8, 30 bcast_flood u8,"
@@ -265,7 +271,7 @@ ROUTE = Layout(
     "=BBBBBBBBI",
     ("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags"),
     table(
-        "1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 8 metrics metrics, 9 hops hops, 15 table u32,"
+        "1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 7 src ip, 8 metrics metrics, 9 hops hops, 15 table u32,"
         "18 gateway via, 21 encap encap"
     ),
 )

@@ -10,6 +10,8 @@ K = TypeVar("K")
 
 NOTHING, MISSING = "nothing", "missing"
 """Absent on one side, declared or live, present on the other."""
+IT_MAY = " (it may: not evaluated: "
+"""The words behind what is not sure to explain anything, before the reason; further evidence makes them void."""
 
 
 def counted(number: int, noun: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 from topology.frr import NEIGHBOURS, Session, sessions, table
+from topology.refs import Address, Network
 
 BGP_VNIS = "show bgp l2vpn evpn vni json"
 QUESTIONS = (
@@ -31,9 +32,12 @@ MACS, FLOODING, PREFIXES = 2, 3, 5
 class Hop(NamedTuple):
     """A next hop of an installed BGP route."""
 
-    prefix: str
-    via: str
-    dev: str
+    prefix: Network
+    via: Address | None
+    dev: str | None
+
+    def __str__(self) -> str:
+        return f"{self.prefix if self.prefix.prefixlen else 'default'} via {self.via} dev {self.dev}"
 
 
 class EvpnRoute(NamedTuple):
@@ -154,7 +158,8 @@ def _hops(answer: Mapping[str, Any]) -> Iterator[Hop]:
         for entry in entries:
             if entry.get("protocol") == "bgp" and entry.get("installed"):
                 nexthops = (one for one in entry.get("nexthops", ()) if one.get("fib"))
-                yield from (Hop(prefix, str(one.get("ip")), str(one.get("interfaceName"))) for one in nexthops)
+                ends = ((one.get("ip"), one.get("interfaceName")) for one in nexthops)
+                yield from (Hop(ip_network(prefix), ip_address(ip) if ip else None, dev) for ip, dev in ends)
 
 
 def _evpn(routes: Mapping[str, Any]) -> Iterator[EvpnRoute]:

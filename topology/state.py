@@ -116,6 +116,8 @@ class Entry:
     """True for a table of nftables that can do nothing to a fabric's packet."""
     owner: str = field(default="", compare=False)
     """The daemon that made the entry, by its protocol or ``extern_learn``; empty for an administrator's."""
+    read: RouteState | tuple[str, Address] | None = field(default=None, compare=False, repr=False)
+    """What the words say: a route of another table, or the MAC and the remote of a VXLAN device's forwarding entry."""
 
     @property
     def kind(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from itertools import permutations
 from typing import Any
 
@@ -20,7 +21,7 @@ from topology.control import FLOODING, MACS, PREFIXES, ControlPlane, EvpnRoute, 
 from topology.links.base import FLOOD_MAC
 from topology.model import Bridge, Fabric, Vxlan
 from topology.promises import Pair, Segment
-from topology.state import NodeState
+from topology.state import NodeState, RouteState
 
 
 def _nodes(lab: Fabric, of_bgp: bool = False) -> list[str]:
@@ -136,8 +137,9 @@ def judge_prefixes(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
     if not wrong:
         return Finding(True, f"{router} - {len(needed)} routes to prefixes")
     asked = [vxlan for vxlan, _ in ends if vxlan.node in planes]
+    states = {one.plane.node: one.state for one in spoken}
     alike = (pair for pair in permutations(asked, 2) if pair[0].vni == pair[1].vni)
-    causes = [cause for near, far in alike for cause in vni_causes(lab.built, planes, near, far)]
+    causes = [cause for near, far in alike for cause in vni_causes(lab.built, planes, states, near, far)]
     return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
 
 
@@ -189,7 +191,8 @@ def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Findi
         wrong += _unlike(f"{end.node} - VNI {vni}", "EVPN", needed, seen - (legal - needed))
     if not wrong:
         return Finding(True, f"{segment} - {len(needed)} routes at each VTEP")
-    causes = [cause for near, far in permutations(ends, 2) for cause in vni_causes(lab.built, planes, near, far)]
+    states, both = {one.plane.node: one.state for one in spoken}, permutations(ends, 2)
+    causes = [cause for near, far in both for cause in vni_causes(lab.built, planes, states, near, far)]
     return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
 
 
@@ -203,29 +206,24 @@ def _unlike(where: str, what: str, wanted: Iterable[object], seen: Iterable[obje
 def judge_forwarded(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
     """Return whether the kernel forwards as BGP says: by its IPv4 routes, and to its VTEPs."""
     ((plane, state),) = ((one.plane, one.state) for one in spoken)
-    own = (one for one in state.routes if one.owner == "bgp" and one.prefix.version == 4)
-    routes = {Hop(str(one.prefix), str(one.via), str(one.dev)) for one in own}
-    in_vrfs = (one.words.split() for one in state.entries if one.tool == "ip route" and one.owner == "bgp")
-    routes |= {Hop(one[0], one[one.index("dev") - 1], one[one.index("dev") + 1]) for one in in_vrfs if "dev" in one}
-    wrong = [*_unlike(router, "kernel's routes", map(_hop, plane.installed), map(_hop, routes))]
+    in_vrfs = (one.read for one in state.entries if one.tool == "ip route" and one.owner == "bgp")
+    own = (one for one in (*state.routes, *in_vrfs) if isinstance(one, RouteState) and one.owner == "bgp")
+    routes = {Hop(one.prefix, one.via, one.dev) for one in own if one.prefix.version == 4 and one.dev}
+    wrong = [*_unlike(router, "kernel's routes", plane.installed, routes)]
     assert lab.built is not None
     causes = list[Cause]()
     for vxlan in (vxlan for vxlan in lab.built[router].all(Vxlan) if vxlan.by_daemon):
         causes += next_hop_causes(lab.built, plane, vxlan.vni)
         far = [route for route in plane.evpn.get(vxlan.vni, ()) if route.vtep != str(vxlan.local)]
-        wanted = {f"{route.mac or FLOOD_MAC} dst {route.vtep}" for route in far}
-        wanted |= {f"{mac} dst {vtep}" for vtep, mac in plane.routers.get(vxlan.vni, {}).items()}
-        words = (one.words.split() for one in state.entries if one.tool == "bridge fdb" and one.device == vxlan.name)
-        seen = {f"{one[0]} dst {one[one.index('dst') + 1]}" for one in words if "dst" in one}
+        known = [(route.mac or FLOOD_MAC, route.vtep) for route in far]
+        known += [(mac, vtep) for vtep, mac in plane.routers.get(vxlan.vni, {}).items()]
+        entries = (one.read for one in state.entries if one.tool == "bridge fdb" and one.device == vxlan.name)
+        wanted = {f"{mac} dst {ip_address(vtep)}" for mac, vtep in known}
+        seen = {f"{one[0]} dst {one[1]}" for one in entries if isinstance(one, tuple)}
         wrong += _unlike(f"{router}:{vxlan.name}", "kernel's entries", wanted, seen)
     if not wrong:
         return Finding(True, f"{router} - {len(routes)} routes as BGP says")
     return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
-
-
-def _hop(hop: Hop) -> str:
-    prefix = "default" if hop.prefix.endswith("/0") else hop.prefix
-    return f"{prefix} via {hop.via} dev {hop.dev}"
 
 
 OF_OURS = "daemons of an adopted fabric are not asked"

@@ -11,6 +11,7 @@ from topology.control import BGP_VNIS, ControlPlane
 from topology.frr import ADMIN_DOWN, ESTABLISHED, Session, typed
 from topology.model import Address, Fabric, Node, Port, Vxlan
 from topology.packet import Probe
+from topology.state import NodeState
 
 
 def asked(node: str, *commands: str) -> str:
@@ -18,7 +19,9 @@ def asked(node: str, *commands: str) -> str:
     return f"ip netns exec {node} {typed(node, *commands)}"
 
 
-def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe, live: Fabric) -> Iterator[Cause]:
+def control_causes(
+    built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe, states: Mapping[str, NodeState]
+) -> Iterator[Cause]:
     """Yield the faults that keep a probe between two hosts from its path: in their VNI, in their routers' prefixes, in
         sessions.
 
@@ -27,16 +30,16 @@ def control_causes(built: Fabric, planes: Mapping[str, ControlPlane], probe: Pro
     yield from session_causes(built, planes)
     for near, far in ((probe.source, probe.target), (probe.target, probe.source)):
         ends = [one for one in (behind(built, near), behind(built, far)) if one is not None]
-        gone = [cause for end in ends for cause in outside(built, live, end)]
+        gone = [cause for end in ends for cause in outside(built, states, end)]
         yield from gone
         if not gone and len(ends) == 2 and ends[0].vni == ends[1].vni and ends[0].node != ends[1].node:
-            yield from vni_causes(built, planes, *ends)
+            yield from vni_causes(built, planes, states, *ends)
         elif len(routed := [end for end in (vrf_end(built, near), vrf_end(built, far)) if end is not None]) == 2:
-            yield from vni_causes(built, planes, *routed) if routed[0].node != routed[1].node else ()
+            yield from vni_causes(built, planes, states, *routed) if routed[0].node != routed[1].node else ()
         elif not gone and len(ends) == 2 and ends[0].node != ends[1].node:
             # Asymmetric IRB: the near router bridges in the far host's VNI.
             here = (one for one in built[ends[0].node].all(Vxlan) if one.by_daemon and one.vni == ends[1].vni)
-            yield from (cause for one in here for cause in vni_causes(built, planes, one, ends[1]))
+            yield from (cause for one in here for cause in vni_causes(built, planes, states, one, ends[1]))
         if not ends:
             dst = probe.dst if far == probe.target else probe.src
             yield from _prefix_causes(built, planes, built[far], dst)
@@ -76,10 +79,11 @@ def router_id_causes(built: Fabric, planes: Iterable[ControlPlane]) -> Iterator[
             yield Cause("router id", plane.node, None, "a router ID of its own", live, "", show, "daemons")
 
 
-def outside(built: Fabric, live: Fabric, vxlan: Vxlan) -> tuple[Cause, ...]:
+def outside(built: Fabric, states: Mapping[str, NodeState], vxlan: Vxlan) -> tuple[Cause, ...]:
     """Return that a VXLAN device has left its bridge: then BGP does not know its VNI."""
-    bridge, node = built[vxlan.node].bridge_of(vxlan.name), live[vxlan.node]
-    if bridge is None or not node.has(vxlan.name) or node.bridge_of(vxlan.name) is not None:
+    bridge, state = built[vxlan.node].bridge_of(vxlan.name), states.get(vxlan.node)
+    link = state.links.get(vxlan.name) if state is not None else None
+    if bridge is None or link is None or link.master is not None:
         return ()
     fix = f"ip -n {vxlan.node} link set dev {vxlan.name} master {bridge.name}"
     show = f"ip -n {vxlan.node} -d link show dev {vxlan.name}"
@@ -150,12 +154,16 @@ def session_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: st
         yield replace(_lacks_bfd(built, planes, plane.node, one) or here, sure=not has_other)
 
 
-def vni_causes(built: Fabric, planes: Mapping[str, ControlPlane], near: Vxlan, far: Vxlan) -> Iterator[Cause]:
+def vni_causes(
+    built: Fabric, planes: Mapping[str, ControlPlane], states: Mapping[str, NodeState], near: Vxlan, far: Vxlan
+) -> Iterator[Cause]:
     """Yield why the near VTEP does not know the far one in their VNI."""
     vni, here, there = near.vni, planes[near.node], planes[far.node]
     show = asked(here.node, BGP_VNIS.removesuffix(" json"))
     vrf = next((name for name, its in _vrf_vnis(built, near.node).items() if its == vni), "")
-    if here.lacks_evpn:
+    if gone := outside(built, states, near):
+        yield from gone
+    elif here.lacks_evpn:
         summary = asked(here.node, "show bgp l2vpn evpn summary")
         live = "not with any neighbour"
         yield Cause("address family", here.node, None, "l2vpn evpn activated", live, "", summary, "daemons")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from reports.evidence import Cause
-from reports.words import MISSING, NOTHING
+from reports.words import IT_MAY, MISSING, NOTHING
 from topology.state import LinkState, RouteState
 
 CAUSES_MAX = 8
@@ -105,7 +105,8 @@ def _confirmed(entry: Cause, by: Cause) -> Cause:
     evidence = entry.evidence if words in entry.evidence else "; ".join(filter(None, (entry.evidence, words)))
     narrower = by if by.kind == entry.kind else entry
     show, fix = narrower.show or entry.show, narrower.fix or entry.fix
-    return replace(entry, evidence=evidence, sure=entry.sure or by.sure, show=show, fix=fix)
+    live = entry.live.partition(IT_MAY)[0] if by.sure else entry.live
+    return replace(entry, live=live, evidence=evidence, sure=entry.sure or by.sure, show=show, fix=fix)
 
 
 def _without_effects(causes: Sequence[Cause]) -> Iterator[Cause]:

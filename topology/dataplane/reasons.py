@@ -156,6 +156,12 @@ def unjoined(fabric: Fabric, device: Device, address: Address) -> Ending | None:
     return replace(near, others=(far,))
 
 
+def unbridged(fabric: Fabric, device: Device, address: Address) -> list[Ending]:
+    """Return the tunnels in no bridge that keep a segment from an address: of those a daemon tells others nothing."""
+    end = unjoined(fabric, device, address)
+    return [replace(one, others=()) for one in (end, *end.others) if one.kind == "bridge"] if end else []
+
+
 def _no_way_on(fabric: Fabric, bridge: Device, goal: str) -> Ending:
     """Return that nothing leads on from a bridge; at the tunnel for frames of its node that is in no bridge, where it
     is the only one, else with those."""

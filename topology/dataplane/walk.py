@@ -23,6 +23,7 @@ from topology.dataplane.reasons import (
     nobody,
     refused_echo,
     refused_source,
+    unbridged,
 )
 from topology.dataplane.rules import Asked, look_up
 from topology.links import unwrap
@@ -117,6 +118,8 @@ class PacketWalk(FrameWalk):
             reasons = self.request_ends(device, address)
             if reasons is None:
                 return None
+            if reasons and all(NOT_FOLLOWED in end.live for end in reasons):
+                reasons = unbridged(self.fabric, device, address) or reasons
             asks = f"{device.ref} gets no answer for {address}"
             if not reasons:
                 reasons = [nobody(self.fabric, node, device, address, ends_of(packet[0][1])[1])]

@@ -36,11 +36,13 @@ class Promises(TypedDict):
     management: Management
 
 
-def promises_of(spec: Promising, tree: Tree) -> Promises:
-    """Return the promises of a file; a separation of unknown segments is left out."""
+def promises_of(spec: Promising, tree: Tree, has_daemons: bool = False) -> Promises:
+    """Return the promises of a file; a separation of unknown segments is left out. ``has_daemons`` says of a file
+    beside a lab that daemons decide how that one forwards."""
     segments = tuple(_segments(spec.segments, tree))
     common = MtuSpec() if isinstance(spec, PairsSpec) else spec.mtu
-    alone = isinstance(spec, ExpectSpec) or (isinstance(spec, LabSpec) and any(one.frr for one in spec.nodes.values()))
+    daemons = has_daemons or (isinstance(spec, LabSpec) and any(one.frr for one in spec.nodes.values()))
+    alone = isinstance(spec, ExpectSpec) or daemons
     mtu = partial(_mtu, common, alone, tree)
     declared = [_pair(said, mtu, tree, ("pairs", index)) for index, said in spec.pairs.items()]
     derived = {_ends(pair): pair for segment in segments for pair in _derived(segment, mtu, tree)}

@@ -49,7 +49,9 @@ def with_pairs_of_text(
     problems = [*form, *refused[:MAX_PROBLEMS], *_without_promises(tree)]
     promised = fabric
     if spec is not None and not form:
-        promised = replace(fabric, **promises_of(spec, tree), notes=(*fabric.notes, f"pairs: those of {file}"))
+        promised = replace(
+            fabric, **promises_of(spec, tree, fabric.has_daemons), notes=(*fabric.notes, f"pairs: those of {file}")
+        )
         draft = Draft(LabSpec.model_construct(**dict(spec)), tree, promised)
         found = [*check_ends(draft, "pairs"), *check_addresses(draft, "pairs"), *check_tunnels(draft)]
         problems += [*found, *(problem for check in INTENT for problem in check(draft))][:MAX_PROBLEMS]

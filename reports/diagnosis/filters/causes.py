@@ -14,6 +14,7 @@ from reports.diagnosis.filters.tc import qdisc_hits, tc_hits
 from reports.diagnosis.filters.xfrm import xfrm_hits
 from reports.evidence import Cause, Sighting
 from reports.judge.journey import Rung, Verdict
+from reports.words import IT_MAY
 from topology.dataplane.paths import ExpectedHop, ExpectedPath
 from topology.packet import Layer
 
@@ -139,7 +140,7 @@ def causes(gap: Gap, hooks: Sequence[Hook], printed: Printed, declared: bool) ->
     if not any(hit.sure for hit in hits):
         hits += [Hit("filter", wanted[0], words, show, sure=False) for words, show in printed.unread]
     for hit in sorted(hits, key=lambda one: (not one.sure, wanted.index(one.effect))):
-        live = f"{hit.words} (it may: not evaluated: {hit.unknown})" if hit.unknown else hit.words
+        live = f"{hit.words}{IT_MAY}{hit.unknown})" if hit.unknown else hit.words
         fix, show = (f"ip netns exec {gap.node} {command}" if command else "" for command in (hit.fix, hit.show))
         kept = fix if declared else ""
         yield Cause(hit.kind, gap.node, hit.device, DECLARED[hit.effect], live, kept, show, "kernel", sure=hit.sure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.diagnosis.explain import causes_of, explained
 from tests.self.builders import reference
 from tests.self.dataplane.changes import changed
-from tests.self.dataplane.test_endings import ROUTED
+from tests.self.dataplane.test_endings import ROUTED, SEGMENT, both, group, link
 from tests.self.dataplane.test_reasons import REASONS
 from topology.expected import probe_between
 
@@ -27,3 +27,15 @@ def test_cause_has_a_command_that_shows_it() -> None:
         "ip -n lc1 -d link show dev gretun-cont",
         "ip -n lc2 -d link show dev gretun-cont",
     )
+
+
+def test_device_outside_its_bridge_is_named_where_a_daemon_knows_no_remotes() -> None:
+    """A daemon tells others nothing of such a device, and whoever lacks a remote therefore is not to blame."""
+    told = both(group("vxlan-cont", "none"), link("vxlan-cont", parameters={"learning": "off"}))
+    for master in ("bridge1", None):
+        outside = both(told, link("vxlan-cont", master=master))
+        live = changed({"con_ns1": outside, "con_ns3": told})
+        for ends in (SEGMENT, SEGMENT[::-1]):
+            found = explained(live, probe_between(reference(), *ends))
+            said = [(one.node, one.interface, one.kind) for one in causes_of(found)] if found else []
+            assert said == ([] if master else [("con_ns1", "vxlan-cont", "bridge")])

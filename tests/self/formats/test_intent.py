@@ -196,5 +196,10 @@ def test_innermost_tunnel_is_known_by_its_headers(via: str) -> None:
     [("vxlan-only", ("fragments", "icmp", "silence")), ("evpn-l2", ("fragments", "icmp"))],
 )
 def test_packets_vanish_only_where_a_declaration_computes_which_cross(lab: str, allowed: tuple[str, ...]) -> None:
-    """Of pairs that daemons carry no size is computed: without a promise what does not cross must be answered."""
-    assert {pair.mtu.above for pair in known_lab(lab).pairs} == {allowed}
+    """Of pairs that daemons carry no size is computed: without a promise what does not cross must be answered. Pairs of
+    a file beside the lab are carried alike."""
+    known = known_lab(lab)
+    first, *_ = known.pairs
+    ends = f"{{source: {first.source}, target: {first.target}, kind: {first.kind}}}"
+    other = with_pairs_of_text(known, f"pairs: [{ends}]")
+    assert {pair.mtu.above for pair in (*known.pairs, *other.pairs)} == {allowed}

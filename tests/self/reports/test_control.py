@@ -29,7 +29,7 @@ from topology.frr import Frr, Session
 from topology.links.base import FLOOD_MAC
 from topology.model import Fabric
 from topology.packet import Probe
-from topology.state import Entry, NodeState, RouteState
+from topology.state import Entry, LinkState, NodeState, RouteState
 
 FILE = Path(__file__).parents[1] / "data" / "frr-faults.json"
 L2, L3, IRB, BFD = "evpn-l2", "bgp-unnumbered", "evpn-l3vni", "bgp-unnumbered-bfd"
@@ -56,9 +56,9 @@ def planes(lab: str, fault: str) -> dict[str, ControlPlane]:
 
 def state_of(plane: ControlPlane) -> NodeState:
     """The state of a kernel that does what its daemons say."""
-    routes = (RouteState(ip_network(hop.prefix), ip_address(hop.via), hop.dev, owner="bgp") for hop in plane.installed)
+    routes = (RouteState(*hop, owner="bgp") for hop in plane.installed)
     entries = (
-        Entry("bridge fdb", f"vni{vni}", f"{route.mac or FLOOD_MAC} dev vni{vni} dst {route.vtep} self", "")
+        Entry("bridge fdb", f"vni{vni}", str(route), "", read=(route.mac or FLOOD_MAC, ip_address(route.vtep)))
         for vni, table in plane.evpn.items()
         for route in table
         if route.vtep != plane.vnis[vni].vtep
@@ -96,7 +96,7 @@ def test_fault_is_the_first_sure_cause(lab: str, fault: str, wanted: list[tuple[
     built = load_lab(lab)
     source, target = HOSTS[lab]
     probe = Probe(source, target, built[source].address, built[target].address)
-    found = [cause for cause in control_causes(built, planes(lab, fault), probe, built) if cause.sure]
+    found = [cause for cause in control_causes(built, planes(lab, fault), probe, {}) if cause.sure]
     assert [(one.node, one.interface, one.kind) for one in found] == [name[:3] for name in wanted]
     assert all(words in one.live for one, (*_, words) in zip(found, wanted, strict=True))
     assert all(one.show.startswith(f"ip netns exec {one.node} vtysh") for one in found)
@@ -106,8 +106,8 @@ def test_router_without_bgp_lacks_no_prefix_there() -> None:
     """Its routes are another daemon's, so that a subnet which is not in BGP explains nothing."""
     built, known = load_lab(L3), planes(L3, "bgp-not-redistributed")
     probe = Probe("h1", "h3", built["h1"].address, built["h3"].address)
-    assert [cause.kind for cause in control_causes(built, known, probe, built)] == ["advertisement"]
-    assert [*control_causes(built, known | {"leaf1": ControlPlane("leaf1")}, probe, built)] == []
+    assert [cause.kind for cause in control_causes(built, known, probe, {})] == ["advertisement"]
+    assert [*control_causes(built, known | {"leaf1": ControlPlane("leaf1")}, probe, {})] == []
 
 
 @pytest.mark.parametrize(("vrf", "words"), [("default", "show bgp neighbors"), ("red", "show bgp vrf red neighbors")])
@@ -236,12 +236,14 @@ def test_kernel_must_do_what_bgp_says(lab: str) -> None:
     (gone, *routes), entries = leaf.state.routes, leaf.state.entries
     lacking = replace(leaf, state=replace(leaf.state, routes=frozenset(routes)))
     assert f"expected {gone.prefix} via {gone.via}" in judge_forwarded(fabric, [lacking], "leaf1").message
+    elsewhere = frozenset({*entries, Entry("ip route", gone.dev, f"{gone} table 7", "", owner="bgp", read=gone)})
+    assert judge_forwarded(fabric, [replace(lacking, state=replace(lacking.state, entries=elsewhere))], "leaf1")
     strange = replace(gone, prefix=ip_network("9.9.9.0/24"))
     more = replace(leaf, state=replace(leaf.state, routes=leaf.state.routes | {strange}))
     assert "expected nothing more - seen 9.9.9.0/24" in judge_forwarded(fabric, [more], "leaf1").message
     if entries:
         (lost, *kept) = entries
-        stale = replace(lost, words=lost.words.replace("dst 10.0.0.12", "dst 10.0.0.99"))
+        stale = replace(lost, read=(FLOOD_MAC, ip_address("10.0.0.99")))
         wrong = replace(leaf, state=replace(leaf.state, entries=frozenset((stale, *kept))))
         assert "seen" in (said := judge_forwarded(fabric, [wrong], "leaf1").message)
         assert "dst 10.0.0.99" in said
@@ -355,13 +357,15 @@ def test_routed_frames_are_between_routers(macs: tuple[str, str], ttls: tuple[in
 
 def test_device_that_left_its_bridge_is_the_cause() -> None:
     """BGP does not know the VNI of such a device; that it is in no bridge comes in place of that."""
-    built, known = load_lab(L2), planes(L2, "healthy")
-    leaf, vnis = built["leaf1"], {vni: one for vni, one in known["leaf1"].vnis.items() if vni != 10100}
-    known["leaf1"] = replace(known["leaf1"], vnis=vnis)
-    gone = replace(leaf["br10100"], members=("to-blue1",))  # type: ignore[call-arg]
-    devices = tuple(gone if device.name == "br10100" else device for device in leaf.devices)
-    nodes = tuple(replace(node, devices=devices) if node.name == "leaf1" else node for node in built.nodes)
+    lab, built, known = judged(L2), load_lab(L2), planes(L2, "healthy")
+    vnis = {vni: one for vni, one in known["leaf1"].vnis.items() if vni != 10100}
+    known["leaf1"] = replace(known["leaf1"], vnis=vnis, evpn={})
     probe = Probe("blue1", "blue2", built["blue1"].address, built["blue2"].address)
-    for live, kind in ((built, "vni"), (replace(built, nodes=nodes), "bridge")):
-        (cause,) = {one for one in control_causes(built, known, probe, live) if one.node == "leaf1"}
-        assert (cause.kind, cause.interface) == (kind, "vni10100")
+    blue = next(iter(SUBJECTS["evpn_segment"].of(lab)))
+    for master, kind in (("br10100", "vni"), (None, "bridge")):
+        states = {name: state_of(planes(L2, "healthy")[name]) for name in known}
+        states["leaf1"] = replace(states["leaf1"], links={"vni10100": LinkState("vni10100", "vxlan", master=master)})
+        spoken = [Spoken(plane, states[name]) for name, plane in known.items()]
+        for causes in (control_causes(built, known, probe, states), judge_evpn(lab, spoken, blue).causes):
+            (cause,) = {one for one in causes if one.node == "leaf1"}
+            assert (cause.kind, cause.interface) == (kind, "vni10100")

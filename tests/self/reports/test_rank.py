@@ -8,7 +8,7 @@ import pytest
 
 from reports.diagnosis.rank import CAUSES_MAX, ranked, with_drops
 from reports.evidence import Cause
-from reports.words import MISSING, NOTHING
+from reports.words import IT_MAY, MISSING, NOTHING
 from topology.state import LinkState
 
 LINK = Cause("link", "lc1", "lc1_sc2", "up", "down", "up!")
@@ -107,6 +107,10 @@ DROPPED = Cause("nft", "lc2", "lc2_br1", "the packet passed on", "5 of 5 packets
     ("found", "entries"),
     [
         ([SUSPECT], [replace(SUSPECT, sure=True, evidence="nft: 5 of 5 packets dropped")]),
+        (
+            [replace(SUSPECT, live=f"{SUSPECT.live}{IT_MAY}'ct state')")],
+            [replace(SUSPECT, sure=True, evidence="nft: 5 of 5 packets dropped")],
+        ),
         ([SUSPECT, replace(SUSPECT, interface="br2")], [DROPPED]),
         ([replace(SUSPECT, node="lc1")], [DROPPED]),
         ([replace(SUSPECT, kind="tc")], [DROPPED]),

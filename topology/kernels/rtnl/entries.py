@@ -10,6 +10,7 @@ import hashlib
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import replace
+from ipaddress import ip_address
 
 from topology.kernels.rtnl import messages as nl
 from topology.kernels.rtnl.dumps import NTF_EXT_LEARNED, NUD_NOARP, NUD_PERMANENT, Request
@@ -116,7 +117,8 @@ def forwarding(dump: bytes, names: Mapping[int, str], own: Set[str]) -> Iterator
         if kept and mac and device and mac not in own and not int(mac[:2], 16) & 1:
             place = f"{mac} dev {device}{_ends(known, names)}{_table(known)}"
             words = f"{place} {_kept_as(known)}"
-            found[place, known.get("vlan")] = Entry("bridge fdb", device, words, place, owner=_owner(known))
+            read = (mac, ip_address(known["dst"])) if "dst" in known else None
+            found[place, known.get("vlan")] = Entry("bridge fdb", device, words, place, owner=_owner(known), read=read)
     for (place, vlan), entry in found.items():
         # A bridge keeps a copy in each of a port's VLANs of what was added to no VLAN in particular.
         if vlan is None:

@@ -114,7 +114,7 @@ def _other_route(route: nl.Message, names: Mapping[int, str]) -> Iterator[Entry]
         tool = "ip -6 route" if route["family"] == socket.AF_INET6 else "ip route"
         for state in _route_states(route, names):
             words = f"{state} table {TABLES.get(table, table)}"
-            yield Entry(tool, state.dev, words, words, owner=state.owner)
+            yield Entry(tool, state.dev, words, words, owner=state.owner, read=state)
 
 
 def _route_states(route: nl.Message, names: Mapping[int, str]) -> Iterator[RouteState]:

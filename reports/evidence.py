@@ -55,7 +55,7 @@ class Sighting(Placed):
 
     @property
     def wire(self) -> bytes:
-        """The frame as it is on the wire: the VLAN tag back in its place, without what is not the device's own."""
+        """The frame as it is on the wire: with the VLAN tag back in its place, without the capture's own header."""
         if not self.has_ethernet:
             return self.frame[self.headers[0].offset :] if len(self.headers) else self.frame
         if self.vlan is None:
@@ -180,7 +180,7 @@ class Finding:
 
 
 class LoopFound(PromiseBroken):
-    """Frames circle: a promise is broken wherever they pass."""
+    """Frames circle, which breaks every promise along their path."""
 
     def __init__(self, cause: Cause, note: str) -> None:
         super().__init__(f"{cause.node} - {cause.interface} - expected {cause.declared} - seen {cause.live} - {note}")
@@ -188,7 +188,7 @@ class LoopFound(PromiseBroken):
 
 
 class LoopStands(NotProven):
-    """Frames still circle in a fabric that is not ours to change: nothing more can be seen there."""
+    """Frames still circle in a fabric that must not be changed: nothing more can be proven there."""
 
     def __init__(self, found: Exception) -> None:
         super().__init__(f"the network loops: {found}")

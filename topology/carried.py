@@ -17,8 +17,8 @@ def inside(layers: Sequence[str]) -> Sequence[str]:
 def kind_of(path: Iterable[tuple[Sequence[str], object]]) -> Kind | None:
     """Return the kind of a packet's path, from its layers, outermost first, and its innermost TTL at each hop.
 
-    None where a packet without a frame is in a tunnel and not routed: then the tunnel is its ends' own. A ``hairpin``
-    is routed between two tunnels, one behind the other, at least one of which holds frames.
+    None if a packet without a frame is in a tunnel and not routed: then its ends are the tunnel's. A ``hairpin`` is
+    routed between two tunnels, one after the other, at least one of which carries frames.
     """
     hops = list(path)
     wrapped = [(held, ttl) for layers, ttl in hops if (held := inside(layers))]
@@ -42,4 +42,4 @@ def encapsulation(headers: Sequence[tuple[str, Mapping[str, object]]]) -> Encaps
         outer = next((layer for layer, _ in reversed(headers[:at]) if layer in ("ipv4", "ipv6")), "")
         held = headers[at + 1][0] if at + 1 < len(headers) else ""
         name = f"{'ip6' if outer == 'ipv6' else ''}gre{'tap' if held == 'ether' else ''}"
-    return Encapsulation(name, **numbers)
+    return Encapsulation((name,), **numbers)

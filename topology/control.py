@@ -1,4 +1,4 @@
-"""The control plane of a node, as FRR tells it in ``show … json``: sessions, BGP's routes, EVPN (RFC 7432). Pure."""
+"""The control plane of a node, as FRR prints it in ``show … json``: sessions, BGP's routes, EVPN (RFC 7432). Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MACS, FLOODING, PREFIXES = 2, 3, 5
 
 
 class Hop(NamedTuple):
-    """One next hop of an installed route of BGP's."""
+    """A next hop of an installed BGP route."""
 
     prefix: str
     via: str
@@ -37,7 +37,7 @@ class Hop(NamedTuple):
 
 
 class EvpnRoute(NamedTuple):
-    """A route of EVPN's, by its type: a MAC (blank but for type 2), the VTEP to which it leads, and the address or
+    """An EVPN route, by its type: a MAC (blank but for type 2), the VTEP to which it leads, and the address or
     prefix that it has."""
 
     kind: int
@@ -50,7 +50,7 @@ class EvpnRoute(NamedTuple):
 
 
 class BgpVni(NamedTuple):
-    """A VNI as BGP knows it: its VTEP, and the route targets that are imported and exported."""
+    """A VNI in BGP: its VTEP, and the route targets that are imported and exported."""
 
     vtep: str
     imports: frozenset[str]
@@ -92,6 +92,10 @@ class ControlPlane:
     def next_hops(self, vni: int) -> frozenset[str]:
         """The addresses to which EVPN sends in a VNI, of a segment or of a VRF."""
         return frozenset(one.vtep for one in self.evpn.get(vni, ())) | frozenset(self.routers.get(vni, ()))
+
+    def floods_to(self, vni: int, vtep: str) -> bool:
+        """Return whether frames for all go to a VTEP."""
+        return any(one.kind == FLOODING and one.vtep == vtep for one in self.evpn.get(vni, ()))
 
     def derived(self, vni: int) -> str:
         """The route target that FRR derives for a VNI, AS:VNI (bgpd/bgp_evpn.c, form_auto_rt)."""

@@ -1,4 +1,4 @@
-"""Events that befall a fabric while flows pass it: one table, each with the commands that bring it about. Pure."""
+"""Events that happen to a fabric while flows pass it: one table, each with the commands that cause it. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PIDS = "/run/frr"
 
 @dataclass(frozen=True)
 class Event:
-    """An event: what it does, in words; the role of the node that it befalls; its shell commands in that node.
+    """An event: a description, the role of the node that it hits, and its shell commands in that node.
 
     Nothing passes a node that is ``silenced``. ``unnoticed`` leaves links up, so that only timers tell its neighbours.
-    ``of_daemons`` befalls only a node that runs bgpd.
+    ``of_daemons`` hits only a node that runs bgpd.
     """
 
     words: str
@@ -53,13 +53,13 @@ EVENTS: Mapping[str, Event] = {
 
 
 def befalls(lab: Fabric, event: Event) -> tuple[str, ...]:
-    """The nodes of a lab that an event may befall."""
+    """The nodes of a lab that an event may hit."""
     runs = (node for node in lab.role(event.role) if not event.of_daemons or (node.frr and node.frr.speaks_bgp))
     return tuple(node.name for node in runs)
 
 
 def crossing_pair(lab: Fabric) -> Pair | None:
-    """The first pair of nodes whose neighbours are not the same: its packets cross what joins these."""
+    """The first pair of nodes with different neighbours, whose packets cross the fabric between these."""
     near: dict[str, set[str]] = {node.name: set() for node in lab.nodes}
     for link in lab.links:
         for end, other in (link.ends, link.ends[::-1]):

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 
 class Egress(NamedTuple):
-    """The device and gateway a route resolves to; ``via`` None means that the destination is on the link."""
+    """The device and gateway a route resolves to; ``via`` None means that the destination is on the link, ``src`` that
+    the route prefers no source."""
 
     dev: str
     via: IPv4Address | IPv6Address | None
+    src: IPv4Address | IPv6Address | None = None
 
 
 class Fib:

@@ -27,15 +27,21 @@ NEEDED_BY: Mapping[str, re.Pattern[str]] = {
 """The other daemons that can run, each with the lines of a configuration that need it."""
 DAEMONS = tuple(NEEDED_BY)
 VRF_VNI = re.compile(r"^vrf (\S+)$(?:\n .*)*?\n vni (\d+)\b", re.MULTILINE)
-NOT_RUN = re.compile(
-    r"^[ \t]*(router (?:ospf6|isis|ripng|rip|eigrp|babel|pim)|ip(?:v6)? (?:pim|router isis)|mpls ldp)\b", re.MULTILINE
-)
-"""The lines of daemons that never run here: vtysh drops them without a word."""
+REFUSED: Mapping[str, tuple[str, str]] = {
+    # vtysh drops the lines of daemons that do not run without a word.
+    r"router (?:ospf6|isis|ripng|rip|eigrp|babel|pim)|ip(?:v6)? (?:pim|router isis)|mpls ldp": (
+        "needs a daemon that is not run here",
+        f"lines for one of {', '.join(DAEMONS)}",
+    ),
+    "evpn mh": ("puts a host behind several VTEPs, which is not followed", "each host behind one VTEP"),
+}
+"""The beginnings of lines that are refused, each with why and with what would be right."""
 ESTABLISHED, ADMIN_DOWN = "Established", "Admin Down"
 """States of a BGP and of a BFD session."""
 NEIGHBOURS = "show bgp vrf all neighbors json"
 ROUTES = {4: "show ip route vrf all json", 6: "show ipv6 route vrf all json"}
 VNIS = "show evpn vni json"
+HOSTS = "show evpn arp-cache vni all json"
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,11 @@ class Frr:
         """Yield the daemons that lines of the configuration need, and that do not run."""
         yield from (one for one, lines in NEEDED_BY.items() if one not in self.daemons and lines.search(self.config))
 
-    def not_run(self) -> Iterator[tuple[int, str]]:
-        """Yield the first words and the number of each line for a daemon that never runs."""
-        yield from ((self.config.count("\n", 0, one.start(1)) + 1, one[1]) for one in NOT_RUN.finditer(self.config))
+    def refused(self) -> Iterator[tuple[int, str, str]]:
+        """Yield the number of each line that is refused, with what is wrong and what would be right."""
+        for words, (why, right) in REFUSED.items():
+            for one in re.finditer(rf"^[ \t]*({words})\b", self.config, re.MULTILINE):
+                yield self.config.count("\n", 0, one.start(1)) + 1, f"{one[1]!r} {why}", right
 
     def commands(self, node: str, config: str) -> tuple[str, ...]:
         """Return the commands that start it inside the node, with its configuration in a file of that name.
@@ -204,6 +212,11 @@ def _installed(tables: Sequence[object], version: int) -> Iterator[tuple[str, bo
             for entry in map(table, entries if isinstance(entries, list) else ()):
                 if (":" in prefix) == (version == 6) and entry.get("installed"):
                     yield prefix, entry.get("protocol") == "connected"
+
+
+def known_hosts(cache: object) -> frozenset[str]:
+    """Return the addresses that zebra knows in all VNIs (``HOSTS``)."""
+    return frozenset(str(address) for of_vni in table(cache).values() for address in table(of_vni))
 
 
 def far_vteps(vnis: object, vni: int) -> frozenset[Address]:

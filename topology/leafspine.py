@@ -230,7 +230,7 @@ class _Shape:
         return Route(prefix=prefix, via=via, dev=dev, where=self.where)
 
     def port(self, node: str, far: str, address: IPv4Interface | None = None, mtu: int | None = None) -> Port:
-        """A node's end of its link to another node: each end is named for both."""
+        """A node's end of its link to another node; the interface's name contains both nodes' names."""
         addresses = (address,) if address else ()
         peer = PortRef(far, f"{far}_{node}")
         return Port(**self.named(node, f"{node}_{far}"), mtu=mtu, addresses=addresses, peer=peer)

@@ -78,7 +78,7 @@ def check_mtus(fabric: Fabric) -> Iterator[Problem]:
                 tightest[pair.mtu.where] = (limit, f"{probe.source} -> {probe.target}", promised)
     for where, (limit, way, promised) in tightest.items():
         what = f"packets of {promised} bytes cannot cross whole from {way}: {limit}"
-        yield Problem(where, what, f"{limit.largest} or less, or larger MTUs on the way")
+        yield Problem(where, what, f"{limit.largest} or less, or larger MTUs on the path")
 
 
 @dataclass(frozen=True)

@@ -175,28 +175,27 @@ class Fabric:
 
     @cached_property
     def walked(self) -> dict[Any, Any]:
-        """Probes whose ways through the fabric are known, each with its journey (``topology.expected``)."""
+        """Probes whose paths through the fabric are already derived, each with its journey (``topology.expected``)."""
         return {}
 
     @property
     def has_daemons(self) -> bool:
-        """True where routing daemons decide how it forwards, and not the declaration."""
+        """True if routing daemons, not the declaration, decide how it forwards."""
         return any(node.frr for node in self.nodes)
 
     @property
     def walkable_pairs(self) -> tuple[Pair, ...]:
-        """The pairs whose ways the declaration says."""
+        """The pairs whose paths the declaration determines."""
         return self.pairs if self.nodes and not self.has_daemons else ()
 
     @property
     def judged(self) -> Fabric:
-        """What verdicts are measured against: the declaration or, where daemons decide how it forwards, its promises
-        alone."""
+        """The reference for verdicts: the declaration or, if daemons decide how it forwards, its promises alone."""
         return self.promises if self.has_daemons else self
 
     @property
     def promises(self) -> Fabric:
-        """Its promises between hosts alone, as of a fabric that somebody else built."""
+        """Only its promises between hosts, as for an adopted fabric."""
         return replace(self, nodes=(), links=(), tenants=(), spreads=(), throughput=(), built=self)
 
     @property
@@ -220,8 +219,9 @@ class Fabric:
 
     @cached_property
     def tunnels(self) -> tuple[Tunnel, ...]:
-        """All tunnel devices, by kind."""
-        return tuple(device for kind in LINKS if issubclass(kind, Tunnel) for device in self.all(kind))
+        """All tunnels, by kind."""
+        kinds = (kind for kind in LINKS if issubclass(kind, Tunnel))
+        return tuple(tunnel for kind in kinds for device in self.all(kind) for tunnel in device.each)
 
     @cached_property
     def _receivers(self) -> Mapping[tuple[Address, Hashable], tuple[Tunnel, ...]]:
@@ -323,13 +323,18 @@ class Fabric:
 
     def sent_by(self, device: Device, tags: Tags = ()) -> tuple[Device, Tags]:
         """Return the port by which a device's frame leaves, and its VLAN tags there."""
+        if isinstance(device, Vxlan) and (part := device.part(tags)):
+            return part, tags[1:]
         if not isinstance(device, Subinterface) or not self[device.node].has(device.link):
             return device, tags
         return self.sent_by(self[device.node][device.link], (device.vid, *tags))
 
     def received_by(self, device: Device, tags: Tags) -> tuple[Device, Tags]:
         """Return the device that receives a tagged frame that arrives at another one, and the tags left on it there
-        (vlan_do_receive, net/8021q)."""
+        (vlan_do_receive, net/8021q), or that of the VLAN to which its VNI is mapped
+        (br_handle_ingress_vlan_tunnel, net/bridge)."""
+        if isinstance(device, Vxlan) and device.vid and not tags:
+            return device, (device.vid,)
         vlan = self[device.node].subinterface(device.name, tags[0]) if tags else None
         return (device, tags) if vlan is None else self.received_by(vlan, tags[1:])
 

@@ -56,6 +56,8 @@ class Route:
     kind: str = "unicast"
     encap: str = ""
     """The header that it adds to packets, in the words of ip-route(8)."""
+    src: Address | None = None
+    """The source address that it gives to packets of its node without one."""
     where: Position = field(default=NOWHERE, compare=False)
 
     @property
@@ -229,18 +231,18 @@ class Node:
     def egresses(self, route: Route) -> tuple[Egress, ...]:
         """Return a route's next hops with their outgoing devices; unreachable next hops are left out."""
         found = ((self.device_towards(hop), hop.via) for hop in route.next_hops)
-        return tuple(Egress(dev, via) for dev, via in found if dev is not None)
+        return tuple(Egress(dev, via, route.src) for dev, via in found if dev is not None)
 
     def source_towards(self, address: Address, dev: str | None = None) -> Address | None:
         """Return the source address that the kernel selects for a packet from this node (inet_select_addr,
-        net/ipv4/devinet.c): one of the outgoing device, on the gateway's subnet if it has one there.
+        net/ipv4/devinet.c): the route's, else one of the outgoing device, on the gateway's subnet if it has one there.
 
         ``dev`` restricts the lookup to one outgoing device. None without a route, without an address, or where
         equal-cost routes give different sources.
         """
         if address in self.addresses:
             return address
-        found = {self._source(egress, address) for egress in self.fib.lookup(address, dev)}
+        found = {egress.src or self._source(egress, address) for egress in self.fib.lookup(address, dev)}
         return found.pop() if len(found) == 1 else None
 
     def _source(self, egress: Egress, address: Address) -> Address | None:
@@ -267,7 +269,12 @@ class Node:
     @cached_property
     def tunnel_by_ends(self) -> Mapping[Hashable, Tunnel]:
         """The tunnel devices by the key with which the kernel looks for them (``Tunnel.lookup``)."""
-        return {tunnel.lookup: tunnel for tunnel in reversed(self.all(Tunnel))}
+        return {tunnel.lookup: tunnel for tunnel in reversed(self.tunnels)}
+
+    @property
+    def tunnels(self) -> tuple[Tunnel, ...]:
+        """The node's tunnels; several of one device that takes a VNI from each packet."""
+        return tuple(tunnel for device in self.all(Tunnel) for tunnel in device.each)
 
     @property
     def sourced(self) -> Node:

@@ -27,27 +27,27 @@ WITHOUT_TUNNEL: Mapping[Kind, Kind] = {"l2-overlay": "bridge", "l3-overlay": "ro
 
 @dataclass(frozen=True)
 class Encapsulation:
-    """The tunnel next to a customer's packet: its kind (of VIAS), and its VNI or key. A promise leaves None open, and
-    several kinds, as in ``gre or ip6gre``.
+    """The tunnel next to a customer's packet: its kind (of VIAS), and its VNI or key. A promise leaves None open,
+    and may allow several kinds; without any it leaves the kind open.
     """
 
-    via: str | None = None
+    via: tuple[str, ...] = ()
     vni: int | None = None
     key: int | None = None
 
     def allows(self, seen: Encapsulation) -> bool:
         """Return whether a tunnel that was seen is of the promised kind and number."""
         said = ((self.vni, seen.vni), (self.key, seen.key))
-        is_kind = self.via is None or seen.via in self.via.split(" or ")
+        is_kind = not self.via or {*seen.via} <= {*self.via}
         return is_kind and all(promised in (None, found) for promised, found in said)
 
     def completed(self, other: Encapsulation) -> Encapsulation:
-        """Return this promise with what it leaves open as another one says."""
+        """Return this promise, its open values filled from another one."""
         vni = self.vni if self.vni is not None else other.vni
         return Encapsulation(self.via or other.via, vni, self.key if self.key is not None else other.key)
 
     def __str__(self) -> str:
-        parts = (self.via or "", "" if self.vni is None else f"VNI {self.vni}")
+        parts = (" or ".join(self.via), "" if self.vni is None else f"VNI {self.vni}")
         return " ".join(filter(None, (*parts, "" if self.key is None else f"key {self.key}")))
 
 
@@ -94,9 +94,9 @@ class Pair:
 
 KINDS_OF_TENANTS: Mapping[TenantType, tuple[Kind, Encapsulation]] = {
     "Bridge": ("bridge", ANY),
-    "VXLAN": ("l2-overlay", Encapsulation("vxlan")),
+    "VXLAN": ("l2-overlay", Encapsulation(("vxlan",))),
     "L3": ("routed", ANY),
-    "GRE": ("l3-overlay", Encapsulation("gre or ip6gre")),
+    "GRE": ("l3-overlay", Encapsulation(("gre", "ip6gre"))),
 }
 """How the traffic of each type of tenant is carried, in a fabric that somebody else built."""
 
@@ -122,7 +122,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Separation:
-    """A promise: nothing that a host of one segment sends is heard by a host of the other, both ways."""
+    """A promise: no host of either segment receives what a host of the other sends."""
 
     one: Segment
     other: Segment
@@ -156,7 +156,7 @@ NO_MANAGEMENT = Management()
 class Tenant:
     """One row of a tenants file, as the fabric carries it.
 
-    ``leaves`` are those that source and target hang behind, ``crossing`` the spine's ports in the order in which the
+    ``leaves`` are those of source and target, ``crossing`` the spine's ports in the order in which the
     source's packets pass them, ``tunnel`` the tunnel devices at the source's and at the target's side.
     """
 
@@ -187,7 +187,7 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Share:
-    """A promise about throughput: a path's is at least so large a part of the bare path's, in the same run.
+    """A promise about throughput: a path reaches at least this fraction of the bare path's rate in the same run.
 
     ``size`` is the UDP payload in bytes, None for every one that is measured.
     """
@@ -201,10 +201,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Spread:
-    """A promise about many flows between two nodes: they take all equal-cost ways (``even``), or all the same one.
+    """A promise about many flows between two nodes: they use all equal-cost paths (``even``), or all the same one.
 
     With ``survives`` every flow arrives also while the links of any one spine are down (in a fabric without spines: of
-    any one node that not all ways pass).
+    any one node that not all paths pass).
     """
 
     source: str

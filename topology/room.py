@@ -36,7 +36,8 @@ def room_for(fabric: Fabric, copies: int = 1) -> Room:
 
 
 def in_groups(fabric: Fabric, probes: Sequence[Probe], room: Mapping[int, int]) -> Iterator[Sequence[Probe]]:
-    """The probes, in order, in as few groups as have room for the neighbours of all their ways, there and back.
+    """The probes, in order, in as few groups as possible such that the neighbours on each group's paths, both
+    directions, have room.
 
     A probe that alone needs more is a group of its own.
     """

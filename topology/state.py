@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from topology.links import KINDS, LINKS
+from topology.links.base import FLOOD_MAC
 from topology.model import Address, Bridge, Device, Interface, Loopback, Network, Node, Routing, Vrf, Vxlan
 from topology.mtu import device_mtu
 from topology.node import ROUTERS
@@ -36,14 +37,14 @@ WATCHED_SYSCTLS = (
 
 READ: Mapping[str, str] = {
     "device": "kind, up or down, MAC, MTU, the bridge or VRF it is in, whether it resolves addresses",
-    "port of a bridge": "state, hairpin, guard, learning, floods, neigh_suppress, isolated, locked",
+    "port of a bridge": "state, hairpin, guard, learning, floods, vlan_tunnel, neigh_suppress, isolated, locked",
     **{kind: link.reads for link in LINKS for kind in link.kinds if link.reads},
     "address": "all but link-local and loopback ones",
     "route": "of the main table: prefix, next hops, type, encap; of other tables: all but the kernel's own",
     "rule": "every policy rule",
     "neighbour": "permanent ones, and those of a daemon",
     "forwarding entry": "static and permanent ones and those of a daemon, of bridges and VXLAN devices",
-    "VLAN of a port": "of bridges with vlan_filtering: every one, pvid, untagged",
+    "VLAN of a port": "of bridges with vlan_filtering: every one, pvid, untagged, tunnel_info",
     "qdisc": "all but a device's default; the options of netem and tbf",
     "filter": "place, kind and preference",
     "nftables": "names of tables, and whether one acts: by a chain that drops, or a rule not of docker's resolver",
@@ -85,6 +86,8 @@ class RouteState:
     """The daemon that made the route, by its protocol; empty for the kernel's and an administrator's."""
     encap: str = ""
     """The header that it adds to packets."""
+    src: Address | None = field(default=None, compare=False)
+    """The source address that it gives to packets of its node without one."""
 
     def __str__(self) -> str:
         words = [] if self.kind == "unicast" else [self.kind]
@@ -143,9 +146,11 @@ class NodeState:
 
     @property
     def tells_neighbours(self) -> bool:
-        """True if a daemon may tell other nodes of its neighbours (EVPN): a VXLAN device learns nothing, and an
-        administrator has given it neither a remote nor entries."""
-        given = {one.device for one in self.entries if one.tool == "bridge fdb" and not one.owner}
+        """True if a daemon may advertise its neighbours to other nodes (EVPN): a VXLAN device learns nothing, and an
+        administrator has given it neither a remote nor entries for MACs. The kernel does not say who added an entry
+        for all frames."""
+        static = (one for one in self.entries if one.tool == "bridge fdb" and not one.owner)
+        given = {one.device for one in static if not one.words.startswith(FLOOD_MAC)}
         by_daemon = {("remote", "none"), ("learning", "off")}
         return any(by_daemon <= {*one.parameters} and one.name not in given for one in self.links.values())
 
@@ -289,10 +294,15 @@ def declared_link(node: Node, device: Device) -> LinkState:
     return LinkState(device.name, device.kind, True, device.mac, mtu, master, settings, port=device.port_settings)
 
 
+ELSEWHERE = "link-netnsid"
+"""The parameter of a device that sends by another namespace than the one that it is in (ip-link(8))."""
+
+
 def parameters(kind: str, known: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """A device's parameters in the words of ip-link(8), by its netlink attributes, ``link`` as a device's name.
 
     The names are pyroute2's without the kind in front; a parameter at the kernel's default may be missing from both.
     """
-    found = KINDS[kind].parameters(kind, known) if kind in KINDS else ()
+    ends = [("remote", known["remote"])] if "remote" in known else []
+    found = KINDS[kind].parameters(kind, known) if kind in KINDS else ends
     return tuple(sorted((word, str(value)) for word, value in found))

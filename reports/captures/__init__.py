@@ -1,1 +1,1 @@
-"""Captures of other tools as evidence: what they show of pairs, without a probe of ours. Pure, but for their files."""
+"""Captures of other tools as evidence: what they show of pairs, without probes. Pure, but for reading the files."""

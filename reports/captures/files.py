@@ -1,7 +1,7 @@
 """Reads captures frame by frame: pcap and pcapng, both byte orders, microseconds and nanoseconds.
 
-Formats: the IETF's draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. A file that ends within a frame, as that of a
-tool that was killed, ends with the frame before.
+Formats: the IETF's draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. A file that ends within a frame, as a killed
+tool leaves it, is read up to the frame before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Capture:
     path: Path
 
     def frames(self) -> Iterator[Frame]:
-        """Yield its frames in their order; Misuse, in one line, for what is no capture."""
+        """Yield its frames in their order; Misuse, in one line, if the file is not a capture."""
         try:
             with self.path.open("rb", buffering=CHUNK) as file:
                 magic = file.read(4)
@@ -48,7 +48,7 @@ class Capture:
                 elif magic == SECTION_BYTES:
                     yield from _pcapng(file, self.path)
                 else:
-                    _refuse(self.path, f"it begins with {magic.hex() or 'nothing'}")
+                    _refuse(self.path, f"it starts with {magic.hex() or 'nothing'}")
         except OSError as error:
             raise Misuse(f"{self.path}: cannot be read: {error.strerror}") from None
 

@@ -1,8 +1,8 @@
 """Finds packets of pairs in captures. Of each pair a few packets are chosen that both of its ends show; these are
 looked for in every capture, and only frames with their addresses are decoded.
 
-A packet is known by what no hop of a fabric changes: length and identification, protocol, addresses, the first bytes
-behind the IP header but for a checksum that a sender may leave to its card. IPv4 only.
+A packet is recognised by what no hop changes: length, identification, protocol, addresses, and the first bytes after
+the IP header, except a checksum that may be offloaded. IPv4 only.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ Flow = tuple[int, bytes]
 
 
 def key_at(data: bytes, at: int) -> bytes:
-    """Return what a packet is known by whose IP header is at a place; empty for a fragment, or no plain IPv4."""
+    """Return the key by which a packet is recognised, given the offset of its IP header; empty for a fragment, or not
+    plain IPv4.
+    """
     if len(data) < at + 28 or data[at] != PLAIN or data[at + 6] & 0x3F or data[at + 7]:
         return b""
     end = at + min(36, int.from_bytes(data[at + 2 : at + 4]))
@@ -48,7 +50,7 @@ def key_at(data: bytes, at: int) -> bytes:
 
 
 def bare_at(link: int, data: bytes) -> int:
-    """Return where the first IP header of a frame is; -1 where that is no IPv4."""
+    """Return the offset of a frame's first IP header; -1 if it is not IPv4."""
     if link != ETHERNET:
         return BARE.get(link, -1)
     at = 12
@@ -58,8 +60,9 @@ def bare_at(link: int, data: bytes) -> int:
 
 
 class Samples:
-    """Packets at one end of a pair, not wrapped: of each flow those of the least checksums, so that both ends keep the
-    same ones however many there are."""
+    """A sample of the unencapsulated packets at one end of a pair: of each flow those with the lowest checksums, so
+    that both ends keep the same ones however many there are.
+    """
 
     def __init__(self) -> None:
         self.flows: dict[Flow, dict[bytes, int]] = {}
@@ -103,7 +106,7 @@ class Wanted:
 
 
 def chosen(pair: Pair, near: Samples, far: Samples) -> dict[tuple[int, bool], Wanted]:
-    """Return a packet for each protocol and way (True: from the pair's source) that both ends of a pair show."""
+    """Return a packet for each protocol and direction (True: from the pair's source) that was captured at both ends."""
     found: dict[tuple[int, bool], Wanted] = {}
     for flow, kept in near.flows.items():
         there = far.flows.get(flow, {})
@@ -153,7 +156,7 @@ class Captured:
     def trip(self, pair: Pair, protocol: str = "icmp") -> SeenTrip | None:
         """Return a pair's packets, one each way; None where captures show none of the protocol.
 
-        EvidenceIncomplete where the captures show less than both ways from end to end.
+        EvidenceIncomplete if the captures do not show both directions from end to end.
         """
         self._must_have_ends(pair)
         found = self._found[pair]
@@ -163,8 +166,10 @@ class Captured:
             return None
         if not both:
             way = f"{pair.source} -> {pair.target}"
-            seen = f"{'one way alone' if numbers else 'none'}: what captures do not show may be lost, or not caught"
-            raise EvidenceIncomplete(f"{way} - expected packets both ways in the captures of both ends - seen {seen}")
+            seen = (
+                f"{'one direction only' if numbers else 'none'}: what captures do not show may be lost, or not caught"
+            )
+            raise EvidenceIncomplete(f"{way} - expected packets of both directions at both ends - seen {seen}")
         return SeenTrip(_journey(found[both[0], True]), _journey(found[both[0], False]))
 
     def _must_have_ends(self, pair: Pair) -> None:
@@ -189,8 +194,9 @@ def _note(wanted: Iterable[Wanted], capture: Capture, frame: Frame, at: int, ord
 
 
 def _decoded(link: int, data: bytes, at: int) -> tuple[Headers | None, bytes]:
-    """Return the headers around a packet whose IP header is at a place, also in a tunnel over a port of its own, and
-    the frame without what is no device's; None where they are not known."""
+    """Return the headers around a packet whose IP header is at an offset, also in a tunnel on a non-standard port, and
+    the frame without the capture's own header; None if the headers are not known.
+    """
     start = 0 if link == ETHERNET else bare_at(link, data)
     frame, ethernet = data[start:], link == ETHERNET
     headers = decode(frame, link=ethernet, ethertype=0x0800)

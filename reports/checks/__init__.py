@@ -1,4 +1,4 @@
-"""Checks, one module each: what it is about, the questions that it asks, its judge and the words of its failure. Pure.
+"""Checks, one module each: its subjects, the questions that it asks, its judge and its messages. Pure.
 
 A module's ``SUBJECTS`` are the parameters of its tests, by name. A ``Check`` asks an instrument; its tests name it by
 the marker ``check``. Checks of trips, sizes and flows judge what a fixture of that name gives.
@@ -16,9 +16,9 @@ from topology.model import Fabric
 
 @dataclass(frozen=True)
 class Subject:
-    """A parameter of tests: the values that a lab has for it, and the words for a lab that has none.
+    """A parameter of tests: its values in a lab, and the reason given for a lab that has none.
 
-    A test about the ``first`` takes one value alone, as it breaks a copy of the fabric.
+    A test of the ``first`` takes only one value, since it breaks a copy of the fabric.
     """
 
     absent: str
@@ -32,8 +32,8 @@ class Check:
 
     The answers are an instrument's, in the order of what was asked. All its tests that have the parameters ``together``
     as their values are asked in one look; without them each test by itself, and only then ``asks`` may raise
-    NotApplicable. ``sends`` names what it sends beside plain probes, blank for nothing; ``of_ours`` says why no adopted
-    fabric is asked.
+    NotApplicable. ``sends`` names what it sends besides plain probes, if anything; ``of_ours`` says why it does not
+    apply to an adopted fabric.
     """
 
     instrument: str

@@ -1,4 +1,4 @@
-"""Judge that what the hosts of one segment send is heard by no host of another one. Pure."""
+"""Judges that no host of one segment receives what the hosts of another send. Pure."""
 
 from __future__ import annotations
 
@@ -50,12 +50,14 @@ class SeparationSeen:
 
     @property
     def suspects(self) -> tuple[str, ...]:
-        """The nodes on the way of the first packet that was heard, in the order of time."""
+        """The nodes on the path of the first packet that was heard, in order of time."""
         first = next((one for one, _ in self.heard), None)
         return tuple(dict.fromkeys(seen.node for seen in in_order(first.sightings))) if first else ()
 
     def crossing(self, one: HostSent) -> Sighting | None:
-        """Where a packet first was, bare, at no place of its own segment; None where only a host of the other shows."""
+        """The first sighting of an unencapsulated packet outside its own segment; None if only a host of the other
+        segment saw it.
+        """
         own = self.own.get(one.source)
         bare = (seen for seen in in_order(one.sightings) if not is_wrapped(seen))
         first = next((seen for seen in bare if own and seen.ref not in own), None)

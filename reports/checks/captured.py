@@ -19,8 +19,8 @@ ROUTED = ("routed", "l3-overlay", "hairpin")
 def judge_captured(trip: SeenTrip, pair: Pair) -> Finding:
     """Return whether the packets of a pair were seen carried as its kind.
 
-    Where neither way contradicts it: NotApplicable for a kind without a tunnel, EvidenceIncomplete where no capture
-    shows the tunnel of another one.
+    If neither direction contradicts it: NotApplicable for a kind without a tunnel; for a kind with one,
+    EvidenceIncomplete if no capture shows the tunnel.
     """
     judged = [_judged(leg, pair) for leg in trip.legs]
     finding = first_broken(one for one in judged if isinstance(one, Finding))

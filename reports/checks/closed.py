@@ -1,4 +1,6 @@
-"""The fabric is closed: nothing in it leads out, and nothing of it is on this machine's own interfaces. Pure."""
+"""Judges that the fabric is closed: no route leads out, and none of its packets are at this machine's interfaces.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,16 @@ ALL = "all nodes"
 
 
 def judge_agents_namespace(_: Fabric, seen: Sequence[HomeSeen]) -> Finding:
-    """Return whether the network namespace that a kernel's agent came from has no device of its own."""
+    """Return whether the network namespace in which a kernel's agent started has no device of its own."""
     (home,) = seen
     words = f"kernel {home.kernel} - agent's namespace - expected no device - seen {', '.join(home.devices)}"
     return Finding(not home.devices, words)
 
 
 def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Finding:
-    """Return whether a probe to the outside stayed on its declared path, which ends inside, without an answer."""
+    """Return whether a probe to an outside address stayed on its declared path, which ends in the fabric, and got no
+    answer.
+    """
     probe, what = seen.probe, f"{seen.probe.source} -> {seen.probe.dst}"
     legal = {hop.place for path in (*seen.expected.paths, *seen.expected.copies) for hop in path.hops}
     complaints = []
@@ -32,16 +36,18 @@ def judge_outward(seen: OutwardSeen, fabric_addresses: Collection[str]) -> Findi
         place, sender = sighting.ref, str(sighting.ips[-1]["src"]) if sighting.ips else ""
         if sighting.is_error:
             if sender not in fabric_addresses:
-                complaints.append(f"{place} - error for {what} - expected from a node - seen from {sender}")
+                complaints.append(f"{place} - error for {what} - expected it from a node - seen it from {sender}")
         elif sender == str(probe.dst):
             complaints.append(f"{place} - {what} - expected no answer - seen {sighting.headers.summary()}")
         elif sighting.place not in legal:
-            complaints.append(f"{place} - {what} - expected it to end inside - seen {sighting.headers.summary()}")
+            complaints.append(
+                f"{place} - {what} - expected it to stay in the fabric - seen {sighting.headers.summary()}"
+            )
     return _finding(dict.fromkeys(complaints), f"{what} ends inside: {seen.refusal or seen.expected.dropped}")
 
 
 def judge_surroundings(seen: Surroundings, declared: Collection[str]) -> Finding:
-    """Return whether a node has no device, rule, route or resolver but those that are declared or lead nowhere."""
+    """Return whether every device, rule, route and resolver of a node is declared or leads nowhere."""
     node = seen.node
     strange = [name for name in seen.up if name != "lo" and name not in declared]
     complaints = [f"{node}:{name} - device - expected down, as it is not declared - seen up" for name in strange]

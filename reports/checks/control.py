@@ -15,7 +15,7 @@ from reports.checks import Check, Subject
 from reports.checks.domains import listed
 from reports.checks.seen import SeenTrip
 from reports.diagnosis.control import bfd_causes, router_id_causes, session_causes, vni_causes
-from reports.evidence import Finding
+from reports.evidence import Finding, Journey
 from topology.control import FLOODING, MACS, PREFIXES, ControlPlane, EvpnRoute, Hop
 from topology.links.base import FLOOD_MAC
 from topology.model import Bridge, Fabric, Vxlan
@@ -68,7 +68,7 @@ SUBJECTS = {
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a node's daemons believe, and the state of its kernel beside it."""
+    """The state of a node's daemons, and that of its kernel."""
 
     plane: ControlPlane
     state: NodeState
@@ -76,7 +76,7 @@ class Spoken:
 
 def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
     """Return whether every configured session is established, with BFD where it is to have it, and whether the router
-    has a router ID of its own; a router of BGP's without any session says nothing to anybody."""
+    has a router ID of its own; a BGP router without any session advertises nothing."""
     assert lab.built is not None
     plane, built = next(one.plane for one in spoken if one.plane.node == router), lab.built
     if not plane.sessions:
@@ -95,14 +95,15 @@ def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
 def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], frozenset[EvpnRoute]]:
     """Return the routes that a VNI needs, and all that it may have.
 
-    Each VTEP takes part; each host's MAC, and any other device's in the same Layer 2 segment, is behind its VTEP.
+    Each VTEP takes part; each host's MAC, and any other device's in the same Layer 2 segment, is behind its VTEP. A
+    gateway's may be told, too (advertise-svi-ip).
     """
     needed, legal = set[EvpnRoute](), set[EvpnRoute]()
     hosts = {built[host].addresses[built[host].address].ref for host in segment.hosts}
     for vxlan in _ends(built, segment):
         needed.add(EvpnRoute(FLOODING, "", str(vxlan.local)))
         bridge = built[vxlan.node].bridge_of(vxlan.name)
-        for device in built.segment(bridge) if bridge is not None else ():
+        for device in (bridge, *built.segment(bridge)) if bridge is not None else ():
             route = EvpnRoute(MACS, str(device.mac), str(vxlan.local))
             with_ip = {route._replace(ip=str(interface.ip)) for interface in device.addresses}
             legal |= {route, *with_ip}
@@ -112,22 +113,32 @@ def routes_of(built: Fabric, segment: Segment) -> tuple[frozenset[EvpnRoute], fr
 
 
 def judge_prefixes(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
-    """Return whether a router has a type 5 route for each subnet of the VRFs at each VTEP that has it, and to no
-    other VTEP, and uses as each router's MAC that of its bridge."""
+    """Return whether a router has, for each subnet of the VRFs, a type 5 route to each VTEP with that subnet and to no
+    other, and knows in each VRF that both are in, and where that one has subnets, the MAC of the other's bridge.
+    """
     assert lab.built is not None
-    plane, needed, wrong = spoken[0].plane, set[EvpnRoute](), list[str]()
-    for vxlan, bridge in _vrf_ends(lab.built):
+    planes = {one.plane.node: one.plane for one in spoken}
+    plane, needed, wrong = planes[router], set[EvpnRoute](), list[str]()
+    ends = [*_vrf_ends(lab.built)]
+    own = {vxlan.vni for vxlan, _ in ends if vxlan.node == router}
+    for vxlan, bridge in ends:
         node = lab.built[vxlan.node]
         members = node.vrfs[bridge.name].members if bridge.name in node.vrfs else ()
-        subnets = (interface.network for name in members for interface in node[name].addresses)
+        subnets = {interface.network for name in members for interface in node[name].addresses}
         needed |= {EvpnRoute(PREFIXES, "", str(vxlan.local), str(subnet)) for subnet in subnets}
-        used = plane.routers.get(vxlan.vni, {}).get(str(vxlan.local), bridge.mac)
-        if used != bridge.mac:
-            words = f"expected the router MAC {bridge.mac} of {vxlan.local}, {bridge.ref}'s - seen {used}"
+        used = plane.routers.get(vxlan.vni, {}).get(str(vxlan.local))
+        known = used is not None or vxlan.node == router or vxlan.vni not in own or not subnets
+        if used not in (bridge.mac, None) or not known:
+            words = f"expected the router MAC {bridge.mac} of {vxlan.local}, {bridge.ref}'s - seen {used or 'none'}"
             wrong.append(f"{router} - VNI {vxlan.vni} - {words}")
     seen = {route for route in plane.evpn_prefixes if route.ip in {one.ip for one in needed}}
     wrong += _unlike(router, "EVPN", needed, seen)
-    return Finding(not wrong, listed(wrong, "; ") if wrong else f"{router} - {len(needed)} routes to prefixes")
+    if not wrong:
+        return Finding(True, f"{router} - {len(needed)} routes to prefixes")
+    asked = [vxlan for vxlan, _ in ends if vxlan.node in planes]
+    alike = (pair for pair in permutations(asked, 2) if pair[0].vni == pair[1].vni)
+    causes = [cause for near, far in alike for cause in vni_causes(lab.built, planes, near, far)]
+    return Finding(False, listed(wrong, "; "), tuple(dict.fromkeys(causes)))
 
 
 def judge_router_macs(lab: Fabric, trips: Sequence[SeenTrip], pair: Pair) -> Finding:
@@ -136,24 +147,27 @@ def judge_router_macs(lab: Fabric, trips: Sequence[SeenTrip], pair: Pair) -> Fin
     assert lab.built is not None
     macs = {(str(vxlan.local), vxlan.vni): bridge.mac for vxlan, bridge in _vrf_ends(lab.built)}
     for leg in trips[0].legs:
-        sent = leg.sightings[0].ttl if leg.sightings else None
-        for seen in leg.sightings:
-            found = _inside(seen.headers.chain)
-            if found is None or sent is None:
-                continue
-            outer, vni, ether = found
-            wanted = (macs.get((str(outer["src"]), vni)), macs.get((str(outer["dst"]), vni)), sent - 1)
-            there = (ether["src"], ether["dst"], seen.ttl)
-            if there != wanted:
-                words = " - seen ".join("{} > {} with TTL {}".format(*one) for one in (wanted, there))
-                return Finding(
-                    False, f"{seen.place} - {leg.source} -> {leg.target} - expected the routers' MACs {words}"
-                )
-        if not leg.arrived or sent is None or leg.sightings[-1].ttl != sent - 2:
-            last = leg.sightings[-1].ttl if leg.sightings else None
-            words = f"expected to arrive with its TTL lowered twice from {sent} - seen TTL {last}"
-            return Finding(False, f"{leg.source} -> {leg.target} - {words}", trips[0].causes)
+        if wrong := _unrouted(leg, pair, macs):
+            return Finding(False, f"{leg.source} -> {leg.target} - {wrong}", trips[0].causes)
     return Finding(True, f"{pair} - between the MACs of routers")
+
+
+def _unrouted(leg: Journey, pair: Pair, macs: Mapping[tuple[str, int], str | None]) -> str:
+    """Return where a path is not that of a packet that is routed twice; empty if it is."""
+    sent = leg.sightings[0].ttl if leg.sightings else None
+    inside = [(seen, found) for seen in leg.sightings if (found := _inside(seen.headers.chain)) is not None]
+    for seen, (outer, vni, ether) in inside:
+        between, lowered = ((str(outer[end]), vni) for end in ("src", "dst")), None if sent is None else sent - 1
+        wanted, there = (*map(macs.get, between), lowered), (ether["src"], ether["dst"], seen.ttl)
+        if vni != pair.within.vni:
+            return f"{seen.place} - expected VNI {pair.within.vni} - seen VNI {vni}"
+        if there != wanted:
+            words = " - seen ".join("{} > {} with TTL {}".format(*one) for one in (wanted, there))
+            return f"{seen.place} - expected the routers' MACs {words}"
+    if not leg.arrived or sent is None or leg.sightings[-1].ttl != sent - 2:
+        last = leg.sightings[-1].ttl if leg.sightings else None
+        return f"expected to arrive with its TTL lowered twice from {sent} - seen TTL {last}"
+    return "" if inside else f"expected inside {pair.within} - seen in no VXLAN"
 
 
 def _inside(chain: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Mapping[str, Any], int, Mapping[str, Any]] | None:
@@ -182,7 +196,7 @@ def judge_evpn(lab: Fabric, spoken: Sequence[Spoken], segment: Segment) -> Findi
 def _unlike(where: str, what: str, wanted: Iterable[object], seen: Iterable[object]) -> Iterator[str]:
     """Yield what is missing, and what is too much."""
     right, there = {*map(str, wanted)}, {*map(str, seen)}
-    yield from (f"{where} - {what} - expected {one} - seen nothing of it" for one in sorted(right - there))
+    yield from (f"{where} - {what} - expected {one} - seen none" for one in sorted(right - there))
     yield from (f"{where} - {what} - expected nothing more - seen {one}" for one in sorted(there - right))
 
 
@@ -215,6 +229,6 @@ SESSIONS = Check(
     "daemons", lambda lab, _: _nodes(lab, of_bgp=True), judge_sessions, ("router",), sends="", of_ours=OF_OURS
 )
 EVPN = Check("daemons", lambda lab, _: _nodes(lab), judge_evpn, ("evpn_segment",), sends="", of_ours=OF_OURS)
-PREFIX_ROUTES = Check("daemons", lambda _, router: [router], judge_prefixes, ("vrf_router",), sends="", of_ours=OF_OURS)
+PREFIX_ROUTES = Check("daemons", lambda lab, _: _nodes(lab), judge_prefixes, ("vrf_router",), sends="", of_ours=OF_OURS)
 ROUTER_MACS = Check("pairs", lambda _, pair: [pair], judge_router_macs, ("routed_pair",), sends="")
 FORWARDED = Check("daemons", lambda _, router: [router], judge_forwarded, ("router",), sends="", of_ours=OF_OURS)

@@ -1,4 +1,5 @@
-"""Frames of a Layer 2 domain (a tenant) are where they must be and nowhere else, whatever addresses and MACs they use.
+"""Judges that frames of a Layer 2 domain (a tenant) are seen where they must be and nowhere else, whatever addresses
+and MACs they use.
 
 The sightings are compared with the exact set of interfaces that the declaration derives, so that a leak and a loss are
 both named with node and interface.
@@ -44,7 +45,7 @@ def wide_domains(lab: Fabric) -> list[Domain]:
 
 
 def shared_addresses(lab: Fabric) -> list[Domain]:
-    """The domains with an address that another one has too, and a station that can ask for it."""
+    """The domains with an address that also exists in another domain, and with a station that can resolve it."""
     every = domains(lab)
     return [domain for domain in every if askers(lab, every, domain)]
 
@@ -90,7 +91,9 @@ def answers_of(lab: Fabric, domain: Domain) -> Iterator[FrameSeen]:
 
 
 def judge_frame(frame: FrameSeen) -> Finding:
-    """Return whether a frame was bare where expected alone, and elsewhere only inside its domain's tunnels."""
+    """Return whether a frame was seen unencapsulated exactly where expected, and elsewhere only inside its domain's
+    tunnels.
+    """
     missing = sorted(frame.expected - bare(frame.sightings).keys())
     held = f"{frame.what} - seen at exactly its {len(frame.expected)} places"
     strays = list(_strays(frame))
@@ -100,13 +103,13 @@ def judge_frame(frame: FrameSeen) -> Finding:
 
 
 def judge_frames(_: Fabric, frames: Sequence[FrameSeen], *__: object) -> Finding:
-    """Return the first frame that went astray; none at all proves nothing."""
+    """Return a finding against the first frame that went astray; without any frame nothing is proven."""
     held = f"{len(frames)} frames - each at exactly its places"
     return first_broken(map(judge_frame, frames), held) if frames else Finding(False, held)
 
 
 class Stray(NamedTuple):
-    """A sighting where nothing, or something else (``right``), must be; ``how`` says in which VNI."""
+    """A sighting at a place where none, or another one (``right``), is expected; ``how`` says in which VNI."""
 
     seen: Sighting
     right: str = NOTHING
@@ -154,7 +157,7 @@ def difference(what: str, strays: Sequence[Stray], missing: Sequence[PortRef], h
 
 
 def listed(items: Sequence[str], between: str = ", ") -> str:
-    """Return some items in words, within the bound."""
+    """Return the first items as text, up to the limit."""
     more = len(items) - NAMED_MAX
     return between.join(items[:NAMED_MAX]) + (f"{between}and {more} more" if more > 0 else "")
 

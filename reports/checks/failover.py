@@ -2,8 +2,8 @@
 
 The terms are those of RFC 6412, with flows in place of routes. A flow's time without service by loss is its Route LoC
 Period by the route-specific loss-derived method: its lost datagrams times their interval. By rate it is the longest
-time between two arrivals beyond one interval. The time is surely above that from the first to the last lost datagram,
-and surely below that from the one before them to the one after them: those bounds decide.
+time between two arrivals beyond one interval. The true time is at least that from the first to the last lost datagram,
+and at most that between the datagrams around them: these bounds decide.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Flow:
 
     @cached_property
     def outages(self) -> list[tuple[float, float]]:
-        """The bounds of each time without service, in seconds; the upper one of a time that lasted on is infinite."""
+        """The bounds of each time without service, in seconds; the upper bound is infinite if service did not come
+        back.
+        """
         found, at = list[tuple[float, float]](), 0
         for is_lost, group in groupby(self.datagrams, lambda one: one.arrived_ns is None):
             some = list(group)
@@ -113,14 +115,14 @@ class Flow:
 
     @property
     def ways(self) -> tuple[str, str]:
-        """The ways of the first and of the last datagram that arrived; no way after where service has not come back."""
+        """The paths of the first and the last datagram that arrived; no second path if service has not come back."""
         came = [one.way for one in self.datagrams if one.arrived_ns is not None] or ["nothing"]
         return came[0], "nothing" if math.isinf(self.bounds[1]) else came[-1]
 
 
 @dataclass(frozen=True)
 class Run:
-    """An event once: the node that it befell, when its commands began and had ended, and all flows."""
+    """One run of an event: the node that it hit, when its commands started and had ended, and all flows."""
 
     event: str
     node: str
@@ -129,7 +131,7 @@ class Run:
     flows: tuple[Flow, ...]
 
     def establish(self) -> None:
-        """Raise EvidenceIncomplete where a datagram was lost before the event, or where the event did not happen."""
+        """Raise EvidenceIncomplete if a datagram was lost before the event, or if the event did not happen."""
         calm = math.inf if self.event == "nothing" else self.began_ns
         for flow in self.flows:
             # What is on its way when the event begins may be its victim.
@@ -149,7 +151,7 @@ class Run:
 
 
 def expectations(judged: Fabric) -> Iterator[Survival]:
-    """The events that can befall a lab, each with what is promised."""
+    """The events that can happen in a lab, each with the promised bounds."""
     lab = judged.built or judged
     promised = {one.event: one for one in judged.failover}
     for name, event in EVENTS.items() if crossing_pair(lab) else ():

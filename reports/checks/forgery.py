@@ -1,4 +1,6 @@
-"""Forged packets of a tunnel of frames bring no frame to any node, unless the lab declares that it takes them. Pure."""
+"""Judges that forged packets of a Layer 2 tunnel deliver no frame to any node, unless the lab declares them accepted.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from topology.model import Fabric, Geneve, Tunnel, Vxlan
 
 
 def reachable(lab: Fabric, kind: type[Tunnel]) -> list[Target]:
-    """The VTEPs of one kind that packets from another node reach."""
+    """The VTEPs of one kind that another node can reach."""
     return [target for target in targets(lab) if target.attack_paths and isinstance(target.vtep, kind)]
 
 
@@ -71,10 +73,10 @@ def judge_forgery(seen: ForgerySeen) -> Finding:
 
 
 def judge_forgeries(_: Fabric, attempts: Sequence[ForgeryAttempt], target: Target, kind: ForgeryKind) -> Finding:
-    """Return whether a forgery was treated as declared, whoever sent it; with a note where any was accepted.
+    """Return whether a forgery was treated as declared, whoever sent it; with a note if any was accepted.
 
-    Raises NotApplicable where nothing of the kind was delivered and not even a packet like the peer's own arrived: then
-    a loss shows no refusal. In a healthy lab the kernel can refuse a sender, as for a Geneve device of another tenant.
+    Raises NotApplicable if not even a packet that looks like the peer's was delivered: then a loss does not prove a
+    refusal. In a healthy lab too the kernel can refuse a sender, for example at another tenant's Geneve device.
     """
     if attempts and not any(seen.forgery.kind == kind for attempt in attempts for seen in attempt.forged):
         raise NotApplicable(f"{target} - none is forged whose answer would stay in the fabric")

@@ -1,8 +1,8 @@
-"""The sizes that cross between two nodes, as seen, against what the declaration computes and promises. Pure.
+"""Judges the packet sizes seen to cross between two nodes against those computed and promised by the declaration. Pure.
 
-Three results, apart: the largest packet whose journey has no fragment, which the declaration computes; the largest with
-DF that arrives at all; and the fate of larger ones. The search for them tries computed sizes first. Between two
-neighbouring sizes of one fate nothing else is looked for; between others it goes on until they differ by one byte.
+There are three separate results: the largest packet whose journey has no fragment, which the declaration computes; the
+largest with DF that arrives at all; and the fate of larger ones. The search tries computed sizes first. Between two
+neighbouring tried sizes with the same fate it stops; between others it goes on until they differ by one byte.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def ipv4_pairs(lab: Fabric, *kinds: Kind) -> Iterator[Pair]:
 
 
 def narrowed(lab: Fabric, where: Callable[[Fabric, Pair], Iterable[Bottleneck]], *kinds: Kind) -> list[Bottleneck]:
-    """The bottlenecks of the first pair that has any which can be narrowed."""
+    """The bottlenecks that can be narrowed, of the first pair that has any."""
     for pair in ipv4_pairs(lab, *kinds):
         if found := [one for one in where(lab, pair) if can_be_narrowed(lab, one)]:
             return found
@@ -233,7 +233,7 @@ class PairMtu:
 
     @property
     def reached(self) -> Finding:
-        """Return whether small packets arrive on both ways; without that, sizes say nothing."""
+        """Return whether small packets arrive in both directions; without that, sizes prove nothing."""
         words = "not even with small packets"
         return first_broken(
             Finding(leg.reached, f"{leg.source} does not reach {leg.target}, {words}") for leg in self.legs
@@ -241,17 +241,17 @@ class PairMtu:
 
     @property
     def whole_as_computed(self) -> Finding:
-        """Return whether on both ways the largest packet that crosses without a fragment is the computed one."""
+        """Return whether in both directions the largest packet that crosses unfragmented is the computed one."""
         return first_broken(leg.whole_as_computed for leg in self.legs)
 
     @property
     def promise_kept(self) -> Finding:
-        """Return whether on both ways every packet that customers may send crosses whole."""
+        """Return whether in both directions every packet that customers may send crosses whole."""
         return first_broken(leg.promise_kept for leg in self.legs)
 
     @property
     def above_as_allowed(self) -> Finding:
-        """Return whether on both ways larger packets meet only fates that the lab allows."""
+        """Return whether in both directions larger packets meet only fates that the lab allows."""
         return first_broken(leg.above_as_allowed for leg in self.legs)
 
 

@@ -1,8 +1,8 @@
-"""The TTL of each outer header is what the lab says, less one for each router that the outer packet has passed. Pure.
+"""Judges that each outer header's TTL is the declared one, less one for each router that the outer packet passed. Pure.
 
 GRE takes the device's ``ttl``, or inherits that of the packet inside; VXLAN and Geneve take the kernel's default of 64
-(net.ipv4.ip_default_ttl). The hops of the declared ways have these; what else is at a hop is not judged here, so
-that a wrong TTL is found also on a packet that is wrong in other ways, and nothing else is held against it.
+(net.ipv4.ip_default_ttl). The hops of the declared paths have these TTLs. Nothing else at a hop is judged here, so that
+a wrong TTL is found even on a packet that is wrong in other respects.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class Outer(NamedTuple):
 
 
 def judge_outer_ttl(trip: Trip) -> Finding:
-    """Return whether all outer headers of both ways have a TTL that a declared way gives them; each way has some."""
+    """Return whether all outer headers in both directions have a TTL of a declared path, and each direction has
+    some.
+    """
     return first_broken(finding for leg in trip.legs for finding in _judged(leg))
 
 

@@ -14,8 +14,8 @@ from reports.words import counted
 class Exchange:
     """Messages that went from one node to another and came back, one after the other.
 
-    ``there`` are the bytes the target got, ``back`` those the source got back; both end with the first that was not
-    whole. ``largest`` is the size, in bytes of IP packet, that the packets had at most; ``error`` is a socket's.
+    ``there`` are the bytes the target got, ``back`` those the source got back; both end with the first incomplete
+    message. ``largest`` is the size, in bytes of IP packet, that the packets had at most; ``error`` is a socket's.
     """
 
     source: str
@@ -28,7 +28,7 @@ class Exchange:
     error: str = ""
 
     def unchanged(self, sizes: PairMtu | None = None) -> Finding:
-        """Return whether every message came there and back byte for byte; ``sizes`` explain a failure."""
+        """Return whether every message arrived and came back byte for byte; ``sizes`` explain a failure."""
         for number, message in enumerate(self.sent):
             for got, ends in ((self.there, (self.source, self.target)), (self.back, (self.target, self.source))):
                 if wrong := _wrong(message, got[number : number + 1]):

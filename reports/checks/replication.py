@@ -25,7 +25,7 @@ SUBJECTS = {
 
 
 def to_all(lab: Fabric, vxlan: Vxlan) -> Iterator[FrameSeen]:
-    """A frame to all of the first station near a VTEP; NotApplicable where none sends by it."""
+    """A broadcast frame of the first station near a VTEP; NotApplicable if none sends through it."""
     for domain in domains(lab):
         if near := (vxlan in domain.vteps and stations_near(lab, domain, vxlan)):
             yield FrameSeen(domain, near[0], "broadcast", domain.members, transit(lab, domain))
@@ -34,7 +34,7 @@ def to_all(lab: Fabric, vxlan: Vxlan) -> Iterator[FrameSeen]:
 
 
 def judge_replication(lab: Fabric, frames: Sequence[FrameSeen], vxlan: Vxlan) -> Finding:
-    """Return whether a frame to all left a VTEP's node as exactly one VXLAN packet for each remote."""
+    """Return whether a broadcast frame left a VTEP's node as exactly one VXLAN packet for each remote."""
     node, (frame,) = lab[vxlan.node], frames
     ends = [(str(node.outer_source(vxlan, remote)), str(remote)) for remote in vxlan.remotes]
     seen, wanted = copies(vxlan, frame), dict.fromkeys(ends, 1)

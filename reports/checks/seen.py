@@ -1,12 +1,14 @@
-"""The kind in which a packet was carried, from its sightings alone: for a fabric that promises only pairs. Pure.
+"""Determines the kind in which a packet was carried from its sightings alone, for a fabric that promises only pairs.
+Pure.
 
-A journey that contradicts a kind in any respect has none, with the reason.
+A journey that fully matches no kind has none, and the reason is given.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
@@ -14,6 +16,7 @@ from reports.judge.encapsulation import judge_encapsulation
 from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg, Trip, is_tunnelled
 from topology.carried import inside, kind_of
+from topology.errors import EvidenceIncomplete
 from topology.expected import ExpectedJourney
 from topology.links import TUNNEL_HEADERS
 from topology.promises import ANY, WITHOUT_TUNNEL, Encapsulation, Kind
@@ -42,7 +45,7 @@ def carried(journey: Journey) -> Carried:
     if first.node != journey.source or (last.node, last.direction) != (journey.target, "in"):
         return Carried(None, f"seen from {first.node} to {last.node}")
     if is_wrapped(first) or is_wrapped(last):
-        return Carried(None, "wrapped at an end of its way")
+        return Carried(None, "encapsulated at an end of its path")
     if first.ttl is None or last.ttl is None:
         return Carried(None, "no TTL to compare")
     wrapped = {layer for seen in journey.sightings for layer in seen.layers if layer in TUNNEL_HEADERS}
@@ -117,9 +120,14 @@ class SeenTrip:
 
     @cached_property
     def shown(self) -> Trip:
-        """Its ladders: the wrong leg's, else both as they were seen, where nothing is expected of a hop."""
+        """Its ladders: the failed leg's, else those of both legs as seen, without expected hops."""
         out, back = (self.wrong, self.wrong) if self.wrong else (_as_seen(self.out), _as_seen(self.back))
         return Trip(out, back, self.errors)
+
+    @cached_property
+    def unseen(self) -> str:
+        """The part of the way on which no header shows what carries the packet; blank where there is none."""
+        return next(filter(None, map(_unseen, self.legs)), "")
 
     @property
     def arrived(self) -> Finding:
@@ -127,10 +135,13 @@ class SeenTrip:
         return replace(first_broken(_arrived(leg, self.errors) for leg in self.legs), causes=self.causes)
 
     def carried_as(self, kind: Kind, within: Encapsulation = ANY, may_be_local: bool = False) -> Finding:
-        """Return whether both ways were carried as a kind, and in a promised tunnel.
+        """Return whether both directions were carried as a kind, and in a promised tunnel.
 
-        With ``may_be_local`` they need no tunnel where a single node is between their ends.
+        With ``may_be_local`` they need no tunnel if a single node is between their ends. Raises EvidenceIncomplete if a
+        part of the path is ``unseen``.
         """
+        if self.unseen:
+            raise EvidenceIncomplete(self.unseen)
         return first_broken(_as(leg, kind, within, may_be_local) for leg in self.legs)
 
 
@@ -153,6 +164,15 @@ def _as(leg: Journey, kind: Kind, within: Encapsulation, may_be_local: bool) -> 
     if found.kind != kind:
         return Finding(False, f"{words} - evidence: {_evidence(leg)}")
     return judge_encapsulation(leg, within) if within != ANY else Finding(True)
+
+
+def _unseen(leg: Journey) -> str:
+    """Return where a packet that left a node by a device without frames, a tunnel's, came in at another one next."""
+    for one, other in pairwise(leg.sightings):
+        if (one.direction, other.direction) == ("out", "in") and one.node != other.node and not one.has_ethernet:
+            way = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to be seen from {one.ref} to {other.ref}"
+            return f"{way} - seen nowhere, as inside encryption: what carried it is not known"
+    return ""
 
 
 def _evidence(journey: Journey) -> str:

@@ -1,6 +1,6 @@
 """Judge that two segments of frames are carried in tunnels of their own, from their pairs' probes alone. Pure.
 
-Frames that reach one VTEP under one number are in one broadcast domain behind it, even while none of them leaks.
+Frames that reach one VTEP with the same VNI or key are in one broadcast domain there, even if none of them leaks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TwoSegments:
 
 
 def of_frames(lab: Fabric) -> Iterator[TwoSegments]:
-    """Each two segments of an overlay of frames, where pairs are all that is declared."""
+    """Every two segments of a Layer 2 overlay, if only pairs are declared."""
     found = (segment for segment in lab.segments if segment.kind == "l2-overlay" and not lab.nodes)
     return (TwoSegments(*two) for two in combinations(found, 2))
 
@@ -44,9 +44,8 @@ SUBJECTS = {"two_segments": Subject("no two segments of frames", of_frames)}
 
 
 class Carrier(NamedTuple):
-    """What a VTEP tells tenants apart by: its node and address, the tunnel with its number, the UDP port, VLAN tags.
-
-    The ``sender`` counts where the kernel finds a device by it, and is blank for VXLAN.
+    """The values by which a VTEP distinguishes tenants: its node and address, the tunnel with its VNI or key, the UDP
+    port, VLAN tags. The ``sender`` counts if the kernel finds the device by it, and is blank for VXLAN.
     """
 
     node: str
@@ -62,7 +61,7 @@ class Carrier(NamedTuple):
 
 
 def carriers(trip: SeenTrip, lab: Fabric) -> dict[Carrier, Sighting]:
-    """Return the tunnels of frames in which a pair's packets came to a VTEP, each with the first sighting there."""
+    """Return the Layer 2 tunnels in which a pair's packets came to a VTEP, each with the first sighting there."""
     found: dict[Carrier, Sighting] = {}
     for seen in (seen for leg in trip.legs for seen in leg.sightings if seen.direction == "in"):
         if (carrier := carrier_at(seen)) and carrier.address in map(str, lab[seen.node].addresses):
@@ -82,7 +81,7 @@ def carrier_at(seen: Sighting) -> Carrier | None:
         return None
     port = next((int(header["dport"]) for header in headers[at - 1 : at] if header.layer == "udp"), None)
     vlans = tuple(int(header["vlan"]) for header in headers[at:] if header.layer == "dot1q")
-    sender = "" if tunnel.via in OF_ANY_SENDER else str(outer["src"])
+    sender = "" if OF_ANY_SENDER.issuperset(tunnel.via) else str(outer["src"])
     return Carrier(seen.node, str(outer["dst"]), str(tunnel), sender, port, vlans)
 
 
@@ -93,7 +92,7 @@ def pairs_of(lab: Fabric, two: TwoSegments) -> list[Pair]:
 
 
 def judge_shared(lab: Fabric, trips: Sequence[SeenTrip], two: TwoSegments) -> Finding:
-    """Return whether no tunnel carries both segments; not proven while a pair does not arrive."""
+    """Return whether no tunnel carries both segments; raises NotProven if a pair of either did not arrive."""
     asked = list(zip(pairs_of(lab, two), trips, strict=True))
     hosts = ({*segment.hosts} for segment in (two.one, two.other))
     one, other = ({pair: trip for pair, trip in asked if {pair.source, pair.target} <= its} for its in hosts)
@@ -123,7 +122,9 @@ def _shared(two: TwoSegments, carrier: Carrier, pairs: tuple[Pair, Pair], seen: 
 
 
 def note_on(pair: Pair, trip: SeenTrip, lab: Fabric, firsts: dict[Carrier, Pair]) -> str:
-    """Return which earlier pair, of no common segment, came in a tunnel of this one's; ``firsts`` has them all."""
+    """Return the note that an earlier pair of no common segment used a tunnel of this pair's; ``firsts`` has the
+    earlier ones.
+    """
     for carrier in carriers(trip, lab):
         first = firsts.setdefault(carrier, pair)
         if first is not pair and not (pair.segment and pair.segment == first.segment):

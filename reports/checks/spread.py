@@ -18,15 +18,15 @@ from topology.refs import PortRef
 P_MIN = 0.001
 """Shares less likely than this under a fair hash are unfair: one false alarm in a thousand runs."""
 
-DIRECT = "the direct way"
+DIRECT = "the direct path"
 """The name of a way that passes nothing which others do not."""
 
 
 @dataclass(frozen=True)
 class FlowSeen:
-    """A flow, identified by its source port: the way of each of its packets, None for one that was lost.
+    """A flow, identified by its source port: the path of each of its packets, None for one that was lost.
 
-    A way is named by what it passes and others do not (``forks``); ``strayed`` says where a packet left all legal ways.
+    A path is named by the nodes that only it passes (``forks``); ``strayed`` says where a packet left all legal paths.
     """
 
     port: int
@@ -36,7 +36,7 @@ class FlowSeen:
 
 @dataclass(frozen=True)
 class Forks:
-    """Names the legal ways of a packet by the nodes that some of them pass and others do not.
+    """Names the legal paths of a packet by the nodes that some of them pass and others do not.
 
     Where all pass the same nodes it is their interfaces, as ``node:interface``: of links side by side.
     """
@@ -45,17 +45,17 @@ class Forks:
 
     @property
     def ways(self) -> list[str]:
-        """The names of the legal ways."""
+        """The names of the legal paths."""
         return sorted({self.name(hop.ref for hop in path.hops) for path in self.journey.paths})
 
     def name(self, passed: Iterable[PortRef]) -> str:
-        """The name of a way by the interfaces that it passes: its own nodes, joined by ``+``."""
+        """The name of a path, given the interfaces that it passes: the nodes that only it passes, joined by ``+``."""
         own = (word for ref in passed for word in (ref.node, str(ref)) if word in self._words)
         return "+".join(dict.fromkeys(own)) or DIRECT
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The nodes by which the ways differ, in the order of the ways."""
+        """The nodes by which the paths differ, in the order of the paths."""
         return tuple(dict.fromkeys(h.node for p in self.journey.paths for h in p.hops if h.node in self._words))
 
     @cached_property
@@ -66,7 +66,9 @@ class Forks:
 
 
 def surviving_spreads(lab: Fabric) -> Iterator[tuple[Spread, Sequence[str]]]:
-    """The spreads that are to survive a loss, with what to lose: their spines, or else nodes that not all ways pass."""
+    """The spreads that must survive a loss, each with what to take down: a spine or, without spines, a node that not
+    all paths pass.
+    """
     for spread in (spread for spread in lab.spreads if spread.survives):
         probe = replace(probe_between(lab, spread.source, spread.target), protocol="udp")
         journey = expected_journey(lab, probe)
@@ -87,14 +89,14 @@ def _not_in_all(found: Sequence[set[str]]) -> frozenset[str]:
 
 
 def all_arrive(flows: Sequence[FlowSeen]) -> Finding:
-    """Return whether every packet of every flow arrived, by a legal way."""
+    """Return whether every packet of every flow arrived, by a legal path."""
     lost = [flow for flow in flows if None in flow.ways]
     strayed = next((flow for flow in flows if flow.strayed), None)
     if lost:
         ports = ", ".join(str(flow.port) for flow in lost[:5])
         return Finding(False, f"flows - expected all {len(flows)} to arrive - seen {len(lost)} lost (ports {ports})")
     if strayed is not None:
-        return Finding(False, f"flow {strayed.port} - expected a legal way - seen {strayed.strayed}")
+        return Finding(False, f"flow {strayed.port} - expected a declared path - seen {strayed.strayed}")
     return Finding(bool(flows), "flows - expected some - seen none")
 
 
@@ -103,18 +105,18 @@ def each_stays(flows: Sequence[FlowSeen]) -> Finding:
     restless = next((flow for flow in flows if len(set(flow.ways) - {None}) > 1), None)
     if restless is not None:
         ways = " then ".join(str(way) for way in dict.fromkeys(restless.ways))
-        return Finding(False, f"flow {restless.port} - expected one way for all its packets - seen {ways}")
+        return Finding(False, f"flow {restless.port} - expected one path for all its packets - seen {ways}")
     return Finding(True)
 
 
 def share_one_way(flows: Sequence[FlowSeen]) -> Finding:
-    """Return whether all flows take the same way."""
+    """Return whether all flows take the same path."""
     found = shares(flows)
-    return Finding(len(found) == 1, f"{len(flows)} flows - expected all on one way - seen {_words(found)}")
+    return Finding(len(found) == 1, f"{len(flows)} flows - expected all on one path - seen {_words(found)}")
 
 
 def spread_evenly(flows: Sequence[FlowSeen], ways: Sequence[str]) -> Finding:
-    """Return whether the flows use all ways, in shares that a fair hash explains (Pearson's chi-square test)."""
+    """Return whether the flows use all paths, in shares that a fair hash explains (Pearson's chi-square test)."""
     found = dict.fromkeys(ways, 0) | dict(shares(flows))
     total = sum(found.values())
     if not total or not all(found.values()):
@@ -127,7 +129,7 @@ def spread_evenly(flows: Sequence[FlowSeen], ways: Sequence[str]) -> Finding:
 
 
 def shares(flows: Sequence[FlowSeen]) -> Mapping[str, int]:
-    """Count flows by way, each by its first packet that arrived."""
+    """Count flows by path, each by its first packet that arrived."""
     firsts = (next((way for way in flow.ways if way is not None), None) for flow in flows)
     return Counter(way for way in firsts if way is not None)
 

@@ -1,8 +1,9 @@
-"""Links lose nothing, delay no packet and pass a train as fast as the other links between such nodes. Pure.
+"""Judges that links lose nothing, delay no packet and pass a train as fast as other links between nodes of these roles.
+Pure.
 
 Packets and trains of fragments go over every link in turn, both ways, in rounds, so that load on the machine slows
 all links alike. A link is judged against the median of its siblings in the same round by the rule of
-``reports.perf.compare``. A median within each round keeps what a busy machine delays once out of the figure.
+``reports.perf.compare``. The median within each round excludes single delays of a busy machine.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Train:
     """One round over a link, one way: packets sent and received, their answers, and two times in nanoseconds.
 
     ``turned_ns`` is the median time from a packet's arrival at the receiver to its answer's arrival at the sender: the
-    delay of the way back. ``gap_ns`` is the median time between the arrivals of two fragments of one large packet.
+    delay in the opposite direction. ``gap_ns`` is the median time between the arrivals of two fragments of one large
+    packet.
     """
 
     sent: int
@@ -64,7 +66,9 @@ def _asks(lab: Fabric, ends: Ends) -> list[Ends]:
 
 
 def judge_loss(_: Fabric, answers: Sequence[Trains], ends: Ends) -> Finding:
-    """Return whether no packet is lost either way; Undecided for one alone, which may have another reason."""
+    """Return whether no packet is lost in either direction; Undecided for a single one, which may have another
+    reason.
+    """
     for source, target in _ways(ends):
         there, back = answers[0][source, target], answers[0][target, source]
         sent = sum(train.sent for train in there) + sum(train.received for train in back)

@@ -1,4 +1,6 @@
-"""Links and tunnel ends below an overlay: both ends of each reach each other along the declared way. Pure."""
+"""Judges the links and tunnel ends below an overlay: both ends of each reach each other along the declared path.
+Pure.
+"""
 
 from __future__ import annotations
 

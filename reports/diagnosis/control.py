@@ -164,8 +164,12 @@ def vni_causes(built: Fabric, planes: Mapping[str, ControlPlane], near: Vxlan, f
         yield Cause("vni", here.node, None, "advertise-all-vni", "VNIs not advertised", fix, show, "daemons")
     elif vni in there.vnis and not here.imports(vni, there):
         yield _target_cause(vni, (near, here), (far, there))
-    else:
-        yield from _next_hop_causes(built, here, near, far)
+    elif changed := [*_next_hop_causes(built, here, near, far)]:
+        yield from changed
+    elif str(far.local) in here.next_hops(vni) and not (vrf or here.floods_to(vni, str(far.local))):
+        live = "not there: lost on its way, or left out by a route-map"
+        show = asked(here.node, f"show bgp l2vpn evpn route vni {vni} type multicast")
+        yield Cause("evpn route", here.node, near.name, f"type 3 to {far.local}", live, "", show, "daemons")
 
 
 def _vrf_vnis(built: Fabric, node: str) -> Mapping[str, int]:

@@ -15,7 +15,7 @@ VIRTUAL = "00:00:5e:00:0"
 
 
 def doubled(fabric: Fabric, probe: Probe, way: ExpectedJourney) -> Iterator[Ending]:
-    """Yield what two devices have on the segments on which a packet leaves its nodes."""
+    """Yield the duplicate addresses and MACs on the segments on which a packet leaves its nodes."""
     for hop in (hop for path in way.paths for hop in path.hops if hop.direction == "out"):
         if hop.layers[0][0] == "ether" and fabric[hop.node].bridge_of(hop.interface) is None:
             yield from _on_segment(fabric, probe, hop)

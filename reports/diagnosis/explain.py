@@ -18,7 +18,7 @@ from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
 from topology.model import Address, Bridge, Fabric, Loopback, Node, Route, Subinterface, Tunnel, Vrf
-from topology.packet import Layers, Probe, ends_of, outer_ip
+from topology.packet import Layers, Probe, ends_of, outer_ip, tags_of
 from topology.promises import Kind
 from topology.state import NodeState
 
@@ -88,11 +88,13 @@ def _found(fabric: Fabric, probe: Probe, kind: Kind | None) -> Ending | None:
 
 def _first(fabric: Fabric, both: list[tuple[Probe, ExpectedJourney]], kind: Kind | None) -> Ending | None:
     """Return the ending of either direction that says most: a missing route may follow from what else is missing, and
-    that a packet ends somewhere from anything."""
+    that a packet ends somewhere from anything. Of two ports in different VLANs either may be right."""
     (there, out), (again, back) = both
     each = (_of_way(fabric, *one, kind) for one in ((there, out, back), (again, back, out)))
     found = [end for end in each if end is not None]
-    return min(found, key=lambda end: VAGUE.get(end.kind, 0), default=None)
+    first = min(found, key=lambda end: VAGUE.get(end.kind, 0), default=None)
+    others = [end for end in found if end.kind == "vlan" and end.node != found[0].node]
+    return replace(first, others=(*first.others, *others)) if first and first.kind == "vlan" else first
 
 
 def _of_way(
@@ -164,7 +166,9 @@ def hop_key(hop: ExpectedHop, direction: str) -> tuple[str, object, object]:
 
 
 def _is_routed(fabric: Fabric, hop: ExpectedHop, direction: str) -> bool:
-    return hop.direction == direction and fabric[hop.node].bridge_of(hop.interface) is None
+    """Return whether IP has a packet at a hop: not at a port of a bridge, nor below a VLAN's device."""
+    here = hop.direction == direction and fabric[hop.node].bridge_of(hop.interface) is None
+    return here and not tags_of(hop.layers)
 
 
 def _ends(layers: Layers) -> tuple[object, object]:

@@ -1,7 +1,7 @@
-"""The read-only command that shows what a cause is about, as typed for a node that is a namespace. Pure.
+"""The read-only command that shows a cause, as typed for a node that is a namespace. Pure.
 
-``topology.nodes.entrance`` makes of it what is typed for other nodes. Each command succeeds where what it asks for is
-missing, too: its output then shows that.
+``topology.nodes.entrance`` turns it into the command for other nodes. Each command also succeeds if the object is
+missing: its output then shows that.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ SHOWN_BY: Mapping[str, str] = {
     "route": "ip -n {node} route show table all",
     "rule": "ip -n {node} rule show",
     "sysctl": "ip -n {node} netconf show",
+    "tunnel_info": "bridge -n {node} vlan tunnelshow",
     "vlan": "bridge -n {node} vlan show",
 }
 """By kind of cause the command whose output has what is said, LINK for all others."""
@@ -29,7 +30,7 @@ OF_NODE = ("route", "rule")
 
 
 def show_of(cause: Cause) -> str:
-    """Return the command that shows the live state of what a cause is about."""
+    """Return the command that shows the live state that a cause names."""
     node, about, ip = cause.node, cause.about, f"ip -n {cause.node}"
     if isinstance(about, Entry):
         return _entry(node, about)
@@ -41,7 +42,8 @@ def show_of(cause: Cause) -> str:
         return f"ip netns exec {node} sysctl {cause.live.partition('=')[0]}"
     if cause.live == MISSING:
         return f"{ip} -br link show"
-    command = SHOWN_BY.get(cause.kind, LINK).format(node=node)
+    kind = "tunnel_info" if cause.kind == "vlan" and "tunnel_info" in f"{cause.live} {cause.declared}" else cause.kind
+    command = SHOWN_BY.get(kind, LINK).format(node=node)
     return command if cause.kind in OF_NODE or cause.interface is None else f"{command} dev {cause.interface}"
 
 

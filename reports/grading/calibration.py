@@ -21,7 +21,7 @@ NOTHING_LOST, OPEN = ".", "?"
 class UnderFault:
     """The solution under a fault at a place; without a record where the fault could not be tried, ``why`` says so.
 
-    ``suite`` is the suite of checks that is about the fault.
+    ``suite`` is the suite of checks that must catch the fault.
     """
 
     kind: str
@@ -49,7 +49,9 @@ class FaultRow:
 
 
 def wrong_ends(solution: Score, empty: Score) -> Iterator[str]:
-    """Yield what keeps the two ends from being right: items that the solution lacks, and those that nothing earns."""
+    """Yield the errors at the two extremes: items that the solution does not earn, and items that an empty folder
+    earns.
+    """
     for one in solution.items:
         if one.low < one.item.points:
             yield f"the solution earns {_of(one)}; expected all of them"
@@ -89,7 +91,7 @@ def _cell(points: Fraction | None) -> str:
 
 
 def end_lines(rows: Sequence[FaultRow], tried: Sequence[UnderFault], rubric: Rubric) -> Iterator[str]:
-    """Yield what is notable of a table: items that no fault loses, faults without a price, faults not tried."""
+    """Yield the summary of a table: items that no fault loses, faults that cost nothing, faults not tried."""
     for place, item in enumerate(rubric.items):
         if not any(row.lost[place] for row in rows):
             only = set(item.needs) <= {*OF_BUILDS}

@@ -1,6 +1,5 @@
-"""What is said of an item in lines of text: for its author as far as the rubric says, for the instructor all of it.
-
-Below the level ``full`` no fix is in any line.
+"""The feedback on an item as lines of text: for the student as the rubric allows, for the instructor everything. Below
+the level ``full`` no line contains a fix.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ FAILED: Mapping[str, str] = {
     "largest-whole": "the largest packet does not cross whole",
     "every-spine": "not carried over every spine",
     "inside-gre": "VXLAN is not inside GRE",
-    "beside-gre": "VXLAN is not beside GRE",
+    "beside-gre": "VXLAN is inside GRE",
     "builds": "the build fails",
     "underlay": "the leaf-spine fabric is not whole",
     "second-run": "a second run spoils it",
@@ -58,7 +57,7 @@ def item_lines(one: ItemScore, level: Feedback, answers: bool = False, drawn: bo
 
 
 def item_ladders(one: ItemScore, level: Feedback, answers: bool = False) -> list[Journey]:
-    """Return the journeys that an item's lines tell, without what is known of the cause."""
+    """Return the journeys that an item's lines describe, without their causes."""
     if (one.item.hidden or one.override) and not answers:
         return []
     shown = (
@@ -76,7 +75,7 @@ def _bare(journey: Journey) -> Journey:
 
 
 def points_of(one: ItemScore | Score) -> str:
-    """Return the points of full ones: ``15/30``, or ``15 to 30/30`` where they are not settled."""
+    """Return the points out of the full ones: ``15/30``, or ``15 to 30/30`` where they are not settled."""
     full = one.item.points if isinstance(one, ItemScore) else one.rubric.points
     return f"{one.between(' to ')}/{full}"
 
@@ -186,7 +185,7 @@ def _ladder(journey: Journey) -> Iterator[str]:
         if rung.wrong and rung.seen:
             yield " " * (len(head) + 4) + one_line(f"seen {rung.seen}")
     if len(rungs) < len(journey.ladder):
-        yield f"  … {counted(len(journey.ladder) - len(rungs), 'more hop')} expected behind it"
+        yield f"  … {counted(len(journey.ladder) - len(rungs), 'more hop')} expected after it"
 
 
 def _at(rung: Rung) -> str:

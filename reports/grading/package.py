@@ -133,7 +133,7 @@ def stored_results(graded: Iterable[Graded], results: Mapping[str, bytes]) -> tu
     """Return results by the digests of submissions' files, and the names of those that cannot be handed out.
 
     ``results`` are Gradescope's, by the names of submissions. One is left out where its files are not known, and where
-    two have the same files and other results: nobody is handed another one's.
+    two have the same files and other results: no student may get another's.
     """
     stored: dict[str, bytes] = {}
     left_out: list[str] = []

@@ -135,7 +135,7 @@ def _sound(graded: Graded, name: str) -> Graded:
     twice = next((name for (name, _), count in places.items() if count > 1), None)
     rows = {row.number for row in graded.rows}
     if twice or len(rows) < len(graded.rows) or any(p.row and p.row not in graded.rows for p in graded.promises):
-        what = f"{twice} stands twice for one row" if twice else "its rows contradict each other"
+        what = f"{twice} is given twice for one row" if twice else "its rows contradict each other"
         raise RecordRefused(f"{name}: damaged: {what}; {GRADED.again}")
     return graded
 

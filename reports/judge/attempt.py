@@ -34,7 +34,7 @@ class Attempt:
 class Outcome:
     """The fate of a packet, and ``where``: split there, answered from there, or seen there last.
 
-    ``mtu`` is ICMP's, ``speaker`` its source; ``forged`` when a device on the way answered in the target's name.
+    ``mtu`` is ICMP's, ``speaker`` its source; ``forged`` if a device on the path answered with the target's address.
     """
 
     fate: Fate
@@ -59,7 +59,7 @@ class Outcome:
             return f"is refused by {self.node} itself"
         note = f" ({self.note})" if self.note else ""
         if self.fate == "silence":
-            return f"vanishes {f'behind {self.where}' if self.where else f'in {self.node}'}{note}"
+            return f"vanishes {f'after {self.where}' if self.where else f'in {self.node}'}{note}"
         name = f"{'in the name of' if self.forged else 'by'} {self.speaker}"
         return f"is answered {name}, at {self.where}: fragmentation needed, MTU {self.mtu}"
 

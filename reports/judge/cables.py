@@ -1,5 +1,6 @@
-"""Judge cables: both ends of a veth pair saw the same frames, else the sightings do not show the fabric;
-and a cable leads where it is declared to. Pure."""
+"""Judges cables: both ends of a veth pair saw the same frames, else the sightings do not show the real fabric; and each
+cable connects the declared ends. Pure.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +35,10 @@ def torn(journeys: Iterable[Journey], links: Iterable[Link]) -> Iterator[str]:
 
 
 def misplaced(declared: Fabric, live: Fabric, traffic: Traffic) -> Iterator[Cause]:
-    """Yield the declared cables of the packets that lead elsewhere, each at that of its ends where most of them do.
+    """Yield the declared cables on the packets' paths that are connected elsewhere, each at the node with most such
+        cables.
 
-    A cable of which an end is missing is a missing link instead. No fix is named: which end was moved is not known.
+    A cable with a missing end is a missing link instead. No fix is given, since it is not known which end was moved.
     """
     wanted, found = other_ends(declared.links), other_ends(live.links)
     wrong = {end for end in wanted.keys() & found.keys() if wanted[end] != found[end]}

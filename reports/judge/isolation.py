@@ -75,7 +75,9 @@ class OutwardSeen:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """A node's state beside the declared: devices that are up, rules, routes of other tables, resolvers."""
+    """A node's devices that are up, rules, routes of other tables, and resolvers, to be compared with the declared
+    ones.
+    """
 
     node: str
     up: tuple[str, ...] = ()
@@ -98,7 +100,7 @@ class Outwards:
 
 @dataclass(frozen=True)
 class HomeSeen:
-    """The devices of the network namespace that a kernel's agent came from, and the kernel's name."""
+    """The devices of the network namespace in which a kernel's agent started, and the kernel's name."""
 
     kernel: str
     devices: tuple[str, ...]

@@ -48,7 +48,7 @@ class Verdict:
 
     @property
     def unknown(self) -> str:
-        """What is known and what is not where no cause was found; empty where one was, or none was looked for."""
+        """What is known and what is not, if no cause was found; empty if one was, or if none was looked for."""
         if self.causes or not self.asked:
             return ""
         last, rung = self.last_good, self.divergence
@@ -100,7 +100,7 @@ def judge_journey(journey: Journey, expected: ExpectedJourney) -> Verdict:
 
 
 def follows_furthest(ladders: Sequence[tuple[Rung, ...]]) -> tuple[Rung, ...]:
-    """The ladder that is right for the most rungs, and wrong at the fewest behind them."""
+    """The ladder with the most correct rungs from the start, and of those the fewest wrong ones after them."""
     return max(ladders, key=lambda rungs: (_good_prefix(rungs), -sum(1 for rung in rungs if rung.wrong)), default=())
 
 
@@ -125,7 +125,7 @@ def _shows(hop: ExpectedHop, seen: Sighting) -> bool:
 
 
 def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...]:
-    """Lay the hops of one path beside the sightings."""
+    """Match the hops of one path with the sightings."""
     left = in_order(sightings)
     rungs: list[Rung] = []
     latest = 0

@@ -46,7 +46,7 @@ def _lowered(here: Sighting, there: Sighting) -> bool:
 
 
 def judge_in_gre(legs: Sequence[Journey], expected: bool) -> Finding:
-    """Return whether both ways are in VXLAN, which is inside GRE somewhere, or else nowhere."""
+    """Return whether packets in both directions are in VXLAN, and that VXLAN is inside GRE, or not, as expected."""
     for leg in legs:
         wrapped = [seen for seen in leg.sightings if "vxlan" in seen.layers]
         inside = [seen for seen in wrapped if "gre" in seen.layers[: seen.layers.index("vxlan")]]

@@ -1,4 +1,4 @@
-"""The part of each node in given journeys: only what touches their packets can explain their failure. Pure."""
+"""The role of each node in given journeys: only what their packets meet can explain a failure. Pure."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class Leg:
         return list(inside), bare
 
     def silent_at(self, node: str) -> Finding:
-        """Return whether the packet was nowhere at a node."""
+        """Return whether the packet was not seen at a node."""
         seen = self.at(node)
         return Finding(seen is None, "as declared" if seen is None else f"{node} - expected nothing - seen {seen}")
 
@@ -138,7 +138,7 @@ class Leg:
 
     @property
     def declared_lowering(self) -> int:
-        """The number of routed hops outside tunnels: by so much the declaration lowers the customer's TTL."""
+        """The number of routed hops outside tunnels, by which the declared path lowers the customer's TTL."""
         hops = self.expected.paths[0].hops
         return int(str(ttl_of(hops[0].layers))) - int(str(ttl_of(hops[-1].layers)))
 
@@ -191,20 +191,20 @@ class Trip:
 
     @property
     def as_declared(self) -> Finding:
-        """Return whether both ways were as declared at every hop."""
+        """Return whether both directions were as declared at every hop."""
         return first_broken(leg.as_declared for leg in self.legs)
 
     def within(self, promised: Encapsulation) -> Finding:
-        """Return whether both ways were in a promised tunnel."""
+        """Return whether both directions were in the promised tunnel."""
         return first_broken(judge_encapsulation(leg.journey, promised) for leg in self.legs)
 
     def never_bare(self, on: Iterable[Link]) -> Finding:
-        """Judge the same of both ways."""
+        """Judge the same for both directions."""
         links = tuple(on)
         return first_broken(leg.never_bare(links) for leg in self.legs)
 
     def silent_at(self, node: str) -> Finding:
-        """Return whether both ways left a node alone."""
+        """Return whether the packets of neither direction were seen at a node."""
         return first_broken(leg.silent_at(node) for leg in self.legs)
 
     @property

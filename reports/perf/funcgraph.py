@@ -311,7 +311,7 @@ class FuncGraphParser:
             (faults["unreadable"], "lines", "ftrace's", f"{faults['unreadable']} others - {self._unreadable}"),
             (cut_short, "end", "a whole line", "part of one"),
             (pending, "end", "every call to have ended", f"{pending} that have not"),
-            (faults["unopened"], "calls", "each inside its caller", f"{faults['unopened']} without a begin"),
+            (faults["unopened"], "calls", "each inside its caller", f"{faults['unopened']} without a start"),
             (faults["unclosed"], "calls", "an end of each", f"{faults['unclosed']} without"),
             (faults["crossed"], "calls", "each to end inside its caller", f"{faults['crossed']} that do not"),
             (faults["crowded"], "names", f"at most {GROUPS_MAX} functions and {TASKS_MAX} tasks", "more"),

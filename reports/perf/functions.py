@@ -198,7 +198,7 @@ def hop_times(journeys: Sequence[Journey]) -> list[HopTime]:
     ways = {tuple(f"{s.node}:{s.interface} {s.direction}" for s in journey.sightings) for journey in journeys}
     if len(ways) != 1 or not (way := ways.pop()):
         raise EvidenceIncomplete(
-            f"hop times - expected one way - seen {len(ways) or 'none'} of {len(journeys)} packets"
+            f"hop times - expected one path - seen {len(ways) or 'none'} of {len(journeys)} packets"
         )
     times = [[seen.time_ns for seen in journey.sightings] for journey in journeys]
     devices = [seen.interface for seen in journeys[0].sightings]

@@ -1,4 +1,4 @@
-"""Changes of a figure from run to run, told from noise: the A/B rule for one value a run. Pure.
+"""Distinguishes changes of a figure from run to run from noise: the A/B rule for one value per run. Pure.
 
 A run is compared with the runs before it on the same line. Its first look is at one value: it decides only what is
 clear, as that of a comparison does. Later looks compare all values since a run with those before it by their ranks

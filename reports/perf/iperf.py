@@ -1,8 +1,8 @@
 """Reads iperf3's output of a run: its own figures, or InstrumentFailed with the reason why there are none.
 
 iperf3 ends with code 0 and an ``error`` in its JSON, prints two objects, one behind the other, prints ``-nan``, which
-no JSON has, or is killed in the middle. A figure whose key stands twice in one object is refused, as is a run in which
-the server sends, which nobody asks for here.
+no JSON has, or is killed in the middle. A figure whose key is repeated in one object is refused, as is a run in which
+the server sends, which is never requested.
 
 Loss is counted here, as packets sent minus packets received: into a black hole the receiver, which counts gaps
 between the datagrams that it has seen, reports 0 of 0, and the sender 0 % (``iperf_udp_recv`` in ``iperf_udp.c``).
@@ -41,7 +41,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Volume(Part):
-    """One side's sum of a run or of an interval; ``packets`` and ``jitter_ms`` are of UDP, ``retransmits`` of TCP."""
+    """One side's totals of a run or of an interval; ``packets`` and ``jitter_ms`` are for UDP, ``retransmits`` for
+    TCP.
+    """
 
     seconds: Number
     bytes: Count
@@ -174,7 +176,7 @@ def read_throughput(client: str, server: str = "", words: str = "") -> Throughpu
         right = "the receiver's count (before 3.11 iperf3 has none for UDP)"
         raise _failed("end.sum_received", right, "nothing")
     if sent is None or (test.protocol == "UDP" and sent.packets is None):
-        raise _failed("end.sum_sent", "the sender's count, for UDP of packets", sent or "nothing")
+        raise _failed("end.sum_sent", "the sender's count, with packets for UDP", sent or "nothing")
     return Throughput(
         protocol="udp" if test.protocol == "UDP" else "tcp",
         version=ours.start.version,
@@ -237,7 +239,7 @@ def _checked(side: str, found: Mapping[str, Any], kind: type[Document]) -> Docum
     try:
         return cast("Document", _adapter(cast("Any", kind)).validate_json(json.dumps(found)))
     except RecursionError as error:
-        raise _failed(side, "a document that is not nested so deep", error) from error
+        raise _failed(side, "a less deeply nested document", error) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         seen = "nothing" if first["type"] == "missing" else repr(first["input"])

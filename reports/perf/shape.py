@@ -77,7 +77,7 @@ def slope(sizes: Sequence[float], rates: Sequence[float], error: float = ERROR) 
     """
     _points(sizes, rates)
     if not all(0 < each < math.inf for each in (*sizes, *rates)):
-        raise Misuse("slope - expected sizes and rates above 0 - seen others")
+        raise Misuse("slope - expected sizes and rates above 0 - seen 0 or less")
     points = [(math.log(size), math.log(rate)) for size, rate in zip(sizes, rates, strict=True)]
     steps = sorted((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2) if x1 != x2)
     if not steps:
@@ -100,7 +100,8 @@ def _concordance_variance(sizes: Sequence[float]) -> float:
 
 
 def scaling(sizes: Sequence[float], rates: Sequence[float]) -> Scaling:
-    """The slope, and where it changes: the size at which two lines fit best, if their slopes' intervals lie apart.
+    """The slope, and where it changes: the size at which two lines fit best, if the intervals of their slopes are
+    disjoint.
 
     Every size between the first and the last is tried, so each trial's error is as much smaller.
     """

@@ -95,8 +95,8 @@ class Rung(Strict):
     """A row of a ladder: the declared and the seen header stack at one interface, and the fault there.
 
     ``hop`` is the place of the sighting among the journey's hops; ``got`` and ``frame`` are the headers and the frame
-    of one that is none of them, as of a request for an address. ``want`` are the declared headers with the promised
-    fields, where the journey first differs or something else is seen.
+    of a sighting that is not among the hops, such as an ARP request. ``want`` are the declared headers with the
+    promised fields, where the journey first differs or something else is seen.
     """
 
     node: str

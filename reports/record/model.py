@@ -21,7 +21,7 @@ NOTHING_APPLIES = 7
 
 
 class Verdict(StrEnum):
-    """The outcome of a test; the last two are the kinds of skipped ones, which pytest knows one word for."""
+    """The outcome of a test; the last two are both skipped for pytest."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -55,7 +55,7 @@ class Test(Strict):
 
     @property
     def named(self) -> list[Cause]:
-        """Every cause, also in a record of a run that knew of one at most."""
+        """Every cause, also of an older record, which has at most one."""
         return self.causes or [cause for cause in [self.cause] if cause]
 
     @property

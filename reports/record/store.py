@@ -1,4 +1,4 @@
-"""Records: written whole, and read back strictly; a file that is none is refused in one line."""
+"""Records: written atomically, and read back strictly; any other file is refused in one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIZE_MAX = 256 << 20
 
 
 class RecordRefused(Exception):
-    """A file that is no record that this hopcheck can read."""
+    """A file that is not a record, or not one that this version can read."""
 
 
 @dataclass(frozen=True)

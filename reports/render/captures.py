@@ -1,4 +1,4 @@
-"""Names of the captures of failing journeys, for who writes them and for the page that leads to them."""
+"""Names of the captures of failing journeys, for the code that writes them and for the page that links to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fabric as SVG shapes: nodes in layers, links and tunnels with their verdicts, and the way of each journey."""
+"""The fabric as SVG shapes: nodes in layers, links and tunnels with their verdicts, and the path of each journey."""
 
 from __future__ import annotations
 

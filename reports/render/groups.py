@@ -47,7 +47,7 @@ class Group:
         if MISSING in (cause.live, cause.declared) or NOTHING in (cause.live, cause.declared):
             return self.why.removeprefix(f"{cause.node} - ")
         device = f"{cause.interface}, " if cause.interface else ""
-        return f"{device}{cause.kind}: {cause.live}, ought to be {cause.declared}"
+        return f"{device}{cause.kind}: {cause.live}, expected {cause.declared}"
 
     @property
     def unexplained(self) -> str:

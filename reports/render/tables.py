@@ -60,4 +60,4 @@ def _in_short(zone: Zone) -> str:
     if zone.fate == "icmp":
         name = f"{'in the name of' if zone.forged else 'by'} {zone.speaker}"
         return f"{span} ICMP, MTU {zone.mtu}, {name} at {zone.where}"
-    return f"{span} {zone.fate} {'from' if zone.fate == 'fragments' else 'behind'} {zone.where}"
+    return f"{span} {zone.fate} {'from' if zone.fate == 'fragments' else 'after'} {zone.where}"

@@ -95,7 +95,7 @@ class Shelf:
         found.page.on("pageerror", lambda error: found.said.append(str(error)))
         found.page.on("dialog", lambda dialog: found.said.append(f"dialog: {dialog.message}"))
         found.page.on("request", lambda request: found.asked.append(request.url))
-        found.page.goto(path.as_uri())
+        found.page.goto(path.as_uri(), timeout=60_000)  # 13 MB, on a busy machine
         return found
 
 

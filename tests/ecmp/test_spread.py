@@ -1,4 +1,4 @@
-"""Many flows between two nodes: which of the equal-cost ways they take, and what a spine's loss does to them."""
+"""Many flows between two nodes: which of the equal-cost paths they take, and what a spine's loss costs them."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def flows(fabric: LiveFabric) -> Callable[[Spread], list[FlowSeen]]:
 
 
 def test_every_flow_arrives_by_a_legal_way(spread: Spread, flows: Callable[[Spread], list[FlowSeen]]) -> None:
-    """Each packet of each flow shows the declared headers at every hop of one of the legal ways."""
+    """Each packet of each flow shows the declared headers at every hop of one of the legal paths."""
     assert all_arrive(flows(spread))
 
 
 def test_a_flow_keeps_to_one_way(spread: Spread, flows: Callable[[Spread], list[FlowSeen]]) -> None:
-    """All packets of one flow take the same way, so that they stay in order."""
+    """All packets of one flow take the same path, so that they stay in order."""
     assert each_stays(flows(spread))
 
 
 def test_flows_are_spread_as_declared(
     spread: Spread, flows: Callable[[Spread], list[FlowSeen]], fabric: LiveFabric
 ) -> None:
-    """Many flows take all equal-cost ways in fair shares, or all the same one, as the lab declares."""
+    """Many flows use all equal-cost paths in fair shares, or all the same one, as the lab declares."""
     if spread.even:
         assert spread_evenly(flows(spread), FlowProber(fabric).forks(spread.source, spread.target).ways)
     else:
@@ -52,7 +52,7 @@ def test_flows_are_spread_as_declared(
 def test_loss_of_a_spine_costs_no_flow(surviving_spread: tuple[Spread, Sequence[str]], pristine: LiveFabric) -> None:
     """While the links of any one spine are down, every flow arrives over the others; afterwards all is as before.
 
-    In a lab without spines it is any one node that not all ways pass.
+    In a lab without spines it is any one node that not all paths pass.
     """
     spread, losses = surviving_spread
     before = pristine.live_states()

@@ -1,4 +1,4 @@
-"""What an event costs each of many flows between two hosts: a dead spine, a dark one, a killed daemon."""
+"""The cost of an event for each of many flows between two hosts: a dead spine, a dark one, a killed daemon."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ pytestmark = pytest.mark.failover
 
 
 def test_event_costs_no_flow_more_than_promised(event: Survival, survived: Survived) -> None:
-    """While the event befalls a node no flow loses, duplicates or reorders more, or is longer without service, than the
-    lab promises; without a promise the figures are shown."""
+    """During and after the event no flow loses, duplicates or reorders more datagrams, or is without service for
+    longer, than the lab promises; without a promise the figures are shown.
+    """
     assert survived(event)

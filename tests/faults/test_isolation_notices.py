@@ -239,7 +239,7 @@ def test_way_out_is_noticed(lab: Fabric, pristine: LiveFabric, book: CheckBook, 
     finding = book.judged(OUTWARDS, node.name)
     assert not finding
     where = f"{node.name}:{LEAK} - {node.name} -> {address}"
-    assert f"{where} - expected it to end inside - seen " in finding.message
+    assert f"{where} - expected it to stay in the fabric - seen " in finding.message
     assert f"{where} - expected no answer - seen " in finding.message
     assert not book.judged(SURROUNDINGS, node.name)
     assert LEAK in {cause.interface for cause in pristine.differences(node.name)}

@@ -141,6 +141,23 @@ MISTAKES = {
     "another VNI at one leaf": Mistake(
         "VXLAN VXLAN", (("id $((100 + row))", "id $((100 + row + 8 * (row == 1 && i == 2)))"),), SECOND, "^l[12] vx1 "
     ),
+    "another VNI for a VLAN": Mistake(
+        "VXLAN VXLAN",
+        (("tunnel_info id 10$vlan", "tunnel_info id $((10000 + vlan + 8 * (row == 1 && l == 2)))"),),
+        SECOND,
+        "^leaf[12] vx vid 101 tunnel_info id ",
+        "one-vxlan-device",
+    ),
+    "VLANs that give no VNI": Mistake(
+        "VXLAN",
+        (("on leaf$l link set dev vx type bridge_slave vlan_tunnel on\n", "\n"),),
+        ROW,
+        "^leaf[12] vx vlan_tunnel off",
+        "one-vxlan-device",
+    ),
+    "remote under no VNI": Mistake(
+        "VXLAN", ((" src_vni 10$vlan", ""),), ROW, "^leaf[12] vx no remote for frames", "one-vxlan-device"
+    ),
 }
 """Traces that show nothing cost nothing: no promise is about them (``old-tools``)."""
 DRAWN = list(MISTAKES) if ALL else drawn(list(MISTAKES), 1)

@@ -1,4 +1,4 @@
-"""Segments that are promised to be apart never hear each other; nothing but their hosts need be declared."""
+"""Segments that are promised to be apart are isolated from each other; only their hosts need be declared."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ pytestmark = pytest.mark.isolation
 
 @pytest.mark.check(APART)
 def test_segments_apart_never_hear_each_other(separation: Separation, judged: Callable[..., Finding]) -> None:
-    """Nothing that a host of one segment sends, to a host of the other or to all, is seen at one of the other."""
+    """Nothing that a host of one segment sends, unicast or broadcast, is seen at a host of the other."""
     assert judged(separation)

@@ -1,4 +1,4 @@
-"""The fabric is closed: nothing in it leads out, and nothing of it is on this machine's own interfaces."""
+"""The fabric is closed: no route leads out, and none of its packets are at this machine's own interfaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_node_has_nothing_that_leads_out(node: str, fabric: LiveFabric, judged: 
 
 @pytest.mark.check(OUTWARDS)
 def test_packet_to_the_outside_ends_inside(node: str, judged: Callable[..., Finding]) -> None:
-    """A packet to an address outside the fabric ends at the last router of its declared way, unanswered."""
+    """A packet to an address outside the fabric ends at the last router of its declared path, unanswered."""
     assert judged(node)
 
 
@@ -34,5 +34,5 @@ def test_kernel_has_no_device_beside_the_fabric(judged: Callable[..., Finding]) 
 
 @pytest.mark.check(MACHINE)
 def test_machine_sees_nothing_of_the_fabric(judged: Callable[..., Finding]) -> None:
-    """While every node sends to the outside, none of it appears on this machine's own interfaces."""
+    """While every node sends to outside addresses, none of the packets appear at this machine's own interfaces."""
     assert judged()

@@ -18,11 +18,15 @@ pytestmark = pytest.mark.isolation
 def test_frame_reaches_its_domain_and_nothing_else(
     domain: Domain, kind: FrameKind, judged: Callable[..., Finding]
 ) -> None:
-    """A frame is bare at exactly the members of its domain that it is for, elsewhere only in its own tunnels."""
+    """A frame is seen unencapsulated at exactly the members of its domain that it is for, elsewhere only in its own
+    tunnels.
+    """
     assert judged(domain, kind)
 
 
 @pytest.mark.check(ANSWERED)
 def test_shared_address_is_answered_by_its_own_domain(twin_domain: Domain, judged: Callable[..., Finding]) -> None:
-    """An address that another domain has too is answered by the asker's own domain, unseen elsewhere."""
+    """A request for an address that also exists in another domain is answered by the asker's own domain, unseen
+    elsewhere.
+    """
     assert judged(twin_domain)

@@ -113,7 +113,7 @@ def test_adopted_fabric_is_proven_and_left_as_it_was(
 
 
 def test_fabric_made_by_hand_is_proven(hand_made: Foreign, adopting: Callable[..., SuiteRun]) -> None:
-    """Kernel defaults that the lab does not declare, loopback down and a way to other networks are no fault.
+    """Kernel defaults that the lab does not declare, loopback down and a route to other networks are no fault.
 
     With forwarding off in a leaf the same fabric fails, and that is the cause.
     """

@@ -136,4 +136,4 @@ def test_sizes_that_vanish_are_named(foreign: Foreign, expecting: Callable[..., 
         ("mtu", "vx-red"),
         ("mtu", "vx-blue"),
     }
-    assert all(" vanishes behind " in test["message"] for test in failed)
+    assert all(" vanishes after " in test["message"] for test in failed)

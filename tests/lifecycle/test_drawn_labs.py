@@ -71,7 +71,7 @@ def test_fault_in_a_drawn_lab_is_found(number: int, prove: Prove) -> None:
 
 
 def faults(fabric: Fabric, pair: Pair) -> Iterator[tuple[ExpectedHop, str]]:
-    """Commands that break a pair, by the hop: only hops that all its legal ways pass."""
+    """Commands that break a pair, by the hop: only hops that all its legal paths pass."""
     probe, _ = probes_of(fabric, pair)
     journey = expected_journey(fabric, probe)
     ways: Sequence[set[object]] = [{(hop.ref, hop.direction) for hop in path.hops} for path in journey.paths]

@@ -32,7 +32,7 @@ def sizes_of(fabric: LiveFabric, pair: Pair) -> PairMtu:
 
 
 def test_narrower_device_is_found_at_its_node(bottleneck: Bottleneck, pristine: LiveFabric) -> None:
-    """A link or tunnel that is too narrow lowers the largest whole packet as much, and its node is named."""
+    """If a link or tunnel has too small an MTU, the largest whole packet shrinks by as much, and its node is named."""
     whole, pair = narrow(pristine, bottleneck), replace(bottleneck.pair, mtu=MtuPromise())  # all that the way carries
     found = sizes_of(pristine, pair)
     assert found.out.largest_whole == found.out.largest_whole_with_df == whole
@@ -46,7 +46,7 @@ def test_narrower_device_is_found_at_its_node(bottleneck: Bottleneck, pristine: 
 
 
 def test_ping_works_and_tcp_does_not_where_icmp_is_lost(first_router: Bottleneck, pristine: LiveFabric) -> None:
-    """A router that is too narrow and loses its ICMP errors passes small packets and stalls a stream.
+    """If a router's MTU is too small and its ICMP errors are lost, small packets pass and a stream stalls.
 
     The report names the size, the hop and the cause.
     """
@@ -64,7 +64,7 @@ def test_ping_works_and_tcp_does_not_where_icmp_is_lost(first_router: Bottleneck
     assert repr(found.out.above_as_allowed).startswith(f"{node} - {pair.source} -> {pair.target}")
     stalled = exchange(pristine, pair, "tcp", first_router.whole).unchanged(found)
     assert not stalled
-    assert f"packets of 84 bytes arrive, one of {fits + 1} with DF vanishes behind {node}:" in repr(stalled)
+    assert f"packets of 84 bytes arrive, one of {fits + 1} with DF vanishes after {node}:" in repr(stalled)
     assert stalled.cause
     assert stalled.cause.node == node
     assert stalled.cause.interface in first_router.interfaces

@@ -52,7 +52,9 @@ def test_vxlan_in_gre_carries_1426_bytes_whole_and_1450_in_fragments(between: Ca
 
 
 def test_vxlan_answers_in_the_far_customers_name(between: Callable[[str, str], PairMtu], fabric: LiveFabric) -> None:
-    """From 1451 to 1454 bytes con_ns1's VXLAN device tells cs1 an MTU of 1450, and says that it is cs5."""
+    """From 1451 to 1454 bytes con_ns1's VXLAN device reports an MTU of 1450 to cs1, with cs5's address as the
+    source.
+    """
     icmp = between("cs1", "cs5").out.zones[2]
     assert (icmp.first, icmp.last, icmp.what.fate, icmp.what.mtu) == (1451, 1454, "icmp", 1450)
     assert (icmp.what.node, icmp.what.where) == ("con_ns1", "con_ns1:vxlan-cont in")
@@ -69,7 +71,9 @@ def test_bridge_drops_larger_packets_in_silence(between: Callable[[str, str], Pa
 
 
 def test_leaf_answers_what_gre_does_not_carry(between: Callable[[str, str], PairMtu], fabric: LiveFabric) -> None:
-    """From cs1 to cs4 packets of 1476 bytes cross whole; above, lc1 itself tells cs1 so with its own address."""
+    """From cs1 to cs4 packets of 1476 bytes cross whole; for larger ones lc1 reports the MTU to cs1 from its own
+    address.
+    """
     way = between("cs1", "cs4").out
     icmp = way.zones[1]
     assert (way.largest_whole, way.largest_with_df) == (1476, 1476)
@@ -79,7 +83,9 @@ def test_leaf_answers_what_gre_does_not_carry(between: Callable[[str, str], Pair
 
 
 def test_hairpin_meets_the_limits_of_both_overlays(between: Callable[[str, str], PairMtu]) -> None:
-    """From cs3 to cs5 the leaf answers above 1476 bytes, and below that the Layer 2 overlay behind it does as ever."""
+    """From cs3 to cs5 the leaf answers packets above 1476 bytes; up to that the Layer 2 overlay after it decides as
+    usual.
+    """
     zones = between("cs5", "cs3").back.zones
     assert [(zone.last, zone.what.fate, zone.what.node) for zone in zones[1:5]] == [
         (1450, "fragments", "lc1"),
@@ -92,7 +98,8 @@ def test_hairpin_meets_the_limits_of_both_overlays(between: Callable[[str, str],
 def test_leafs_narrow_link_lets_ping_through_and_stalls_tcp(
     between: Callable[[str, str], PairMtu], lab: Fabric, pristine: LiveFabric
 ) -> None:
-    """With lc1's link narrower than its tunnel, pings cross the Layer 2 overlay and TCP stalls, as ICMP tells a VTEP.
+    """If lc1's link has a smaller MTU than its tunnel, pings cross the Layer 2 overlay but TCP stalls, since ICMP goes
+    to a VTEP.
 
     The report names lc1 and its link.
     """

@@ -13,17 +13,17 @@ pytestmark = pytest.mark.mtu
 
 
 def test_largest_whole_packet_is_the_computed_one(sizes: PairMtu) -> None:
-    """The largest packet that crosses without a fragment is what MTUs and tunnel headers leave, both ways."""
+    """The largest packet that crosses unfragmented is what MTUs and tunnel headers leave, in both directions."""
     assert sizes.whole_as_computed
 
 
 def test_every_size_that_customers_may_send_crosses_whole(sizes: PairMtu) -> None:
-    """Packets up to the customers' MTU cross in one piece, with DF and without, both ways."""
+    """Packets up to the customers' MTU cross unfragmented, with DF and without, in both directions."""
     assert sizes.promise_kept
 
 
 def test_larger_packets_meet_only_what_is_allowed(sizes: PairMtu) -> None:
-    """Packets with DF above the customers' MTU are split, answered with ICMP or lost only where the lab allows it."""
+    """Packets with DF above the customers' MTU are fragmented, answered by ICMP or lost only as the lab allows."""
     assert sizes.above_as_allowed
 
 
@@ -31,5 +31,5 @@ def test_larger_packets_meet_only_what_is_allowed(sizes: PairMtu) -> None:
 def test_payloads_of_many_sizes_arrive_byte_for_byte(
     protocol: str, sizes: PairMtu, payloads: Callable[[str], Exchange]
 ) -> None:
-    """Within the customers' MTU, what an application sends comes there and back unchanged, whatever its size."""
+    """Application messages of any size, in packets up to the customers' MTU, arrive and come back unchanged."""
     assert payloads(protocol).unchanged(sizes)

@@ -97,7 +97,9 @@ def vxlan_in_gre(fabric: LiveFabric, frame: Packet) -> Packet:
 
 
 def test_spine_carries_l2_overlay_as_vxlan_inside_gre(fabric: LiveFabric, l2: Trip) -> None:
-    """A frame between bridge 1 and bridge 3 crosses the spine as VXLAN inside GRE, unchanged, and never bare."""
+    """A frame between bridge 1 and bridge 3 crosses the spine as VXLAN inside GRE, unchanged, and never
+    unencapsulated.
+    """
     wrapped = vxlan_in_gre(fabric, l2.frame)
     assert l2.at("sc2", "sc2_lc1") == Stack(wrapped)
     assert l2.at("sc2", "sc2_lc2") == Stack(wrapped)

@@ -47,25 +47,27 @@ def test_each_routed_hop_lowers_the_ttl_by_one(arrived: Trip) -> None:
 
 @pytest.mark.kinds("l2-overlay", "l3-overlay", "hairpin")
 def test_overlay_is_never_bare_inside_its_tunnel(arrived: Trip, fabric: LiveFabric) -> None:
-    """Between encapsulation and decapsulation no link of the declared way shows an overlay's packet bare."""
+    """Between encapsulation and decapsulation an overlay's packet is encapsulated on every link of its declared
+    path.
+    """
     assert arrived.never_bare(on=fabric.declared.links)
 
 
 def test_overlay_is_in_its_promised_tunnel(promised_tunnel: Encapsulation, arrived: Trip) -> None:
-    """Every tunnel next to an overlay's packet is of the kind, VNI and key that are promised."""
+    """The innermost tunnel of an overlay's packet has the promised kind, VNI and key everywhere."""
     assert arrived.within(promised_tunnel)
 
 
 @pytest.mark.kinds("l2-overlay", "l3-overlay", "hairpin")
 def test_outer_addresses_are_the_declared_tunnel_ends(arrived: Trip, fabric: LiveFabric) -> None:
-    """Every outer IP header names the two ends of a declared tunnel."""
+    """The addresses of every outer IP header are the two ends of a declared tunnel."""
     assert arrived.outer_ends <= fabric.tunnel_ends
     assert arrived.outer_ends
 
 
 @pytest.mark.kinds("l2-overlay", "l3-overlay", "hairpin")
 def test_nothing_of_the_tunnel_is_left_at_the_far_end(arrived: Trip) -> None:
-    """The packet leaves its last tunnel whole: the target sees the customer's own headers and payload."""
+    """The packet is fully decapsulated: the target receives the customer's own headers and payload."""
     assert arrived.out.bare_on_arrival
     assert arrived.back.bare_on_arrival
 

@@ -1,4 +1,4 @@
-"""VTEPs with several remotes: what is for all goes to each of them, and needs no multicast."""
+"""VTEPs with several remotes: broadcast frames go to each of them, without multicast."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.perf
 def test_virtual_machines_are_compared_with_nodes_of_one_kernel(perf: PerfBook, show: Show) -> None:
     """Both carry datagrams of every size, and the difference is shown with its interval and its reason.
 
-    The nodes are containers, or namespaces where this machine has no engine; they are called what they are.
+    The nodes are containers or, without an engine on this machine, namespaces; the report says which.
     """
     found = perf.against_vms()
     show(found)
@@ -22,7 +22,9 @@ def test_virtual_machines_are_compared_with_nodes_of_one_kernel(perf: PerfBook, 
 
 
 def test_virtual_machines_are_customers_of_a_fabric(perf: PerfBook, lab: Fabric, show: Show) -> None:
-    """A packet between them goes through the fabric as declared, hop by hop; then datagrams of every size are sent."""
+    """A packet between virtual machines crosses the fabric as declared, hop by hop; then datagrams of every size are
+    sent.
+    """
     name, trip, by_size = perf.customers(lab)
     assert trip.as_declared
     show(vm_against("namespace", by_size, perf.doubts(), name))

@@ -18,7 +18,7 @@ ON_THE_WAY = {
 
 @pytest.mark.parametrize("path", TRACED)
 def test_functions_are_measured_at_every_size(path: str, perf: PerfBook, show: Show) -> None:
-    """Every function on the way is counted as often as datagrams pass it, with what it takes by itself."""
+    """Every function on the path is counted for each datagram, with the time that it takes itself."""
     found, missing = perf.functions(path)
     title = f"kernel functions, {path}, kernel {perf.tracing_stage.name}"
     show(functions_table(title, found, missing))
@@ -30,7 +30,7 @@ def test_functions_are_measured_at_every_size(path: str, perf: PerfBook, show: S
 
 @pytest.mark.parametrize("path", TRACED)
 def test_functions_are_ranked_by_what_size_costs(path: str, perf: PerfBook, show: Show) -> None:
-    """Functions whose time depends on size are reported with an interval, and ip_rcv's at 800 bytes."""
+    """Functions are ranked by how their time depends on size, with an interval, and ip_rcv is judged at 800 bytes."""
     show(perf.ranking(path))
     found, _ = perf.functions(path)
     assert {effect.name.split(" [")[0] for effect in effects(found)} >= ON_THE_WAY[path]

@@ -18,7 +18,7 @@ PACKETS = 30
 
 
 def test_every_microsecond_has_a_hop(far: Pair, fabric: LiveFabric, show: Show) -> None:
-    """The times between neighbouring taps add up to the whole, and kernel functions stand beside their hop."""
+    """The times between neighbouring taps add up to the total, and each hop lists its kernel functions."""
     prober = Prober(fabric)
     trips = [prober.trip(far.source, far.target, "udp", far.src, far.dst) for _ in range(PACKETS)]
     assert all(trip.as_declared for trip in trips)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.perf
 
 @pytest.mark.check(LOSS)
 def test_link_loses_nothing(measured_link: Ends, judged: Callable[..., Finding]) -> None:
-    """Of at least 1 000 packets each way none is lost."""
+    """Of at least 1 000 packets in each direction none is lost."""
     assert judged(measured_link)
 
 

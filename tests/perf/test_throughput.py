@@ -37,7 +37,7 @@ def judged(perf: PerfBook, cell: Cell, threshold: Threshold | None, title: str, 
 
 @pytest.mark.parametrize("path", OTHERS)
 def test_udp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds, show: Show) -> None:
-    """At every size datagrams arrive, and as large a part of the bare path's rate as the lab asks for."""
+    """At every size datagrams arrive, at the share of the bare path's rate that the lab requires, or more."""
     kernel = perf.stage_of(path).name
     verdicts = {}
     for size in perf.sizes:
@@ -50,7 +50,7 @@ def test_udp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds
 
 @pytest.mark.parametrize("path", OTHERS)
 def test_tcp_carries_its_share(path: str, perf: PerfBook, thresholds: Thresholds, show: Show) -> None:
-    """A stream arrives, and as large a part of the bare path's rate as the lab asks for."""
+    """A stream arrives, at the share of the bare path's rate that the lab requires, or more."""
     kernel = perf.stage_of(path).name
     cell = Cell(kernel, path, "tcp", TCP_BLOCK)
     one = judged(perf, cell, thresholds(path, "tcp", TCP_BLOCK), f"{path}, TCP, kernel {kernel}", show)
@@ -67,7 +67,7 @@ def test_throughput_over_size_is_explained(path: str, perf: PerfBook, show: Show
 
 @pytest.mark.parametrize("path", PATHS)
 def test_highest_rate_without_loss_is_found(path: str, perf: PerfBook, show: Show) -> None:
-    """Some rate passes with nothing lost, and one at least as high with a part in a thousand (RFC 2544)."""
+    """The highest rate without loss is found, and one at least as high with a loss of 0.1 % (RFC 2544)."""
     found = perf.highest_rates(path, LOSSES)
     rows = tuple((f"{one.loss_max * 100:g} %", str(one), str(one.trials)) for one in found)
     show(Figures.table(f"{path}: highest rate, {perf.size} bytes", ("loss at most", "rate", "trials"), rows))
@@ -76,7 +76,7 @@ def test_highest_rate_without_loss_is_found(path: str, perf: PerfBook, show: Sho
 
 
 def test_report_states_iperf3s_own_figures(perf: PerfBook) -> None:
-    """Rates, bytes and datagrams are those of iperf3's own JSON, digit by digit."""
+    """Rates, bytes and datagrams are exactly those of iperf3's own JSON."""
     runs = [run for each in perf.runs(perf.stage_of(OTHERS[0]), "udp").values() for run in each]
     assert runs
     for run in runs:
@@ -88,5 +88,5 @@ def test_report_states_iperf3s_own_figures(perf: PerfBook) -> None:
 
 
 def test_lab_asks_only_for_known_paths(lab: Fabric) -> None:
-    """Every threshold of the lab is one of a path that is measured."""
+    """Every threshold of the lab is for a measured path."""
     assert {wanted.path for wanted in lab.throughput} <= set(OTHERS)

@@ -19,7 +19,7 @@ def test_environment_is_described(perf: PerfBook, show: Show) -> None:
 
 
 def test_findings_are_put_into_words(perf: PerfBook, show: Show) -> None:
-    """One paragraph has this machine's answers about virtual machines, sizes and the kernel's functions."""
+    """One paragraph summarises this machine's findings about virtual machines, sizes and kernel functions."""
     found = perf.summary()
     show(found)
     assert found.words

@@ -1,4 +1,4 @@
-"""Packets of each tenant look on their way as the tenant's type promises. Needs ``--tenants``."""
+"""Packets of each tenant are carried as the tenant's type promises. Needs ``--tenants``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links and tunnel ends: what every overlay stands on."""
+"""Links and tunnel ends, which every overlay needs."""
 
 from __future__ import annotations
 

@@ -10,5 +10,5 @@ pytestmark = [pytest.mark.underlay, pytest.mark.overlay]
 
 
 def test_node_is_as_declared(node: str, fabric: LiveFabric) -> None:
-    """A node has what is declared and nothing else that decides what becomes of packets, from links to sysctls."""
+    """A node has the declared state, from links to sysctls, and nothing else that affects packets."""
     assert fabric.differences(node) == ()

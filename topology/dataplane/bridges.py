@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from topology.dataplane.paths import Ending, Hops, ending
-from topology.model import Address, Bridge, Device, Fabric, Subinterface
+from topology.model import Address, Bridge, Device, Fabric, Subinterface, Tunnel, Vxlan
 from topology.packet import Layers, tagged, tags_of, untagged
+from topology.refs import Tags
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 MULTICAST_IPV6 = "33:33:"
@@ -43,17 +46,50 @@ def _vlan_refusal(bridge: Bridge, frame: Layers, ports: list[Device], came_by: D
         if vid is None:
             return ending(port, "vlan_filtering, no pvid for untagged frames", "vlan", "a pvid")
         if vid not in bridge.vlans_of(port.name):
-            return ending(port, f"vlan_filtering, not in VLAN {vid}", "vlan", f"vid {vid}")
+            end = ending(port, f"vlan_filtering, not in VLAN {vid}", "vlan", f"vid {vid}")
+            return replace(end, others=tuple(_mapping(came_by))) if port is not came_by else end
     return None
 
 
+def _mapping(came_by: Device | None) -> Iterator[Ending]:
+    """Yield that a VNI is mapped to the VLAN of a frame that came by it."""
+    if isinstance(came_by, Vxlan) and came_by.vid:
+        yield ending(came_by, f"vid {came_by.vid} tunnel_info id {came_by.vni}", "vlan", "another VLAN's VNI")
+
+
 def leaving(bridge: Bridge, frame: Layers, came_by: Device | None, out: Device) -> Layers:
-    """Return a frame as a bridge lets it out of a port, or up to itself: with the tag of its VLAN, or without."""
+    """Return a frame as it leaves a bridge by a port, or goes up to the bridge itself: with its VLAN tag, or
+    without.
+    """
     came, left = tags_of(frame), bridge.lets_out(tags_of(frame), (came_by or bridge).name, out.name)
     if came == left:
         return frame
     bare = untagged(frame) if came else frame
     return bare if tags_of(bare) == left else tagged(bare, left[0])
+
+
+def coming(frame: Layers, came_by: Device) -> Layers:
+    """Return a frame as it comes into a bridge: with the tag of the VLAN to which its VNI is mapped, if it has none."""
+    vid = came_by.vid if isinstance(came_by, Vxlan) and not tags_of(frame) else None
+    return tagged(frame, vid) if vid else frame
+
+
+def no_vni(out: Vxlan, tags: Tags) -> Ending:
+    """Return why a frame gets no VNI at a device that takes it from each (br_handle_egress_vlan_tunnel)."""
+    if not out.is_mapped:
+        return ending(out, "vlan_tunnel off: frames get no VNI", "port", "vlan_tunnel on")
+    if not tags:
+        return ending(out, "lets frames out untagged, which get no VNI", "vlan", "tagged")
+    return ending(out, f"no tunnel_info for VLAN {tags[0]}: its frames get no VNI", "vlan", "tunnel_info id VNI")
+
+
+def no_remote(tunnel: Tunnel, frame: Layers) -> Ending:
+    """Return that a tunnel has no remote for a frame; under the VNI that a VLAN gives, the VNI may be wrong as well."""
+    words = f"no remote for frames to {frame[0][1]['dst']}"
+    if not isinstance(tunnel, Vxlan) or not tunnel.vid:
+        return ending(tunnel, words, tunnel.kind, "a remote")
+    said = f"vid {tunnel.vid} tunnel_info id {tunnel.vni}: {words}"
+    return ending(tunnel, said, "fdb", f"an entry with src_vni {tunnel.vni}")
 
 
 def tagged_by(fabric: Fabric, hops: Hops) -> Ending | None:
@@ -78,7 +114,9 @@ def no_broadcast(out: Device, frame: Layers) -> Ending | None:
 
 
 def not_learned(bridge: Bridge, out: Device) -> Ending | None:
-    """Return why a frame to a MAC behind a port is not let out there: it is neither learned nor flooded."""
+    """Return why a frame to a MAC behind a port does not leave by it: the MAC is not learned there, and frames are not
+    flooded.
+    """
     learns = bridge.ageing and not _has(out, "learning off")
     if learns or not _has(out, "flood off"):
         return None

@@ -1,4 +1,6 @@
-"""The two ends of a tunnel, where a packet of one finds no device at the other: which differs, and in what. Pure."""
+"""Compares the two ends of a tunnel where a packet of one finds no device at the other: which end differs, and in what.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
+from topology.dataplane.bridges import no_vni
 from topology.dataplane.paths import Ending, Hops, ending
 from topology.links import Unwrapped
 from topology.links.gre import GreTunnel
 from topology.model import Address, Device, Fabric, Node, Tunnel, Vxlan
-from topology.packet import Layers
+from topology.packet import Layers, ends_of, outer_ip
 from topology.refs import Network
 
 NONE = "none"
@@ -29,8 +32,8 @@ class Ends:
         the same segment while the other does, else either, a setting that only one has first."""
         sent, taken = (NONE if value is None else value for value in (sent, taken))
         sides = [
-            ending(self.taker, f"{word} {taken}", self.taker.kind, f"{word} {sent}, as {self.sender.ref}"),
-            ending(self.sender, f"{word} {sent}", self.sender.kind, f"{word} {taken}, as {self.taker.ref}"),
+            _side(self.taker, word, taken, f"{sent}, as {self.sender.ref}"),
+            _side(self.sender, word, sent, f"{taken}, as {self.taker.ref}"),
         ]
         for side, own, other in ((sides[0], self.sender, self.taker), (sides[1], self.taker, self.sender)):
             if self._has_partners(own, other) and not self._has_partners(other, own):
@@ -48,6 +51,12 @@ class Ends:
         return {i.network for device in self.fabric.beyond(end, set()) for i in device.addresses}
 
 
+def _side(end: Tunnel, word: str, value: object, wanted: str) -> Ending:
+    vid = end.vid if isinstance(end, Vxlan) and word == "vni" else None
+    name, kind = (f"vid {vid} tunnel_info id", "vlan") if vid else (word, end.kind)
+    return ending(end, f"{name} {value}", kind, f"{name} {wanted}")
+
+
 def sender_of(fabric: Fabric, hops: Hops, inside: Layers | None = None) -> Tunnel | None:
     """Return the tunnel device that a packet left last, or the one that wrapped what is ``inside``."""
     for hop in reversed(hops):
@@ -63,7 +72,8 @@ def no_device(fabric: Fabric, node: Node, found: Unwrapped, ends: tuple[Address,
     sender = sender_of(fabric, hops, found.inside)
     if sender is None:
         return None
-    takers = node.all(type(sender))
+    sender = next((part for part in sender.each if part.lookup == found.key), sender)
+    takers = [tunnel for tunnel in node.tunnels if isinstance(tunnel, type(sender))]
     if not takers:
         return _without(fabric, node, sender, found)
     taker = min(takers, key=lambda one: (len(list(_mismatches(sender, one, ends))), not one.up, _is_taken(fabric, one)))
@@ -100,11 +110,16 @@ def _without(fabric: Fabric, node: Node, sender: Tunnel, found: Unwrapped) -> En
     """Return the sender whose remote is wrong, where another end sends to it, else the node that has no device."""
     if (wrong := wrong_remote(fabric, sender)) is not None:
         return wrong
-    return ending(node, f"no {found.device}", "link", f"a {sender.noun} device, as {sender.ref} sends to it")
+    wanted = f"a {sender.noun} device, as {sender.ref} sends to it"
+    if isinstance(sender, Vxlan):
+        for device in (one for one in node.all(Vxlan) if one.by_packet and one.port == sender.port):
+            unknown = ending(device, f"no tunnel_info id {sender.vni}", "vlan", f"it, as {sender.ref} sends to it")
+            return unknown if device.is_mapped else no_vni(device, ())
+    return ending(node, f"no {found.device}", "link", wanted)
 
 
 def wrong_remote(fabric: Fabric, sender: Tunnel) -> Ending | None:
-    """Return the sender as wrong where another tunnel's end sends to it, from another address than it sends to."""
+    """Return the sender as the cause if its peer sends to it from another address than the one that it sends to."""
     kin = (other for other in fabric.tunnels if type(other) is type(sender) and other.ref != sender.ref)
     for peer in kin:
         own = fabric[sender.node].ends_of(sender)
@@ -133,7 +148,7 @@ def leads_to(fabric: Fabric, far: Device, mac: str) -> bool:
 
 
 def wrong_entry(fabric: Fabric, tunnel: Tunnel, mac: str) -> Ending | None:
-    """Return that a static entry sends a MAC's frames to another remote than the one behind which it is."""
+    """Return the static entry that sends a MAC's frames to another remote than the one that has it."""
     entries = [remote for known, remote in tunnel.entries if known == mac] if isinstance(tunnel, Vxlan) else []
     right = {
         remote: any(leads_to(fabric, far, mac) for far in fabric.receivers(tunnel, remote))
@@ -156,18 +171,21 @@ def untaken(fabric: Fabric, tunnel: Tunnel, found: Unwrapped, packet: Layers, ho
 
 
 def expired(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending:
-    """Return the tunnel that gave a packet too low a TTL, or the routes that lead it in a circle, else a node."""
+    """Return the routes that lead a packet in a circle, or the tunnel that gave it too low a TTL, else a node."""
+    if (circle := _circle(fabric, node, packet, hops)) is not None:
+        return circle
     for size in range(2, len(packet)):
         sender = sender_of(fabric, hops, packet[size:])
         if sender is not None and (ttl := getattr(sender, "ttl", None)):
             return ending(sender, f"ttl {ttl}: it expires at {node.name}", sender.kind, "a greater ttl")
-    return _circle(fabric, node, packet, hops) or ending(node, "the TTL expires")
+    return ending(node, "the TTL expires")
 
 
 def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | None:
     """Return the routes by which a packet comes to a node again: that of the router which sent it back to where it had
     been first, as the others may be right; None where it came to no node twice."""
-    senders = [hop.node for hop in hops if hop.direction == "out"]
+    same = (hop for hop in hops if (ip := outer_ip(hop.layers)) and ends_of(ip) == ends_of(packet[0][1]))
+    senders = [hop.node for hop in same if hop.direction == "out"]
     if node.name not in senders:
         return None
     last = len(senders) - senders[::-1].index(node.name)
@@ -177,7 +195,7 @@ def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | 
     taken = [(one, max(routes, key=lambda r: r.prefix.prefixlen)) for one, routes in fitting if routes]
     names = ", ".join(one.name for one, _ in taken)
     circle = [
-        ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another way to {dst}")
+        ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another route to {dst}")
         for one, route in taken
     ]
     return replace(circle[0], others=tuple(circle[1:])) if circle else None

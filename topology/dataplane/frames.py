@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from topology.dataplane import groups
-from topology.dataplane.bridges import bridge_refusal, is_broadcast, leaving, not_learned
+from topology.dataplane.bridges import bridge_refusal, coming, is_broadcast, leaving, no_remote, no_vni, not_learned
 from topology.dataplane.ends import leads_to, wrong_entry
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedPath, Hops, Paths, ending, seen
 from topology.dataplane.reasons import wrong_ends
-from topology.model import Address, Bridge, Device, Fabric, Node, Port, Subinterface, Tunnel
+from topology.model import Address, Bridge, Device, Fabric, Node, Port, Subinterface, Tunnel, Vxlan
 from topology.packet import Layers, tagged, tags_of, untagged
 from topology.refs import PortRef
 
@@ -38,6 +38,10 @@ class FrameWalk(ABC):
         """Let a frame out of a device."""
         if not device.up:
             yield ExpectedPath(hops, ending(device, "down", "link", "up"))
+            return
+        if isinstance(device, Vxlan) and device.by_packet:
+            yield from self.emit(part, untagged(frame), hops) if (part := device.part(tags_of(frame))) else ()
+            yield from () if part else (ExpectedPath(hops, no_vni(device, tags_of(frame))),)
             return
         hops = seen(device, "out", frame, hops)
         node = self.fabric[device.node]
@@ -79,11 +83,10 @@ class FrameWalk(ABC):
         """Send a packet or frame to one end of its tunnel."""
         if remote.is_multicast:
             yield from self.to_group(tunnel, remote, inside, hops)
-        elif remote.is_unspecified and not tunnel.learns:
+        elif remote.is_unspecified and tunnel.is_told:
             yield ExpectedPath(hops, ending(tunnel, f"what sends frames to {remote} {NOT_FOLLOWED}"))
         elif remote.is_unspecified:
-            wanted = f"no remote for frames to {inside[0][1]['dst']}"
-            yield ExpectedPath(hops, ending(tunnel, wanted, tunnel.kind, "a remote"))
+            yield ExpectedPath(hops, no_remote(tunnel, inside))
         elif node.is_live and (end := wrong_ends(self.fabric, node, tunnel, remote)) is not None:
             yield ExpectedPath(hops, end)
         else:
@@ -120,7 +123,7 @@ class FrameWalk(ABC):
         elif tag and (vlan := node.subinterface(device.name, tag[0])) is not None:
             yield from self.arrive(vlan, untagged(frame), hops)
         elif (bridge := node.bridge_of(device.name)) is not None:
-            yield from self.across(node, bridge, device, frame, hops)
+            yield from self.across(node, bridge, device, coming(frame, device), hops)
         elif tag:
             yield ExpectedPath(hops, ending(device, f"no sub-interface for VLAN {tag[0]}", "link", f"VLAN {tag[0]}"))
         else:
@@ -144,6 +147,7 @@ class FrameWalk(ABC):
             key=lambda m: (bridge_refusal(bridge, frame, came_by, m) is not None, bool(bridge.vlans_of(m.name))),
             default=None,
         )
+        found = found or self._without_remote(bridge, frame, came_by, others)
         static = bridge.port_of(wanted)
         if found is None:
             yield ExpectedPath(hops, ending(bridge, f"no port leads to {wanted}"))
@@ -158,6 +162,17 @@ class FrameWalk(ABC):
             yield from self.emit(found, leaving(bridge, frame, came_by, found), hops)
         if bridge.floods(wanted, may=True):
             self.copy(bridge, wanted, [self.emit(member, frame, ()) for member in others if member != found])
+
+    def _without_remote(
+        self, bridge: Bridge, frame: Layers, came_by: Device | None, others: Sequence[Device]
+    ) -> Device | None:
+        """Return a VXLAN device of a bridge that sends a frame nowhere."""
+        for out in others:
+            if isinstance(out, Vxlan) and bridge_refusal(bridge, frame, came_by, out) is None:
+                part = out.part(tags_of(leaving(bridge, frame, came_by, out))) if out.by_packet else out
+                if part is None or part.by_daemon:
+                    return out
+        return None
 
     def beyond_port(self, bridge: Bridge, frame: Layers, came_by: Device | None, out: Device) -> Iterator[Device]:
         """Yield the devices that a frame reaches by a port of a bridge, with the tags with which it leaves there."""

@@ -1,4 +1,4 @@
-"""Multicast groups to which VXLAN devices flood: who hears them. Pure."""
+"""Multicast groups to which VXLAN devices flood, and their members. Pure."""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from topology.links import KINDS
 from topology.links.base import ANY_ADDRESS
+from topology.links.vxlan import VLAN_TUNNEL
 from topology.model import (
     LOOPBACK,
     Address,
@@ -29,14 +30,15 @@ from topology.model import (
     other_ends,
 )
 from topology.refs import PortRef
-from topology.state import DEFAULT_RULES, LinkState, NodeState, RouteState, sysctl_of
+from topology.state import DEFAULT_RULES, ELSEWHERE, LinkState, NodeState, RouteState, sysctl_of
 
 FILTERS, PROXY = "filters", "proxy ARP"
 MULTICAST = "multicast routes"
 NOT_UNICAST = frozenset(("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast"))
 """The types of ip-route(8) that a route's words begin with."""
 EACH_PACKETS_OWN = "0"
-"""The VNI of a device that takes it from each packet's metadata (``external``), which is not followed."""
+"""The VNI of a device that takes it from each packet's metadata (``external``); where not its bridge's VLANs decide
+about it, it is not followed."""
 METADATA = ("ip", "ip6")
 """The ``encap`` of routes that adds no header, but tells a device with ``external`` which one to add (ip-route(8))."""
 PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
@@ -46,10 +48,31 @@ PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
 def live_fabric(name: str, states: Mapping[str, NodeState], links: Iterable[Link]) -> Fabric:
     """Return the fabric that live nodes form.
 
-    ``links`` are the veth pairs as they are joined now. A device of a kind that cannot be followed is a plain Device.
+    ``links`` are the veth pairs as they are joined now; one between two bridges that a spanning tree blocks joins
+    nothing. A device of a kind that cannot be followed is a plain Device.
     """
-    wires = other_ends(links)
-    return Fabric(name, tuple(_node(state, wires) for state in states.values()), tuple(links), pairs=())
+    links, cut = list(links), set[PortRef]()
+    for link in links:
+        ends = [_in_spanning_tree(states[end.node], end.interface) for end in link.ends if end.node in states]
+        if None not in ends and "blocking" in ends:
+            cut.update(link.ends)
+    wires = other_ends(link for link in links if cut.isdisjoint(link.ends))
+    nodes = (_node(_without_ports(state, cut), wires) for state in states.values())
+    return Fabric(name, tuple(nodes), tuple(link for link in links if cut.isdisjoint(link.ends)), pairs=())
+
+
+def _in_spanning_tree(state: NodeState, port: str) -> str | None:
+    """Return the state of a port of a bridge that speaks STP, as far as it does not forward; None for any other."""
+    link = state.links.get(port)
+    bridge = state.links.get(link.master or "") if link else None
+    spoken = link and bridge and ("stp", "on") in bridge.parameters
+    return dict(link.port).get("state", "") if link and spoken else None
+
+
+def _without_ports(state: NodeState, cut: Collection[PortRef]) -> NodeState:
+    """Return a node's state with some ports in no bridge."""
+    alone = {name: replace(link, master=None) for name, link in state.links.items() if PortRef(state.node, name) in cut}
+    return replace(state, links={**state.links, **alone}) if alone else state
 
 
 def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
@@ -136,11 +159,23 @@ def _is_used(state: NodeState, link: LinkState) -> bool:
 
 
 def _is_followed(state: NodeState, link: LinkState) -> bool:
-    """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not."""
+    """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not, nor
+    one that sends by another namespace."""
     master = state.links.get(link.master or "")
     kind = KINDS.get(link.kind)
-    known = link.kind == "dummy" if kind is None else not kind.is_open(_Live(state, link))
+    live = _Live(state, link)
+    known = link.kind == "dummy" if kind is None else not kind.is_open(live) or _by_vlans(live)
+    known &= not live[ELSEWHERE]
     return known and (master.kind in ("bridge", "vrf") if master else link.master is None)
+
+
+def _by_vlans(live: _Live) -> bool:
+    """Return whether a device that takes the VNI from each packet has it from the VLANs of its bridge (bridge(8),
+    ``vlan_tunnel``); without that setting filters may give it."""
+    bridge = live.state.links.get(live.link.master or "")
+    filters = bridge is not None and ("vlan_filtering", "on") in bridge.parameters
+    others = any(entry.kind == "filter" for entry in live.state.entries) and VLAN_TUNNEL not in live.link.port
+    return live.kind == "vxlan" and filters and not live["vnifilter"] and not others
 
 
 def _forwards(state: NodeState, version: int, link: str) -> bool:
@@ -170,7 +205,8 @@ def _routes(state: NodeState) -> Iterator[Route]:
         best = [route for route in found if route.metric == least]
         one, (first, *others) = best[0], [NextHop(route.via, route.dev) for route in best]
         encap = "" if one.encap in METADATA else one.encap
-        yield Route(prefix=one.prefix, via=first.via, dev=first.dev, others=tuple(others), kind=one.kind, encap=encap)
+        alike = Route(prefix=one.prefix, via=first.via, dev=first.dev, others=tuple(others), kind=one.kind)
+        yield replace(alike, encap=encap, src=one.src)
 
 
 @dataclass(frozen=True)
@@ -224,7 +260,7 @@ class _Live:
 
 def _device(live: _Live, wires: Mapping[PortRef, PortRef]) -> Device:
     kind = KINDS.get(live.kind, Device)
-    if live["vni"] == EACH_PACKETS_OWN:
+    if live[ELSEWHERE] or (live["vni"] == EACH_PACKETS_OWN and not _by_vlans(live)):
         return Device(**live.common)
     if kind is not Port:
         return kind.from_live(live)

@@ -34,7 +34,8 @@ class ExpectedHop(Placed):
 
 @dataclass(frozen=True)
 class Ending:
-    """Where a packet ends early: what is there, and what would let it on (``wanted``), in the words of ``kind``.
+    """The place where a packet ends early: the state found there, and the state that would let it pass (``wanted``), in
+    the words of ``kind``.
 
     ``kind`` is that of a difference between states (``reports.judge.state``), or ``forwarding``. ``others`` are places
     that may be to blame as well, such as the other end of a tunnel; ``asks`` says who waits for an answer to an address
@@ -73,7 +74,7 @@ class ExpectedPath:
 
     @property
     def dropped(self) -> str:
-        """The end in words; empty when the packet arrives."""
+        """The end as text; empty if the packet arrives."""
         return str(self.end) if self.end else ""
 
     def __str__(self) -> str:

@@ -25,7 +25,7 @@ WAY_ON = "one that leads there"
 def no_route(fabric: Fabric, node: Node, address: Address) -> Ending:
     """Return why a node has no route to an address: what takes routes away comes before the route."""
     if refusal := node.refusal(address):
-        return ending(node, f"{refusal} to {address}", "route", f"a way to {address}")
+        return ending(node, f"{refusal} to {address}", "route", f"a route to {address}")
     for device in node.devices:
         own = any(address in interface.network for interface in device.addresses)
         if own and device.name in node.vrfs:
@@ -128,7 +128,7 @@ def nobody(fabric: Fabric, node: Node, device: Device, address: Address, packet_
             owners = [one for one in fabric.devices if address in {i.ip for i in one.addresses}]
             if len(owners) == 1 and (found := other_bridge(fabric, device, owners[0])):
                 return found
-            wrong = ending(device, f"{route_words(route)}: nobody has {address} there", "route", "another next hop")
+            wrong = ending(device, f"{route_words(route)}: no node has {address} there", "route", "another next hop")
             router = _misplaced_router(fabric, device, address)
             return replace(router, others=(wrong,)) if router else wrong
     if (found := unjoined(fabric, device, address)) is not None:
@@ -184,7 +184,7 @@ def other_bridge(fabric: Fabric, device: Device, owner: Device) -> Ending | None
 
 
 def _misplaced_router(fabric: Fabric, device: Device, address: Address) -> Ending | None:
-    """Return the only router on a segment where it has no address in the subnet of a next hop that nobody has."""
+    """Return the only router on a segment where it has no address in the subnet of a next hop that no node has."""
     subnet = next((i.network for i in device.addresses if address in i.network), None)
     routers = [
         other

@@ -59,7 +59,7 @@ def _by_rule(node: Node, words: str, asked: Asked) -> tuple[Sequence[Egress], En
         return None
     if longest.kind != "unicast":
         said = f"{route_words(longest)} table {table}" if table != "main" else route_words(longest)
-        return (), ending(node, said, "route", f"a way to {asked.dst}")
+        return (), ending(node, said, "route", f"a route to {asked.dst}")
     hops = Fib([(longest.prefix, node.egresses(longest))]).lookup(asked.dst, asked.out)
     return (hops, None) if hops else None
 

@@ -52,7 +52,7 @@ class PacketWalk(FrameWalk):
         asked = Asked.of(packet, came_by, out)
         if len(packet) > MAX_LAYERS:
             what = f"encapsulates the packet again and again on its way to {asked.dst}"
-            yield ExpectedPath(hops, ending(node, what, "route", "a way without a loop"))
+            yield ExpectedPath(hops, ending(node, what, "route", "a path without a loop"))
             return
         egresses, end = look_up(node, asked)
         if end is None and (encap := node.encap_towards(asked.dst)):

@@ -91,8 +91,9 @@ def _defaults(fabric: Fabric) -> dict[str, Yaml]:
 
 def _pair(pair: Pair) -> str:
     words = [pair.source, pair.target, pair.kind]
-    within = asdict(pair.within)
-    words += [f"{word}={value}" for word, value in within.items() if value is not None]
+    numbers = {"vni": pair.within.vni, "key": pair.within.key}
+    words += [f"via={kind}" for kind in pair.within.via]
+    words += [f"{word}={value}" for word, value in numbers.items() if value is not None]
     words += [f"customers={pair.mtu.customers}"] if pair.mtu.customers is not None else []
     words += [f"above={'+'.join(pair.mtu.above)}"] if pair.mtu.above != ABOVE else []
     return f"{' '.join(words)}\n"

@@ -19,7 +19,7 @@ from topology.model import Fabric
 
 
 class Loader(Protocol):
-    """Reads a file, and has a fabric that is otherwise sound looked at by further checks."""
+    """Reads a file, and runs further checks on a fabric that is otherwise valid."""
 
     def __call__(self, source: Path, *, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
         """The fabric; raises LabError and Misuse."""

@@ -1,8 +1,8 @@
 """Reads a containerlab topology (``*.clab.yml``): kinds ``linux`` and ``bridge``, links, and exec lines.
 
 The file is translated into the tree of a lab file whose parts keep their places in the containerlab file, so that it
-passes the same schema and the same checks. What hopcheck leaves out is noted, what it cannot do is refused
-(docs/formats.md says which is which). Nothing of the file is ever run.
+passes the same schema and the same checks. What hopcheck leaves out is noted, what it cannot express is refused
+(docs/formats.md lists both). Nothing in the file is ever run.
 """
 
 from __future__ import annotations

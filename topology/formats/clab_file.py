@@ -49,7 +49,7 @@ END = "node interface mac vars labels"
 
 
 class Reader:
-    """Takes mappings, lists and texts out of a file's tree; others are refused, and stand for empty ones."""
+    """Takes mappings, lists and texts out of a file's tree; other values are refused, and read as empty ones."""
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
@@ -62,7 +62,7 @@ class Reader:
                 self.findings.refuse(place, "merge keys are not read", "the merged keys themselves, or an alias", *ALL)
             return tree
         if tree is not None and tree.plain() is not None:
-            what = f"{shown(tree.plain())} stands where a mapping belongs"
+            what = f"{shown(tree.plain())} is not a mapping"
             self.findings.refuse(tree.where, what, "lines of 'key: value'", *ALL)
         return Table(tree.where if tree is not None else where)
 
@@ -77,7 +77,7 @@ class Reader:
         if isinstance(tree, Items):
             return tree.items
         if tree is not None and tree.plain() is not None:
-            what = f"{shown(tree.plain())} stands where a list belongs"
+            what = f"{shown(tree.plain())} is not a list"
             self.findings.refuse(tree.where, what, "a list: [a, b], or lines of '- '", *ALL)
         return []
 
@@ -85,7 +85,7 @@ class Reader:
         """A text as it is written; None, and refused, where it is a mapping or list."""
         if isinstance(tree, Scalar):
             return tree.text
-        self.findings.refuse(tree.where, f"{shown(tree.plain())} stands where text belongs", "text", *ALL)
+        self.findings.refuse(tree.where, f"{shown(tree.plain())} is not text", "text", *ALL)
         return None
 
     def check_keys(self, table: Table, known: str, link: str = "") -> None:

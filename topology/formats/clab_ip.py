@@ -113,7 +113,7 @@ def _route(node: ExecNode, words: Words, six: bool) -> tuple[ExecRoute, int | No
     prefix = ROUTE.need(words, found, "prefix")
     hops, more = [found], "nexthop" in found
     if more and {"via", "dev"} & set(found):
-        raise refusal(words.where, f"a next hop stands before 'nexthop' in {shown(str(words))}", ROUTE.right)
+        raise refusal(words.where, f"a next hop comes before 'nexthop' in {shown(str(words))}", ROUTE.right)
     while more:
         hops.append(NEXT_HOP.read(words, node.findings, until="nexthop"))
         more = "nexthop" in hops[-1]

@@ -287,7 +287,7 @@ class ExecNode:
             self.findings.refuse(where, what, "the lines that see to that in front of this one")
         else:
             what = f"the kernel drops the route {shown(route.text)}, line {route.where.line}, with this line"
-            self.findings.refuse(where, what, "the line that makes the route behind this one")
+            self.findings.refuse(where, what, "the line that makes the route after this one")
 
     def tree(self, role: Scalar) -> Table:
         """The node as the lab file writes it, each part at the place that declares it."""

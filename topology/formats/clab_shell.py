@@ -164,7 +164,7 @@ def _joined(tokens: Sequence[str], line: str, where: Position) -> Iterator[Seque
             command.append(token)
             continue
         if fallback and command not in _DO_NOTHING:
-            raise refusal(where, f"{shown(line)} has another way to go on", _RIGHT)
+            raise refusal(where, f"{shown(line)} may continue differently", _RIGHT)
         if command and not fallback:
             yield _plain(command, line, where)
         command, fallback = [], token == "||"

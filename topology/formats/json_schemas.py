@@ -37,7 +37,10 @@ SCALARS: Mapping[Callable[..., Any], JsonSchemaValue] = {
     values.address: {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
     values.interface: {"type": "string", "pattern": "^[^/%\\s]+/[0-9]{1,3}$"},
     values.interface_or_network: {"type": "string", "pattern": "^[A-Za-z0-9_:][A-Za-z0-9_.:/-]*$"},
-    values.node_or_address: {"type": "string", "pattern": "^[A-Za-z0-9_:][A-Za-z0-9_.:-]*$"},
+    values.node_or_address: {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9_:][A-Za-z0-9_.:-]*(@[A-Za-z0-9_][A-Za-z0-9_.-]*)?$",
+    },
     values.endpoint: {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]*:[A-Za-z0-9_][A-Za-z0-9_.-]*$"},
     values.share: {"type": "string", "pattern": "^[0-9]{1,4}(\\.[0-9]{1,3})? ?%$"},
     values.time_without_service: {"type": "string", "pattern": "^[0-9]{1,6}(\\.[0-9]{1,3})? ?m?s$"},

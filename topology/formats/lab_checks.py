@@ -1,4 +1,4 @@
-"""The checks of a lab file that has its schema, ordered so that a finding silences its echoes."""
+"""The checks of a lab file that fits its schema, ordered so that one fault is reported once."""
 
 from __future__ import annotations
 

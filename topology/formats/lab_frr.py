@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from topology.errors import LabError, Misuse, Position, Problem
 from topology.formats.lab_draft import FRR, Draft
 from topology.formats.lab_schema import FrrSpec, NodeSpec
-from topology.frr import DAEMONS
 from topology.model import Vxlan
 from topology.node import ROUTERS
 
@@ -53,9 +52,8 @@ def _of_node(draft: Draft, name: str, said: NodeSpec, frr: FrrSpec) -> Iterator[
         what, _, right = str(read).rpartition("; ")
         yield Problem(where, what, right)
     else:
-        for line, words in read.not_run():
-            what = f"{words!r} needs a daemon that is not run here"
-            yield Problem(Position(read.file, line), what, f"lines for one of {', '.join(DAEMONS)}")
+        for line, what, right in read.refused():
+            yield Problem(Position(read.file, line), what, right)
         for daemon in read.lacking():
             what = f"{read.file} has lines for {daemon}, which does not run in {name}"
             yield Problem(where, what, f"daemons: [{', '.join((*read.daemons, daemon))}]")

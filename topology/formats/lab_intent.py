@@ -1,4 +1,4 @@
-"""The promises of a file: its pairs, its segments and the pairs derived from them, what is apart, and management."""
+"""The promises of a file: its pairs, its segments and the pairs derived from them, separations, and management."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of what a file promises of segments and of events: hosts, tunnels, what is apart, what is management."""
+"""Checks of a file's promises about segments and events: hosts, tunnels, separations, management."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_hosts(draft: Draft) -> Iterator[Problem]:
 
 
 def check_failover(draft: Draft) -> Iterator[Problem]:
-    """An event is promised once, and can befall the lab while flows between two hosts cross it."""
+    """An event is promised once, and can happen in the lab while flows between two hosts cross it."""
     first: dict[str, Position] = {}
     for index, said in draft.spec.failover.items():
         where = draft.at("failover", index, "event")
@@ -74,7 +74,7 @@ def _declared(draft: Draft) -> Iterator[Pair]:
 
 
 def check_apart(draft: Draft) -> Iterator[Problem]:
-    """What is apart are two known segments or more, each once, and no pair is promised between them."""
+    """A separation has two known segments or more, each once, and no pair is promised between them."""
     first: dict[frozenset[str], Position] = {}
     for index, names in draft.spec.apart.items():
         if len(names) < 2:
@@ -130,12 +130,12 @@ def _tunnel(draft: Draft, said: CarriedSpec, *path: Step) -> Iterator[Problem]:
 
 
 def check_management(draft: Draft) -> Iterator[Problem]:
-    """What is management is no device and no address of the lab, and stands there once."""
+    """An entry of ``management`` names no device and no address of the lab, and is given once."""
     first: dict[object, int] = {}
     for index, item in draft.spec.management.items():
         where = draft.at("management", index)
         if first.setdefault(item, index) != index:
-            yield Problem(where, f"{item} stands here a second time", "each interface and network once")
+            yield Problem(where, f"{item} is given a second time", "each interface and network once")
         for device in draft.fabric.devices:
             if device.name == item:
                 what = f"{device.ref} is a device of the fabric, on line {device.where.line}"

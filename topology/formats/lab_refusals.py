@@ -117,7 +117,7 @@ def _problem(error: ErrorDetails, tree: Tree, schema: type[Spec]) -> Problem:
         return Problem(locate(tree, path[:-1], key=True), what, needed[str(path[-1])])
     if "what" in context:
         return Problem(locate(tree, path), context["what"], context["right"])
-    what = f"{shown(error['input'])} stands where a mapping belongs"
+    what = f"{shown(error['input'])} is not a mapping"
     return Problem(locate(tree, path), what, "lines of 'key: value'")
 
 

@@ -21,7 +21,7 @@ def check_prefixes(draft: Draft) -> Iterator[Problem]:
         for route in node.routes:
             if route.prefix in taken:
                 what = f"the prefix of '{route}' {taken[route.prefix]} already"
-                yield Problem(route.where, what, "one way to each prefix")
+                yield Problem(route.where, what, "one route to each prefix")
             taken.setdefault(route.prefix, f"has a route on line {route.where.line}")
 
 
@@ -71,7 +71,7 @@ def check_ends(draft: Draft, section: str) -> Iterator[Problem]:
         where = draft.at(section, index)
         earlier = first.setdefault((said.source, said.target), where)
         if earlier is not where and section == "pairs":
-            what = f"the pair {said.source}, {said.target} stands on line {earlier.line} already"
+            what = f"the pair {said.source}, {said.target} is already on line {earlier.line}"
             yield Problem(where, what, "each pair once, with one kind")
 
 

@@ -34,7 +34,7 @@ def _numbered(value: object) -> object:
         return dict(enumerate(value))
     if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
         return value
-    raise values.wrong(f"{values.shown(value)} stands where a list belongs", "a list: [a, b], or lines of '- '")
+    raise values.wrong(f"{values.shown(value)} is not a list", "a list: [a, b], or lines of '- '")
 
 
 def _one_or_more(value: object) -> object:
@@ -50,7 +50,7 @@ def _fates(value: object) -> object:
 def _table(value: object) -> object:
     if isinstance(value, dict):
         return value
-    raise values.wrong(f"{values.shown(value)} stands where a mapping belongs", "lines of 'name: value'")
+    raise values.wrong(f"{values.shown(value)} is not a mapping", "lines of 'name: value'")
 
 
 def _nodes(value: object) -> object:
@@ -240,21 +240,19 @@ class CarriedSpec(Spec):
     @property
     def within(self) -> Encapsulation:
         """The promised tunnel."""
-        return Encapsulation(self.via, self.vni, self.key)
+        return Encapsulation((self.via,) if self.via else (), self.vni, self.key)
 
     @model_validator(mode="after")
     def _is_of_one_tunnel(self) -> CarriedSpec:
         said = [word for word in ("via", "vni", "key") if getattr(self, word) is not None]
         if said and self.kind not in WITHOUT_TUNNEL:
-            raise values.wrong(
-                f"{said[0]!r} stands beside the kind {self.kind}", f"kind: {' or '.join(WITHOUT_TUNNEL)}"
-            )
+            raise values.wrong(f"{said[0]!r} does not fit the kind {self.kind}", f"kind: {' or '.join(WITHOUT_TUNNEL)}")
         if {"vni", "key"} <= {*said}:
             raise values.wrong("both 'vni' and 'key'", "vni for VXLAN and Geneve, or key for GRE")
         number = NUMBERS.get(self.via or "", "")
         if self.via and ({"vni", "key"} - {number}) & {*said}:
             right = f"{number}: NUMBER, or no number" if number else "no number"
-            raise values.wrong(f"{said[-1]!r} stands beside via: {self.via}", right)
+            raise values.wrong(f"{said[-1]!r} does not fit via: {self.via}", right)
         if self.kind == "l2-overlay" and self.via in FRAMELESS:
             right = f"via: {'ip6gretap' if self.via == 'ip6gre' else 'gretap'}"
             raise values.wrong(f"an l2-overlay via {self.via}, which holds no frames", right)

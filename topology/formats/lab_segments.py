@@ -116,8 +116,8 @@ def check_loops(draft: Draft) -> Iterator[Problem]:
             continue
         seen.add(ends)
         if sets.find(near) == sets.find(far):
-            what = f"{near} and {far} are joined by another way already, so a broadcast would loop"
-            yield Problem(where, what, "one way between any two bridges: hopcheck's bridges have no spanning tree")
+            what = f"{near} and {far} are already joined by another path, so a broadcast would loop"
+            yield Problem(where, what, "one path between any two bridges: hopcheck's bridges have no spanning tree")
         sets.join(near, far)
 
 

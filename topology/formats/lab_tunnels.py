@@ -132,7 +132,7 @@ def _remote(
         what = f"the local {tunnel.local} and the remote {remote} are of two IP versions"
         return what, "two addresses of one version"
     if remote in tunnel.remotes[:index]:
-        return f"the remote {remote} of {tunnel.name} stands there twice", "each remote once"
+        return f"the remote {remote} of {tunnel.name} is listed twice", "each remote once"
     if tunnel.local == remote:
         return f"the tunnel {tunnel.name} ends where it starts", "the other end's address"
     if remote not in owners:
@@ -158,7 +158,7 @@ def _shown(value: int | None) -> str:
 
 
 def _remote_at(draft: Draft, tunnel: Tunnel, remote: Address) -> Position:
-    """Return the place of a tunnel's remote: the last of the same if it stands there twice."""
+    """Return the place of a tunnel's remote: the last of the same if it is listed twice."""
     entry = draft.spec.nodes[tunnel.node].section(tunnel.section)[tunnel.name]
     in_list = bool(dict(entry).get("remotes"))
     index = len(tunnel.remotes) - 1 - tunnel.remotes[::-1].index(remote)

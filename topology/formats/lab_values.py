@@ -159,11 +159,13 @@ def interface(value: object) -> Interface:
 
 
 def node_or_address(value: object) -> str:
-    """Read a node's name, or an address of a node, in its shortest form."""
+    """Read a node's name, or an address of a node in its shortest form, with ``@`` and its name if several have it."""
+    first, at, node = text(value).partition("@")
     try:
-        return str(ip_address(text(value)))
+        found = str(ip_address(first))
     except ValueError:
         return name("node")(value)
+    return f"{found}@{name('node')(node)}" if at else found
 
 
 def interface_or_network(value: object) -> str | Network:
@@ -175,7 +177,7 @@ def interface_or_network(value: object) -> str | Network:
 def endpoint(value: object) -> PortRef:
     """Read one end of a link, ``node:interface``."""
     if isinstance(value, dict):
-        raise wrong("a mapping stands where a link ends", "node:interface, without a space after the colon")
+        raise wrong("an end of a link is a mapping", "node:interface, without a space after the colon")
     node, colon, device = text(value).partition(":")
     if not (node and colon and device):
         raise wrong(f"{shown(value)} is not an end of a link", "node:interface")
@@ -211,7 +213,7 @@ def route(value: object) -> Route:
     alone, *listed = _given(words, value)
     if listed and alone:
         before = " ".join(f"{word} {given}".strip() for word, given in alone.items())
-        raise wrong(f"{shown(before)} stands before 'nexthop' in {shown(value)}", WORDS_OF_A_ROUTE)
+        raise wrong(f"{shown(before)} comes before 'nexthop' in {shown(value)}", WORDS_OF_A_ROUTE)
     hops = [_next_hop(given, value) for given in listed or [alone]]
     if len(hops) > NEXT_HOPS_MAX or len(set(hops)) < len(hops):
         what = "the same next hop twice" if len(set(hops)) < len(hops) else f"{len(hops)} next hops"
@@ -233,7 +235,7 @@ def _given(words: list[str], value: object) -> list[dict[str, str]]:
         elif word not in ("via", "dev", "onlink"):
             raise wrong(f"{shown(word)} is no word of a route", WORDS_OF_A_ROUTE)
         elif word in hops[-1]:
-            raise wrong(f"{word!r} stands twice in {shown(value)}", WORDS_OF_A_ROUTE)
+            raise wrong(f"{word!r} is repeated in {shown(value)}", WORDS_OF_A_ROUTE)
         elif (given := "" if word == "onlink" else next(waiting, None)) is None:
             raise wrong(f"nothing follows {word!r} in {shown(value)}", WORDS_OF_A_ROUTE)
         else:
@@ -243,7 +245,7 @@ def _given(words: list[str], value: object) -> list[dict[str, str]]:
 
 def _next_hop(given: Mapping[str, str], value: object) -> NextHop:
     if not {"via", "dev"} & given.keys():
-        raise wrong(f"{shown(value)} leads nowhere", "via ADDRESS or dev INTERFACE behind the prefix")
+        raise wrong(f"{shown(value)} has neither gateway nor device", "via ADDRESS or dev INTERFACE after the prefix")
     if "onlink" in given and len(given) < 3:
         raise wrong(f"'onlink' in {shown(value)} is of no device or no gateway", "via ADDRESS dev INTERFACE onlink")
     via = address(given["via"]) if "via" in given else None
@@ -260,5 +262,5 @@ def _prefix(found: str, via: Address | None) -> Network:
     except ValueError:
         raise wrong(f"{shown(found)} is not a prefix", "such as 10.0.0.0/24, or default") from None
     if "/" in found and ip_interface(found).ip != network.network_address:
-        raise wrong(f"the prefix {found} has bits set behind its length", str(network))
+        raise wrong(f"the prefix {found} has bits set beyond its length", str(network))
     return network

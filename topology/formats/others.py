@@ -1,4 +1,4 @@
-"""Recognises files that are no labs (scripts, playbooks, captures), and names the right use of each."""
+"""Recognises files that are not labs (scripts, playbooks, captures), and names the right use of each."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Reads files that hold promises alone, in the lab file's form: ``pairs:``, ``segments:``, ``apart:``, ``management:``.
+"""Reads files that contain only promises, in the lab file's form: ``pairs:``, ``segments:``, ``apart:``,
+``management:``.
 
-They are those of a lab that has others or none, or of an adopted fabric that no lab declares.
+They replace those of a lab, or are all that is declared of an adopted fabric.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ PROMISING = ("pairs", "segments")
 
 
 def with_pairs(fabric: Fabric, path: Path, extra_checks: Sequence[FabricCheck] = ()) -> Fabric:
-    """Return the fabric with the promises of a file instead of its own; its management it keeps beside the file's.
+    """Return the fabric with the promises of a file instead of its own; its management is kept in addition to the
+    file's.
 
     Raises LabError with every problem of the file, and Misuse if it cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Reads a recipe: how submissions are built, and what of the assignment a machine cannot guess.
+"""Reads a recipe: how submissions are built, and what hopcheck must know of the assignment.
 
 One recipe is for a class. From a submission's own ``hopcheck.yaml`` only steps, cleanup and needs are taken.
 Its keys are described in docs/grading.md.
@@ -93,7 +93,7 @@ def template(value: object) -> str:
     """Read the form of the names that a submission gives to its customers."""
     found = values.text(value)
     if found.count("{name}") != 1 or len(found) > COMMAND_MAX:
-        raise values.wrong(f"{values.shown(found)} does not say where a customer's name stands", "such as x-{name}")
+        raise values.wrong(f"{values.shown(found)} has no place for a customer's name", "such as x-{name}")
     return found
 
 

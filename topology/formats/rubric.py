@@ -1,4 +1,4 @@
-"""Reads a rubric: how many points each promise of a submission is worth, and how much of a failure its author is shown.
+"""Reads a rubric: how many points each promise of a submission is worth, and how much of a failure the student sees.
 
 Its keys are described in docs/grading.md.
 """
@@ -88,7 +88,7 @@ class RubricSpec(Spec):
 
 @dataclass(frozen=True)
 class Item:
-    """One line of a score: ``points`` for promises that must all be kept, shared evenly by the rows of some types.
+    """One line of a score: ``points`` for promises that must all hold, split evenly among the rows of some types.
 
     ``rows`` is empty where the promises are those of the whole submission; with ``fixed`` they are the recipe's, else
     the CSV's. What failed only by a cause that the item ``after`` is charged with earns ``after_share``. Points of an
@@ -162,11 +162,11 @@ def _wrong_after(rubric: Rubric, number: int, earlier: Mapping[str, int], tree: 
     item = rubric.items[number]
     if item.after and item.after.casefold() not in earlier:
         known = [one.id for one in rubric.items[:number]]
-        what = f"no item {item.after!r} stands before this one"
+        what = f"no item {item.after!r} comes before this one"
         yield Problem(locate(tree, ("items", number, "after")), what, values.suggest(item.after, known))
     if item.after_share and not item.after:
         where = locate(tree, ("items", number, "after-share"), key=True)
-        yield Problem(where, "'after-share' stands without 'after'", "after: an earlier item's id beside it")
+        yield Problem(where, "'after-share' is given without 'after'", "also after: an earlier item's id")
 
 
 def _wrong_needs(item: Item, number: int, tree: Tree) -> Iterator[Problem]:
@@ -177,15 +177,17 @@ def _wrong_needs(item: Item, number: int, tree: Tree) -> Iterator[Problem]:
     for place, need in enumerate(item.needs):
         where = locate(tree, ("items", number, "needs", place))
         if need in item.needs[:place]:
-            yield Problem(where, f"{need!r} stands here a second time", "each promise once")
+            yield Problem(where, f"{need!r} is given a second time", "each promise once")
         if need in others:
-            of, right = ("the whole", "an item without 'rows'") if item.rows else ("a row", "rows: TYPE beside it")
+            of, right = ("the whole", "an item without 'rows'") if item.rows else ("a row", "also rows: TYPE")
             yield Problem(where, f"{need!r} is a promise of {of}", f"{right}, or one of: {', '.join(known)}")
         for kind in item.rows:
             if kind in WITHOUT.get(need, ()):
                 fitting = ", ".join(one for one in TENANT_TYPES if one not in WITHOUT[need])
                 yield Problem(where, f"a row of type {kind} has no {need!r}", f"rows of other types: {fitting}")
     if item.fixed and not item.rows:
-        yield Problem(locate(tree, ("items", number, "fixed"), key=True), "'fixed' stands without 'rows'", "rows: TYPE")
+        yield Problem(
+            locate(tree, ("items", number, "fixed"), key=True), "'fixed' is given without 'rows'", "rows: TYPE"
+        )
     if len(set(item.rows)) < len(item.rows):
-        yield Problem(locate(tree, ("items", number, "rows")), "a type stands here twice", "each type once")
+        yield Problem(locate(tree, ("items", number, "rows")), "a type is given twice", "each type once")

@@ -108,7 +108,7 @@ class _Reading:
         if row is None or problems:
             self.doubtful |= {cell.text.casefold() for cell in cells[:2]}
         elif earlier := self._earlier(row):
-            what = f"the row {row.source}, {row.target}, {row.type} stands on line {earlier} already"
+            what = f"the row {row.source}, {row.target}, {row.type} is already on line {earlier}"
             problems = [Problem(row.where, what, "each pair once with each type")]
         else:
             self.rows.append(row)

@@ -210,10 +210,10 @@ class _Builder:
 
     def _entry(self, table: Table, key: Tree, value: Tree) -> None:
         if not isinstance(key, Scalar):
-            self._note(key.where, "a list or mapping stands as a key", "a name as the key")
+            self._note(key.where, "a list or mapping is used as a key", "a name as the key")
         elif key.text in table.entries:
             first = table.entries[key.text][0]
-            self._note(key.where, f"{key.text[:40]!r} stands here a second time", f"once, as on line {first.line}")
+            self._note(key.where, f"{key.text[:40]!r} is given a second time", f"once, as on line {first.line}")
         else:
             table.entries[key.text] = (key.where, value)
 
@@ -231,7 +231,7 @@ def _syntax_problem(error: Exception, text: str, last: Position) -> Problem:
         where = _behind(text[: error.position], file)
         return Problem(where, f"the character {chr(error.character)!a} is not allowed in YAML", "printable text")
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return Problem(last, f"not YAML behind this: {_short(error)}", "YAML 1.2")
+        return Problem(last, f"not YAML after this: {_short(error)}", "YAML 1.2")
     mark = error.problem_mark
     ended = mark.index >= len(text)
     where = _behind(text.rstrip(), file) if ended else Position(file, mark.line + 1, mark.column + 1)

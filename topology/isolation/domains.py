@@ -75,8 +75,9 @@ def domains(fabric: Fabric) -> tuple[Domain, ...]:
 
 
 def is_station(fabric: Fabric, device: Device) -> bool:
-    """Return whether a node sends and takes frames of its own here: not at a bridge's member, nor at a bridge or trunk
-    without an address."""
+    """Return whether a node sends and receives its own frames here: not at a bridge's member, nor at a bridge or trunk
+    without an address.
+    """
     node = fabric[device.node]
     free = node.bridge_of(device.name) is None and (bool(device.addresses) or not node.subinterfaces(device.name))
     return free and device.mac is not None and (not isinstance(device, Bridge) or bool(device.addresses))

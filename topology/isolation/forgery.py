@@ -149,7 +149,7 @@ def forgeries(fabric: Fabric, attack_path: AttackPath) -> tuple[Forgery, ...]:
 
 
 def always_refused(vtep: Tunnel) -> frozenset[ForgeryKind]:
-    """The forgeries that a VTEP must refuse whatever is promised."""
+    """The forgeries that a VTEP must always refuse."""
     return frozenset(("undeclared-vni", *vtep.odd_headers)) - vtep.declared_by.keys()
 
 

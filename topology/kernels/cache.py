@@ -54,7 +54,7 @@ class Shelf:
         self.path = cache_dir() / kind
 
     def entry(self, key: str) -> Path:
-        """Path of the entry of this key, made or not."""
+        """Path of the entry of this key, whether it exists or not."""
         return self.path / key
 
     @contextmanager
@@ -122,7 +122,7 @@ class Shelf:
             return None
 
     def touch(self, key: str) -> None:
-        """Note that an entry is used: the others are removed first."""
+        """Mark an entry as just used, so that others are evicted first."""
         with contextlib.suppress(OSError):
             os.utime(self.entry(key))
 

@@ -318,7 +318,9 @@ def _reap(engine: Engine, session: str) -> None:
 
 
 def main(address: str = "", session: str = "", *after_input: str) -> int:
-    """Without arguments: 0 if this machine's engine answers. Else remove a session, perhaps when the input ends."""
+    """Without arguments: return 0 if this machine's engine answers. With a session: remove its containers, at once or
+    when the input ends.
+    """
     try:
         with contextlib.closing(Engine.at(address) if address else Engine.of_this_machine()) as engine:
             if after_input:

@@ -1,6 +1,6 @@
 """The kernel ``guest``: a microVM with Debian's cloud kernel, the agent behind a virtio-serial port, no network card.
 
-KVM is believed only when a trial boot has proved it within a deadline: a ``/dev/kvm`` that opens may still hang as
+KVM is used only after a trial boot has succeeded within a deadline: a ``/dev/kvm`` that opens may still hang as
 soon as a guest runs. A trial's result is kept until the machine or its QEMU changes.
 """
 
@@ -71,7 +71,7 @@ class GuestKernel(Kernel):
         KVM is taken where it works; KernelUnavailable says why there is no microVM, with the console's end.
         """
         if shutil.which(PROGRAM) is None:
-            raise KernelUnavailable(f"{PROGRAM} is not here; on Debian: apt-get install qemu-system-x86")
+            raise KernelUnavailable(f"{PROGRAM} not found; on Debian: apt-get install qemu-system-x86")
         refusal, trial_failed = kvm_refusal() or _remembered_refusal(), False
         if not refusal:
             progress("starting the guest with KVM")
@@ -216,7 +216,7 @@ class GuestKernel(Kernel):
         return self.qemu.process.pid
 
     def outlive(self) -> None:
-        """Let its keeper keep it."""
+        """Have the keeper leave it up."""
         self.qemu.outlive()
 
     def close(self) -> None:

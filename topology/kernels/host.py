@@ -57,7 +57,7 @@ class HostKernel(Kernel):
     def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> HostKernel:
         """Start the sandbox; KernelUnavailable names the machine's refusal."""
         if sys.platform != "linux" or shutil.which("unshare") is None:
-            raise KernelUnavailable("unshare(1) is not here; on Debian it is in the package util-linux")
+            raise KernelUnavailable("unshare(1) not found; on Debian it is in the package util-linux")
         reasons = []
         for user in cls._users(bool(wanted.daemons)):
             try:
@@ -151,7 +151,7 @@ class HostKernel(Kernel):
 
 
 class HereKernel(HostKernel):
-    """A sandbox on this machine's kernel that reaches namespaces beside it."""
+    """A sandbox on this machine's kernel that can enter other namespaces of the machine."""
 
     kind = "here"
     new_namespaces: ClassVar[tuple[str, ...]] = BOTH
@@ -162,7 +162,7 @@ class HereKernel(HostKernel):
     def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> HereKernel:
         """Start the sandbox; KernelUnavailable without root."""
         if os.geteuid() != 0:
-            raise KernelUnavailable("it enters namespaces of this machine, which takes root")
+            raise KernelUnavailable("it enters namespaces of this machine, which needs root")
         kernel = super().start(progress, wanted)
         assert isinstance(kernel, cls)
         return kernel

@@ -1,4 +1,6 @@
-"""The kernel ``guest:NAME``: a guest that another run has kept, entered by its door; it stays when this run ends."""
+"""The kernel ``guest:NAME``: a guest that another run has kept, reached by its agent's socket; it stays when this run
+ends.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,7 @@ class KeptGuest(Kernel):
     def end_command(self) -> str:
         """Raise KernelUnavailable: the run that has kept the guest has printed it."""
         raise KernelUnavailable(
-            f"guest {self._name} - its end - expected to be the other run's - seen asked of this one"
+            f"guest {self._name} - its end - expected to be left to the run that started it - seen requested"
         )
 
     def close(self) -> None:

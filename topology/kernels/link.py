@@ -114,7 +114,7 @@ class AgentLink:
         self.send(frame({"id": 0, "op": "hello"}))
 
     def wait_hello(self, timeout_s: float) -> Mapping[str, Any]:
-        """Wait for the agent's first word: its version, the kernel's release, Python's version."""
+        """Wait for the agent's first message: its version, the kernel's release, Python's version."""
         deadline = time.monotonic() + scaled(timeout_s)
         while not self.hello:
             self._expect(deadline, "the agent's hello")
@@ -183,7 +183,7 @@ class AgentLink:
         return self._number
 
     def send(self, data: bytes) -> None:
-        """Send all of it, and receive meanwhile: an agent that cannot speak does not listen."""
+        """Send all of it, and receive meanwhile: an agent that is blocked on writing does not read."""
         what, rest = "a request's end", memoryview(data)
         deadline = time.monotonic() + scaled(CALL_TIMEOUT_S)
         while rest:
@@ -194,7 +194,7 @@ class AgentLink:
                 except BlockingIOError:
                     continue
                 except OSError as error:
-                    raise self._lose(f"{what} - expected - seen {error} - {self._why_lost()}") from error
+                    raise self._lose(f"{what} - expected to arrive - seen {error} - {self._why_lost()}") from error
             if ready & select.POLLIN:
                 self._receive(what)
 
@@ -222,7 +222,7 @@ class AgentLink:
     def _remaining(self, deadline: float, what: str) -> float:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise self._lose(f"{what} - expected in time - seen nothing - {self._why_lost()}")
+            raise self._lose(f"{what} - expected an answer in time - seen none - {self._why_lost()}")
         return remaining
 
     def _ready(self, events: int, timeout_s: float, what: str) -> int:
@@ -233,11 +233,11 @@ class AgentLink:
         try:
             poll.register(self._stream, events)
         except ValueError as error:
-            raise self._lose(f"{what} - expected - seen a closed stream - {self._why_lost()}") from error
+            raise self._lose(f"{what} - expected to arrive - seen a closed stream - {self._why_lost()}") from error
         for _, found in poll.poll(min(timeout_s, SILENCE_S) * 1000):
             return events if found & (select.POLLHUP | select.POLLERR) else found
         if reason := self._health():
-            raise self._lose(f"{what} - expected - seen nothing - {reason}")
+            raise self._lose(f"{what} - expected to arrive - seen nothing - {reason}")
         return 0
 
     def _receive(self, what: str) -> None:
@@ -246,9 +246,9 @@ class AgentLink:
         except BlockingIOError:
             return
         except OSError as error:
-            raise self._lose(f"{what} - expected - seen {error} - {self._why_lost()}") from error
+            raise self._lose(f"{what} - expected to arrive - seen {error} - {self._why_lost()}") from error
         if not data:
-            raise self._lose(f"{what} - expected - seen the stream's end - {self._why_lost()}")
+            raise self._lose(f"{what} - expected to arrive - seen the stream's end - {self._why_lost()}")
         self._frames.buffer += data
         try:
             while taken := self._frames.take():

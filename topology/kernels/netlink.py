@@ -86,7 +86,7 @@ class Netlink:
     def _take(self, names: Iterable[str], fds: Mapping[str, object]) -> None:
         for name in names:
             if type(found := fds.get(name)) is not int:
-                raise AgentLost("agent - namespaces - expected a descriptor of each - seen others")
+                raise AgentLost("agent - namespaces - expected a descriptor of each - seen something else")
             self._fds[name] = found
 
     def apply(self, operations: Iterable[Operation]) -> None:

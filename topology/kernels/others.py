@@ -1,4 +1,4 @@
-"""Network namespaces that others have made: which there are, and whose each is. Nothing of theirs is changed.
+"""Lists network namespaces that hopcheck did not make, and their owners. Nothing in them is changed.
 
 A namespace may have several names (a name under /run/netns, a container, a process in it); it is one all the same,
 distinguished from all others by the device and inode number of its file (namespaces(7)).
@@ -30,7 +30,7 @@ MININET = "mininet:"
 
 @dataclass(frozen=True)
 class Found:
-    """A namespace: how to reach it, the names its owner has given it, and in words what it is."""
+    """A namespace: how to reach it, the names that its owner has given it, and a description."""
 
     identity: Identity
     path: str
@@ -61,7 +61,7 @@ class Found:
 
 
 def find_others(kernel: Kernel) -> tuple[list[Found], str]:
-    """Every namespace that the kernel's agent can reach, and why containers are not among them, where they are not."""
+    """Every namespace that the kernel's agent can reach, and the reason if containers are not among them."""
     others = kernel.others()
     never = [list(known) for known in others.never]
     reply = kernel.agent.call("netns_find", folder=others.folder, never=never, init=others.init)
@@ -73,7 +73,7 @@ def find_others(kernel: Kernel) -> tuple[list[Found], str]:
         closed = frozenset(_identity(found) for found in reply.get("never", list))
         inside = None if others.init is None else _Inside.of(others.init, reply)
     except (TypeError, ValueError) as error:
-        raise AgentLost("agent - namespaces - expected names and numbers - seen others") from error
+        raise AgentLost("agent - namespaces - expected names and numbers - seen something else") from error
     containers, without = _containers(kernel, others, inside)
     found = merged(others.folder, named, containers, processes, closed, inside)
     return found[:NAMESPACES_MAX], without
@@ -157,14 +157,14 @@ def merged(
 
 
 def identities(agent: Agent, paths: Sequence[str]) -> list[Identity | None]:
-    """Namespaces behind the paths now; None where none is."""
+    """The identity of the namespace at each path now; None if there is none."""
     found = agent.call("netns_identify", paths=list(paths)).get("found", list)
     if len(found) != len(paths):
         raise AgentLost(f"agent - namespaces - expected {len(paths)} - seen {len(found)}")
     try:
         return [None if one is None else _identity(one) for one in found]
     except (TypeError, ValueError) as error:
-        raise AgentLost("agent - namespaces - expected two numbers of each - seen others") from error
+        raise AgentLost("agent - namespaces - expected two numbers of each - seen something else") from error
 
 
 def _identity(found: Any) -> Identity:

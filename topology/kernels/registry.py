@@ -98,7 +98,7 @@ class Kernel(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def start(cls, progress: Progress, wanted: Wanted = ANYTHING) -> Kernel:
-        """Bring the kernel to an answering agent; KernelUnavailable says why not."""
+        """Start the kernel until its agent answers; KernelUnavailable has the reason if it does not."""
 
     def engine(self) -> Engine:
         """The container engine whose containers the agent can enter; EngineError says why there is none."""

@@ -63,7 +63,7 @@ RIGHT = (
     (r"refused|timed out|No route to host|unreachable|in time", "sshd there, and no firewall between"),
 )
 """What ssh, sudo, the shell or we say where there is no agent, and what would be right."""
-ENDED = re.compile(r"agent - [^-]* - expected - seen (the stream's end|\[Errno \d+\] [^-]*) - ")
+ENDED = re.compile(r"agent - [^-]* - expected to arrive - seen (the stream's end|\[Errno \d+\] [^-]*) - ")
 """Our own words about the end of a stream, of which ssh has said more."""
 
 
@@ -78,7 +78,7 @@ class SshKernel(HostKernel):
         if wanted.keep:
             raise KernelUnavailable("a fabric there ends with the connection: it cannot be kept")
         if shutil.which("ssh") is None:
-            raise KernelUnavailable("ssh(1) is not here; on Debian: apt-get install openssh-client")
+            raise KernelUnavailable("ssh(1) not found; on Debian: apt-get install openssh-client")
         address = f"{cls.kind}:{wanted.at}"
         progress(f"logging in to {address}")
         try:
@@ -91,7 +91,7 @@ class SshKernel(HostKernel):
 
     @property
     def namespaces_max(self) -> int | None:
-        """Not known: the limit is another machine's."""
+        """None: the other machine's limit is not known."""
         return None
 
     def namespace_file(self, node: str) -> Path:

@@ -69,7 +69,9 @@ VIAS = tuple(dict.fromkeys((*(kind for tunnel in TUNNELS for kind in tunnel.kind
 
 
 def frame_tunnel(layers: Layers) -> str:
-    """Return the tunnel next to the frame in a packet, as ``Tunnel.title`` says it; empty for a frame that is bare."""
+    """Return the innermost tunnel around the frame in a packet, as ``Tunnel.title`` has it; empty for an unencapsulated
+    frame.
+    """
     found = [number for number, (name, _) in enumerate(layers) if name in FRAME_HEADERS]
     for tunnel in FRAME_TUNNELS if found else ():
         start = found[-1] + 1 - len(tunnel.headers)

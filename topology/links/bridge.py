@@ -40,7 +40,7 @@ class Bridge(Device):
     noun: ClassVar = "bridge"
     section: ClassVar = "bridges"
     clab: ClassVar = {"bridge": OPTIONS, "dummy": OPTIONS}
-    attributes: ClassVar = "4 ageing_time u32, 5 stp u32, 7 vlan_filtering u8"
+    attributes: ClassVar = "4 ageing_time u32, 5 stp u32, 7 vlan_filtering u8, 14 topology_change u8"
     prefix: ClassVar = "br"
     reads: ClassVar = "ageing, stp, vlan_filtering"
     modules: ClassVar = {"bridge": "bridge"}
@@ -73,9 +73,14 @@ class Bridge(Device):
 
     @classmethod
     def parameters(cls, kind: str, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-        """Yield a bridge's parameters."""
+        """Yield a bridge's parameters.
+
+        A change of the spanning tree shortens the ageing for as long as it lasts (__br_set_topology_change,
+        net/bridge/br_stp.c): what is set is not known then.
+        """
         yield from ((word, "on") for word in ("stp", "vlan_filtering") if known.get(word))
-        if (age := known.get("ageing_time", AGEING * USER_HZ)) != AGEING * USER_HZ:
+        age = known.get("ageing_time", AGEING * USER_HZ)
+        if age != AGEING * USER_HZ and not known.get("topology_change"):
             yield "ageing", f"{age / USER_HZ:g}"
 
     def port_of(self, mac: str) -> str | None:

@@ -90,7 +90,7 @@ class Geneve(UdpTunnel):
 
     @classmethod
     def device_for(cls, local: Address, remote: Address, **identity: object) -> str:
-        """Return the device that takes a packet, in words."""
+        """Return a description of the device that takes a packet."""
         return f"Geneve device for VNI {identity['vni']} from {remote} on UDP port {identity['port']}"
 
     @property
@@ -113,6 +113,8 @@ class Geneve(UdpTunnel):
         yield "tos", known.get("tos", 0)
 
     def own_mtu(self, below: Below) -> int:
-        """Return what the device leaves by which the far end is reached (geneve_link_config, drivers/net/geneve.c)."""
+        """Return the MTU that remains of the device by which the far end is reached (geneve_link_config,
+        drivers/net/geneve.c).
+        """
         mtu = below.towards(self.remote)
         return PORT_MTU if mtu is None else mtu - self.overhead

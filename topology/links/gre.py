@@ -37,7 +37,7 @@ IP6GRE_TTL = "64"
 
 @dataclass(frozen=True, kw_only=True)
 class GreTunnel(IpTunnel):
-    """What is common to all that GRE carries."""
+    """The base of all GRE devices."""
 
     key: int | None = None
     extras: tuple[tuple[str, str], ...] = ()
@@ -74,7 +74,7 @@ class GreTunnel(IpTunnel):
 
     @classmethod
     def device_for(cls, local: Address, remote: Address, **identity: object) -> str:
-        """Return the device that takes a packet, in words."""
+        """Return a description of the device that takes a packet."""
         keyed = "" if identity["key"] is None else f" with the key {identity['key']}"
         return f"{super().device_for(local, remote)}{keyed}"
 

@@ -72,6 +72,11 @@ class Tunnel(Device):
         return (self.remote,)
 
     @property
+    def each(self) -> tuple[Tunnel, ...]:
+        """The device as all tunnels that it is: one, unless it takes a number from each packet."""
+        return (self,)
+
+    @property
     def leads_to(self) -> tuple[Address, ...]:
         """The addresses of all ends to which it sends anything."""
         return self.remotes
@@ -121,6 +126,11 @@ class Tunnel(Device):
     def learns(self) -> bool:
         """True if it learns which remote a MAC is behind."""
         return False
+
+    @property
+    def is_told(self) -> bool:
+        """True if what sends its packets to which remote may be elsewhere."""
+        return not self.learns
 
     def towards(self, mac: object) -> tuple[Address, ...]:
         """Return the remotes of a frame to a MAC that is not learned."""
@@ -172,12 +182,12 @@ class Tunnel(Device):
 
     @classmethod
     def identity_in(cls, layers: Layers) -> dict[str, object]:
-        """Return the identity that a packet's headers behind IP's carry."""
+        """Return the identity in a packet's headers after the outer IP header."""
         return {}
 
     @classmethod
     def device_for(cls, local: Address, remote: Address, **identity: object) -> str:
-        """Return the device that takes a packet, in words."""
+        """Return a description of the device that takes a packet."""
         return f"{cls.noun} device for packets from {remote} to {local}"
 
     @property
@@ -187,8 +197,9 @@ class Tunnel(Device):
         return HEADER_BYTES[f"ipv{version}"] + size_of(self.header("ether" if self.ethernet else "ipv4")) + frame
 
     def own_mtu(self, below: Below) -> int:
-        """Return what the device leaves by which the far end is reached (ip_tunnel_bind_dev, net/ipv4/ip_tunnel.c;
-        ip6gre_tnl_link_config_route, net/ipv6/ip6_gre.c)."""
+        """Return the MTU that remains of the device by which the far end is reached (ip_tunnel_bind_dev,
+        net/ipv4/ip_tunnel.c; ip6gre_tnl_link_config_route, net/ipv6/ip6_gre.c).
+        """
         return max(LEAST_MTU[self.remote.version], (below.towards(self.remote) or PORT_MTU) - self.overhead)
 
 

@@ -49,5 +49,5 @@ class Vrf(Device):
         yield "table", known.get("table")
 
     def own_mtu(self, below: Below) -> int:
-        """Return the largest that there is."""
+        """Return the largest possible MTU."""
         return MTU

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
@@ -23,8 +23,8 @@ from topology.links.base import (
     words_of,
 )
 from topology.links.iptunnel import INHERIT_TOS
-from topology.links.tunnel import Odd, UdpTunnel
-from topology.refs import Address
+from topology.links.tunnel import Odd, Tunnel, UdpTunnel
+from topology.refs import Address, Tags
 
 VXLAN_PORT = 4789
 """The port IANA assigned to VXLAN (RFC 7348, section 8)."""
@@ -33,6 +33,8 @@ I_FLAG, RESERVED_FLAG = 0x08, 0x80
 which a device made with ``gbp`` takes."""
 DF: Mapping[int, str] = {1: "set", 2: "inherit"}
 """VXLAN_DF_SET and VXLAN_DF_INHERIT of linux/if_link.h."""
+VLAN_TUNNEL = ("vlan_tunnel", "on")
+"""The setting of a bridge's port that gives frames the VNI to which their VLAN is mapped (``tunnel_info``)."""
 SUPPRESSES = (("neigh_suppress", "on"),)
 """The setting of a bridge's port towards which the bridge answers itself for the neighbours that it knows."""
 LINUX_PORT = "8472"
@@ -60,6 +62,12 @@ class Vxlan(UdpTunnel):
     learning: bool = True
     ageing: int = AGEING
     entries: tuple[tuple[str, Address], ...] = ()
+    parts: tuple[Vxlan, ...] = ()
+    """Of a device that takes the VNI from each packet, what it does with the frames of each VLAN of its port."""
+    vid: int | None = None
+    """The VLAN of such a part."""
+    by_hand: bool = False
+    """True if an administrator has given it remotes, so that no daemon does."""
 
     kinds: ClassVar = ("vxlan",)
     noun: ClassVar = "VXLAN"
@@ -99,8 +107,8 @@ class Vxlan(UdpTunnel):
             "noudp6zerocsumrx",
             fixed={"ttl": "auto 64 0", "tos": "0 inherit", "df": "unset"},
             unseen={
-                "srcport": (2, "the source ports are the kernel's own here, and so the choice among equal-cost ways"),
-                "udpcsum": (0, "a checksum changes no packet's way"),
+                "srcport": (2, "the source ports are the kernel's own here, and so the choice among equal-cost paths"),
+                "udpcsum": (0, "a checksum changes no packet's path"),
             },
             defaults={"port": LINUX_PORT},
             zero={"port": LINUX_PORT, "ageing": ""},
@@ -109,9 +117,9 @@ class Vxlan(UdpTunnel):
     }
     attributes: ClassVar = (
         "1 id u32, 2 group ip, 3 link u32, 4 local ip, 5 ttl u8, 6 tos u8, 7 learning u8, 8 ageing u32, 15 port be16,"
-        "16 group6 ip, 17 local6 ip, 23 gbp flag, 29 df u8"
+        "16 group6 ip, 17 local6 ip, 23 gbp flag, 29 df u8, 30 vnifilter u8"
     )
-    reads: ClassVar = "vni, local, remote, dstport, dev, ttl, learning, ageing, tos, df, gbp"
+    reads: ClassVar = "vni, local, remote, dstport, dev, ttl, learning, ageing, tos, df, gbp, vnifilter"
     modules: ClassVar = {"vxlan": "vxlan"}
     tried: ClassVar = {"vxlan": {"vxlan_id": 1, "vxlan_port": VXLAN_PORT}}
 
@@ -128,15 +136,26 @@ class Vxlan(UdpTunnel):
 
     @classmethod
     def from_live(cls, live: Live) -> Vxlan:
-        """Return the device as it was read from a node."""
+        """Return the device as it was read from a node; of one that takes the VNI from each packet, with its parts."""
+        vni, told = live.number("vni"), (words for words in live.said("bridge vlan") if "tunnel_info" in words)
+        parts = [] if vni else [cls._under(live, int(words[-1]), int(words[3])) for words in told]
+        return replace(cls._under(live, vni), parts=tuple(parts) if VLAN_TUNNEL in live.common["port_settings"] else ())
+
+    @classmethod
+    def _under(cls, live: Live, vni: int, vid: int | None = None) -> Vxlan:
+        """Return what a live device does under a VNI; the entries for a VLAN's have it as ``src_vni``."""
+        told = [words for words in live.said("bridge fdb") if "dst" in words]
+        said = (dict(zip(["mac", *words[1::2]], words[::2], strict=False)) for words in told)
         entries = [
-            (words[0], ip_address(words[words.index("dst") + 1])) for words in live.said("bridge fdb") if "dst" in words
+            (one["mac"], ip_address(one["dst"])) for one in said if one.get("src_vni") == (str(vni) if vid else None)
         ]
         flooded = [remote for mac, remote in entries if mac == FLOOD_MAC]
         remote, *others = flooded or [live.address("remote")]
         return cls(
             **live.common,
-            vni=live.number("vni"),
+            vid=vid,
+            by_hand=any("extern_learn" not in words for words in told),
+            vni=vni,
             local=live.address("local", remote.version),
             remote=remote,
             others=tuple(others),
@@ -153,6 +172,25 @@ class Vxlan(UdpTunnel):
     def is_open(cls, live: Live) -> bool:
         """Return whether a live device takes packets of every VNI."""
         return live["vni"] == "0"
+
+    @property
+    def by_packet(self) -> bool:
+        """True if it takes the VNI from each packet (``external``)."""
+        return not self.vni
+
+    @property
+    def is_mapped(self) -> bool:
+        """True if as a port of a bridge it gives the frames of VLANs their VNIs."""
+        return VLAN_TUNNEL in self.port_settings
+
+    @property
+    def each(self) -> tuple[Tunnel, ...]:
+        """The device itself, or its parts where it takes the VNI from each packet."""
+        return self.parts if self.by_packet else (self,)
+
+    def part(self, tags: Tags) -> Vxlan | None:
+        """Return the part for a frame with these VLAN tags; None where it gives the frame no VNI."""
+        return next((part for part in self.parts if tags[:1] == (part.vid,)), None)
 
     @property
     def remotes(self) -> tuple[Address, ...]:
@@ -194,6 +232,11 @@ class Vxlan(UdpTunnel):
         """True if it learns which remote a MAC is behind."""
         return self.learning
 
+    @property
+    def is_told(self) -> bool:
+        """True if a daemon may tell it remotes."""
+        return not self.learning and not self.by_hand
+
     def towards(self, mac: object) -> tuple[Address, ...]:
         """Return the remotes of a frame to a MAC that is not learned: those of its static entries, else all."""
         return tuple(remote for known, remote in self.entries if known == mac) or self.remotes
@@ -210,7 +253,7 @@ class Vxlan(UdpTunnel):
 
     @classmethod
     def device_for(cls, local: Address, remote: Address, **identity: object) -> str:
-        """Return the device that takes a packet, in words."""
+        """Return a description of the device that takes a packet."""
         return f"VXLAN device for VNI {identity['vni']} on UDP port {identity['port']}"
 
     def options(self) -> Iterator[Option]:
@@ -252,8 +295,7 @@ class Vxlan(UdpTunnel):
             yield "tos", known["tos"]
         if known.get("df"):
             yield "df", DF.get(known["df"], known["df"])
-        if known.get("gbp"):
-            yield "gbp", "on"
+        yield from ((word, "on") for word in ("gbp", "vnifilter") if known.get(word))
         if (age := known.get("ageing", AGEING)) != AGEING:
             yield "ageing", age
 

@@ -1,4 +1,4 @@
-"""Nodes of a foreign fabric: they are found, entered and read; nothing of them is changed."""
+"""Nodes of an adopted fabric: they are found, entered and read; nothing of them is changed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ONLY_LOOKED_AT = "an adopted fabric is only looked at, never changed"
 
 
 class Onlooker(Netlink):
-    """Reads adopted nodes; any change to one is refused, and so does not apply."""
+    """Reads adopted nodes; any change is refused with NotApplicable."""
 
     def __init__(self, agent: Agent) -> None:
         super().__init__(agent)
@@ -52,7 +52,7 @@ class Onlooker(Netlink):
         self.fabric: Fabric | None = None
         self.tunnel_ports: Mapping[str, frozenset[int]] = {}
         """The UDP ports of the nodes' tunnels, by the kind of link."""
-        self.named_ends: Mapping[str, tuple[str, Address]] = {}
+        self.named_ends: Mapping[str, tuple[str, tuple[Address, ...]]] = {}
         """Node and address of each end of a pair, where pairs are all that is declared."""
         self.outlets: Outlets = {}
         self.cables = 0
@@ -106,7 +106,9 @@ class Onlooker(Netlink):
         return any((*self.outlets.values(), *self.management_devices.values()))
 
     def flood_out(self, live: Fabric, sender: PortRef) -> str:
-        """Exit of a device's frames to all from the fabric, forwarded as it is now; blank where they stay inside."""
+        """Exit by which a device's broadcast frames would leave the fabric as it forwards now; blank if they stay
+        inside.
+        """
         return flood_out(live, self.as_seen, self.outlets, self.management_devices, sender)
 
     def check_there(self) -> None:
@@ -269,10 +271,12 @@ def _devices(state: NodeState) -> Iterator[Device]:
             yield Device(node=state.node, name=name, mac=mac, mtu=mtu, addresses=tuple(addresses))
 
 
-def named_ends(fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets) -> dict[str, tuple[str, Address]]:
+def named_ends(
+    fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets
+) -> dict[str, tuple[str, tuple[Address, ...]]]:
     """The node and the address for each named end of a pair.
 
-    Of a name it is the node's ``inner_address``.
+    Of a name it is the node's ``inner_address``; others that it may stand for as well come behind.
     """
     known = {one.identity: frozenset(fabric[name].addresses) for name, one in chosen.items()}
     out = {}
@@ -281,7 +285,8 @@ def named_ends(fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets) ->
         own = fabric[node].addresses
         if address is None and not own:
             raise NodeNotFound(f"{said} - expected an address to send from - seen none")
-        out[said] = (node, address or inner_address(fabric[node], outlets))
+        inside = (inner_address(fabric[node], outlets), *(one.ip for one in _inside(fabric[node], outlets)))
+        out[said] = (node, (address,) if address else inside)
     return out
 
 
@@ -292,6 +297,12 @@ def inner_address(node: Node, outlets: Outlets) -> Address:
     engine are the fabric's own links.
     """
     return next((one.ip for one in _inside(node, outlets)), node.address)
+
+
+def of_one_version(some: Sequence[Address], others: Sequence[Address]) -> tuple[Address, Address]:
+    """The first two addresses of one IP version; the first of each where there are none."""
+    alike = ((one, other) for one, other in product(some, others) if one.version == other.version)
+    return next(alike, (some[0], others[0]))
 
 
 def nearest_addresses(one: Node, other: Node, outlets: Outlets) -> tuple[Address, Address]:

@@ -5,12 +5,13 @@ The daemons are children of the agent's PID namespace, so nothing of them outliv
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from topology.errors import DeadlineExceeded, EnvironmentBroken, Misuse
 from topology.frr import (
+    HOSTS,
     NEIGHBOURS,
     ROUTES,
     VNIS,
@@ -18,10 +19,11 @@ from topology.frr import (
     answers,
     far_vteps,
     installed,
+    known_hosts,
     sessions,
     vtysh,
 )
-from topology.model import Address, Fabric, NextHop, Node, Port, Vxlan
+from topology.model import Address, Bridge, Fabric, NextHop, Node, Port, Vxlan
 from topology.wait import scaled, wait_for
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from topology.kernels.registry import Kernel
 
 NEEDS_ENGINE = False
-START_TIMEOUT_S, SHOW_TIMEOUT_S = 60.0, 20.0
+START_TIMEOUT_S, SHOW_TIMEOUT_S = 120.0, 20.0
 CONVERGED_TIMEOUT_S = 120.0
 """Four nodes take about 20 s under TCG; a BGP session that was refused is tried again after 10 s (datacenter)."""
 PAUSE_S = 0.2
@@ -53,7 +55,9 @@ def _begin(agent: Agent, node: str, frr: Frr) -> None:
     script = " && ".join((make, f"cat >{config}", *others))
     done = agent.run(["sh", "-c", script], ns=node, stdin=frr.config.encode(), timeout_s=START_TIMEOUT_S)
     if done.timed_out:
-        raise DeadlineExceeded(f"{node} - FRR's daemons - expected to start - seen them at it for {START_TIMEOUT_S} s")
+        raise DeadlineExceeded(
+            f"{node} - FRR's daemons - expected to start - seen them starting after {START_TIMEOUT_S} s"
+        )
     refused = [line for line in (*done.stdout.splitlines(), *done.stderr.splitlines()) if line.startswith("line ")]
     if refused:
         raise Misuse("\n".join(f"{frr.file}: {node} - FRR refuses {line}" for line in refused[:LINES_SHOWN]))
@@ -97,27 +101,41 @@ def _announce(agent: Agent, fabric: Fabric) -> None:
 
 @dataclass(frozen=True)
 class Need:
-    """What a node's daemons must have brought about: sessions, routes to addresses, and the VTEPs of each VNI."""
+    """What a node's daemons must have brought about: sessions, routes to addresses, the VTEPs of each VNI, and the
+    hosts of its own subnets that are behind other VTEPs."""
 
     sessions: bool
     targets: tuple[Address, ...]
     vteps: Mapping[int, frozenset[Address]]
+    bridged: tuple[Address, ...] = ()
 
     @classmethod
     def of(cls, fabric: Fabric, node: Node) -> Need:
         """Return the need of a node: routes to the hosts that pairs reach through it and that are behind others."""
         names = {one.name for one in fabric.nodes}
-        targets = dict[Address, None]()
+        targets, bridged = dict[Address, None](), dict[Address, None]()
         for pair in fabric.pairs:
             for one, other in ((pair.source, pair.target), (pair.target, pair.source)):
                 if {one, other} <= names and pair.kind != "l2-overlay":
                     near, far = (_gateways(fabric, fabric[end]) for end in (one, other))
-                    targets |= {fabric[other].address: None} if node.name in near - far else {}
+                    target = fabric[other].address
+                    if node.name in near - far:
+                        (bridged if _is_bridged(node, target) else targets)[target] = None
         routed = node.frr.vrf_vnis.values() if node.frr else ()
         own = [vxlan for vxlan in node.all(Vxlan) if vxlan.by_daemon and vxlan.vni not in routed]
         alike = {one.vni: {v.local for v in fabric.all(Vxlan) if v.by_daemon and v.vni == one.vni} for one in own}
         vteps = {one.vni: frozenset(alike[one.vni] - {one.local}) for one in own}
-        return cls(bool(node.frr and node.frr.speaks_bgp), tuple(targets), vteps)
+        return cls(bool(node.frr and node.frr.speaks_bgp), tuple(targets), vteps, tuple(bridged))
+
+
+def _is_bridged(node: Node, target: Address) -> bool:
+    """True where EVPN bridges a subnet of the node's own that has a target, and its VRF has no VNI to route by."""
+    vxlans, vnis = {one.name for one in node.all(Vxlan) if one.by_daemon}, node.frr.vrf_vnis if node.frr else {}
+    own = (one for one in node.all(Bridge) if any(target in interface.network for interface in one.addresses))
+    return any(
+        not vxlans.isdisjoint(one.members) and not (one.name in node.vrfs and node.vrfs[one.name].name in vnis)
+        for one in own
+    )
 
 
 def _gateways(fabric: Fabric, host: Node) -> set[str]:
@@ -143,6 +161,15 @@ def _missing(agent: Agent, node: str, need: Need) -> Iterator[str]:
         for target in need.targets:
             if target.version == version and not installed(tables, target):
                 yield f"expected an installed route to {target} - seen none in {ROUTES[version]!r}"
+    yield from _missing_of_evpn(show, need)
+
+
+def _missing_of_evpn(show: Callable[[str], list[Any]], need: Need) -> Iterator[str]:
+    """Yield what EVPN lacks: hosts in their VNIs, and VTEPs."""
+    known = known_hosts(next(iter(show(HOSTS)), None)) if need.bridged else frozenset()
+    for target in need.bridged:
+        if str(target) not in known:
+            yield f"expected EVPN to know {target} - seen nothing of it in {HOSTS!r}"
     answer = next(iter(show(VNIS)), None) if need.vteps else None
     for vni, wanted in need.vteps.items():
         if lacking := sorted(wanted - far_vteps(answer, vni)):

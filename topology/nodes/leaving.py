@@ -17,9 +17,9 @@ from topology.model import Address, Fabric, Tunnel
 from topology.refs import PortRef
 from topology.state import NodeState, RouteState, best_routes
 
-OTHERS = ("dummy", "gretap", "ip6gretap", "ip6tnl", "ipip", "sit")
+OTHERS = ("bond", "dummy", "gretap", "ifb", "ip6gretap", "ip6tnl", "ipip", "sit", "team", "vti", "vti6")
 LOCAL_KINDS = frozenset((*OTHERS, *KINDS)) - {"veth", "vlan"}
-"""Kinds of links that lead nowhere but through other devices of their node (ip-link(8))."""
+"""Kinds of links that lead nowhere but through other devices of their node (ip-link(8)), which are looked at."""
 Outlets = Mapping[str, frozenset[str]]
 """By node the devices that lead to no other node of the fabric."""
 NONE: Outlets = MappingProxyType({})
@@ -34,18 +34,22 @@ def outlets_of(
     """
     found = {}
     for node, known in ends.items():
-        out = {end.name for end in known if end.name != "lo" and end.up and not _stays(node, end, joined)}
+        out = {end.name for end in known if end.name != "lo" and end.up and not _stays(node, end, known, joined)}
         masters = (states[node].links[name].master for name in out if name in states[node].links)
         found[node] = frozenset(out) | frozenset(master for master in masters if master)
     return {node: out for node, out in found.items() if out}
 
 
-def _stays(node: str, end: LinkEnd, joined: Collection[tuple[str, int]]) -> bool:
+def _stays(node: str, end: LinkEnd, others: Sequence[LinkEnd], joined: Collection[tuple[str, int]]) -> bool:
+    """Return whether a device leads nowhere but into the fabric: what stands on another device, where that one does."""
     if end.kind == "veth":
         return end.peer is None or (node, end.index) in joined
-    if end.below is not None:
+    if end.kind in LOCAL_KINDS:
+        return True
+    if end.netnsid is not None:
         return (node, end.index) in joined
-    return end.kind in LOCAL_KINDS
+    below = next((other for other in others if other.index == end.below and other is not end), None)
+    return below is not None and _stays(node, below, others, joined)
 
 
 def way_out(
@@ -77,7 +81,7 @@ def way_out(
 def flood_out(
     live: Fabric, states: Mapping[str, NodeState], outlets: Outlets, management: Outlets, sender: PortRef
 ) -> str:
-    """The node from which a frame to all would leave, and by which device; blank where it stays inside.
+    """The node from which a broadcast frame would leave, and by which device; blank if it stays inside.
 
     ``live`` is how the nodes forward, ``sender`` the device that sends the frame, or the VTEP out of which it comes.
     """

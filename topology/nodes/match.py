@@ -89,14 +89,21 @@ def there_is(found: Iterable[Found]) -> str:
 
 def maybe_joined(ends: Mapping[Identity, Sequence[LinkEnd]]) -> list[tuple[Identity, LinkEnd, Identity]]:
     """Each veth end and every namespace that has a veth naming it back: among them is its peer's; and each device that
-    shares one of another namespace, with every namespace that has one of that index.
+    sends by another namespace, with every namespace that may be it: one with a device of the index of that below it.
 
     Small indexes are in every namespace: the kernel's namespace numbers decide.
     """
     veths = [(identity, end, end.peer) for identity, known in ends.items() for end in known if end.peer is not None]
     indexes = {identity: {end.index for end in known} for identity, known in ends.items()}
-    above = [(one, end, end.below) for one, known in ends.items() for end in known if end.below is not None]
-    sharing = [(one, end, other) for one, end, at in above for other in ends if other != one and at in indexes[other]]
+    above = [
+        (one, end) for one, known in ends.items() for end in known if end.kind != "veth" and end.netnsid is not None
+    ]
+    sharing = [
+        (one, end, other)
+        for one, end in above
+        for other in ends
+        if other != one and (end.below is None or end.below in indexes[other])
+    ]
     by_ends: dict[tuple[int, int], list[Identity]] = {}
     for identity, end, peer in veths:
         by_ends.setdefault((end.index, peer), []).append(identity)

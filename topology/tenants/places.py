@@ -123,7 +123,7 @@ class Places:
             if role != "customer":
                 yield Problem(where, f"{name} is a {role} of the lab", "a customer, or a name new to the lab")
             elif leaf is None:
-                yield Problem(where, f"{name} hangs behind no leaf of the lab", "a node that does, or a new one")
+                yield Problem(where, f"{name} is behind no leaf of the lab", "a node that does, or a new one")
             else:
                 self._leaves[name] = leaf
 

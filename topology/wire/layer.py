@@ -1,4 +1,6 @@
-"""What is known of one kind of header: its fields, how it is read, what a pattern of it implies, its words."""
+"""The definition of one kind of header: its fields, how it is decoded, what a pattern of it implies, how it is
+printed.
+"""
 
 from __future__ import annotations
 

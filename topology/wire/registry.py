@@ -1,4 +1,4 @@
-"""Every layer by its name, and what leads from one to the next. The modules of `layers` are found by themselves."""
+"""Every layer by its name, and how the next layer is selected. The modules of `layers` are registered automatically."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ ALTERED: tuple[Effect, ...] = ("change", "redirect", "corrupt")
 EXTRA: tuple[Effect, ...] = ("duplicate", "redirect", "change")
 DECLARED = {
     "drop": "nothing that drops it",
-    "redirect": "nothing that takes it off its way",
+    "redirect": "nothing that diverts it",
     "change": "nothing that changes it",
     "mark": "nothing that gives it another route",
     "corrupt": "nothing that changes it",

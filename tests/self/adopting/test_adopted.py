@@ -17,7 +17,7 @@ from topology.kernels.link import Reply
 from topology.kernels.rtnl.dumps import LINKS
 from topology.kernels.rtnl.links import LinkEnd, read_ends, read_netnsid, tunnel_ports
 from topology.model import Device, Fabric, Node
-from topology.nodes.adopted import Onlooker, described, named_ends, nearest_addresses, with_live_macs
+from topology.nodes.adopted import Onlooker, described, named_ends, nearest_addresses, of_one_version, with_live_macs
 from topology.state import LinkState, NodeState, declared_state
 
 LIVE = "0a:00:00:00:00:01"
@@ -125,8 +125,41 @@ def test_name_means_an_address_inside_the_fabric() -> None:
     fabric = described(load_pairs_text("pairs: [{source: h1, target: h2, kind: bridge}]"), states)
     found = {name: there(number, name) for number, name in enumerate(states, 1)}
     ends = named_ends(fabric, found, {name: frozenset({"eth0"}) for name in states})
-    assert ends == {"h1": ("h1", ip_address("10.0.0.1")), "h2": ("h2", ip_address("172.20.20.3"))}
-    assert named_ends(fabric, found, {})["h1"] == ("h1", ip_address("172.20.20.2"))
+    firsts = {name: (node, str(addresses[0])) for name, (node, addresses) in ends.items()}
+    assert firsts == {"h1": ("h1", "10.0.0.1"), "h2": ("h2", "172.20.20.3")}
+    assert named_ends(fabric, found, {})["h1"][1][0] == ip_address("172.20.20.2")
+
+
+@pytest.mark.parametrize(
+    ("some", "others", "right"),
+    [
+        ("10.0.0.1 fd00::1", "10.0.0.2 fd00::2", "10.0.0.1 10.0.0.2"),
+        ("10.0.0.1 fd00::1", "fd00::2", "fd00::1 fd00::2"),
+        ("fd00::1 10.0.0.1", "10.0.0.2 fd00::2", "fd00::1 fd00::2"),
+        ("10.0.0.1 10.0.1.1", "fd00::2", "10.0.0.1 fd00::2"),
+    ],
+)
+def test_ends_of_two_ip_versions_are_probed_in_one_that_both_have(some: str, others: str, right: str) -> None:
+    """A name stands for each of its node's addresses, the first one first; without a version in common nothing fits."""
+    found = of_one_version(*([*map(ip_address, said.split())] for said in (some, others)))
+    assert " ".join(map(str, found)) == right
+
+
+def test_name_stands_for_all_addresses_inside_the_fabric() -> None:
+    """Beside an address of IPv6 alone, a name of both versions means its own one of IPv6."""
+    own = {"h1": ("10.0.0.1/24", "fd00::1/64"), "h2": ("fd00::2/64",)}
+    states = {
+        name: NodeState(
+            name,
+            {"eth1": LinkState("eth1", "veth", mac=LIVE, mtu=1500)},
+            frozenset(("eth1", ip_interface(one)) for one in addresses),
+            frozenset(),
+        )
+        for name, addresses in own.items()
+    }
+    fabric = described(load_pairs_text('pairs: [{source: h1, target: "fd00::2", kind: bridge}]'), states)
+    ends = named_ends(fabric, {name: there(number, name) for number, name in enumerate(states, 1)}, {})
+    assert of_one_version(ends["h1"][1], ends["fd00::2"][1]) == (ip_address("fd00::1"), ip_address("fd00::2"))
 
 
 def test_nodes_are_probed_in_a_network_that_both_have() -> None:

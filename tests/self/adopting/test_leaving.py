@@ -170,13 +170,17 @@ def test_tunnel_is_followed_to_its_far_end_both_as_packet_and_as_route() -> None
 
 
 def test_devices_that_lead_out_differ_from_those_that_stay() -> None:
-    """Cards, unknown kinds and veths to outsiders lead out, and so does the bridge that has one for a member."""
+    """Cards, unknown kinds and veths to outsiders lead out, and so does the bridge that has one for a member; what
+    stands on another device leads out where that one does."""
     links = [("lo", True, ""), ("eth0", True, ""), ("down0", False, ""), ("own", True, "veth"), ("br0", True, "bridge")]
-    links += [("gre1", True, "gre"), ("wg0", True, "wireguard")]
+    links += [("gre1", True, "gre"), ("wg0", True, "wireguard"), ("vti1", True, "vti"), ("bond0", True, "bond")]
     here = [LinkEnd(name, index, up, kind) for index, (name, up, kind) in enumerate(links, 10)]
     here += [LinkEnd("outsider", 5, True, "veth", 9, 0), LinkEnd("joined", 6, True, "veth", 9, 1)]
+    below = [("joined.7", "vlan", 6), ("vrrp", "macvlan", 31), ("eth0.7", "vlan", 11), ("sec", "macsec", 11)]
+    here += [LinkEnd(name, index, True, kind, below=at) for index, (name, kind, at) in enumerate(below, 31)]
+    here += [LinkEnd("moved.7", 41, True, "vlan", None, 1, 11), LinkEnd("away.7", 42, True, "vlan", None, 2, 11)]
     ends = {"a": here, "b": [LinkEnd("lo", 1, True), LinkEnd("joined", 9, True, "veth", 6, 0)]}
     masters = {"outsider": LinkState("outsider", "veth", master="br0")}
     states = {"a": node("a", {}, **masters), "b": node("b", {})}
-    found = outlets_of(ends, {("a", 6), ("b", 9)}, states)
-    assert found == {"a": frozenset({"eth0", "outsider", "br0", "wg0"})}
+    found = outlets_of(ends, {("a", 6), ("b", 9), ("a", 41)}, states)
+    assert found == {"a": frozenset({"eth0", "outsider", "br0", "wg0", "eth0.7", "sec", "away.7"})}

@@ -129,12 +129,17 @@ def test_namespaces_with_veths_that_name_each_other_may_be_joined() -> None:
         TWO: [veth("y", 7, 5), veth("z", 8, 3)],
         THREE: [veth("w", 7, 5)],
         ALONE: [veth("v", 5, 9), LinkEnd("dummy0", 7, True, "dummy")],
-        shares: [LinkEnd("m", 3, True, "macvlan", netnsid=0, below=5), LinkEnd("n", 5, True, "macvlan")],
+        shares: [
+            LinkEnd("m", 3, True, "macvlan", netnsid=0, below=5),
+            LinkEnd("n", 5, True, "macvlan", below=3),
+            LinkEnd("vx", 6, True, "vxlan", netnsid=1),
+        ],
     }
     maybe = {(one, end.name, other) for one, end, other in maybe_joined(ends)}
     assert maybe == {(ONE, "x", TWO), (ONE, "x", THREE), (TWO, "y", ONE), (THREE, "w", ONE)} | {
         (shares, "m", ONE),
         (shares, "m", ALONE),
+        *((shares, "vx", other) for other in (ONE, TWO, THREE, ALONE)),
     }
 
 

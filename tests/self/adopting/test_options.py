@@ -198,9 +198,9 @@ def test_rows_of_a_csv_are_the_pairs_of_an_adopted_fabric(tmp_path: Path) -> Non
     lab = load(config(tmp_path, **{"--lab": None, "--tenants": str(rows)}))
     assert not lab.nodes
     assert [(pair.source, pair.kind, pair.within.via) for pair in lab.pairs] == [
-        ("CS1X", "l2-overlay", "vxlan"),
-        ("CSA", "l3-overlay", "gre or ip6gre"),
-        ("CSX", "routed", None),
+        ("CS1X", "l2-overlay", ("vxlan",)),
+        ("CSA", "l3-overlay", ("gre", "ip6gre")),
+        ("CSX", "routed", ()),
     ]
 
 

@@ -39,8 +39,8 @@ def test_time_in_powers_of_two_is_read(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "empty": (b"", "it begins with nothing"),
-    "other": (b"PK\x03\x04", "it begins with 504b0304"),
+    "empty": (b"", "it starts with nothing"),
+    "other": (b"PK\x03\x04", "it starts with 504b0304"),
     "cut in its head": (pcap(FRAMES)[:20], "its end in the first header"),
     "a huge frame": (pcap([])[:24] + (FRAME_MAX + 1).to_bytes(4, "little") * 4, "a frame of 262145 bytes at byte 24"),
     "no byte order": (b"\n\r\r\n" + bytes(20), "no byte order at byte 0"),

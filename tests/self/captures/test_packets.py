@@ -91,7 +91,7 @@ CASES: dict[str, tuple[TenantType, Captures, bool | type[HopcheckError], str]] =
     "L3": ("L3", way(None, lowered=2), ABSENT, "seen routed, but no tunnel is an absence"),
     "a TTL lowered in the same frame": ("L3", way(None, 2, by=""), False, "seen no kind (its TTL lowered"),
     "an end without a capture": ("VXLAN", without(way(in_vxlan), "CS2--eth0"), INCOMPLETE, "expected a capture CS2--"),
-    "no answer": ("VXLAN", one_way(way(in_vxlan)), INCOMPLETE, "seen one way alone: what captures do not show"),
+    "no answer": ("VXLAN", one_way(way(in_vxlan)), INCOMPLETE, "seen one direction only: what captures do not show"),
     "nothing": ("VXLAN", {"CS1--a": [], "CS2--b": []}, INCOMPLETE, "both ends - seen none"),
     "clocks that differ": ("VXLAN", later(way(in_vxlan), "leaf--up"), INCOMPLETE, "clocks differ"),
     "an unknown tunnel": ("VXLAN", UNKNOWN, INCOMPLETE, "leaf - up - .* - expected a tunnel that is known"),

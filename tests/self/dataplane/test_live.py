@@ -18,8 +18,10 @@ from topology.dataplane.live import live_fabric
 from topology.dataplane.reasons import link_local
 from topology.expected import expected_journey, probe_between
 from topology.formats import load
-from topology.model import Fabric
+from topology.formats.lab import load_lab_text
+from topology.model import Fabric, Link
 from topology.plan import uses_ipv6
+from topology.refs import PortRef
 from topology.state import NodeState, declared_state
 
 LABS = [lab for lab in sorted(Path("topology/labs").glob("*.yaml")) if "vrfs:" not in lab.read_text()]
@@ -99,3 +101,42 @@ def test_node_whose_state_says_nothing_of_its_cables_is_not_followed(name: str) 
     (pair,) = [pair for pair in lab.pairs if (pair.source, pair.target) == ("c1", "c5")]
     found = explained(live, probe_between(lab, pair.source, pair.target))
     assert (found is None) == (name != "a host without its address"), found
+
+
+REDUNDANT = """
+lab: triangle
+nodes:
+  s1: {role: switch, bridges: {b1: [p12, p13, p1]}}
+  s2: {role: switch, bridges: {b2: [p21, p23, p2]}}
+  s3: {role: switch, bridges: {b3: [p31, p32]}}
+  h1: {role: customer, addresses: {e1: 10.5.0.1/24}}
+  h2: {role: customer, addresses: {e2: 10.5.0.2/24}}
+  x: {role: switch}
+links: [[s1:p12, s2:p21], [s1:p13, s3:p31], [s1:p1, h1:e1], [s2:p2, h2:e2], [s2:p23, x:e2], [s3:p32, x:e3]]
+"""
+
+
+def spanning(state: NodeState, *blocked: str) -> NodeState:
+    """A node of which the bridges speak STP, which blocks some of its ports."""
+    links = dict(state.links)
+    for name, link in links.items():
+        if link.kind == "bridge":
+            links[name] = replace(link, parameters=(*link.parameters, ("stp", "on")))
+        elif name in blocked:
+            links[name] = replace(link, port=(("state", "blocking"),))
+    return replace(state, links=links)
+
+
+@pytest.mark.parametrize(
+    ("blocked", "words"),
+    [({"s3": ["p32"]}, ""), ({"s2": ["p21"]}, ""), ({"s1": ["p1"]}, "s1:p1: state blocking")],
+)
+def test_cable_that_a_spanning_tree_blocks_is_no_fault(blocked: dict[str, list[str]], words: str) -> None:
+    """Frames take the other way round; a port that leads to a host must forward."""
+    lab = load_lab_text(REDUNDANT)
+    states = {n.name: spanning(declared_state(n, False, lab.routing), *blocked.get(n.name, ())) for n in lab.nodes}
+    third = Link(PortRef("s2", "p23"), PortRef("s3", "p32"))
+    live = live_fabric("live", states, [*lab.links[:-2], third])
+    found = explained(live, probe_between(lab, "h1", "h2"))
+    assert str(found or "").startswith(words)
+    assert bool(found) == bool(words)

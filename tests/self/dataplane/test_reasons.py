@@ -76,7 +76,7 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "fdb",
         "dst 23.0.0.1",
     ),
-    "remote that nobody has": (
+    "remote that no node has": (
         SEGMENT,
         {"con_ns1": group("vxlan-cont", "23.0.0.9")},
         "con_ns1:vxlan-cont: remote 23.0.0.9",
@@ -90,7 +90,7 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "vxlan",
         "remote 23.0.0.1, as con_ns3:vxlan-cont has it",
     ),
-    "remote that nobody has, beside ports of another VLAN": (
+    "remote that no node has, beside ports of another VLAN": (
         SEGMENT,
         {"con_ns1": both(filtering(*TWO_IN_VLAN_1), group("vxlan-cont", "23.0.0.9"))},
         "con_ns1:vxlan-cont: remote 23.0.0.9",
@@ -154,7 +154,7 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "address",
         "20.0.0.3/24, as cs1:cs1_br1, cs2:cs2_br1, lc1:lc1-bridge1",
     ),
-    "a next hop that nobody has, on an unnumbered link": (
+    "a next hop that no node has, on an unnumbered link": (
         ROUTED,
         {
             "lc1": both(
@@ -164,14 +164,14 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
             ),
             "sc2": both(addressed("sc2_lc1"), addressed("lo", "26.0.0.1/32")),
         },
-        "lc1:lc1_sc2: 28.0.0.0/24 via 10.9.9.9 dev lc1_sc2: nobody has 10.9.9.9 there",
+        "lc1:lc1_sc2: 28.0.0.0/24 via 10.9.9.9 dev lc1_sc2: no node has 10.9.9.9 there",
         "route",
         "another next hop",
     ),
-    "a next hop that nobody has": (
+    "a next hop that no node has": (
         ROUTED,
         {"cs1": routed("0.0.0.0/0 via 20.0.0.77 dev cs1_br1")},
-        "cs1:cs1_br1: default via 20.0.0.77 dev cs1_br1: nobody has 20.0.0.77 there",
+        "cs1:cs1_br1: default via 20.0.0.77 dev cs1_br1: no node has 20.0.0.77 there",
         "route",
         "another next hop",
     ),
@@ -223,7 +223,7 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         },
         "lc1: unreachable 30.0.0.0/24 table 7",
         "route",
-        "a way to 30.0.0.1",
+        "a route to 30.0.0.1",
     ),
     "strict reverse path": (
         ROUTED,
@@ -325,9 +325,9 @@ REASONS: dict[str, tuple[tuple[str, str], Mapping[str, Change], str, str, str]] 
         "vxlan",
         "local 21.0.0.1, to which con_ns3:vxlan-cont sends",
     ),
-    "back to where it came from": (
+    "back to where it came from, below a tunnel with a TTL of its own": (
         SEGMENT,
-        {"sc2": routed("28.0.0.2/32 via 26.0.0.2 dev sc2_lc1")},
+        {"lc1": link("gretun-cont", parameters={"ttl": "64"}), "sc2": routed("28.0.0.2/32 via 26.0.0.2 dev sc2_lc1")},
         "sc2: 28.0.0.2/32 via 26.0.0.2 dev sc2_lc1",
         "route",
         "sc2_lc2, by which the other direction comes",

@@ -77,7 +77,7 @@ SCHEMA = (
     broken("no remote", "remote: 23.0.0.1, ", "", "^vxlan-cont: {vni: 30, local: 21", "has no 'remote'"),
     broken("remotes of none", "remote: 23.0.0.1", "remotes: []", "remotes: ^[]", "has no remote", "frr: PATH"),
     broken("remotes that are none", "remote: 23.0.0.1", "remotes: [x]", "[^x]", "not an IP address"),
-    broken("remotes without a list", "remote: 23.0.0.1", "remotes: 23.0.0.1", "^23.0.0.1, dev", "where a list belongs"),
+    broken("remotes without a list", "remote: 23.0.0.1", "remotes: 23.0.0.1", "^23.0.0.1, dev", "is not a list"),
     broken(
         "remote and remotes",
         "remote: 23.0.0.1",
@@ -131,12 +131,19 @@ SCHEMA = (
         "not a unicast",
         "such as 02",
     ),
-    broken("a route to nowhere", " via 21.0.0.2\n", "\n", "^23.0.0.0/24\n\n  con_ns2", "leads nowhere", "via ADDRESS"),
+    broken(
+        "a route to nowhere",
+        " via 21.0.0.2\n",
+        "\n",
+        "^23.0.0.0/24\n\n  con_ns2",
+        "has neither gateway nor device",
+        "via ADDRESS",
+    ),
     broken("a route's unknown word", "24 via 21.0.0.2", "24 nearby", "^23.0.0.0/24 nearby", "'nearby' is no word"),
     broken(
         "on no link", "24 via 21.0.0.2", "24 via 21.0.0.2 onlink", "^23.0.0.0/24 via 21.0.0.2 onlink", "of no device"
     ),
-    broken("a route's word twice", " via 21.0.0.2", " dev a dev b", "^23.0.0.0/24 dev a", "'dev' stands twice"),
+    broken("a route's word twice", " via 21.0.0.2", " dev a dev b", "^23.0.0.0/24 dev a", "'dev' is repeated"),
     broken("a route's word without value", " via 21.0.0.2", " via", "^23.0.0.0/24 via\n", "nothing follows 'via'"),
     broken(
         "a prefix with host bits", "23.0.0.0/24 via", "23.0.0.1/24 via", "^23.0.0.1/24 via", "bits set", "23.0.0.0/24"

@@ -151,7 +151,7 @@ ROUTES = (
         "23.0.0.0/24 dev gretun",
         "^23.0.0.0/24 dev gretun-cont\n\n",
         "line 34",
-        "one way",
+        "one route",
     ),
     broken(
         "a prefix that is on link",
@@ -183,7 +183,7 @@ PAIRS = (
         "source: cs5, target: cs4",
         "source: cs5, target: cs3",
         "cs3, kind: hairpin}\n  - ^{source: cs5",
-        "on line 116 already",
+        "already on line 116",
     ),
 )
 
@@ -237,7 +237,7 @@ MTUS = (
     broken("an unknown fate", "[fragments, icmp,", "[fragment, icmp,", "^fragment,", "'fragment'", "fragments, icmp"),
     broken("no fate at all", "[fragments, icmp, silence]", "[]", "above: ^[]", "empty list", "one or more of"),
     broken(
-        "an MTU that is a number", "mtu: {customers: 1426, above", "mtu: 1426\n# {", "mtu: ^1426", "mapping belongs"
+        "an MTU that is a number", "mtu: {customers: 1426, above", "mtu: 1426\n# {", "mtu: ^1426", "is not a mapping"
     ),
 )
 

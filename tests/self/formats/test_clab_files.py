@@ -62,5 +62,5 @@ topology:
 
 def test_loop_at_layer_2_is_refused() -> None:
     """Two ways between two bridges, over which broadcasts would go round for ever, are refused at the second."""
-    with pytest.raises(LabError, match=r"one.clab.yml:10:\d+: s1:p2 and s2:p2 are joined by another way already"):
+    with pytest.raises(LabError, match=r"one.clab.yml:10:\d+: s1:p2 and s2:p2 are already joined by another path"):
         load_clab_text(LOOP, "one.clab.yml")

@@ -47,7 +47,7 @@ BROKEN = {
     "an unknown segment": (APART, "apart: [[blue, rad]]", "[[blue, ^rad", "unknown segment 'rad'; did you mean 'red'?"),
     "apart from itself": (APART, "apart: [[blue, blue]]", "[[blue, ^blue", "the segment blue is apart from itself;"),
     "apart alone": (APART, "apart: [[blue]]", "apart: [^[blue]]", "one segment is apart; two or more segments"),
-    "apart of a word": (APART, "apart: [blue, red]", "apart: [^blue", "'blue' stands where a list belongs"),
+    "apart of a word": (APART, "apart: [blue, red]", "apart: [^blue", "'blue' is not a list"),
     "apart twice": (APART, "apart: [[blue, red], [red, blue]]", "[red, ^blue]]", "red and blue are apart already, by"),
     "a pair between": (APART, PAIR % ("red1", "l2-overlay"), "pairs: [^{", "are a pair, and their segments are apart"),
     "two kinds": (APART, PAIR % ("blue2", "routed"), "pairs: [^{", "declared routed here, and l2-overlay in vxlan VNI"),
@@ -63,7 +63,7 @@ BROKEN = {
         "^{vni: 10100, kind: l2-overlay, key",
         "both 'vni' and",
     ),
-    "a key of VXLAN": (BLUE, BLUE.replace("vni: 10100", "key: 7"), "^{key: 7", "'key' stands beside via: vxlan; vni:"),
+    "a key of VXLAN": (BLUE, BLUE.replace("vni: 10100", "key: 7"), "^{key: 7", "'key' does not fit via: vxlan; vni:"),
     "a VNI of GRE": (
         BLUE,
         BLUE.replace("vxlan", "gretap"),
@@ -80,7 +80,7 @@ BROKEN = {
         BLUE,
         BLUE.replace("l2-overlay", "bridge"),
         "^{vni: 10100, kind: bridge",
-        "'via' stands beside the kind bridge; kind: l2-overlay or l3-overlay",
+        "'via' does not fit the kind bridge; kind: l2-overlay or l3-overlay",
     ),
     "no such VNI": (
         BLUE,
@@ -103,8 +103,8 @@ BROKEN = {
         "[^10.1.0.0/16",
         "has 10.1.1.1, an address of s1:s1_l1",
     ),
-    "a network with an address's bits": (APART, "management: [10.1.1.1/16]", "[^10.1.1.1/16", "has bits set behind"),
-    "management twice": (APART, "management: [mgmt, mgmt]", "[mgmt, ^mgmt", "mgmt stands here a second time"),
+    "a network with an address's bits": (APART, "management: [10.1.1.1/16]", "[^10.1.1.1/16", "has bits set beyond"),
+    "management twice": (APART, "management: [mgmt, mgmt]", "[mgmt, ^mgmt", "mgmt is given a second time"),
 }
 
 
@@ -127,7 +127,7 @@ def test_pairs_and_separations_follow_from_segments() -> None:
     lab = known_lab("segments")
     kinds = Counter((pair.kind, pair.segment, pair.within) for pair in lab.pairs)
     for number, name in enumerate(("blue", "red", "green", "grey"), 1):
-        assert kinds["l2-overlay", name, Encapsulation("vxlan", 10000 + 100 * number)] == 37
+        assert kinds["l2-overlay", name, Encapsulation(("vxlan",), 10000 + 100 * number)] == 37
         assert kinds["bridge", name, ANY] == 8
     assert (len(lab.pairs), len(lab.apart)) == (180, 6)
     assert len({frozenset((pair.source, pair.target)) for pair in lab.pairs}) == 180
@@ -138,7 +138,7 @@ def test_declared_pair_stands_for_the_derived_one() -> None:
     lab = load_lab_text(TEXT.replace(APART, "pairs: [{source: blue2, target: blue1, kind: l2-overlay}]"))
     assert len(lab.pairs) == 180
     assert (str(lab.pairs[0]), lab.pairs[0].segment) == ("blue2-blue1-l2-overlay", "")
-    assert lab.pairs[0].within == Encapsulation("vxlan", 10100)
+    assert lab.pairs[0].within == Encapsulation(("vxlan",), 10100)
 
 
 def test_expectation_has_the_promises_of_a_lab() -> None:
@@ -184,10 +184,10 @@ HEADERS = {
 def test_innermost_tunnel_is_known_by_its_headers(via: str) -> None:
     """GRE is told apart by what is around it and in it; a number counts where the header has one."""
     layers = HEADERS[via]
-    assert encapsulation([(name, {}) for name in layers]) == Encapsulation(via)
+    assert encapsulation([(name, {}) for name in layers]) == Encapsulation((via,))
     word = "vni" if via in ("vxlan", "geneve") else "key"
     seen = encapsulation([(name, {word: 7} if name in ("gre", "vxlan", "geneve") else {}) for name in layers])
-    assert seen == Encapsulation(via, **{word: 7})
+    assert seen == Encapsulation((via,), **{word: 7})
     assert encapsulation([(name, {}) for name in layers if name in ("ether", "ipv4")]) is None
 
 

@@ -29,9 +29,9 @@ from topology.formats.rubric import DEFAULT, rubric_of_text
 from topology.formats.yaml_positions import parse
 
 UNSAID = re.compile(
-    "has no 'remote'|both '(remote|vni)' and|stands beside|holds no frames|no part of the bare path|is not a prefix|"
-    "leads nowhere|no word of a route|'onlink' in|stands twice|nothing follows|bits set behind|mixes IPv4|"
-    "'0 s' is no time|nothing is promised|"
+    "has no 'remote'|both '(remote|vni)' and|does not fit (the|via)|holds no frames|no part of the bare path|"
+    "is not a prefix|has neither gateway nor device|no word of a route|'onlink' in|is repeated|nothing follows|"
+    "bits set beyond|mixes IPv4|'0 s' is no time|nothing is promised|"
     "unknown placeholder|'7h' is no deadline|' ' is no command|no folder of a submission"
 )
 """What is said of the form of files that a schema cannot tell from sound ones: keys that go together, routes, and

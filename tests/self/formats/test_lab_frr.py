@@ -118,11 +118,12 @@ MISTAKES = {
         *((f"router {one}", f"router {one}") for one in ("ospf6", "isis core", "rip", "ripng", "eigrp 1", "babel")),
         ("interface eth0\n ip pim", "ip pim"),
         ("mpls ldp", "mpls ldp"),
+        ("interface eth0\n evpn mh es-id 1", "evpn mh"),
         ("ip route 10.9.0.0/16 10.0.1.2", ""),
         ("interface eth0\n description router isis", ""),
     ],
 )
-def test_line_of_a_daemon_that_never_runs_is_refused(folder: Path, line: str, words: str) -> None:
+def test_line_that_nothing_here_follows_is_refused(folder: Path, line: str, words: str) -> None:
     """vtysh takes it without a word; its place is in the configuration. Static routes are staticd's, which runs."""
     (folder / "r1.conf").write_text(f"{BGP}{line}\n")
     (folder / "two.yaml").write_text(LAB)
@@ -134,7 +135,9 @@ def test_line_of_a_daemon_that_never_runs_is_refused(folder: Path, line: str, wo
     (problem,) = refused.value.problems
     words = " ".join(words.split()[:2])
     number = 3 + line.count("\n")
-    assert f"r1.conf:{number}:1: '{words}' needs a daemon that is not run here; lines for one of bgpd" in str(problem)
+    why = "puts a host behind several VTEPs, which is not followed; each host behind one VTEP"
+    why = why if words == "evpn mh" else "needs a daemon that is not run here; lines for one of bgpd"
+    assert f"r1.conf:{number}:1: '{words}' {why}" in str(problem)
 
 
 @pytest.mark.parametrize("name", MISTAKES)

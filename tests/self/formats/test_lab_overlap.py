@@ -101,8 +101,8 @@ def test_customer_is_in_a_subnet_once() -> None:
         ("isolation: {overlap: acepted}\n", "unknown treatment 'acepted'; one of: accepted, refused"),
         ("isolation: {overlp: accepted}\n", "unknown key 'overlp'; did you mean 'overlap'?"),
         ("isolaton: {overlap: accepted}\n", "unknown key 'isolaton'; did you mean 'isolation'?"),
-        ("isolation:\n", "an empty value stands where a mapping belongs"),
-        ("isolation: accepted\n", "'accepted' stands where a mapping belongs"),
+        ("isolation:\n", "an empty value is not a mapping"),
+        ("isolation: accepted\n", "'accepted' is not a mapping"),
     ],
 )
 def test_a_misspelt_isolation_is_reported_alone(said: str, words: str) -> None:

@@ -19,6 +19,7 @@ UNDECLARED = """\
 pairs:
   - {source: c1, target: clab-x-leaf.2, kind: bridge}
   - {source: 10.0.0.1, target: "FD00:0::1", kind: l3-overlay}
+  - {source: 10.0.0.1@c1, target: "FD00:0::1@c.2", kind: routed}
 """
 ONE = "pairs: [{source: cs1, target: cs2, kind: bridge}]"
 BOTH = {
@@ -26,8 +27,8 @@ BOTH = {
     "- a": "1:1: the file holds a list; a mapping, starting with 'pairs:'",
     "pair: []": "1:1: unknown key 'pair'; did you mean 'pairs'?",
     "nodes: {}": "1:1: the file has no 'pairs'; pairs: with lines",
-    "pairs: {a: b}": "1:8: a mapping stands where a list belongs",
-    "pairs: [cs1]": "1:9: 'cs1' stands where a mapping belongs",
+    "pairs: {a: b}": "1:8: a mapping is not a list",
+    "pairs: [cs1]": "1:9: 'cs1' is not a mapping",
     "pairs: [{source: cs1, target: cs2}]": "1:9: this has no 'kind'; kind: how",
     ONE.replace("bridge", "fast"): "1:42: unknown kind 'fast'; one of: bridge",
     ONE.replace("}", ", via: lc1}"): "1:55: unknown tunnel 'lc1'; one of: vxlan",
@@ -35,20 +36,21 @@ BOTH = {
     ONE.replace("cs1", "cs 1"): "1:18: the node name 'cs 1' has a character",
     ONE.replace("cs1", "7"): "1:18: 7 is not text",
     ONE.replace("cs1", "10.0.0.1/24"): "1:18: the node name '10.0.0.1/24' has a character",
-    "pairs: []\npairs: []": "2:1: 'pairs' stands here a second time",
+    "pairs: []\npairs: []": "2:1: 'pairs' is given a second time",
     "pairs: [": "1:9: not YAML",
 }
 BESIDE_A_LAB = {
     reference_text(): "6:1: unknown key 'lab'",
     ONE.replace("cs2", "cs9"): "1:31: unknown node 'cs9'",
     ONE.replace("cs2", "cs1"): "1:31: cs1 is paired with itself",
-    PAIRS + "  - {source: cs1, target: cs2, kind: bridge}": "4:5: the pair cs1, cs2 stands on line 2 already",
+    PAIRS + "  - {source: cs1, target: cs2, kind: bridge}": "4:5: the pair cs1, cs2 is already on line 2",
     ONE.replace("cs1", "con_ns2"): "1:18: con_ns2 has no address",
     ONE.replace("bridge", "routed"): "1:9: ",
 }
 ALONE = {
     "pairs: []": "1:1: there is no pair; pairs: with lines",
     ONE.replace("cs2", "cs1"): "1:9: cs1 is paired with itself",
+    ONE.replace("cs1", "10.0.0.1@-"): "1:18: the node name '-' has a character",
     PAIRS + "  - {source: cs2, target: cs1, kind: bridge}\n": "4:5: cs2 and cs1 are a pair already, on line 2",
 }
 
@@ -126,6 +128,7 @@ def test_pairs_alone_are_read_with_names_and_addresses(tmp_path: Path) -> None:
     assert [(p.source, p.target, p.kind, p.where.line) for p in fabric.pairs] == [
         ("c1", "clab-x-leaf.2", "bridge", 2),
         ("10.0.0.1", "fd00::1", "l3-overlay", 3),
+        ("10.0.0.1@c1", "fd00::1@c.2", "routed", 4),
     ]
 
 

@@ -18,7 +18,7 @@ SOUND = f"points: 100\nfeedback: full\nitems:\n- {ITEM}\n- {LATER}\n"
 BROKEN = {
     "": "1:1: the file is empty; a rubric, with a list 'items:'",
     "points: 100": "1:1: the file has no 'items'; items: with lines of",
-    "items: {}": "1:8: a mapping stands where a list belongs",
+    "items: {}": "1:8: a mapping is not a list",
     "items: []": "1:1: the items without 'extra' come to 0 points, the full marks are 100",
     SOUND.replace("feedback", "feed-back"): "2:1: unknown key 'feed-back'; did you mean 'feedback'?",
     SOUND.replace("full", "all"): "2:11: unknown feedback 'all'; one of: result, where, cause, full",
@@ -29,16 +29,16 @@ BROKEN = {
     SOUND.replace("id: b", "id: A"): "5:8: the item 'A' is there already",
     SOUND.replace("needs: own-vni, ", ""): "5:3: this has no 'needs'; needs: one or more of reaches",
     SOUND.replace("[reaches, kind]", "[]"): "4:44: a needs nothing; needs: one or more of",
-    SOUND.replace("[reaches, kind]", "[reaches, reaches]"): "4:54: 'reaches' stands here a second time",
+    SOUND.replace("[reaches, kind]", "[reaches, reaches]"): "4:54: 'reaches' is given a second time",
     SOUND.replace("reaches, kind", "reach"): "4:45: unknown promise 'reach'; one of: reaches",
     SOUND.replace("reaches, kind", "builds"): "4:45: 'builds' is a promise of the whole; an item without 'rows'",
-    SOUND.replace("rows: VXLAN, ", ""): "4:32: 'reaches' is a promise of a row; rows: TYPE beside it",
+    SOUND.replace("rows: VXLAN, ", ""): "4:32: 'reaches' is a promise of a row; also rows: TYPE",
     SOUND.replace("[VXLAN, GRE]", "VLAN"): "5:28: unknown type 'VLAN'; one of: Bridge, VXLAN, L3, GRE",
     SOUND.replace("[VXLAN, GRE]", "[VXLAN, L3]"): "5:48: a row of type L3 has no 'own-vni'; rows of other types",
-    SOUND.replace("[VXLAN, GRE]", "[GRE, GRE]"): "5:28: a type stands here twice",
-    SOUND.replace("after: a,", "after: c,"): "5:65: no item 'c' stands before this one; one of: a",
-    SOUND.replace("after: a,", "after: b,"): "5:65: no item 'b' stands before this one",
-    SOUND.replace("after: a, ", ""): "5:58: 'after-share' stands without 'after'",
+    SOUND.replace("[VXLAN, GRE]", "[GRE, GRE]"): "5:28: a type is given twice",
+    SOUND.replace("after: a,", "after: c,"): "5:65: no item 'c' comes before this one; one of: a",
+    SOUND.replace("after: a,", "after: b,"): "5:65: no item 'b' comes before this one",
+    SOUND.replace("after: a, ", ""): "5:58: 'after-share' is given without 'after'",
     SOUND.replace("0.5", "0.51"): "5:81: '0.51' is no share of an item's points; a number from 0 to 0.5",
     SOUND.replace("0.5", "1"): "5:81: 1 is no share of an item's points",
     SOUND.replace("extra: true", "extra: 1"): "5:93: 1 is neither true nor false",
@@ -46,7 +46,7 @@ BROKEN = {
         "4:43: a row of type GRE has no 'inside-gre'; rows of other types: VXLAN"
     ),
     SOUND.replace("rows: VXLAN, needs: [reaches, kind]", "needs: builds, fixed: true"): (
-        "4:39: 'fixed' stands without 'rows'; rows: TYPE"
+        "4:39: 'fixed' is given without 'rows'; rows: TYPE"
     ),
     SOUND + "- {}": "6:3: this has no 'id'",
 }

@@ -48,7 +48,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "unknown outcome": (lambda made: made["promises"][0].update(outcome="passed"), "damaged: promises.0.outcome: "),
     "unknown end": (lambda made: made["build"][0].update(ended="well"), "damaged: build.0.ended: "),
     "text for a number": (lambda made: made.update(seconds="1"), "damaged: seconds: "),
-    "a promise twice": (lambda made: made["promises"].append(made["promises"][0]), "damaged: reaches stands twice"),
+    "a promise twice": (lambda made: made["promises"].append(made["promises"][0]), "damaged: reaches is given twice"),
     "a row twice": (lambda made: made["rows"].append(made["rows"][0]), "damaged: its rows contradict each other"),
     "a row of another CSV": (
         lambda made: made["promises"][0]["row"].update(source="x"),

@@ -60,7 +60,7 @@ vxlan 15/30: row 5 ok, row 2 CS1X -> CS2X not delivered
   ok      CS1X eth0 out   ARP who-has 42.0.0.2
   ok      LC1 eth2 out    41.0.0.1>43.0.0.1 UDP 4789 VXLAN 10002 / ARP
   MISSING SC2 eth2 out    expected 41.0.0.1>43.0.0.1 UDP 4789 VXLAN 10002 / ARP
-  … 1 more hop expected behind it
+  … 1 more hop expected after it
 look at SC2:  docker exec SC2 ip route get 43.0.0.1"""
 CAUSE = "cause: SC2: route - expected 43.0.0.0/24 via 28.0.0.2 - seen missing - the walk ends at SC2"
 FIX = f"fix:   {ROUTE.fix}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.instruments.live import News
+from fixtures.instruments.news import News
 from tests.self.kernels.agents import sandboxed_agent
 from topology.kernels.link import AgentLink
 from topology.wait import wait_for

@@ -170,7 +170,7 @@ def test_too_large_a_request_is_refused_before_it_is_sent(line: Line) -> None:
 
 def test_silence_ends_at_the_deadline(line: Line) -> None:
     """An agent that does not answer is lost, and the request is named."""
-    with pytest.raises(AgentLost, match="the answer to slow - expected in time"):
+    with pytest.raises(AgentLost, match="the answer to slow - expected an answer in time"):
         line.link.call("slow", timeout_s=0.02)
     with pytest.raises(AgentLost, match="slow"):
         line.link.call("next")
@@ -181,7 +181,7 @@ def test_health_is_asked_during_silence(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(link_module, "SILENCE_S", 0.01)
     with Line() as line:
         sick = AgentLink(line.link._stream, health=lambda: "it panicked")
-        with pytest.raises(AgentLost, match="the agent's hello - expected - seen nothing - it panicked"):
+        with pytest.raises(AgentLost, match="the agent's hello - expected to arrive - seen nothing - it panicked"):
             sick.wait_hello(30)
 
 

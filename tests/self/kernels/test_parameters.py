@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Mapping
 from socket import htons
 from typing import Any
@@ -69,7 +70,9 @@ def parameters(kind: str, data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def test_defaults_of_learning_and_ageing_are_left_out() -> None:
-    """A device at the kernel's defaults says nothing of them, as its declaration does not."""
+    """A device at the kernel's defaults says nothing of them, as its declaration does not, nor does a bridge of an
+    ageing that only a change of the spanning tree makes short."""
+    assert parameters("bridge", {"IFLA_BR_AGEING_TIME": 400, "IFLA_BR_TOPOLOGY_CHANGE": 1}) == {}
     assert parameters("bridge", {"IFLA_BR_AGEING_TIME": 30000, "IFLA_BR_FORWARD_DELAY": 1500}) == {}
     usual = parameters("vxlan", {"IFLA_VXLAN_ID": 7, "IFLA_VXLAN_LEARNING": 1, "IFLA_VXLAN_AGEING": 300})
     assert not usual.keys() & {"learning", "ageing"}
@@ -116,9 +119,12 @@ def bridge(filters: int) -> bytes:
     return link(2, "eth", [("IFLA_MASTER", 3)]) + link(3, "br", [("IFLA_LINKINFO", data)]) + link(4, "vx") + END
 
 
-def vlans(name: str, *known: tuple[int, int]) -> bytes:
-    """The VLANs of a port, each with its flags."""
+def vlans(name: str, *known: tuple[int, int], tunnels: tuple[tuple[int, int, int], ...] = ()) -> bytes:
+    """The VLANs of a port, each with its flags, and tunnels: number, VLAN, flags."""
     spec = b"".join(packed_attribute(2, struct.pack("=HH", flags, vid)) for vid, flags in known)
+    for each in tunnels:
+        parts = ((number + 1, value.to_bytes(2 if number else 4, sys.byteorder)) for number, value in enumerate(each))
+        spec += packed_attribute(3, b"".join(packed_attribute(*part) for part in parts))
     attributes = packed_attribute(3, name.encode() + b"\0") + packed_attribute(26, spec)
     return message(NEWLINK, struct.pack("=BxHiII", 7, 1, 2, 1, 0) + attributes)
 
@@ -131,6 +137,17 @@ def test_vlans_are_read_where_a_bridge_filters_them(filters: int) -> None:
     read = state_of(("links", bridge(filters)), further={"vlans": [dump]})
     words = {entry.words for entry in read.entries if entry.tool == "bridge vlan"}
     assert words == ({"dev eth vid 1 pvid untagged", "dev eth vid 20"} if filters else set())
+
+
+def test_tunnel_of_each_vlan_is_read() -> None:
+    """Of VLANs and numbers that count up together a kernel tells the ends alone."""
+    begin, end = 8, 16
+    tunnels = ((500, 5, 0), (1010, 10, begin), (1012, 12, end), (1020, 13, 0))
+    dump = vlans("eth", *((vid, 0) for vid in (5, 9, 10, 11, 12, 13)), tunnels=tunnels) + END
+    read = state_of(("links", bridge(1)), further={"vlans": [dump]})
+    words = {entry.words.split("vid ")[1] for entry in read.entries if entry.tool == "bridge vlan"}
+    numbers = {5: 500, 10: 1010, 11: 1011, 12: 1012, 13: 1020}
+    assert words == {"9", *(f"{vid} tunnel_info id {number}" for vid, number in numbers.items())}
 
 
 def test_header_that_a_route_adds_is_read() -> None:

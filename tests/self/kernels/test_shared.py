@@ -40,7 +40,7 @@ def test_a_dump_that_is_cut_off_is_refused(size: int) -> None:
 def test_a_message_without_its_numbers_is_refused() -> None:
     """A table without its count of overflows is refused."""
     dump = table_dump().replace(b"\x5c\0\x07\0", b"\x5c\0\x09\0")
-    with pytest.raises(NetlinkError, match="a kernel's words"):
+    with pytest.raises(NetlinkError, match="expected messages of the kernel"):
         neighbour_tables(agent(dump))
 
 

@@ -6,7 +6,7 @@ from topology.errors import KernelUnavailable
 from topology.kernels.registry import Wanted
 from topology.kernels.ssh import SshKernel, refusal
 
-END = "agent - the agent's hello - expected - seen [Errno 104] Connection reset by peer - "
+END = "agent - the agent's hello - expected to arrive - seen [Errno 104] Connection reset by peer - "
 
 
 @pytest.mark.parametrize(

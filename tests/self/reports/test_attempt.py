@@ -19,15 +19,15 @@ RECORDED: dict[tuple[str, str, int, bool], str] = {
     ("cs1", "cs5", 1427, True): "arrives in fragments, split at lc1:gretun-cont out",
     ("cs1", "cs5", 1451, True): "is answered in the name of 20.0.0.3, at con_ns1:vxlan-cont in: fragmentation needed, "
     "MTU 1450",
-    ("cs1", "cs5", 1455, True): "vanishes behind con_ns1:bridge1_cs1 in",
+    ("cs1", "cs5", 1455, True): "vanishes after con_ns1:bridge1_cs1 in",
     ("cs1", "cs5", 1501, True): "is refused by cs1 itself",
     ("cs1", "cs4", 1476, True): "arrives whole",
     ("cs1", "cs4", 1477, True): "is answered by 20.0.0.254, at lc1:lc1-bridge1 out: fragmentation needed, MTU 1476",
     ("cs1", "cs4", 1477, False): "arrives in fragments, split at lc1:gretun-cont out",
-    ("cs1", "cs5", 1327, True): "vanishes behind lc1:gretun-cont out (lc1 sent fragmentation needed to 21.0.0.1, "
+    ("cs1", "cs5", 1327, True): "vanishes after lc1:gretun-cont out (lc1 sent fragmentation needed to 21.0.0.1, "
     "MTU 1376, seen last at con_ns1:br1_lc1 in)",
-    ("cs5", "cs1", 1331, True): "vanishes behind sc2:sc2_lc1 out",
-    ("cs1", "cs4", 1400, True): "vanishes behind sc2:sc2_lc1 in (sc2 sent fragmentation needed to 26.0.0.2, "
+    ("cs5", "cs1", 1331, True): "vanishes after sc2:sc2_lc1 out",
+    ("cs1", "cs4", 1400, True): "vanishes after sc2:sc2_lc1 in (sc2 sent fragmentation needed to 26.0.0.2, "
     "MTU 1400, seen last at lc1:lc1_sc2 in)",
 }
 """The last three from a fabric whose leaf or spine had a link of 1400 bytes."""

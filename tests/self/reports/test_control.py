@@ -123,9 +123,9 @@ def test_session_is_shown_in_its_vrf(vrf: str, words: str) -> None:
     [
         ("healthy", ""),
         ("evpn-not-advertised", "leaf1 - VNI 10100 - EVPN - expected type 2"),
-        ("evpn-import-wrong", "leaf1 - VNI 10100 - EVPN - expected type 3 to 10.0.0.12 - seen nothing of it"),
-        ("evpn-export-wrong", "leaf2 - VNI 10100 - EVPN - expected type 3 to 10.0.0.11 - seen nothing of it"),
-        ("bgp-shutdown", "leaf2 - VNI 10100 - EVPN - expected type 3 to 10.0.0.11 - seen nothing of it"),
+        ("evpn-import-wrong", "leaf1 - VNI 10100 - EVPN - expected type 3 to 10.0.0.12 - seen none"),
+        ("evpn-export-wrong", "leaf2 - VNI 10100 - EVPN - expected type 3 to 10.0.0.11 - seen none"),
+        ("bgp-shutdown", "leaf2 - VNI 10100 - EVPN - expected type 3 to 10.0.0.11 - seen none"),
     ],
 )
 def test_each_vtep_must_have_each_route(fault: str, wanted: str) -> None:
@@ -139,6 +139,16 @@ def test_each_vtep_must_have_each_route(fault: str, wanted: str) -> None:
         assert {cause.node for cause in finding.causes} == {"leaf1"}
 
 
+def test_flooding_route_that_lacks_alone_is_the_cause() -> None:
+    """MACs are imported, so targets and sessions are right: a policy keeps the route of type 3 from the leaf."""
+    lab, (first, *others) = judged(L2), sorted(spoken(L2, "healthy"), key=lambda one: one.plane.node != "leaf1")
+    blue = next(iter(SUBJECTS["evpn_segment"].of(lab)))
+    left = {vni: frozenset(one for one in table if one.kind != 3) for vni, table in first.plane.evpn.items()}
+    (cause,) = judge_evpn(lab, [replace(first, plane=replace(first.plane, evpn=left)), *others], blue).causes
+    assert (cause.node, cause.interface, cause.kind) == ("leaf1", "vni10100", "evpn route")
+    assert cause.declared == "type 3 to 10.0.0.12"
+
+
 def test_a_route_too_much_is_named() -> None:
     """A MAC that is no host's, or behind another VTEP, is more than is promised."""
     lab, (first, *others) = judged(L2), spoken(L2, "healthy")
@@ -150,6 +160,11 @@ def test_a_route_too_much_is_named() -> None:
     finding = judge_evpn(lab, changed + [one for one in (first, *others) if one is not leaf], blue)
     assert not finding
     assert "expected nothing more - seen type 2 02:00:00:00:00:99" in finding.message
+    assert lab.built is not None
+    gateway = EvpnRoute(2, str(lab.built["leaf1"]["br10100"].mac), "10.0.0.11")
+    told = {10100: leaf.plane.evpn[10100] | {gateway}}
+    changed = [replace(leaf, plane=replace(leaf.plane, evpn={**leaf.plane.evpn, **told}))]
+    assert judge_evpn(lab, changed + [one for one in (first, *others) if one is not leaf], blue)
 
 
 @pytest.mark.parametrize(("lab", "fault", "holds"), [(L2, "healthy", True), (L3, "bgp-shutdown", False)])
@@ -241,10 +256,10 @@ def test_vtep_that_routes_has_the_addresses_of_hosts() -> None:
     assert judge_evpn(lab, both, blue)
     bare = {10100: frozenset(route for route in both[0].plane.evpn[10100] if not (route.kind == 2 and route.ip))}
     lacking = [replace(both[0], plane=replace(both[0].plane, evpn=bare)), *both[1:]]
-    assert "172.16.1.2 to 10.0.0.12 - seen nothing of it" in judge_evpn(lab, lacking, blue).message
+    assert "172.16.1.2 to 10.0.0.12 - seen none" in judge_evpn(lab, lacking, blue).message
 
 
-@pytest.mark.parametrize("what", ["", "lacks", "other VTEP", "other MAC"])
+@pytest.mark.parametrize("what", ["", "lacks", "other VTEP", "other MAC", "no MAC", "no next hops"])
 def test_each_subnet_of_a_vrf_must_have_its_routes(what: str) -> None:
     """A type 5 route is there for every subnet and VTEP, and no other; the router's MAC is that of its bridge."""
     lab, leaf = judged(IRB), next(one for one in spoken(IRB, "healthy") if one.plane.node == "leaf1")
@@ -257,22 +272,38 @@ def test_each_subnet_of_a_vrf_must_have_its_routes(what: str) -> None:
             "nothing more - seen type 5 172.17.2.0/24 to 10.0.0.99",
         ),
         "other MAC": (replace(plane, routers={60000: {"10.0.0.12": "02:00:00:00:00:99"}}), "leaf2:br60000's - seen 02"),
+        "no MAC": (replace(plane, routers={**plane.routers, 60000: {}}), "leaf2:br60000's - seen none"),
+        "no next hops": (replace(plane, routers={}), "leaf2:br50000's - seen none"),
     }[what]
     finding = judge_prefixes(lab, [replace(leaf, plane=changed)], "leaf1")
     assert bool(finding) is not bool(what)
     assert words in finding.message
 
 
+def test_prefixes_that_a_vni_of_a_vrf_lacks_have_its_cause() -> None:
+    """A leaf whose VRF has lost its VNI tells no prefix; the other one says so, and names it."""
+    lab, both = judged(IRB), {one.plane.node: one for one in spoken(IRB, "healthy")}
+    mine, theirs = both["leaf1"].plane, both["leaf2"].plane
+    without = replace(mine, vnis={vni: one for vni, one in mine.vnis.items() if vni != 50000})
+    told = replace(theirs, evpn_prefixes=frozenset(one for one in theirs.evpn_prefixes if one.vtep != "10.0.0.11"))
+    changed = [replace(both[plane.node], plane=plane) for plane in (without, told)]
+    finding = judge_prefixes(lab, changed, "leaf2")
+    assert not finding
+    assert [(cause.node, cause.interface, cause.kind) for cause in finding.causes] == [("leaf1", "vni50000", "vni")]
+
+
 @pytest.mark.parametrize(
     ("macs", "ttls", "words"),
     [
         (("br50000", "br50000"), (64, 63, 62), ""),
+        (("br50000", "br50000"), (64, 64, 63), "expected VNI 50000 - seen VNI 10200"),
         (("br50000", "br10200"), (64, 63, 62), "expected the routers' MACs"),
         (("br50000", "br50000"), (64, 64, 63), "expected the routers' MACs"),
         (("br50000", "br50000"), (64, 63, 63), "lowered twice from 64 - seen TTL 63"),
+        (("br50000", "br50000"), (64, 62), "expected inside vxlan VNI 50000 - seen in no VXLAN"),
     ],
 )
-def test_routed_frames_are_between_routers(macs: tuple[str, str], ttls: tuple[int, int, int], words: str) -> None:
+def test_routed_frames_are_between_routers(macs: tuple[str, str], ttls: tuple[int, ...], words: str) -> None:
     """Inside the VRF's VNI the frame has both routers' MACs; its packet has lost one of its TTL, and two in the end."""
     lab, built = judged(IRB), load_lab(IRB)
     src, dst = (built[leaf][bridge].mac for leaf, bridge in zip(("leaf1", "leaf2"), macs, strict=True))
@@ -281,10 +312,10 @@ def test_routed_frames_are_between_routers(macs: tuple[str, str], ttls: tuple[in
         ("ether", {}),
         ("ipv4", outer),
         ("udp", {}),
-        ("vxlan", {"vni": 50000}),
+        ("vxlan", {"vni": 10200 if "VNI 10200" in words else 50000}),
         ("ether", {"src": src, "dst": dst}),
     ]
-    chains: list[list[tuple[str, Any]]] = [[("ether", {})], inside, [("ether", {})]]
+    chains: list[list[tuple[str, Any]]] = [[("ether", {})], *([inside] if len(ttls) > 2 else []), [("ether", {})]]
     seen = [
         SimpleNamespace(place="here", ttl=ttl, headers=SimpleNamespace(chain=tuple(chain)))
         for ttl, chain in zip(ttls, chains, strict=True)

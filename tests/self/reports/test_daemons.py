@@ -15,6 +15,7 @@ from tests.self.reports.states import LEAF, SWITCH, entry, route, routes
 from topology.dataplane.live import live_fabric
 from topology.expected import expected_journey, probe_between, reply_to
 from topology.formats.lab import load_lab
+from topology.links.base import FLOOD_MAC
 from topology.packet import Probe
 from topology.state import Entry, NodeState, RouteState, declared_state
 
@@ -71,13 +72,19 @@ def test_settled_state_has_a_daemons_part_only_as_declared() -> None:
 
 
 def test_daemon_may_tell_the_neighbours_of_a_vtep_without_remotes_alone() -> None:
-    """Only of a VXLAN device without learning, remote or an administrator's entries a daemon makes the entries."""
+    """Only of a VXLAN device without learning, remote or an administrator's entries a daemon makes the entries; whose
+    an entry for all frames is the kernel does not say."""
     leaf = declared_state(load_lab("evpn-l3vni")["leaf1"])
     assert leaf.tells_neighbours
     assert not declared_state(LAB["con_ns1"]).tells_neighbours
-    to_all = "00:00:00:00:00:00 dev {} dst 10.0.0.12 self permanent"
-    by_hand = {Entry("bridge fdb", name, to_all.format(name), "") for name in leaf.links if name.startswith("vni")}
+    to_one = "{} dev {} dst 10.0.0.12 self permanent"
+    names = [name for name in leaf.links if name.startswith("vni")]
+    by_hand, to_all = (
+        {Entry("bridge fdb", name, to_one.format(mac, name), "") for name in names}
+        for mac in ("02:00:00:00:00:01", FLOOD_MAC)
+    )
     assert not replace(leaf, entries=frozenset(by_hand)).tells_neighbours
+    assert replace(leaf, entries=frozenset(to_all)).tells_neighbours
     assert replace(leaf, entries=frozenset(replace(one, owner="extern_learn") for one in by_hand)).tells_neighbours
 
 

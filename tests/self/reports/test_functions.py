@@ -91,9 +91,9 @@ def test_times_lie_between_neighbouring_places() -> None:
 def test_packets_of_two_ways_are_no_distribution() -> None:
     """A packet that was seen elsewhere, or nowhere, is no measurement of this way."""
     whole = journey(100)
-    with pytest.raises(EvidenceIncomplete, match="expected one way - seen 2 of 2 packets"):
+    with pytest.raises(EvidenceIncomplete, match="expected one path - seen 2 of 2 packets"):
         hop_times([whole, replace(whole, sightings=whole.sightings[:-1])])
-    with pytest.raises(EvidenceIncomplete, match="expected one way"):
+    with pytest.raises(EvidenceIncomplete, match="expected one path"):
         hop_times([])
 
 

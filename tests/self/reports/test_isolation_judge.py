@@ -299,7 +299,7 @@ def test_probe_on_an_undeclared_way_is_named() -> None:
     """An undeclared default route shows at the first interface that the probe leaves by."""
     says(
         judge_outward(outward("default route to the spine"), ADDRESSES),
-        "l1:l1_s1 - l1 -> 198.51.100.1 - expected it to end inside - seen ether / ipv4",
+        "l1:l1_s1 - l1 -> 198.51.100.1 - expected it to stay in the fabric - seen ether / ipv4",
         "s1:s1_l1 - ",
     )
 
@@ -313,14 +313,14 @@ def test_error_of_the_last_router_is_no_answer() -> None:
     assert errors
     only = replace(seen, sightings=errors)
     assert judge_outward(only, ADDRESSES)
-    says(judge_outward(only, ADDRESSES - {"10.1.0.1"}), "expected from a node - seen from 10.1.0.1")
+    says(judge_outward(only, ADDRESSES - {"10.1.0.1"}), "expected it from a node - seen it from 10.1.0.1")
 
 
 def test_answer_from_outside_is_named() -> None:
     """The answering node is outside, and the interface of the answer leads there."""
     says(
         judge_outward(outward("way out"), ADDRESSES),
-        "l1:leak0 - l1 -> 198.51.100.1 - expected it to end inside - seen ",
+        "l1:leak0 - l1 -> 198.51.100.1 - expected it to stay in the fabric - seen ",
         "l1:leak0 - l1 -> 198.51.100.1 - expected no answer - seen ",
     )
 

@@ -33,7 +33,7 @@ COMPUTED: dict[str, tuple[LegMtu, str]] = {
     "one byte less with DF": (
         way(changed(AS_MEASURED, {1425: WHOLE, 1426: SILENCE})),
         "con_ns1 - cs1 -> cs5, largest packet without a fragment, with DF - expected 1426 (lc1:gretun-cont out carries "
-        "1476 less 50 of tunnel headers) - seen 1425; the next size vanishes behind con_ns1:bridge1_cs1 in",
+        "1476 less 50 of tunnel headers) - seen 1425; the next size vanishes after con_ns1:bridge1_cs1 in",
     ),
     "one byte more": (way(changed(AS_MEASURED, {1427: WHOLE, 1428: FRAGMENTS})), "seen 1427"),
     "nothing whole": (way([(84, FRAGMENTS), (1500, SILENCE)]), "seen none; the next size arrives in fragments"),
@@ -58,7 +58,7 @@ def test_any_of_the_legal_paths_may_decide() -> None:
 
 BROKEN: dict[str, tuple[LegMtu, str]] = {
     "split with DF": (way(changed(AS_MEASURED, {1400: FRAGMENTS})), "1400 bytes with DF"),
-    "lost": (way(changed(AS_MEASURED, {1426: SILENCE})), "expected it arrives whole up to 1426 - seen vanishes behind"),
+    "lost": (way(changed(AS_MEASURED, {1426: SILENCE})), "expected it arrives whole up to 1426 - seen vanishes after"),
     "answered": (way(changed(AS_MEASURED, {1426: ICMP})), "seen is answered in the name of 20.0.0.3"),
     "less than declared": (way(changed(AS_MEASURED, {1000: SILENCE}), customers=1200), "whole up to 1200"),
 }

@@ -53,7 +53,7 @@ def test_stall_is_explained_by_the_sizes_that_cross() -> None:
     """Small packets arrive, one that the stream needs does not: at which size, where, and why."""
     found = STALLED.unchanged(NARROW)
     assert repr(found).startswith("lc1 - cs1 -> cs5 (tcp) - ")
-    explained = "packets of 84 bytes arrive, one of 1327 with DF vanishes behind con_ns1:bridge1_cs1 in - cause: lc1"
+    explained = "packets of 84 bytes arrive, one of 1327 with DF vanishes after con_ns1:bridge1_cs1 in - cause: lc1"
     assert explained in repr(found)
     assert found.cause == CAUSE
 

@@ -232,7 +232,7 @@ def test_tests_are_grouped_by_their_cause_worst_first() -> None:
     ]
     assert all(group.tests[0].verdict is Verdict.FAILED for group in groups[:3])
     assert groups[0].said == "route 21.0.0.0/24 dev gretun-cont missing"
-    assert groups[1].said == "gretun-cont, tunnel: ttl 9, ought to be ttl inherit"
+    assert groups[1].said == "gretun-cont, tunnel: ttl 9, expected ttl inherit"
     assert groups[0].fixes == [pages.ROUTE.fix]
 
 

@@ -23,6 +23,7 @@ from tests.self.builders import (
     vxlan_lab,
     with_field,
 )
+from topology.errors import EvidenceIncomplete
 from topology.expected import check_pairs
 from topology.formats.lab import known_labs
 from topology.model import Fabric
@@ -108,7 +109,7 @@ def no_kinds() -> Iterator[tuple[str, Journey, str]]:
     assert first is not None
     unchanged = with_field("ether", src=first.fields["src"], dst=first.fields["dst"])
     yield "routed by nobody", changed(*routed[1:], -1, unchanged, routed[0]), "its MACs not rewritten"
-    yield "wrapped at the end", replace(seen(*l3), target="lc2", sightings=l3_until_leaf(l3)), "wrapped at an end"
+    yield "wrapped at the end", replace(seen(*l3), target="lc2", sightings=l3_until_leaf(l3)), "encapsulated at an end"
     assert str(carried(seen(*hairpin))) == "hairpin"
 
 
@@ -132,11 +133,11 @@ def test_what_fits_no_kind_is_none_with_the_reason(name: str) -> None:
 
 
 WITHIN = {
-    "vxlan": (Encapsulation("vxlan"), ""),
-    "its VNI": (Encapsulation("vxlan", 30), ""),
+    "vxlan": (Encapsulation(("vxlan",)), ""),
+    "its VNI": (Encapsulation(("vxlan",), 30), ""),
     "its VNI alone": (Encapsulation(vni=30), ""),
-    "another VNI": (Encapsulation("vxlan", 31), "expected in vxlan VNI 31 - seen in vxlan VNI 30 - evidence: "),
-    "another kind": (Encapsulation("geneve"), "expected in geneve - seen in vxlan VNI 30"),
+    "another VNI": (Encapsulation(("vxlan",), 31), "expected in vxlan VNI 31 - seen in vxlan VNI 30 - evidence: "),
+    "another kind": (Encapsulation(("geneve",)), "expected in geneve - seen in vxlan VNI 30"),
     "a key": (Encapsulation(key=30), "expected in key 30 - seen in vxlan VNI 30"),
 }
 
@@ -155,7 +156,7 @@ def test_hosts_behind_one_node_need_no_tunnel() -> None:
     """Bare by one node between them is enough for hosts of a segment, and for no other pair; by two it is not."""
     fabric, source, target = pair_of("bridge")
     trip = SeenTrip(seen(fabric, source, target), seen(fabric, target, source))
-    one_tunnel = Encapsulation("vxlan")
+    one_tunnel = Encapsulation(("vxlan",))
     assert len({s.node for s in trip.out.sightings}) == 3
     assert trip.carried_as("l2-overlay", one_tunnel, may_be_local=True)
     assert not trip.carried_as("l2-overlay", one_tunnel)
@@ -188,3 +189,15 @@ def test_trip_holds_only_if_both_ways_do() -> None:
     assert not lost.carried_as("l2-overlay")
     nowhere = SeenTrip(replace(out, sightings=(), note="refused"), back)
     assert nowhere.arrived.message == "c1 -> c5 (icmp) - expected to arrive - seen nowhere - refused"
+
+
+def test_what_crosses_unseen_is_of_no_known_kind() -> None:
+    """A packet that leaves a tunnel's device and comes out of one elsewhere, without a header between, as in ESP."""
+    whole = seen(*pair_of("l3-overlay"))
+    bare = cut(whole, lambda n, s: "gre" not in s.layers)
+    at = next(n for n, s in enumerate(bare.sightings) if not s.has_ethernet)
+    assert {s.node for s in bare.sightings[at : at + 2]} == {"lc1", "lc2"}
+    assert SeenTrip(whole, whole).unseen == ""
+    for kind in ("l3-overlay", "routed"):
+        with pytest.raises(EvidenceIncomplete, match="lc1:gretun-cont to lc2:gretun-cont - seen nowhere"):
+            SeenTrip(whole, bare).carried_as(kind)

@@ -17,7 +17,7 @@ from topology.refs import PortRef
 
 
 def flows(fabric: Fabric, source: str, target: str) -> list[Journey]:
-    """A packet on each legal way."""
+    """A packet on each legal path."""
     expected = expect(fabric, source, target, "udp")
     return [journey(expected, seen_path(fabric, path), "udp") for path in expected.paths]
 

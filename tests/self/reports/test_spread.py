@@ -64,7 +64,7 @@ def test_one_way_is_all_on_one() -> None:
 
 @pytest.mark.parametrize(("flow", "words"), [(LOST, "1 lost (ports 50000)"), (GONE, "1 lost"), (STRAYED, "seen bare")])
 def test_lost_or_strayed_packet_fails(flow: FlowSeen, words: str) -> None:
-    """One packet that is lost, or takes no legal way, is enough."""
+    """One packet that is lost, or takes no legal path, is enough."""
     found = all_arrive([*flows(sc1=3), flow])
     assert not found
     assert words in str(found)
@@ -73,7 +73,7 @@ def test_lost_or_strayed_packet_fails(flow: FlowSeen, words: str) -> None:
 def test_restless_flow_fails() -> None:
     """A changed way is reported; a flow that lost a packet has not changed it."""
     assert each_stays([*flows(sc1=3), LOST])
-    assert "flow 50002 - expected one way for all its packets - seen sc1 then sc2" in str(each_stays([RESTLESS]))
+    assert "flow 50002 - expected one path for all its packets - seen sc1 then sc2" in str(each_stays([RESTLESS]))
     assert not each_stays([RESTLESS])
 
 

@@ -21,7 +21,7 @@ def test_table_has_a_line_for_each_way() -> None:
     assert head.split("  ")[0] == "way"
     assert out.split()[:6] == ["cs1", "->", "cs5", "1426", "1426", "1450"]
     assert "1427-1450 fragments from lc1:gretun-cont out; 1451-1454 ICMP, MTU 1450, in the name of 20.0.0.3" in out
-    assert "1455-1500 silence behind con_ns1:bridge1_cs1 in" in out
+    assert "1455-1500 silence after con_ns1:bridge1_cs1 in" in out
     assert "1501" not in out
     assert back.endswith("-")
     assert {line.index("1426") for line in (out, back)} == {head.index("whole")}

@@ -25,7 +25,7 @@ def lab() -> Fabric:
 
 
 def spines(fabric: Fabric, source: str, target: str) -> set[tuple[str, ...]]:
-    """The spines on each legal way."""
+    """The spines on each legal path."""
     names = {node.name for node in fabric.role("spine")}
     paths = expect(fabric, source, target, "udp").paths
     return {tuple(dict.fromkeys(hop.node for hop in path.hops if hop.node in names)) for path in paths}
@@ -112,9 +112,9 @@ def test_spread_is_read(lab: Fabric) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (ROUTE, "10.255.0.2/32 via 10.1.1.1 nexthop via 10.1.2.1", "'via 10.1.1.1' stands before 'nexthop'"),
+        (ROUTE, "10.255.0.2/32 via 10.1.1.1 nexthop via 10.1.2.1", "'via 10.1.1.1' comes before 'nexthop'"),
         (ROUTE, "10.255.0.2/32 nexthop via 10.1.1.1 nexthop via 10.1.1.1", "the same next hop twice"),
-        (ROUTE, "10.255.0.2/32 nexthop via 10.1.1.1 nexthop", "leads nowhere"),
+        (ROUTE, "10.255.0.2/32 nexthop via 10.1.1.1 nexthop", "has neither gateway nor device"),
         (ROUTE, "10.255.0.2/32 nexthop via 10.1.1.1 nexthop weight 2", "'weight' is no word of a route"),
         (ROUTE, "10.255.0.2/32 nexthop via 10.1.1.1 nexthop via fe80::1", "mixes IPv4 and IPv6"),
         (ROUTE, "10.255.0.2/32 nexthop via 10.1.1.1 nexthop via 10.9.9.9", "10.9.9.9 is on no subnet of lc1"),

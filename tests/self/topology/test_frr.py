@@ -109,6 +109,15 @@ def test_need_is_what_promises_ask_of_a_router() -> None:
     assert Need.of(bridged, bridged["leaf1"]) == Need(True, (), {10100: far, 10200: far})
 
 
+def test_need_of_asymmetric_irb_is_no_route_to_a_host() -> None:
+    """A leaf bridges to hosts of its own subnets, unless the VRF's VNI is to carry the packets to them."""
+    bridged, routed = load_lab("evpn-ospf"), load_lab("evpn-l3vni")
+    need = Need.of(bridged, bridged["leaf1"])
+    assert (need.targets, [*map(str, need.bridged)]) == ((), ["172.16.2.2", "172.16.1.2"])
+    assert [*map(str, Need.of(bridged, bridged["leaf2"]).targets)] == ["172.19.0.1"]
+    assert "172.16.2.2" in map(str, Need.of(routed, routed["leaf1"]).targets)
+
+
 def test_commands_start_each_daemon_in_the_nodes_own_path_space() -> None:
     """zebra comes first, staticd runs always, the configuration last; a trial needs every daemon of the lab once."""
     frr = Frr("router bgp 1\n", ("bgpd", "bfdd"))

@@ -86,7 +86,7 @@ def test_a_mistake_is_not_blamed_on_other_rows(name: str) -> None:
         (NO_LEAF, "x,y,Bridge", "too few leaves for a row of type Bridge; a lab with two leaves"),
         (ONE_LEAF, "x,y,L3", "too few leaves for a row of type L3; a lab with two leaves"),
         (NO_SPINE, "x,y,VXLAN", "no spine has links with IPv4 addresses to l1 and l2; a spine that joins them"),
-        (ONE_LEAF, "x,y,Bridge\nlonely,x,Bridge", "lonely hangs behind no leaf of the lab; a node that does"),
+        (ONE_LEAF, "x,y,Bridge\nlonely,x,Bridge", "lonely is behind no leaf of the lab; a node that does"),
     ],
 )
 def test_a_lab_that_cannot_carry_a_row_is_reported(lab: str, text: str, words: str) -> None:

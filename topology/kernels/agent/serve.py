@@ -1,7 +1,7 @@
 """The agent's loop: reads requests (``frames`` has their form), acts, answers.
 
-It dies with its stream and takes its children along; behind a virtio-serial port, which can be connected again, it
-drops pending work and waits.
+It ends with its stream and ends its children; on a virtio-serial port, which can be connected again, it drops pending
+work and waits for a new connection.
 """
 
 from __future__ import annotations
@@ -43,9 +43,8 @@ EXPECTED_ERRORS = (OSError, ValueError, LookupError, AttributeError, TypeError, 
 
 
 def make_room(stream: int) -> None:
-    """Raise the limits that all namespaces share, in a guest only: there the agent is process 1, behind a port.
-
-    In a sandbox the agent is process 1, too, but behind a socket, and the kernel is this machine's.
+    """Raise the limits that all namespaces share, but only in a guest, where the agent is process 1 and its stream is a
+    port. In a sandbox the agent is process 1 too, but its stream is a socket, and the kernel is this machine's.
     """
     if os.getpid() == 1 and stat.S_ISCHR(os.fstat(stream).st_mode):
         for path, text in ROOM.items():
@@ -101,10 +100,9 @@ class Agent:
             self.answer(json.loads(taken[0]), taken[1])
 
     def on_silence(self) -> None:
-        """Nothing to read: the other side is gone, or, behind a port, may be just coming.
-
-        A port that is being connected can give the first bytes before it says that it is connected, so only lasting
-        silence counts as the end there; then what the other side had started ends.
+        """Act on a stream with nothing to read: the peer is gone or, on a port, may be connecting. A port that is being
+        connected can deliver its first bytes before it reports the connection, so there only lasting silence counts as
+        the end; then everything that the peer started is ended.
         """
         self.empty_reads += 1
         if self.can_come_back and self.empty_reads != EMPTY_READS:
@@ -131,27 +129,26 @@ class Agent:
             self.send({"id": number, "ok": reply}, payload)
 
     def open(self, closable: Any) -> dict[str, Any]:
-        """Give a handle, never given before, to what a later request can use and close."""
+        """Return a new handle for an object that later requests can use and close."""
         self.handles += 1
         self.opened[self.handles] = closable
         return {"handle": self.handles}
 
     def handle(self, header: dict[str, Any], kind: type[Any]) -> Any:
-        """The object of a kind behind a handle."""
+        """The object of a kind that a handle refers to."""
         found = self.opened.get(header["handle"])
         if found is None or not isinstance(found, kind):
             raise KeyError(f"no such handle: {header['handle']!r}")
         return found
 
     def op_hello(self, header: dict[str, Any], body: bytes) -> None:
-        """Say what runs here."""
+        """Report the agent's environment."""
         known = {"version": VERSION, "release": platform.release(), "python": sys.version.split()[0]}
         self.send({"event": "hello", **known}, b"")
 
     def op_hold(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Write to the stream from now on after ``every_s`` of silence.
-
-        A connection that was cut is only noticed by who sends (tcp(7): after tcp_retries2, some 15 minutes).
+        """Write to the stream after every ``every_s`` of silence from now on. Only a sender notices a broken connection
+        (tcp(7): after tcp_retries2, some 15 minutes).
         """
         self.hold_s = header["every_s"]
         return {}
@@ -226,8 +223,9 @@ class Agent:
         return {}
 
     def op_release(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Close all that is open and let go of every named namespace: what we hold would live on when its owner ends
-        it."""
+        """Close everything that is open, and every named namespace: one that is held open would outlive its removal by
+        its owner.
+        """
         for handle in [*self.opened]:
             self.op_close({"handle": handle}, b"")
         return self.op_netns_del({"names": [name for name, _ in self.namespaces.named_in(NETNS_DIR)]}, b"")

@@ -126,7 +126,8 @@ def forwarding(dump: bytes, names: Mapping[int, str], own: Set[str]) -> Iterator
 
 
 def _ends(known: nl.Message, names: Mapping[int, str]) -> str:
-    ends = {word: known.get(word) for word in ("dst", "port", "vni")} | {"via": names.get(known.get("via", 0))}
+    words = ("dst", "port", "vni", "src_vni")
+    ends = {word: known.get(word) for word in words} | {"via": names.get(known.get("via", 0))}
     return "".join(f" {word} {value}" for word, value in ends.items() if value is not None)
 
 
@@ -146,9 +147,10 @@ def _kept_as(known: nl.Message) -> str:
 def vlans(dump: bytes, filtering: Set[str]) -> Iterator[Entry]:
     """Every VLAN of the bridges that filter them and of their ports, which are ``filtering``."""
     for port in nl.parsed(nl.VLANS, dump):
-        for vid, flags in port.get("vlans", ()) if port["name"] in filtering else ():
+        for vid, flags, tunnel in port.get("vlans", ()) if port["name"] in filtering else ():
             place = f"dev {port['name']} vid {vid}"
             words = [word for bit, word in ((VLAN_PVID, "pvid"), (VLAN_UNTAGGED, "untagged")) if flags & bit]
+            words += [f"tunnel_info id {tunnel}"] if tunnel is not None else []
             yield Entry("bridge vlan", port["name"], " ".join([place, *words]), place)
 
 

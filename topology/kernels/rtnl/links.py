@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from topology.kernels.rtnl import messages as nl
 from topology.kernels.rtnl.dumps import check_whole
 from topology.links import KINDS, UDP_TUNNELS
-from topology.state import LinkState, parameters, sysctl_of
+from topology.state import ELSEWHERE, LinkState, parameters, sysctl_of
 
 IFF_UP, IFF_RUNNING, IFF_NOARP = 1, 0x40, 0x80
 """linux/if.h; a running device is up and has a carrier, and one with NOARP resolves no addresses."""
@@ -54,7 +54,8 @@ def link_state(link: nl.Message, names: Mapping[int, str]) -> LinkState:
     info = link.get("info", {})
     kind, known = info.get("kind", ""), dict(info.get("data", {}))
     if "link" in known or kind == "vlan":
-        known["link"] = names.get(known.get("link") or link.get("link", 0))
+        known["link"] = names.get(known.get("link") or link.get("link", 0)) if "netnsid" not in link else None
+    elsewhere = [(ELSEWHERE, str(link["netnsid"]))] if "netnsid" in link and kind != "veth" else []
     return LinkState(
         name=link["name"],
         kind=kind or "physical",
@@ -62,7 +63,7 @@ def link_state(link: nl.Message, names: Mapping[int, str]) -> LinkState:
         mac=link.get("mac"),
         mtu=link.get("mtu"),
         master=names.get(link.get("master", 0)),
-        parameters=parameters(kind, known) if known else (),
+        parameters=(*(parameters(kind, known) if known else ()), *elsewhere),
         arp=kind not in RESOLVES or not link["flags"] & IFF_NOARP,
         port=tuple(_port(info.get("port", {}), link["flags"])),
     )
@@ -89,16 +90,12 @@ def settings(link: nl.Message) -> Iterator[tuple[str, str]]:
                 yield sysctl_of(version, link["name"], name), str(values[place])
 
 
-SHARING = ("macvlan", "ipvlan")
-"""Kinds of links that send and receive by a device below them, which may be in another namespace (ip-link(8))."""
-
-
 @dataclass(frozen=True)
 class LinkEnd:
-    """A device: its index and, of a veth with its peer in another namespace, the peer's index there; of one that shares
-    a device of another namespace, the index of that one.
+    """A device: its index and, of a veth with its peer in another namespace, the peer's index there; of one that sends
+    by a device below it, such as a VLAN's or a macvlan, the index of that one.
 
-    ``netnsid`` is this namespace's ID for the other one.
+    ``netnsid`` is this namespace's ID for the other one, where that device is in another.
     """
 
     name: str
@@ -128,16 +125,15 @@ def read_ends(node: str, dump: bytes) -> Sequence[LinkEnd]:
 def _end(link: nl.Message) -> LinkEnd:
     info = link.get("info", {})
     kind = info.get("kind", "")
-    netnsid = link.get("netnsid") if kind in ("veth", *SHARING) else None
-    other = None if netnsid is None else link["link"]
+    netnsid, other = link.get("netnsid"), link.get("link") or None
     return LinkEnd(
         name=link["name"],
         index=link["index"],
         up=bool(link["flags"] & IFF_UP),
         kind=kind,
-        peer=other if kind == "veth" else None,
+        peer=other if kind == "veth" and netnsid is not None else None,
         netnsid=netnsid,
-        below=other if kind in SHARING else None,
+        below=other if kind != "veth" else None,
         port=info["data"].get("port") if kind in TUNNELS else None,
     )
 

@@ -93,7 +93,7 @@ def readable(where: str) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError, struct.error) as error:
         seen = f"{type(error).__name__}: {str(error)[:200]}"
-        raise NetlinkError(f"{where} - netlink dump - expected a kernel's words - seen {seen}") from error
+        raise NetlinkError(f"{where} - netlink dump - expected messages of the kernel - seen {seen}") from error
 
 
 def kernel_words(data: bytes) -> str:
@@ -175,14 +175,28 @@ def per_device(data: bytes) -> Mapping[int, tuple[int, ...]]:
     return {version: numbers(values) for version, values in parts if values}
 
 
-VLAN_INFO, ENCAPS = 2, {1: "mpls", 2: "ip", 3: "ila", 4: "ip6", 5: "seg6", 6: "bpf", 7: "seg6local", 8: "rpl"}
-"""IFLA_BRIDGE_VLAN_INFO of linux/if_bridge.h, and linux/lwtunnel.h in the words of ip-route(8)."""
+VLAN_INFO, TUNNEL_INFO, RANGE_BEGIN, RANGE_END = 2, 3, 8, 16
+"""IFLA_BRIDGE_VLAN_INFO, IFLA_BRIDGE_VLAN_TUNNEL_INFO, BRIDGE_VLAN_INFO_RANGE_… of linux/if_bridge.h."""
+ENCAPS = {1: "mpls", 2: "ip", 3: "ila", 4: "ip6", 5: "seg6", 6: "bpf", 7: "seg6local", 8: "rpl"}
+"""linux/lwtunnel.h in the words of ip-route(8)."""
 
 
-def port_vlans(data: bytes) -> list[tuple[int, int]]:
-    """The VLANs of a bridge's port, each with its flags (IFLA_AF_SPEC of AF_BRIDGE, struct bridge_vlan_info)."""
-    found = (struct.unpack_from("=HH", value) for kind, value in attributes(data) if kind == VLAN_INFO)
-    return [(vid, flags) for flags, vid in found]
+def port_vlans(data: bytes) -> list[tuple[int, int, int | None]]:
+    """The VLANs of a bridge's port, each with its flags and the number of a tunnel to which it is mapped (IFLA_AF_SPEC
+    of AF_BRIDGE, struct bridge_vlan_info)."""
+    parts = list(attributes(data))
+    numbers = dict(_mapped(nested(TUNNEL, value) for kind, value in parts if kind == TUNNEL_INFO))
+    found = (struct.unpack_from("=HH", value) for kind, value in parts if kind == VLAN_INFO)
+    return [(vid, flags, numbers.get(vid)) for flags, vid in found]
+
+
+def _mapped(found: Iterator[Message]) -> Iterator[tuple[int, int]]:
+    """Yield the tunnel's number of each VLAN; of a range, both of which count up, only the ends are there."""
+    first: Message = {}
+    for one in found:
+        begin = first if one["flags"] & RANGE_END and first else one
+        yield from ((vid, begin["id"] + vid - begin["vid"]) for vid in range(begin["vid"], one["vid"] + 1))
+        first = one if one["flags"] & RANGE_BEGIN else {}
 
 
 def encap(data: bytes) -> str:
@@ -225,13 +239,21 @@ def table(listed: str) -> Table:
 
 
 NFT_TABLES = 0xA00
-PARAMETERS: Mapping[str, Table] = {kind: table(link.attributes) for kind, link in KINDS.items() if link.attributes}
+FAR_ENDS = {"sit": "3 remote ip", "ip6tnl": "3 remote ip", "vti": "5 remote ip", "vti6": "5 remote ip"}
+"""Of tunnels that are not followed, where their packets go (linux/if_tunnel.h)."""
+PARAMETERS: Mapping[str, Table] = {
+    kind: table(said)
+    for kind, said in (*FAR_ENDS.items(), *((kind, link.attributes) for kind, link in KINDS.items()))
+    if said
+}
 """By kind of device, the fields of IFLA_INFO_DATA."""
 PORT = table(
     "1 state u8, 4 hairpin u8, 5 guard u8, 8 learning u8, 9 flood u8, 27 mcast_flood u8, 30 bcast_flood u8,"
-    "32 neigh_suppress u8, 33 isolated u8, 39 locked u8"
+    "29 vlan_tunnel u8, 32 neigh_suppress u8, 33 isolated u8, 39 locked u8"
 )
 """Fields of a bridge's port (IFLA_BRPORT_…), by the words of bridge(8)."""
+TUNNEL = table("1 id u32, 2 vid u16, 3 flags u16")
+"""The number of a tunnel to which a VLAN of a port is mapped (IFLA_BRIDGE_VLAN_TUNNEL_…)."""
 LINK = Layout(
     16,
     "=BxHiII",
@@ -249,7 +271,7 @@ ROUTE = Layout(
     "=BBBBBBBBI",
     ("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags"),
     table(
-        "1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 8 metrics metrics, 9 hops hops, 15 table u32,"
+        "1 dst ip, 4 oif u32, 5 gateway ip, 6 priority u32, 7 src ip, 8 metrics metrics, 9 hops hops, 15 table u32,"
         "18 gateway via, 21 encap encap"
     ),
 )
@@ -257,7 +279,10 @@ NEIGHBOUR = Layout(
     28,
     "=BxxxiHBB",
     ("family", "index", "state", "flags", "type"),
-    table("1 dst ip, 2 mac mac, 5 vlan u16, 6 port be16, 7 vni u32, 8 via u32, 9 master u32, 12 protocol u8"),
+    table(
+        "1 dst ip, 2 mac mac, 5 vlan u16, 6 port be16, 7 vni u32, 8 via u32, 9 master u32, 11 src_vni u32,"
+        "12 protocol u8"
+    ),
 )
 RULE = Layout(
     32,

@@ -126,8 +126,10 @@ def _route_states(route: nl.Message, names: Mapping[int, str]) -> Iterator[Route
     kind = ROUTE_KINDS[route["type"]]
     refuses = route["type"] in FORWARDING_KINDS and kind != "unicast"
     metric, owner = route.get("priority", 0), daemon(route["proto"])
+    src = ip_address(route["src"]) if "src" in route else None
     for hop in route.get("hops") or (route,):
         via, dev = hop.get("gateway"), names.get(hop.get("oif", 0))
         gateway = ip_address(via) if via else None
         encap = hop.get("encap", "")
-        yield RouteState(prefix, gateway, None if refuses else dev, kind, metric=metric, owner=owner, encap=encap)
+        dev = None if refuses else dev
+        yield RouteState(prefix, gateway, dev, kind, metric=metric, owner=owner, encap=encap, src=src)

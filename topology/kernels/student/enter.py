@@ -1,6 +1,6 @@
 """Runs a command inside the student's machine, from outside it: ``enter.py GROUP OOM_ADJUSTMENT FOLDER COMMAND``.
 
-Nothing of the machine's own files is executed before all its namespaces are entered.
+No file of the machine is executed before all its namespaces are entered.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Folder:
         self.digests: dict[str, str] = {}
 
     def place_of(self, name: str) -> str:
-        """Path of a name; ValueError where it would lead elsewhere, or is no plain name."""
+        """The path of a name; ValueError if it would lead out of the folder, or is not a plain name."""
         parts = [part for part in name.split("/") if part not in ("", ".")]
         plain = all(part != ".." and len(part.encode()) <= NAME_MAX and part.isprintable() for part in parts)
         if name.startswith("/") or "\\" in name or not plain or len(parts) > DEPTH_MAX:

@@ -1,4 +1,4 @@
-"""All that is not looked into."""
+"""Payload: bytes that are not decoded."""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ def test_asymmetric_irb_is_followed_into_the_vni_of_the_other_host() -> None:
     known = BgpVni("10.0.0.12", frozenset(), frozenset())
     leaves["leaf2"] = replace(leaves["leaf2"], vnis={10100: known, 10200: known})
     probe = Probe("blue1", "pink2", built["blue1"].address, built["pink2"].address)
-    (cause,) = {one for one in control_causes(built, leaves, probe, built) if one.kind == "vni"}
+    (cause,) = {one for one in control_causes(built, leaves, probe, {}) if one.kind == "vni"}
     assert (cause.node, cause.declared) == ("leaf1", "advertise-all-vni")
 
 

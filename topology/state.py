@@ -40,7 +40,7 @@ READ: Mapping[str, str] = {
     "port of a bridge": "state, hairpin, guard, learning, floods, vlan_tunnel, neigh_suppress, isolated, locked",
     **{kind: link.reads for link in LINKS for kind in link.kinds if link.reads},
     "address": "all but link-local and loopback ones",
-    "route": "of the main table: prefix, next hops, type, encap; of other tables: all but the kernel's own",
+    "route": "of the main table: prefix, next hops, type, encap, src; of other tables: all but the kernel's own",
     "rule": "every policy rule",
     "neighbour": "permanent ones, and those of a daemon",
     "forwarding entry": "static and permanent ones and those of a daemon, of bridges and VXLAN devices",

@@ -38,6 +38,8 @@ REFUSED: Mapping[str, tuple[str, str]] = {
 """The beginnings of lines that are refused, each with why and with what would be right."""
 ESTABLISHED, ADMIN_DOWN = "Established", "Admin Down"
 """States of a BGP and of a BFD session."""
+SHUT_DOWN, BFD_DOWN = "shut down by its configuration", "BFD is down"
+"""Reasons for which a session is down."""
 NEIGHBOURS = "show bgp vrf all neighbors json"
 ROUTES = {4: "show ip route vrf all json", 6: "show ipv6 route vrf all json"}
 VNIS = "show evpn vni json"
@@ -183,12 +185,12 @@ def why_down(said: Mapping[str, Any]) -> str:
     if said.get("bgpState") == ESTABLISHED:
         return ""
     if said.get("adminShutDown"):
-        return "shut down by its configuration"
-    if table(said.get("peerBfdInfo")).get("status") == "Down":
-        return "BFD is down"
+        return SHUT_DOWN
+    reason = str(said.get("lastNotificationReason") or said.get("lastResetDueTo") or "")
+    if table(said.get("peerBfdInfo")).get("status") == "Down" and not reason.endswith("Bad Peer AS"):
+        return BFD_DOWN
     if said.get("bgpNeighborAddr") == "none":
         return "no neighbour is known on the interface"
-    reason = str(said.get("lastNotificationReason") or said.get("lastResetDueTo") or "")
     if str(said.get("lastResetDueTo")).endswith("received"):
         return f"refused by the neighbour: {reason}"
     expected = f" (AS {said.get('remoteAs')} expected)" if reason.endswith("Bad Peer AS") else ""

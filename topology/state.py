@@ -150,10 +150,12 @@ class NodeState:
     def tells_neighbours(self) -> bool:
         """True if a daemon may advertise its neighbours to other nodes (EVPN): a VXLAN device learns nothing, and an
         administrator has given it neither a remote nor entries for MACs. The kernel does not say who added an entry
-        for all frames."""
+        for all frames, but a daemon leaves other traces."""
         static = (one for one in self.entries if one.tool == "bridge fdb" and not one.owner)
         given = {one.device for one in static if not one.words.startswith(FLOOD_MAC)}
         by_daemon = {("remote", "none"), ("learning", "off")}
+        if not any(route.owner for route in self.routes) and not any(entry.owner for entry in self.entries):
+            return False
         return any(by_daemon <= {*one.parameters} and one.name not in given for one in self.links.values())
 
     @property

@@ -208,7 +208,7 @@ def judge_forwarded(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findi
     ((plane, state),) = ((one.plane, one.state) for one in spoken)
     in_vrfs = (one.read for one in state.entries if one.tool == "ip route" and one.owner == "bgp")
     own = (one for one in (*state.routes, *in_vrfs) if isinstance(one, RouteState) and one.owner == "bgp")
-    routes = {Hop(one.prefix, one.via, one.dev) for one in own if one.prefix.version == 4 and one.dev}
+    routes = {Hop(one.prefix, one.via, one.dev) for one in own if one.prefix.version == 4}
     wrong = [*_unlike(router, "kernel's routes", plane.installed, routes)]
     assert lab.built is not None
     causes = list[Cause]()
@@ -218,7 +218,7 @@ def judge_forwarded(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findi
         known = [(route.mac or FLOOD_MAC, route.vtep) for route in far]
         known += [(mac, vtep) for vtep, mac in plane.routers.get(vxlan.vni, {}).items()]
         entries = (one.read for one in state.entries if one.tool == "bridge fdb" and one.device == vxlan.name)
-        wanted = {f"{mac} dst {ip_address(vtep)}" for mac, vtep in known}
+        wanted = {f"{mac} dst {vtep and ip_address(vtep)}" for mac, vtep in known}
         seen = {f"{one[0]} dst {one[1]}" for one in entries if isinstance(one, tuple)}
         wrong += _unlike(f"{router}:{vxlan.name}", "kernel's entries", wanted, seen)
     if not wrong:

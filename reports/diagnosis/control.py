@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 from reports.evidence import Cause
 from topology.control import BGP_VNIS, ControlPlane
-from topology.frr import ADMIN_DOWN, ESTABLISHED, Session, typed
+from topology.frr import ADMIN_DOWN, BFD_DOWN, ESTABLISHED, SHUT_DOWN, Session, typed
 from topology.model import Address, Fabric, Node, Port, Vxlan
 from topology.packet import Probe
 from topology.state import NodeState
@@ -108,7 +108,7 @@ def far_end(
 def _lacks_bfd(built: Fabric, planes: Mapping[str, ControlPlane], near: str, session: Session) -> Cause | None:
     """Return that the other end of a session whose BFD is down has none, or has shut it down."""
     far = far_end(built, planes, near, session.neighbour)
-    if session.has_bfd or far is None or far[1].bfd not in ("", ADMIN_DOWN):
+    if session.has_bfd or far is None or far[1].bfd not in ("", ADMIN_DOWN) or far[1].why == SHUT_DOWN:
         return None
     plane, its = far
     show = asked(plane.node, f"show bgp neighbors {its.neighbour}")
@@ -151,7 +151,8 @@ def session_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: st
         show = asked(plane.node, f"show bgp {vrf}neighbors {one.neighbour}")
         live = f"{one.state}{one.why and f': {one.why}'}"
         here = Cause("session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons")
-        yield replace(_lacks_bfd(built, planes, plane.node, one) or here, sure=not has_other)
+        ended = _lacks_bfd(built, planes, plane.node, one) if one.why == BFD_DOWN else None
+        yield replace(ended or here, sure=not has_other)
 
 
 def vni_causes(

@@ -93,8 +93,10 @@ def _first(fabric: Fabric, both: list[tuple[Probe, ExpectedJourney]], kind: Kind
     each = (_of_way(fabric, *one, kind) for one in ((there, out, back), (again, back, out)))
     found = [end for end in each if end is not None]
     first = min(found, key=lambda end: VAGUE.get(end.kind, 0), default=None)
-    others = [end for end in found if end.kind == "vlan" and end.node != found[0].node]
-    return replace(first, others=(*first.others, *others)) if first and first.kind == "vlan" else first
+    if first is None or first.kind != "vlan":
+        return first
+    others = [end for end in found if end.kind == "vlan" and end.node != first.node]
+    return replace(first, others=(*first.others, *others))
 
 
 def _of_way(
@@ -108,7 +110,7 @@ def _of_way(
             return tagged_by(fabric, hops) or lost.end
         if not _serves(fabric, lost.end, hops):
             return turn
-        return lost.end if lost.end.kind == "route" else replace(lost.end, others=(*lost.end.others, turn))
+        return replace(lost.end, others=(*lost.end.others, turn))
     if lost is None and kind is not None and way.kind != kind:
         passed = [hop for path in way.paths for hop in path.hops]
         return wrong_turn(fabric, probe, passed, other) or _overruling(fabric, probe, passed, kind)

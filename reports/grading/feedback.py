@@ -23,7 +23,7 @@ FAILED: Mapping[str, str] = {
     "largest-whole": "the largest packet does not cross whole",
     "every-spine": "not carried over every spine",
     "inside-gre": "VXLAN is not inside GRE",
-    "beside-gre": "VXLAN is inside GRE",
+    "beside-gre": "VXLAN is not beside GRE",
     "builds": "the build fails",
     "underlay": "the leaf-spine fabric is not whole",
     "second-run": "a second run spoils it",

@@ -107,7 +107,7 @@ def compare(figures: Sequence[float], reference: Sequence[float]) -> Comparison:
     if len(figures) != len(reference) or len(figures) < LOOKS[0]:
         raise Misuse(f"ratios - expected at least {LOOKS[0]} pairs - seen {len(figures)} to {len(reference)}")
     if not all(0 < figure < math.inf for figure in (*figures, *reference)):
-        raise Misuse("ratios - expected figures above 0 - seen 0 or less")
+        raise Misuse("ratios - expected finite figures above 0 - seen others")
     logs = [math.log(ours) - math.log(theirs) for ours, theirs in zip(figures, reference, strict=True)]
     median = statistics.median(logs)
     low, high = _interval(logs)

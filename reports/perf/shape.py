@@ -77,7 +77,7 @@ def slope(sizes: Sequence[float], rates: Sequence[float], error: float = ERROR) 
     """
     _points(sizes, rates)
     if not all(0 < each < math.inf for each in (*sizes, *rates)):
-        raise Misuse("slope - expected sizes and rates above 0 - seen 0 or less")
+        raise Misuse("slope - expected finite sizes and rates above 0 - seen others")
     points = [(math.log(size), math.log(rate)) for size, rate in zip(sizes, rates, strict=True)]
     steps = sorted((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2) if x1 != x2)
     if not steps:

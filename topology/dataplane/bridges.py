@@ -77,7 +77,7 @@ def coming(frame: Layers, came_by: Device) -> Layers:
 def no_vni(out: Vxlan, tags: Tags) -> Ending:
     """Return why a frame gets no VNI at a device that takes it from each (br_handle_egress_vlan_tunnel)."""
     if not out.is_mapped:
-        return ending(out, "vlan_tunnel off: frames get no VNI", "port", "vlan_tunnel on")
+        return ending(out, "vlan_tunnel off: frames get no VNI", "bridge port", "vlan_tunnel on")
     if not tags:
         return ending(out, "lets frames out untagged, which get no VNI", "vlan", "tagged")
     return ending(out, f"no tunnel_info for VLAN {tags[0]}: its frames get no VNI", "vlan", "tunnel_info id VNI")

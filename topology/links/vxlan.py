@@ -154,7 +154,7 @@ class Vxlan(UdpTunnel):
         return cls(
             **live.common,
             vid=vid,
-            by_hand=any("extern_learn" not in words for words in told),
+            by_hand=bool(told) and all("extern_learn" not in words for words in told),
             vni=vni,
             local=live.address("local", remote.version),
             remote=remote,

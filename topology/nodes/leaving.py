@@ -44,12 +44,13 @@ def _stays(node: str, end: LinkEnd, others: Sequence[LinkEnd], joined: Collectio
     """Return whether a device leads nowhere but into the fabric: what stands on another device, where that one does."""
     if end.kind == "veth":
         return end.peer is None or (node, end.index) in joined
-    if end.kind in LOCAL_KINDS:
-        return True
     if end.netnsid is not None:
         return (node, end.index) in joined
-    below = next((other for other in others if other.index == end.below and other is not end), None)
-    return below is not None and _stays(node, below, others, joined)
+    if end.kind in LOCAL_KINDS:
+        return True
+    left = [other for other in others if other is not end]  # two devices may name each other
+    below = next((other for other in left if other.index == end.below), None)
+    return below is not None and _stays(node, below, left, joined)
 
 
 def way_out(

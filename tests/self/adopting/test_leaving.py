@@ -179,8 +179,12 @@ def test_devices_that_lead_out_differ_from_those_that_stay() -> None:
     below = [("joined.7", "vlan", 6), ("vrrp", "macvlan", 31), ("eth0.7", "vlan", 11), ("sec", "macsec", 11)]
     here += [LinkEnd(name, index, True, kind, below=at) for index, (name, kind, at) in enumerate(below, 31)]
     here += [LinkEnd("moved.7", 41, True, "vlan", None, 1, 11), LinkEnd("away.7", 42, True, "vlan", None, 2, 11)]
+    here += [LinkEnd("nk0", 51, True, "netkit", below=52), LinkEnd("nk1", 52, True, "netkit", below=51)]
+    here += [LinkEnd("away", 61, True, "vxlan", None, 2, None)]
     ends = {"a": here, "b": [LinkEnd("lo", 1, True), LinkEnd("joined", 9, True, "veth", 6, 0)]}
     masters = {"outsider": LinkState("outsider", "veth", master="br0")}
     states = {"a": node("a", {}, **masters), "b": node("b", {})}
     found = outlets_of(ends, {("a", 6), ("b", 9), ("a", 41)}, states)
-    assert found == {"a": frozenset({"eth0", "outsider", "br0", "wg0", "eth0.7", "sec", "away.7"})}
+    assert found == {
+        "a": frozenset({"eth0", "outsider", "br0", "wg0", "eth0.7", "sec", "away.7", "away", "nk0", "nk1"})
+    }

@@ -115,7 +115,7 @@ REASONS: dict[str, tuple[str, Change, str, str, str]] = {
         "con_ns3",
         leaf("con_ns3", vlan_tunnel=False),
         "con_ns3:vxlan-cont: vlan_tunnel off",
-        "port",
+        "bridge port",
         "link show",
     ),
     "no remote under the VNI": (

@@ -23,9 +23,9 @@ from reports.checks.control import (
     judge_sessions,
 )
 from reports.diagnosis.control import control_causes, session_causes, unnoticed_causes
-from topology.control import BgpVni, ControlPlane, EvpnRoute, control_plane
+from topology.control import BgpVni, ControlPlane, EvpnRoute, Hop, control_plane
 from topology.formats.lab import load_lab
-from topology.frr import Frr, Session
+from topology.frr import SHUT_DOWN, Frr, Session
 from topology.links.base import FLOOD_MAC
 from topology.model import Fabric
 from topology.packet import Probe
@@ -201,6 +201,16 @@ def test_bfd_that_one_end_lacks_is_named_there(
     assert [(cause.node, cause.interface, cause.live) for cause in finding.causes] == wanted
 
 
+def test_session_that_bfd_did_not_end_keeps_its_own_reason() -> None:
+    """Where the other end has no BFD either, or has shut the session down."""
+    for why in ("refused by the neighbour: OPEN Message Error/Bad Peer AS", SHUT_DOWN):
+        said = planes(BFD, "bfd-one-sided")
+        idle = [one if one.has_bfd else replace(one, state="Idle", why=why) for one in said["spine1"].sessions]
+        known = said | {"spine1": replace(said["spine1"], sessions=tuple(idle))}
+        (cause,) = session_causes(load_lab(BFD), known, "spine1")
+        assert (cause.node, cause.kind, cause.live) == ("spine1", "session", f"Idle: {why}")
+
+
 @pytest.mark.parametrize(("fault", "dark", "count"), [("healthy", "spine1", 0), ("bfd-one-sided", "spine1", 1)])
 def test_neighbour_without_bfd_waits_for_the_hold_time(fault: str, dark: str, count: int) -> None:
     """That is why a node which drops everything and keeps its links up is given up late; BFD tells at once."""
@@ -238,6 +248,12 @@ def test_kernel_must_do_what_bgp_says(lab: str) -> None:
     assert f"expected {gone.prefix} via {gone.via}" in judge_forwarded(fabric, [lacking], "leaf1").message
     elsewhere = frozenset({*entries, Entry("ip route", gone.dev, f"{gone} table 7", "", owner="bgp", read=gone)})
     assert judge_forwarded(fabric, [replace(lacking, state=replace(lacking.state, entries=elsewhere))], "leaf1")
+    hole = replace(gone, via=None, dev=None, kind="blackhole")
+    installed = leaf.plane.installed | {Hop(hole.prefix, None, None)}
+    of_both = replace(leaf.state, routes=leaf.state.routes | {hole})
+    assert judge_forwarded(
+        fabric, [replace(leaf, plane=replace(leaf.plane, installed=installed), state=of_both)], "leaf1"
+    )
     strange = replace(gone, prefix=ip_network("9.9.9.0/24"))
     more = replace(leaf, state=replace(leaf.state, routes=leaf.state.routes | {strange}))
     assert "expected nothing more - seen 9.9.9.0/24" in judge_forwarded(fabric, [more], "leaf1").message

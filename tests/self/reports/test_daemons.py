@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -74,7 +75,9 @@ def test_settled_state_has_a_daemons_part_only_as_declared() -> None:
 def test_daemon_may_tell_the_neighbours_of_a_vtep_without_remotes_alone() -> None:
     """Only of a VXLAN device without learning, remote or an administrator's entries a daemon makes the entries; whose
     an entry for all frames is the kernel does not say."""
-    leaf = declared_state(load_lab("evpn-l3vni")["leaf1"])
+    bare = declared_state(load_lab("evpn-l3vni")["leaf1"])
+    assert not bare.tells_neighbours, "no daemon has left anything there"
+    leaf = replace(bare, routes=bare.routes | {RouteState(ip_network("10.0.0.12/32"), None, "swp1", owner="bgp")})
     assert leaf.tells_neighbours
     assert not declared_state(LAB["con_ns1"]).tells_neighbours
     to_one = "{} dev {} dst 10.0.0.12 self permanent"

@@ -80,14 +80,17 @@ def router_id_causes(built: Fabric, planes: Iterable[ControlPlane]) -> Iterator[
 
 
 def outside(built: Fabric, states: Mapping[str, NodeState], vxlan: Vxlan) -> tuple[Cause, ...]:
-    """Return that a VXLAN device has left its bridge: then BGP does not know its VNI."""
+    """Return that a VXLAN device has left its bridge, or has another VNI: then BGP does not know its own."""
     bridge, state = built[vxlan.node].bridge_of(vxlan.name), states.get(vxlan.node)
     link = state.links.get(vxlan.name) if state is not None else None
-    if bridge is None or link is None or link.master is not None:
+    if bridge is None or link is None:
         return ()
-    fix = f"ip -n {vxlan.node} link set dev {vxlan.name} master {bridge.name}"
     show = f"ip -n {vxlan.node} -d link show dev {vxlan.name}"
-    return (Cause("bridge", vxlan.node, vxlan.name, bridge.name, "in no bridge", fix, show, "daemons"),)
+    if link.master is None:
+        fix = f"ip -n {vxlan.node} link set dev {vxlan.name} master {bridge.name}"
+        return (Cause("bridge", vxlan.node, vxlan.name, bridge.name, "in no bridge", fix, show, "daemons"),)
+    right, seen = (f"vni {vni}" for vni in (vxlan.vni, dict(link.parameters).get("vni")))
+    return () if seen == right else (Cause("vxlan", vxlan.node, vxlan.name, right, seen, "", show, "daemons"),)
 
 
 def far_end(

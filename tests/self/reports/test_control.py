@@ -371,16 +371,17 @@ def test_routed_frames_are_between_routers(macs: tuple[str, str], ttls: tuple[in
     assert words in finding.message
 
 
-def test_device_that_left_its_bridge_is_the_cause() -> None:
-    """BGP does not know the VNI of such a device; that it is in no bridge comes in place of that."""
+def test_device_that_left_its_bridge_or_vni_is_the_cause() -> None:
+    """BGP does not know the VNI of such a device; what became of the device comes in place of that."""
     lab, built, known = judged(L2), load_lab(L2), planes(L2, "healthy")
     vnis = {vni: one for vni, one in known["leaf1"].vnis.items() if vni != 10100}
     known["leaf1"] = replace(known["leaf1"], vnis=vnis, evpn={})
     probe = Probe("blue1", "blue2", built["blue1"].address, built["blue2"].address)
     blue = next(iter(SUBJECTS["evpn_segment"].of(lab)))
-    for master, kind in (("br10100", "vni"), (None, "bridge")):
+    for master, vni, kind in (("br10100", "10100", "vni"), (None, "10100", "bridge"), ("br10100", "9", "vxlan")):
         states = {name: state_of(planes(L2, "healthy")[name]) for name in known}
-        states["leaf1"] = replace(states["leaf1"], links={"vni10100": LinkState("vni10100", "vxlan", master=master)})
+        link = LinkState("vni10100", "vxlan", master=master, parameters=(("vni", vni),))
+        states["leaf1"] = replace(states["leaf1"], links={"vni10100": link})
         spoken = [Spoken(plane, states[name]) for name, plane in known.items()]
         for causes in (control_causes(built, known, probe, states), judge_evpn(lab, spoken, blue).causes):
             (cause,) = {one for one in causes if one.node == "leaf1"}

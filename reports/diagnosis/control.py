@@ -171,18 +171,18 @@ def vni_causes(
         summary = asked(here.node, "show bgp l2vpn evpn summary")
         live = "not with any neighbour"
         yield Cause("address family", here.node, None, "l2vpn evpn activated", live, "", summary, "daemons")
-    elif vrf and here.advertises and not (vni in here.vnis and here.vnis[vni].of_vrf):
+    elif not here.advertises:
+        # FRR lists a VNI of its configuration, with a route target of its own, nevertheless.
+        lines = ("configure terminal", f"router bgp {here.number}", "address-family l2vpn evpn", "advertise-all-vni")
+        fix = asked(here.node, *lines) if here.number else ""
+        yield Cause("vni", here.node, None, "advertise-all-vni", "VNIs not advertised", fix, show, "daemons")
+    elif vrf and not (vni in here.vnis and here.vnis[vni].of_vrf):
         live = "no VRF's" if vni in here.vnis else "not known to BGP"
         fix = asked(here.node, "configure terminal", f"vrf {vrf}", f"vni {vni}")
         yield Cause("vni", here.node, near.name, f"VNI {vni} of VRF {vrf}", live, fix, show, "daemons")
     elif vni not in here.vnis:
         known = f"{', '.join(map(str, sorted(here.vnis))) or 'no VNI'} known to BGP"
-        if here.advertises:
-            yield Cause("vni", here.node, near.name, f"VNI {vni} known to BGP", known, "", show, "daemons")
-            return
-        lines = ("configure terminal", f"router bgp {here.number}", "address-family l2vpn evpn", "advertise-all-vni")
-        fix = asked(here.node, *lines) if here.number else ""
-        yield Cause("vni", here.node, None, "advertise-all-vni", "VNIs not advertised", fix, show, "daemons")
+        yield Cause("vni", here.node, near.name, f"VNI {vni} known to BGP", known, "", show, "daemons")
     elif vni in there.vnis and not here.imports(vni, there):
         yield _target_cause(vni, (near, here), (far, there))
     elif changed := [*next_hop_causes(built, here, vni)]:

@@ -270,6 +270,7 @@ def test_asymmetric_irb_is_followed_into_the_vni_of_the_other_host() -> None:
     built, leaves = load_lab("evpn-ospf"), {name: ControlPlane(name, 65000) for name in ("leaf1", "leaf2")}
     leaves = {name: replace(one, advertises=name == "leaf2") for name, one in leaves.items()}
     known = BgpVni("10.0.0.12", frozenset(), frozenset())
+    leaves["leaf1"] = replace(leaves["leaf1"], vnis={10200: known})  # it has a route target in frr.conf
     leaves["leaf2"] = replace(leaves["leaf2"], vnis={10100: known, 10200: known})
     probe = Probe("blue1", "pink2", built["blue1"].address, built["pink2"].address)
     (cause,) = {one for one in control_causes(built, leaves, probe, {}) if one.kind == "vni"}

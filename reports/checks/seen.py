@@ -167,9 +167,11 @@ def _as(leg: Journey, kind: Kind, within: Encapsulation, may_be_local: bool) -> 
 
 
 def _unseen(leg: Journey) -> str:
-    """Return where a packet that left a node by a device without frames, a tunnel's, came in at another one next."""
+    """Return where a packet that left a node by a device without frames, a tunnel's, came in at another one next, in no
+    further IP header."""
     for one, other in pairwise(leg.sightings):
-        if (one.direction, other.direction) == ("out", "in") and one.node != other.node and not one.has_ethernet:
+        crossed = (one.direction, other.direction) == ("out", "in") and one.node != other.node
+        if crossed and not one.has_ethernet and len(other.ips) <= len(one.ips):
             way = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to be seen from {one.ref} to {other.ref}"
             return f"{way} - seen nowhere, as inside encryption: what carried it is not known"
     return ""

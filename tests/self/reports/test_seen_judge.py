@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
+from reports.checks.captured import judge_captured
 from reports.checks.seen import SeenTrip, carried
 from reports.evidence import Journey, Sighting
 from reports.judge.encapsulation import judge_encapsulation
@@ -28,7 +30,7 @@ from topology.expected import check_pairs
 from topology.formats.lab import known_labs
 from topology.model import Fabric
 from topology.packet import Protocol
-from topology.promises import KINDS, Encapsulation, Kind
+from topology.promises import KINDS, Encapsulation, Kind, Pair
 
 LABS = ("vxlan", *(name for name in known_labs() if not known_lab(name).has_daemons))
 """The labs of which the forwarding is declared."""
@@ -201,3 +203,17 @@ def test_what_crosses_unseen_is_of_no_known_kind() -> None:
     for kind in ("l3-overlay", "routed"):
         with pytest.raises(EvidenceIncomplete, match="lc1:gretun-cont to lc2:gretun-cont - seen nowhere"):
             SeenTrip(whole, bare).carried_as(kind)
+    with pytest.raises(EvidenceIncomplete, match="seen nowhere"):
+        judge_captured(SeenTrip(bare, bare), Pair("cs", "cs", "l2-overlay"))
+    wrong = judge_captured(SeenTrip(bare, whole), Pair("cs", "cs", "l2-overlay"))
+    assert "expected carried as l2-overlay - seen l3-overlay" in wrong.message
+
+
+def test_tunnel_is_seen_where_its_sender_shows_none() -> None:
+    """A capture at the tunnel's device, none at its leaf's cable: the next one shows the header."""
+    whole = seen(*pair_of("l3-overlay"))
+    out = cut(whole, lambda n, s: (s.node, s.direction) != ("lc1", "out") or not s.has_ethernet)
+    one, other = next(both for both in pairwise(out.sightings) if not both[0].has_ethernet)
+    assert (one.place, other.node, "gre" in other.layers) == ("lc1:gretun-cont out", "sc2", True)
+    assert SeenTrip(out, out).carried_as("l3-overlay", Encapsulation(("gre",)))
+    assert judge_captured(SeenTrip(out, out), Pair("cs", "cs", "l3-overlay"))

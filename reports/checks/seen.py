@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
@@ -143,6 +143,11 @@ class SeenTrip:
         if self.unseen:
             raise EvidenceIncomplete(self.unseen)
         return first_broken(_as(leg, kind, within, may_be_local) for leg in self.legs)
+
+    def broken_leg(self, kind: Kind, within: Encapsulation = ANY) -> Journey:
+        """Return the first leg that did not arrive; of two that did, the first that was not carried as a kind."""
+        lost = (leg for leg in self.legs if not leg.arrived)
+        return next(chain(lost, (leg for leg in self.legs if not _as(leg, kind, within, False))), self.out)
 
 
 def _as_seen(leg: Journey) -> Leg:

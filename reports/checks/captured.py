@@ -35,7 +35,7 @@ def _judged(leg: Journey, pair: Pair) -> Finding | NotApplicable | EvidenceIncom
     lowered = (first.ttl or 0) > (last.ttl or 0)
     if carried(leg).kind is None or any(map(is_wrapped, leg.sightings)) or lowered != (pair.kind in ROUTED):
         try:
-            return SeenTrip(leg, leg).carried_as(pair.kind, pair.within)
+            return SeenTrip(leg, leg, partial=True).carried_as(pair.kind, pair.within)
         except EvidenceIncomplete as error:
             return error
     way = f"{leg.source} -> {leg.target} ({leg.protocol})"

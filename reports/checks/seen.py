@@ -112,6 +112,8 @@ class SeenTrip:
     """Why a packet was lost, the most likely first."""
     wrong: Leg | None = None
     """The leg that is not as promised, beside its way by the nodes' forwarding state."""
+    partial: bool = False
+    """True where packets pass interfaces that nobody looked at, as with captures."""
 
     @property
     def legs(self) -> tuple[Journey, Journey]:
@@ -127,7 +129,7 @@ class SeenTrip:
     @cached_property
     def unseen(self) -> str:
         """The part of the way on which no header shows what carries the packet; blank where there is none."""
-        return next(filter(None, map(_unseen, self.legs)), "")
+        return next(filter(None, (_unseen(leg, self.partial) for leg in self.legs)), "")
 
     @property
     def arrived(self) -> Finding:
@@ -171,15 +173,24 @@ def _as(leg: Journey, kind: Kind, within: Encapsulation, may_be_local: bool) -> 
     return judge_encapsulation(leg, within) if within != ANY else Finding(True)
 
 
-def _unseen(leg: Journey) -> str:
+def _unseen(leg: Journey, partial: bool) -> str:
     """Return where a packet that left a node by a device without frames, a tunnel's, came in at another one next, in no
-    further IP header."""
+    further IP header; unless ``partial``, also where a node that had not seen it had it with its TTL lowered, which no
+    node was seen to send: so does a policy of IPsec, which has no device."""
     for one, other in pairwise(leg.sightings):
         crossed = (one.direction, other.direction) == ("out", "in") and one.node != other.node
-        if crossed and not one.has_ethernet and len(other.ips) <= len(one.ips):
+        bare = crossed and not one.has_ethernet and len(other.ips) <= len(one.ips)
+        if bare or not (partial or _is_announced(other, leg)):
             way = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to be seen from {one.ref} to {other.ref}"
             return f"{way} - seen nowhere, as inside encryption: what carried it is not known"
     return ""
+
+
+def _is_announced(seen: Sighting, leg: Journey) -> bool:
+    """Return whether, by then, its node had seen the packet or any node had shown it with a TTL as low. Sightings of
+    one time have no order: a macvlan hands a packet to another namespace with its time."""
+    before = [one for one in leg.sightings if one.time_ns <= seen.time_ns and one is not seen]
+    return any(one.node == seen.node or (one.ttl or 0) <= (seen.ttl or 0) for one in before)
 
 
 def _evidence(journey: Journey) -> str:

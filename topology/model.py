@@ -160,6 +160,8 @@ class Fabric:
     segments: tuple[Segment, ...] = ()
     apart: tuple[Separation, ...] = ()
     management: Management = NO_MANAGEMENT
+    blocked: tuple[Link, ...] = ()
+    """In live forwarding state, the cables that a spanning tree blocks: no links, as they join nothing."""
     built: Fabric | None = field(default=None, compare=False, repr=False)
     """The declaration of which these are the promises alone, where hopcheck has built it."""
 
@@ -210,6 +212,11 @@ class Fabric:
     def role(self, role: Role) -> tuple[Node, ...]:
         """Return the nodes of a role, in declaration order."""
         return tuple(node for node in self.nodes if node.role == role)
+
+    @property
+    def cables(self) -> tuple[Link, ...]:
+        """The links, and the cables that a spanning tree blocks."""
+        return (*self.links, *self.blocked)
 
     @cached_property
     def spine_links(self) -> tuple[Link, ...]:

@@ -34,7 +34,10 @@ def _judged(leg: Journey, pair: Pair) -> Finding | NotApplicable | EvidenceIncom
     first, last = leg.sightings[0], leg.sightings[-1]
     lowered = (first.ttl or 0) > (last.ttl or 0)
     if carried(leg).kind is None or any(map(is_wrapped, leg.sightings)) or lowered != (pair.kind in ROUTED):
-        return SeenTrip(leg, leg).carried_as(pair.kind, pair.within)
+        try:
+            return SeenTrip(leg, leg, partial=True).carried_as(pair.kind, pair.within)
+        except EvidenceIncomplete as error:
+            return error
     way = f"{leg.source} -> {leg.target} ({leg.protocol})"
     if pair.kind in WITHOUT_TUNNEL.values():
         return NotApplicable(f"{way} - seen {carried(leg)}, but no tunnel is an absence, which no capture proves")

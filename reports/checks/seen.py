@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from reports.checks import Subject
 from reports.evidence import Cause, Finding, Journey, Sighting, first_broken
@@ -112,6 +112,8 @@ class SeenTrip:
     """Why a packet was lost, the most likely first."""
     wrong: Leg | None = None
     """The leg that is not as promised, beside its way by the nodes' forwarding state."""
+    partial: bool = False
+    """True where packets pass interfaces that nobody looked at, as with captures."""
 
     @property
     def legs(self) -> tuple[Journey, Journey]:
@@ -127,7 +129,7 @@ class SeenTrip:
     @cached_property
     def unseen(self) -> str:
         """The part of the way on which no header shows what carries the packet; blank where there is none."""
-        return next(filter(None, map(_unseen, self.legs)), "")
+        return next(filter(None, (_unseen(leg, self.partial) for leg in self.legs)), "")
 
     @property
     def arrived(self) -> Finding:
@@ -143,6 +145,11 @@ class SeenTrip:
         if self.unseen:
             raise EvidenceIncomplete(self.unseen)
         return first_broken(_as(leg, kind, within, may_be_local) for leg in self.legs)
+
+    def broken_leg(self, kind: Kind, within: Encapsulation = ANY) -> Journey:
+        """Return the first leg that did not arrive; of two that did, the first that was not carried as a kind."""
+        lost = (leg for leg in self.legs if not leg.arrived)
+        return next(chain(lost, (leg for leg in self.legs if not _as(leg, kind, within, False))), self.out)
 
 
 def _as_seen(leg: Journey) -> Leg:
@@ -166,13 +173,24 @@ def _as(leg: Journey, kind: Kind, within: Encapsulation, may_be_local: bool) -> 
     return judge_encapsulation(leg, within) if within != ANY else Finding(True)
 
 
-def _unseen(leg: Journey) -> str:
-    """Return where a packet that left a node by a device without frames, a tunnel's, came in at another one next."""
+def _unseen(leg: Journey, partial: bool) -> str:
+    """Return where a packet that left a node by a device without frames, a tunnel's, came in at another one next, in no
+    further IP header; unless ``partial``, also where a node that had not seen it had it with its TTL lowered, which no
+    node was seen to send: so does a policy of IPsec, which has no device."""
     for one, other in pairwise(leg.sightings):
-        if (one.direction, other.direction) == ("out", "in") and one.node != other.node and not one.has_ethernet:
+        crossed = (one.direction, other.direction) == ("out", "in") and one.node != other.node
+        bare = crossed and not one.has_ethernet and len(other.ips) <= len(one.ips)
+        if bare or not (partial or _is_announced(other, leg)):
             way = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to be seen from {one.ref} to {other.ref}"
             return f"{way} - seen nowhere, as inside encryption: what carried it is not known"
     return ""
+
+
+def _is_announced(seen: Sighting, leg: Journey) -> bool:
+    """Return whether, by then, its node had seen the packet or any node had shown it with a TTL as low. Sightings of
+    one time have no order: a macvlan hands a packet to another namespace with its time."""
+    before = [one for one in leg.sightings if one.time_ns <= seen.time_ns and one is not seen]
+    return any(one.node == seen.node or (one.ttl or 0) <= (seen.ttl or 0) for one in before)
 
 
 def _evidence(journey: Journey) -> str:

@@ -48,17 +48,16 @@ PROXIES = (".proxy_arp", "/proxy_arp", ".proxy_ndp", "/proxy_ndp")
 def live_fabric(name: str, states: Mapping[str, NodeState], links: Iterable[Link]) -> Fabric:
     """Return the fabric that live nodes form.
 
-    ``links`` are the veth pairs as they are joined now; one between two bridges that a spanning tree blocks joins
-    nothing. A device of a kind that cannot be followed is a plain Device.
+    ``links`` are the veth pairs as they are joined now; one between two bridges that a spanning tree blocks is
+    ``blocked``. A device of a kind that cannot be followed is a plain Device.
     """
-    links, cut = list(links), set[PortRef]()
+    joined, blocked = list[Link](), list[Link]()
     for link in links:
         ends = [_in_spanning_tree(states[end.node], end.interface) for end in link.ends if end.node in states]
-        if None not in ends and "blocking" in ends:
-            cut.update(link.ends)
-    wires = other_ends(link for link in links if cut.isdisjoint(link.ends))
+        (blocked if None not in ends and "blocking" in ends else joined).append(link)
+    cut, wires = {end for link in blocked for end in link.ends}, other_ends(joined)
     nodes = (_node(_without_ports(state, cut), wires) for state in states.values())
-    return Fabric(name, tuple(nodes), tuple(link for link in links if cut.isdisjoint(link.ends)), pairs=())
+    return Fabric(name, tuple(nodes), tuple(joined), pairs=(), blocked=tuple(blocked))
 
 
 def _in_spanning_tree(state: NodeState, port: str) -> str | None:

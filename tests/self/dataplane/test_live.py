@@ -8,10 +8,15 @@ from dataclasses import replace
 from ipaddress import ip_address
 from itertools import permutations
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from fixtures.instruments.grading.rows import Underlay, in_roles
+from fixtures.instruments.live import LiveFabric
 from reports.diagnosis.explain import explained
+from reports.record.fabric import map_of
 from tests.self.builders import reference, vxlan_lab
 from tests.self.draws import draws
 from topology.dataplane.live import live_fabric
@@ -19,6 +24,7 @@ from topology.dataplane.reasons import link_local
 from topology.expected import expected_journey, probe_between
 from topology.formats import load
 from topology.formats.lab import load_lab_text
+from topology.kernels.rtnl.links import LinkEnd
 from topology.model import Fabric, Link
 from topology.plan import uses_ipv6
 from topology.refs import PortRef
@@ -127,16 +133,32 @@ def spanning(state: NodeState, *blocked: str) -> NodeState:
     return replace(state, links=links)
 
 
+def redundant(blocked: dict[str, list[str]]) -> tuple[Fabric, Fabric]:
+    """The declared triangle, and what stands: with its third cable, and with these ports of each node blocked."""
+    lab = load_lab_text(REDUNDANT)
+    states = {n.name: spanning(declared_state(n, False, lab.routing), *blocked.get(n.name, ())) for n in lab.nodes}
+    return lab, live_fabric("live", states, [*lab.links[:-2], Link(PortRef("s2", "p23"), PortRef("s3", "p32"))])
+
+
 @pytest.mark.parametrize(
     ("blocked", "words"),
     [({"s3": ["p32"]}, ""), ({"s2": ["p21"]}, ""), ({"s1": ["p1"]}, "s1:p1: state blocking")],
 )
 def test_cable_that_a_spanning_tree_blocks_is_no_fault(blocked: dict[str, list[str]], words: str) -> None:
     """Frames take the other way round; a port that leads to a host must forward."""
-    lab = load_lab_text(REDUNDANT)
-    states = {n.name: spanning(declared_state(n, False, lab.routing), *blocked.get(n.name, ())) for n in lab.nodes}
-    third = Link(PortRef("s2", "p23"), PortRef("s3", "p32"))
-    live = live_fabric("live", states, [*lab.links[:-2], third])
+    lab, live = redundant(blocked)
     found = explained(live, probe_between(lab, "h1", "h2"))
     assert str(found or "").startswith(words)
     assert bool(found) == bool(words)
+
+
+def test_cable_that_a_spanning_tree_blocks_is_still_one() -> None:
+    """It does not lead out of the fabric, and a picture of the fabric shows it."""
+    lab, live = redundant({"s3": ["p32"]})
+    ends = {node.name: list[LinkEnd]() for node in lab.nodes}
+    for end in (end for link in lab.links for end in link.ends):
+        ends[end.node].append(LinkEnd(end.interface, 1, up=True, peer=1))
+    looked_at = SimpleNamespace(_netlink=SimpleNamespace(ends=lambda _: ends), names=[])
+    loose = LiveFabric.loose_ends(cast(LiveFabric, looked_at), live)
+    assert loose == {PortRef("x", "e2"), PortRef("x", "e3")}
+    assert ("s2", "s3") in map_of(in_roles(live, Underlay({}, {}), ())).links

@@ -14,17 +14,19 @@ import pytest
 from fixtures.instruments.grading import grader
 from fixtures.instruments.grading import promises as module
 from fixtures.instruments.grading.machine import StudentMachine
-from fixtures.instruments.grading.promises import prove
+from fixtures.instruments.grading.promises import Rows, prove
+from fixtures.instruments.grading.rows import Ends
+from fixtures.instruments.live import LiveFabric
 from reports.checks.seen import SeenTrip
 from reports.evidence import Cause, LoopFound
 from reports.grading.record import Ended, Promise, Row, Step
-from tests.self.builders import NONCE, journey, reference, seen_path
+from tests.self.builders import NONCE, expect, journey, reference, seen_path
 from topology.expected import expected_journey
 from topology.formats.recipe import Recipe
 from topology.kernels.others import Found
 from topology.model import Fabric
 from topology.packet import Probe
-from topology.promises import Pair
+from topology.promises import Encapsulation, Pair
 
 ROWS = [Row(1, "cs1", "cs5", "VXLAN"), Row(2, "nobody", "cs5", "VXLAN")]
 LOOP = LoopFound(Cause("loop", "lc1", "p1", "no loop", "frames circle through br1 of lc1", ""), "nothing else")
@@ -86,6 +88,40 @@ def test_fabric_whose_cables_do_not_agree_is_errored(monkeypatch: pytest.MonkeyP
     underlay = looked_at(monkeypatch, lambda pairs: {pair: trip(pair) for pair in pairs})["underlay", 0]
     assert underlay.outcome == ("errored" if changed else "kept"), underlay
     assert not changed or " in - expected what " in underlay.said
+
+
+def test_nothing_is_said_of_headers_that_were_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VXLAN inside GRE, of which encryption hides the GRE: no promise of headers is judged, nor is it ruled out that
+    another row is under the hidden number."""
+    lab, rows = reference(), (Row(1, "cs1", "cs5", "VXLAN"), Row(2, "cs2", "cs5", "VXLAN"))
+    pairs = [Pair(row.source, row.target, "l2-overlay") for row in rows]
+
+    def seen_of(row: Row, hidden: str = "") -> SeenTrip:
+        ways = (expect(lab, *ends) for ends in ((row.source, row.target), (row.target, row.source)))
+        legs = (journey(way, seen_path(lab, way.paths[0])) for way in ways)
+        out, back = (replace(leg, sightings=tuple(s for s in leg.sightings if hidden not in s.layers)) for leg in legs)
+        return SeenTrip(out, back)
+
+    monkeypatch.setattr(module, "MtuProber", lambda _: SimpleNamespace(explore=lambda _: {}))
+    monkeypatch.setattr(Rows, "_leaks", lambda _: ())
+    monkeypatch.setattr(Rows, "_tunnels", lambda _, row: {Encapsulation(("vxlan",), row.number)})
+
+    def outcomes(hidden: str) -> dict[tuple[str, int], str]:
+        fabric = SimpleNamespace(
+            declared=lab, loose_ends=lambda *_: frozenset(), end_of=lambda name: (name, lab[name].address)
+        )
+        ends = [Ends(row, pair) for row, pair in zip(rows, pairs, strict=True)]
+        trips = {1: seen_of(rows[0], hidden), 2: seen_of(rows[1])}
+        judged = Rows(cast(LiveFabric, fabric), lab, ends, trips, ())
+        found = [*judged.promises(), *judged.asked(("inside-gre", "beside-gre"), 2)]
+        return {(one.name, one.row.number): one.outcome for one in found if one.row}
+
+    of_headers = ("kind", 1), ("own-vni", 1), ("inside-gre", 1), ("beside-gre", 1), ("own-vni", 2)
+    seen = outcomes("")
+    assert [seen[key] for key in of_headers] == ["kept", "kept", "kept", "broken", "kept"]
+    hidden = outcomes("gre")
+    assert {hidden[key] for key in of_headers} == {"errored"}
+    assert {key for key in seen if seen[key] != hidden[key]} == {*of_headers}
 
 
 @pytest.mark.parametrize(

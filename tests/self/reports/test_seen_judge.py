@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
+from reports.checks.captured import judge_captured
 from reports.checks.seen import SeenTrip, carried
 from reports.evidence import Journey, Sighting
 from reports.judge.encapsulation import judge_encapsulation
@@ -28,7 +30,7 @@ from topology.expected import check_pairs
 from topology.formats.lab import known_labs
 from topology.model import Fabric
 from topology.packet import Protocol
-from topology.promises import KINDS, Encapsulation, Kind
+from topology.promises import KINDS, Encapsulation, Kind, Pair
 
 LABS = ("vxlan", *(name for name in known_labs() if not known_lab(name).has_daemons))
 """The labs of which the forwarding is declared."""
@@ -52,8 +54,9 @@ def test_every_declared_pair_is_seen_as_its_kind(name: str, protocol: Protocol) 
     fabric = lab(name)
     assert list(check_pairs(fabric)) == []
     both = [(p.kind, *ends) for p in unlike_pairs(fabric) for ends in ((p.source, p.target), (p.target, p.source))]
-    found = [str(carried(seen(fabric, source, target, protocol))) for _, source, target in both]
-    assert found == [kind for kind, *_ in both]
+    found = [seen(fabric, source, target, protocol) for _, source, target in both]
+    assert [str(carried(one)) for one in found] == [kind for kind, *_ in both]
+    assert not any(SeenTrip(one, one).unseen for one in found)
 
 
 def test_the_labs_show_every_kind() -> None:
@@ -201,3 +204,30 @@ def test_what_crosses_unseen_is_of_no_known_kind() -> None:
     for kind in ("l3-overlay", "routed"):
         with pytest.raises(EvidenceIncomplete, match="lc1:gretun-cont to lc2:gretun-cont - seen nowhere"):
             SeenTrip(whole, bare).carried_as(kind)
+    with pytest.raises(EvidenceIncomplete, match="seen nowhere"):
+        judge_captured(SeenTrip(bare, bare), Pair("cs", "cs", "l2-overlay"))
+    wrong = judge_captured(SeenTrip(bare, whole), Pair("cs", "cs", "l2-overlay"))
+    assert "expected carried as l2-overlay - seen l3-overlay" in wrong.message
+
+
+@pytest.mark.parametrize("decrypted", [False, True])
+def test_ttl_that_no_node_was_seen_to_lower_is_of_no_known_kind(decrypted: bool) -> None:
+    """A policy of IPsec has no device: the node behind it shows what it sends, or first what it decrypted."""
+    whole, devices = seen(*pair_of("l3-overlay")), {"lc2"} if decrypted else set[str]()
+    bare = cut(whole, lambda n, s: "gre" not in s.layers and (s.has_ethernet or s.node in devices))
+    assert str(carried(bare)) == "routed"
+    with pytest.raises(EvidenceIncomplete, match=r"to lc2:\S+ - seen nowhere"):
+        SeenTrip(whole, bare).carried_as("routed")
+    assert SeenTrip(whole, bare, partial=True).unseen == ""
+    together = replace(bare, sightings=tuple(replace(s, time_ns=0) for s in bare.sightings))
+    assert SeenTrip(whole, together).unseen == ""
+
+
+def test_tunnel_is_seen_where_its_sender_shows_none() -> None:
+    """A capture at the tunnel's device, none at its leaf's cable: the next one shows the header."""
+    whole = seen(*pair_of("l3-overlay"))
+    out = cut(whole, lambda n, s: (s.node, s.direction) != ("lc1", "out") or not s.has_ethernet)
+    one, other = next(both for both in pairwise(out.sightings) if not both[0].has_ethernet)
+    assert (one.place, other.node, "gre" in other.layers) == ("lc1:gretun-cont out", "sc2", True)
+    assert SeenTrip(out, out).carried_as("l3-overlay", Encapsulation(("gre",)))
+    assert judge_captured(SeenTrip(out, out), Pair("cs", "cs", "l3-overlay"))

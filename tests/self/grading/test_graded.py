@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from reports.grading.record import Graded, file_name, read_class, read_graded, write_graded
+from reports.grading.record import file_name, read_class, read_graded, write_graded
 from reports.record.store import RecordRefused, record_bytes
 from tests.self.grading.classes import ROUTE, graded
 
-SCHEMA_FILE = Path(__file__).parents[3] / "reports" / "grading.schema.json"
 RECORD = graded("s1", {("reaches", 2): [ROUTE], ("builds", 0): []}, people="Ada (1)", notes=["a note"])
 NAMES = ["s0417", "Ada Lovelace", "..", ".hidden", "a/b", "a" * 300, "\x1b[2J", "\u202egpj", "x.", "", "\udcff", "con"]
 
@@ -30,13 +29,6 @@ def test_what_is_written_comes_back(name: str, tmp_path: Path) -> None:
 def test_no_two_names_share_a_file() -> None:
     assert len({file_name(name) for name in NAMES}) == len(NAMES)
     assert (file_name("s0417"), file_name("submission_12")) == ("s0417", "submission_12")
-
-
-def test_schema_is_that_of_the_record() -> None:
-    """reports/grading.schema.json, for programs in other languages, says what is read here."""
-    from pydantic import TypeAdapter
-
-    assert json.loads(SCHEMA_FILE.read_text()) == TypeAdapter(Graded).json_schema()
 
 
 Change = Callable[[dict[str, Any]], object]

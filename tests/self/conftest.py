@@ -16,11 +16,12 @@ HERE = Path(__file__).parent
 QUICK = ("formats", "reports", "topology", "wire")
 """The folders whose tests are pure: no process, no socket, no kernel."""
 SLOW = (
-    *("clab", "clab_errors", "clab_field", "clab_files", "clab_hostile", "compare", "fib", "funcgraph_trees", "intent"),
-    *("iperf", "json_schemas", "jumbo", "kinds", "known_labs", "lab_errors", "lab_hostile", "leafspine", "lookalikes"),
-    *("map", "oracle", "rates", "replication", "robustness", "room", "seen_judge", "shape", "tenants"),
+    *("clab", "clab_errors", "clab_field", "clab_files", "clab_hostile", "compare", "evidence", "fib"),
+    *("funcgraph_trees", "intent", "iperf", "json_schemas", "jumbo", "kinds", "known_labs", "lab_errors"),
+    *("lab_hostile", "leafspine", "lookalikes", "map", "oracle", "pcapng", "rates", "replication", "robustness"),
+    *("room", "seen_judge", "shape", "tenants"),
 )
-"""Modules in them that draw many samples or read many files."""
+"""Modules in them that draw many samples, read many files or run tshark."""
 
 
 def is_quick(path: Path) -> bool:

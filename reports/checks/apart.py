@@ -67,7 +67,7 @@ class SeparationSeen:
 
 def heard_at(node: str, sightings: Sequence[Sighting]) -> Sighting | None:
     """Return the first sighting that shows that a node received a packet: unencapsulated there, or in a tunnel that
-        ends there.
+    ends there.
 
     A tunnel's packet that leaves the node again was only forwarded.
     """

@@ -23,7 +23,7 @@ def control_causes(
     built: Fabric, planes: Mapping[str, ControlPlane], probe: Probe, states: Mapping[str, NodeState]
 ) -> Iterator[Cause]:
     """Yield the faults that keep a probe between two hosts from its path: in their VNI, in their routers' prefixes, in
-        sessions.
+    sessions.
 
     A session that is down is a certain explanation only if its router has no other one.
     """
@@ -113,9 +113,13 @@ def _lacks_bfd(built: Fabric, planes: Mapping[str, ControlPlane], near: str, ses
     far = far_end(built, planes, near, session.neighbour)
     if session.has_bfd or far is None or far[1].bfd not in ("", ADMIN_DOWN) or far[1].why == SHUT_DOWN:
         return None
-    plane, its = far
+    return _without_bfd(far, f"BFD, as {near} has", far[1].bfd or "none")
+
+
+def _without_bfd(end: tuple[ControlPlane, Session], wanted: str, live: str) -> Cause:
+    plane, its = end
     show = asked(plane.node, f"show bgp neighbors {its.neighbour}")
-    return Cause("bfd", plane.node, its.neighbour, f"BFD, as {near} has", its.bfd or "none", "", show, "daemons")
+    return Cause("bfd", plane.node, its.neighbour, wanted, live, "", show, "daemons")
 
 
 def bfd_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: str) -> Iterator[Cause]:
@@ -136,10 +140,8 @@ def unnoticed_causes(built: Fabric, planes: Mapping[str, ControlPlane], dark: st
     for one in planes[dark].sessions if dark in planes and frr is not None and "ospfd" not in frr.daemons else ():
         far = far_end(built, planes, dark, one.neighbour)
         if far is not None and not far[1].bfd:
-            plane, its = far
-            live = f"none: a silent session ends with its hold time of {its.hold_s} s"
-            show = asked(plane.node, f"show bgp neighbors {its.neighbour}")
-            yield Cause("bfd", plane.node, its.neighbour, f"BFD with {dark}", live, "", show, "daemons")
+            live = f"none: a silent session ends with its hold time of {far[1].hold_s} s"
+            yield _without_bfd(far, f"BFD with {dark}", live)
 
 
 def session_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: str = "") -> Iterator[Cause]:

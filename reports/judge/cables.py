@@ -36,7 +36,7 @@ def torn(journeys: Iterable[Journey], links: Iterable[Link]) -> Iterator[str]:
 
 def misplaced(declared: Fabric, live: Fabric, traffic: Traffic) -> Iterator[Cause]:
     """Yield the declared cables on the packets' paths that are connected elsewhere, each at the node with most such
-        cables.
+    cables.
 
     A cable with a missing end is a missing link instead. No fix is given, since it is not known which end was moved.
     """

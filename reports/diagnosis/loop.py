@@ -66,6 +66,18 @@ def loop_ports(seen: Sequence[Sighting]) -> tuple[PortRef, ...]:
     return tuple(sorted(set[PortRef]().union(*found)))
 
 
+def ports_around(seen: Sequence[Sighting], links: Iterable[Link]) -> tuple[PortRef, ...]:
+    """Return the ports of a loop, by the samples of a storm: those that a frame passes both ways, the other ends of
+    their cables, and those that a frame passes in one direction.
+
+    On a busy machine the samples lack some places of a loop; each of the three fills gaps of the others.
+    """
+    links = list(links)
+    both, cables = loop_ports(seen), other_ends(links)
+    ends = {cables[port] for port in both if port in cables}
+    return tuple(sorted({*both, *ends, *ring_ports(seen, links)}))
+
+
 def ring_ports(seen: Sequence[Sighting], links: Iterable[Link]) -> tuple[PortRef, ...]:
     """Return the ports between which a frame goes round in one direction, as one for a single host does.
 

@@ -86,7 +86,11 @@
     (test.querySelector(".body > .leg") ?? test.querySelector(".body").lastElementChild).before(copy);
     light(copy, numbers);
   };
+  // The browser also tells, at any time, of what was open from the beginning: that is no choice of the reader's.
+  const open = new Set(all(".test[open]"));
   all(".test").forEach((test) => test.addEventListener("toggle", () => {
+    if (test.open === open.has(test)) return;
+    open[test.open ? "add" : "delete"](test);
     if (test.open) choose(test);
     else if (test.classList.contains("chosen")) {
       test.classList.remove("chosen");

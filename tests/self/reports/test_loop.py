@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from reports.diagnosis.loop import COPIES_MAX, EACH_WAY_MIN, Copies, loop_cause, loop_ports, ring_ports
+from reports.diagnosis.loop import COPIES_MAX, EACH_WAY_MIN, Copies, loop_cause, loop_ports, ports_around, ring_ports
 from reports.evidence import Direction, Sighting
 from tests.self.builders import STEP_NS, reference, sighting
 from topology.model import Link
@@ -131,6 +131,20 @@ def test_ports_of_a_ring_are_those_that_a_frame_passes_in_one_direction(name: st
     for gap in range(len(places)):
         some = [one for at in [*places[:gap], *places[gap + 1 :]] for one in copies(frame(CS5), EACH_WAY_MIN, 1, at)]
         assert ring_ports([*aside, *some], links) == ()
+
+
+def test_a_loop_is_whole_though_one_place_was_sampled_too_rarely() -> None:
+    """Of the eight places around a cable beside a tunnel any one may lack: the others show the same four ports."""
+    ports = ["con_ns1:short", "con_ns1:vxlan-cont", "con_ns3:short3", "con_ns3:vxlan-cont"]
+    cable = Link(PortRef("con_ns1", "short"), PortRef("con_ns3", "short3"))
+    places = [f"{port} {way}" for port in ports for way in ("in", "out")]
+    for gap in places:
+        rare = copies(frame(), EACH_WAY_MIN - 1, 1, gap)
+        seen = [one for at in places if at != gap for one in copies(frame(), EACH_WAY_MIN, 1, at)]
+        assert [str(port) for port in ports_around([*seen, *rare], [cable])] == ports
+    one_cable = [one for way in ("in", "out") for one in copies(frame(), EACH_WAY_MIN, 1, f"con_ns3:short3 {way}")]
+    assert ports_around(one_cable, [cable]) == cable.ends
+    assert ports_around(copies(frame(), EACH_WAY_MIN, 1, "con_ns3:short3 in"), [cable]) == ()
 
 
 def test_a_loop_is_told_by_bridges_and_ports() -> None:

@@ -6,7 +6,8 @@ A journey that fully matches no kind has none, and the reason is given.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, pairwise
 
@@ -16,10 +17,12 @@ from reports.judge.encapsulation import judge_encapsulation
 from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg, Trip, is_tunnelled
 from topology.carried import inside, kind_of
+from topology.dataplane.paths import NOT_FOLLOWED
 from topology.errors import EvidenceIncomplete
 from topology.expected import ExpectedJourney
-from topology.links import TUNNEL_HEADERS
+from topology.links import LOCAL_KINDS, TUNNEL_HEADERS, WIRES
 from topology.promises import ANY, WITHOUT_TUNNEL, Encapsulation, Kind
+from topology.refs import PortRef
 
 SUBJECTS = {"expected_pair": Subject("no pair alone", lambda lab: () if lab.nodes else lab.pairs)}
 MACS = 12
@@ -114,6 +117,8 @@ class SeenTrip:
     """The leg that is not as promised, beside its way by the nodes' forwarding state."""
     partial: bool = False
     """True where packets pass interfaces that nobody looked at, as with captures."""
+    kinds: Mapping[PortRef, str] = field(default_factory=dict)
+    """The kind of link of each device, where it is known."""
 
     @property
     def legs(self) -> tuple[Journey, Journey]:
@@ -129,7 +134,7 @@ class SeenTrip:
     @cached_property
     def unseen(self) -> str:
         """The part of the way on which no header shows what carries the packet; blank where there is none."""
-        return next(filter(None, (_unseen(leg, self.partial) for leg in self.legs)), "")
+        return next(filter(None, (_unseen(leg, self.partial, self.kinds) for leg in self.legs)), "")
 
     @property
     def arrived(self) -> Finding:
@@ -173,17 +178,26 @@ def _as(leg: Journey, kind: Kind, within: Encapsulation, may_be_local: bool) -> 
     return judge_encapsulation(leg, within) if within != ANY else Finding(True)
 
 
-def _unseen(leg: Journey, partial: bool) -> str:
+def _unseen(leg: Journey, partial: bool, kinds: Mapping[PortRef, str]) -> str:
     """Return where a packet that left a node by a device without frames, a tunnel's, came in at another one next, in no
-    further IP header; unless ``partial``, also where a node that had not seen it had it with its TTL lowered, which no
-    node was seen to send: so does a policy of IPsec, which has no device."""
+    further IP header, or came in first by a device whose kind is not followed; unless ``partial``, also where a node
+    that had not seen it had it with its TTL lowered, which no node was seen to send: so does a policy of IPsec, which
+    has no device."""
     for one, other in pairwise(leg.sightings):
         crossed = (one.direction, other.direction) == ("out", "in") and one.node != other.node
         bare = crossed and not one.has_ethernet and len(other.ips) <= len(one.ips)
-        if bare or not (partial or _is_announced(other, leg)):
+        hidden = [f"{end.ref}: {kinds[end.ref]}" for end in (one, other) if _hides(kinds.get(end.ref))]
+        if bare or (crossed and _hides(kinds.get(other.ref))) or not (partial or _is_announced(other, leg)):
             way = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to be seen from {one.ref} to {other.ref}"
+            if hidden:
+                return f"{way} - {hidden[0]} {NOT_FOLLOWED}; both ends were reached"
             return f"{way} - seen nowhere, as inside encryption: what carried it is not known"
     return ""
+
+
+def _hides(kind: str | None) -> bool:
+    """Return whether packets that cross by a link of this kind cannot be read on their way, as WireGuard's."""
+    return kind is not None and kind not in LOCAL_KINDS | WIRES
 
 
 def _is_announced(seen: Sighting, leg: Journey) -> bool:

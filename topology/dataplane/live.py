@@ -124,7 +124,8 @@ def _unfollowed(state: NodeState) -> str:
     multicast = any(entry.kind == "route" and entry.words.startswith("multicast") for entry in state.entries)
     filters = any(entry.kind in ("nft", "filter") and not entry.idle for entry in state.entries)
     proxies = any(key.endswith(PROXIES) and value != "0" for key, value in state.sysctls.items())
-    others = sorted(link.name for link in state.links.values() if not _is_followed(state, link))
+    unknown = sorted((link.name, link.kind) for link in state.links.values() if not _is_followed(state, link))
+    others = [name if kind in KINDS else f"{name} ({kind})" for name, kind in unknown]
     found = [*others, *([MULTICAST] * multicast), *([FILTERS] * filters), *([PROXY] * proxies)]
     return f"what {' and '.join(found)} {'do' if len(found) > 1 or found[0].endswith('s') else 'does'}" if found else ""
 

@@ -48,6 +48,11 @@ SECTIONS: Mapping[str, type[Device]] = {link.section: link for link in LINKS if 
 TYPES: Mapping[str, type[Device]] = {type_: link for link in LINKS for type_ in link.clab}
 """By the type in a containerlab file's ``ip link add`` the class of the device."""
 MODULES: Mapping[str, str] = {kind: module for link in LINKS for kind, module in link.modules.items()}
+OTHERS = ("bond", "dummy", "gretap", "ifb", "ip6gretap", "ip6tnl", "ipip", "sit", "team", "vti", "vti6")
+LOCAL_KINDS = frozenset((*OTHERS, *KINDS)) - {"veth", "vlan"}
+"""Kinds of links that lead nowhere but through other devices of their node (ip-link(8)), which are looked at."""
+WIRES = frozenset(("physical", "veth", "netkit", "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"))
+"""Kinds of links by which a frame comes in at another node as it went out."""
 FALLBACK_DEVICES = frozenset(("lo", "sit0", "ip_vti0", "ip6tnl0", "ip6_vti0")).union(
     *(link.fallbacks for link in LINKS)
 )

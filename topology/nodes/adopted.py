@@ -101,6 +101,12 @@ class Onlooker(Netlink):
         return next(filter(None, found), "")
 
     @property
+    def link_kinds(self) -> Mapping[PortRef, str]:
+        """The kind of every device, as last read."""
+        states = self.as_seen.values()
+        return {PortRef(state.node, link.name): link.kind for state in states for link in state.links.values()}
+
+    @property
     def has_exits(self) -> bool:
         """True where a device of a node leads out of the fabric."""
         return any((*self.outlets.values(), *self.management_devices.values()))

@@ -12,14 +12,11 @@ from types import MappingProxyType
 
 from topology.isolation.domains import flooded, flooded_from
 from topology.kernels.rtnl.links import LinkEnd
-from topology.links import KINDS
+from topology.links import LOCAL_KINDS
 from topology.model import Address, Fabric, Tunnel
 from topology.refs import PortRef
 from topology.state import NodeState, RouteState, best_routes
 
-OTHERS = ("bond", "dummy", "gretap", "ifb", "ip6gretap", "ip6tnl", "ipip", "sit", "team", "vti", "vti6")
-LOCAL_KINDS = frozenset((*OTHERS, *KINDS)) - {"veth", "vlan"}
-"""Kinds of links that lead nowhere but through other devices of their node (ip-link(8)), which are looked at."""
 Outlets = Mapping[str, frozenset[str]]
 """By node the devices that lead to no other node of the fabric."""
 NONE: Outlets = MappingProxyType({})

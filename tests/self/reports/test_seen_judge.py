@@ -210,6 +210,24 @@ def test_what_crosses_unseen_is_of_no_known_kind() -> None:
     assert "expected carried as l2-overlay - seen l3-overlay" in wrong.message
 
 
+@pytest.mark.parametrize("kind", ["wireguard", "macsec", "tun", "l2tp_eth", "xfrm"])
+def test_device_that_hides_what_crosses_makes_the_kind_errored(kind: str) -> None:
+    """A pair that is carried by a device of a kind that is not followed is of no known kind, and the device is named,
+    also one with frames; where its packets can be read on their way it changes nothing."""
+    whole = seen(*pair_of("l2-overlay"))
+    bare = cut(whole, lambda n, s: "vxlan" not in s.layers)
+    near, far = (one.ref for one in bare.sightings if one.interface == "vx")
+    kinds = {near: kind, far: kind}
+    assert str(carried(bare)) == "bridge"
+    for promised in ("bridge", "l2-overlay"):
+        with pytest.raises(EvidenceIncomplete, match=f"{near}: {kind} is not followed; both ends were reached"):
+            SeenTrip(bare, bare, kinds=kinds).carried_as(promised)
+    assert SeenTrip(bare, bare, kinds=kinds).arrived
+    assert SeenTrip(whole, whole, kinds=kinds).carried_as("l2-overlay")
+    lost = cut(bare, lambda n, s: s.ref != bare.sightings[-1].ref)
+    assert not SeenTrip(lost, bare, kinds=kinds).arrived
+
+
 @pytest.mark.parametrize("decrypted", [False, True])
 def test_ttl_that_no_node_was_seen_to_lower_is_of_no_known_kind(decrypted: bool) -> None:
     """A policy of IPsec has no device: the node behind it shows what it sends, or first what it decrypted."""

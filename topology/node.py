@@ -96,6 +96,8 @@ class Node:
     """Further state that may route packets, and is not followed; empty for a declared node."""
     sends_elsewhere: bool = False
     """True where a device of it is one of another namespace, such as a VLAN's of a port there."""
+    handed: Mapping[str, str] = field(default_factory=dict)
+    """Ports of which a device that is not followed has the frames, such as a bond, each with that device."""
     opaque: str = ""
     """Why nothing of its state says what becomes of a frame that comes in by a cable; empty where it does."""
     sysctls: Mapping[str, str] = field(default_factory=dict)

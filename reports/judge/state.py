@@ -26,7 +26,7 @@ PASSED_ON: Mapping[tuple[str, str], str] = {
 """Settings that write themselves to every device when they are written (Documentation/networking/ip-sysctl.rst)."""
 ADD = {"ip neigh": "replace", "bridge fdb": "append"}
 """The verb by which each tool brings an entry back, where it is not ``add``."""
-SWITCHED_OFF = {"stp": "stp_state 0", "vlan_filtering": "vlan_filtering 0"}
+SWITCHED_OFF = {"stp": "stp_state 0", "vlan_filtering": "vlan_filtering 0", "vlan_protocol": "vlan_protocol 802.1Q"}
 """Words of ip-link(8) that switch off a setting."""
 OPPOSITE = {"on": "off", "off": "on"}
 FOLLOWS = ("link", "bridge", "bridge port", "arp", "tunnel", "mtu", "mac")

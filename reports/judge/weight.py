@@ -88,7 +88,9 @@ def is_judged(
     return said or weigh(cause, declared, live, traffic()) == CHANGES
 
 
-LEFT_OPEN = frozenset(("dev none", "local none", f"ageing {DEFAULT}", "stp on", "vlan_filtering on"))
+LEFT_OPEN = frozenset(
+    ("dev none", "local none", f"ageing {DEFAULT}", "stp on", "vlan_filtering on", "vlan_protocol 802.1ad")
+)
 
 
 def _left_open(cause: Cause) -> bool:

@@ -122,18 +122,21 @@ class FrameWalk(ABC):
             yield ExpectedPath(hops, ending(device, f"{node.opaque}: it {NOT_FOLLOWED}"))
         elif tag and (vlan := node.subinterface(device.name, tag[0])) is not None:
             yield from self.arrive(vlan, untagged(frame), hops)
+        elif device.name in node.handed:
+            yield ExpectedPath(hops, ending(device, f"what {node.handed[device.name]} does {NOT_FOLLOWED}"))
         elif (bridge := node.bridge_of(device.name)) is not None:
             yield from self.across(node, bridge, device, coming(frame, device), hops)
         elif tag:
-            moved = (
-                f"; what another node has of it {NOT_FOLLOWED}"
-                if any(one.sends_elsewhere for one in self.fabric.nodes)
-                else ""
-            )
-            what = f"no sub-interface for VLAN {tag[0]}{moved}"
+            what = f"no sub-interface for VLAN {tag[0]}{self.moved}"
             yield ExpectedPath(hops, ending(device, what, "link", f"VLAN {tag[0]}"))
         else:
             yield from self.up(node, device, frame, hops)
+
+    @property
+    def moved(self) -> str:
+        """The words for what a device of another node may take of a frame; empty where there is none."""
+        elsewhere = any(node.sends_elsewhere for node in self.fabric.nodes)
+        return f"; what another node has of it {NOT_FOLLOWED}" if elsewhere else ""
 
     def across(self, node: Node, bridge: Bridge, came_by: Device | None, frame: Layers, hops: Hops) -> Paths:
         """Let a frame cross a bridge that has learned where its destination is, or floods it."""

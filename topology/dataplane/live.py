@@ -90,6 +90,7 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
         forwarding=forwarding,
         connected=False,
         unfollowed=_unfollowed(state),
+        handed={link.name: str(link.master) for link in state.links.values() if not _has_known_master(state, link)},
         opaque=_opaque(state, wires),
         sends_elsewhere=any(ELSEWHERE in dict(link.parameters) for link in state.links.values()),
         neighbours=dict(_neighbours(state)),
@@ -162,12 +163,18 @@ def _is_used(state: NodeState, link: LinkState) -> bool:
 def _is_followed(state: NodeState, link: LinkState) -> bool:
     """Return whether the walk knows what a device does; one that takes packets of any sender or VNI it does not, nor
     one that sends by another namespace."""
-    master = state.links.get(link.master or "")
     kind = KINDS.get(link.kind)
     live = _Live(state, link)
     known = link.kind == "dummy" if kind is None else not kind.is_open(live) or _by_vlans(live)
-    known &= not live[ELSEWHERE]
-    return known and (master.kind in ("bridge", "vrf") if master else link.master is None)
+    return known and not live[ELSEWHERE] and _has_known_master(state, link)
+
+
+def _has_known_master(state: NodeState, link: LinkState) -> bool:
+    """Return whether a device is in none, or in one of which the walk knows what it does with frames."""
+    master = state.links.get(link.master or "")
+    if master is None:
+        return link.master is None
+    return master.kind == "vrf" or (master.kind == "bridge" and not Device.is_open(_Live(state, master)))
 
 
 def _by_vlans(live: _Live) -> bool:
@@ -261,7 +268,7 @@ class _Live:
 
 def _device(live: _Live, wires: Mapping[PortRef, PortRef]) -> Device:
     kind = KINDS.get(live.kind, Device)
-    if live[ELSEWHERE] or (live["vni"] == EACH_PACKETS_OWN and not _by_vlans(live)):
+    if live[ELSEWHERE] or Device.is_open(live) or (live["vni"] == EACH_PACKETS_OWN and not _by_vlans(live)):
         return Device(**live.common)
     if kind is not Port:
         return kind.from_live(live)

@@ -162,7 +162,8 @@ class PacketWalk(FrameWalk):
         if frame[0][1]["dst"] == device.mac:
             yield from self.receive(node, frame[1:], hops)
         else:
-            yield ExpectedPath(hops, ending(device, f"a frame for {frame[0][1]['dst']}, which is not its MAC"))
+            end = ending(device, f"a frame for {frame[0][1]['dst']}, which is not its MAC{self.moved}")
+            yield ExpectedPath(hops, missing(node, end))
 
     def receive(self, node: Node, packet: Layers, hops: Hops) -> Paths:
         """Let an IP packet into a node: out of its tunnel, to its target, or on to the next hop."""

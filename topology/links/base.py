@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from topology.errors import Position
+from topology.packet import ETHERTYPE_VLAN
 from topology.promises import NOWHERE
 from topology.refs import Address, Interface, PortRef
 
@@ -24,6 +25,9 @@ AGEING = 300
 FDB_AGE_DEFAULT, drivers/net/vxlan)."""
 SOON = 60
 """Seconds; an entry with a shorter ageing time may expire between two packets of a test."""
+SERVICE_TAGS = "802.1ad"
+TAG_PROTOCOLS = {ETHERTYPE_VLAN: "802.1q", 0x88A8: SERVICE_TAGS}
+"""The EtherTypes of VLAN tags, in the words of ip-link(8)."""
 FLOOD_MAC = "00:00:00:00:00:00"
 """The MAC of a VXLAN device's FDB entries for unknown and broadcast frames (ip-link(8), ``remote``)."""
 ANY_ADDRESS: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address(0)}
@@ -193,8 +197,8 @@ class Device:
 
     @classmethod
     def is_open(cls, live: Live) -> bool:
-        """Return whether a live device takes packets of any sender, or under any VNI."""
-        return False
+        """Return whether a live device takes packets of any sender or under any VNI, or tags of 802.1ad."""
+        return SERVICE_TAGS in (live["vlan_protocol"], live["protocol"])
 
     def options(self) -> Iterator[Option]:
         """Yield the options with which the device is made."""

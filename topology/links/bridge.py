@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from topology.links.base import AGEING, SOON, Device, Live, Option, Options
+from topology.links.base import AGEING, SERVICE_TAGS, SOON, Device, Live, Option, Options
+from topology.packet import ETHERTYPE_VLAN
 from topology.refs import Tags
 
 USER_HZ = 100
@@ -40,9 +41,11 @@ class Bridge(Device):
     noun: ClassVar = "bridge"
     section: ClassVar = "bridges"
     clab: ClassVar = {"bridge": OPTIONS, "dummy": OPTIONS}
-    attributes: ClassVar = "4 ageing_time u32, 5 stp u32, 7 vlan_filtering u8, 14 topology_change u8"
+    attributes: ClassVar = (
+        "4 ageing_time u32, 5 stp u32, 7 vlan_filtering u8, 8 vlan_protocol be16, 14 topology_change u8"
+    )
     prefix: ClassVar = "br"
-    reads: ClassVar = "ageing, stp, vlan_filtering"
+    reads: ClassVar = "ageing, stp, vlan_filtering, with it vlan_protocol"
     modules: ClassVar = {"bridge": "bridge"}
 
     @classmethod
@@ -79,6 +82,8 @@ class Bridge(Device):
         net/bridge/br_stp.c): what is set is not known then.
         """
         yield from ((word, "on") for word in ("stp", "vlan_filtering") if known.get(word))
+        if known.get("vlan_filtering") and known.get("vlan_protocol", ETHERTYPE_VLAN) != ETHERTYPE_VLAN:
+            yield "vlan_protocol", SERVICE_TAGS
         age = known.get("ageing_time", AGEING * USER_HZ)
         if age != AGEING * USER_HZ and not known.get("topology_change"):
             yield "ageing", f"{age / USER_HZ:g}"

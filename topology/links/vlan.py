@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from topology.links.base import PORT_MTU, Below, Device, Key, Live, Number, Option, Options
-
-PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
-"""EtherTypes of tags, in the words of ip-link(8)."""
+from topology.links.base import PORT_MTU, TAG_PROTOCOLS, Below, Device, Key, Live, Number, Option, Options
+from topology.packet import ETHERTYPE_VLAN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +55,8 @@ class Subinterface(Device):
     @classmethod
     def parameters(cls, kind: str, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         """Yield a sub-interface's parameters."""
-        protocol = known.get("protocol", 0x8100)
-        yield from (("id", known["id"]), ("protocol", PROTOCOLS.get(protocol, protocol)))
+        protocol = known.get("protocol", ETHERTYPE_VLAN)
+        yield from (("id", known["id"]), ("protocol", TAG_PROTOCOLS.get(protocol, protocol)))
         yield "dev", known.get("link") or "none"
 
     def own_mtu(self, below: Below) -> int:

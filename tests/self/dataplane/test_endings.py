@@ -229,6 +229,24 @@ ENDINGS: dict[str, tuple[tuple[str, str], str, Change, str]] = {
         link("vxlan-cont", parameters={"vni": "0"}),
         "con_ns1:vxlan-cont: what it is joined to is not followed",
     ),
+    "a bridge with tags of 802.1ad": (
+        SEGMENT,
+        "con_ns1",
+        link("bridge1", parameters={"vlan_filtering": "on", "vlan_protocol": "802.1ad"}),
+        "con_ns1:bridge1_cs1: what bridge1 does is not followed",
+    ),
+    "a sub-interface with tags of 802.1ad": (
+        ROUTED,
+        "lc1",
+        link("gretun-cont", kind="vlan", parameters={"protocol": "802.1ad", "id": "7", "dev": "lc1_sc1"}),
+        "lc1:gretun-cont: what it is joined to is not followed",
+    ),
+    "a port of a bond": (
+        ROUTED,
+        "lc1",
+        link("lc1-bridge1", master="bond0"),
+        "lc1:lc1-bridge1: what bond0 does is not followed",
+    ),
     "a kind that is not followed": (
         ROUTED,
         "lc1",

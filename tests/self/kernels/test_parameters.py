@@ -44,6 +44,12 @@ CASES: dict[str, tuple[str, Mapping[str, Any], dict[str, str]]] = {
     "TOS": ("gre", {"IFLA_GRE_TOS": 16}, {"tos": "16"}),
     "TOS of the packet": ("gre", {"IFLA_GRE_TOS": 1}, {"tos": "inherit"}),
     "no ageing of a bridge": ("bridge", {"IFLA_BR_AGEING_TIME": 0}, {"ageing": "0"}),
+    "a bridge of 802.1ad": (
+        "bridge",
+        {"IFLA_BR_VLAN_FILTERING": 1, "IFLA_BR_VLAN_PROTOCOL": 0x88A8},
+        {"vlan_filtering": "on", "vlan_protocol": "802.1ad"},
+    ),
+    "a bridge of 802.1ad that filters nothing": ("bridge", {"IFLA_BR_VLAN_PROTOCOL": 0x88A8}, {}),
     "ageing of a bridge": ("bridge", {"IFLA_BR_AGEING_TIME": 1550}, {"ageing": "15.5"}),
     "no learning": (
         "vxlan",

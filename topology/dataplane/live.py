@@ -30,7 +30,7 @@ from topology.model import (
     other_ends,
 )
 from topology.refs import PortRef
-from topology.state import DEFAULT_RULES, ELSEWHERE, LinkState, NodeState, RouteState, sysctl_of
+from topology.state import DEFAULT_RULES, ELSEWHERE, Entry, LinkState, NodeState, RouteState, sysctl_of
 
 FILTERS, PROXY = "filters", "proxy ARP"
 MULTICAST = "multicast routes"
@@ -81,7 +81,7 @@ def _node(state: NodeState, wires: Mapping[PortRef, PortRef]) -> Node:
     forwarding = frozenset(
         (version, link) for version in (4, 6) for link in state.links if _forwards(state, version, link)
     )
-    routes = tuple(_routes(state))
+    routes = tuple(_best_of_each(state.routes))
     return Node(
         name=state.node,
         role="switch",
@@ -111,13 +111,22 @@ def _rules(state: NodeState) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 def _tables(state: NodeState) -> Iterator[tuple[str, Route]]:
     """Yield the routes of other tables than main, each with its table."""
-    for entry in sorted(state.entries, key=str):
-        if entry.kind == "route" and (words := entry.words.replace("via inet6", "via").split())[0] != "multicast":
-            kind = words.pop(0) if words[0] in NOT_UNICAST else "unicast"
-            first = words[0] if words[0] != "default" else "::/0" if "-6" in entry.tool else "0.0.0.0/0"
-            said = dict(zip(words[1::2], words[2::2], strict=False))
-            via = ip_address(said["via"]) if "via" in said else None
-            yield said["table"], Route(prefix=ip_network(first), via=via, dev=said.get("dev"), kind=kind)
+    by_table = defaultdict[str, list[RouteState]](list)
+    for entry in state.entries:
+        if entry.kind == "route" and not entry.words.startswith("multicast"):
+            read = entry.read if isinstance(entry.read, RouteState) else _said_route(entry)
+            by_table[entry.words.split()[-1]].append(read)
+    yield from ((table, route) for table in sorted(by_table) for route in _best_of_each(by_table[table]))
+
+
+def _said_route(entry: Entry) -> RouteState:
+    """Return the route that an entry's words say."""
+    words = entry.words.replace("via inet6", "via").split()
+    kind = words.pop(0) if words[0] in NOT_UNICAST else "unicast"
+    first = words[0] if words[0] != "default" else "::/0" if "-6" in entry.tool else "0.0.0.0/0"
+    said = dict(zip(words[1::2], words[2::2], strict=False))
+    via = ip_address(said["via"]) if "via" in said else None
+    return RouteState(ip_network(first), via, said.get("dev"), kind)
 
 
 def _unfollowed(state: NodeState) -> str:
@@ -203,10 +212,10 @@ def _neighbours(state: NodeState) -> Iterator[tuple[tuple[str, Address], str]]:
             yield (entry.device, ip_address(words[0])), words[words.index("lladdr") + 1]
 
 
-def _routes(state: NodeState) -> Iterator[Route]:
-    """Yield the routes of the main table, of several to one prefix only those of the least metric."""
+def _best_of_each(routes: Iterable[RouteState]) -> Iterator[Route]:
+    """Yield the routes of a table, of several to one prefix only those of the least metric."""
     by_prefix: defaultdict[object, list[RouteState]] = defaultdict(list)
-    for route in sorted(state.routes, key=str):
+    for route in sorted(routes, key=str):
         by_prefix[route.prefix].append(route)
     for found in by_prefix.values():
         least = min(route.metric for route in found)

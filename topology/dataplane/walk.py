@@ -56,8 +56,6 @@ class PacketWalk(FrameWalk):
             yield ExpectedPath(hops, ending(node, what, "route", "a path without a loop"))
             return
         egresses, end = look_up(node, asked)
-        if end is None and (encap := node.encap_towards(asked.dst)):
-            end = ending(node, encap, "route", "the route without encap")
         if end is not None or not egresses:
             yield ExpectedPath(hops, end or missing(node, no_route(self.fabric, node, asked.dst)))
             return

@@ -10,6 +10,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any, TypeAlias
 
 from topology.errors import AgentError, AgentLost, EngineError
@@ -53,11 +54,11 @@ class Found:
     def entrance(self) -> str:
         """The words that run a command inside, on the machine."""
         if self.container:
-            return f"docker exec {self.container}"
+            return f"docker exec {quote(self.container)}"
         if FIRST in self.words:
             return "sudo"
         process = PROCESS_PATH.fullmatch(self.path)
-        return f"nsenter -t {process[1]} -n" if process else f"ip netns exec {self.path.rpartition('/')[2]}"
+        return f"nsenter -t {process[1]} -n" if process else f"ip netns exec {quote(self.path.rpartition('/')[2])}"
 
 
 def find_others(kernel: Kernel) -> tuple[list[Found], str]:

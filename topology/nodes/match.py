@@ -15,6 +15,8 @@ from topology.kernels.others import Found, Identity
 from topology.kernels.rtnl.links import LinkEnd
 from topology.model import NAME_MAX, Address, Node
 
+NODE_MAX = 63
+"""Letters of the name of an adopted node; of several names one as short as a lab's nodes have is taken."""
 LISTED = 30
 """Namespaces that a message lists."""
 Addresses = Mapping[Identity, frozenset[Address]]
@@ -131,8 +133,8 @@ def node_names(found: Sequence[Found]) -> dict[str, Found]:
     out: dict[str, Found] = {}
     for one in found:
         wanted = next((name for name in one.names if len(name) <= NAME_MAX), (*one.names, one.process or "ns")[0])
-        fit = re.sub(r"[^A-Za-z0-9_.-]", "-", wanted).lstrip(".-")[:NAME_MAX] or "ns"
-        numbered = (f"{fit[: NAME_MAX - len(str(n)) - 1]}-{n}" for n in count(2))
+        fit = re.sub(r"[^A-Za-z0-9_.-]", "-", wanted).lstrip(".-")[:NODE_MAX] or "ns"
+        numbered = (f"{fit[: NODE_MAX - len(str(n)) - 1]}-{n}" for n in count(2))
         out[fit if fit not in out else next(name for name in numbered if name not in out)] = one
     return out
 

@@ -8,8 +8,8 @@ import pytest
 from topology.errors import NodeNotFound
 from topology.kernels.others import Found, Identity
 from topology.kernels.rtnl.links import LinkEnd
-from topology.model import NAME_MAX, Address, Device, Node
-from topology.nodes.match import find_end, match_nodes, maybe_joined, named_and_right, node_names, reachable
+from topology.model import Address, Device, Node
+from topology.nodes.match import NODE_MAX, find_end, match_nodes, maybe_joined, named_and_right, node_names, reachable
 
 
 def there(number: int, *names: str, process: str = "", forbidden: bool = False) -> Found:
@@ -151,6 +151,9 @@ def test_what_is_joined_is_reached() -> None:
     assert reachable([], joined) == frozenset()
 
 
+LONG = "customer-of-the-second-site"
+
+
 def test_every_node_gets_a_name_of_its_own() -> None:
     """An owner's name first, fit for a node, and numbered where it is taken."""
     found = [
@@ -158,12 +161,13 @@ def test_every_node_gets_a_name_of_its_own() -> None:
         there(2, "a-very-long-name-of-a-container", "leaf1"),
         there(3, process="kworker/0:1"),
         there(4, process="...."),
-        there(5, "x" * NAME_MAX),
-        there(6, "x" * NAME_MAX + "y"),
+        there(5, "x" * NODE_MAX),
+        there(6, "x" * NODE_MAX + "y"),
         there(7, process=""),
+        there(8, LONG, "another-name-of-the-same"),
     ]
     names = list(node_names(found))
-    assert names == ["leaf1", "leaf1-2", "kworker-0-1", "ns", "x" * NAME_MAX, "x" * (NAME_MAX - 2) + "-2", "ns-2"]
+    assert names == ["leaf1", "leaf1-2", "kworker-0-1", "ns", "x" * NODE_MAX, "x" * (NODE_MAX - 2) + "-2", "ns-2", LONG]
 
 
 ENDS = {"a": there(1, "a", "front"), "b": there(2, "b"), "sleep": there(3, process="sleep")}

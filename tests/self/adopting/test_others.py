@@ -44,6 +44,13 @@ def test_namespace_with_many_names_is_one() -> None:
     assert (lone.path, str(lone), lone.names, lone.process) == ("/proc/9/ns/net", "process 9 (nginx)", (), "nginx")
 
 
+def test_entrance_is_typed_as_one_word() -> None:
+    """A name may have blanks and characters of the shell."""
+    found = merged("/there", [("my leaf; ls", BLUE)], [("$lab", ("lab",), 7, RED)], [(9, LONE, ["nginx"])], NEVER)
+    words = ["ip netns exec 'my leaf; ls'", "docker exec '$lab'", "nsenter -t 9 -n"]
+    assert [one.entrance for one in found] == words
+
+
 @pytest.mark.parametrize(
     ("words", "names"),
     [

@@ -11,13 +11,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from itertools import takewhile
 
 from reports.diagnosis.filters.nft import DROPS
+from reports.diagnosis.show import LINK, route_get
 from reports.evidence import Cause, Sighting
 from topology.expected import ExpectedHop
-from topology.packet import size_of
+from topology.packet import ends_of, outer_ip, size_of
+from topology.refs import Address
 
 ETHER_BYTES = 14
 EVENT = re.compile(r"(netif_receive_skb|kfree_skb): (.*)")
@@ -61,6 +62,16 @@ COUNTERS: Mapping[str, str] = {
     r"nft \S+ \S+ \S+ handle \d+": "nft",
 }
 """The kind of a cause by the counter that moved (RFC 4293; Documentation/networking/snmp_counter)."""
+RECEIVERS_OF: Mapping[str, str] = {
+    "gre_rcv": "gre",
+    "tunnel4_rcv": "ipip",
+    "tunnel64_rcv": "sit",
+    "tunnel6_rcv": "ip6tnl",
+    "tunnel46_rcv": "ip6tnl",
+    "vxlan_rcv": "vxlan",
+    "geneve_udp_encap_recv": "geneve",
+}
+"""By the function that takes the packets of tunnels, and drops those that no device takes, the kind of the devices."""
 PASSED = frozenset(("bytes", "packets", "multicast", "compressed", "carrier_changes"))
 """Counters of a device that count no loss."""
 SOFTNET = "SoftnetDropped"
@@ -119,21 +130,35 @@ class Arrival:
     node: str
     interface: str
     bytes: int
-    group: str = ""
-    """The multicast group that the outermost header is for."""
+    ends: tuple[Address, Address] | None = None
+    """The source and destination of the outermost IP header."""
+
+    @property
+    def group(self) -> str:
+        """The multicast group that the outermost header is for; empty for none."""
+        return str(self.ends[1]) if self.ends and self.ends[1].is_multicast else ""
 
     @classmethod
     def of_sighting(cls, seen: Sighting) -> Arrival:
         """Return where a packet was seen to come in."""
-        target = ip_address(str(seen.ips[0]["dst"])) if seen.ips else None
-        group = str(target) if target is not None and target.is_multicast else ""
-        return cls(seen.node, seen.interface, seen.length - (ETHER_BYTES if seen.has_ethernet else 0), group)
+        size = seen.length - (ETHER_BYTES if seen.has_ethernet else 0)
+        return cls(seen.node, seen.interface, size, ends_of(seen.ips[0].fields) if seen.ips else None)
 
     @classmethod
     def of_hop(cls, hop: ExpectedHop) -> Arrival:
         """Return where a packet is expected to come in."""
         ethernet = hop.layers[0][0] == "ether"
-        return cls(hop.node, hop.interface, size_of(hop.layers) - (ETHER_BYTES if ethernet else 0))
+        ip = outer_ip(hop.layers)
+        size = size_of(hop.layers) - (ETHER_BYTES if ethernet else 0)
+        return cls(hop.node, hop.interface, size, ends_of(ip) if ip else None)
+
+    def show(self, kind: str, callers: str = "") -> str:
+        """Return the command that shows why its node may drop a packet: its route, or the tunnels that might take it,
+        by the functions that dropped it; empty for another reason."""
+        if kind == "route" and self.ends:
+            return route_get(self.node, self.ends[1], self.ends[0], self.interface)
+        taken = next((link for function, link in RECEIVERS_OF.items() if function in callers.split()), "")
+        return f"{LINK.format(node=self.node)} type {taken}" if taken else ""
 
 
 def drop_causes(trace: str, came_in: Sequence[Arrival], count: int) -> Iterator[Cause]:
@@ -146,7 +171,8 @@ def drop_causes(trace: str, came_in: Sequence[Arrival], count: int) -> Iterator[
             kind = "multicast" if last.group else KINDS.get(words.split(" ")[0], "drop")
             group = f" for the multicast group {last.group}" if last.group else ""
             live = f"{times} of {count} packets{group} dropped: {words}"
-            yield Cause(kind, last.node, last.interface, "the packet passed on", live, "", "", "traffic")
+            show = last.show(kind, words)
+            yield Cause(kind, last.node, last.interface, "the packet passed on", live, "", show, "traffic")
 
 
 def _ends_as(arrivals: Sequence[tuple[str, int]], way: Sequence[tuple[str, int]]) -> bool:
@@ -196,16 +222,18 @@ def printed_counters(links: str, ruleset: str) -> dict[str, int]:
 
 
 def counter_causes(
-    node: str, before: Mapping[str, int], idle: Mapping[str, int], after: Mapping[str, int], count: int
+    last: Arrival, before: Mapping[str, int], idle: Mapping[str, int], after: Mapping[str, int], count: int
 ) -> Iterator[Cause]:
-    """Yield the counters of loss that ``count`` packets moved by at least as much, beyond what moved without them."""
+    """Yield the counters of loss at the node where packets came in ``last`` that ``count`` of them moved by at least as
+    much, beyond what moved without them."""
     for name, value in after.items():
         start, without = idle.get(name, 0), idle.get(name, 0) - before.get(name, 0)
         kind = next((kind for pattern, kind in COUNTERS.items() if re.fullmatch(pattern, name)), None)
         if kind is not None and value - start - without >= count:
             live = f"{name} moved by {value - start} with {count} packets"
-            device, show = _shown(node, name)
-            yield Cause(kind, node, device, "the packet passed on", live, "", show, "traffic")
+            device, show = _shown(last.node, name)
+            show = last.show(kind) or show
+            yield Cause(kind, last.node, device, "the packet passed on", live, "", show, "traffic")
 
 
 def _shown(node: str, name: str) -> tuple[str | None, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from reports.diagnosis.show import route_get
 from reports.evidence import Cause
 from topology.expected import ExpectedHop
 from topology.model import Fabric, Vxlan
@@ -64,7 +65,7 @@ def told(asked: Asked, answer: Answer) -> Iterator[Cause]:
             right, show = f"{lookup.mac} behind {asked.out[0]}", f"bridge -n {node} fdb show dev {wrong[0]}"
             yield Cause("fdb", node, wrong[0], right, "behind this port", "", show, "kernel")
         return
-    show = f"{ip} route get {lookup.dst} from {lookup.src}{f' iif {lookup.came_by}' if lookup.came_by else ''}"
+    show = route_get(node, lookup.dst, lookup.src, lookup.came_by)
     packet = f"{lookup.src} > {lookup.dst}{f' by {lookup.came_by}' if lookup.came_by else ''}"
     if answer.remotes and lookup.dst not in answer.remotes:
         live = f"{lookup.mac} dst {', '.join(map(str, answer.remotes))}"

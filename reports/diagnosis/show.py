@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from reports.evidence import Cause
 from reports.words import MISSING
+from topology.refs import Address
 from topology.state import Entry, RouteState
 
 LINK = "ip -n {node} -d link show"
@@ -45,6 +46,12 @@ def show_of(cause: Cause) -> str:
     kind = "tunnel_info" if cause.kind == "vlan" and "tunnel_info" in f"{cause.live} {cause.declared}" else cause.kind
     command = SHOWN_BY.get(kind, LINK).format(node=node)
     return command if cause.kind in OF_NODE or cause.interface is None else f"{command} dev {cause.interface}"
+
+
+def route_get(node: str, dst: Address, src: Address, came_by: str | None) -> str:
+    """Return the command that asks a node for the route of a packet that came by a device, or that it sends itself."""
+    came = f" iif {came_by}" if came_by else ""
+    return f"ip -n {node}{_six(dst.version)} route get {dst} from {src}{came}"
 
 
 def _six(version: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_only_a_tied_drop_is_evidence(shown: str, tied: bool) -> None:
 
 def test_packets_for_a_group_are_told_as_that() -> None:
     """What is dropped because nobody takes or routes its multicast group names the group."""
-    came_in = [Arrival("lc1", "lc1_br1", 78, "239.1.1.1")]
+    came_in = [Arrival("lc1", "lc1_br1", 78, (ip_address("20.0.0.2"), ip_address("239.1.1.1")))]
     shown = trace(places=(("lc1_br1", 78),), reason="NOT_SPECIFIED", callers=("ip_rcv_finish_core",))
     (cause,) = drop_causes(shown, came_in, COUNT)
     assert (cause.kind, cause.node) == ("multicast", "lc1")
@@ -117,7 +118,39 @@ def test_arrivals_are_the_same_seen_and_expected() -> None:
     path = expect(reference(), "cs1", "cs4").paths[0]
     seen = [Arrival.of_sighting(one) for one in seen_path(reference(), path)]
     assert seen == [Arrival.of_hop(hop) for hop in path.hops]
-    assert Arrival("sc2", "sc2_lc1", 108) in seen
+    ends = ip_address("26.0.0.2"), ip_address("28.0.0.2")
+    assert Arrival("sc2", "sc2_lc1", 108, ends) in seen
+
+
+@pytest.mark.parametrize(
+    ("reason", "callers", "show"),
+    [
+        ("IP_INNOROUTES", ("ip_route_input_slow",), "ip -n sc2 route get 28.0.0.2 from 26.0.0.2 iif sc2_lc1"),
+        ("NOT_SPECIFIED", GRE_KEY, "ip -n sc2 -d link show type gre"),
+        ("NOT_SPECIFIED", ("tunnel64_rcv", "ip_protocol_deliver_rcu"), "ip -n sc2 -d link show type sit"),
+        ("NOT_SPECIFIED", ("ip_forward",), ""),
+    ],
+)
+def test_drop_is_shown_by_the_route_or_the_tunnels(reason: str, callers: tuple[str, ...], show: str) -> None:
+    """The command asks for the route of this very packet, or lists the devices that might have taken it."""
+    ends = ip_address("26.0.0.2"), ip_address("28.0.0.2")
+    shown = trace(places=(("sc2_lc1", 108),), reason=reason, callers=callers)
+    (cause,) = drop_causes(shown, [Arrival("sc2", "sc2_lc1", 108, ends)], COUNT)
+    assert cause.show == show
+
+
+def test_counter_of_packets_without_a_route_is_shown_by_the_route() -> None:
+    """Of other counters the counter itself is shown."""
+    six = ip_address("fd00::1"), ip_address("fd00::2")
+    found = [
+        cause.show
+        for name in ("Ip6InNoRoutes", "Ip6InDiscards")
+        for cause in counter_causes(Arrival("sc2", "e0", 108, six), {name: 1}, {name: 1}, {name: 6}, COUNT)
+    ]
+    assert found == [
+        "ip -n sc2 -6 route get fd00::2 from fd00::1 iif e0",
+        "ip netns exec sc2 nstat -az Ip6InDiscards",
+    ]
 
 
 FILES = (
@@ -165,7 +198,9 @@ def counters(**moved: int) -> dict[str, int]:
 def test_a_counter_of_loss_that_moves_with_each_packet_is_a_cause(which: str) -> None:
     """A counter of drops that moved by as many packets as were sent is told; what counts good packets is not."""
     name, kind = NAMES[which]
-    causes = list(counter_causes("sc2", counters(), counters(), counters(**{which: 7 + COUNT}), COUNT))
+    causes = list(
+        counter_causes(Arrival("sc2", "sc2_lc1", 108), counters(), counters(), counters(**{which: 7 + COUNT}), COUNT)
+    )
     assert [(cause.kind, cause.node) for cause in causes] == ([(kind, "sc2")] if kind else [])
     assert all(cause.live == f"{name} moved by 5 with 5 packets" for cause in causes)
 
@@ -173,4 +208,6 @@ def test_a_counter_of_loss_that_moves_with_each_packet_is_a_cause(which: str) ->
 @pytest.mark.parametrize(("before", "idle", "after"), [(7, 7, 11), (7, 9, 15), (0, 5, 10)])
 def test_a_counter_that_moves_anyway_or_by_less_is_none(before: int, idle: int, after: int) -> None:
     """Fewer than the packets that were sent, or no more than without them, is noise."""
-    assert not list(counter_causes("sc2", counters(c=before), counters(c=idle), counters(c=after), COUNT))
+    assert not list(
+        counter_causes(Arrival("sc2", "sc2_lc1", 108), counters(c=before), counters(c=idle), counters(c=after), COUNT)
+    )

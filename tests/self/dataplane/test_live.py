@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
@@ -17,7 +18,7 @@ from fixtures.instruments.grading.rows import Underlay, in_roles
 from fixtures.instruments.live import LiveFabric
 from reports.diagnosis.explain import explained
 from reports.record.fabric import map_of
-from tests.self.builders import reference, vxlan_lab
+from tests.self.builders import reference, reference_text, vxlan_lab
 from tests.self.draws import draws
 from topology.dataplane.live import live_fabric
 from topology.dataplane.reasons import link_local
@@ -49,6 +50,16 @@ def test_a_fabric_as_declared_has_the_declared_journeys(lab: Path) -> None:
     for source, target in random.Random(lab.stem).sample(pairs, min(len(pairs), draws(60))):
         probe = probe_between(fabric, source, target)
         assert expected_journey(live, probe) == expected_journey(fabric, probe)
+
+
+def test_fabric_numbered_in_169_254_is_like_any_other() -> None:
+    """Linux routes addresses of 169.254.0.0/16 that it is given; only IPv6 link-local ones are a link's own."""
+    lab = load_lab_text(re.sub(r"\b2([0-8])\.0\.0\.", r"169.254.2\1.", reference_text()))
+    live = as_read(lab)
+    for pair in lab.pairs:
+        probe = probe_between(lab, pair.source, pair.target)
+        assert expected_journey(live, probe) == expected_journey(lab, probe)
+    assert "via 169.254.26.1" in " ".join(map(str, live["lc1"].routes))
 
 
 def test_next_hop_by_link_local_address_is_followed() -> None:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -20,9 +21,13 @@ from fixtures.instruments.live import LiveFabric
 from reports.checks.seen import SeenTrip
 from reports.evidence import Cause, LoopFound
 from reports.grading.record import Ended, Promise, Row, Step
+from reports.grading.score import score
 from tests.self.builders import NONCE, expect, journey, reference, seen_path
+from topology.errors import AgentLost, LabError, SubmissionRefused, UnknownName
 from topology.expected import expected_journey
 from topology.formats.recipe import Recipe
+from topology.formats.rubric import rubric_of_text
+from topology.formats.submission import Packed, Submission
 from topology.kernels.others import Found
 from topology.model import Fabric
 from topology.packet import Probe
@@ -66,6 +71,50 @@ def test_loop_is_the_cause_of_every_row(monkeypatch: pytest.MonkeyPatch) -> None
     assert {key for key, one in found.items() if [cause.kind for cause in one.causes] == ["loop"]} == {
         key for key in found if key[1] != 2
     }
+
+
+BUILT = Promise("builds", None, "kept", "1 steps")
+
+
+@pytest.mark.parametrize(
+    ("at_start", "error", "outcomes", "said"),
+    [
+        (False, UnknownName("node of submission", "x", ["y"]), ("kept", "errored"), "seen UnknownName: unknown node"),
+        (False, KeyError("x"), ("kept", "errored"), "hopcheck - expected to grade - seen KeyError: 'x' ("),
+        (False, AgentLost("the stream ended"), ("kept", "errored"), "the stream ended"),
+        (False, SubmissionRefused("no archive"), ("kept", "errored"), "no archive"),
+        (True, SubmissionRefused("no archive"), ("broken", "broken"), "no archive"),
+        (True, LabError([]), ("errored", "errored"), "seen LabError"),
+    ],
+)
+def test_only_a_refused_submission_pays_for_an_error(
+    monkeypatch: pytest.MonkeyPatch, at_start: bool, error: Exception, outcomes: tuple[str, str], said: str
+) -> None:
+    """What fails in hopcheck or its machine leaves points open for a person, with the reason, and keeps what is known
+    of the build."""
+
+    @contextlib.contextmanager
+    def started(*_: object) -> Iterator[Any]:
+        if at_start:
+            raise error
+        attempt = SimpleNamespace(steps=[], notes=[], files="", recipe=Recipe(), build=lambda *_: BUILT)
+        yield SimpleNamespace(kernel=SimpleNamespace(info="guest")), attempt
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(grader, "started", started)
+    monkeypatch.setattr(grader, "prove", fails)
+    rubric = rubric_of_text(
+        "points: 2\nitems: [{id: a, points: 1, needs: builds}, {id: b, points: 1, rows: VXLAN, needs: reaches}]"
+    )
+    made = grader.Grader().grade(Submission("s", Path("s")), Packed(".zip", b"", ()), ROWS, Recipe(), rubric, "key")
+    found = {(one.name, one.row.number if one.row else 0): one for one in made.promises}
+    assert (found["builds", 0].outcome, found["reaches", 1].outcome) == outcomes
+    assert said in found["reaches", 1].said
+    scored = score(made, rubric)
+    assert scored.person == (["errored twice"] if "errored" in outcomes else [])
+    assert scored.low == (outcomes[0] == "kept")
 
 
 @pytest.mark.parametrize("changed", [False, True])

@@ -11,7 +11,7 @@ from reports.grading.record import Graded, Promise, Step
 from reports.grading.score import ENDED, ItemScore, Part, Score, State
 from reports.grading.words import one_line
 from reports.record.exhibits import Cause, Journey, Rung
-from reports.words import counted, plain
+from reports.words import COPY, counted, plain
 from topology.formats.rubric import FEEDBACK, Feedback
 
 FAILED: Mapping[str, str] = {
@@ -207,7 +207,8 @@ def _rung(rung: Rung, width: int) -> Iterator[str]:
     head = f"  {mark:<7} {_at(rung):<{width}}   "
     yield head + one_line(f"expected {rung.expected or 'nothing'}" if rung.wrong else rung.seen or "")
     if rung.wrong and rung.seen:
-        yield " " * (len(head) + 4) + one_line(f"seen {rung.seen}")
+        copy = f" - {COPY}" if rung.wrong == COPY else ""
+        yield " " * (len(head) + 4) + one_line(f"seen {rung.seen}{copy}")
 
 
 def _at(rung: Rung) -> str:

@@ -23,12 +23,12 @@ from reports.evidence import Cause, LoopFound
 from reports.grading.record import Ended, Promise, Row, Step
 from reports.grading.score import score
 from tests.self.builders import NONCE, expect, journey, reference, seen_path
-from topology.errors import AgentLost, LabError, SubmissionRefused, UnknownName
+from topology.errors import AgentLost, EvidenceIncomplete, LabError, SubmissionRefused, UnknownName
 from topology.expected import expected_journey
 from topology.formats.recipe import Recipe
 from topology.formats.rubric import rubric_of_text
 from topology.formats.submission import Packed, Submission
-from topology.kernels.others import Found
+from topology.kernels.others import Found, Identity
 from topology.model import Fabric
 from topology.packet import Probe
 from topology.promises import Encapsulation, Pair
@@ -71,6 +71,22 @@ def test_loop_is_the_cause_of_every_row(monkeypatch: pytest.MonkeyPatch) -> None
     assert {key for key, one in found.items() if [cause.kind for cause in one.causes] == ["loop"]} == {
         key for key in found if key[1] != 2
     }
+
+
+@pytest.mark.parametrize(
+    ("now", "moved"),
+    [
+        ({"a": [(4, 1)], "10.0.0.1": [(4, 1)]}, ""),
+        ({"a": [(4, 1)], "10.0.0.1": [], "new": [(4, 9)], "10.0.0.9": [(4, 9)]}, ""),
+        ({"a": [(4, 2)]}, "a - "),
+        ({"10.0.0.1": [(4, 1), (4, 9)]}, "10.0.0.1 - "),
+    ],
+)
+def test_customers_that_move_between_two_looks_prove_nothing(now: dict[str, list[Identity]], moved: str) -> None:
+    """A process of the machine may rename namespaces once they have been found; what is new or gone shows by itself."""
+    before: dict[str, list[Identity]] = {"a": [(4, 1)], "10.0.0.1": [(4, 1)]}
+    with pytest.raises(EvidenceIncomplete, match=moved) if moved else contextlib.nullcontext():
+        module._check_unmoved(before, now)
 
 
 BUILT = Promise("builds", None, "kept", "1 steps")
@@ -157,7 +173,7 @@ def test_nothing_is_said_of_headers_that_were_not_seen(monkeypatch: pytest.Monke
 
     def outcomes(hidden: str) -> dict[tuple[str, int], str]:
         fabric = SimpleNamespace(
-            declared=lab, loose_ends=lambda *_: frozenset(), end_of=lambda name: (name, lab[name].address)
+            declared=lab, adopted=None, loose_ends=lambda *_: frozenset(), end_of=lambda name: (name, lab[name].address)
         )
         ends = [Ends(row, pair) for row, pair in zip(rows, pairs, strict=True)]
         trips = {1: seen_of(rows[0], hidden), 2: seen_of(rows[1])}

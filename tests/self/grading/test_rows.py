@@ -19,6 +19,7 @@ from fixtures.instruments.grading.rows import (
     management_of,
     renamed,
     underlay_of,
+    unseen_tunnel,
 )
 from reports.checks.seen import SeenTrip
 from reports.evidence import Journey, Sighting
@@ -246,6 +247,17 @@ def test_ends_are_addresses_of_one_version_with_their_node_where_others_have_the
     names = {name: (name,) for name in addresses}
     (found,) = ends_of([Row(1, "a", "b", "VXLAN")], names, Fabric("live", nodes, (), ()), NO_MANAGEMENT, "{name}")
     assert ((found.pair.source, found.pair.target) if found.pair else found.missing) == pair
+
+
+@pytest.mark.parametrize(("below", "said"), [("l1", ""), ("s1", "s1 - seen"), ("", "not found - seen")])
+def test_tunnel_of_another_namespace_is_seen_there_or_not_known(below: str, said: str) -> None:
+    """A device that was moved sends by the namespace that it came from: what is in VXLAN elsewhere is another copy."""
+    fabric = known_lab("two-tenants")
+    expected = expect(fabric, "red1", "red3")
+    first, *rest = seen_path(fabric, expected.paths[0])
+    moved = journey(expected, [first, replace(first, node="l9", interface="moved"), *rest])
+    found = unseen_tunnel(fabric, {PortRef("l9", "moved"): below}, moved)
+    assert (said in found) if said else not found
 
 
 def test_copy_without_the_tunnel_is_a_way_beside_it() -> None:

@@ -17,8 +17,11 @@ import pytest
 from fixtures.instruments.grading.rows import Underlay, in_roles
 from fixtures.instruments.live import LiveFabric
 from reports.diagnosis.explain import explained
+from reports.diagnosis.resolution import as_far_as_followed, judged_leg
+from reports.evidence import Sighting
 from reports.record.fabric import map_of
-from tests.self.builders import reference, reference_text, vxlan_lab
+from reports.words import COPY
+from tests.self.builders import journey, reference, reference_text, seen_path, vxlan_lab
 from tests.self.draws import draws
 from topology.dataplane.live import live_fabric
 from topology.dataplane.reasons import link_local
@@ -73,6 +76,27 @@ def test_next_hop_by_link_local_address_is_followed() -> None:
     live, probe = live_fabric("live", states, lab.links), probe_between(lab, "cs1", "cs5")
     assert str(link_local(owners[ip_address("26.0.0.1")])) in " ".join(map(str, live["lc1"].routes))
     assert expected_journey(live, probe) == expected_journey(lab, probe)
+
+
+def test_nothing_is_wrong_where_a_device_is_not_followed() -> None:
+    """A customer by ipvlan: what is seen behind it is neither expected nor wrong, a copy of it is a copy."""
+    lab = reference()
+    sent = probe_between(lab, "cs1", "cs5")
+    expected = expected_journey(lab, sent)
+    states = {node.name: declared_state(node, False, lab.routing) for node in lab.nodes}
+    customer = states["cs1"]
+    links = {name: replace(link, kind="ipvlan") for name, link in customer.links.items()}
+    live = live_fabric("live", {**states, "cs1": replace(customer, links=links)}, [])
+    seen = seen_path(lab, expected.paths[0])
+    copied = replace(seen[-1], order=99)
+
+    def wrong(*more: Sighting) -> list[str]:
+        judged = judged_leg(journey(expected, [*seen, *more]), sent, live)
+        assert judged.verdict.divergence
+        return [rung.wrong for rung in as_far_as_followed(judged).verdict.rungs if rung.wrong]
+
+    assert wrong() == []
+    assert wrong(copied) == [COPY]
 
 
 def bare(state: NodeState) -> NodeState:

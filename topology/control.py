@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 from topology.frr import NEIGHBOURS, Session, sessions, table
-from topology.refs import Address, Network
+from topology.refs import Address, Network, is_of_link
 
 BGP_VNIS = "show bgp l2vpn evpn vni json"
 QUESTIONS = (
@@ -170,6 +170,6 @@ def _evpn(routes: Mapping[str, Any]) -> Iterator[EvpnRoute]:
             hop = next((str(table(one).get("ip")) for one in path.get("nexthops", ())), "")
             kind, ip = int(path.get("routeType", 0)), str(path.get("ip") or "")
             prefix = f"{ip}/{path.get('ipLen')}" if kind == PREFIXES else ip if kind == MACS else ""
-            # Hosts have link-local addresses, which no lab declares.
-            if not (prefix and ip_address(ip).is_link_local):
+            # Hosts have IPv6 link-local addresses, which no lab declares.
+            if not (prefix and is_of_link(ip_address(ip))):
                 yield EvpnRoute(kind, str(path.get("mac", "")), hop, prefix)

@@ -105,6 +105,10 @@ class Misuse(HopcheckError):
     """The caller (a test, an option, a lab file) asks for something impossible."""
 
 
+class SubmissionRefused(Misuse):
+    """A submission that cannot be built, by its author's fault: no archive, or an invalid lab."""
+
+
 @dataclass(frozen=True, order=True)
 class Position:
     """A place in a file; line and column start at 1."""

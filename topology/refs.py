@@ -13,6 +13,14 @@ Tags: TypeAlias = tuple[int, ...]
 """The VLAN IDs of a frame's 802.1Q tags, outermost first."""
 
 
+def is_of_link(what: Address | Interface | Network) -> bool:
+    """Return True for an IPv6 link-local address, which is one of its link alone (RFC 4291, section 2.5.6).
+
+    False for 169.254.0.0/16: Linux makes no such address by itself, and routes those that it is given like others.
+    """
+    return what.version == 6 and what.is_link_local
+
+
 @dataclass(frozen=True, order=True)
 class PortRef:
     """An interface of a node, written ``node:interface``."""

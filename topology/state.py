@@ -17,6 +17,7 @@ from topology.model import Address, Bridge, Device, Interface, Loopback, Network
 from topology.mtu import device_mtu
 from topology.node import ROUTERS
 from topology.plan import DEFAULT_ROUTING, written_sysctls
+from topology.refs import is_of_link
 
 UNWRITTEN_SYSCTLS: Mapping[str, int] = {
     "net.ipv4.ip_default_ttl": 64,
@@ -221,11 +222,11 @@ VRF_RULES = frozenset(Entry(f"ip{six} rule", None, L3MDEV, L3MDEV) for six in ("
 def declared_state(node: Node, ipv6: bool = False, routing: Routing = DEFAULT_ROUTING) -> NodeState:
     """State of a node once it is built, the routes that its addresses bring included.
 
-    Link-local addresses are left out, as they are when a node is read: the kernel makes its own.
+    IPv6 link-local addresses are left out, as they are when a node is read: the kernel makes its own.
     IPv6 has such a route for a host's prefix too (addrconf_prefix_route, net/ipv6/addrconf.c), IPv4 has not.
     ``ipv6`` says whether the fabric uses it (``topology.plan.uses_ipv6``).
     """
-    own = [(device.name, i) for device in node.devices for i in device.addresses if not i.ip.is_link_local]
+    own = [(device.name, i) for device in node.devices for i in device.addresses if not is_of_link(i)]
     connected = {
         RouteState(interface.network, None, device)
         for device, interface in own

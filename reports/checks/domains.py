@@ -15,7 +15,8 @@ from typing import NamedTuple
 from reports.checks import Check, Subject
 from reports.evidence import Finding, Sighting, first_broken
 from reports.judge.isolation import FrameSeen, bare
-from reports.judge.journey import NOTHING, in_order
+from reports.judge.journey import in_order
+from reports.words import NOTHING
 from topology.isolation.domains import (
     Domain,
     FrameKind,

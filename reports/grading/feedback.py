@@ -4,14 +4,14 @@ the level ``full`` no line contains a fix.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reports.grading.record import Graded, Promise, Step
 from reports.grading.score import ENDED, ItemScore, Part, Score, State
 from reports.grading.words import one_line
 from reports.record.exhibits import Cause, Journey, Rung
-from reports.words import counted, plain
+from reports.words import COPY, counted, plain
 from topology.formats.rubric import FEEDBACK, Feedback
 
 FAILED: Mapping[str, str] = {
@@ -34,6 +34,8 @@ NOTHING_REACHES = "nothing is delivered in any row"
 PARTS_MAX = 6
 """Failed rows of an item that are shown hop by hop; the others are named."""
 TAIL_LINES = 30
+LOOP_MIN, LOOP_END = 24, 2
+"""Hops of a way that is shown whole even where it comes to a place again, and those shown of a longer one's end."""
 HIDDEN = "a hidden item: its checks are not shown"
 OPEN = "not settled yet: a person looks at it"
 
@@ -69,9 +71,22 @@ def item_ladders(one: ItemScore, level: Feedback, answers: bool = False) -> list
 def _bare(journey: Journey) -> Journey:
     """The journey up to the first hop that is wrong, and what was seen behind it; where none is, what it breaks."""
     first = journey.first_wrong
-    kept = [rung for rung in journey.ladder if not rung.wrong or rung is first or rung.seen]
-    said = "" if first else journey.message
-    return replace(journey, ladder=kept, message=said, note="", causes=[], cause=None, unknown="")
+    ahead, behind, left_out = _laps([rung for rung in journey.ladder if not rung.wrong or rung is first or rung.seen])
+    said, note = "" if first else journey.message, _repeated(left_out) if left_out else ""
+    return replace(journey, ladder=[*ahead, *behind], message=said, note=note, causes=[], cause=None, unknown="")
+
+
+def _laps(rungs: Sequence[Rung]) -> tuple[Sequence[Rung], Sequence[Rung], int]:
+    """Return a long way that comes to a place again, as in a loop of routes, as its first lap, its end, and the number
+    of hops in between."""
+    places = [_at(rung) for rung in rungs]
+    again = next((n for n, place in enumerate(places, 1) if place in places[: n - 1]), len(rungs))
+    left_out = len(rungs) - again - LOOP_END
+    return (rungs[:again], rungs[-LOOP_END:], left_out) if len(rungs) > LOOP_MIN and left_out > 0 else (rungs, (), 0)
+
+
+def _repeated(count: int) -> str:
+    return f"{counted(count, 'hop')} that repeat those above, before the last {LOOP_END}"
 
 
 def points_of(one: ItemScore | Score) -> str:
@@ -178,14 +193,22 @@ def _ladder(journey: Journey) -> Iterator[str]:
     first = journey.first_wrong
     rungs = journey.ladder[: journey.ladder.index(first) + 1] if first else journey.ladder
     width = max(len(_at(rung)) for rung in rungs)
-    for rung in rungs:
-        mark = "ok" if not rung.wrong else "WRONG" if rung.seen else "MISSING"
-        head = f"  {mark:<7} {_at(rung):<{width}}   "
-        yield head + one_line(f"expected {rung.expected or 'nothing'}" if rung.wrong else rung.seen or "")
-        if rung.wrong and rung.seen:
-            yield " " * (len(head) + 4) + one_line(f"seen {rung.seen}")
+    ahead, behind, left_out = _laps(rungs)
+    yield from (line for rung in ahead for line in _rung(rung, width))
+    if left_out:
+        yield f"  … {_repeated(left_out)}"
+    yield from (line for rung in behind for line in _rung(rung, width))
     if len(rungs) < len(journey.ladder):
         yield f"  … {counted(len(journey.ladder) - len(rungs), 'more hop')} expected after it"
+
+
+def _rung(rung: Rung, width: int) -> Iterator[str]:
+    mark = "ok" if not rung.wrong else "WRONG" if rung.seen else "MISSING"
+    head = f"  {mark:<7} {_at(rung):<{width}}   "
+    yield head + one_line(f"expected {rung.expected or 'nothing'}" if rung.wrong else rung.seen or "")
+    if rung.wrong and rung.seen:
+        copy = f" - {COPY}" if rung.wrong == COPY else ""
+        yield " " * (len(head) + 4) + one_line(f"seen {rung.seen}{copy}")
 
 
 def _at(rung: Rung) -> str:

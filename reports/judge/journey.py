@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from reports.evidence import Cause, Journey, Sighting
+from reports.words import COPY, NOTHING
 from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath
 from topology.refs import Placed
-
-NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Verdict:
         expected = rung.expected.stack.summary() if rung.expected else NOTHING
         seen = rung.seen.headers.summary() if rung.seen else NOTHING
         place = f"{rung.node} - {self.source} -> {self.target} at {rung.interface} {rung.direction}"
-        reason = f" - {rung.wrong}" if rung.seen and rung.expected else ""
+        reason = f" - {rung.wrong}" if rung.seen and (rung.expected or rung.wrong == COPY) else ""
         note = f" - {self.note}" if self.note else ""
         return f"{place} - expected {expected} - seen {seen}{reason}{note}"
 
@@ -160,7 +159,9 @@ def _rung(hop: ExpectedHop, seen: Sighting | None, latest_ns: int) -> Rung:
 def _insert(rungs: list[Rung], extra: Sighting) -> None:
     """Put an unexpected sighting behind the last rung that was seen no later."""
     at = max((n for n, rung in enumerate(rungs, 1) if rung.seen and rung.seen.time_ns <= extra.time_ns), default=0)
-    wrong = "nothing is expected here"
+    before = (rung.seen for rung in rungs if rung.seen and rung.place == extra.place)
+    is_copy = any(one.headers.summary() == extra.headers.summary() for one in before)
+    wrong = COPY if is_copy else "nothing is expected here"
     rungs.insert(at, Rung(extra.node, extra.interface, extra.direction, None, extra, wrong))
 
 

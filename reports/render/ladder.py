@@ -8,6 +8,7 @@ from itertools import groupby
 from textwrap import dedent
 
 from reports.record.exhibits import Cause, Journey, Rung
+from reports.words import COPY
 
 GOOD, BAD, AFTER = "  ok", ">>>>", "    "
 NO_CAUSE = "not found: no difference in the state read (docs/adopting.md lists it) can explain it"
@@ -99,7 +100,7 @@ def _sides(rung: Rung, journey: Journey) -> Iterator[str]:
     place = instead(rung, journey)
     yield f"expected {rung.expected or (f'nothing here, but at {place}' if place else 'nothing')}"
     yield f"seen     {seen}"
-    if rung.expected and rung.seen:
+    if rung.seen and (rung.expected or rung.wrong == COPY):
         yield f"why      {rung.wrong}"
 
 

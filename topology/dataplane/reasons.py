@@ -12,6 +12,7 @@ from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
 from topology.links import FRAME_TUNNELS
 from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel, Vrf
+from topology.refs import is_of_link
 
 ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
 NO_NODE = ": no node has it"
@@ -252,11 +253,11 @@ def wrong_ends(fabric: Fabric, node: Node, tunnel: Tunnel, remote: Address) -> E
 def holders(fabric: Fabric, device: Device, address: Address, target: str) -> Sequence[Device]:
     """Return the devices of a segment that have an address, or for IPv4 are in a node that has it on any device.
 
-    Link-local addresses are not read of live nodes: a device without one has the one that is formed from its MAC.
+    IPv6 link-local addresses are not read of live nodes: a device without one has the one that is formed from its MAC.
     """
     others = list(fabric.segment(device))
     found = [other for other in others if address in {i.ip for i in other.addresses}]
-    if address.is_link_local:
+    if is_of_link(address):
         return found or [other for other in others if address == link_local(other)]
     if not found and address.version == 4:
         at_ip = (d for d in others if d.mac is not None and fabric[d.node].bridge_of(d.name) is None)

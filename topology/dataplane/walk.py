@@ -29,7 +29,7 @@ from topology.dataplane.rules import Asked, look_up
 from topology.links import unwrap
 from topology.model import Address, Bridge, Device, Fabric, Node, Tunnel
 from topology.packet import ETHERTYPES, Layer, Layers, ends_of, lower_ttl, tags_of
-from topology.refs import PortRef
+from topology.refs import PortRef, is_of_link
 from topology.wire.headers import MAX_LAYERS
 
 REASONS_MAX = 3
@@ -108,10 +108,10 @@ class PacketWalk(FrameWalk):
 
     def resolve(self, node: Node, device: Device, address: Address, packet: Layers) -> Ending | None:
         """Return why a device gets no answer for an address; None where it gets one."""
-        if address.is_link_local and self.owner(device, address) is None:
+        if is_of_link(address) and self.owner(device, address) is None:
             return ending(device, f"the link-local address {address} {NOT_FOLLOWED}")
         key = (device.ref, address)
-        if key not in self.resolved and not address.is_link_local:
+        if key not in self.resolved and not is_of_link(address):
             self.resolved[key] = None
             reasons = self.request_ends(device, address)
             if reasons is None:

@@ -13,6 +13,7 @@ from topology.formats.lab_values import shown, suggest
 from topology.formats.yaml_positions import Items, Scalar, Table, Tree
 from topology.links import SECTIONS
 from topology.model import LOOPBACK, Interface, Network
+from topology.refs import is_of_link
 
 PORT = "port"
 """The kind of an end of a link; all other kinds are sections of a lab file's node."""
@@ -319,7 +320,7 @@ def _is_way(hop: Mapping[str, str], up: set[str], subnets: Sequence[Network]) ->
         gateway = ip_address(hop["via"]) if "via" in hop and "onlink" not in hop else None
     except ValueError:
         return True
-    return gateway is None or gateway.is_link_local or any(gateway in net for net in subnets)
+    return gateway is None or is_of_link(gateway) or any(gateway in net for net in subnets)
 
 
 def _items(texts: Iterable[Scalar]) -> Items:

@@ -9,6 +9,7 @@ from topology.formats.lab_draft import Draft
 from topology.formats.lab_schema import PairSpec, SpreadSpec
 from topology.formats.lab_values import suggest
 from topology.model import Network, NextHop, Node, Route
+from topology.refs import is_of_link
 
 
 def check_prefixes(draft: Draft) -> Iterator[Problem]:
@@ -39,7 +40,7 @@ def _next_hop(node: Node, route: Route, hop: NextHop) -> Iterator[Problem]:
         right = suggest(dev, (device.name for device in node.devices))
         yield Problem(route.where, f"the route's dev {dev!r} is no device of {node.name}", right)
         return
-    if via is None or hop.onlink or (via.version == 6 and via.is_link_local and dev is not None):
+    if via is None or hop.onlink or (is_of_link(via) and dev is not None):
         return
     subnets = [(i.network, device.name) for device in node.devices for i in device.addresses]
     ways = [name for subnet, name in subnets if via.version == subnet.version and via in subnet]

@@ -13,7 +13,7 @@ from topology.formats.lab_draft import Draft
 from topology.formats.lab_tunnels import strands
 from topology.model import Bridge, Device, Fabric, Interface, Network, Node, Subinterface, Vxlan
 from topology.promises import WITHOUT_TUNNEL, Pair
-from topology.refs import PortRef
+from topology.refs import PortRef, is_of_link
 
 IPV6_MTU_MIN = 1280
 """RFC 8200, section 5."""
@@ -34,11 +34,6 @@ class PlacedAddress:
     def subnet(self) -> Network:
         """The subnet that the address is in."""
         return self.interface.network
-
-    @property
-    def is_local(self) -> bool:
-        """True for an IPv6 link-local address, which is one of its link alone (RFC 4291, section 2.5.6)."""
-        return self.interface.version == 6 and self.interface.ip.is_link_local
 
 
 class _Sets(dict[K, K]):
@@ -181,12 +176,12 @@ def _is_anycast(draft: Draft, *ends: PortRef) -> bool:
 
 
 def check_hosts(draft: Draft) -> Iterator[Problem]:
-    """Every address is one that a host may have, and no other has, those on secluded segments and link-local ones
-    on other links apart."""
+    """Every address is one that a host may have, and no other has, those on secluded segments and IPv6 link-local
+    ones on other links apart."""
     holders = _Holders[PlacedAddress](_secluded(draft))
     for found in placed_addresses(draft):
         ip = found.interface.ip
-        other = holders.first((ip, found.segment) if found.is_local else ip, found.segment, found)
+        other = holders.first((ip, found.segment) if is_of_link(found.interface) else ip, found.segment, found)
         shared = other.segment == found.segment and _is_anycast(draft, other.ref, found.ref)
         if other is not found and not shared:
             what = f"{ip} is the address of {other.ref} already, on line {other.where.line}"
@@ -224,7 +219,9 @@ def check_subnets(draft: Draft) -> Iterator[Problem]:
             doubtful.add(tunnel.ref)
     unsure = {segment for ref, segment in segments(draft.fabric).items() if ref in doubtful}
     sure = (
-        one for one in placed_addresses(draft) if one.ref in claims and one.segment not in unsure and not one.is_local
+        one
+        for one in placed_addresses(draft)
+        if one.ref in claims and one.segment not in unsure and not is_of_link(one.interface)
     )
     found = sorted(sure, key=lambda one: one.where)
     apart = list(_apart(found))

@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from topology.errors import LabError
 from topology.formats import lab_values as values
+from topology.formats import load
 from topology.formats.lab_refusals import read_spec
 from topology.formats.lab_schema import Flag, Listed, ManagementItem, Spec, _choice, _number, _one_or_more
 from topology.formats.text_file import displayed, read_text, refuse_too_long
@@ -206,8 +207,11 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Return a file's recipe; raises LabError with every problem of the content, Misuse if it cannot be read."""
+    """Return a file's recipe; raises LabError with every problem of its content or of its prelude's, Misuse if one
+    cannot be read."""
     spec = _spec_of(read_text(path, "a YAML file with a list steps:"), displayed(path))
+    if spec.prelude:
+        load(path.parent / spec.prelude)
     steps = _steps(spec)
     return Recipe(
         steps,

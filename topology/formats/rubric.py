@@ -162,8 +162,10 @@ def _wrong_after(rubric: Rubric, number: int, earlier: Mapping[str, int], tree: 
     item = rubric.items[number]
     if item.after and item.after.casefold() not in earlier:
         known = [one.id for one in rubric.items[:number]]
+        below = next((one.id for one in rubric.items[number:] if one.id.casefold() == item.after.casefold()), "")
         what = f"no item {item.after!r} comes before this one"
-        yield Problem(locate(tree, ("items", number, "after")), what, values.suggest(item.after, known))
+        right = f"move {below} above it" if below not in ("", item.id) else values.suggest(item.after, known)
+        yield Problem(locate(tree, ("items", number, "after")), what, right)
     if item.after_share and not item.after:
         where = locate(tree, ("items", number, "after-share"), key=True)
         yield Problem(where, "'after-share' is given without 'after'", "also after: an earlier item's id")

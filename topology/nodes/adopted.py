@@ -55,6 +55,8 @@ class Onlooker(Netlink):
         self.named_ends: Mapping[str, tuple[str, tuple[Address, ...]]] = {}
         """Node and address of each end of a pair, where pairs are all that is declared."""
         self.outlets: Outlets = {}
+        self.tunnels_elsewhere: Mapping[PortRef, str] = {}
+        """The tunnel devices that send by another namespace: its node, blank if it is none."""
         self.cables = 0
         """The number of veth pairs between the nodes."""
         self.management = NO_MANAGEMENT
@@ -172,6 +174,13 @@ class AdoptedRuntime:
         veths = {(name, end.index) for name, known in ends.items() for end in known if end.peer is not None}
         onlooker.outlets, onlooker.cables = outlets_of(ends, joined, states), len(joined & veths) // 2
         onlooker.tunnel_ports = tunnel_ports(ends)
+        below = {(one, end.name): names.get(other, "") for one, end, other in visit.joined}
+        onlooker.tunnels_elsewhere = {
+            PortRef(name, end.name): below.get((chosen[name].identity, end.name), "")
+            for name, known in ends.items()
+            for end in known
+            if end.sends_elsewhere
+        }
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
         if not fabric.nodes:
             onlooker.named_ends = named_ends(onlooker.fabric, chosen, onlooker.outlets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
@@ -16,8 +17,11 @@ import pytest
 from fixtures.instruments.grading.rows import Underlay, in_roles
 from fixtures.instruments.live import LiveFabric
 from reports.diagnosis.explain import explained
+from reports.diagnosis.resolution import as_far_as_followed, judged_leg
+from reports.evidence import Sighting
 from reports.record.fabric import map_of
-from tests.self.builders import reference, vxlan_lab
+from reports.words import COPY
+from tests.self.builders import journey, reference, reference_text, seen_path, vxlan_lab
 from tests.self.draws import draws
 from topology.dataplane.live import live_fabric
 from topology.dataplane.reasons import link_local
@@ -51,6 +55,16 @@ def test_a_fabric_as_declared_has_the_declared_journeys(lab: Path) -> None:
         assert expected_journey(live, probe) == expected_journey(fabric, probe)
 
 
+def test_fabric_numbered_in_169_254_is_like_any_other() -> None:
+    """Linux routes addresses of 169.254.0.0/16 that it is given; only IPv6 link-local ones are a link's own."""
+    lab = load_lab_text(re.sub(r"\b2([0-8])\.0\.0\.", r"169.254.2\1.", reference_text()))
+    live = as_read(lab)
+    for pair in lab.pairs:
+        probe = probe_between(lab, pair.source, pair.target)
+        assert expected_journey(live, probe) == expected_journey(lab, probe)
+    assert "via 169.254.26.1" in " ".join(map(str, live["lc1"].routes))
+
+
 def test_next_hop_by_link_local_address_is_followed() -> None:
     """An unnumbered underlay leads IPv4 packets to the link-local address that a neighbour forms from its MAC."""
     lab = reference()
@@ -62,6 +76,27 @@ def test_next_hop_by_link_local_address_is_followed() -> None:
     live, probe = live_fabric("live", states, lab.links), probe_between(lab, "cs1", "cs5")
     assert str(link_local(owners[ip_address("26.0.0.1")])) in " ".join(map(str, live["lc1"].routes))
     assert expected_journey(live, probe) == expected_journey(lab, probe)
+
+
+def test_nothing_is_wrong_where_a_device_is_not_followed() -> None:
+    """A customer by ipvlan: what is seen behind it is neither expected nor wrong, a copy of it is a copy."""
+    lab = reference()
+    sent = probe_between(lab, "cs1", "cs5")
+    expected = expected_journey(lab, sent)
+    states = {node.name: declared_state(node, False, lab.routing) for node in lab.nodes}
+    customer = states["cs1"]
+    links = {name: replace(link, kind="ipvlan") for name, link in customer.links.items()}
+    live = live_fabric("live", {**states, "cs1": replace(customer, links=links)}, [])
+    seen = seen_path(lab, expected.paths[0])
+    copied = replace(seen[-1], order=99)
+
+    def wrong(*more: Sighting) -> list[str]:
+        judged = judged_leg(journey(expected, [*seen, *more]), sent, live)
+        assert judged.verdict.divergence
+        return [rung.wrong for rung in as_far_as_followed(judged).verdict.rungs if rung.wrong]
+
+    assert wrong() == []
+    assert wrong(copied) == [COPY]
 
 
 def bare(state: NodeState) -> NodeState:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from topology.errors import LabError
+from tests.self.builders import reference_text
+from topology.errors import LabError, Misuse
 from topology.formats.recipe import MIB, Recipe, Step, load_recipe, with_own
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "grading.md"
@@ -51,6 +52,7 @@ BROKEN = {
 
 def load(tmp_path: Path, text: str) -> Recipe:
     (tmp_path / "r.yaml").write_text(text)
+    (tmp_path / "base-fabric.yaml").write_text(reference_text())
     return load_recipe(tmp_path / "r.yaml")
 
 
@@ -72,6 +74,17 @@ def test_recipe_of_a_class_is_read(tmp_path: Path) -> None:
     assert recipe.rows_text(rows) == "source, destination, type\nCS1, CS2, L3\n"
     assert recipe.fixed == (("CS1", "CS5", "VXLAN"),)
     assert Recipe().rows_text(rows) == "CS1,CS2,L3\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("nowhere.yaml", "nowhere.yaml"), ("r.yaml", r"r\.yaml:1:1: unknown key 'prelude'")]
+)
+def test_prelude_that_cannot_be_built_is_refused_before_a_class_is_graded(
+    name: str, words: str, tmp_path: Path
+) -> None:
+    """Nobody's submission is to blame for it."""
+    with pytest.raises(Misuse, match=words):
+        load(tmp_path, f"prelude: {name}")
 
 
 def test_submissions_own_file_says_only_how_it_is_built(tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ BROKEN = {
     SOUND.replace("[VXLAN, GRE]", "[GRE, GRE]"): "5:28: a type is given twice",
     SOUND.replace("after: a,", "after: c,"): "5:65: no item 'c' comes before this one; one of: a",
     SOUND.replace("after: a,", "after: b,"): "5:65: no item 'b' comes before this one",
+    SOUND.replace("needs: [reaches", "after: B, needs: [reaches"): (
+        "4:44: no item 'B' comes before this one; move b above it"
+    ),
     SOUND.replace("after: a, ", ""): "5:58: 'after-share' is given without 'after'",
     SOUND.replace("0.5", "0.51"): "5:81: '0.51' is no share of an item's points; a number from 0 to 0.5",
     SOUND.replace("0.5", "1"): "5:81: 1 is no share of an item's points",

@@ -21,6 +21,7 @@ from reports.grading.handout import UNKNOWN
 from reports.grading.package import SIZES, Size, fit, stored_results
 from reports.grading.record import write_graded
 from tests.grading.kit import packed
+from tests.self.builders import reference_text
 from tests.self.grading.classes import ROUTE, graded
 from topology.errors import Misuse
 from topology.formats.recipe import Recipe, Step
@@ -64,7 +65,9 @@ def test_what_cannot_fit_is_refused_before_anything_is_made(
     with pytest.raises(Misuse, match=r"may take \d+ \(3 builds of 15 min each\)"):
         fit(recipe(15), load_rubric(), 512)
     (tmp_path / "rows.csv").write_text("A,B,Bridge\n")
-    (tmp_path / "far.yaml").write_text(f"{RECIPE}prelude: ../base.yaml\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "base.yaml").write_text(reference_text())
+    (tmp_path / "in" / "far.yaml").write_text(f"{RECIPE}prelude: ../base.yaml\n")
     (tmp_path / "once.yaml").write_text(ONCE.text)
     rows, far, once = (f"--{name}={tmp_path / file}" for name, file in GIVEN.items())
     for words, given in {
@@ -77,7 +80,7 @@ def test_what_cannot_fit_is_refused_before_anything_is_made(
     assert not (tmp_path / "x.zip").exists()
 
 
-GIVEN = {"tenants": "rows.csv", "recipe": "far.yaml", "rubric": "once.yaml"}
+GIVEN = {"tenants": "rows.csv", "recipe": "in/far.yaml", "rubric": "once.yaml"}
 
 
 def test_digest_of_files_is_the_same_wherever_they_lie(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from reports.grading.record import Graded, Row, Step
 from reports.grading.score import Override, Score, score
 from reports.grading.table import class_csv, class_lines
 from reports.grading.words import in_class
-from reports.record.exhibits import Cause
+from reports.record.exhibits import Cause, Rung
 from reports.words import plain
 from tests.self.grading.classes import BUILT, ROUTE, VNI, Key, empty, everything, graded, ladder
 from topology.formats.rubric import FEEDBACK, Feedback, load_rubric
@@ -115,6 +115,29 @@ def test_place_is_named_where_every_hop_is_as_the_fabric_s_own_state_has_it() ->
     assert place in page
     assert said in page
     assert "as declared at every hop" not in page
+
+
+def test_loop_of_routes_is_shown_by_its_first_lap_and_its_end() -> None:
+    """Sixty hops say no more than a lap does; as many of a way without a loop are all shown."""
+    start, leaf, spine, _ = ladder().ladder
+    laps = [replace(rung, seen=f"ttl {64 - n}", wrong="") for n in range(30) for rung in (leaf, spine)]
+
+    def shown(rungs: list[Rung]) -> Score:
+        lost = replace(ladder(), ladder=rungs)
+        promises = [
+            replace(one, outcome="broken", causes=[ROUTE], ladder=lost) if key == ("reaches", 2) else one
+            for key, one in everything().items()
+        ]
+        return at("where", graded(promises=promises))
+
+    found = shown([start, *laps])
+    lines = item_lines(found.items[1], "where")
+    repeated = "55 hops that repeat those above, before the last 2"
+    assert [line.split()[0] for line in lines[1:8]] == ["ok", "ok", "ok", "ok", "…", "ok", "ok"]
+    assert (lines[4].split()[-1], lines[5], lines[7].split()[-1]) == ("63", f"  … {repeated}", "35")
+    assert repeated in Reader(student_page(found)).text
+    lines = item_lines(shown([replace(rung, interface=f"e{n}") for n, rung in enumerate(laps)]).items[1], "where")
+    assert sum(line.startswith("  ok") for line in lines) == len(laps)
 
 
 def test_message_without_a_cause_is_shown_up_to_what_would_mend_it() -> None:

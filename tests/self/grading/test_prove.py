@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -20,10 +21,14 @@ from fixtures.instruments.live import LiveFabric
 from reports.checks.seen import SeenTrip
 from reports.evidence import Cause, LoopFound
 from reports.grading.record import Ended, Promise, Row, Step
+from reports.grading.score import score
 from tests.self.builders import NONCE, expect, journey, reference, seen_path
+from topology.errors import AgentLost, EvidenceIncomplete, LabError, SubmissionRefused, UnknownName
 from topology.expected import expected_journey
 from topology.formats.recipe import Recipe
-from topology.kernels.others import Found
+from topology.formats.rubric import rubric_of_text
+from topology.formats.submission import Packed, Submission
+from topology.kernels.others import Found, Identity
 from topology.model import Fabric
 from topology.packet import Probe
 from topology.promises import Encapsulation, Pair
@@ -68,6 +73,66 @@ def test_loop_is_the_cause_of_every_row(monkeypatch: pytest.MonkeyPatch) -> None
     }
 
 
+@pytest.mark.parametrize(
+    ("now", "moved"),
+    [
+        ({"a": [(4, 1)], "10.0.0.1": [(4, 1)]}, ""),
+        ({"a": [(4, 1)], "10.0.0.1": [], "new": [(4, 9)], "10.0.0.9": [(4, 9)]}, ""),
+        ({"a": [(4, 2)]}, "a - "),
+        ({"10.0.0.1": [(4, 1), (4, 9)]}, "10.0.0.1 - "),
+    ],
+)
+def test_customers_that_move_between_two_looks_prove_nothing(now: dict[str, list[Identity]], moved: str) -> None:
+    """A process of the machine may rename namespaces once they have been found; what is new or gone shows by itself."""
+    before: dict[str, list[Identity]] = {"a": [(4, 1)], "10.0.0.1": [(4, 1)]}
+    with pytest.raises(EvidenceIncomplete, match=moved) if moved else contextlib.nullcontext():
+        module._check_unmoved(before, now)
+
+
+BUILT = Promise("builds", None, "kept", "1 steps")
+
+
+@pytest.mark.parametrize(
+    ("at_start", "error", "outcomes", "said"),
+    [
+        (False, UnknownName("node of submission", "x", ["y"]), ("kept", "errored"), "seen UnknownName: unknown node"),
+        (False, KeyError("x"), ("kept", "errored"), "hopcheck - expected to grade - seen KeyError: 'x' ("),
+        (False, AgentLost("the stream ended"), ("kept", "errored"), "the stream ended"),
+        (False, SubmissionRefused("no archive"), ("kept", "errored"), "no archive"),
+        (True, SubmissionRefused("no archive"), ("broken", "broken"), "no archive"),
+        (True, LabError([]), ("errored", "errored"), "seen LabError"),
+    ],
+)
+def test_only_a_refused_submission_pays_for_an_error(
+    monkeypatch: pytest.MonkeyPatch, at_start: bool, error: Exception, outcomes: tuple[str, str], said: str
+) -> None:
+    """What fails in hopcheck or its machine leaves points open for a person, with the reason, and keeps what is known
+    of the build."""
+
+    @contextlib.contextmanager
+    def started(*_: object) -> Iterator[Any]:
+        if at_start:
+            raise error
+        attempt = SimpleNamespace(steps=[], notes=[], files="", recipe=Recipe(), build=lambda *_: BUILT)
+        yield SimpleNamespace(kernel=SimpleNamespace(info="guest")), attempt
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(grader, "started", started)
+    monkeypatch.setattr(grader, "prove", fails)
+    rubric = rubric_of_text(
+        "points: 2\nitems: [{id: a, points: 1, needs: builds}, {id: b, points: 1, rows: VXLAN, needs: reaches}]"
+    )
+    made = grader.Grader().grade(Submission("s", Path("s")), Packed(".zip", b"", ()), ROWS, Recipe(), rubric, "key")
+    found = {(one.name, one.row.number if one.row else 0): one for one in made.promises}
+    assert (found["builds", 0].outcome, found["reaches", 1].outcome) == outcomes
+    assert said in found["reaches", 1].said
+    scored = score(made, rubric)
+    assert scored.person == (["errored twice"] if "errored" in outcomes else [])
+    assert scored.low == (outcomes[0] == "kept")
+
+
 @pytest.mark.parametrize("changed", [False, True])
 def test_fabric_whose_cables_do_not_agree_is_errored(monkeypatch: pytest.MonkeyPatch, changed: bool) -> None:
     """Where a frame came out of a cable other than it went in, nothing that was seen is believed."""
@@ -108,7 +173,7 @@ def test_nothing_is_said_of_headers_that_were_not_seen(monkeypatch: pytest.Monke
 
     def outcomes(hidden: str) -> dict[tuple[str, int], str]:
         fabric = SimpleNamespace(
-            declared=lab, loose_ends=lambda *_: frozenset(), end_of=lambda name: (name, lab[name].address)
+            declared=lab, adopted=None, loose_ends=lambda *_: frozenset(), end_of=lambda name: (name, lab[name].address)
         )
         ends = [Ends(row, pair) for row, pair in zip(rows, pairs, strict=True)]
         trips = {1: seen_of(rows[0], hidden), 2: seen_of(rows[1])}

@@ -19,6 +19,7 @@ from fixtures.instruments.grading.rows import (
     management_of,
     renamed,
     underlay_of,
+    unseen_tunnel,
 )
 from reports.checks.seen import SeenTrip
 from reports.evidence import Journey, Sighting
@@ -229,6 +230,7 @@ def test_two_bridges_of_a_node_are_no_way_unless_it_routes(
     [
         ({"a": "10.0.0.1/24", "b": "10.0.0.2/24"}, ("10.0.0.1", "10.0.0.2")),
         ({"a": "10.0.0.1/24", "b": "10.0.0.2/24", "c": "10.0.0.2/24"}, ("10.0.0.1", "10.0.0.2@b")),
+        ({"a": "fe80::1/64 169.254.1.1/24", "b": "169.254.1.2/24"}, ("169.254.1.1", "169.254.1.2")),
         ({"a": "fd00::1/64", "b": "10.0.0.2/24 fd00::2/64"}, ("fd00::1", "fd00::2")),
         ({"a": "fd00::1/64", "b": "10.0.0.2/24"}, "a, b - expected addresses of one IP version - seen two"),
         ({"a": "", "b": "10.0.0.2/24"}, "a - expected an address of its row's network - seen none"),
@@ -245,6 +247,17 @@ def test_ends_are_addresses_of_one_version_with_their_node_where_others_have_the
     names = {name: (name,) for name in addresses}
     (found,) = ends_of([Row(1, "a", "b", "VXLAN")], names, Fabric("live", nodes, (), ()), NO_MANAGEMENT, "{name}")
     assert ((found.pair.source, found.pair.target) if found.pair else found.missing) == pair
+
+
+@pytest.mark.parametrize(("below", "said"), [("l1", ""), ("s1", "s1 - seen"), ("", "not found - seen")])
+def test_tunnel_of_another_namespace_is_seen_there_or_not_known(below: str, said: str) -> None:
+    """A device that was moved sends by the namespace that it came from: what is in VXLAN elsewhere is another copy."""
+    fabric = known_lab("two-tenants")
+    expected = expect(fabric, "red1", "red3")
+    first, *rest = seen_path(fabric, expected.paths[0])
+    moved = journey(expected, [first, replace(first, node="l9", interface="moved"), *rest])
+    found = unseen_tunnel(fabric, {PortRef("l9", "moved"): below}, moved)
+    assert (said in found) if said else not found
 
 
 def test_copy_without_the_tunnel_is_a_way_beside_it() -> None:

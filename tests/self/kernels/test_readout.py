@@ -7,12 +7,14 @@ import struct
 
 import pytest
 from pyroute2.netlink.nfnetlink.nftsocket import nft_chain_msg, nft_table_msg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from reports.judge.state import differences
 from tests.self.builders import reference, vxlan_lab
 from tests.self.kernels.dumps import (
     END,
+    NEWADDR,
     NEWQDISC,
     NEWROUTE,
     NEWTFILTER,
@@ -305,6 +307,22 @@ def test_route_that_refuses_is_a_route(number: int, kind: str) -> None:
     """A route that is not unicast is reported by its type, without a device."""
     routes = state_of(("routes", route(table=254, type=number) + END)).routes
     assert {str(found) for found in routes} == {f"{kind} 10.1.0.0/24"}
+
+
+@pytest.mark.parametrize(
+    ("family", "local", "prefix", "length"), [(2, "169.254.1.1", "169.254.0.0", 16), (10, "fe80::1", "fe80::", 64)]
+)
+def test_only_ipv6_link_local_addresses_and_subnets_are_left_out(
+    family: int, local: str, prefix: str, length: int
+) -> None:
+    """The kernel makes no address of 169.254.0.0/16 by itself: one that is there was given."""
+    named = {"family": family, "prefixlen": length, "index": 2}
+    address = packed(NEWADDR, ifaddrmsg(), named, [("IFA_ADDRESS", local), ("IFA_LOCAL", local)])
+    way = {"family": family, "dst_len": length, "table": 254, "type": 1, "proto": 2}
+    subnet = packed(NEWROUTE, rtmsg(), way, [("RTA_DST", prefix), ("RTA_OIF", 2)])
+    state = state_of(("addresses", address + END), ("routes", subnet + END))
+    assert {str(one) for _, one in state.addresses} == ({f"{local}/{length}"} if family == 2 else set())
+    assert {str(one.prefix) for one in state.routes} == ({f"{prefix}/{length}"} if family == 2 else set())
 
 
 @pytest.mark.parametrize("what", ["links", "addresses", "routes"])

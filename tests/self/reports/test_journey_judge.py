@@ -9,6 +9,7 @@ import pytest
 
 from reports.evidence import Cause, Sighting
 from reports.judge.journey import Rung, Verdict, judge_journey
+from reports.words import COPY
 from tests.self.builders import (
     STEP_NS,
     Change,
@@ -95,7 +96,10 @@ def test_each_hop_seen_twice_fails(number: int) -> None:
     rung = divergence([*sightings, again])
     assert (place(rung), rung.expected) == (hop_place(number), None)
     assert rung.seen is again
-    assert rung.wrong == "nothing is expected here"
+    assert rung.wrong == COPY
+    assert judged([*sightings, again]).message.endswith(
+        f" - expected nothing - seen {again.headers.summary()} - {COPY}"
+    )
 
 
 @pytest.mark.parametrize("number", HOPS[:-1])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from topology.kernels.rtnl import messages as nl
 from topology.kernels.rtnl.dumps import check_whole
 from topology.links import KINDS, UDP_TUNNELS
+from topology.links.tunnel import Tunnel
 from topology.state import ELSEWHERE, LinkState, parameters, sysctl_of
 
 IFF_UP, IFF_RUNNING, IFF_NOARP = 1, 0x40, 0x80
@@ -107,6 +108,11 @@ class LinkEnd:
     below: int | None = None
     port: int | None = None
     """UDP port at which a tunnel device listens."""
+
+    @property
+    def sends_elsewhere(self) -> bool:
+        """True for a tunnel's device whose packets another namespace sends: it was moved from there."""
+        return self.netnsid is not None and self.kind in KINDS and issubclass(KINDS[self.kind], Tunnel)
 
 
 def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozenset[int]]:

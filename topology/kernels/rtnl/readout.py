@@ -24,6 +24,7 @@ from topology.kernels.rtnl.entries import (
 from topology.kernels.rtnl.links import link_state, settings
 from topology.links import FALLBACK_DEVICES
 from topology.model import Interface
+from topology.refs import is_of_link
 from topology.state import Entry, LinkState, NodeState, RouteState
 
 ARPHRD_PIMREG = 779
@@ -97,7 +98,7 @@ def _addresses(dump: bytes, names: Mapping[int, str]) -> Iterator[tuple[str, Int
         name = names.get(known["index"])
         interface = ip_interface(f"{known.get('local') or known.get('peer')}/{known['prefixlen']}")
         shown = name and name not in FALLBACK_DEVICES - {"lo"}
-        if name and shown and not (interface.ip.is_link_local or interface.ip.is_loopback):
+        if name and shown and not (is_of_link(interface) or interface.ip.is_loopback):
             yield name, interface
 
 
@@ -118,10 +119,10 @@ def _other_route(route: nl.Message, names: Mapping[int, str]) -> Iterator[Entry]
 
 
 def _route_states(route: nl.Message, names: Mapping[int, str]) -> Iterator[RouteState]:
-    """A route's next hops; none for what is only the cache of a dump, and for link-local prefixes."""
+    """A route's next hops; none for what is only the cache of a dump, and for IPv6 link-local prefixes."""
     anywhere = "::" if route["family"] == socket.AF_INET6 else "0.0.0.0"
     prefix = ip_network(f"{route.get('dst', anywhere)}/{route['dst_len']}")
-    if prefix.is_link_local or route["flags"] & RTM_F_CLONED:
+    if is_of_link(prefix) or route["flags"] & RTM_F_CLONED:
         return
     kind = ROUTE_KINDS[route["type"]]
     refuses = route["type"] in FORWARDING_KINDS and kind != "unicast"

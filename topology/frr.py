@@ -85,6 +85,11 @@ class Frr:
         return (f"install -d -o frr -g frr /run/frr /run/frr/{node}", *started, configured)
 
 
+def restart(daemon: str, node: str, config: str) -> tuple[str, ...]:
+    """Return the commands that start a daemon that has ended again, with its part of the configuration."""
+    return (f"{FOLDER}/{daemon} -d -N {node}", f"vtysh -N {node} -d {daemon} -f {shlex.quote(config)}")
+
+
 def trial(nodes: Iterable[Frr]) -> str:
     """Return the shell command that succeeds where the nodes' daemons can run; empty without nodes.
 

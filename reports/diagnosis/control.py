@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from reports.evidence import Cause
 from topology.control import BGP_VNIS, ControlPlane
 from topology.frr import ADMIN_DOWN, BFD_DOWN, ESTABLISHED, SHUT_DOWN, Session, typed
+from topology.links.base import FLOOD_MAC
 from topology.model import Address, Fabric, Node, Port, Vxlan
 from topology.packet import Probe
 from topology.state import NodeState
@@ -189,10 +190,34 @@ def vni_causes(
         yield _target_cause(vni, (near, here), (far, there))
     elif changed := [*next_hop_causes(built, here, vni)]:
         yield from changed
-    elif str(far.local) in here.next_hops(vni) and not (vrf or here.floods_to(vni, str(far.local))):
-        live = "not there: lost on its way, or left out by a route-map"
-        show = asked(here.node, f"show bgp l2vpn evpn route vni {vni} type multicast")
-        yield Cause("evpn route", here.node, near.name, f"type 3 to {far.local}", live, "", show, "daemons")
+    elif not vrf:
+        yield from _flood_causes((near, here), (far, there), states.get(here.node))
+
+
+def _flood_causes(
+    near: tuple[Vxlan, ControlPlane], far: tuple[Vxlan, ControlPlane], state: NodeState | None
+) -> Iterator[Cause]:
+    """Yield why a VXLAN device sends no frames for all to another VTEP: BGP has no route of type 3 to it, or zebra has
+    not made the kernel's entry of that route.
+
+    Without any route to the VTEP the sessions may explain it, where one is down, or the far end.
+    """
+    (vxlan, here), (other, there) = near, far
+    vni, address = vxlan.vni, other.local
+    if not here.floods_to(vni, str(address)):
+        all_up = all(one.is_up for plane in (here, there) for one in plane.sessions)
+        if str(address) in here.next_hops(vni) or (all_up and there.advertises and vni in there.vnis):
+            live = f"not there, so {vxlan.name} is told no remote: lost on its way, or left out by a route-map"
+            show = asked(here.node, f"show bgp l2vpn evpn route vni {vni} type multicast")
+            yield Cause("evpn route", here.node, vxlan.name, f"type 3 to {address}", live, "", show, "daemons")
+    elif state is not None and (FLOOD_MAC, address) not in _entries(state, vxlan.name):
+        wanted, show = f"{FLOOD_MAC} dst {address}, as BGP says", asked(here.node, f"show evpn vni {vni}")
+        live = "no entry: zebra has told it no such remote"
+        yield Cause("fdb", here.node, vxlan.name, wanted, live, "", show, "daemons")
+
+
+def _entries(state: NodeState, device: str) -> set[object]:
+    return {one.read for one in state.entries if one.tool == "bridge fdb" and one.device == device}
 
 
 def _vrf_vnis(built: Fabric, node: str) -> Mapping[str, int]:

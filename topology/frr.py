@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 from topology.refs import Address
 
@@ -44,6 +44,8 @@ NEIGHBOURS = "show bgp vrf all neighbors json"
 ROUTES = {4: "show ip route vrf all json", 6: "show ipv6 route vrf all json"}
 VNIS = "show evpn vni json"
 HOSTS = "show evpn arp-cache vni all json"
+OSPF_NEIGHBOURS, BFD_PEERS = "show ip ospf neighbor json", "show bfd peers json"
+BFD_UP, BFD_SHUT_DOWN = "up", "shutdown"
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,27 @@ class Session:
     def is_complete(self) -> bool:
         """True if it is established, with BFD where it is to have it."""
         return self.is_up and self.has_bfd
+
+
+class BfdPeer(NamedTuple):
+    """A BFD session: its interface (blank over several hops), its state, and why it is down."""
+
+    interface: str
+    peer: str
+    status: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"BFD with {self.peer} {self.status}{self.why and f': {self.why}'}"
+
+
+def bfd_peers(peers: object) -> Iterator[BfdPeer]:
+    """Yield the BFD sessions that ``BFD_PEERS`` lists."""
+    for one in map(table, peers if isinstance(peers, list) else ()):
+        why = str(one.get("diagnostic") or "")
+        if "peer" in one:
+            where = str(one.get("interface") or "")
+            yield BfdPeer(where, str(one["peer"]), str(one.get("status")), "" if why == "ok" else why)
 
 
 def sessions(neighbours: object) -> list[Session]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
 
+from reports.diagnosis.adjacency import ospf_causes
 from reports.evidence import Cause
 from topology.control import BGP_VNIS, ControlPlane
 from topology.frr import ADMIN_DOWN, BFD_DOWN, ESTABLISHED, SHUT_DOWN, Session, typed
@@ -28,6 +29,7 @@ def control_causes(
 
     A session that is down is a certain explanation only if its router has no other one.
     """
+    yield from ospf_causes(built, planes)
     yield from session_causes(built, planes)
     for near, far in ((probe.source, probe.target), (probe.target, probe.source)):
         ends = [one for one in (behind(built, near), behind(built, far)) if one is not None]

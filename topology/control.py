@@ -22,6 +22,8 @@ QUESTIONS = (
 )
 """All are asked in one vtysh call. Each answer is recognised by its keys; reading stops at the
 first that is not JSON."""
+QUESTIONS_OF_OTHERS = ("show bgp l2vpn evpn summary json", BGP_VNIS)
+"""What the daemons of an adopted fabric are asked for a cause; their answers are short."""
 EVPN_FAMILY = "l2VpnEvpn"
 """Its name among a session's families."""
 MACS, FLOODING, PREFIXES = 2, 3, 5
@@ -131,6 +133,8 @@ def control_plane(node: str, answers: Iterable[object]) -> ControlPlane:
         if "advertiseAllVnis" in answer:
             found["advertises"] = answer["advertiseAllVnis"] == "Enabled"
             found["vnis"] = dict(_vnis(answer))
+        elif "as" in answer and "peers" in answer:
+            found["number"] = int(answer["as"])
         elif "routes" in answer:
             found["number"] = int(answer.get("localAS", 0))
             found["router_id"] = str(answer.get("routerId") or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
+from itertools import permutations
 
 from reports.diagnosis.adjacency import ospf_causes
 from reports.evidence import Cause
@@ -48,13 +49,32 @@ def control_causes(
             yield from _prefix_causes(built, planes, built[far], dst)
 
 
-def behind(built: Fabric, host: str) -> Vxlan | None:
+def adopted_causes(
+    live: Fabric, planes: Mapping[str, ControlPlane], probe: Probe, states: Mapping[str, NodeState]
+) -> Iterator[Cause]:
+    """Yield what is wrong between the VTEPs of a probe's hosts in a fabric of others, of which ``QUESTIONS_OF_OTHERS``
+    are answered; where neither advertises VNIs, something else tells them their remotes."""
+    for near, far in permutations(vteps_of(live, probe), 2):
+        ends = [planes[one.node] for one in (near, far) if one.node in planes and one.is_told]
+        if near.node != far.node and near.vni == far.vni and len(ends) == 2 and any(one.advertises for one in ends):
+            for cause in vni_causes(live, planes, states, near, far):
+                show, fix = (words.replace(f" -N {cause.node} ", " ") for words in (cause.show, cause.fix))
+                yield replace(cause, show=show, fix=fix)
+
+
+def vteps_of(live: Fabric, probe: Probe) -> list[Vxlan]:
+    """Return the VXLAN devices behind whose bridges the hosts of a probe are, whoever tells them remotes."""
+    found = (behind(live, host, by_daemon=False) for host in (probe.source, probe.target))
+    return [one for one in found if one is not None]
+
+
+def behind(built: Fabric, host: str, by_daemon: bool = True) -> Vxlan | None:
     """Return the VXLAN device behind whose bridge a host is, where a daemon finds its remotes."""
     for port in built[host].all(Port):
         node = built[port.peer.node]
         bridge = node.bridge_of(port.peer.interface)
         members = bridge.members if bridge is not None else ()
-        found = (vxlan for vxlan in node.all(Vxlan) if vxlan.by_daemon and vxlan.name in members)
+        found = (one for one in node.all(Vxlan) if (one.by_daemon or not by_daemon) and one.name in members)
         if (vxlan := next(found, None)) is not None:
             return vxlan
     return None
@@ -202,10 +222,13 @@ def _flood_causes(
     """Yield why a VXLAN device sends no frames for all to another VTEP: BGP has no route of type 3 to it, or zebra has
     not made the kernel's entry of that route.
 
-    Without any route to the VTEP the sessions may explain it, where one is down, or the far end.
+    Without any route to the VTEP the sessions may explain it, where one is down, or the far end; without those of the
+    VNI, its own among them, nothing is known.
     """
     (vxlan, here), (other, there) = near, far
     vni, address = vxlan.vni, other.local
+    if vni not in here.evpn:
+        return
     if not here.floods_to(vni, str(address)):
         all_up = all(one.is_up for plane in (here, there) for one in plane.sessions)
         if str(address) in here.next_hops(vni) or (all_up and there.advertises and vni in there.vnis):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reports.diagnosis.control import control_causes
-from tests.self.reports.test_control import L2, planes, state_of
-from topology.control import ControlPlane
+import pytest
+
+from reports.diagnosis.control import adopted_causes, control_causes, vteps_of
+from tests.self.reports.test_control import L2, planes, recorded, state_of
+from topology.control import ControlPlane, control_plane
 from topology.formats.lab import load_lab
 from topology.links.base import FLOOD_MAC
 from topology.packet import Probe
@@ -43,3 +45,35 @@ def test_device_that_is_told_no_remote_is_named() -> None:
         f"leaf1 - vni10100 - fdb - expected {FLOOD_MAC} dst 10.0.0.12, as BGP says - seen no entry"
     )
     assert cause.show == "ip netns exec leaf1 vtysh -N leaf1 -c 'show evpn vni 10100'"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("healthy", ""),
+        ("evpn-not-advertised", "vni - expected advertise-all-vni - seen VNIs not advertised"),
+        (
+            "evpn-import-wrong",
+            "route target - expected import of 65002:10100, exported by leaf2 - seen imports 64999",
+        ),
+        ("evpn-export-wrong", "route target - expected export of 65001:10100 - seen exports 64999:1"),
+    ],
+)
+def test_daemons_of_others_explain_with_few_answers(fault: str, words: str) -> None:
+    """Of an adopted fabric's VTEPs only EVPN's VNIs and the AS are read; commands have no path space of ours."""
+    built, known = load_lab(L2), recorded()[L2][fault]
+    planes = {}
+    for node in ("leaf1", "leaf2"):
+        vnis = [answer for answer in known[node] if "advertiseAllVnis" in answer]
+        number = control_plane(node, known[node]).number
+        planes[node] = control_plane(node, [{"routerId": "10.0.0.1", "as": number, "peers": {}}, *vnis])
+    probe = Probe("blue1", "blue2", built["blue1"].address, built["blue2"].address)
+    assert [one.node for one in vteps_of(built, probe)] == ["leaf1", "leaf2"]
+    found = [*adopted_causes(built, planes, probe, {})]
+    assert bool(found) is bool(words)
+    assert all(words in str(cause) and cause.node == "leaf1" for cause in found), found
+    show = "ip netns exec leaf1 vtysh -c 'show bgp l2vpn evpn vni'"
+    assert {cause.show for cause in found} == ({show} if words else set())
+    assert [*adopted_causes(built, {"leaf1": planes["leaf1"]}, probe, {})] == []
+    silent = {name: replace(plane, advertises=False) for name, plane in planes.items()}
+    assert [*adopted_causes(built, silent, probe, {})] == []

@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
+<<<<<<< HEAD
 from topology.frr import NEIGHBOURS, Session, sessions, table
 from topology.refs import Address, Network, is_of_link
+=======
+from topology.frr import BFD_PEERS, NEIGHBOURS, OSPF_NEIGHBOURS, BfdPeer, Frr, Session, bfd_peers, sessions, table
+from topology.refs import Address, Network
+>>>>>>> evpn
 
 BGP_VNIS = "show bgp l2vpn evpn vni json"
 QUESTIONS = (
@@ -22,11 +27,19 @@ QUESTIONS = (
 )
 """All are asked in one vtysh call. Each answer is recognised by its keys; reading stops at the
 first that is not JSON."""
+QUESTIONS_OF_OTHERS = ("show bgp l2vpn evpn summary json", BGP_VNIS)
+"""What the daemons of an adopted fabric are asked for a cause; their answers are short."""
 EVPN_FAMILY = "l2VpnEvpn"
 """Its name among a session's families."""
 MACS, FLOODING, PREFIXES = 2, 3, 5
 """The types of EVPN routes to a MAC, of a VTEP's part in a VNI (RFC 7432, sections 7.2 and 7.3), and to a prefix
 (RFC 9136)."""
+
+
+def questions(frr: Frr) -> tuple[str, ...]:
+    """Return what the daemons of a configuration are asked."""
+    asked = {"ospfd": OSPF_NEIGHBOURS, "bfdd": BFD_PEERS}
+    return (*(QUESTIONS if frr.speaks_bgp else ()), *(it for daemon, it in asked.items() if daemon in frr.daemons))
 
 
 class Hop(NamedTuple):
@@ -86,6 +99,9 @@ class ControlPlane:
     """The best routes of type 5, of every VRF."""
     routers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """By the VNI of a VRF the MAC of the router at each VTEP, as zebra uses it."""
+    adjacencies: Mapping[str, str] = field(default_factory=dict)
+    """By interface the state of OSPF's neighbour there, such as Full/- or ExStart/DR."""
+    bfd: tuple[BfdPeer, ...] = ()
 
     @property
     def lacks_evpn(self) -> bool:
@@ -117,10 +133,13 @@ class ControlPlane:
 def control_plane(node: str, answers: Iterable[object]) -> ControlPlane:
     """Return what a node's daemons have answered to ``QUESTIONS``."""
     found: dict[str, Any] = {}
+    answers = [*answers]
     for answer in map(table, answers):
         if "advertiseAllVnis" in answer:
             found["advertises"] = answer["advertiseAllVnis"] == "Enabled"
             found["vnis"] = dict(_vnis(answer))
+        elif "as" in answer and "peers" in answer:
+            found["number"] = int(answer["as"])
         elif "routes" in answer:
             found["number"] = int(answer.get("localAS", 0))
             found["router_id"] = str(answer.get("routerId") or "")
@@ -137,6 +156,8 @@ def control_plane(node: str, answers: Iterable[object]) -> ControlPlane:
             found["installed"] = found.get("installed", frozenset()).union(*map(_hops, tables))
         elif answer and all(key.isdecimal() for key in answer):
             found["evpn"] = {int(vni): frozenset(_evpn(table(routes))) for vni, routes in answer.items()}
+    found["adjacencies"] = {at: state for answer in answers for at, state in _adjacencies(answer)}
+    found["bfd"] = tuple(peer for answer in answers for peer in bfd_peers(answer))
     return ControlPlane(node, **found)
 
 
@@ -145,6 +166,13 @@ def _vnis(answer: Mapping[str, Any]) -> Iterator[tuple[int, BgpVni]]:
         imports, exports = (frozenset(map(str, said.get(word) or ())) for word in ("importRTs", "exportRTs"))
         of_vrf, rmac = said.get("type") == "L3" or "rmac" in said, str(said.get("rmac") or "")
         yield int(said["vni"]), BgpVni(str(said.get("originatorIp")), imports, exports, rmac, of_vrf)
+
+
+def _adjacencies(answer: object) -> Iterator[tuple[str, str]]:
+    """Yield interface and state of OSPF's neighbours; the interface comes with its address, as in swp1:10.0.0.11."""
+    for listed in table(table(answer).get("neighbors")).values():
+        for one in map(table, listed if isinstance(listed, list) else ()):
+            yield str(one.get("ifaceName")).partition(":")[0], str(one.get("nbrState") or one.get("state"))
 
 
 def _routers(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

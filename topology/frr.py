@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 from topology.refs import Address
 
@@ -44,6 +44,8 @@ NEIGHBOURS = "show bgp vrf all neighbors json"
 ROUTES = {4: "show ip route vrf all json", 6: "show ipv6 route vrf all json"}
 VNIS = "show evpn vni json"
 HOSTS = "show evpn arp-cache vni all json"
+OSPF_NEIGHBOURS, BFD_PEERS = "show ip ospf neighbor json", "show bfd peers json"
+BFD_UP, BFD_SHUT_DOWN = "up", "shutdown"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ class Frr:
         started = (f"{FOLDER}/{one} -d -N {node}" for one in (*ALWAYS, *self.daemons))
         configured = f"vtysh -N {node} -f {shlex.quote(config)}"
         return (f"install -d -o frr -g frr /run/frr /run/frr/{node}", *started, configured)
+
+
+def restart(daemon: str, node: str, config: str) -> tuple[str, ...]:
+    """Return the commands that start a daemon that has ended again, with its part of the configuration."""
+    return (f"{FOLDER}/{daemon} -d -N {node}", f"vtysh -N {node} -d {daemon} -f {shlex.quote(config)}")
 
 
 def trial(nodes: Iterable[Frr]) -> str:
@@ -165,6 +172,27 @@ class Session:
     def is_complete(self) -> bool:
         """True if it is established, with BFD where it is to have it."""
         return self.is_up and self.has_bfd
+
+
+class BfdPeer(NamedTuple):
+    """A BFD session: its interface (blank over several hops), its state, and why it is down."""
+
+    interface: str
+    peer: str
+    status: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"BFD with {self.peer} {self.status}{self.why and f': {self.why}'}"
+
+
+def bfd_peers(peers: object) -> Iterator[BfdPeer]:
+    """Yield the BFD sessions that ``BFD_PEERS`` lists."""
+    for one in map(table, peers if isinstance(peers, list) else ()):
+        why = str(one.get("diagnostic") or "")
+        if "peer" in one:
+            where = str(one.get("interface") or "")
+            yield BfdPeer(where, str(one["peer"]), str(one.get("status")), "" if why == "ok" else why)
 
 
 def sessions(neighbours: object) -> list[Session]:

@@ -15,6 +15,7 @@ from typing import Any
 from reports.checks import Check, Subject
 from reports.checks.domains import listed
 from reports.checks.seen import SeenTrip
+from reports.diagnosis.adjacency import is_other_side, ospf_causes
 from reports.diagnosis.control import bfd_causes, next_hop_causes, router_id_causes, session_causes, vni_causes
 from reports.evidence import Cause, Finding, Journey
 from topology.control import FLOODING, MACS, PREFIXES, ControlPlane, EvpnRoute, Hop
@@ -76,8 +77,9 @@ class Spoken:
 
 
 def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Finding:
-    """Return whether every configured session is established, with BFD where it is to have it, and whether the router
-    has a router ID of its own; a BGP router without any session advertises nothing."""
+    """Return whether every configured session is established, with BFD where it is to have it, whether OSPF has its
+    neighbours and BFD likewise, and whether the router has a router ID of its own; a BGP router without any session
+    advertises nothing."""
     assert lab.built is not None
     plane, built = next(one.plane for one in spoken if one.plane.node == router), lab.built
     if not plane.sessions:
@@ -87,9 +89,11 @@ def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
     down = [str(one) for one in plane.sessions if not one.is_complete]
     wrong = [f"{router} - BGP - expected every session Established - seen {listed(down, '; ')}"] if down else []
     wrong += [f"{router} - BGP - expected {one.declared} - seen {one.live}" for one in alike]
+    ospf = [one for one in ospf_causes(built, planes) if one.node == router and not is_other_side(one)]
+    wrong += [f"{router} - OSPF - {one.interface} - expected {one.declared} - seen {one.live}" for one in ospf]
     if not wrong:
         return Finding(True, f"{router} - {len(plane.sessions)} sessions Established")
-    causes = (*session_causes(built, planes, router), *bfd_causes(built, planes, router), *alike)
+    causes = (*ospf, *session_causes(built, planes, router), *bfd_causes(built, planes, router), *alike)
     return Finding(False, "; ".join(wrong), causes)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
+from itertools import permutations
 
+from reports.diagnosis.adjacency import ospf_causes
 from reports.evidence import Cause
 from topology.control import BGP_VNIS, ControlPlane
 from topology.frr import ADMIN_DOWN, BFD_DOWN, ESTABLISHED, SHUT_DOWN, Session, typed
+from topology.links.base import FLOOD_MAC
 from topology.model import Address, Fabric, Node, Port, Vxlan
 from topology.packet import Probe
 from topology.state import NodeState
@@ -27,6 +30,7 @@ def control_causes(
 
     A session that is down is a certain explanation only if its router has no other one.
     """
+    yield from ospf_causes(built, planes)
     yield from session_causes(built, planes)
     for near, far in ((probe.source, probe.target), (probe.target, probe.source)):
         ends = [one for one in (behind(built, near), behind(built, far)) if one is not None]
@@ -45,13 +49,32 @@ def control_causes(
             yield from _prefix_causes(built, planes, built[far], dst)
 
 
-def behind(built: Fabric, host: str) -> Vxlan | None:
+def adopted_causes(
+    live: Fabric, planes: Mapping[str, ControlPlane], probe: Probe, states: Mapping[str, NodeState]
+) -> Iterator[Cause]:
+    """Yield what is wrong between the VTEPs of a probe's hosts in a fabric of others, of which ``QUESTIONS_OF_OTHERS``
+    are answered; where neither advertises VNIs, something else tells them their remotes."""
+    for near, far in permutations(vteps_of(live, probe), 2):
+        ends = [planes[one.node] for one in (near, far) if one.node in planes and one.is_told]
+        if near.node != far.node and near.vni == far.vni and len(ends) == 2 and any(one.advertises for one in ends):
+            for cause in vni_causes(live, planes, states, near, far):
+                show, fix = (words.replace(f" -N {cause.node} ", " ") for words in (cause.show, cause.fix))
+                yield replace(cause, show=show, fix=fix)
+
+
+def vteps_of(live: Fabric, probe: Probe) -> list[Vxlan]:
+    """Return the VXLAN devices behind whose bridges the hosts of a probe are, whoever tells them remotes."""
+    found = (behind(live, host, by_daemon=False) for host in (probe.source, probe.target))
+    return [one for one in found if one is not None]
+
+
+def behind(built: Fabric, host: str, by_daemon: bool = True) -> Vxlan | None:
     """Return the VXLAN device behind whose bridge a host is, where a daemon finds its remotes."""
     for port in built[host].all(Port):
         node = built[port.peer.node]
         bridge = node.bridge_of(port.peer.interface)
         members = bridge.members if bridge is not None else ()
-        found = (vxlan for vxlan in node.all(Vxlan) if vxlan.by_daemon and vxlan.name in members)
+        found = (one for one in node.all(Vxlan) if (one.by_daemon or not by_daemon) and one.name in members)
         if (vxlan := next(found, None)) is not None:
             return vxlan
     return None
@@ -189,10 +212,37 @@ def vni_causes(
         yield _target_cause(vni, (near, here), (far, there))
     elif changed := [*next_hop_causes(built, here, vni)]:
         yield from changed
-    elif str(far.local) in here.next_hops(vni) and not (vrf or here.floods_to(vni, str(far.local))):
-        live = "not there: lost on its way, or left out by a route-map"
-        show = asked(here.node, f"show bgp l2vpn evpn route vni {vni} type multicast")
-        yield Cause("evpn route", here.node, near.name, f"type 3 to {far.local}", live, "", show, "daemons")
+    elif not vrf:
+        yield from _flood_causes((near, here), (far, there), states.get(here.node))
+
+
+def _flood_causes(
+    near: tuple[Vxlan, ControlPlane], far: tuple[Vxlan, ControlPlane], state: NodeState | None
+) -> Iterator[Cause]:
+    """Yield why a VXLAN device sends no frames for all to another VTEP: BGP has no route of type 3 to it, or zebra has
+    not made the kernel's entry of that route.
+
+    Without any route to the VTEP the sessions may explain it, where one is down, or the far end; without those of the
+    VNI, its own among them, nothing is known.
+    """
+    (vxlan, here), (other, there) = near, far
+    vni, address = vxlan.vni, other.local
+    if vni not in here.evpn:
+        return
+    if not here.floods_to(vni, str(address)):
+        all_up = all(one.is_up for plane in (here, there) for one in plane.sessions)
+        if str(address) in here.next_hops(vni) or (all_up and there.advertises and vni in there.vnis):
+            live = f"not there, so {vxlan.name} is told no remote: lost on its way, or left out by a route-map"
+            show = asked(here.node, f"show bgp l2vpn evpn route vni {vni} type multicast")
+            yield Cause("evpn route", here.node, vxlan.name, f"type 3 to {address}", live, "", show, "daemons")
+    elif state is not None and (FLOOD_MAC, address) not in _entries(state, vxlan.name):
+        wanted, show = f"{FLOOD_MAC} dst {address}, as BGP says", asked(here.node, f"show evpn vni {vni}")
+        live = "no entry: zebra has told it no such remote"
+        yield Cause("fdb", here.node, vxlan.name, wanted, live, "", show, "daemons")
+
+
+def _entries(state: NodeState, device: str) -> set[object]:
+    return {one.read for one in state.entries if one.tool == "bridge fdb" and one.device == device}
 
 
 def _vrf_vnis(built: Fabric, node: str) -> Mapping[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from reports.diagnosis.resolution import message_of
 from reports.evidence import Cause, Sighting
 from reports.judge.trip import is_tunnelled
 from topology.model import Link, other_ends
@@ -15,6 +16,7 @@ from topology.refs import PortRef
 COPIES_MAX, WITHIN_NS = 32, 4_000_000_000
 """Copies of one frame at one interface, one way, within so long: a request is repeated once a second, a duplicate is
 one more. Around a loop through tunnels a busy machine without KVM carries a frame some 20 times a second."""
+OUTER = ("src", "dst", "ttl", "hlim")
 EACH_WAY_MIN, ROUNDS_NS = 3, 1_500_000_000
 """Copies of a frame that come in by a port of the loop, and as many that go out by it, within so long among the samples
 of a storm: a host repeats a request once a second."""
@@ -34,24 +36,34 @@ def is_bare(seen: Sighting) -> bool:
 
 @dataclass
 class Copies:
-    """Counts the copies of each broadcast or multicast frame, by place."""
+    """Counts the copies of each broadcast or multicast frame, by place and outer addresses.
 
-    _known: dict[tuple[str, bytes, tuple[object, ...]], tuple[int, int]] = field(default_factory=dict)
+    After a flush of neighbours a node asks for an address once more: each allows one more copy of a request.
+    """
+
+    flushes: int = 0
+    _known: dict[tuple[object, ...], tuple[int, int, int]] = field(default_factory=dict)
+    _at_last: int = 0
+    """The flushes when sightings were counted last: those of the next ones come after."""
 
     def circle(self, seen: Iterable[Sighting]) -> bool:
         """Count further sightings; return whether one of their frames circles.
 
-        Copies in packets that routers send in a circle have falling TTLs, and end by themselves.
+        Copies in packets that routers send in a circle have falling TTLs, and end by themselves. Those for several
+        VTEPs differ in their outer addresses.
         """
         found = False
         for sighting in seen:
             if frame := to_many(sighting):
-                ttls = tuple(ip.fields.get("ttl", ip.fields.get("hlim")) for ip in sighting.ips)
-                key = (sighting.place, frame, ttls)
-                first_ns, count = self._known.get(key, (sighting.time_ns, 0))
-                stale = sighting.time_ns - first_ns > WITHIN_NS
-                self._known[key] = (sighting.time_ns, 1) if stale else (first_ns, count + 1)
-                found |= count >= COPIES_MAX and not stale
+                outer = tuple(tuple(map(ip.fields.get, OUTER)) for ip in sighting.ips)
+                new = (sighting.time_ns, 0, self._at_last)
+                first_ns, count, flushes = self._known.get(key := (sighting.place, frame, outer), new)
+                if sighting.time_ns - first_ns > WITHIN_NS:
+                    first_ns, count, flushes = new
+                self._known[key] = (first_ns, count + 1, flushes)
+                if count >= COPIES_MAX:
+                    found |= count >= COPIES_MAX + (self.flushes - flushes if message_of(sighting) else 0)
+        self._at_last = self.flushes
         return found
 
 

@@ -16,7 +16,7 @@ WHOLE = "underlay or overlay or isolation or mtu"
 TENANTS = str(LABS / "mixed-tenants.csv")
 WHOLE_S = 1200.0
 """49 containers and 600 tests in an emulated guest took 580 s on two busy cores."""
-BY_PROMISES = ("bgp-unnumbered", "bgp-unnumbered-bfd", "evpn-l2", "evpn-l3vni", "evpn-ospf")
+BY_PROMISES = ("bgp-graceful-restart", "bgp-unnumbered", "bgp-unnumbered-bfd", "evpn-l2", "evpn-l3vni", "evpn-ospf")
 """Labs whose daemons decide how they forward: fewer checks, which judge pairs, segments and the control plane."""
 WITHOUT_TENANTS = ("ipv6-underlay", *BY_PROMISES)
 """Labs whose links have no IPv4 addresses, over which tenants would be carried."""

@@ -44,9 +44,7 @@ def check_failover(draft: Draft) -> Iterator[Problem]:
         if (earlier := first.setdefault(said.event, where)) is not where:
             yield Problem(where, f"{said.event} is promised already, on line {earlier.line}", "each event once")
         elif not befalls(draft.fabric, EVENTS[said.event]):
-            event = EVENTS[said.event]
-            right = f"a node with role: {event.role}{' and frr, with router bgp' if event.of_daemons else ''}"
-            yield Problem(where, f"there is no node that {said.event} can befall", right)
+            yield Problem(where, f"there is no node that {said.event} can befall", EVENTS[said.event].needs)
         elif crossing_pair(draft.fabric) is None:
             yield Problem(where, "no pair of two customers is behind different nodes", "such a pair, for flows to pass")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from shlex import quote
 from typing import Any, TypeAlias
 
@@ -24,7 +25,7 @@ CONTAINER = "container "
 FIRST, HOST = "the machine's first", "host"
 """A machine's first namespace, and its name as a node."""
 PROCESS_PATH = re.compile(r"/proc/(\d+)/ns/net")
-SHOW_VERSION, FRR = ("timeout", "5", "vtysh", "-c", "show version"), re.compile(r"FRRouting (\d[\w.+~-]*)")
+VTYSH, FRR = ("timeout", "5", "vtysh"), re.compile(r"FRRouting (\d[\w.+~-]*)")
 MININET = "mininet:"
 """Mininet's mark of the shell of each host (mininet/node.py): its last argument is this and the name."""
 
@@ -82,15 +83,33 @@ def find_others(kernel: Kernel) -> tuple[list[Found], str]:
 
 def frr_versions(others: Others, nodes: Mapping[str, Found]) -> dict[str, str]:
     """The version of FRR by node, where a container has its vtysh; none where the engine does not answer."""
+    said = shown_in_containers(others, nodes, "show version")
+    return {name: version[1] for name, output in said.items() if (version := FRR.search(output))}
+
+
+def shown_in_containers(others: Others, nodes: Mapping[str, Found], *commands: str) -> dict[str, str]:
+    """What vtysh prints by node, for those that are containers; nothing of one that the engine says nothing of.
+
+    It only shows: nothing is configured.
+    """
     found: dict[str, str] = {}
     containers = {name: one.container for name, one in nodes.items() if one.container}
+    argv = [*VTYSH, *(word for command in commands for word in ("-c", command))]
     if containers and others.engine:
         with contextlib.suppress(EngineError), contextlib.closing(others.engine()) as engine:
             for name, container in containers.items():
                 with contextlib.suppress(EngineError):  # of this container: it may be paused
-                    if said := FRR.search(engine.output_of(container, SHOW_VERSION)):
-                        found[name] = said[1]
+                    found[name] = engine.output_of(container, argv)
     return found
+
+
+def common_name(nodes: Iterable[str]) -> str:
+    """The part with which the names of all nodes begin, as containerlab names a lab's containers (clab-LAB-NODE); blank
+    where it does not end before a hyphen.
+    """
+    names = [name.split("-") for name in nodes]
+    alike = takewhile(lambda words: len(set(words)) == 1, zip(*(words[:-1] for words in names), strict=False))
+    return "-".join(words[0] for words in alike) if len(names) > 1 else ""
 
 
 @dataclass(frozen=True)

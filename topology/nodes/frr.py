@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from topology.errors import DeadlineExceeded, EnvironmentBroken, Misuse
 from topology.frr import (
+    BFD_PEERS,
+    BFD_SHUT_DOWN,
+    BFD_UP,
     HOSTS,
     NEIGHBOURS,
     ROUTES,
     VNIS,
     Frr,
     answers,
+    bfd_peers,
     far_vteps,
     installed,
     known_hosts,
@@ -109,6 +113,8 @@ class Need:
     targets: tuple[Address, ...]
     vteps: Mapping[int, frozenset[Address]]
     bridged: tuple[Address, ...] = ()
+    bfd: bool = False
+    """True if OSPF has BFD beside it: its sessions come up after OSPF's neighbours."""
 
     @classmethod
     def of(cls, fabric: Fabric, node: Node) -> Need:
@@ -126,7 +132,8 @@ class Need:
         own = [vxlan for vxlan in node.all(Vxlan) if vxlan.by_daemon and vxlan.vni not in routed]
         alike = {one.vni: {v.local for v in fabric.all(Vxlan) if v.by_daemon and v.vni == one.vni} for one in own}
         vteps = {one.vni: frozenset(alike[one.vni] - {one.local}) for one in own}
-        return cls(bool(node.frr and node.frr.speaks_bgp), tuple(targets), vteps, tuple(bridged))
+        bfd = bool(node.frr and {"bfdd", "ospfd"} <= {*node.frr.daemons})
+        return cls(bool(node.frr and node.frr.speaks_bgp), tuple(targets), vteps, tuple(bridged), bfd)
 
 
 def _is_bridged(node: Node, target: Address) -> bool:
@@ -157,6 +164,9 @@ def _missing(agent: Agent, node: str, need: Need) -> Iterator[str]:
         if not known:
             yield f"expected BGP sessions - seen none in {NEIGHBOURS!r}"
         yield from (str(one) for one in known if not one.is_complete)
+    for peer in bfd_peers(next(iter(show(BFD_PEERS)), None)) if need.bfd else ():
+        if peer.status not in (BFD_UP, BFD_SHUT_DOWN):
+            yield str(peer)
     for version in sorted({target.version for target in need.targets}):
         tables = show(ROUTES[version])
         for target in need.targets:

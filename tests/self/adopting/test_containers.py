@@ -18,7 +18,7 @@ from tests.self.kernels.agents import Scripted
 from topology.errors import AgentError, EngineError
 from topology.kernels.engine import Engine, Running
 from topology.kernels.link import Reply
-from topology.kernels.others import Found, find_others, frr_versions
+from topology.kernels.others import Found, common_name, find_others, frr_versions
 from topology.kernels.registry import Kernel, Others
 
 BLUE, RED = "b" * 64, "d" * 64
@@ -163,6 +163,23 @@ def test_version_of_frr_is_read_where_a_container_says_it(monkeypatch: pytest.Mo
     nodes = {name: Found((1, 1), "/x", (name,), (word,)) for name, word in words.items()}
     assert frr_versions(Others("/there", engine=engine), nodes) == {"b": "10.5.0"}
     assert frr_versions(Others("/there"), nodes) == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "common"),
+    [
+        ("clab-dc1-leaf1 clab-dc1-leaf2 clab-dc1-h1", "clab-dc1"),
+        ("clab-dc-1-leaf1 clab-dc-1-h1", "clab-dc-1"),
+        ("clab-dc1-leaf1 clab-dc2-leaf1", "clab"),
+        ("leaf1 leaf2", ""),
+        ("clab-dc1-leaf1 web", ""),
+        ("clab-dc1-leaf1", ""),
+        ("", ""),
+    ],
+)
+def test_fabric_has_the_name_that_its_containers_share(names: str, common: str) -> None:
+    """As containerlab names them; one node alone, and names that are alike by chance, name no fabric."""
+    assert common_name(names.split()) == common
 
 
 def test_output_of_a_container_is_read_in_part() -> None:

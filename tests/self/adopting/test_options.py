@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -15,6 +16,7 @@ from fixtures.run import Run
 from fixtures.shell import ERRORED, draw_map
 from fixtures.sizes import SizeBook
 from reports.checks import Check, closed, control, domains, forgery, replication
+from reports.diagnosis.loop import Copies
 from tests.self.adopting.test_others import opened
 from tests.self.builders import vxlan_lab
 from tests.self.fixtures.runs import Settings
@@ -251,3 +253,16 @@ def test_map_of_nothing_is_errored(
     sound = {"--map": "", "--adopt": True, "--fresh": False, "--kernel": "auto"}
     assert draw_map(cast(pytest.Config, Settings(tmp_path, **sound)), vxlan_lab()) == ERRORED
     assert "no map: it takes root" in capsys.readouterr().out
+
+
+def test_taps_know_of_the_requests_that_a_flush_causes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open taps allow for one more copy of a request after each flush of neighbours; none are opened for that."""
+    live = LiveFabric(vxlan_lab(), onlooking(monkeypatch).kernel, registry.ADOPTED, active=True)
+    monkeypatch.setattr(live.adopted, "forget_neighbours", lambda _: None)
+    live.__dict__["as_found"] = {name: NodeState(name, {}, frozenset(), frozenset()) for name in live.names}
+    live.forget_neighbours()
+    assert "taps" not in live.__dict__
+    taps = live.__dict__["taps"] = SimpleNamespace(copies=Copies())
+    live.forget_neighbours()
+    live.forget_neighbours()
+    assert taps.copies.flushes == 2

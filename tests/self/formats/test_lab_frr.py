@@ -109,6 +109,12 @@ MISTAKES = {
         "3:",
         "v has no local address, by which other VTEPs know it; local: ADDRESS",
     ),
+    "a VTEP with an IPv6 address": (
+        "r1.conf, ",
+        'r1.conf, vxlan: {v: {vni: 5, local: "fd00::1", remotes: []}}, ',
+        "3:61",
+        "v has the IPv6 address fd00::1, and the EVPN of FRR 8.4 knows IPv4 VTEPs alone; local: an IPv4 address",
+    ),
 }
 
 

@@ -34,6 +34,17 @@ def at_ttl(ttl: int) -> Layers:
     return tuple((name, {**fields, "ttl": ttl} if name == "ipv4" else fields) for name, fields in OUTER)
 
 
+def request(sender: str = "21.0.0.1") -> Layers:
+    """An ARP request of cs1's MAC."""
+    asked = {"op": 1, "hwsrc": CS1, "psrc": sender, "hwdst": "00:00:00:00:00:00", "pdst": "21.0.0.2"}
+    return (("ether", {"src": CS1, "dst": TO_ALL, "type": 0x0806}), ("arp", asked))
+
+
+def to_vtep(number: int) -> Layers:
+    """The outer headers of the copy for one of many VTEPs."""
+    return tuple((name, {**fields, "dst": f"23.0.0.{number}"} if name == "ipv4" else fields) for name, fields in OUTER)
+
+
 def copies(
     layers: Layers, count: int, each: int = 1, where: str = "con_ns1:loopa in", start: int = 0
 ) -> list[Sighting]:
@@ -65,6 +76,8 @@ MANY = COPIES_MAX + 1
         ([one for number in range(MANY) for one in copies(frame(number=number), 2)], False),
         ([one for ttl in range(MANY) for one in copies((*at_ttl(ttl), *frame()), 2)], False),
         ([*copies(frame(), MANY - 1), *copies(frame(), MANY - 1, where="con_ns1:loopa out")], False),
+        ([one for vtep in range(MANY * 2) for one in copies((*to_vtep(vtep), *frame()), 1, start=vtep)], False),
+        ([one for vtep in range(2) for one in copies((*to_vtep(vtep), *frame()), MANY)], True),
     ],
     ids=[
         "ARP",
@@ -77,6 +90,8 @@ MANY = COPIES_MAX + 1
         "many frames",
         "routers",
         "two places",
+        "many VTEPs",
+        "two VTEPs",
     ],
 )
 def test_only_many_copies_within_a_second_circle(seen: list[Sighting], circles: bool) -> None:
@@ -90,6 +105,38 @@ def test_copies_count_across_readings() -> None:
     assert circle(half[: MANY // 2], half[MANY // 2 :])
     late = copies(frame(), MANY // 2, start=2 * SECOND)
     assert not circle(half[: MANY // 2], late)
+
+
+EVERY = SECOND * 9 // 100
+"""Steps between two flushes of neighbours, each followed by the same question."""
+
+
+@pytest.mark.parametrize("read_after", [1, 7, 100])
+@pytest.mark.parametrize("outer", [(), OUTER], ids=["bare", "in VXLAN"])
+def test_requests_after_flushes_of_ours_do_not_circle(outer: Layers, read_after: int) -> None:
+    """A node that must forget a neighbour asks for it again each time, however late the taps are read."""
+    watch, seen = Copies(), copies((*outer, *request()), 300, EVERY)
+    for start in range(0, len(seen), read_after):
+        part = seen[start : start + read_after]
+        watch.flushes += len(part)
+        assert not watch.circle(part)
+
+
+@pytest.mark.parametrize("layers", [frame(), request(), (*OUTER, *request()), request("0.0.0.0")])
+def test_loop_is_found_amid_flushes_within_four_seconds(layers: Layers) -> None:
+    """A loop through tunnels carries a frame 20 times a second; each new request circles beside the earlier ones, and
+    another frame is not repeated for a flush.
+    """
+    watch, at = Copies(), 0
+    repeated = layers[-1][0] == "arp" and layers[-1][1]["psrc"] != "0.0.0.0"
+    while at < 4 * SECOND:
+        watch.flushes += 1
+        circling = watch.flushes if repeated else 1
+        rounds = EVERY * 20 * circling // SECOND
+        if watch.circle(copies(layers, rounds, EVERY // max(rounds, 1), start=at)):
+            return
+        at += EVERY
+    pytest.fail("the loop was not found")
 
 
 def test_ports_of_a_loop_are_those_with_copies_both_ways() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from topology.model import Fabric, Node, Port, Role
+from topology.model import Fabric, Node, Port
 from topology.promises import Pair
 
 PIDS = "/run/frr"
@@ -21,7 +21,7 @@ class Event:
     """
 
     words: str
-    role: Role
+    role: str
     commands: Callable[[Node], str]
     silenced: bool = False
     unnoticed: bool = False

@@ -15,7 +15,6 @@ from topology.links import KINDS, LINKS
 from topology.links.base import FLOOD_MAC
 from topology.model import Address, Bridge, Device, Interface, Loopback, Network, Node, Routing, Vrf, Vxlan
 from topology.mtu import device_mtu
-from topology.node import ROUTERS
 from topology.plan import DEFAULT_ROUTING, written_sysctls
 
 UNWRITTEN_SYSCTLS: Mapping[str, int] = {
@@ -276,7 +275,7 @@ def best_routes(routes: Iterable[RouteState], target: Address) -> list[RouteStat
 def _declared_sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[tuple[str, str]]:
     for key, value in {**written_sysctls(node, ipv6, routing), **UNWRITTEN_SYSCTLS}.items():
         yield key, str(value)
-    forwards = int(node.role in ROUTERS)
+    forwards = int(node.is_router)
     for device in node.devices:
         if isinstance(device, Loopback):
             continue

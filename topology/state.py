@@ -39,7 +39,7 @@ READ: Mapping[str, str] = {
     "port of a bridge": "state, hairpin, guard, learning, floods, vlan_tunnel, neigh_suppress, isolated, locked",
     **{kind: link.reads for link in LINKS for kind in link.kinds if link.reads},
     "address": "all but link-local and loopback ones",
-    "route": "of the main table: prefix, next hops, type, encap, src; of other tables: all but the kernel's own",
+    "route": "of the main table: prefix, next hops, type, encap, src, metrics; of others: all but the kernel's own",
     "rule": "every policy rule",
     "neighbour": "permanent ones, and those of a daemon",
     "forwarding entry": "static and permanent ones and those of a daemon, of bridges and VXLAN devices",
@@ -87,6 +87,8 @@ class RouteState:
     """The header that it adds to packets."""
     src: Address | None = field(default=None, compare=False)
     """The source address that it gives to packets of its node without one."""
+    metrics: str = ""
+    """What it limits, such as the MTU, in the words of ip-route(8)."""
 
     def __str__(self) -> str:
         words = [] if self.kind == "unicast" else [self.kind]
@@ -96,6 +98,7 @@ class RouteState:
         words += ["via", *family, str(self.via)] if self.via else []
         words += ["dev", self.dev] if self.dev else []
         words += ["proto", self.owner] if self.owner else []
+        words += [self.metrics] if self.metrics else []
         return " ".join(words)
 
 

@@ -116,7 +116,7 @@ def _tables(state: NodeState) -> Iterator[tuple[str, Route]]:
             first = words[0] if words[0] != "default" else "::/0" if "-6" in entry.tool else "0.0.0.0/0"
             said = dict(zip(words[1::2], words[2::2], strict=False))
             via = ip_address(said["via"]) if "via" in said else None
-            yield said["table"], Route(prefix=ip_network(first), via=via, dev=said.get("dev"), kind=kind)
+            yield words[-1], Route(prefix=ip_network(first), via=via, dev=said.get("dev"), kind=kind)
 
 
 def _unfollowed(state: NodeState) -> str:

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from topology.links.base import PORT_MTU, Below, Device, Key, Live, Number, Option, Options
 
-PROTOCOLS = {0x8100: "802.1q", 0x88A8: "802.1ad"}
-"""EtherTypes of tags, in the words of ip-link(8)."""
+TAGGED = 0x8100
+PROTOCOLS = {TAGGED: "802.1q", 0x88A8: "802.1ad"}
+"""The EtherType of a tag (IEEE 802.1Q), and all of tags in the words of ip-link(8)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class Subinterface(Device):
     @classmethod
     def parameters(cls, kind: str, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         """Yield a sub-interface's parameters."""
-        protocol = known.get("protocol", 0x8100)
+        protocol = known.get("protocol", TAGGED)
         yield from (("id", known["id"]), ("protocol", PROTOCOLS.get(protocol, protocol)))
         yield "dev", known.get("link") or "none"
 

@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
-<<<<<<< HEAD
-from topology.frr import NEIGHBOURS, Session, sessions, table
-from topology.refs import Address, Network, is_of_link
-=======
 from topology.frr import BFD_PEERS, NEIGHBOURS, OSPF_NEIGHBOURS, BfdPeer, Frr, Session, bfd_peers, sessions, table
-from topology.refs import Address, Network
->>>>>>> evpn
+from topology.refs import Address, Network, is_of_link
 
 BGP_VNIS = "show bgp l2vpn evpn vni json"
 QUESTIONS = (

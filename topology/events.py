@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from topology.frr import restart
-from topology.model import Bridge, Fabric, Node, Port, Role, Vxlan
+from topology.model import Bridge, Fabric, Node, Port, Vxlan
 from topology.promises import Pair
 
 PIDS = "/run/frr"
@@ -24,7 +24,7 @@ class Event:
     """
 
     words: str
-    role: Role
+    role: str
     commands: Callable[[Fabric, Node], Iterable[tuple[str, str]]]
     silenced: bool = False
     unnoticed: bool = False

@@ -32,7 +32,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from topology.errors import Misuse, Position
-from topology.model import Bridge, Device, Fabric, Gre, Link, Node, Port, Role, Route, Vxlan, stable_mac
+from topology.model import Bridge, Device, Fabric, Gre, Link, Node, Port, Route, Vxlan, stable_mac
 from topology.promises import Kind, Pair
 from topology.refs import PortRef
 
@@ -221,7 +221,7 @@ class _Shape:
         """The spine's address on the link of a leaf and a spine; the leaf's is one higher."""
         return IPv4Interface((LINKS + 2 * ((i - 1) * self.spines + j - 1), 31))
 
-    def node(self, name: str, role: Role, devices: Iterable[Device], routes: Iterable[Route]) -> Node:
+    def node(self, name: str, role: str, devices: Iterable[Device], routes: Iterable[Route]) -> Node:
         """A node."""
         return Node(name=name, role=role, devices=tuple(devices), routes=tuple(routes), where=self.where)
 

@@ -16,7 +16,6 @@ from topology.links import TUNNELS, UDP_TUNNELS
 from topology.links.base import LEAST_MTU
 from topology.model import Bridge, Fabric, Port, Subinterface
 from topology.mtu import device_mtu
-from topology.node import ROUTERS
 from topology.packet import PAYLOAD_BYTES, size_of, ttl_of
 from topology.promises import Pair
 
@@ -112,7 +111,7 @@ def bottlenecks(fabric: Fabric, pair: Pair) -> Iterator[Bottleneck]:
     (or else the first node) that sends them, and each node's tunnel devices of one kind."""
     journey = expected_journey(fabric, probes_of(fabric, pair)[0])
     links = [hop for hop in _leaving(journey) if _is_link(fabric, hop) and _overhead(hop)]
-    routed = [hop for hop in links if fabric[hop.node].role in ROUTERS]
+    routed = [hop for hop in links if fabric[hop.node].is_router]
     found = (*_bottlenecks(fabric, pair, journey, routed), *_bottlenecks(fabric, pair, journey, links))
     yield from found[:1]
     for kind in reversed(TUNNELS):

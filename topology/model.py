@@ -32,7 +32,7 @@ from topology.links.bridge import USER_HZ
 from topology.links.geneve import GENEVE_PORT
 from topology.links.port import LOOPBACK
 from topology.links.vxlan import VXLAN_PORT
-from topology.node import ROLES, NextHop, Node, Role, Route
+from topology.node import NextHop, Node, Route
 from topology.promises import (
     NO_MANAGEMENT,
     NOWHERE,
@@ -53,7 +53,6 @@ __all__ = [
     "LOOPBACK",
     "NAME_MAX",
     "PORT_MTU",
-    "ROLES",
     "TREATMENTS",
     "USER_HZ",
     "VXLAN_PORT",
@@ -71,7 +70,6 @@ __all__ = [
     "NextHop",
     "Node",
     "Port",
-    "Role",
     "Route",
     "Routing",
     "Subinterface",
@@ -209,7 +207,7 @@ class Fabric:
         """Return all devices of a class, in declaration order."""
         return tuple(device for node in self.nodes for device in node.all(kind))
 
-    def role(self, role: Role) -> tuple[Node, ...]:
+    def role(self, role: str) -> tuple[Node, ...]:
         """Return the nodes of a role, in declaration order."""
         return tuple(node for node in self.nodes if node.role == role)
 

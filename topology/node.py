@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, TypeAlias, TypeVar, get_args
+from typing import TypeVar
 
 from topology.errors import Position, UnknownName
 from topology.fib import Egress, Fib
@@ -16,15 +16,12 @@ from topology.frr import Frr
 from topology.links import Bridge, Device, Gre, Loopback, Subinterface, Tunnel, Vrf, Vxlan
 from topology.promises import NOWHERE
 from topology.refs import Address, Network
+from topology.roles import ROUTERS, role_of
 
-Role: TypeAlias = Literal["leaf", "spine", "switch", "customer"]
-ROLES: tuple[Role, ...] = get_args(Role)
 BARE_RUNTIMES = ("netns", "docker")
 """The runtimes that need nothing of a node, the default first."""
 RUNTIMES = (*BARE_RUNTIMES, "frr")
 """The runtimes that make nodes: each is a module in ``topology.nodes``."""
-ROUTERS = ("leaf", "spine")
-"""The roles that forward IP packets."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +76,13 @@ class Node:
     """A network namespace, container or machine: its devices in the order of their creation, and its routes."""
 
     name: str
-    role: Role
+    role: str
     devices: tuple[Device, ...] = ()
     routes: tuple[Route, ...] = ()
     forwarding: frozenset[tuple[int, str]] | None = None
-    """The IP versions and devices of which incoming packets are forwarded; None where the role decides."""
+    """The IP versions and devices of which incoming packets are forwarded; None for a declared node."""
+    forwards: bool = False
+    """Whether it forwards packets; only for a role that is a word of the lab's own."""
     connected: bool = True
     """False if ``routes`` has the routes of the addresses too."""
     runtime: str = ""
@@ -109,6 +108,11 @@ class Node:
     where: Position = field(default=NOWHERE, compare=False)
 
     @property
+    def is_router(self) -> bool:
+        """True if its role is to forward IP packets."""
+        return role_of(self.role, self.forwards).forwards
+
+    @property
     def is_live(self) -> bool:
         """True where the node was read, not declared."""
         return self.forwarding is not None
@@ -123,7 +127,7 @@ class Node:
     def refuses_to_forward(self, version: int, device: str) -> str:
         """Return why packets of an IP version that come in by a device are not forwarded; empty if they are."""
         if self.forwarding is None:
-            return "" if self.role in ROUTERS else f"a {self.role} does not forward (leaf and spine do)"
+            return "" if self.is_router else f"a {self.role} does not forward ({' and '.join(ROUTERS)} do)"
         return "" if (version, device) in self.forwarding else f"forwards no IPv{version} packets from {device}"
 
     def __getitem__(self, name: str) -> Device:

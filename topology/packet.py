@@ -174,3 +174,35 @@ def untagged(frame: Layers) -> Layers:
     """Return a frame without its outermost tag."""
     (name, ether), (_, tag), *rest = frame
     return ((name, {**ether, "type": tag["type"]}), *rest)
+
+
+def inherited_ttls(packet: Layers, outer: int) -> tuple[int, ...]:
+    """Return the TTLs that the header of a tunnel with ``ttl inherit`` may get; ``outer`` is its IP version.
+
+    ``ttl inherit`` reads the inner network header that the kernel has marked (ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
+    That is the wrapped packet's own, except for a VXLAN or Geneve packet around a datagram whose checksum is left to
+    offload: their mark (udp_tunnel_handle_offloads) is still at the customer's header. Both are legal then.
+    """
+    own, customers = _ttl(packet[:1]), _ttl(packet) if outer == 6 else _ttl_at_the_mark(packet)
+    offloaded = any(name == "udp" for name, _ in packet[:-2]) and packet[-2][0] == "udp"
+    return tuple(dict.fromkeys((own, customers))) if offloaded else (own,)
+
+
+def _ttl_at_the_mark(packet: Layers) -> int:
+    """Return the byte of a customer's header in the place where the wrapped packet has its TTL, whatever it is: of an
+    IPv6 header the first byte of the source, of an IPv4 header the end of the fragment offset, which is 0."""
+    wrapped, (name, customers) = packet[0][0], [layer for layer in packet if layer[0] in ("ipv4", "ipv6")][-1]
+    if name == wrapped:
+        return _ttl(packet)
+    return ip_address(str(customers["src"])).packed[0] if wrapped == "ipv4" else 0
+
+
+def _ttl(layers: Layers) -> int:
+    return int(str(ttl_of(layers)))
+
+
+def frames_ttls(inside: Layers, outer: int) -> tuple[int, ...]:
+    """Return the TTLs that the header of a tunnel with ``ttl inherit`` may get around a frame: those of an IP packet in
+    it, else the default, as behind a VLAN tag (ip_tunnel_xmit; vxlan_xmit_one, drivers/net/vxlan)."""
+    at = next((place for place, (name, _) in enumerate(inside) if name in ("ipv4", "ipv6")), None)
+    return (DEFAULT_TTL,) if at is None or inside[1][0] == "dot1q" else inherited_ttls(inside[at:], outer)

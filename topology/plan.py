@@ -16,7 +16,6 @@ from topology.errors import Position
 from topology.fib import Egress
 from topology.frr import Frr
 from topology.model import Bridge, Device, Fabric, Interface, Loopback, Node, Port, Route, Routing, Vrf
-from topology.node import ROUTERS
 from topology.promises import NOWHERE
 from topology.refs import PortRef
 
@@ -161,7 +160,7 @@ def written_sysctls(node: Node, ipv6: bool, routing: Routing = DEFAULT_ROUTING) 
 
     The ``net.bridge`` keys exist only where br_netfilter is loaded.
     """
-    forwards = int(node.role in ROUTERS)
+    forwards = int(node.is_router)
     return {
         "net.ipv4.ip_forward": forwards,
         "net.ipv4.conf.all.rp_filter": 0,

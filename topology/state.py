@@ -15,7 +15,6 @@ from topology.links import KINDS, LINKS
 from topology.links.base import FLOOD_MAC
 from topology.model import Address, Bridge, Device, Interface, Loopback, Network, Node, Routing, Vrf, Vxlan
 from topology.mtu import device_mtu
-from topology.node import ROUTERS
 from topology.plan import DEFAULT_ROUTING, written_sysctls
 from topology.refs import is_of_link
 
@@ -41,7 +40,7 @@ READ: Mapping[str, str] = {
     "port of a bridge": "state, hairpin, guard, learning, floods, vlan_tunnel, neigh_suppress, isolated, locked",
     **{kind: link.reads for link in LINKS for kind in link.kinds if link.reads},
     "address": "all but link-local and loopback ones",
-    "route": "of the main table: prefix, next hops, type, encap, src; of other tables: all but the kernel's own",
+    "route": "of the main table: prefix, next hops, type, encap, src, metrics; of others: all but the kernel's own",
     "rule": "every policy rule",
     "neighbour": "permanent ones, and those of a daemon",
     "forwarding entry": "static and permanent ones and those of a daemon, of bridges and VXLAN devices",
@@ -89,6 +88,8 @@ class RouteState:
     """The header that it adds to packets."""
     src: Address | None = field(default=None, compare=False)
     """The source address that it gives to packets of its node without one."""
+    metrics: str = ""
+    """What it limits, such as the MTU, in the words of ip-route(8)."""
 
     def __str__(self) -> str:
         words = [] if self.kind == "unicast" else [self.kind]
@@ -98,6 +99,7 @@ class RouteState:
         words += ["via", *family, str(self.via)] if self.via else []
         words += ["dev", self.dev] if self.dev else []
         words += ["proto", self.owner] if self.owner else []
+        words += [self.metrics] if self.metrics else []
         return " ".join(words)
 
 
@@ -277,7 +279,7 @@ def best_routes(routes: Iterable[RouteState], target: Address) -> list[RouteStat
 def _declared_sysctls(node: Node, ipv6: bool, routing: Routing) -> Iterator[tuple[str, str]]:
     for key, value in {**written_sysctls(node, ipv6, routing), **UNWRITTEN_SYSCTLS}.items():
         yield key, str(value)
-    forwards = int(node.role in ROUTERS)
+    forwards = int(node.is_router)
     for device in node.devices:
         if isinstance(device, Loopback):
             continue

@@ -14,6 +14,7 @@ from reports.judge.weight import CHANGES, DEFAULT, NEVER, weigh
 from reports.words import MISSING, NOTHING
 from topology.dataplane.paths import ExpectedHop, ExpectedPath
 from topology.expected import ExpectedJourney
+from topology.links import KINDS as TYPES
 from topology.state import Entry, LinkState, NodeState, RouteState, parts_of_sysctl
 
 KINDS = ("rule", "route", "neigh", "fdb", "vlan", "filter", "qdisc", "nft")
@@ -26,8 +27,6 @@ PASSED_ON: Mapping[tuple[str, str], str] = {
 """Settings that write themselves to every device when they are written (Documentation/networking/ip-sysctl.rst)."""
 ADD = {"ip neigh": "replace", "bridge fdb": "append"}
 """The verb by which each tool brings an entry back, where it is not ``add``."""
-SWITCHED_OFF = {"stp": "stp_state 0", "vlan_filtering": "vlan_filtering 0", "vlan_protocol": "vlan_protocol 802.1Q"}
-"""Words of ip-link(8) that switch off a setting."""
 OPPOSITE = {"on": "off", "off": "on"}
 FOLLOWS = ("link", "bridge", "bridge port", "arp", "tunnel", "mtu", "mac")
 """Kinds of differences of links, causes before their effects: a key lowers its tunnel's MTU."""
@@ -150,8 +149,9 @@ def _link(node: str, wanted: LinkState, seen: LinkState) -> Iterator[Cause]:
     ]
     for key, value in wanted.parameters:
         rows.append((wanted.kind, f"{key} {value}", f"{key} {live.pop(key, MISSING)}", again))
+    resets = TYPES[wanted.kind].resets if wanted.kind in TYPES else {}
     for key in sorted(live) if wanted.kind == seen.kind else ():
-        off = f"{ip} type bridge {SWITCHED_OFF[key]}" if key in SWITCHED_OFF else again
+        off = f"{ip} type {seen.kind} {resets[key]}" if key in resets else again
         rows.append((wanted.kind, f"{key} {DEFAULT}", f"{key} {live[key]}", off))
     rows.append(("arp", _arp(wanted.arp), _arp(seen.arp), f"{ip} {_arp(wanted.arp)}"))
     for key, value in sorted(set(seen.port) - set(wanted.port)):
@@ -207,7 +207,8 @@ def _routes(declared: NodeState, live: NodeState) -> Iterator[Cause]:
         ip = f"ip -n {declared.node}{' -6' if route.prefix.version == 6 else ''}"
         fix = f"{ip} route replace {route.whole or route}" if missing else f"{ip} route del {route}"
         sides = (str(route), str(instead or MISSING)) if missing else (NOTHING, str(route))
-        yield Cause("route", declared.node, route.dev, *sides, fix, about=route)
+        limited = instead is not None and replace(instead, metrics="") == route and "mtu" in instead.metrics
+        yield Cause("mtu" if limited else "route", declared.node, route.dev, *sides, fix, about=route)
 
 
 def _entries(declared: NodeState, live: NodeState) -> Iterator[Cause]:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from reports.evidence import Cause
 from reports.judge.traffic import Handled, Traffic
 from reports.words import NOTHING
+from topology.links import LINKS
 from topology.links.base import FLOOD_MAC
 from topology.model import LOOPBACK, Address, Device, Fabric, Vxlan
 from topology.plan import uses_ipv6
@@ -88,16 +89,18 @@ def is_judged(
     return said or weigh(cause, declared, live, traffic()) == CHANGES
 
 
-LEFT_OPEN = frozenset(
-    ("dev none", "local none", f"ageing {DEFAULT}", "stp on", "vlan_filtering on", "vlan_protocol 802.1ad")
-)
+UNDECLARED = {f"{word} {DEFAULT}" for link in LINKS for word in link.undeclared}
+LEFT_OPEN = frozenset(("dev none", "local none", "stp on", "vlan_filtering on")) | UNDECLARED
 
 
 def _left_open(cause: Cause) -> bool:
     """Return whether node or lab leaves a setting to routes or defaults: then the journeys show its effect.
 
-    A lab cannot declare how a bridge and its ports flood, learn and filter; a port that forwards nothing is no setting.
+    A lab cannot declare how a bridge and its ports flood, learn and filter, nor a route's metrics; a port that forwards
+    nothing is no setting.
     """
+    if isinstance(cause.about, RouteState) and cause.live.startswith(f"{cause.declared} "):
+        return True
     said = {cause.declared, cause.live}
     if cause.kind == "bridge port" and not cause.live.startswith("state "):
         return True

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from reports.record.model import Found, Map, Place, Tunnel
 from topology.model import Bridge, Fabric, Node
 from topology.model import Tunnel as TunnelDevice
+from topology.roles import row_of
 from topology.state import LinkState, NodeState
 
 
 def map_of(fabric: Fabric) -> Map:
-    """The nodes with their bridges and tunnel ends, the links, and each tunnel once."""
+    """The nodes by their rows in a drawing, with their bridges and tunnel ends, the links, and each tunnel once."""
+    nodes = sorted(fabric.nodes, key=lambda node: row_of(node.role))
     return Map(
-        nodes=[Place(node.name, node.role, list(_parts(node))) for node in fabric.nodes],
+        nodes=[Place(node.name, node.role, list(_parts(node)), node.is_router) for node in nodes],
         links=[(link.a.node, link.b.node) for link in fabric.links],
         ports=[(link.a.interface, link.b.interface) for link in fabric.links],
         tunnels=list(_tunnels(fabric)),

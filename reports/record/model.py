@@ -79,11 +79,12 @@ class Kernel(Strict):
 
 @dataclass(frozen=True)
 class Place(Strict):
-    """A node of the lab, with its role, and its bridges and tunnel ends in words."""
+    """A node of the lab, with its role, its bridges and tunnel ends in words, and whether it forwards packets."""
 
     name: str
     role: str
     parts: list[str] = field(default_factory=list)
+    forwards: bool = False
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ def _lines(record: Record) -> Iterator[str]:
 
 def mermaid(fabric: Map, blamed: set[str]) -> Iterator[str]:
     """The nodes and links of a fabric, spines above; nodes that a cause names are marked."""
-    ids = {place.name: f"n{number}" for number, place in enumerate(fabric.nodes)}
-    upper = {place.name for place in fabric.nodes if place.role == "spine"}
+    order = {place.name: number for number, place in enumerate(fabric.nodes)}
+    ids = {name: f"n{number}" for name, number in order.items()}
     yield "flowchart TB"
     yield "  classDef blamed fill:#d55e00,color:#fff,stroke:#000"
     for place in fabric.nodes:
@@ -54,8 +54,8 @@ def mermaid(fabric: Map, blamed: set[str]) -> Iterator[str]:
         yield f'  {ids[place.name]}["{_label(place.name)}"]{mark}'
     for near, far in fabric.links:
         if near in ids and far in ids:
-            ends = (far, near) if far in upper else (near, far)
-            yield f"  {ids[ends[0]]} --- {ids[ends[1]]}"
+            upper, lower = sorted((near, far), key=order.__getitem__)
+            yield f"  {ids[upper]} --- {ids[lower]}"
 
 
 def _label(name: str) -> str:

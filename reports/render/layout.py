@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from statistics import fmean
@@ -10,7 +10,6 @@ from statistics import fmean
 from reports.record.model import Map, Place
 from reports.words import grouped
 
-ROWS = ("spine", "leaf", "switch", "customer")
 NODES_MAX = 400
 """A larger lab's picture would be wider than anyone reads."""
 GAP, WIDE_GAP, DOWN, MARGIN = 10, 54, 92, 24
@@ -84,7 +83,7 @@ def arrange(drawn: Map) -> Placed | None:
         return None
     near = _neighbours(drawn)
     rows = _in_order(drawn, near)
-    blocks = [_blocks(row, near, {place.name: place.role for place in drawn.nodes}) for row in rows]
+    blocks = [_blocks(row, near, {place.name for place in drawn.nodes if place.forwards}) for row in rows]
     centres: dict[str, float] = {}
     middles: dict[int, list[float]] = {}
     for number in reversed(range(len(rows))):
@@ -104,24 +103,23 @@ def _neighbours(drawn: Map) -> Mapping[str, list[str]]:
 
 
 def _in_order(drawn: Map, near: Mapping[str, list[str]]) -> list[list[Place]]:
-    """The rows, from the second on in the order of what they are linked with above."""
-    rows = [[place for place in drawn.nodes if place.role == role] for role in ROWS]
-    rows = [row for row in (*rows, [place for place in drawn.nodes if place.role not in ROWS]) if row]
+    """The rows, one for each role, from the second on in the order of what they are linked with above."""
+    rows = list(grouped(drawn.nodes, lambda place: place.role).values())
     rank: dict[str, float] = {}
     for number, row in enumerate(rows):
-        if number > 1 or (number == 1 and row[0].role != "leaf"):
+        if number > 1 or (number == 1 and not row[0].forwards):
             row.sort(key=lambda place: fmean([rank[name] for name in near[place.name] if name in rank] or [1e9]))
         rank |= {place.name: float(at) / len(row) for at, place in enumerate(row)}
     return rows
 
 
-def _blocks(row: Sequence[Place], near: Mapping[str, list[str]], roles: Mapping[str, str]) -> list[_Block]:
+def _blocks(row: Sequence[Place], near: Mapping[str, list[str]], routers: Collection[str]) -> list[_Block]:
     few = len(row) <= FEW
-    if few or row[0].role in ROWS[:2]:
+    if few or row[0].forwards:
         return [_Block((place,), 1, _width(place, not few), WIDE_GAP if few else GAP, not few) for place in row]
     above = {place.name: next(iter(near[place.name]), "") for place in row}
     if len(set(above.values())) > FEW:
-        leaves = {name: next((leaf for leaf in near.get(name, ()) if roles[leaf] == "leaf"), name) for name in roles}
+        leaves = {name: next((leaf for leaf in near[name] if leaf in routers), name) for name in near}
         above = {name: leaves.get(parent, parent) for name, parent in above.items()}
     cell = max(_width(place, True) for place in row)
     every = grouped(row, lambda place: above[place.name]).values()

@@ -14,23 +14,17 @@ from typing import TypeAlias
 from yaml import CSafeDumper, ScalarNode, dump
 
 from topology.errors import Misuse
-from topology.model import PORT_MTU, Device, Fabric, Isolation, Link, Node, Port, Role, stable_mac
+from topology.model import PORT_MTU, Device, Fabric, Isolation, Link, Node, Port, stable_mac
 from topology.plan import Operation, Plan, make_plan
 from topology.promises import ABOVE, Pair, Spread, Survival
 from topology.refs import PortRef
+from topology.roles import ROLES, role_of
 
 Yaml: TypeAlias = "str | int | Sequence[Yaml] | Mapping[str, Yaml]"
 
 IMAGE = "nicolaka/netshoot"
 """An image with iproute2 and sysctl; any other with both does."""
 HEAD = "# Written by hopcheck, which reads it back as the same fabric: pytest --lab FILE.clab.yml"
-LEVELS: Mapping[Role, tuple[str, str]] = {
-    "spine": ("1", "router"),
-    "leaf": ("2", "router"),
-    "switch": ("3", "switch"),
-    "customer": ("4", "host"),
-}
-"""Row and icon of a role in ``containerlab graph``."""
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _NOT_PLAIN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 """Words that YAML 1.1, which containerlab reads, takes for something else than text."""
@@ -135,11 +129,12 @@ def _inside(operation: Operation) -> str:
 
 
 def _node(fabric: Fabric, node: Node, plan: Plan, common: Sequence[str]) -> Yaml:
-    level, icon = LEVELS[node.role]
+    role = role_of(node.role, node.forwards)
     labels: dict[str, Yaml] = {
         "hopcheck.role": node.role,
-        "graph-level": _Quoted(level),
-        "graph-icon": icon,
+        **({"hopcheck.forwards": _Quoted(str(node.forwards).lower())} if node.role not in ROLES else {}),
+        "graph-level": _Quoted(str(role.row + 1)),
+        "graph-icon": role.icon,
     }
     up_already = {"ip link set dev lo up", *(f"ip link set dev {port.name} up" for port in node.all(Port))}
     own = [command for command in _sysctls(plan, node.name) if command not in common]

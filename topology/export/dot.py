@@ -5,14 +5,11 @@ The language: https://graphviz.org/doc/info/lang.html. Every name and label is w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from topology.model import Device, Fabric, Link, Node, Port, Role
-
-ROWS: tuple[Role, ...] = ("spine", "leaf", "switch", "customer")
-"""From the top."""
-COLOURS: Mapping[Role, str] = {"spine": "#cfe2f3", "leaf": "#d9ead3", "switch": "#fff2cc", "customer": "#f3f3f3"}
+from topology.model import Device, Fabric, Link, Node, Port
+from topology.roles import role_of, row_of
 
 
 def to_dot(fabric: Fabric) -> str:
@@ -41,15 +38,14 @@ def _quoted(*lines: str, indent: str = "", end: str = "\\n") -> str:
 def _rows(fabric: Fabric) -> Iterator[str]:
     """The nodes of each role on one row, and rows without a link between them still above one another."""
     rows: list[Sequence[Node]] = []
-    for role in ROWS:
+    for role in sorted({node.role for node in fabric.nodes}, key=lambda role: (row_of(role), role)):
         nodes = fabric.role(role)
-        if nodes:
-            rows.append(nodes)
-            yield "  { rank=same;"
-            yield from (
-                f'    {_quoted(node.name)} [label={_label(node)}, fillcolor="{COLOURS[role]}"];' for node in nodes
-            )
-            yield "  }"
+        rows.append(nodes)
+        yield "  { rank=same;"
+        for node in nodes:
+            colour = role_of(role, node.forwards).colour
+            yield f'    {_quoted(node.name)} [label={_label(node)}, fillcolor="{colour}"];'
+        yield "  }"
     for upper, lower in pairwise(rows):
         yield f"  {_quoted(upper[0].name)} -- {_quoted(lower[0].name)} [style=invis];"
 
@@ -61,7 +57,7 @@ def _label(node: Node) -> str:
 
 
 def _link(fabric: Fabric, link: Link) -> str:
-    upper, lower = sorted(link.ends, key=lambda end: ROWS.index(fabric[end.node].role))
+    upper, lower = sorted(link.ends, key=lambda end: row_of(fabric[end.node].role))
     texts = (_end(fabric[end.node][end.interface]) for end in (upper, lower))
     label = _quoted(*texts, indent="  ", end="\\l")
     return f"  {_quoted(upper.node)} -- {_quoted(lower.node)} [label={label}];"

@@ -42,7 +42,7 @@ FRR_FILES = FRR_CONFIG, FRR_DAEMONS, _ = "frr.conf", "daemons", "vtysh.conf"
 """What is read of FRR's folder; the shell's own file configures no network."""
 TITLE, PAIRS, SPREADS, ISOLATION = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads", "hopcheck.isolation"
 FAILOVER = "hopcheck.failover"
-ROLE, LEVEL = "hopcheck.role", "graph-level"
+ROLE, FORWARDS, LEVEL = "hopcheck.role", "hopcheck.forwards", "graph-level"
 """Labels: five of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
 LINK = "type endpoints endpoint mtu labels vars"
 END = "node interface mac vars labels"
@@ -135,11 +135,11 @@ def declared(topology: Table, reader: Reader) -> list[Declared]:
     defaults = reader.part(topology, "defaults")
     kinds, groups = (reader.part(topology, key) for key in ("kinds", "groups"))
     layers = {key: _layers(reader, table) for key, table in (("kinds", kinds), ("groups", groups))}
-    _look_through(reader, defaults, TITLE, PAIRS, SPREADS, FAILOVER, ISOLATION, ROLE)
+    _look_through(reader, defaults, TITLE, PAIRS, SPREADS, FAILOVER, ISOLATION, ROLE, FORWARDS)
     nodes = []
     for name, (where, tree) in reader.part(topology, "nodes").entries.items():
         own = reader.table(tree, where)
-        _look_through(reader, own, PAIRS, SPREADS, ROLE)
+        _look_through(reader, own, PAIRS, SPREADS, ROLE, FORWARDS)
         group = _word(own, "group")
         kind = _word(own, "kind") or _word(layers["groups"].get(group, Table(where)), "kind") or _word(defaults, "kind")
         group = group or _word(layers["kinds"].get(kind, Table(where)), "group") or _word(defaults, "group")
@@ -152,7 +152,7 @@ def declared(topology: Table, reader: Reader) -> list[Declared]:
 def _layers(reader: Reader, tables: Table) -> Mapping[str, Table]:
     found = {name: reader.table(tree, where) for name, (where, tree) in tables.entries.items()}
     for table in found.values():
-        _look_through(reader, table, ROLE)
+        _look_through(reader, table, ROLE, FORWARDS)
     return found
 
 

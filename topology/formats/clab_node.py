@@ -290,11 +290,11 @@ class ExecNode:
             what = f"the kernel drops the route {shown(route.text)}, line {route.where.line}, with this line"
             self.findings.refuse(where, what, "the line that makes the route after this one")
 
-    def tree(self, role: Scalar) -> Table:
+    def tree(self, role: Mapping[str, Scalar]) -> Table:
         """The node as the lab file writes it, each part at the place that declares it."""
         devices = self.devices
         parts: dict[str, Tree] = {
-            "role": role,
+            **role,
             "addresses": _table(
                 self.where, {name: _items(d.addresses.values()) for name, d in devices.items() if d.addresses}
             ),

@@ -13,21 +13,16 @@ from typing import TypeAlias
 
 from topology.errors import Position
 from topology.formats.clab_exec import HASH_POLICY, LINKDOWN
-from topology.formats.clab_file import LEVEL, ROLE, Declared
+from topology.formats.clab_file import FORWARDS, LEVEL, ROLE, Declared
 from topology.formats.clab_node import PORT, ExecNode
 from topology.formats.clab_shell import Findings
 from topology.formats.lab_values import HASH_POLICIES
 from topology.formats.yaml_positions import Items, Scalar, Table
 from topology.links import TUNNELS
 from topology.model import Address, Network
-from topology.node import ROUTERS
+from topology.roles import ROLES, ROUTERS, role_of
 
-GROUPS: Mapping[str, str] = {
-    **dict.fromkeys(("leaf", "leafs", "leaves", "tor"), "leaf"),
-    **dict.fromkeys(("spine", "spines", "superspine", "superspines"), "spine"),
-    **dict.fromkeys(("switch", "switches", "bridge", "bridges"), "switch"),
-    **dict.fromkeys(("customer", "customers", "client", "clients", "host", "hosts", "server", "servers"), "customer"),
-}
+GROUPS: Mapping[str, str] = {group: name for name, role in ROLES.items() for group in role.groups}
 """Roles by name of a group; other names say nothing about a role."""
 INHERITED: Mapping[int, bool] = {4: True, 6: False}
 """A container's default for forwarding, by IP version."""
@@ -37,22 +32,22 @@ NextHops: TypeAlias = Mapping[str, Collection[int]]
 
 def roles(
     nodes: Sequence[Declared], machines: Mapping[str, ExecNode], links: Items, findings: Findings
-) -> dict[str, Scalar]:
-    """Every node's role, at the place that gives it; a derived one at the node's name, and noted."""
+) -> dict[str, Mapping[str, Scalar]]:
+    """Every node's role, at the place that gives it, with what a label says of forwarding; a derived one at the node's
+    name, and noted."""
     next_hops = _next_hops(machines)
     found = {node.name: role for node in nodes if (role := _given(node)) is not None}
+    said = {node.name: label for node in nodes if (label := node.value("labels", FORWARDS)) is not None}
+    own = {name: label.text == "true" for name, label in said.items()}
+    forward = {name: role_of(role.text, own.get(name, False)).forwards for name, role in found.items()}
     for node in nodes:
         inherits = not machines[node.name].forwarding and _forwards(machines[node.name], next_hops)
-        if node.name in found and found[node.name].text not in ROUTERS and not node.value("labels", ROLE) and inherits:
-            del found[node.name]
-    routers = {
-        name
-        for name, machine in machines.items()
-        if (found[name].text in ROUTERS if name in found else _forwards(machine, next_hops))
-    }
+        if not forward.get(node.name, True) and not node.value("labels", ROLE) and inherits:
+            del found[node.name], forward[node.name]
+    routers = {name for name, machine in machines.items() if forward.get(name, _forwards(machine, next_hops))}
     _derive(nodes, machines, routers, _beside_others(routers, links), found, findings)
     for name, machine in machines.items():
-        _agree(machine, found[name].text, findings)
+        _agree(machine, found[name].text, name in routers, findings)
         if 6 in next_hops[name] and 6 not in machine.forwarding and name in routers:
             what = f"{name} is the next hop of IPv6 routes, and does not forward IPv6: a container starts without"
             findings.refuse(machine.where, what, "sysctl -w net.ipv6.conf.all.forwarding=1")
@@ -61,7 +56,8 @@ def roles(
         names = _some([machine.name for machine in silent])
         what = f"no line sets net.ipv4.ip_forward at {names}, which others route through"
         findings.note(min(machine.where for machine in silent), what, "docker sets it to 1, so they forward IPv4")
-    return found
+    forwards = {name: {"forwards": Scalar(label.where, label.text, bare=True)} for name, label in said.items()}
+    return {name: {"role": role, **forwards.get(name, {})} for name, role in found.items()}
 
 
 def _given(node: Declared) -> Scalar | None:
@@ -156,13 +152,13 @@ def _derive(
         findings.note(where, what, "see docs/formats.md")
 
 
-def _agree(machine: ExecNode, role: str, findings: Findings) -> None:
+def _agree(machine: ExecNode, role: str, is_router: bool, findings: Findings) -> None:
     """Refuse sysctls that contradict the settings of a node of this role."""
     versions = {interface.version for interface in machine.interfaces}
     for version, (on, where) in machine.forwarding.items():
-        if on and role not in ROUTERS:
+        if on and not is_router:
             findings.refuse(where, f"{machine.name} forwards, but its role is {role}", f"one of {', '.join(ROUTERS)}")
-        elif role in ROUTERS and not on and version in versions:
+        elif is_router and not on and version in versions:
             what = f"{machine.name} is a {role}, but does not forward IPv{version}"
             findings.refuse(where, what, "another role, or forwarding switched on")
 

@@ -30,6 +30,7 @@ def _of_tunnels(kind: type[Tunnel]) -> Iterator[tuple[Find, Collection[str], str
 
 CHECKS: tuple[tuple[Find, Collection[str], str], ...] = (
     (partial(lab_devices.check_lengths, noun="node"), (), "nodes"),
+    (lab_devices.check_roles, ("forwards",), ""),
     (lab_devices.check_links, ("nodes",), "links"),
     (partial(lab_devices.check_lengths, noun="device"), (), "unique names"),
     (lab_frr.check_frr, ("frr",), ""),

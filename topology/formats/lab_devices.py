@@ -11,6 +11,7 @@ from topology.formats.lab_values import shown, suggest
 from topology.links import FRAME_TUNNELS
 from topology.model import NAME_MAX, Bridge, Device, Loopback, Node, Port, Subinterface, Tunnel, Vrf
 from topology.refs import PortRef
+from topology.roles import ROLES
 
 RESERVED_TABLES = (253, 254, 255)
 """The tables default, main and local (linux/rtnetlink.h)."""
@@ -30,6 +31,17 @@ def check_links(draft: Draft) -> Iterator[Problem]:
                 what = f"{ref} is an end of two links, first on line {first[ref].line}"
                 yield Problem(where, what, "an interface of its own for each end of each link")
             first.setdefault(ref, where)
+
+
+def check_roles(draft: Draft) -> Iterator[Problem]:
+    """A role is a known one, or the node says whether it forwards."""
+    for name, said in draft.spec.nodes.items():
+        if said.role not in ROLES and said.forwards is None:
+            right = f"one of: {', '.join(ROLES)}, or 'forwards: true' or 'false' beside a word of the lab's own"
+            yield Problem(draft.at("nodes", name, "role"), f"unknown role {shown(said.role)}", right)
+        elif said.role in ROLES and said.forwards is not None:
+            what = f"the role {said.role} says itself whether a node forwards"
+            yield Problem(draft.at("nodes", name, "forwards"), what, "no 'forwards', or a role of the lab's own")
 
 
 def check_lengths(draft: Draft, noun: str) -> Iterator[Problem]:

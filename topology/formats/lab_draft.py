@@ -98,6 +98,7 @@ def _node(name: str, spec: LabSpec, ports: Sequence[Device], tree: Tree, frr: Fr
     return Node(
         name=name,
         role=said.role,
+        forwards=bool(said.forwards),
         runtime=FRR if said.frr else said.runtime,
         frr=Frr("") if isinstance(frr, Misuse) else frr,
         devices=tuple(_finished(device, said, spec.lab, tree) for device in (*ports, *_devices(name, said))),

@@ -8,7 +8,7 @@ from topology.errors import LabError, Misuse, Position, Problem
 from topology.formats.lab_draft import FRR, Draft
 from topology.formats.lab_schema import FrrSpec, NodeSpec
 from topology.model import Vxlan
-from topology.node import ROUTERS
+from topology.roles import ROUTERS
 
 
 def check_frr(draft: Draft) -> Iterator[Problem]:
@@ -42,7 +42,7 @@ def _of_node(draft: Draft, name: str, said: NodeSpec, frr: FrrSpec) -> Iterator[
     if said.runtime not in ("", FRR):
         what = f"{name} has a configuration for FRR and the runtime {said.runtime}"
         yield Problem(draft.at("nodes", name, "runtime"), what, f"runtime: {FRR}, or none")
-    if said.role not in ROUTERS:
+    if not draft.fabric[name].is_router:
         what = f"FRR in a {said.role}, which forwards no packets"
         yield Problem(draft.at("nodes", name, "role"), what, f"role: {' or '.join(ROUTERS)}")
     here = ("nodes", name, "frr")

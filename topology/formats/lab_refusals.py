@@ -18,6 +18,7 @@ from topology.formats.lab_schema import LACKS, Spec
 from topology.formats.lab_values import shown, suggest
 from topology.formats.yaml_positions import Plain, Step, Tree, locate
 from topology.links import SECTIONS
+from topology.roles import ROLES
 
 Path: TypeAlias = tuple[Step, ...]
 SpecT = TypeVar("SpecT", bound=Spec)
@@ -28,7 +29,7 @@ ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation"
 NEEDED: Mapping[str, str] = {
     "lab": "lab: NAME",
     "nodes": "nodes: with one mapping for each node's name",
-    "role": "role: leaf, spine, switch or customer",
+    "role": f"role: {', '.join(ROLES)}",
     "dev": "dev: the port whose frames have the tag",
     "id": "id: NUMBER, the same at both ends",
     "vni": "vni: NUMBER, the same at both ends",

@@ -17,7 +17,7 @@ from topology.frr import DAEMONS
 from topology.links import FRAMELESS, NUMBERS, SECTIONS, VIAS
 from topology.links.base import NEEDED, Device, Number
 from topology.links.tunnel import VNI_MAX, VNI_MIN
-from topology.model import PORT_MTU, ROLES, TREATMENTS, Address, Interface, Network, Role, Route, Treatment
+from topology.model import PORT_MTU, TREATMENTS, Address, Interface, Network, Route, Treatment
 from topology.node import RUNTIMES
 from topology.paths import BARE, PATHS
 from topology.promises import ABOVE, KINDS, WITHOUT_TUNNEL, Above, Encapsulation, Kind
@@ -181,7 +181,8 @@ class FrrSpec(Spec):
 class _NodeSpec(Spec):
     """The sections of a node that declare no devices of a kind of their own, and bridges."""
 
-    role: Annotated[Role, _choice("role", ROLES)]
+    role: Annotated[str, PlainValidator(values.name("role"))]
+    forwards: Flag | None = None
     runtime: Annotated[str, _choice("runtime", RUNTIMES)] = ""
     frr: Annotated[FrrSpec | None, BeforeValidator(_frr)] = None
     addresses: Named[

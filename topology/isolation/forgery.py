@@ -17,9 +17,10 @@ from topology.expected import expected_journey
 from topology.isolation.domains import flooded, flooded_from
 from topology.isolation.outside import outside
 from topology.links import FRAME_TUNNELS, Tunnel
-from topology.model import ROLES, Address, Fabric, Node, Role
+from topology.model import Address, Fabric, Node
 from topology.packet import Probe
 from topology.refs import PortRef
+from topology.roles import ROLES
 
 ForgeryKind: TypeAlias = str
 """``undeclared-vni``, ``other-vni`` and ``foreign-source``, where a GRE key counts as a VNI, or a kind's odd header."""
@@ -34,7 +35,7 @@ class AttackPath:
     """A node whose packets reach a VTEP: by routes, or ``through`` a tunnel of packets as if from its far end."""
 
     node: str
-    role: Role
+    role: str
     vtep: Tunnel
     through: Tunnel | None = None
 
@@ -74,9 +75,10 @@ class Forgery:
 
 def targets(fabric: Fabric) -> Iterator[Target]:
     """The VTEPs, each with the first node of each role that reaches it, its own node left out."""
+    roles = dict.fromkeys((*ROLES, *(node.role for node in fabric.nodes)))
     for vtep in (vtep for kind in FRAME_TUNNELS for vtep in spread_over(fabric.all(kind), VTEPS_MAX)):
         doors = tuple(islice(_doors(fabric, vtep), DOORS_MAX))
-        firsts = (next(_attack_paths(fabric, role, vtep, doors), None) for role in ROLES)
+        firsts = (next(_attack_paths(fabric, role, vtep, doors), None) for role in roles)
         yield Target(vtep, tuple(first for first in firsts if first is not None))
 
 
@@ -99,7 +101,7 @@ def _doors(fabric: Fabric, vtep: Tunnel) -> Iterator[Tunnel]:
             yield gre
 
 
-def _attack_paths(fabric: Fabric, role: Role, vtep: Tunnel, doors: Sequence[Tunnel]) -> Iterator[AttackPath]:
+def _attack_paths(fabric: Fabric, role: str, vtep: Tunnel, doors: Sequence[Tunnel]) -> Iterator[AttackPath]:
     for node in fabric.role(role)[:CANDIDATES_MAX]:
         if node.name == vtep.node:
             continue

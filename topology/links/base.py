@@ -166,6 +166,10 @@ class Device:
     """The word before attributes' names in pyroute2, where it is not the kind."""
     reads: ClassVar[str] = ""
     """The parameters that are read, in the words of ip-link(8)."""
+    undeclared: ClassVar[frozenset[str]] = frozenset()
+    """Those that no lab declares and that break no promise by themselves: one that an adopted node has is its own."""
+    resets: ClassVar[Mapping[str, str]] = {}
+    """By parameter the words of ip-link(8) that set a device back to the kernel's default."""
     modules: ClassVar[Mapping[str, str]] = {}
     """The kernel module of each kind."""
     tried: ClassVar[Mapping[str, Mapping[str, object]]] = {}
@@ -197,7 +201,8 @@ class Device:
 
     @classmethod
     def is_open(cls, live: Live) -> bool:
-        """Return whether a live device takes packets of any sender or under any VNI, or tags of 802.1ad."""
+        """Return whether it is not known what a live device does: it takes packets of any sender or VNI, or tags of
+        802.1ad."""
         return SERVICE_TAGS in (live["vlan_protocol"], live["protocol"])
 
     def options(self) -> Iterator[Option]:

@@ -12,6 +12,8 @@ from topology.refs import Tags
 
 USER_HZ = 100
 """Units of a bridge's ageing_time in a second (clock_t, include/asm-generic/param.h)."""
+DEFAULT_PVID = 1
+"""The VLAN that a new bridge gives its ports (br_vlan_init, net/bridge/br_vlan.c)."""
 OPTIONS = Options(
     "a bridge without further options",
     settings="ageing_time",
@@ -42,10 +44,20 @@ class Bridge(Device):
     section: ClassVar = "bridges"
     clab: ClassVar = {"bridge": OPTIONS, "dummy": OPTIONS}
     attributes: ClassVar = (
-        "4 ageing_time u32, 5 stp u32, 7 vlan_filtering u8, 8 vlan_protocol be16, 14 topology_change u8"
+        "4 ageing_time u32, 5 stp u32, 7 vlan_filtering u8, 8 vlan_protocol be16, 14 topology_change u8,"
+        "23 mcast_snooping u8, 39 vlan_default_pvid u16"
     )
     prefix: ClassVar = "br"
-    reads: ClassVar = "ageing, stp, vlan_filtering, with it vlan_protocol"
+    reads: ClassVar = "ageing, stp, vlan_filtering, with it vlan_protocol, vlan_default_pvid, mcast_snooping"
+    undeclared: ClassVar = frozenset(("ageing", "vlan_default_pvid", "vlan_protocol", "mcast_snooping"))
+    resets: ClassVar = {
+        "ageing": f"ageing_time {AGEING * USER_HZ}",
+        "stp": "stp_state 0",
+        "vlan_filtering": "vlan_filtering 0",
+        "vlan_default_pvid": f"vlan_default_pvid {DEFAULT_PVID}",
+        "vlan_protocol": "vlan_protocol 802.1q",
+        "mcast_snooping": "mcast_snooping 1",
+    }
     modules: ClassVar = {"bridge": "bridge"}
 
     @classmethod
@@ -87,6 +99,10 @@ class Bridge(Device):
         age = known.get("ageing_time", AGEING * USER_HZ)
         if age != AGEING * USER_HZ and not known.get("topology_change"):
             yield "ageing", f"{age / USER_HZ:g}"
+        if (pvid := known.get("vlan_default_pvid", DEFAULT_PVID)) != DEFAULT_PVID:
+            yield "vlan_default_pvid", pvid
+        if not known.get("mcast_snooping", 1):
+            yield "mcast_snooping", "off"
 
     def port_of(self, mac: str) -> str | None:
         """Return the port to which a static entry sends frames for a MAC; None where there is no entry."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from topology.links.base import ANY_ADDRESS, PORT_MTU, Below, Key, Live, Option, Options
-from topology.links.tunnel import Odd, UdpTunnel
+from topology.links.tunnel import Odd, UdpTunnel, ttl_words
+from topology.links.vxlan import DF
 from topology.packet import ETHERTYPES
 from topology.refs import Address
 
@@ -54,8 +55,11 @@ class Geneve(UdpTunnel):
             fixed={"ttl": "auto 0", "tos": "0", "df": "unset", "flowlabel": "0"},
         )
     }
-    attributes: ClassVar = "1 id u32, 2 remote ip, 3 ttl u8, 4 tos u8, 5 port be16, 7 remote6 ip"
-    reads: ClassVar = "vni, remote, dstport, ttl, tos"
+    attributes: ClassVar = (
+        "1 id u32, 2 remote ip, 3 ttl u8, 4 tos u8, 5 port be16, 7 remote6 ip, 8 udpcsum u8, 9 udp6zerocsumtx u8,"
+        "10 udp6zerocsumrx u8, 12 ttl_inherit switch, 13 df u8"
+    )
+    reads: ClassVar = "vni, remote, dstport, ttl, tos, df, udpcsum, udp6zerocsumtx, udp6zerocsumrx"
     modules: ClassVar = {"geneve": "geneve"}
     tried: ClassVar = {"geneve": {"geneve_id": 1, "geneve_remote": "192.0.2.2", "geneve_port": GENEVE_PORT}}
 
@@ -71,7 +75,8 @@ class Geneve(UdpTunnel):
         local = ANY_ADDRESS[remote.version]
         ttl = live.number("ttl") if live["ttl"].isdecimal() else None
         vni, port = live.number("vni"), live.number("dstport")
-        return cls(**live.common, vni=vni, local=local, remote=remote, port=port, ttl=ttl)
+        inherits = live["ttl"] == "inherit"
+        return cls(**live.common, vni=vni, local=local, remote=remote, port=port, ttl=ttl, inherit_ttl=inherits)
 
     @classmethod
     def is_open(cls, live: Live) -> bool:
@@ -109,8 +114,13 @@ class Geneve(UdpTunnel):
     def parameters(cls, kind: str, known: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         """Yield a device's parameters."""
         yield "remote", known.get("remote") or known.get("remote6") or "none"
-        yield from (("vni", known.get("id")), ("dstport", known.get("port")), ("ttl", known.get("ttl") or "auto"))
+        yield from (("vni", known.get("id")), ("dstport", known.get("port")), ("ttl", ttl_words(known)))
         yield "tos", known.get("tos", 0)
+        if known.get("df"):
+            yield "df", DF.get(known["df"], known["df"])
+        # What a device over the other IP version would do is in its message as well (geneve_fill_info).
+        checksums = ("udp6zerocsumtx", "udp6zerocsumrx") if "remote6" in known else ("udpcsum",)
+        yield from ((word, "on") for word in checksums if known.get(word))
 
     def own_mtu(self, below: Below) -> int:
         """Return the MTU that remains of the device by which the far end is reached (geneve_link_config,

@@ -49,10 +49,11 @@ class GreTunnel(IpTunnel):
     identity_max: ClassVar = 2**32 - 1
     keys: ClassVar = {**IpTunnel.keys, "key": Key(Number("GRE key", 0, 2**32 - 1), None)}
     attributes: ClassVar = (
-        "2 iflags be16, 3 oflags be16, 4 ikey be32, 5 okey be32, 6 local ip, 7 remote ip, 8 ttl u8, 9 tos u8,"
-        "10 pmtudisc u8, 19 ignore_df u8, 12 flowinfo be32, 13 flags u32"
+        "1 link u32, 2 iflags be16, 3 oflags be16, 4 ikey be32, 5 okey be32, 6 local ip, 7 remote ip, 8 ttl u8,"
+        "9 tos u8, 10 pmtudisc u8, 11 encaplimit u8, 12 flowinfo be32, 13 flags u32, 19 ignore_df u8"
     )
-    reads: ClassVar = f"{IpTunnel.reads}, key, csum, seq, pmtudisc, ignore-df"
+    reads: ClassVar = f"{IpTunnel.reads}, key, csum, seq, ignore-df, encaplimit"
+    undeclared: ClassVar = IpTunnel.undeclared | {"encaplimit"}
 
     @classmethod
     def settings(cls, live: Live) -> dict[str, Any]:
@@ -121,8 +122,8 @@ class GreTunnel(IpTunnel):
                 for side in "io"
             )
             yield word, received if received == sent else f"{received} in, {sent} out"
-        if not known.get("pmtudisc", 1):
-            yield "pmtudisc", "off"
+        if kind.startswith("ip6") and not known.get("flags", IGNORE_ENCAP_LIMIT) & IGNORE_ENCAP_LIMIT:
+            yield "encaplimit", known.get("encaplimit")
         if known.get("ignore_df"):
             yield "ignore-df", "on"
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from topology.links.gre import GRE_OPTIONS, GreTunnel
-from topology.links.iptunnel import inherited_ttls
-from topology.packet import DEFAULT_TTL, Layers
+from topology.packet import Layers, frames_ttls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +29,5 @@ class Gretap(GreTunnel):
     tried: ClassVar = {"gretap": {"gre_local": "192.0.2.1", "gre_remote": "192.0.2.2"}}
 
     def ttls(self, inside: Layers) -> tuple[int, ...]:
-        """Return the TTLs that the outer header may get (ip_tunnel_xmit reads the packet in the frame)."""
-        at = next((place for place, (name, _) in enumerate(inside) if name in ("ipv4", "ipv6")), None)
-        if self.ttl is not None:
-            return (self.ttl,)
-        return (DEFAULT_TTL,) if at is None or inside[1][0] == "dot1q" else inherited_ttls(inside[at:], 4)
+        """Return the TTLs that the outer header may get."""
+        return frames_ttls(inside, 4) if self.ttl is None else (self.ttl,)

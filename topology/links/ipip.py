@@ -32,7 +32,7 @@ class Ipip(IpTunnel):
             zero={"ttl": "inherit", "tos": ""},
         )
     }
-    attributes: ClassVar = "2 local ip, 3 remote ip, 4 ttl u8, 5 tos u8"
+    attributes: ClassVar = "1 link u32, 2 local ip, 3 remote ip, 4 ttl u8, 5 tos u8, 10 pmtudisc u8"
     modules: ClassVar = {"ipip": "ipip"}
     tried: ClassVar = {"ipip": {"ipip_local": "192.0.2.1", "ipip_remote": "192.0.2.2"}}
     fallbacks: ClassVar = frozenset(("tunl0",))

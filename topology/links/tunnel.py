@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import ClassVar, NamedTuple, Self
 
 from topology.links.base import LEAST_MTU, PORT_MTU, Below, Device
-from topology.packet import DEFAULT_TTL, HEADER_BYTES, Layers, ip_layer, size_of
+from topology.packet import DEFAULT_TTL, HEADER_BYTES, Layers, frames_ttls, ip_layer, size_of
 from topology.refs import Address
 from topology.wire.fields import Value
 from topology.wire.registry import pack
@@ -203,6 +203,11 @@ class Tunnel(Device):
         return max(LEAST_MTU[self.remote.version], (below.towards(self.remote) or PORT_MTU) - self.overhead)
 
 
+def ttl_words(known: Mapping[str, object]) -> object:
+    """Return the outer TTL of a live UDP tunnel in the words of ip-link(8)."""
+    return "inherit" if known.get("ttl_inherit") else known.get("ttl") or "auto"
+
+
 @dataclass(frozen=True, kw_only=True)
 class UdpTunnel(Tunnel):
     """A tunnel that carries Ethernet frames in UDP, under a VNI."""
@@ -211,12 +216,15 @@ class UdpTunnel(Tunnel):
     port: int
     ttl: int | None = None
     """The outer TTL; None is the node's default."""
+    inherit_ttl: bool = False
+    """True for a live one that copies the TTL of a packet in the frame."""
 
     carries: ClassVar = ("ether",)
+    undeclared: ClassVar = frozenset(("udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "df"))
 
     def ttls(self, inside: Layers) -> tuple[int, ...]:
-        """Return the TTL of the outer header."""
-        return (self.ttl or DEFAULT_TTL,)
+        """Return the TTLs that the outer header may get."""
+        return frames_ttls(inside, self.remote.version) if self.inherit_ttl else (self.ttl or DEFAULT_TTL,)
 
     @property
     def identity(self) -> tuple[tuple[str, int | None], ...]:

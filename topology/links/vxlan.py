@@ -23,7 +23,7 @@ from topology.links.base import (
     words_of,
 )
 from topology.links.iptunnel import INHERIT_TOS
-from topology.links.tunnel import Odd, Tunnel, UdpTunnel
+from topology.links.tunnel import Odd, Tunnel, UdpTunnel, ttl_words
 from topology.refs import Address, Tags
 
 VXLAN_PORT = 4789
@@ -32,7 +32,9 @@ I_FLAG, RESERVED_FLAG = 0x08, 0x80
 """Bits of a VXLAN header's first byte (RFC 7348, section 5); the reserved one is the G bit of the Group Policy draft,
 which a device made with ``gbp`` takes."""
 DF: Mapping[int, str] = {1: "set", 2: "inherit"}
-"""VXLAN_DF_SET and VXLAN_DF_INHERIT of linux/if_link.h."""
+"""VXLAN_DF_SET and VXLAN_DF_INHERIT of linux/if_link.h, which Geneve has as well."""
+FLAGS = ["gbp", "gpe", "vnifilter", "proxy", "rsc", "udp6zerocsumtx", "udp6zerocsumrx", "remcsumtx", "remcsumrx"]
+"""What is off unless a device was made with it, in the words of ip-link(8)."""
 VLAN_TUNNEL = ("vlan_tunnel", "on")
 """The setting of a bridge's port that gives frames the VNI to which their VLAN is mapped (``tunnel_info``)."""
 SUPPRESSES = (("neigh_suppress", "on"),)
@@ -116,10 +118,13 @@ class Vxlan(UdpTunnel):
         )
     }
     attributes: ClassVar = (
-        "1 id u32, 2 group ip, 3 link u32, 4 local ip, 5 ttl u8, 6 tos u8, 7 learning u8, 8 ageing u32, 15 port be16,"
-        "16 group6 ip, 17 local6 ip, 23 gbp flag, 29 df u8, 30 vnifilter u8"
+        "1 id u32, 2 group ip, 3 link u32, 4 local ip, 5 ttl u8, 6 tos u8, 7 learning u8, 8 ageing u32, 11 proxy u8,"
+        "12 rsc u8, 15 port be16, 16 group6 ip, 17 local6 ip, 18 udpcsum u8, 19 udp6zerocsumtx u8,"
+        "20 udp6zerocsumrx u8, 21 remcsumtx u8, 22 remcsumrx u8, 23 gbp flag, 27 gpe flag, 28 ttl_inherit switch,"
+        "29 df u8, 30 vnifilter u8"
     )
-    reads: ClassVar = "vni, local, remote, dstport, dev, ttl, learning, ageing, tos, df, gbp, vnifilter"
+    reads: ClassVar = f"vni, local, remote, dstport, dev, ttl, learning, ageing, tos, df, udpcsum, {', '.join(FLAGS)}"
+    undeclared: ClassVar = UdpTunnel.undeclared | {"ageing", "proxy", "rsc", "remcsumtx", "remcsumrx"}
     modules: ClassVar = {"vxlan": "vxlan"}
     tried: ClassVar = {"vxlan": {"vxlan_id": 1, "vxlan_port": VXLAN_PORT}}
 
@@ -165,6 +170,7 @@ class Vxlan(UdpTunnel):
             learning=live["learning"] != "off",
             ageing=live.number("ageing", AGEING),
             ttl=live.number("ttl") if live["ttl"].isdecimal() else None,
+            inherit_ttl=live["ttl"] == "inherit",
             entries=tuple((mac, remote) for mac, remote in entries if mac != FLOOD_MAC),
         )
 
@@ -287,7 +293,7 @@ class Vxlan(UdpTunnel):
         """Yield a device's parameters."""
         yield "dev", known.get("link") or "none"
         yield "remote", known.get("group") or known.get("group6") or "none"
-        yield from (("vni", known.get("id")), ("dstport", known.get("port")), ("ttl", known.get("ttl") or "auto"))
+        yield from (("vni", known.get("id")), ("dstport", known.get("port")), ("ttl", ttl_words(known)))
         yield "local", known.get("local") or known.get("local6") or "none"
         if known.get("learning") == 0:
             yield "learning", "off"
@@ -295,7 +301,9 @@ class Vxlan(UdpTunnel):
             yield "tos", known["tos"]
         if known.get("df"):
             yield "df", DF.get(known["df"], known["df"])
-        yield from ((word, "on") for word in ("gbp", "vnifilter") if known.get(word))
+        if not known.get("udpcsum", 1):
+            yield "udpcsum", "off"
+        yield from ((word, "on") for word in FLAGS if known.get(word))
         if (age := known.get("ageing", AGEING)) != AGEING:
             yield "ageing", age
 

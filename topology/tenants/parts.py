@@ -16,7 +16,7 @@ from ipaddress import IPv4Interface, IPv4Network
 from typing import TypeAlias
 
 from topology.errors import Position
-from topology.model import PORT_MTU, Bridge, Device, Fabric, Gre, Link, Node, Port, Role, Route, Vxlan, stable_mac
+from topology.model import PORT_MTU, Bridge, Device, Fabric, Gre, Link, Node, Port, Route, Vxlan, stable_mac
 from topology.promises import Kind, Pair, Tenant, TenantType
 from topology.refs import PortRef
 from topology.tenants.places import Site, Uplink
@@ -40,7 +40,7 @@ class Growth:
         self.tenants: list[Tenant] = []
         self._macs = {device.mac for device in base.devices}
 
-    def node(self, name: str, role: Role, where: Position) -> str:
+    def node(self, name: str, role: str, where: Position) -> str:
         """Add a node unless there is one of that name; returns the name."""
         if name not in self._known:
             self._known.add(name)

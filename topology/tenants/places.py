@@ -15,7 +15,6 @@ from ipaddress import IPv4Interface, IPv4Network
 
 from topology.errors import Position, Problem
 from topology.model import Device, Fabric, Gre, Port
-from topology.node import ROUTERS
 from topology.refs import PortRef
 from topology.tenants.rows import TenantRow
 
@@ -135,7 +134,7 @@ class Places:
                 far = self._fabric[port.peer.node]
                 if far.role == "leaf":
                     return far.name
-                if far.name not in seen and far.role not in ROUTERS:
+                if far.name not in seen and not far.is_router:
                     seen.add(far.name)
                     waiting.append(far.name)
         return None

@@ -22,10 +22,13 @@ from reports.evidence import Sighting
 from reports.record.fabric import map_of
 from reports.words import COPY
 from tests.self.builders import journey, reference, reference_text, seen_path, vxlan_lab
+from tests.self.dataplane import test_endings
+from tests.self.dataplane.changes import changed
 from tests.self.draws import draws
+from tests.self.reports.states import parameter
 from topology.dataplane.live import live_fabric
 from topology.dataplane.reasons import link_local
-from topology.expected import expected_journey, probe_between
+from topology.expected import ExpectedJourney, expected_journey, probe_between
 from topology.formats import load
 from topology.formats.lab import load_lab_text
 from topology.kernels.rtnl.links import LinkEnd
@@ -97,6 +100,29 @@ def test_nothing_is_wrong_where_a_device_is_not_followed() -> None:
 
     assert wrong() == []
     assert wrong(copied) == [COPY]
+
+
+def test_ttl_that_a_tunnel_copies_is_followed() -> None:
+    """A VTEP with ``ttl inherit`` gives its packets the TTL of those in their frames."""
+    lab = reference()
+    states = {node.name: declared_state(node, False, lab.routing) for node in lab.nodes}
+    states["con_ns1"] = parameter(states["con_ns1"], "vxlan-cont", ttl="inherit")
+    probe = replace(probe_between(lab, "cs1", "cs5"), ttl=9)
+    assert "ttl 9" in _outer(expected_journey(live_fabric("live", states, lab.links), probe))
+    assert "ttl 64" in _outer(expected_journey(lab, probe))
+
+
+def _outer(journey: ExpectedJourney) -> str:
+    """The outer IP header with which a journey's packet leaves the first VTEP."""
+    (path,) = journey.paths
+    hop = next(hop for hop in path.hops if (str(hop.ref), hop.direction) == ("con_ns1:br1_lc1", "out"))
+    return f"ttl {hop.layers[1][1]['ttl']}"
+
+
+def test_bridge_of_other_tags_is_not_followed() -> None:
+    """What a bridge does that filters VLANs by tags of 802.1ad is not known."""
+    change = test_endings.link("bridge1", parameters={"vlan_filtering": "on", "vlan_protocol": "802.1ad"})
+    assert changed({"con_ns1": change})["con_ns1"].unfollowed == "what bridge1 does"
 
 
 def bare(state: NodeState) -> NodeState:

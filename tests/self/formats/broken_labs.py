@@ -96,7 +96,17 @@ SCHEMA = (
         "unknown runtime 'podman'",
         "netns, docker",
     ),
-    broken("unknown role", "role: leaf", "role: leef", "^leef", "unknown role 'leef'", "leaf, spine, switch"),
+    broken(
+        "unknown role", "role: leaf", "role: leef", "^leef", "unknown role 'leef'", "leaf, spine, switch", "forwards"
+    ),
+    broken(
+        "forwards twice",
+        "role: leaf",
+        "role: leaf\n    forwards: true",
+        "forwards: ^true",
+        "the role leaf says itself whether a node forwards",
+    ),
+    broken("forwards not", "role: leaf", "role: border\n    forwards: maybe", "forwards: ^maybe", "'maybe'"),
     broken("a node that is empty", "nodes:\n", "nodes:\n  cs9:\n", "^cs9:", "an empty value", "mapping"),
     broken("routes that are no list", "routes: [default via 20.0.0.254]", "routes: x", "routes: ^x", "'x'", "a list"),
     broken("a VNI of zero", "vni: 30", "vni: 0", "vni: ^0", "the VNI 0", "none is given", "1 to 16777215"),

@@ -12,8 +12,8 @@ import topology
 from topology.formats import lab_schema, recipe, rubric
 from topology.formats.lab import load_lab_text
 from topology.links import VIAS
-from topology.model import ROLES
 from topology.promises import KINDS
+from topology.roles import ROLES
 
 DOCS = Path(topology.__file__).parents[1] / "docs"
 PAGE = (DOCS / "lab-file.md").read_text(encoding="utf-8")

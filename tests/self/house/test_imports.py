@@ -19,20 +19,19 @@ pytestmark = pytest.mark.xdist_group("sources")  # one worker parses them
 PACKAGES = ("topology", "reports", "fixtures", "tests")
 """Each may import those before it, and itself."""
 CORE = ("topology.errors", "topology.wait")
-MODEL = ("topology.refs", "topology.promises", "topology.links", "topology.frr", "topology.node", "topology.model")
+MODEL = tuple(f"topology.{name}" for name in ("refs", "promises", "links", "frr", "roles", "node", "model"))
 NODES = tuple(f"topology.{name}" for name in ("packet", "plan", "state", "isolation", "kernels", "nodes"))
 LAYERS: dict[str, tuple[str, ...]] = {
     "topology.errors": (),
     "topology.wait": ("topology.errors",),
     "topology.wire": ("topology.errors", "topology.wire"),
-    "topology.fib": (),
-    "topology.refs": (),
+    **dict.fromkeys(("topology.fib", "topology.refs", "topology.roles"), ()),
     "topology.promises": ("topology.errors", "topology.refs"),
     "topology.packet": ("topology.refs", "topology.wire"),
     "topology.links": ("topology.errors", *MODEL[:3], "topology.wire", "topology.packet"),
     "topology.frr": ("topology.refs",),
-    "topology.node": ("topology.errors", "topology.fib", *MODEL[:4]),
-    "topology.model": ("topology.errors", *MODEL[:5]),
+    "topology.node": ("topology.errors", "topology.fib", *MODEL[:5]),
+    "topology.model": ("topology.errors", *MODEL[:6]),
     "topology.carried": ("topology.promises", "topology.links"),
     "topology.plan": ("topology.errors", "topology.fib", *MODEL),
     "topology.mtu": ("topology.errors", "topology.fib", *MODEL),

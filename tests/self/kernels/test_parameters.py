@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from socket import htons
 from typing import Any
 
@@ -17,6 +18,7 @@ from topology.kernels.rtnl.dumps import VLANS
 from topology.kernels.rtnl.messages import packed_attribute
 from topology.kernels.rtnl.readout import further_requests
 from topology.kernels.rtnl.templates import by_pyroute2
+from topology.links import KINDS
 from topology.plan import make_plan
 from topology.state import declared_link
 
@@ -57,6 +59,36 @@ CASES: dict[str, tuple[str, Mapping[str, Any], dict[str, str]]] = {
         {"learning": "off", "ageing": "0", "local": "none", "remote": "none", "dev": "none"},
     ),
     "hop limit": ("vxlan", {"IFLA_VXLAN_ID": 5, "IFLA_VXLAN_TTL": 1}, {"ttl": "1", "vni": "5"}),
+    "hop limit of the packet": ("vxlan", {"IFLA_VXLAN_ID": 5, "IFLA_VXLAN_TTL_INHERIT": 1}, {"ttl": "inherit"}),
+    "no checksums": ("vxlan", {"IFLA_VXLAN_ID": 5, "IFLA_VXLAN_UDP_CSUM": 0}, {"udpcsum": "off"}),
+    "VXLAN's flags": (
+        "vxlan",
+        {"IFLA_VXLAN_ID": 5, "IFLA_VXLAN_PROXY": 1, "IFLA_VXLAN_UDP_ZERO_CSUM6_RX": 1, "IFLA_VXLAN_GPE": True},
+        {"proxy": "on", "udp6zerocsumrx": "on", "gpe": "on"},
+    ),
+    "Geneve": (
+        "geneve",
+        {
+            "IFLA_GENEVE_REMOTE": "10.0.0.2",
+            "IFLA_GENEVE_TTL_INHERIT": 1,
+            "IFLA_GENEVE_DF": 1,
+            "IFLA_GENEVE_UDP_CSUM": 1,
+        },
+        {"ttl": "inherit", "df": "set", "udpcsum": "on"},
+    ),
+    "path MTU discovery of GRE off": ("gre", {"IFLA_GRE_PMTUDISC": 0}, {"pmtudisc": "off"}),
+    "path MTU discovery of IPIP off": ("ipip", {"IFLA_IPIP_PMTUDISC": 0}, {"pmtudisc": "off"}),
+    "a tunnel on a device": ("gre", {"IFLA_GRE_LINK": 3}, {"dev": "d"}),
+    "a limit to encapsulation": (
+        "ip6gre",
+        {"IFLA_IP6GRE_FLAGS": 0, "IFLA_IP6GRE_ENCAP_LIMIT": 4},
+        {"encaplimit": "4"},
+    ),
+    "a bridge's VLANs and groups": (
+        "bridge",
+        {"IFLA_BR_VLAN_DEFAULT_PVID": 0, "IFLA_BR_VLAN_PROTOCOL": 0x88A8, "IFLA_BR_MCAST_SNOOPING": 0},
+        {"vlan_default_pvid": "0", "vlan_protocol": "802.1ad", "mcast_snooping": "off"},
+    ),
     "usual hop limit": ("vxlan", {"IFLA_VXLAN_ID": 5, "IFLA_VXLAN_TTL": 0}, {"ttl": "auto"}),
 }
 
@@ -82,6 +114,28 @@ def test_defaults_of_learning_and_ageing_are_left_out() -> None:
     assert parameters("bridge", {"IFLA_BR_AGEING_TIME": 30000, "IFLA_BR_FORWARD_DELAY": 1500}) == {}
     usual = parameters("vxlan", {"IFLA_VXLAN_ID": 7, "IFLA_VXLAN_LEARNING": 1, "IFLA_VXLAN_AGEING": 300})
     assert not usual.keys() & {"learning", "ageing"}
+
+
+UNMARKED: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "vxlan": (
+        "vxlan",
+        {"IFLA_VXLAN_ID": 7, "IFLA_VXLAN_UDP_CSUM": 1, "IFLA_VXLAN_PROXY": 0, "IFLA_VXLAN_TTL_INHERIT": 0},
+    ),
+    "geneve over IPv4": ("geneve", {"IFLA_GENEVE_REMOTE": "10.0.0.2", "IFLA_GENEVE_UDP_ZERO_CSUM6_RX": 1}),
+    "bridge": (
+        "bridge",
+        {"IFLA_BR_VLAN_DEFAULT_PVID": 1, "IFLA_BR_VLAN_PROTOCOL": 0x8100, "IFLA_BR_MCAST_SNOOPING": 1},
+    ),
+    "ipip": ("ipip", {"IFLA_IPIP_PMTUDISC": 1, "IFLA_IPIP_LINK": 0}),
+}
+
+
+@pytest.mark.parametrize("name", UNMARKED)
+def test_what_a_new_device_has_is_left_out(name: str) -> None:
+    """A kernel reports the settings of a device without options too; those are left out."""
+    kind, data = UNMARKED[name]
+    marks = KINDS[kind].undeclared | {"pmtudisc", "gpe", "gbp", "vnifilter"}
+    assert not parameters(kind, data).keys() & marks
 
 
 LAB = """
@@ -154,6 +208,16 @@ def test_tunnel_of_each_vlan_is_read() -> None:
     words = {entry.words.split("vid ")[1] for entry in read.entries if entry.tool == "bridge vlan"}
     numbers = {5: 500, 10: 1010, 11: 1011, 12: 1012, 13: 1020}
     assert words == {"9", *(f"{vid} tunnel_info id {number}" for vid, number in numbers.items())}
+
+
+def test_metrics_of_a_route_are_read() -> None:
+    """A route with metrics is another one than that without, and a locked one is said to be."""
+    fields = {"family": 2, "dst_len": 24, "table": 254, "type": 1}
+    metrics = {"attrs": [("RTAX_LOCK", 1 << 2), ("RTAX_MTU", 1400), ("RTAX_HOPLIMIT", 9)]}
+    dump = packed(NEWROUTE, rtmsg(), fields, [("RTA_DST", "10.1.0.0"), ("RTA_OIF", 2), ("RTA_METRICS", metrics)])
+    (route,) = state_of(("routes", dump + END)).routes
+    assert str(route) == "10.1.0.0/24 dev eth mtu lock 1400 hoplimit 9"
+    assert route != replace(route, metrics="")
 
 
 def test_header_that_a_route_adds_is_read() -> None:

@@ -11,7 +11,7 @@ from tests.self.hostile import HOSTILE_RAW
 from tests.self.reports.records import record
 from tests.self.reports.test_summary import ROUTE, result
 
-FABRIC = Map([Place("lc2", "leaf"), Place("s1", "spine")], [("lc2", "s1")])
+FABRIC = Map([Place("s1", "spine"), Place("lc2", "leaf")], [("lc2", "s1")])
 
 
 def test_outcome_causes_and_fabric_are_shown() -> None:
@@ -20,7 +20,7 @@ def test_outcome_causes_and_fabric_are_shown() -> None:
     assert shown.startswith("## ❌ `2 checks: 1 passed, 1 failed`\n")
     assert "- **`lc2 - route 21.0.0.0/24 dev gretun-cont missing`** 1 failed\n" in shown
     assert f"  - fix: `{ROUTE.fix}`\n" in shown
-    assert shown.endswith('  n0["lc2"]:::blamed\n  n1["s1"]\n  n1 --- n0\n```\n')
+    assert shown.endswith('  n0["s1"]\n  n1["lc2"]:::blamed\n  n0 --- n1\n```\n')
     assert step_summary(replace(record(), tests=[result("passed")])).startswith("## ✅")
 
 

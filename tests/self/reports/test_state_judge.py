@@ -66,6 +66,22 @@ CASES: dict[str, tuple[NodeState, NodeState, str]] = {
         "con_ns1 - bridge1 - bridge - expected vlan_filtering the default - seen vlan_filtering on"
         " - fix: ip -n con_ns1 link set dev bridge1 type bridge vlan_filtering 0",
     ),
+    "no multicast snooping": (
+        SWITCH,
+        links(SWITCH, "bridge1", parameters=(("mcast_snooping", "off"),)),
+        "con_ns1 - bridge1 - bridge - expected mcast_snooping the default - seen mcast_snooping off"
+        " - fix: ip -n con_ns1 link set dev bridge1 type bridge mcast_snooping 1",
+    ),
+    "MTU of a route": (
+        LEAF,
+        routes(
+            routes(LEAF, gone="28.0.0.0/24 via 26.0.0.1 dev lc1_sc2"),
+            come=replace(route("28.0.0.0/24", "26.0.0.1", "lc1_sc2"), metrics="mtu 1400"),
+        ),
+        "lc1 - lc1_sc2 - mtu - expected 28.0.0.0/24 via 26.0.0.1 dev lc1_sc2"
+        " - seen 28.0.0.0/24 via 26.0.0.1 dev lc1_sc2 mtu 1400"
+        " - fix: ip -n lc1 route replace 28.0.0.0/24 via 26.0.0.1 dev lc1_sc2",
+    ),
     "no bridge": (
         SWITCH,
         links(SWITCH, "vxlan-cont", master=None),

@@ -328,6 +328,11 @@ COUNTS: dict[str, tuple[NodeState, list[str]]] = {
     ),
     "ARP off on the way": (links(at("con_ns1"), "vxlan-cont", arp=False), ["arp off"]),
     "a bridge that filters VLANs": (links(at("con_ns1"), "bridge1", parameters=(("vlan_filtering", "on"),)), []),
+    "settings that no lab declares": (parameter(at("con_ns1"), "vxlan-cont", udpcsum="off", df="set", ageing="60"), []),
+    "routes with metrics": (
+        replace(at("lc1"), routes=frozenset(replace(one, metrics="mtu 1400") for one in at("lc1").routes)),
+        [],
+    ),
     "a router that does not forward": (
         replace(
             at("lc1"),

@@ -217,6 +217,7 @@ READERS: Mapping[str, Callable[[bytes], Any]] = {
     "u32s": span("=II"),
     "text": text,
     "flag": lambda data: True,
+    "switch": lambda data: data[:1] != b"\0",  # a number, or a flag without one
     "ip": address,
     "mac": mac,
     "bytes": bytes,
@@ -226,7 +227,7 @@ READERS: Mapping[str, Callable[[bytes], Any]] = {
     "settings": per_device,
     "vlans": port_vlans,
     "encap": encap,
-    "metrics": lambda data: nested({2: ("mtu", number("=I"))}, data),
+    "metrics": lambda data: nested(METRICS, data),
     "entries": lambda data: int(struct.unpack_from("=I", data, 4)[0]),  # ndtc_entries in struct ndt_config
     "overflows": lambda data: int(struct.unpack_from("=Q", data, 80)[0]),  # ndts_table_fulls in struct ndt_stats
 }
@@ -252,6 +253,12 @@ PORT = table(
     "29 vlan_tunnel u8, 32 neigh_suppress u8, 33 isolated u8, 39 locked u8"
 )
 """Fields of a bridge's port (IFLA_BRPORT_…), by the words of bridge(8)."""
+METRICS: Table = table(
+    "1 lock u32, 2 mtu u32, 3 window u32, 4 rtt u32, 5 rttvar u32, 6 ssthresh u32, 7 cwnd u32, 8 advmss u32,"
+    "9 reordering u32, 10 hoplimit u32, 11 initcwnd u32, 12 features u32, 13 rto_min u32, 14 initrwnd u32"
+)
+"""A route's metrics (RTAX_… of linux/rtnetlink.h), by the words of ip-route(8); ``lock`` has the bits of those that
+nothing learned replaces."""
 TUNNEL = table("1 id u32, 2 vid u16, 3 flags u16")
 """The number of a tunnel to which a VLAN of a port is mapped (IFLA_BRIDGE_VLAN_TUNNEL_…)."""
 LINK = Layout(

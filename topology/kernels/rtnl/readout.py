@@ -127,10 +127,18 @@ def _route_states(route: nl.Message, names: Mapping[int, str]) -> Iterator[Route
     kind = ROUTE_KINDS[route["type"]]
     refuses = route["type"] in FORWARDING_KINDS and kind != "unicast"
     metric, owner = route.get("priority", 0), daemon(route["proto"])
-    src = ip_address(route["src"]) if "src" in route else None
+    src, metrics = ip_address(route["src"]) if "src" in route else None, " ".join(_metrics(route.get("metrics", {})))
     for hop in route.get("hops") or (route,):
         via, dev = hop.get("gateway"), names.get(hop.get("oif", 0))
         gateway = ip_address(via) if via else None
         encap = hop.get("encap", "")
         dev = None if refuses else dev
-        yield RouteState(prefix, gateway, dev, kind, metric=metric, owner=owner, encap=encap, src=src)
+        yield RouteState(prefix, gateway, dev, kind, metric=metric, owner=owner, encap=encap, src=src, metrics=metrics)
+
+
+def _metrics(known: Mapping[str, int]) -> Iterator[str]:
+    """Yield a route's metrics as ip-route(8) takes them."""
+    locked = known.get("lock", 0)
+    for place, (name, _) in nl.METRICS.items():
+        if name in known and name != "lock":
+            yield f"{name} lock {known[name]}" if locked >> place & 1 else f"{name} {known[name]}"

@@ -86,8 +86,11 @@ def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
         return Finding(False, f"{router} - BGP - expected a session with each neighbour of its frr.conf - seen none")
     planes = {one.plane.node: one.plane for one in spoken}
     alike = [c for c in router_id_causes(built, planes.values()) if c.node == router]
-    down = [str(one) for one in plane.sessions if not one.is_complete]
+    down = [str(one) for one in plane.sessions if not one.is_up]
     wrong = [f"{router} - BGP - expected every session Established - seen {listed(down, '; ')}"] if down else []
+    without = [f"{one.bfd} with {one.neighbour}" for one in plane.sessions if one.is_up and not one.has_bfd]
+    words = f"{router} - BFD - expected Up beside each established session - seen {listed(without)}"
+    wrong += [words] if without else []
     wrong += [f"{router} - BGP - expected {one.declared} - seen {one.live}" for one in alike]
     ospf = [one for one in ospf_causes(built, planes) if one.node == router and not is_other_side(one)]
     wrong += [f"{router} - OSPF - {one.interface} - expected {one.declared} - seen {one.live}" for one in ospf]

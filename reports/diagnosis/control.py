@@ -131,6 +131,14 @@ def far_end(
     return next(((plane, one) for plane, one, name in known if one.neighbour == name), None)
 
 
+def _ended_by_bfd(built: Fabric, planes: Mapping[str, ControlPlane], near: str, session: Session) -> Cause | None:
+    """Return the end without BFD of a session that BFD has ended at the other one, whichever end is asked."""
+    far = far_end(built, planes, near, session.neighbour)
+    ends = [(near, session), *([(far[0].node, far[1])] if far else [])]
+    found = (_lacks_bfd(built, planes, node, one) for node, one in ends if one.why == BFD_DOWN)
+    return next(filter(None, found), None)
+
+
 def _lacks_bfd(built: Fabric, planes: Mapping[str, ControlPlane], near: str, session: Session) -> Cause | None:
     """Return that the other end of a session whose BFD is down has none, or has shut it down."""
     far = far_end(built, planes, near, session.neighbour)
@@ -179,8 +187,7 @@ def session_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: st
         show = asked(plane.node, f"show bgp {vrf}neighbors {one.neighbour}")
         live = f"{one.state}{one.why and f': {one.why}'}"
         here = Cause("session", plane.node, one.neighbour, ESTABLISHED, live, "", show, "daemons")
-        ended = _lacks_bfd(built, planes, plane.node, one) if one.why == BFD_DOWN else None
-        yield replace(ended or here, sure=not has_other)
+        yield replace(_ended_by_bfd(built, planes, plane.node, one) or here, sure=not has_other)
 
 
 def vni_causes(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from types import MappingProxyType
 
+from reports.diagnosis.cleared import without_cleared
 from reports.diagnosis.doubles import doubled
 from reports.diagnosis.show import show_of
 from reports.evidence import Cause
@@ -42,20 +44,25 @@ def causes_of(ending: Ending) -> Iterator[Cause]:
 
 
 def explained(
-    fabric: Fabric, probe: Probe, kind: Kind | None = None, hosts: Collection[str] = frozenset()
+    fabric: Fabric,
+    probe: Probe,
+    kind: Kind | None = None,
+    hosts: Collection[str] = frozenset(),
+    others: Mapping[Probe, Kind] = MappingProxyType({}),
 ) -> Ending | None:
     """Return where a probe or its answer ends, or leaves the way that the other one takes; None where both arrive, as
     the kind that is promised, and where that is not known.
 
-    Where something is missing, a node without any cable comes first, one that is none of the ``hosts`` before these:
-    they lose a cable with it.
+    No device is blamed that the packets of ``others`` pass, if these arrive as promised. Where something is missing, a
+    node without any cable comes first, one that is none of the ``hosts`` before these: they lose a cable with it.
     """
     found = _found(fabric, probe, kind)
+    found = without_cleared(fabric, found, probe, others) if found else None
     emptied = sorted(filter(_is_apart, fabric.nodes), key=lambda node: node.name in hosts)
     if found is None or not emptied or not (found.kind in MISSED or found.live.endswith(NO_NODE)):
         return found
-    first, *others = [ending(node, "no device leads to another node", "link", "its devices") for node in emptied]
-    return replace(first, others=(*others, replace(found, asks=""), *found.others), asks=found.asks)
+    first, *rest = [ending(node, "no device leads to another node", "link", "its devices") for node in emptied]
+    return replace(first, others=(*rest, replace(found, asks=""), *found.others), asks=found.asks)
 
 
 def undone(

@@ -4,7 +4,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -80,8 +80,9 @@ def no_device(fabric: Fabric, node: Node, found: Unwrapped, ends: tuple[Address,
     if not taker.up:
         return ending(taker, "down", "link", "up")
     word, sent, taken = next(_mismatches(sender, taker, ends), ("", "", ""))
-    if word == "remote":
-        return _other_remote(fabric, sender, taker, sent)
+    if word == "remote" and not _is_taken(fabric, taker):
+        wrong = ending(taker, f"remote {taken}", taker.kind, f"remote {sent}, as {sender.ref} has it")
+        return moved_remote(fabric, taker) or wrong
     if word == "local":
         return ending(taker, f"local {taken}", taker.kind, f"local {sent}, to which {sender.ref} sends")
     if word and _is_taken(fabric, taker):
@@ -119,27 +120,16 @@ def _without(fabric: Fabric, node: Node, sender: Tunnel, found: Unwrapped) -> En
 
 
 def wrong_remote(fabric: Fabric, sender: Tunnel) -> Ending | None:
-    """Return the sender as the cause if its peer sends to it from another address than the one that it sends to."""
-    kin = (other for other in fabric.tunnels if type(other) is type(sender) and other.ref != sender.ref)
-    for peer in kin:
-        own = fabric[sender.node].ends_of(sender)
-        if set(peer.remotes) & set(own) and peer.local not in sender.remotes and _alike(peer, sender):
-            said = ", ".join(map(str, sender.remotes))
-            return ending(sender, f"remote {said}", sender.kind, f"remote {peer.local}, as {peer.ref} has it")
+    """Return the sender as the cause if its peer sends to it from another address than those that its node sends to: of
+    a mesh each peer has a device of its own there."""
+    kin = [other for other in fabric.tunnels if type(other) is type(sender) and other.identity == sender.identity]
+    sent_to = {remote for one in kin if one.node == sender.node for remote in one.remotes}
+    own = _taking(fabric, sender)
+    for peer in (one for one in kin if one.node != sender.node and sent_to.isdisjoint(_taking(fabric, one))):
+        if here := next((remote for remote in peer.remotes if remote in own), None):
+            said, source = ", ".join(map(str, sender.remotes)), fabric[peer.node].outer_source(peer, here)
+            return ending(sender, f"remote {said}", sender.kind, f"remote {source}, as {peer.ref} has it")
     return None
-
-
-def _alike(one: Tunnel, other: Tunnel) -> bool:
-    return one.identity == other.identity
-
-
-def _other_remote(fabric: Fabric, sender: Tunnel, taker: Tunnel, sent: object) -> Ending:
-    """Return the end to blame where a device takes packets of another sender: the sender, if that one sends to it."""
-    claims = [other.ref for other in fabric.tunnels if other.local == taker.remote and taker.local in other.remotes]
-    if claims:
-        wanted = f"another remote: {taker.ref} takes those of {claims[0]}"
-        return ending(sender, f"remote {sender.remote}", sender.kind, wanted)
-    return ending(taker, f"remote {taker.remote}", taker.kind, f"remote {sent}, as {sender.ref} has it")
 
 
 def leads_to(fabric: Fabric, far: Device, mac: str) -> bool:
@@ -183,7 +173,7 @@ def expired(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending:
 
 def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | None:
     """Return the routes by which a packet comes to a node again: that of the router which sent it back to where it had
-    been first, as the others may be right; None where it came to no node twice."""
+    been first, as the others may be right, one by several equal ways last; None where it came to no node twice."""
     same = (hop for hop in hops if (ip := outer_ip(hop.layers)) and ends_of(ip) == ends_of(packet[0][1]))
     senders = [hop.node for hop in same if hop.direction == "out"]
     if node.name not in senders:
@@ -193,12 +183,19 @@ def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | 
     dst = ip_address(str(packet[0][1]["dst"]))
     fitting = [(fabric[name], [r for r in fabric[name].routes if dst in r.prefix]) for name in routers]
     taken = [(one, max(routes, key=lambda r: r.prefix.prefixlen)) for one, routes in fitting if routes]
+    taken.sort(key=lambda one: len(one[1].next_hops) > 1 and one[1].prefix.prefixlen > 0)
     names = ", ".join(one.name for one, _ in taken)
     circle = [
         ending(one, f"{route}: a circle of {names}: the TTL expires", "route", f"another route to {dst}")
         for one, route in taken
     ]
     return replace(circle[0], others=tuple(circle[1:])) if circle else None
+
+
+def _taking(fabric: Fabric, tunnel: Tunnel) -> Collection[Address]:
+    """Return the addresses at which a device takes packets: all of its node where it sends from any."""
+    node = fabric[tunnel.node]
+    return node.addresses if tunnel.source_by_route else node.ends_of(tunnel)
 
 
 def parted(fabric: Fabric, one: Device, other: Device) -> Ending | None:
@@ -213,3 +210,27 @@ def parted(fabric: Fabric, one: Device, other: Device) -> Ending | None:
                 word, sent, taken = next((w, s, t) for (w, s), (_, t) in values if s != t)
                 return Ends(fabric, sender, taker).differ(word, sent, taken)
     return None
+
+
+def moved_remote(fabric: Fabric, tunnel: Tunnel) -> Ending | None:
+    """Return the router that has lost the address of a tunnel's other end, which no node has; None without one."""
+    if any(tunnel.remote in node.addresses for node in fabric.nodes):
+        return None
+    near = (device for device in fabric.devices if any(tunnel.remote in one.network for one in device.addresses))
+    found = (misplaced_router(fabric, device, tunnel.remote, f"to which {tunnel.ref} sends") for device in near)
+    return next(filter(None, found), None)
+
+
+def misplaced_router(fabric: Fabric, device: Device, address: Address, use: str) -> Ending | None:
+    """Return the only router on a segment where it has no address in the subnet of an address that no node has, and
+    that is of ``use``."""
+    subnet = next((i.network for i in device.addresses if address in i.network), None)
+    routers = [
+        other
+        for other in fabric.segment(device)
+        if other.addresses and not fabric[other.node].refuses_to_forward(address.version, other.name)
+    ]
+    if subnet is None or len(routers) != 1 or any(i.ip in subnet for i in routers[0].addresses):
+        return None
+    said = ", ".join(map(str, routers[0].addresses))
+    return ending(routers[0], said, "address", f"{address}/{subnet.prefixlen}, {use}")

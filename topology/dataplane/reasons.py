@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv6Address
 
-from topology.dataplane.ends import wrong_remote
+from topology.dataplane.ends import misplaced_router, moved_remote, wrong_remote
 from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
 from topology.links import FRAME_TUNNELS
 from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel, Vrf
-from topology.refs import is_of_link
+from topology.refs import PortRef, is_of_link
 
 ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
 NO_NODE = ": no node has it"
@@ -131,7 +131,7 @@ def nobody(fabric: Fabric, node: Node, device: Device, address: Address, packet_
             if len(owners) == 1 and (found := other_bridge(fabric, device, owners[0])):
                 return found
             wrong = ending(device, f"{route_words(route)}: no node has {address} there", "route", "another next hop")
-            router = _misplaced_router(fabric, device, address)
+            router = misplaced_router(fabric, device, address, f"a next hop of {device.ref}")
             return replace(router, others=(wrong,)) if router else wrong
     if (found := unjoined(fabric, device, address)) is not None:
         return found
@@ -175,15 +175,18 @@ def _no_way_on(fabric: Fabric, bridge: Device, goal: str) -> Ending:
     return ending(bridge, f"no tunnel or cable leads on to {goal}{beside}", "forwarding", WAY_ON)
 
 
-def other_bridge(fabric: Fabric, device: Device, owner: Device) -> Ending | None:
+def other_bridge(
+    fabric: Fabric, device: Device, owner: Device, cleared: Collection[PortRef] = frozenset()
+) -> Ending | None:
     """Return the port by which one of two devices is in another bridge than the other, at a node that both lead to.
 
-    It is that of the device with fewer others on its segment; None where there is no such node.
+    It is that of the device with fewer others of its subnet on its segment and more of other ones, unless it is
+    ``cleared``; None where there is no such node.
     """
-    first, second = sorted((device, owner), key=lambda one: len(list(fabric.segment(one))))
+    first, second = sorted((device, owner), key=lambda one: _company(fabric, one))
     for one, other in ((first, second), (second, first)):
         there = [bridge for bridge in fabric.segment(other) if isinstance(bridge, Bridge)]
-        for port in fabric.far_ends(one):
+        for port in (port for port in fabric.far_ends(one) if port.ref not in cleared):
             own = fabric[port.node].bridge_of(port.name)
             right = next((bridge for bridge in there if own and bridge.node == own.node), None)
             if own is not None and right is not None and own not in there:
@@ -191,18 +194,11 @@ def other_bridge(fabric: Fabric, device: Device, owner: Device) -> Ending | None
     return None
 
 
-def _misplaced_router(fabric: Fabric, device: Device, address: Address) -> Ending | None:
-    """Return the only router on a segment where it has no address in the subnet of a next hop that no node has."""
-    subnet = next((i.network for i in device.addresses if address in i.network), None)
-    routers = [
-        other
-        for other in fabric.segment(device)
-        if other.addresses and not fabric[other.node].refuses_to_forward(address.version, other.name)
-    ]
-    if subnet is None or len(routers) != 1 or any(i.ip in subnet for i in routers[0].addresses):
-        return None
-    said = ", ".join(map(str, routers[0].addresses))
-    return ending(routers[0], said, "address", f"{address}/{subnet.prefixlen}, a next hop of {device.ref}")
+def _company(fabric: Fabric, device: Device) -> tuple[int, int, int]:
+    """Count the devices on a device's segment: those of its subnets, those of others (negative), and all."""
+    segment, own = list(fabric.segment(device)), {interface.network for interface in device.addresses}
+    alike = [not own.isdisjoint(i.network for i in one.addresses) for one in segment if one.addresses and own]
+    return sum(alike), sum(alike) - len(alike), len(segment)
 
 
 def refused_source(node: Node, device: str, src: Address, dst: Address) -> Ending | None:
@@ -246,7 +242,7 @@ def wrong_ends(fabric: Fabric, node: Node, tunnel: Tunnel, remote: Address) -> E
         return no_local(fabric, tunnel)
     if any(remote in other.addresses or other.opaque for other in fabric.nodes):
         return None
-    lost = lost_address(fabric, remote) or wrong_remote(fabric, tunnel)
+    lost = lost_address(fabric, remote) or moved_remote(fabric, tunnel) or wrong_remote(fabric, tunnel)
     return lost or ending(tunnel, f"remote {remote}{NO_NODE}", tunnel.kind, "another remote")
 
 

@@ -192,7 +192,7 @@ class PacketWalk(FrameWalk):
             yield ExpectedPath(hops, no_local(self.fabric, lost[0]))
         elif refusal := node.refuses_to_forward(version, came_by):
             yield ExpectedPath(hops, ending(node, refusal, "sysctl", "forwarding=1"))
-        elif (lowered := lower_ttl(packet)) is None:
+        elif (lowered := lower_ttl(packet)) is None or _came_before(packet, hops):
             yield ExpectedPath(hops, expired(self.fabric, node, packet, hops))
         else:
             yield from self.send(node, lowered, hops, came_by=came_by)
@@ -277,6 +277,18 @@ class AddressRequest(PacketWalk):
             return ending(device, f"arp_ignore={ignores}", "sysctl", "arp_ignore=0")
         own = [interface.ip for interface in self.device.addresses if interface.version == 4]
         return refused_source(node, device.name, own[0], self.address) if own and self.address.version == 4 else None
+
+
+def _came_before(packet: Layers, hops: Hops) -> bool:
+    """Return whether a packet came to a node by the same interface before: it does so until its TTL expires."""
+    *before, last = hops
+    same = (hop for hop in before if (hop.ref, hop.direction) == (last.ref, last.direction))
+    return any(_without_ttl(packet) == _without_ttl(hop.layers[-len(packet) :]) for hop in same)
+
+
+def _without_ttl(packet: Layers) -> Layers:
+    name, fields = packet[0]
+    return ((name, {key: value for key, value in fields.items() if key not in ("ttl", "hlim")}), *packet[1:])
 
 
 def _resolves(frame: Layers) -> bool:

@@ -198,7 +198,18 @@ def test_bfd_that_one_end_lacks_is_named_there(
         said["spine1"] = replace(said["spine1"], plane=replace(plane, sessions=tuple(idle)))
     finding = judge_sessions(judged(BFD), [*said.values()], router)
     assert bool(finding) is not bool(wanted)
+    assert not (established and wanted) or finding.message.startswith(f"{router} - BFD - expected Up beside")
     assert [(cause.node, cause.interface, cause.live) for cause in finding.causes] == wanted
+
+
+def test_end_without_bfd_is_named_by_both_ends() -> None:
+    """Also where it says of a session that the other end's BFD has ended only that it was refused."""
+    said, port = planes(BFD, "bfd-one-sided"), "swp1"
+    for node, why in (("spine1", "BFD is down"), ("leaf1", "refused by the neighbour: Cease/BFD Down")):
+        ended = [replace(one, state="Idle", why=why) if one.neighbour == port else one for one in said[node].sessions]
+        said[node] = replace(said[node], sessions=tuple(ended))
+    found = [one for router in ("spine1", "leaf1") for one in session_causes(load_lab(BFD), said, router)]
+    assert [(one.node, one.kind, one.interface, one.live) for one in found] == [("leaf1", "bfd", "swp1", "none")] * 2
 
 
 def test_session_that_bfd_did_not_end_keeps_its_own_reason() -> None:

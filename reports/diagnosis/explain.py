@@ -12,11 +12,12 @@ from reports.evidence import Cause
 from topology.dataplane.bridges import tagged_by
 from topology.dataplane.ends import parted
 from topology.dataplane.live import live_fabric
-from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedHop, ending
+from topology.dataplane.paths import Ending, ExpectedHop, ending
 from topology.dataplane.reasons import LOOSE, NO_NODE, other_bridge
 from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
+from topology.links import NOT_FOLLOWED
 from topology.model import Address, Bridge, Fabric, Loopback, Node, Route, Subinterface, Tunnel, Vrf
 from topology.packet import Layers, Probe, ends_of, outer_ip, tags_of
 from topology.promises import Kind

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from reports.evidence import Cause, Journey, Sighting
-from topology.dataplane.paths import NOT_FOLLOWED
 from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath
+from topology.links import NOT_FOLLOWED
 from topology.refs import Placed
 
 NOTHING = "nothing"

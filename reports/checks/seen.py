@@ -17,10 +17,9 @@ from reports.judge.encapsulation import judge_encapsulation
 from reports.judge.journey import Rung, Verdict
 from reports.judge.trip import Leg, Trip, is_tunnelled
 from topology.carried import inside, kind_of
-from topology.dataplane.paths import NOT_FOLLOWED
 from topology.errors import EvidenceIncomplete
 from topology.expected import ExpectedJourney
-from topology.links import LOCAL_KINDS, TUNNEL_HEADERS, WIRES
+from topology.links import NOT_FOLLOWED, TUNNEL_HEADERS, hides
 from topology.promises import ANY, WITHOUT_TUNNEL, Encapsulation, Kind
 from topology.refs import PortRef
 
@@ -131,6 +130,11 @@ class SeenTrip:
         out, back = (self.wrong, self.wrong) if self.wrong else (_as_seen(self.out), _as_seen(self.back))
         return Trip(out, back, self.errors)
 
+    @property
+    def unsent(self) -> str:
+        """Why it is not known whether a packet that was not sent would stay inside the fabric; blank where it is."""
+        return next((leg.note for leg in self.legs if not leg.sightings and NOT_FOLLOWED in leg.note), "")
+
     @cached_property
     def unseen(self) -> str:
         """The part of the way on which no header shows what carries the packet; blank where there is none."""
@@ -186,18 +190,13 @@ def _unseen(leg: Journey, partial: bool, kinds: Mapping[PortRef, str]) -> str:
     for one, other in pairwise(leg.sightings):
         crossed = (one.direction, other.direction) == ("out", "in") and one.node != other.node
         bare = crossed and not one.has_ethernet and len(other.ips) <= len(one.ips)
-        hidden = [f"{end.ref}: {kinds[end.ref]}" for end in (one, other) if _hides(kinds.get(end.ref))]
-        if bare or (crossed and _hides(kinds.get(other.ref))) or not (partial or _is_announced(other, leg)):
+        hidden = [f"{end.ref}: {kinds[end.ref]}" for end in (one, other) if hides(kinds.get(end.ref, "veth"))]
+        if bare or (crossed and hides(kinds.get(other.ref, "veth"))) or not (partial or _is_announced(other, leg)):
             way = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected to be seen from {one.ref} to {other.ref}"
             if hidden:
                 return f"{way} - {hidden[0]} {NOT_FOLLOWED}; both ends were reached"
             return f"{way} - seen nowhere, as inside encryption: what carried it is not known"
     return ""
-
-
-def _hides(kind: str | None) -> bool:
-    """Return whether packets that cross by a link of this kind cannot be read on their way, as WireGuard's."""
-    return kind is not None and kind not in LOCAL_KINDS | WIRES
 
 
 def _is_announced(seen: Sighting, leg: Journey) -> bool:

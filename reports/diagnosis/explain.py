@@ -10,15 +10,16 @@ from types import MappingProxyType
 from reports.diagnosis.cleared import without_cleared
 from reports.diagnosis.doubles import doubled
 from reports.diagnosis.show import show_of
-from reports.evidence import Cause
+from reports.evidence import Cause, Journey
 from topology.dataplane.bridges import tagged_by
 from topology.dataplane.ends import parted
 from topology.dataplane.live import live_fabric
-from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedHop, ending
+from topology.dataplane.paths import Ending, ExpectedHop, ending
 from topology.dataplane.reasons import LOOSE, NO_NODE, other_bridge
 from topology.dataplane.rules import route_words
 from topology.dataplane.walk import PacketWalk
 from topology.expected import ExpectedJourney, expected_journey, reply_to
+from topology.links import NOT_FOLLOWED
 from topology.model import Address, Bridge, Fabric, Loopback, Node, Route, Subinterface, Tunnel, Vrf
 from topology.packet import Layers, Probe, ends_of, outer_ip, tags_of
 from topology.promises import Kind
@@ -63,6 +64,32 @@ def explained(
         return found
     first, *rest = [ending(node, "no device leads to another node", "link", "its devices") for node in emptied]
     return replace(first, others=(*rest, replace(found, asks=""), *found.others), asks=found.asks)
+
+
+def explained_outside(fabric: Fabric, journey: Journey) -> Ending | None:
+    """Return where the packet ends that a tunnel which is not followed made of a lost one: as it was seen last, its
+    outermost header followed from its sender like a probe of its own; None where it arrives or that is not known.
+    """
+    last = journey.sightings[-1] if journey.sightings else None
+    owners = {address: node.name for node in fabric.nodes for address in node.addresses}
+    if last is None or len(last.ips) < 2:
+        return None
+    src, dst = ends_of(last.ips[0].fields)
+    if src not in owners or dst not in owners:
+        return None
+    outside = [seen for seen in journey.sightings if seen.ips and ends_of(seen.ips[0].fields) == (src, dst)]
+    probe = Probe(owners[src], owners[dst], src, dst)
+    there, back = (expected_journey(fabric, way) for way in (probe, reply_to(probe)))
+    if (found := _of_way(fabric, probe, there, back, None)) is not None:
+        return found
+    sent = outside[0].ips[0].fields
+    ttl = int(str(sent.get("ttl", sent.get("hlim"))))
+    short = next(iter(expected_journey(fabric, replace(probe, ttl=ttl)).paths), None)
+    if short is None or short.end is None or any(path.end for path in there.paths):
+        return None
+    made = [seen for seen in journey.sightings if seen.time_ns <= outside[0].time_ns and seen.node == owners[src]]
+    by = next((seen.interface for seen in made if seen.direction == "out" and seen not in outside), None)
+    return Ending(owners[src], by, f"ttl {ttl}: it expires at {short.end.node}", "ttl", "a greater ttl")
 
 
 def undone(

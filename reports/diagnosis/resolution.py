@@ -15,9 +15,8 @@ from typing import NamedTuple
 from reports.evidence import Cause, Journey, Sighting
 from reports.judge.journey import Rung, Verdict, follows_furthest, in_order, judge_journey, ladder
 from reports.judge.trip import Leg, is_tunnelled
-from reports.words import COPY
 from topology.dataplane.bridges import is_broadcast
-from topology.dataplane.paths import NOT_FOLLOWED, ExpectedHop, ExpectedPath, Hops, Paths, ending
+from topology.dataplane.paths import ExpectedHop, ExpectedPath, Hops, Paths, ending
 from topology.dataplane.walk import ADVERTISEMENT, SOLICITATION, AddressRequest, PacketWalk
 from topology.expected import expected_journey
 from topology.model import Address, Device, Fabric, Node
@@ -78,15 +77,6 @@ def judged_leg(journey: Journey, probe: Probe, fabric: Fabric) -> Leg:
     equal = [way for way in ways if way.last_good == leg.verdict.last_good]
     found = [resolved(way, fabric, journey.resolution) for way in equal]
     return replace(leg, verdict=next((one for one in found if WAITS in one.note), found[0]))
-
-
-def as_far_as_followed(leg: Leg) -> Leg:
-    """Return a leg that is judged by the nodes' own state, where that is not followed to the end without fault in what
-    was seen elsewhere: nothing is known of the way from there on."""
-    if not any(NOT_FOLLOWED in path.dropped for path in leg.expected.paths):
-        return leg
-    rungs = (replace(one, wrong="") if not one.expected and one.wrong != COPY else one for one in leg.verdict.rungs)
-    return replace(leg, verdict=replace(leg.verdict, rungs=tuple(rungs)))
 
 
 def resolved(verdict: Verdict, fabric: Fabric, seen: Sequence[Sighting]) -> Verdict:

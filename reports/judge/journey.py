@@ -14,6 +14,7 @@ from itertools import takewhile
 from reports.evidence import Cause, Journey, Sighting
 from reports.words import COPY, NOTHING
 from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath
+from topology.links import NOT_FOLLOWED
 from topology.refs import Placed
 
 
@@ -93,9 +94,16 @@ class Verdict:
 
 
 def judge_journey(journey: Journey, expected: ExpectedJourney) -> Verdict:
-    """Judge a journey against the legal path that it follows furthest."""
+    """Judge a journey against the legal path that it follows furthest.
+
+    What is seen behind a path that is not followed to its end is neither expected nor wrong, and a note says so.
+    """
     ladders = [ladder(journey.sightings, path) for path in expected.paths]
-    return Verdict(expected.source, expected.target, follows_furthest(ladders), journey.note)
+    rungs = follows_furthest(ladders)
+    ends = [path.dropped for path, laid in zip(expected.paths, ladders, strict=True) if laid is rungs]
+    unread = next((rung for rung in rungs if rung.expected is None and not rung.wrong), None)
+    why = f"not followed from {unread.place} on: {ends[0]}" if unread else ""
+    return Verdict(expected.source, expected.target, rungs, "; ".join(filter(None, (journey.note, why))), unkept=why)
 
 
 def follows_furthest(ladders: Sequence[tuple[Rung, ...]]) -> tuple[Rung, ...]:
@@ -135,7 +143,7 @@ def ladder(sightings: Sequence[Sighting], path: ExpectedPath) -> tuple[Rung, ...
         rungs.append(_rung(hop, seen, latest))
         latest = max(latest, seen.time_ns) if seen else latest
     for extra in left:
-        _insert(rungs, extra)
+        _insert(rungs, extra, NOT_FOLLOWED in path.dropped)
     return tuple(rungs)
 
 
@@ -156,12 +164,15 @@ def _rung(hop: ExpectedHop, seen: Sighting | None, latest_ns: int) -> Rung:
     return Rung(hop.node, hop.interface, hop.direction, hop, seen, wrong)
 
 
-def _insert(rungs: list[Rung], extra: Sighting) -> None:
-    """Put an unexpected sighting behind the last rung that was seen no later."""
+def _insert(rungs: list[Rung], extra: Sighting, is_cut: bool) -> None:
+    """Put an unexpected sighting behind the last rung that was seen no later; it is not wrong behind the last hop of a
+    path that ``is_cut``.
+    """
     at = max((n for n, rung in enumerate(rungs, 1) if rung.seen and rung.seen.time_ns <= extra.time_ns), default=0)
     before = (rung.seen for rung in rungs if rung.seen and rung.place == extra.place)
     is_copy = any(one.headers.summary() == extra.headers.summary() for one in before)
-    wrong = COPY if is_copy else "nothing is expected here"
+    is_unknown = is_cut and not any(rung.expected for rung in rungs[at:])
+    wrong = COPY if is_copy else "" if is_unknown else "nothing is expected here"
     rungs.insert(at, Rung(extra.node, extra.interface, extra.direction, None, extra, wrong))
 
 

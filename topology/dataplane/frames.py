@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from topology.dataplane import groups
 from topology.dataplane.bridges import bridge_refusal, coming, is_broadcast, leaving, no_remote, no_vni, not_learned
 from topology.dataplane.ends import leads_to, wrong_entry
-from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedPath, Hops, Paths, ending, seen
+from topology.dataplane.paths import Ending, ExpectedPath, Hops, Paths, ending, seen
 from topology.dataplane.reasons import wrong_ends
+from topology.links import NOT_FOLLOWED
 from topology.model import Address, Bridge, Device, Fabric, Node, Port, Subinterface, Tunnel, Vxlan
 from topology.packet import Layers, tagged, tags_of, untagged
 from topology.refs import PortRef

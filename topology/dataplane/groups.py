@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
+from topology.dataplane.paths import Ending, ending
+from topology.links import NOT_FOLLOWED
 from topology.model import Address, Fabric, Tunnel
 
 

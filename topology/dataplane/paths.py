@@ -13,8 +13,6 @@ from topology.refs import Placed
 from topology.wire.stack import Stack
 
 Direction: TypeAlias = Literal["in", "out"]
-NOT_FOLLOWED = "is not followed"
-"""The words of a walk that ends where its knowledge ends: nothing is known of the packet from there on."""
 
 
 @dataclass(frozen=True)

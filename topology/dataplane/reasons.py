@@ -8,9 +8,9 @@ from dataclasses import replace
 from ipaddress import IPv6Address
 
 from topology.dataplane.ends import misplaced_router, moved_remote, wrong_remote
-from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
+from topology.dataplane.paths import Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
-from topology.links import FRAME_TUNNELS
+from topology.links import FRAME_TUNNELS, NOT_FOLLOWED
 from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel, Vrf
 from topology.refs import PortRef, is_of_link
 

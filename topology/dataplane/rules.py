@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 
-from topology.dataplane.paths import NOT_FOLLOWED, Ending, ending
+from topology.dataplane.paths import Ending, ending
 from topology.fib import Egress, Fib
+from topology.links import NOT_FOLLOWED
 from topology.model import Address, Node, Route
 from topology.packet import Layers, ends_of
 

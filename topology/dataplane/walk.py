@@ -14,7 +14,7 @@ from functools import partial
 from topology.dataplane.bridges import BROADCAST, bridge_refusal, is_broadcast, leaving, no_broadcast, wrong_answer
 from topology.dataplane.ends import expired, no_device, untaken
 from topology.dataplane.frames import FrameWalk
-from topology.dataplane.paths import NOT_FOLLOWED, Ending, ExpectedPath, Hops, Paths, ending, seen
+from topology.dataplane.paths import Ending, ExpectedPath, Hops, Paths, ending, seen
 from topology.dataplane.reasons import (
     holders,
     missing,
@@ -26,7 +26,7 @@ from topology.dataplane.reasons import (
     unbridged,
 )
 from topology.dataplane.rules import Asked, look_up
-from topology.links import unwrap
+from topology.links import NOT_FOLLOWED, unwrap
 from topology.model import Address, Bridge, Device, Fabric, Node, Tunnel
 from topology.packet import ETHERTYPES, Layer, Layers, ends_of, lower_ttl, tags_of
 from topology.refs import PortRef, is_of_link

@@ -53,6 +53,8 @@ LOCAL_KINDS = frozenset((*OTHERS, *KINDS)) - {"veth", "vlan"}
 """Kinds of links that lead nowhere but through other devices of their node (ip-link(8)), which are looked at."""
 WIRES = frozenset(("physical", "veth", "netkit", "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"))
 """Kinds of links by which a frame comes in at another node as it went out."""
+NOT_FOLLOWED = "is not followed"
+"""The words of a walk that ends where its knowledge ends: nothing is known of the packet from there on."""
 FALLBACK_DEVICES = frozenset(("lo", "sit0", "ip_vti0", "ip6tnl0", "ip6_vti0")).union(
     *(link.fallbacks for link in LINKS)
 )
@@ -71,6 +73,11 @@ FRAMELESS = frozenset(kind for tunnel in TUNNELS if not tunnel.ethernet for kind
 """The kinds of tunnels that carry no frames."""
 VIAS = tuple(dict.fromkeys((*(kind for tunnel in TUNNELS for kind in tunnel.kinds), *KEYED)))
 """The kinds of tunnels that a promise can name, by ip-link(8)'s words."""
+
+
+def hides(kind: str) -> bool:
+    """Return whether what crosses by a kind of link cannot be read, nor where it leads, as with WireGuard's."""
+    return kind not in LOCAL_KINDS | WIRES
 
 
 def frame_tunnel(layers: Layers) -> str:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from topology.isolation.domains import flooded, flooded_from
 from topology.kernels.rtnl.links import LinkEnd
-from topology.links import LOCAL_KINDS
+from topology.links import LOCAL_KINDS, NOT_FOLLOWED, hides
 from topology.model import Address, Fabric, Tunnel
 from topology.refs import PortRef
 from topology.state import NodeState, RouteState, best_routes
@@ -71,7 +71,9 @@ def way_out(
         for route in best_routes(routes, wanted):
             leads_out = route.dev in outlets.get(node, ()) and not _is_for_a_node(states[node], route, owners)
             if leads_out or route.dev in management.get(node, ()):
-                return f"{node}: no route to {wanted} in the fabric; it would take {route}"
+                link = states[node].links.get(route.dev or "")
+                unknown = f": {link.kind} {NOT_FOLLOWED}" if link and hides(link.kind) else ""
+                return f"{node}: no route to {wanted} in the fabric; it would take {route}{unknown}"
             waiting += _next(states[node], route, wanted, owners)
     return ""
 

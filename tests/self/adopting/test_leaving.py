@@ -74,6 +74,16 @@ def test_way_out_is_found_where_the_routes_lead(case: str) -> None:
     assert way_out(states, {}, "a", ip_address(dst)) == ""
 
 
+def test_way_into_a_device_that_is_not_followed_says_so() -> None:
+    """Behind a card is a foreign network; what is behind WireGuard is not known."""
+    states = dict(fabric(route(DEFAULT, "eth0", "172.17.0.1")))
+    kinds = {}
+    for kind in ("physical", "wireguard"):
+        states["a"] = replace(states["a"], links={"eth0": LinkState("eth0", kind)})
+        kinds[kind] = way_out(states, CARD, "a", ip_address("10.0.2.1"))
+    assert kinds["wireguard"] == f"{kinds['physical']}: wireguard is not followed"
+
+
 def test_management_leads_out_wherever_it_leads() -> None:
     """A route by a management device is a way out, to a node's own address there too; no other device changes."""
     management: Outlets = {"a": frozenset({"eth0"}), "r": frozenset({"eth0"})}

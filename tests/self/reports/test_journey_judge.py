@@ -23,6 +23,7 @@ from tests.self.builders import (
     with_field,
     without_gre,
 )
+from topology.dataplane.paths import ExpectedPath, ending
 from topology.expected import ExpectedJourney
 from topology.packet import Protocol
 from topology.wire.headers import Vlan
@@ -184,6 +185,24 @@ def test_wrong_way_is_reported_where_it_was_taken() -> None:
     verdict = judged([*kept, *taken])
     assert place(verdict.divergence) == "sc1:sc1_lc1 in"
     assert place(verdict.last_good) == "lc1:lc1_sc2 out"
+
+
+def test_nothing_is_wrong_behind_a_path_that_is_not_followed() -> None:
+    """The ladder says from where on; before that it is judged as ever, and the journey does not pass."""
+    whole, hops = seen(), L2.paths[0].hops[:SPINE]
+    device = ending(reference()["lc1"]["gretun-cont"], "what it is joined to is not followed")
+    cut = replace(L2, paths=(ExpectedPath(hops, device),))
+    verdict = judged(whole, cut)
+    assert verdict.divergence is None
+    assert not verdict.passed
+    assert [rung.seen for rung in verdict.rungs] == whole
+    assert (
+        verdict.note
+        == f"not followed from {hop_place(SPINE)} on: lc1:gretun-cont: what it is joined to is not followed"
+    )
+    assert place(judged(whole[1:], cut).divergence) == hop_place(0)
+    lost = replace(L2, paths=(ExpectedPath(hops, ending(reference()["lc1"], "no route")),))
+    assert place(judged(whole, lost).divergence) == hop_place(SPINE)
 
 
 def test_no_evidence_is_no_pass() -> None:

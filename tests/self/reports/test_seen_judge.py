@@ -228,6 +228,18 @@ def test_device_that_hides_what_crosses_makes_the_kind_errored(kind: str) -> Non
     assert not SeenTrip(lost, bare, kinds=kinds).arrived
 
 
+def test_packet_that_is_not_sent_says_nothing_only_where_its_way_is_not_followed() -> None:
+    """Its way leads into a device of which it is not known where it leads, or out of the fabric."""
+    out, back = seen(*pair_of("routed")), seen(*pair_of("routed"))
+    for note, unsent in (
+        ("not sent: it would take wg0: wireguard is not followed", True),
+        ("not sent: by eth0", False),
+    ):
+        kept = replace(out, sightings=(), note=note)
+        assert SeenTrip(kept, replace(back, sightings=())).unsent == (note if unsent else "")
+    assert SeenTrip(out, back).unsent == ""
+
+
 @pytest.mark.parametrize("decrypted", [False, True])
 def test_ttl_that_no_node_was_seen_to_lower_is_of_no_known_kind(decrypted: bool) -> None:
     """A policy of IPsec has no device: the node behind it shows what it sends, or first what it decrypted."""

@@ -29,7 +29,6 @@ from tests.self.kernels.dumps import (
 )
 from topology.errors import NetlinkError
 from topology.kernels.rtnl.dumps import STATE_REQUESTS, forget_requests
-from topology.kernels.rtnl.links import LinkEnd, read_ends
 from topology.kernels.rtnl.readout import further_requests
 from topology.state import DEFAULT_RULES, declared_state
 
@@ -324,19 +323,6 @@ def test_only_ipv6_link_local_addresses_and_subnets_are_left_out(
     state = state_of(("addresses", address + END), ("routes", subnet + END))
     assert {str(one) for _, one in state.addresses} == ({f"{local}/{length}"} if family == 2 else set())
     assert {str(one.prefix) for one in state.routes} == ({f"{prefix}/{length}"} if family == 2 else set())
-
-
-def test_moved_tunnel_has_no_device_below_it_unless_one_is_named() -> None:
-    """The kernel gives its own index then (dev_get_iflink); a peer of a veth may have that of the veth."""
-
-    def end(kind: str, below: int) -> LinkEnd:
-        info = ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", kind)]})
-        (found,) = read_ends("n", link(7, "x", [("IFLA_LINK", below), ("IFLA_LINK_NETNSID", 0), info]) + END)
-        return found
-
-    assert [(end("gretap", n).below, end("gretap", n).sends_elsewhere) for n in (7, 5)] == [(None, True), (5, True)]
-    assert [(end("macvlan", n).below, end("macvlan", n).sends_elsewhere) for n in (7, 5)] == [(7, False), (5, False)]
-    assert end("veth", 7).peer == 7
 
 
 @pytest.mark.parametrize("what", ["links", "addresses", "routes"])

@@ -23,12 +23,14 @@ from reports.evidence import Cause, LoopFound
 from reports.grading.record import Ended, Promise, Row, Step
 from reports.grading.score import score
 from tests.self.builders import NONCE, expect, journey, reference, seen_path
-from topology.errors import AgentLost, EvidenceIncomplete, LabError, SubmissionRefused, UnknownName
+from topology.errors import AgentLost, EnvironmentBroken, EvidenceIncomplete, LabError, SubmissionRefused, UnknownName
 from topology.expected import expected_journey
 from topology.formats.recipe import Recipe
 from topology.formats.rubric import rubric_of_text
 from topology.formats.submission import Packed, Submission
+from topology.kernels.link import Completed
 from topology.kernels.others import Found, Identity
+from topology.kernels.student.kernel import StudentKernel
 from topology.model import Fabric
 from topology.packet import Probe
 from topology.promises import Encapsulation, Pair
@@ -131,6 +133,24 @@ def test_only_a_refused_submission_pays_for_an_error(
     scored = score(made, rubric)
     assert scored.person == (["errored twice"] if "errored" in outcomes else [])
     assert scored.low == (outcomes[0] == "kept")
+
+
+@pytest.mark.parametrize(
+    ("printed", "timed_out", "error", "said"),
+    [
+        ('{"refused": "a bomb", "digest": "", "left_out": []}', False, SubmissionRefused, "seen a bomb"),
+        ("", True, EnvironmentBroken, "seen it run into its deadline"),
+        ("{}", False, EnvironmentBroken, "seen exit 1: killed"),
+    ],
+)
+def test_only_what_the_unpacker_refuses_is_the_submissions_fault(
+    printed: str, timed_out: bool, error: type[Exception], said: str
+) -> None:
+    """An unpacker that does not answer says nothing of the archive."""
+    done = Completed((), 1, printed, "killed\n", timed_out)
+    kernel = SimpleNamespace(command=lambda *_: (), agent=SimpleNamespace(run=lambda *_, **__: done))
+    with pytest.raises(error, match=said):
+        StudentMachine(cast(StudentKernel, kernel)).deliver(b"")
 
 
 @pytest.mark.parametrize("changed", [False, True])

@@ -15,6 +15,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from tests.self.kernels.dumps import END, NEWLINK, NEWROUTE, link, message, packed, state_of
 from topology.formats.lab import load_lab_text
 from topology.kernels.rtnl.dumps import VLANS
+from topology.kernels.rtnl.links import LinkEnd, read_ends
 from topology.kernels.rtnl.messages import packed_attribute
 from topology.kernels.rtnl.readout import further_requests
 from topology.kernels.rtnl.templates import by_pyroute2
@@ -230,3 +231,16 @@ def test_header_that_a_route_adds_is_read() -> None:
     )
     assert [str(route) for route in labelled] == ["10.1.0.0/24 encap mpls via 10.0.0.2 dev eth"]
     assert plain != labelled
+
+
+def test_moved_tunnel_has_no_device_below_it_unless_one_is_named() -> None:
+    """The kernel gives its own index then (dev_get_iflink); a peer of a veth may have that of the veth."""
+
+    def end(kind: str, below: int) -> LinkEnd:
+        info = ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", kind)]})
+        (found,) = read_ends("n", link(7, "x", [("IFLA_LINK", below), ("IFLA_LINK_NETNSID", 0), info]) + END)
+        return found
+
+    assert [(end("gretap", n).below, end("gretap", n).sends_elsewhere) for n in (7, 5)] == [(None, True), (5, True)]
+    assert [(end("macvlan", n).below, end("macvlan", n).sends_elsewhere) for n in (7, 5)] == [(7, False), (5, False)]
+    assert end("veth", 7).peer == 7

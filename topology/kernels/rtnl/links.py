@@ -112,7 +112,11 @@ class LinkEnd:
     @property
     def sends_elsewhere(self) -> bool:
         """True for a tunnel's device whose packets another namespace sends: it was moved from there."""
-        return self.netnsid is not None and self.kind in KINDS and issubclass(KINDS[self.kind], Tunnel)
+        return self.netnsid is not None and _is_tunnel(self.kind)
+
+
+def _is_tunnel(kind: str) -> bool:
+    return kind in KINDS and issubclass(KINDS[kind], Tunnel)
 
 
 def tunnel_ports(ends: Mapping[str, Sequence[LinkEnd]]) -> Mapping[str, frozenset[int]]:
@@ -139,7 +143,8 @@ def _end(link: nl.Message) -> LinkEnd:
         kind=kind,
         peer=other if kind == "veth" and netnsid is not None else None,
         netnsid=netnsid,
-        below=other if kind != "veth" else None,
+        # Its own index: a tunnel that was moved, without a device below it (dev_get_iflink, net/core/dev.c).
+        below=other if kind != "veth" and (other != link["index"] or not _is_tunnel(kind)) else None,
         port=info["data"].get("port") if kind in TUNNELS else None,
     )
 

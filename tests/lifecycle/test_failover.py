@@ -15,10 +15,10 @@ pytestmark = [pytest.mark.lifecycle, pytest.mark.labs]
 PROMISED = "failover:\n  - {event: daemon-restarted, without-service: 5 s}\n"
 MOVED = "failover:\n  - {{event: host-moved, without-service: {}}}\n"
 CASES = {
-    "graceful restart": ("bgp-graceful-restart", PROMISED, ""),
-    "no graceful restart": ("bgp-unnumbered", PROMISED, "time without service - expected at most 5.00 s - seen "),
-    "host moved": ("evpn-l2", MOVED.format("20 s"), ""),
-    "host moved, too much promised": ("evpn-l2", MOVED.format("1 ms"), "expected at most 1 ms - seen "),
+    "graceful-restart": ("bgp-graceful-restart", PROMISED, ""),
+    "no-graceful-restart": ("bgp-unnumbered", PROMISED, "time without service - expected at most 5.00 s - seen "),
+    "host-moved": ("evpn-l2", MOVED.format("20 s"), ""),
+    "host-moved-too-late": ("evpn-l2", MOVED.format("1 ms"), "expected at most 1 ms - seen "),
 }
 """A lab, its promise, and how the failure reads; empty where the promise is kept."""
 

@@ -12,14 +12,14 @@ import pytest
 
 from reports.checks.control import Spoken, judge_sessions
 from reports.diagnosis.adjacency import ospf_causes, ports_of
-from reports.diagnosis.control import adopted_causes, control_causes, vteps_of
+from reports.diagnosis.control import adopted_causes, control_causes, to_ask, vni_causes
 from tests.self.reports.test_control import L2, planes, recorded, state_of
 from topology.control import ControlPlane, control_plane
 from topology.formats.lab import load_lab
 from topology.frr import Session
 from topology.kernels.link import Agent
 from topology.links.base import FLOOD_MAC
-from topology.model import Port
+from topology.model import Port, Vxlan
 from topology.nodes.frr import Need, missing
 from topology.packet import Probe
 
@@ -77,7 +77,7 @@ def test_daemons_of_others_explain_with_few_answers(fault: str, words: str) -> N
         number = control_plane(node, known[node]).number
         planes[node] = control_plane(node, [{"routerId": "10.0.0.1", "as": number, "peers": {}}, *vnis])
     probe = Probe("blue1", "blue2", built["blue1"].address, built["blue2"].address)
-    assert [one.node for one in vteps_of(built, probe)] == ["leaf1", "leaf2"]
+    assert to_ask(built, probe) == ["leaf1", "leaf2"]
     found = [*adopted_causes(built, planes, probe, {})]
     assert bool(found) is bool(words)
     assert all(words in str(cause) and cause.node == "leaf1" for cause in found), found
@@ -160,3 +160,24 @@ def test_bfd_beside_ospf_is_awaited() -> None:
         said = json.dumps(recorded()["evpn-ospf"][fault]["spine1"][1])
         agent = cast(Agent, SimpleNamespace(run=lambda *_, said=said, **__: SimpleNamespace(stdout=said)))
         assert [*missing(agent, "spine1", Need(False, (), {}, bfd=True))] == wanted
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [
+        (1, "65002:10100, exported by leaf2"),
+        (2, "65002:10100, exported by leaf2, and of 65003:10100, exported by leaf3"),
+        (4, "65002:10100, exported by leaf2, and of 65003:10100, exported by leaf3, and of those of 2 other VTEPs"),
+    ],
+)
+def test_importing_end_has_one_cause_for_all_others(count: int, named: str) -> None:
+    """However many VTEPs a leaf does not hear for its route target, that is one fault."""
+    lab, known = load_lab(L2), planes(L2, "evpn-import-wrong")
+    second = known["leaf2"]
+    for number in range(3, count + 2):
+        target = frozenset((f"6500{number}:10100",))
+        vnis = {10100: second.vnis[10100]._replace(exports=target)}
+        known[f"leaf{number}"] = replace(second, node=f"leaf{number}", number=65000 + number, vnis=vnis)
+    ends = [next(v for v in lab[node].all(Vxlan) if v.vni == 10100) for node in ("leaf1", "leaf2")]
+    (cause,) = vni_causes(lab, known, {}, ends[0], ends[1])
+    assert (cause.node, cause.declared, cause.live) == ("leaf1", f"import of {named}", "imports 64999:1")

@@ -92,8 +92,8 @@ def judge_sessions(lab: Fabric, spoken: Sequence[Spoken], router: str) -> Findin
     words = f"{router} - BFD - expected Up beside each established session - seen {listed(without)}"
     wrong += [words] if without else []
     wrong += [f"{router} - BGP - expected {one.declared} - seen {one.live}" for one in alike]
-    ospf = [one for one in ospf_causes(built, planes) if one.node == router and not is_other_side(one)]
-    wrong += [f"{router} - OSPF - {one.interface} - expected {one.declared} - seen {one.live}" for one in ospf]
+    ospf = [one for one in ospf_causes(built, planes, router) if not is_other_side(one)]
+    wrong += [f"{one.node} - OSPF - {one.interface} - expected {one.declared} - seen {one.live}" for one in ospf]
     if not wrong:
         return Finding(True, f"{router} - {len(plane.sessions)} sessions Established")
     causes = (*ospf, *session_causes(built, planes, router), *bfd_causes(built, planes, router), *alike)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_network
 from itertools import chain
 
@@ -16,6 +17,7 @@ from topology.refs import PortRef
 INTERFACE = re.compile(r"^interface (\S+)((?:\n[ \t].*)*)", re.MULTILINE)
 AREA, PASSIVE = re.compile(r"^\s+ip ospf area ", re.MULTILINE), re.compile(r"^\s+ip ospf passive", re.MULTILINE)
 NETWORK = re.compile(r"^ network (\S+) area ", re.MULTILINE)
+BESIDE = re.compile(r"^\s+ip ospf bfd\b", re.MULTILINE)
 NOT_ON = re.compile(r"^ passive-interface (\S+)", re.MULTILINE)
 WITHOUT = "none"
 THERE = ("Full", "2-Way")
@@ -23,27 +25,29 @@ THERE = ("Full", "2-Way")
 2328, section 10.4)."""
 
 
-def ports_of(node: Node) -> set[str]:
-    """Return the ports by which a node speaks OSPF, as its configuration says."""
+def ports_of(node: Node) -> Mapping[str, bool]:
+    """Return the ports by which a node speaks OSPF, as its configuration says, and whether with BFD beside it."""
     if node.frr is None or "ospfd" not in node.frr.daemons:
-        return set()
+        return {}
     blocks = dict(INTERFACE.findall(node.frr.config))
     ports = [port for port in node.all(Port) if port.name not in node.vrfs]
     networks = [ip_network(one, strict=False) for one in NETWORK.findall(node.frr.config)]
     passive = {*NOT_ON.findall(node.frr.config), *(name for name, lines in blocks.items() if PASSIVE.search(lines))}
     asked = {name for name, lines in blocks.items() if AREA.search(lines)}
     asked |= {one.name for one in ports for its in one.addresses for network in networks if its.ip in network}
-    return {one.name for one in ports} & asked - passive if "default" not in passive else set()
+    found = {one.name for one in ports} & asked - passive if "default" not in passive else set()
+    return {name: bool(BESIDE.search(blocks.get(name, ""))) for name in sorted(found)}
 
 
-def ospf_causes(built: Fabric, planes: Mapping[str, ControlPlane]) -> Iterator[Cause]:
-    """Yield the ends of links between routers that speak OSPF over them and are no neighbours, and the ends without BFD
-    or with BFD down.
+def ospf_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: str = "") -> Iterator[Cause]:
+    """Yield what is wrong at links of all routers, or of one, over which OSPF is spoken: ends without a neighbour, and
+    ends without BFD, for lack of which the other end's neighbour may have gone.
 
-    Such an end explains surely if its router has no other neighbour; those come first.
+    An end without a neighbour explains surely if its router has no other one; such causes come first.
     """
-    speaks = {node.name: ports_of(node) for node in built.nodes if node.name in planes}
-    found = list(chain(*(_of_link(planes, speaks, *ends) for ends in _ends(built, speaks))))
+    links = Links({node.name: ports_of(node) for node in built.nodes if node.name in planes}, planes)
+    ends = ((link.ends, link.ends[::-1]) for link in built.links if router in ("", *(end.node for end in link.ends)))
+    found = [cause for way in chain(*ends) if links.carry(*way) for cause in links.wrong_at(*way)]
     yield from sorted(found, key=lambda cause: not cause.sure)
 
 
@@ -52,45 +56,48 @@ def is_other_side(cause: Cause) -> bool:
     return (cause.kind, cause.live) == ("adjacency", WITHOUT)
 
 
-def _ends(built: Fabric, speaks: Mapping[str, set[str]]) -> Iterator[tuple[PortRef, PortRef]]:
-    """Yield the ends of links over which OSPF is spoken between two routers with ospfd, both ways."""
-    for link in built.links:
-        over_it = [end for end in link.ends if end.interface in speaks.get(end.node, ())]
-        if over_it and all(speaks.get(end.node) for end in link.ends):
-            yield link.ends
-            yield link.ends[::-1]
+@dataclass(frozen=True)
+class Links:
+    """The ports by which routers speak OSPF, with BFD or without, and what their daemons say."""
 
+    speaks: Mapping[str, Mapping[str, bool]]
+    planes: Mapping[str, ControlPlane]
 
-def _of_link(
-    planes: Mapping[str, ControlPlane], speaks: Mapping[str, set[str]], here: PortRef, there: PortRef
-) -> Iterator[Cause]:
-    """Yield what is wrong at one end."""
-    plane, other = planes[here.node], planes[there.node]
-    state = plane.adjacencies.get(here.interface, "no neighbour")
-    alone = not any(one.startswith(THERE) for one in plane.adjacencies.values())
-    if here.interface not in speaks[here.node]:
-        show = f"show ip ospf interface {here.interface}"
-        yield _cause("adjacency", here, f"OSPF, as {there} has", WITHOUT, show, alone)
-    elif there.interface in speaks[there.node] and not state.startswith(THERE):
-        words = _down(plane, here) and f": {_down(plane, here)}"
-        yield _cause("adjacency", here, f"Full with {there}", f"{state}{words}", "show ip ospf neighbor", alone)
-    mine, theirs = _peer(plane, here), _peer(other, there)
-    if theirs is None or theirs.status in (BFD_UP, BFD_SHUT_DOWN):
-        return
-    if mine is None or mine.status == BFD_SHUT_DOWN:
-        live = WITHOUT if mine is None else "shut down"
-        yield _cause("bfd", here, f"BFD, as {there.node} has", live, "show bfd peers", alone)
-    elif mine.status != BFD_UP:
-        yield _cause("bfd", here, "BFD up", str(mine), "show bfd peers", alone)
+    def carry(self, *ends: PortRef) -> bool:
+        """Return whether OSPF is spoken from an end at least, by two routers that speak it."""
+        return all(self.speaks.get(end.node) for end in ends) and any(e.interface in self.speaks[e.node] for e in ends)
 
+    def wrong_at(self, here: PortRef, there: PortRef) -> Iterator[Cause]:
+        """Yield what is wrong at one end."""
+        states = self.planes[here.node].adjacencies
+        alone = not any(state.startswith(THERE) for state in states.values())
+        if here.interface not in self.speaks[here.node]:
+            command = f"show ip ospf interface {here.interface}"
+            yield _cause("adjacency", here, f"OSPF, as {there} has", WITHOUT, command, alone)
+        elif there.interface not in self.speaks[there.node] or self._lacks_bfd(there, here):
+            return
+        elif not self._is_neighbour(here):
+            live = states.get(here.interface, "no neighbour")
+            yield _cause("adjacency", here, f"Full with {there}", live, "show ip ospf neighbor", alone)
+        elif self._lacks_bfd(here, there):
+            live = "shut down" if self._peer(here) else WITHOUT
+            sure = not self._is_neighbour(there)
+            yield _cause("bfd", here, f"BFD, as {there.node} has", live, "show bfd peers", sure)
+        elif (mine := self._peer(here)) is not None and mine.status not in (BFD_UP, BFD_SHUT_DOWN):
+            yield _cause("bfd", here, "BFD up", str(mine), "show bfd peers", False)
 
-def _down(plane: ControlPlane, at: PortRef) -> str:
-    peer = _peer(plane, at)
-    return "" if peer is None or peer.status == BFD_UP else str(peer)
+    def _is_neighbour(self, at: PortRef) -> bool:
+        return self.planes[at.node].adjacencies.get(at.interface, "").startswith(THERE)
 
+    def _peer(self, at: PortRef) -> BfdPeer | None:
+        return next((one for one in self.planes[at.node].bfd if one.interface == at.interface), None)
 
-def _peer(plane: ControlPlane, at: PortRef) -> BfdPeer | None:
-    return next((one for one in plane.bfd if one.interface == at.interface), None)
+    def _lacks_bfd(self, here: PortRef, there: PortRef) -> bool:
+        """Return whether an end has a neighbour and no BFD, which the other end has, or is to have once it has a
+        neighbour again."""
+        mine, theirs = self._peer(here), self._peer(there)
+        wanted = self.speaks[there.node].get(there.interface) if theirs is None else theirs.status == "down"
+        return self._is_neighbour(here) and bool(wanted) and (mine is None or mine.status == BFD_SHUT_DOWN)
 
 
 def _cause(kind: str, at: PortRef, wanted: str, live: str, command: str, sure: bool) -> Cause:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
@@ -9,12 +10,16 @@ from itertools import permutations
 
 from reports.diagnosis.adjacency import ospf_causes
 from reports.evidence import Cause
+from reports.words import counted
 from topology.control import BGP_VNIS, ControlPlane
 from topology.frr import ADMIN_DOWN, BFD_DOWN, ESTABLISHED, SHUT_DOWN, Session, typed
 from topology.links.base import FLOOD_MAC
 from topology.model import Address, Fabric, Node, Port, Vxlan
 from topology.packet import Probe
 from topology.state import NodeState
+
+TARGETS_NAMED = 2
+"""Sets of route targets in one cause: with derived ones every AS has its own."""
 
 
 def asked(node: str, *commands: str) -> str:
@@ -66,6 +71,13 @@ def vteps_of(live: Fabric, probe: Probe) -> list[Vxlan]:
     """Return the VXLAN devices behind whose bridges the hosts of a probe are, whoever tells them remotes."""
     found = (behind(live, host, by_daemon=False) for host in (probe.source, probe.target))
     return [one for one in found if one is not None]
+
+
+def to_ask(live: Fabric, probe: Probe) -> list[str]:
+    """Return the nodes of the VNIs that a probe between two VTEPs is in; none where its hosts are behind one."""
+    ends = vteps_of(live, probe)
+    vnis = {one.vni for one in ends} if len({one.node for one in ends}) == 2 else set()
+    return sorted({one.node for one in live.all(Vxlan) if one.vni in vnis})
 
 
 def behind(built: Fabric, host: str, by_daemon: bool = True) -> Vxlan | None:
@@ -216,7 +228,7 @@ def vni_causes(
         known = f"{', '.join(map(str, sorted(here.vnis))) or 'no VNI'} known to BGP"
         yield Cause("vni", here.node, near.name, f"VNI {vni} known to BGP", known, "", show, "daemons")
     elif vni in there.vnis and not here.imports(vni, there):
-        yield _target_cause(vni, (near, here), (far, there))
+        yield _target_cause(vni, (near, here), (far, there), planes.values())
     elif changed := [*next_hop_causes(built, here, vni)]:
         yield from changed
     elif not vrf:
@@ -267,16 +279,29 @@ def next_hop_causes(built: Fabric, here: ControlPlane, vni: int) -> Iterator[Cau
             yield Cause("next hop", node.name, None, wanted, live, "", show, "daemons")
 
 
-def _target_cause(vni: int, near: tuple[Vxlan, ControlPlane], far: tuple[Vxlan, ControlPlane]) -> Cause:
-    """Return the end that has another route target than the derived one, the importing one where both have."""
+def _target_cause(
+    vni: int, near: tuple[Vxlan, ControlPlane], far: tuple[Vxlan, ControlPlane], planes: Iterable[ControlPlane]
+) -> Cause:
+    """Return the end that has another route target than the derived one, the importing one where both have; that one's
+    cause is the same for all VTEPs whose targets it does not import."""
     (mine, here), (theirs, there) = near, far
-    imported, exported = (", ".join(sorted(its)) or "none" for its in (here.vnis[vni].imports, there.vnis[vni].exports))
     if here.derived(vni) in here.vnis[vni].imports:
-        right, live, at = f"export of {there.derived(vni)}", f"exports {exported}", theirs
+        live, at = f"exports {_listed(there.vnis[vni].exports)}", theirs
+        right = f"export of {there.derived(vni)}"
     else:
-        right, live, at = f"import of {exported}, exported by {there.node}", f"imports {imported}", mine
+        exporters = defaultdict[str, list[str]](list)
+        for plane in (one for one in planes if one is not here and vni in one.vnis and not here.imports(vni, one)):
+            exporters[_listed(plane.vnis[vni].exports)].append(plane.node)
+        words = [f"{targets}, exported by {', '.join(nodes)}" for targets, nodes in exporters.items()]
+        more = [f"those of {counted(len(words) - TARGETS_NAMED, 'other VTEP')}"] if words[TARGETS_NAMED:] else []
+        live, at = f"imports {_listed(here.vnis[vni].imports)}", mine
+        right = f"import of {', and of '.join([*words[:TARGETS_NAMED], *more])}"
     show = asked(at.node, BGP_VNIS.removesuffix(" json"))
     return Cause("route target", at.node, at.name, right, live, "", show, "daemons")
+
+
+def _listed(targets: Iterable[str]) -> str:
+    return ", ".join(sorted(targets)) or "none"
 
 
 def _prefix_causes(built: Fabric, planes: Mapping[str, ControlPlane], host: Node, address: Address) -> Iterator[Cause]:

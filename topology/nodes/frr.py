@@ -81,7 +81,7 @@ def converged(kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
     def all_there() -> bool:
         while waiting:
             name, need = next(iter(waiting.items()))
-            if next(_missing(kernel.agent, name, need), None) is not None:
+            if next(missing(kernel.agent, name, need), None) is not None:
                 return False
             del waiting[name]
         return True
@@ -89,7 +89,7 @@ def converged(kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
     try:
         wait_for(all_there, CONVERGED_TIMEOUT_S, "convergence", PAUSE_S)
     except DeadlineExceeded:
-        found = [f"  {name} - {what}" for name, need in waiting.items() for what in _missing(kernel.agent, name, need)]
+        found = [f"  {name} - {what}" for name, need in waiting.items() for what in missing(kernel.agent, name, need)]
         head = f"{fabric.name} - convergence - expected within {scaled(CONVERGED_TIMEOUT_S):g} s - seen this missing:"
         raise DeadlineExceeded("\n".join([head, *found])) from None
 
@@ -153,7 +153,7 @@ def _gateways(fabric: Fabric, host: Node) -> set[str]:
     return owners & {port.peer.node for port in host.all(Port)} or owners
 
 
-def _missing(agent: Agent, node: str, need: Need) -> Iterator[str]:
+def missing(agent: Agent, node: str, need: Need) -> Iterator[str]:
     """Yield what a node lacks of its need, by its daemons' answers; they are asked as far as the caller goes on."""
 
     def show(question: str) -> list[Any]:

@@ -33,11 +33,14 @@ def veth_links(netlink: Netlink, agent: Agent, nodes: Sequence[str]) -> tuple[Li
             for end in known
             if end.peer is not None
         }
+        facing: dict[object, list[tuple[str, int]]] = {}
+        for here, end in ends.items():
+            facing.setdefault((end.index, end.peer), []).append(here)
         maybe = [
             (here, there)
             for here, end in ends.items()
-            for there, far in ends.items()
-            if here < there and (end.peer, far.peer) == (there[1], here[1])
+            for there in facing.get((end.peer, end.index), ())
+            if here < there
         ]
         asked = [(here[0], netnsid_request(fds[second[there[0]]]), NETLINK_ROUTE) for here, there in maybe]
         numbers = [read_netnsid(answer) for answer in netlink.relay(asked)]

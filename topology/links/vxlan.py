@@ -155,7 +155,7 @@ class Vxlan(UdpTunnel):
             (one["mac"], ip_address(one["dst"])) for one in said if one.get("src_vni") == (str(vni) if vid else None)
         ]
         flooded = [remote for mac, remote in entries if mac == FLOOD_MAC]
-        remote, *others = flooded or [live.address("remote")]
+        remote, *others = flooded or [ANY_ADDRESS[6 if ":" in live["local"] else 4]]
         return cls(
             **live.common,
             vid=vid,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,8 +27,10 @@ from topology.kernels.registry import Kernel
 from topology.model import Fabric
 from topology.nodes import registry
 from topology.nodes.adopted import AdoptedRuntime, Onlooker, described
+from topology.packet import Probe
 from topology.plan import make_plan
-from topology.state import NodeState, declared_state
+from topology.promises import Management
+from topology.state import LinkState, NodeState, RouteState, declared_state
 
 
 def config(out: Path, **options: Any) -> pytest.Config:
@@ -150,6 +154,28 @@ def test_fabric_of_promises_alone_has_a_fingerprint(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(live.adopted, "states", lambda _: states)
     assert not live.is_declared
     assert len(live.fingerprint()) == 64
+
+
+def test_way_out_by_management_stays_known_when_nodes_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that management would take out of the fabric is kept inside after every reading of the nodes, and what is
+    management is no change of a node."""
+    live, lab = onlooking(monkeypatch), vxlan_lab()
+    onlooker = live.adopted
+    assert onlooker is not None
+    states = {node.name: declared_state(node, False, lab.routing) for node in lab.nodes}
+    card, way = LinkState("eth0", "veth"), RouteState(ip_network("192.0.2.0/24"), ip_address("172.20.20.1"), "eth0")
+    name, other = list(states)[:2]
+    states[name] = replace(states[name], links={**states[name].links, "eth0": card}, routes=states[name].routes | {way})
+    onlooker.management = Management(frozenset({"eth0"}))
+    monkeypatch.setattr("topology.kernels.netlink.Netlink.states", lambda _, names: {one: states[one] for one in names})
+    monkeypatch.setattr(onlooker, "with_other_sysctls", lambda _: ())
+    monkeypatch.setattr(LiveFabric, "_news", SimpleNamespace(names=list(states), take=lambda: ([], False)))
+    probe = Probe(name, other, ip_address("10.0.0.1"), ip_address("192.0.2.1"))
+    before = live.live_states()
+    for _ in range(3):
+        live.live_states()
+        assert live.changed_since(before) == ()
+        assert live.way_out(probe).startswith(f"{name}: no route to 192.0.2.1 in the fabric; it would take")
 
 
 def test_active_belongs_to_an_adopted_fabric(tmp_path: Path) -> None:

@@ -210,6 +210,12 @@ ENDINGS: dict[str, tuple[tuple[str, str], str, Change, str]] = {
         group("vxlan-cont", "239.1.1.1"),
         "con_ns1:vxlan-cont: multicast group 239.1.1.1: no other device is in it",
     ),
+    "no entry for flooded frames": (
+        SEGMENT,
+        "con_ns1",
+        lambda state: replace(state, entries=frozenset(e for e in state.entries if e.device != "vxlan-cont")),
+        "con_ns1:vxlan-cont: no remote for frames to",
+    ),
     "no remote": (SEGMENT, "con_ns1", group("vxlan-cont", "none"), "con_ns1:vxlan-cont: no remote for frames to"),
     "no route, but proxy ARP": (
         ROUTED,

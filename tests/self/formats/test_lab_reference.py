@@ -12,6 +12,7 @@ import topology
 from topology.formats import lab_schema, recipe, rubric
 from topology.formats.lab import load_lab_text
 from topology.links import VIAS
+from topology.node import RUNTIMES
 from topology.promises import KINDS
 from topology.roles import ROLES
 
@@ -41,6 +42,6 @@ def test_every_key_is_on_the_page(spec: type[lab_schema.Spec]) -> None:
 
 
 def test_every_word_is_on_its_page() -> None:
-    """No role, kind, promise, need or level of feedback is read that its page does not name."""
-    assert {*ROLES, *KINDS, *VIAS} <= set(re.findall(r"[\w-]+", PAGE))
+    """No role, runtime, kind, promise, need or level of feedback is read that its page does not name."""
+    assert {*ROLES, *RUNTIMES, *KINDS, *VIAS} <= set(re.findall(r"[\w-]+", PAGE))
     assert {*rubric.PROMISES, *rubric.FEEDBACK, *recipe.NEEDS} <= set(re.findall(r"[\w-]+", GRADING))

@@ -13,7 +13,7 @@ from reports.record.append import cause_of, journey_of
 from reports.record.exhibits import Plot, Series
 from reports.record.fabric import found, map_of
 from reports.record.model import Map, Place, Verdict
-from reports.render.fabric import Drawing, draw
+from reports.render.fabric import TUNNEL_KINDS, Drawing, draw
 from reports.render.groups import by_cause
 from reports.render.layout import NODES_MAX, Box, arrange, shorten
 from reports.render.plots import chart, mtu_rows, numbers, waterfall
@@ -29,6 +29,7 @@ from tests.self.builders import (
     seen_path,
 )
 from topology.formats import load
+from topology.links import TUNNELS
 from topology.state import declared_state
 
 
@@ -54,6 +55,11 @@ def test_nodes_stand_in_layers_apart_and_inside(lab: str) -> None:
     assert all(box.top >= 0 and box.bottom <= placed.height for box in placed.boxes)
     heights = [[box.y for box in placed.boxes if box.role == role] for role in ("spine", "leaf", "switch", "customer")]
     assert all(max(upper) < min(lower) for upper, lower in pairwise([row for row in heights if row]))
+
+
+def test_every_tunnel_is_drawn_in_its_kind() -> None:
+    """The page is made without the registry of kinds, and still knows each kind of tunnel."""
+    assert {kind for tunnel in TUNNELS for kind in tunnel.kinds} <= set(TUNNEL_KINDS)
 
 
 def test_fabrics_too_large_or_empty_are_not_drawn() -> None:

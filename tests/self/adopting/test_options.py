@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,6 +13,7 @@ from fixtures.cli import check_options
 from fixtures.instruments.live import LiveFabric
 from fixtures.lab import load
 from fixtures.run import Run
+from fixtures.session import pytest_report_collectionfinish, run_key
 from fixtures.shell import ERRORED, draw_map
 from fixtures.sizes import SizeBook
 from reports.checks import Check, closed, control, domains, forgery, replication
@@ -251,3 +253,18 @@ def test_map_of_nothing_is_errored(
     sound = {"--map": "", "--adopt": True, "--fresh": False, "--kernel": "auto"}
     assert draw_map(cast(pytest.Config, Settings(tmp_path, **sound)), vxlan_lab()) == ERRORED
     assert "no map: it takes root" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "words"), [("e.yaml", ["e.yaml promises 1 pair alone: no underlay"]), (None, [])])
+def test_selection_without_a_promise_says_what_is_promised(tmp_path: Path, name: str | None, words: list[str]) -> None:
+    """Of a fabric known by pairs alone; of one with a lab each reason is given anyway."""
+    (tmp_path / "e.yaml").write_text("pairs: [{source: c1, target: c2, kind: bridge}]")
+    options = {"--expect": str(tmp_path / name), "--lab": None} if name else {}
+    settings = config(tmp_path, **options)
+    run = Run(settings, load(settings))
+    run.left_out = {"no link with addresses": 1}
+    stash = pytest.Stash()
+    stash[run_key] = run
+    asked = SimpleNamespace(stash=stash, getoption=lambda _: None)
+    _, *said = pytest_report_collectionfinish(cast(pytest.Config, asked), [])
+    assert [line.startswith(wanted) for line, wanted in zip(said, words, strict=True)] == [True] * len(words)

@@ -87,6 +87,11 @@ class Pair:
     segment: str = ""
     where: Position = field(default=NOWHERE, compare=False)
 
+    @property
+    def hosts(self) -> tuple[str, str]:
+        """Both ends, as they are named."""
+        return self.source, self.target
+
     def __str__(self) -> str:
         further = "" if self.dst is None else f"-{self.dst}".replace(":", ".")
         return f"{self.source}-{self.target}-{self.kind}" + (f"-row{self.row}" if self.row else further)
@@ -127,6 +132,11 @@ class Separation:
     one: Segment
     other: Segment
     where: Position = field(default=NOWHERE, compare=False)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts of both segments."""
+        return self.one.hosts + self.other.hosts
 
     def __str__(self) -> str:
         return f"{self.one}-{self.other}"

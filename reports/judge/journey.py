@@ -15,6 +15,7 @@ from reports.evidence import Cause, Journey, Sighting
 from reports.words import COPY, NOTHING
 from topology.expected import ExpectedHop, ExpectedJourney, ExpectedPath
 from topology.links import NOT_FOLLOWED
+from topology.packet import ICMP_ECHO, Probe
 from topology.refs import Placed
 
 
@@ -178,3 +179,22 @@ def _insert(rungs: list[Rung], extra: Sighting, is_cut: bool) -> None:
 
 def _good_prefix(rungs: Iterable[Rung]) -> int:
     return sum(1 for _ in takewhile(lambda rung: not rung.wrong, rungs))
+
+
+def journey_of(probe: Probe, seen: Iterable[Sighting], protocol: str, note: str = "") -> Journey:
+    """Sightings of a probe, in order: of equal times the target's last.
+
+    What a macvlan hands to another namespace keeps its time, as no veth does (__dev_forward_skb, net/core/dev.c).
+    """
+    last = (probe.target, "in")
+    ordered = sorted(seen, key=lambda one: (one.time_ns, (one.node, one.direction) == last, one.order))
+    return Journey(probe.source, probe.target, protocol, tuple(ordered), note)
+
+
+def is_leg(sighting: Sighting, probe: Probe) -> bool:
+    """Return whether a frame is the probe's, by its innermost addresses and, for an echo, its type."""
+    ends = [(str(header["src"]), str(header["dst"])) for header in sighting.ips[-1:]]
+    if ends != [(str(probe.src), str(probe.dst))]:
+        return False
+    icmp = sighting.headers.get("icmp", -1)
+    return icmp is None or icmp["type"] == ICMP_ECHO[probe.src.version][probe.is_reply]

@@ -72,3 +72,16 @@ def test_a_target_that_cannot_begin_is_found_without_a_declaration(
     assert not lost.arrived
     assert lost.out.source == pair.target
     assert [(cause.node, cause.kind) for cause in lost.causes] == [(vtep, "bridge port")]
+
+
+def test_what_sends_a_request_twice_is_named_without_a_declaration(
+    pristine: LiveFabric, undeclared: LiveFabric
+) -> None:
+    """The target answers twice, in two packets: it is the request that shows where they became two."""
+    pair = next(pair for pair in undeclared.pairs if pair.kind == "l2-overlay")
+    done = pristine.run("lc2", "tc", "qdisc", "add", "dev", "lc2_sc2", "root", "netem", "duplicate", "100%")
+    assert done.code == 0, done.stderr
+    twice = Spotter(undeclared, warm_up_s=0.5, arrival_s=1.0).pair(pair)
+    assert twice.arrived
+    assert not twice.carried_as(pair.kind)
+    assert [(cause.node, cause.interface, cause.kind) for cause in twice.causes] == [("lc2", "lc2_sc2", "qdisc")]

@@ -11,7 +11,7 @@ from topology.dataplane.ends import misplaced_router, moved_remote, wrong_remote
 from topology.dataplane.paths import Ending, ending
 from topology.dataplane.rules import Asked, look_up, route_words
 from topology.links import FRAME_TUNNELS, NOT_FOLLOWED
-from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Tunnel, Vrf
+from topology.model import LOOPBACK, Address, Bridge, Device, Fabric, Interface, Node, Port, Tunnel, Vrf
 from topology.refs import PortRef, is_of_link
 
 ECHO_IGNORED = "net.ipv4.icmp_echo_ignore_all"
@@ -121,7 +121,8 @@ def no_local(fabric: Fabric, tunnel: Tunnel) -> Ending:
 def nobody(fabric: Fabric, node: Node, device: Device, address: Address, packet_for: Address) -> Ending:
     """Return why no device on a segment has an address: a tunnel's end that lost it, a prefix length, or a route to a
     next hop that is not there; else that it is not there."""
-    if (found := lost_address(fabric, address) or odd_prefix(fabric, device)) is not None:
+    found = lost_address(fabric, address) or odd_prefix(fabric, device) or recabled(fabric, node, device, address)
+    if found is not None:
         return found
     if node.is_live and address != packet_for:
         fitting = [route for route in node.routes if route.kind == "unicast" and packet_for in route.prefix]
@@ -136,6 +137,19 @@ def nobody(fabric: Fabric, node: Node, device: Device, address: Address, packet_
     if (found := unjoined(fabric, device, address)) is not None:
         return found
     return ending(device, f"no device on its segment has the address {address}", "forwarding", str(address))
+
+
+def recabled(fabric: Fabric, node: Node, device: Device, address: Address) -> Ending | None:
+    """Return that what has an address of a device's subnet is behind another device of its node, which has none there:
+    two cables are swapped, or the addresses of their ends."""
+    owners = [one for one in fabric.devices if address in {interface.ip for interface in one.addresses}]
+    if len(owners) != 1 or not isinstance(device, Port) or not any(address in i.network for i in device.addresses):
+        return None
+    for other in (one for one in node.all(Port) if one is not device and one.addresses):
+        if owners[0] in fabric.segment(other) and not any(address in i.network for i in other.addresses):
+            live = f"cabled to {device.peer}: {address} is behind {other.name}"
+            return ending(device, live, "cable", f"a cable to {owners[0].ref}, or the addresses of {other.name}")
+    return None
 
 
 def unjoined(fabric: Fabric, device: Device, address: Address) -> Ending | None:

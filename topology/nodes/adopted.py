@@ -54,6 +54,8 @@ class Onlooker(Netlink):
         """The UDP ports of the nodes' tunnels, by the kind of link."""
         self.named_ends: Mapping[str, tuple[str, tuple[Address, ...]]] = {}
         """Node and address of each end of a pair, where pairs are all that is declared."""
+        self.lost_ends: Mapping[str, str] = {}
+        """Why an end of a pair is not there."""
         self.outlets: Outlets = {}
         self.tunnels_elsewhere: Mapping[PortRef, str] = {}
         """The tunnel devices that send by another namespace: its node, blank if it is none."""
@@ -183,7 +185,7 @@ class AdoptedRuntime:
         }
         onlooker.fabric = with_live_macs(fabric, states) if fabric.nodes else described(fabric, states)
         if not fabric.nodes:
-            onlooker.named_ends = named_ends(onlooker.fabric, chosen, onlooker.outlets)
+            onlooker.named_ends, onlooker.lost_ends = named_ends(onlooker.fabric, chosen, onlooker.outlets)
         return onlooker
 
     def _declared(self, fabric: Fabric, found: Sequence[Found], never: Never) -> tuple[dict[str, Found], Visit]:
@@ -206,8 +208,10 @@ class AdoptedRuntime:
         visit = self._visit(found, never)
         wired = [one for one in found if any(end.name != "lo" and end.up for end in visit.ends.get(one.identity, ()))]
         named = node_names(wired)
-        said = [end for pair in fabric.pairs for end in (pair.source, pair.target)]
-        starts = [named[find_end(end, named, visit.addresses)[0]].identity for end in said]
+        ends, lost = found_ends(fabric, named, visit.addresses)
+        if lost and not ends:
+            raise NodeNotFound(next(iter(lost.values())))
+        starts = [named[node].identity for node, _ in ends.values()]
         pairs = [(identity, other) for identity, _, other in visit.joined]
         kept = reachable(starts or [one.identity for one in wired if one.names], pairs)
         if not kept:
@@ -286,23 +290,36 @@ def _devices(state: NodeState) -> Iterator[Device]:
             yield Device(node=state.node, name=name, mac=mac, mtu=mtu, addresses=tuple(addresses))
 
 
+def found_ends(
+    fabric: Fabric, named: Mapping[str, Found], addresses: Addresses
+) -> tuple[dict[str, tuple[str, Address | None]], dict[str, str]]:
+    """The node, and the address where one was named, for each end of a pair, and why others are not there."""
+    found, lost = dict[str, tuple[str, Address | None]](), dict[str, str]()
+    for said in dict.fromkeys(end for pair in fabric.pairs for end in pair.hosts):
+        try:
+            found[said] = find_end(said, named, addresses)
+        except NodeNotFound as error:
+            lost[said] = str(error)
+    return found, lost
+
+
 def named_ends(
     fabric: Fabric, chosen: Mapping[str, Found], outlets: Outlets
-) -> dict[str, tuple[str, tuple[Address, ...]]]:
-    """The node and the address for each named end of a pair.
+) -> tuple[dict[str, tuple[str, tuple[Address, ...]]], dict[str, str]]:
+    """The node and the address for each named end of a pair, and why others are not there.
 
     Of a name it is the node's ``inner_address``; others that it may stand for as well come behind.
     """
     known = {one.identity: frozenset(fabric[name].addresses) for name, one in chosen.items()}
+    ends, lost = found_ends(fabric, chosen, known)
     out = {}
-    for said in (end for pair in fabric.pairs for end in (pair.source, pair.target)):
-        node, address = find_end(said, chosen, known)
-        own = fabric[node].addresses
-        if address is None and not own:
-            raise NodeNotFound(f"{said} - expected an address to send from - seen none")
+    for said, (node, address) in ends.items():
+        if address is None and not fabric[node].addresses:
+            lost[said] = f"{said} - expected an address to send from - seen none"
+            continue
         inside = (inner_address(fabric[node], outlets), *(one.ip for one in _inside(fabric[node], outlets)))
         out[said] = (node, (address,) if address else inside)
-    return out
+    return out, lost
 
 
 def inner_address(node: Node, outlets: Outlets) -> Address:

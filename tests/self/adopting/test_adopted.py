@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from fixtures.instruments.live import LiveFabric
 from tests.self.adopting.test_match import there
 from tests.self.builders import vxlan_lab
 from tests.self.kernels.agents import Scripted, sandbox
@@ -124,10 +126,27 @@ def test_name_means_an_address_inside_the_fabric() -> None:
     states = {"h1": NodeState("h1", links, known, frozenset()), "h2": NodeState("h2", links, alone, frozenset())}
     fabric = described(load_pairs_text("pairs: [{source: h1, target: h2, kind: bridge}]"), states)
     found = {name: there(number, name) for number, name in enumerate(states, 1)}
-    ends = named_ends(fabric, found, {name: frozenset({"eth0"}) for name in states})
+    ends, lost = named_ends(fabric, found, {name: frozenset({"eth0"}) for name in states})
     firsts = {name: (node, str(addresses[0])) for name, (node, addresses) in ends.items()}
     assert firsts == {"h1": ("h1", "10.0.0.1"), "h2": ("h2", "172.20.20.3")}
-    assert named_ends(fabric, found, {})["h1"][1][0] == ip_address("172.20.20.2")
+    assert not lost
+    assert named_ends(fabric, found, {})[0]["h1"][1][0] == ip_address("172.20.20.2")
+
+
+def test_end_that_is_not_there_is_missing_from_its_own_pairs_only() -> None:
+    """The other pairs keep their ends; without any end there is nothing to adopt."""
+    text = "pairs: [{source: h1, target: h2, kind: bridge}, {source: 10.9.9.9, target: gone, kind: bridge}]"
+    links = {"eth1": LinkState("eth1", "veth", mac=LIVE, mtu=1500)}
+    own = {name: frozenset({("eth1", ip_interface(f"10.0.0.{n}/24"))}) for n, name in enumerate(("h1", "h2"), 1)}
+    states = {name: NodeState(name, links, known, frozenset()) for name, known in own.items()}
+    fabric = described(load_pairs_text(text), states)
+    ends, lost = named_ends(fabric, {name: there(number, name) for number, name in enumerate(states, 1)}, {})
+    assert ({*ends}, {*lost}) == ({"h1", "h2"}, {"10.9.9.9", "gone"})
+    live = SimpleNamespace(adopted=SimpleNamespace(lost_ends=lost))
+    right, wrong = fabric.pairs
+    LiveFabric.must_find(cast(LiveFabric, live), right)
+    with pytest.raises(NodeNotFound, match=r"10\.9\.9\.9 - expected one namespace(?s:.*)gone - expected one namespace"):
+        LiveFabric.must_find(cast(LiveFabric, live), wrong)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +177,7 @@ def test_name_stands_for_all_addresses_inside_the_fabric() -> None:
         for name, addresses in own.items()
     }
     fabric = described(load_pairs_text('pairs: [{source: h1, target: "fd00::2", kind: bridge}]'), states)
-    ends = named_ends(fabric, {name: there(number, name) for number, name in enumerate(states, 1)}, {})
+    ends, _ = named_ends(fabric, {name: there(number, name) for number, name in enumerate(states, 1)}, {})
     assert of_one_version(ends["h1"][1], ends["fd00::2"][1]) == (ip_address("fd00::1"), ip_address("fd00::2"))
 
 

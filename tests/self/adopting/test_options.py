@@ -15,6 +15,7 @@ from fixtures.cli import check_options
 from fixtures.instruments.live import LiveFabric
 from fixtures.lab import load
 from fixtures.run import Run
+from fixtures.session import pytest_report_collectionfinish, run_key
 from fixtures.shell import ERRORED, draw_map
 from fixtures.sizes import SizeBook
 from reports.checks import Check, closed, control, domains, forgery, replication
@@ -292,3 +293,18 @@ def test_taps_know_of_the_requests_that_a_flush_causes(monkeypatch: pytest.Monke
     live.forget_neighbours()
     live.forget_neighbours()
     assert taps.copies.flushes == 2
+
+
+@pytest.mark.parametrize(("name", "words"), [("e.yaml", ["e.yaml promises 1 pair alone: no underlay"]), (None, [])])
+def test_selection_without_a_promise_says_what_is_promised(tmp_path: Path, name: str | None, words: list[str]) -> None:
+    """Of a fabric known by pairs alone; of one with a lab each reason is given anyway."""
+    (tmp_path / "e.yaml").write_text("pairs: [{source: c1, target: c2, kind: bridge}]")
+    options = {"--expect": str(tmp_path / name), "--lab": None} if name else {}
+    settings = config(tmp_path, **options)
+    run = Run(settings, load(settings))
+    run.left_out = {"no link with addresses": 1}
+    stash = pytest.Stash()
+    stash[run_key] = run
+    asked = SimpleNamespace(stash=stash, getoption=lambda _: None)
+    _, *said = pytest_report_collectionfinish(cast(pytest.Config, asked), [])
+    assert [line.startswith(wanted) for line, wanted in zip(said, words, strict=True)] == [True] * len(words)

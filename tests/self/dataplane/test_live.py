@@ -214,3 +214,16 @@ def test_cable_that_a_spanning_tree_blocks_is_still_one() -> None:
     loose = LiveFabric.loose_ends(cast(LiveFabric, looked_at), live)
     assert loose == {PortRef("x", "e2"), PortRef("x", "e3")}
     assert ("s2", "s3") in map_of(in_roles(live, Underlay({}, {}), ())).links
+
+
+def test_swapped_cables_are_named_as_such() -> None:
+    """The next hop is there, but behind another device of the node; the packets of either cable say so."""
+    lab, one, other = reference(), PortRef("lc1", "lc1_sc2"), PortRef("lc1", "lc1_br1")
+    states = {node.name: declared_state(node, False, lab.routing) for node in lab.nodes}
+    swapped = {one: other, other: one}
+    ends = ((swapped.get(one, one) for one in link.ends) for link in lab.links)
+    links = [Link(near, far) for near, far in ends]
+    found = explained(live_fabric("live", states, links), probe_between(lab, "cs1", "cs5"))
+    assert found is not None
+    assert (found.node, found.interface, found.kind) == ("lc1", "lc1_sc2", "cable")
+    assert found.live == "cabled to con_ns1:br1_lc1: 26.0.0.1 is behind lc1_br1"

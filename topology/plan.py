@@ -53,6 +53,13 @@ class Operation:
     def __str__(self) -> str:
         return self.command
 
+    @property
+    def given(self) -> str:
+        """The address or the route's prefix that it gives its node; empty for any other."""
+        if self.api == "addr":
+            return f"{self.arguments['address']}/{self.arguments['prefixlen']}"
+        return str(self.arguments["dst"]) if self.api == "route" else ""
+
 
 @dataclass(frozen=True)
 class Room:

@@ -28,7 +28,7 @@ from topology.dataplane.reasons import (
 from topology.dataplane.rules import Asked, look_up
 from topology.links import NOT_FOLLOWED, unwrap
 from topology.model import Address, Bridge, Device, Fabric, Node, Tunnel
-from topology.packet import ETHERTYPES, Layer, Layers, ends_of, lower_ttl, tags_of
+from topology.packet import ETHERTYPES, Layer, Layers, ends_of, lower_ttl, outer_ip, tags_of
 from topology.refs import PortRef, is_of_link
 from topology.wire.headers import MAX_LAYERS
 
@@ -59,7 +59,8 @@ class PacketWalk(FrameWalk):
         if end is not None or not egresses:
             yield ExpectedPath(hops, end or missing(node, no_route(self.fabric, node, asked.dst)))
             return
-        for egress in egresses:
+        taken = _taken(node, packet, hops) if len(egresses) > 1 else set()
+        for egress in [one for one in egresses if one.dev in taken] or egresses:
             yield from self.send_by(node, node[egress.dev], egress.via or asked.dst, packet, hops)
 
     def send_by(self, node: Node, device: Device, next_hop: Address, packet: Layers, hops: Hops) -> Paths:
@@ -192,7 +193,7 @@ class PacketWalk(FrameWalk):
             yield ExpectedPath(hops, no_local(self.fabric, lost[0]))
         elif refusal := node.refuses_to_forward(version, came_by):
             yield ExpectedPath(hops, ending(node, refusal, "sysctl", "forwarding=1"))
-        elif (lowered := lower_ttl(packet)) is None or _came_before(packet, hops):
+        elif (lowered := lower_ttl(packet)) is None:
             yield ExpectedPath(hops, expired(self.fabric, node, packet, hops))
         else:
             yield from self.send(node, lowered, hops, came_by=came_by)
@@ -279,16 +280,13 @@ class AddressRequest(PacketWalk):
         return refused_source(node, device.name, own[0], self.address) if own and self.address.version == 4 else None
 
 
-def _came_before(packet: Layers, hops: Hops) -> bool:
-    """Return whether a packet came to a node by the same interface before: it does so until its TTL expires."""
-    *before, last = hops
-    same = (hop for hop in before if (hop.ref, hop.direction) == (last.ref, last.direction))
-    return any(_without_ttl(packet) == _without_ttl(hop.layers[-len(packet) :]) for hop in same)
-
-
-def _without_ttl(packet: Layers) -> Layers:
-    name, fields = packet[0]
-    return ((name, {key: value for key, value in fields.items() if key not in ("ttl", "hlim")}), *packet[1:])
+def _taken(node: Node, packet: Layers, hops: Hops) -> set[str]:
+    """Return the devices by which a packet left a node before: in a circle it takes the same of equal ways again, as
+    its flow's hash is the same (fib_multipath_hash, net/ipv4/route.c)."""
+    outwards = (hop for hop in hops if hop.node == node.name and hop.direction == "out")
+    return {
+        hop.interface for hop in outwards if (ip := outer_ip(hop.layers)) and ends_of(ip) == ends_of(packet[0][1])
+    }
 
 
 def _resolves(frame: Layers) -> bool:

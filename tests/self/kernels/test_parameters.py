@@ -87,8 +87,8 @@ CASES: dict[str, tuple[str, Mapping[str, Any], dict[str, str]]] = {
     ),
     "a bridge's VLANs and groups": (
         "bridge",
-        {"IFLA_BR_VLAN_DEFAULT_PVID": 0, "IFLA_BR_VLAN_PROTOCOL": 0x88A8, "IFLA_BR_MCAST_SNOOPING": 0},
-        {"vlan_default_pvid": "0", "vlan_protocol": "802.1ad", "mcast_snooping": "off"},
+        {"IFLA_BR_VLAN_DEFAULT_PVID": 0, "IFLA_BR_MCAST_SNOOPING": 0},
+        {"vlan_default_pvid": "0", "mcast_snooping": "off"},
     ),
     "usual hop limit": ("vxlan", {"IFLA_VXLAN_ID": 5, "IFLA_VXLAN_TTL": 0}, {"ttl": "auto"}),
 }

@@ -186,7 +186,11 @@ def _unseen(leg: Journey, partial: bool, kinds: Mapping[PortRef, str]) -> str:
     """Return where a packet that left a node by a device without frames, a tunnel's, came in at another one next, in no
     further IP header, or came in first by a device whose kind is not followed; unless ``partial``, also where a node
     that had not seen it had it with its TTL lowered, which no node was seen to send: so does a policy of IPsec, which
-    has no device."""
+    has no device. A header that is not read, such as MPLS, may carry anything."""
+    unread = next((seen for seen in leg.sightings if not seen.ips), None)
+    if unread is not None:
+        way = f"{leg.source} -> {leg.target} ({leg.protocol}) - expected an IP header at {unread.place}"
+        return f"{way} - seen {unread.headers.summary()}: what carried it is not known"
     for one, other in pairwise(leg.sightings):
         crossed = (one.direction, other.direction) == ("out", "in") and one.node != other.node
         bare = crossed and not one.has_ethernet and len(other.ips) <= len(one.ips)

@@ -174,6 +174,11 @@ def route(**fields: int) -> bytes:
     return packed(NEWROUTE, rtmsg(), {"family": 2, "dst_len": 24} | fields, [("RTA_DST", "10.1.0.0"), ("RTA_OIF", 2)])
 
 
+LABELLED = route(table=254, type=1, proto=3, dst_len=20)
+LABELLED = LABELLED[:16] + bytes([28]) + LABELLED[17:].replace(bytes((10, 1, 0, 0)), bytes((0, 6, 65, 0)))
+"""The family follows the header of 16 bytes (linux/netlink.h); a label stands in the first 20 bits."""
+
+
 OTHER_ROUTES: dict[str, tuple[bytes, set[str]]] = {
     "a table of its own": (route(table=100, type=1, proto=3), {"10.1.0.0/24 dev eth table 100"}),
     "default": (route(table=253, type=6, proto=3), {"blackhole 10.1.0.0/24 table default"}),
@@ -182,6 +187,7 @@ OTHER_ROUTES: dict[str, tuple[bytes, set[str]]] = {
     "its broadcast": (route(table=255, type=3, proto=2), set()),
     "cached": (route(table=100, type=1, proto=3, flags=0x200), set()),
     "main": (route(table=254, type=1, proto=3), set()),
+    "of a label (MPLS)": (LABELLED, set()),
     "by a next hop of the other IP version": (
         packed(
             NEWROUTE,

@@ -31,6 +31,7 @@ from topology.formats.lab import known_labs
 from topology.model import Fabric
 from topology.packet import Protocol
 from topology.promises import KINDS, Encapsulation, Kind, Pair
+from topology.wire.headers import decode
 
 LABS = ("vxlan", *(name for name in known_labs() if not known_lab(name).has_daemons))
 """The labs of which the forwarding is declared."""
@@ -226,6 +227,17 @@ def test_device_that_hides_what_crosses_makes_the_kind_errored(kind: str) -> Non
     assert SeenTrip(whole, whole, kinds=kinds).carried_as("l2-overlay")
     lost = cut(bare, lambda n, s: s.ref != bare.sightings[-1].ref)
     assert not SeenTrip(lost, bare, kinds=kinds).arrived
+
+
+def test_header_that_is_not_read_makes_the_kind_errored() -> None:
+    """A router that labels a packet (MPLS) hides how it is carried, in either direction."""
+    whole = seen(*pair_of("routed"))
+    at = len(whole.sightings) // 2
+    labelled = replace(whole.sightings[at], headers=decode(whole.sightings[at].frame[:12] + b"\x88\x47" + bytes(60)))
+    hidden = replace(whole, sightings=(*whole.sightings[:at], labelled, *whole.sightings[at + 1 :]))
+    with pytest.raises(EvidenceIncomplete, match=f"expected an IP header at {labelled.place} - seen ether"):
+        SeenTrip(hidden, whole).carried_as("routed")
+    assert SeenTrip(hidden, whole).arrived
 
 
 def test_packet_that_is_not_sent_says_nothing_only_where_its_way_is_not_followed() -> None:

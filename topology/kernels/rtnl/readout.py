@@ -30,6 +30,8 @@ from topology.state import Entry, LinkState, NodeState, RouteState
 ARPHRD_PIMREG = 779
 """linux/if_arp.h: a kernel makes such a device for a multicast routing daemon (net/ipv4/ipmr.c)."""
 RT_TABLE_MAIN, RTPROT_KERNEL, RTM_F_CLONED = 254, 2, 0x200
+ROUTED = frozenset((socket.AF_INET, socket.AF_INET6, 128, 129))
+"""The families of routes that are read: also those of multicast (RTNL_FAMILY_IPMR, RTNL_FAMILY_IP6MR), not MPLS."""
 FORWARDING_KINDS = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
 ROUTE_KINDS = {**FORWARDING_KINDS, 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast"}
 """linux/rtnetlink.h; cloned routes are the cache of a dump, not the table."""
@@ -59,7 +61,8 @@ def _state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mapping[s
     own = [link for link in links if link["name"] not in FALLBACK_DEVICES and link["type"] != ARPHRD_PIMREG]
     states = {link["name"]: link_state(link, names) for link in own}
     routes, other_routes = list[RouteState](), set[Entry]()
-    for route in (route for dump in answers["routes"] for route in nl.parsed(nl.ROUTE, dump)):
+    known = (route for dump in answers["routes"] for route in nl.parsed(nl.ROUTE, dump))
+    for route in (route for route in known if route["family"] in ROUTED):
         routes += _main_route(route, names)
         other_routes.update(_other_route(route, names))
     return NodeState(

@@ -232,24 +232,24 @@ def vni_causes(
     elif changed := [*next_hop_causes(built, here, vni)]:
         yield from changed
     elif not vrf:
-        yield from _flood_causes((near, here), (far, there), states.get(here.node))
+        yield from _flood_causes(built, planes, near, far, states.get(here.node))
 
 
 def _flood_causes(
-    near: tuple[Vxlan, ControlPlane], far: tuple[Vxlan, ControlPlane], state: NodeState | None
+    built: Fabric, planes: Mapping[str, ControlPlane], vxlan: Vxlan, other: Vxlan, state: NodeState | None
 ) -> Iterator[Cause]:
     """Yield why a VXLAN device sends no frames for all to another VTEP: BGP has no route of type 3 to it, or zebra has
     not made the kernel's entry of that route.
 
-    Without any route to the VTEP the sessions may explain it, where one is down, or the far end; without those of the
-    VNI, its own among them, nothing is known.
+    Without any route to the VTEP the underlay may explain it, where a session is down, OSPF lacks something or no route
+    leads there, or the far end; without those of the VNI, its own among them, nothing is known.
     """
-    (vxlan, here), (other, there) = near, far
-    vni, address = vxlan.vni, other.local
+    here, there, vni, address = planes[vxlan.node], planes[other.node], vxlan.vni, other.local
     if vni not in here.evpn:
         return
     if not here.floods_to(vni, str(address)):
         all_up = all(one.is_up for plane in (here, there) for one in plane.sessions)
+        all_up = all_up and _reaches(state, address) and not any(ospf_causes(built, planes))
         if str(address) in here.next_hops(vni) or (all_up and there.advertises and vni in there.vnis):
             live = f"not there, so {vxlan.name} is told no remote: lost on its way, or left out by a route-map"
             show = asked(here.node, f"show bgp l2vpn evpn route vni {vni} type multicast")
@@ -258,6 +258,10 @@ def _flood_causes(
         wanted, show = f"{FLOOD_MAC} dst {address}, as BGP says", asked(here.node, f"show evpn vni {vni}")
         live = "no entry: zebra has told it no such remote"
         yield Cause("fdb", here.node, vxlan.name, wanted, live, "", show, "daemons")
+
+
+def _reaches(state: NodeState | None, address: Address) -> bool:
+    return state is None or any(one.prefix.prefixlen and address in one.prefix for one in state.routes)
 
 
 def _entries(state: NodeState, device: str) -> set[object]:

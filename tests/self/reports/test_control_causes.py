@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import cast
 
@@ -14,7 +15,7 @@ from reports.checks.control import Spoken, judge_sessions
 from reports.diagnosis.adjacency import ospf_causes, ports_of
 from reports.diagnosis.control import adopted_causes, control_causes, to_ask, vni_causes
 from tests.self.reports.test_control import L2, planes, recorded, state_of
-from topology.control import ControlPlane, control_plane
+from topology.control import BgpVni, ControlPlane, EvpnRoute, control_plane
 from topology.formats.lab import load_lab
 from topology.frr import Session
 from topology.kernels.link import Agent
@@ -22,6 +23,7 @@ from topology.links.base import FLOOD_MAC
 from topology.model import Port, Vxlan
 from topology.nodes.frr import Need, missing
 from topology.packet import Probe
+from topology.state import NodeState, RouteState
 
 
 def without_routes_to(known: Mapping[str, ControlPlane], vtep: str, *kinds: int) -> dict[str, ControlPlane]:
@@ -181,3 +183,21 @@ def test_importing_end_has_one_cause_for_all_others(count: int, named: str) -> N
     ends = [next(v for v in lab[node].all(Vxlan) if v.vni == 10100) for node in ("leaf1", "leaf2")]
     (cause,) = vni_causes(lab, known, {}, ends[0], ends[1])
     assert (cause.node, cause.declared, cause.live) == ("leaf1", f"import of {named}", "imports 64999:1")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reaches", "kinds"),
+    [("healthy", True, ["evpn route"]), ("healthy", False, []), ("ospf-bfd-one-sided", True, [])],
+)
+def test_missing_route_is_no_cause_where_the_underlay_may_be(fault: str, reaches: bool, kinds: list[str]) -> None:
+    """BGP's sessions hold for a while when OSPF loses the way to a VTEP, and BGP leaves out routes to it at once."""
+    lab, target = load_lab("evpn-ospf"), frozenset(("65000:10100",))
+    own = {"leaf1": "10.0.0.11", "leaf2": "10.0.0.12"}
+    known = ospf_planes(fault)
+    for node, vtep in own.items():
+        vnis, table = {10100: BgpVni(vtep, target, target)}, {10100: frozenset((EvpnRoute(3, "", vtep),))}
+        known[node] = replace(known[node], number=65000, advertises=True, vnis=vnis, evpn=table)
+    routes = frozenset((RouteState(ip_network("10.0.0.11/32"), None, "swp1"),)) if reaches else frozenset[RouteState]()
+    states = {"leaf2": NodeState("leaf2", {}, frozenset(), routes)}
+    ends = [next(v for v in lab[node].all(Vxlan) if v.vni == 10100) for node in ("leaf2", "leaf1")]
+    assert [cause.kind for cause in vni_causes(lab, known, states, ends[0], ends[1])] == kinds

@@ -7,11 +7,13 @@ from itertools import combinations
 
 from topology.dataplane.paths import Ending, ExpectedHop
 from topology.expected import ExpectedJourney
-from topology.model import Device, Fabric
+from topology.model import Bridge, Device, Fabric, Subinterface
 from topology.packet import Probe
 
 VIRTUAL = "00:00:5e:00:0"
 """The MACs of virtual routers, which several nodes have on purpose (RFC 9568, section 7.3)."""
+GATEWAYS = (Bridge, Subinterface)
+"""What has the MAC of a gateway that is in several nodes on purpose."""
 
 
 def doubled(fabric: Fabric, probe: Probe, way: ExpectedJourney) -> Iterator[Ending]:
@@ -33,7 +35,13 @@ def _on_segment(fabric: Fabric, probe: Probe, hop: ExpectedHop) -> Iterator[Endi
             holders = sorted((one, other), key=lambda holder: ends.get(holder.node) == address)
             known = ends.get(holders[1].node) == address
             yield _both(holders[0], holders[1], f"{address}", "address", known)
-        if one.mac == other.mac and one.mac in macs and not str(one.mac).startswith(VIRTUAL):
+        if one.mac != other.mac or one.mac not in macs:
+            continue
+        without, gateway = sorted((one, other), key=lambda end: bool(end.addresses))
+        if gateway.addresses and not without.addresses and all(isinstance(end, GATEWAYS) for end in (one, other)):
+            wanted = f"{gateway.addresses[0]}, as {gateway.ref} has with the same MAC"
+            yield Ending(without.node, without.name, "no address", "address", wanted)
+        elif not str(one.mac).startswith(VIRTUAL):
             first, second = sorted((one, other), key=lambda holder: holder.node not in ends)
             yield _both(first, second, f"{one.mac}", "mac", known=False)
 

@@ -29,6 +29,8 @@ MISSED = ("forwarding", "route", "address", "link")
 """The kinds of endings of which a node that has gone may be the cause."""
 VAGUE = {"route": 1, "forwarding": 2}
 """Kinds of endings that may follow from another one, the vaguer the more."""
+OF_DEVICES = ("link", "arp", "bridge", "bridge port", "sysctl")
+"""Kinds of endings for which it does not matter who else has an address."""
 ANYWHERE = ("0.0.0.0", "0.0.0.0")
 
 
@@ -112,12 +114,15 @@ def _is_apart(node: Node) -> bool:
 def _found(fabric: Fabric, probe: Probe, kind: Kind | None) -> Ending | None:
     """Return where a packet ends or turns off.
 
-    What two nodes have both comes last, unless a packet ends at one of them: a gateway may be in several by intent.
+    What two nodes have both comes last, unless a packet ends at one of them, and not for the state of a device: a
+    gateway may be in several by intent, and one of these be silent.
     """
     both = [(way, expected_journey(fabric, way)) for way in (probe, reply_to(probe))]
     found = _first(fabric, both, kind)
     twice = next((end for _, way in both for end in doubled(fabric, probe, way)), None)
-    return twice if twice and (found is None or found.node in {twice.node, *(o.node for o in twice.others)}) else found
+    if twice is None or (found is not None and found.kind in OF_DEVICES):
+        return found
+    return twice if found is None or found.node in {twice.node, *(o.node for o in twice.others)} else found
 
 
 def _first(fabric: Fabric, both: list[tuple[Probe, ExpectedJourney]], kind: Kind | None) -> Ending | None:

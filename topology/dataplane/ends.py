@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from itertools import dropwhile
 
 from topology.dataplane.bridges import no_vni
 from topology.dataplane.paths import Ending, Hops, ending
 from topology.links import Unwrapped
 from topology.links.gre import GreTunnel
 from topology.model import Address, Device, Fabric, Node, Tunnel, Vxlan
-from topology.packet import Layers, ends_of, outer_ip
+from topology.packet import IP_VERSIONS, Layers, ends_of, outer_ip
 from topology.refs import Network
 
 NONE = "none"
@@ -169,6 +170,15 @@ def expired(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending:
         if sender is not None and (ttl := getattr(sender, "ttl", None)):
             return ending(sender, f"ttl {ttl}: it expires at {node.name}", sender.kind, "a greater ttl")
     return ending(node, "the TTL expires")
+
+
+def looping(fabric: Fabric, device: Device, hops: Hops) -> Ending:
+    """Return the routes that lead a packet in a circle where its TTL falls on it, else the device of a loop."""
+    packet = tuple(dropwhile(lambda layer: layer[0] not in IP_VERSIONS, hops[-1].layers))
+    here = (outer_ip(hop.layers) or {} for hop in hops if (hop.ref, hop.direction) == (device.ref, "out"))
+    is_routed = len({fields.get("ttl", fields.get("hlim")) for fields in here}) > 1
+    circle = _circle(fabric, fabric[device.node], packet, hops[:-1]) if packet and is_routed else None
+    return circle or ending(device, "the packet loops")
 
 
 def _circle(fabric: Fabric, node: Node, packet: Layers, hops: Hops) -> Ending | None:

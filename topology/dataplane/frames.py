@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from topology.dataplane import groups
 from topology.dataplane.bridges import bridge_refusal, coming, is_broadcast, leaving, no_remote, no_vni, not_learned
-from topology.dataplane.ends import leads_to, wrong_entry
+from topology.dataplane.ends import leads_to, looping, wrong_entry
 from topology.dataplane.paths import Ending, ExpectedPath, Hops, Paths, ending, seen
 from topology.dataplane.reasons import wrong_ends
 from topology.links import NOT_FOLLOWED
@@ -47,7 +47,7 @@ class FrameWalk(ABC):
         hops = seen(device, "out", frame, hops)
         node = self.fabric[device.node]
         if len(hops) > HOPS_MAX:
-            yield ExpectedPath(hops, ending(device, "the packet loops"))
+            yield ExpectedPath(hops, looping(self.fabric, device, hops))
         elif isinstance(device, Port):
             yield from self.arrive(self.fabric[device.peer.node][device.peer.interface], frame, hops)
         elif isinstance(device, Bridge):

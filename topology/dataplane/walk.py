@@ -284,9 +284,7 @@ def _taken(node: Node, packet: Layers, hops: Hops) -> set[str]:
     """Return the devices by which a packet left a node before: in a circle it takes the same of equal ways again, as
     its flow's hash is the same (fib_multipath_hash, net/ipv4/route.c)."""
     outwards = (hop for hop in hops if hop.node == node.name and hop.direction == "out")
-    return {
-        hop.interface for hop in outwards if (ip := outer_ip(hop.layers)) and ends_of(ip) == ends_of(packet[0][1])
-    }
+    return {hop.interface for hop in outwards if (ip := outer_ip(hop.layers)) and ends_of(ip) == ends_of(packet[0][1])}
 
 
 def _resolves(frame: Layers) -> bool:

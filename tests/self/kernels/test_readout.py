@@ -315,12 +315,11 @@ def test_route_that_refuses_is_a_route(number: int, kind: str) -> None:
     assert {str(found) for found in routes} == {f"{kind} 10.1.0.0/24"}
 
 
-@pytest.mark.parametrize(
-    ("family", "local", "prefix", "length"), [(2, "169.254.1.1", "169.254.0.0", 16), (10, "fe80::1", "fe80::", 64)]
-)
-def test_only_ipv6_link_local_addresses_and_subnets_are_left_out(
-    family: int, local: str, prefix: str, length: int
-) -> None:
+OF_LINK = [(2, "169.254.1.1", "169.254.0.0", 16), (10, "fe80::1", "fe80::", 64)]
+
+
+@pytest.mark.parametrize(("family", "local", "prefix", "length"), OF_LINK)
+def test_only_ipv6_link_local_ends_are_left_out(family: int, local: str, prefix: str, length: int) -> None:
     """The kernel makes no address of 169.254.0.0/16 by itself: one that is there was given."""
     named = {"family": family, "prefixlen": length, "index": 2}
     address = packed(NEWADDR, ifaddrmsg(), named, [("IFA_ADDRESS", local), ("IFA_LOCAL", local)])
@@ -397,6 +396,5 @@ def test_device_for_multicast_routing_is_the_kernels() -> None:
 
 def test_neighbours_of_a_daemon_are_not_forgotten() -> None:
     """Only what a node learned by itself is deleted: a daemon would not notice."""
-    learned = neighbour(2, 2, 0x02, NEIGHBOUR)
-    assert len(forget_requests(learned + END)) == 1
+    assert len(forget_requests(neighbour(2, 2, 0x02, NEIGHBOUR) + END)) == 1
     assert forget_requests(neighbour(2, 2, 0x02, NEIGHBOUR, EXT_LEARNED) + END) == []

@@ -247,17 +247,18 @@ def _flood_causes(
     here, there, vni, address = planes[vxlan.node], planes[other.node], vxlan.vni, other.local
     if vni not in here.evpn:
         return
+    settled = all(one.is_up for plane in (here, there) for one in plane.sessions)
+    settled = settled and _reaches(state, address) and not any(ospf_causes(built, planes))
     if not here.floods_to(vni, str(address)):
-        all_up = all(one.is_up for plane in (here, there) for one in plane.sessions)
-        all_up = all_up and _reaches(state, address) and not any(ospf_causes(built, planes))
-        if str(address) in here.next_hops(vni) or (all_up and there.advertises and vni in there.vnis):
+        if str(address) in here.next_hops(vni) or (settled and there.advertises and vni in there.vnis):
             live = f"not there, so {vxlan.name} is told no remote: lost on its way, or left out by a route-map"
             show = asked(here.node, f"show bgp l2vpn evpn route vni {vni} type multicast")
             yield Cause("evpn route", here.node, vxlan.name, f"type 3 to {address}", live, "", show, "daemons")
-    elif state is not None and (FLOOD_MAC, address) not in _entries(state, vxlan.name):
+    elif settled and state is not None and (FLOOD_MAC, address) not in _entries(state, vxlan.name):
+        # The kernel was read before the daemons were asked: what has just changed is not sure.
         wanted, show = f"{FLOOD_MAC} dst {address}, as BGP says", asked(here.node, f"show evpn vni {vni}")
         live = "no entry: zebra has told it no such remote"
-        yield Cause("fdb", here.node, vxlan.name, wanted, live, "", show, "daemons")
+        yield Cause("fdb", here.node, vxlan.name, wanted, live, "", show, "daemons", sure=False)
 
 
 def _reaches(state: NodeState | None, address: Address) -> bool:

@@ -56,6 +56,9 @@ def test_device_that_is_told_no_remote_is_named() -> None:
         f"leaf1 - vni10100 - fdb - expected {FLOOD_MAC} dst 10.0.0.12, as BGP says - seen no entry"
     )
     assert cause.show == "ip netns exec leaf1 vtysh -N leaf1 -c 'show evpn vni 10100'"
+    assert not cause.sure
+    unreached = replace(untold, routes=frozenset())
+    assert [*control_causes(built, known, probe, {**states, "leaf1": unreached})] == []
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,12 @@ def no_device(fabric: Fabric, node: Node, found: Unwrapped, ends: tuple[Address,
     if not taker.up:
         return ending(taker, "down", "link", "up")
     word, sent, taken = next(_mismatches(sender, taker, ends), ("", "", ""))
-    if word == "remote":
-        return _other_remote(fabric, sender, taker, sent)
+    claims = (other for other in fabric.tunnels if other.local == taker.remote and taker.local in other.remotes)
+    if word == "remote" and next(claims, None) is None:
+        return ending(taker, f"remote {taken}", taker.kind, f"remote {sent}, as {sender.ref} has it")
     if word == "local":
         return ending(taker, f"local {taken}", taker.kind, f"local {sent}, to which {sender.ref} sends")
-    if word and _is_taken(fabric, taker):
+    if word == "remote" or (word and _is_taken(fabric, taker)):
         return _without(fabric, node, sender, found)
     return Ends(fabric, sender, taker).differ(word, sent, taken) if word else None
 
@@ -119,11 +120,16 @@ def _without(fabric: Fabric, node: Node, sender: Tunnel, found: Unwrapped) -> En
 
 
 def wrong_remote(fabric: Fabric, sender: Tunnel) -> Ending | None:
-    """Return the sender as the cause if its peer sends to it from another address than the one that it sends to."""
+    """Return the sender as the cause if a peer sends to it from another address than the one that it sends to, and to
+    no other device of its node."""
     kin = (other for other in fabric.tunnels if type(other) is type(sender) and other.ref != sender.ref)
     for peer in kin:
         own = fabric[sender.node].ends_of(sender)
-        if set(peer.remotes) & set(own) and peer.local not in sender.remotes and _alike(peer, sender):
+        there = (
+            far.ref for remote in peer.remotes for far in fabric.receivers(peer, remote) if far.node == sender.node
+        )
+        lost = set(peer.remotes) & set(own) and peer.local not in sender.remotes and not {*there} - {sender.ref}
+        if lost and _alike(peer, sender):
             said = ", ".join(map(str, sender.remotes))
             return ending(sender, f"remote {said}", sender.kind, f"remote {peer.local}, as {peer.ref} has it")
     return None
@@ -131,15 +137,6 @@ def wrong_remote(fabric: Fabric, sender: Tunnel) -> Ending | None:
 
 def _alike(one: Tunnel, other: Tunnel) -> bool:
     return one.identity == other.identity
-
-
-def _other_remote(fabric: Fabric, sender: Tunnel, taker: Tunnel, sent: object) -> Ending:
-    """Return the end to blame where a device takes packets of another sender: the sender, if that one sends to it."""
-    claims = [other.ref for other in fabric.tunnels if other.local == taker.remote and taker.local in other.remotes]
-    if claims:
-        wanted = f"another remote: {taker.ref} takes those of {claims[0]}"
-        return ending(sender, f"remote {sender.remote}", sender.kind, wanted)
-    return ending(taker, f"remote {taker.remote}", taker.kind, f"remote {sent}, as {sender.ref} has it")
 
 
 def leads_to(fabric: Fabric, far: Device, mac: str) -> bool:

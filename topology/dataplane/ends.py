@@ -86,7 +86,7 @@ def no_device(fabric: Fabric, node: Node, found: Unwrapped, ends: tuple[Address,
         return moved_remote(fabric, taker) or wrong
     if word == "local":
         return ending(taker, f"local {taken}", taker.kind, f"local {sent}, to which {sender.ref} sends")
-    if word and _is_taken(fabric, taker):
+    if word == "remote" or (word and _is_taken(fabric, taker)):
         return _without(fabric, node, sender, found)
     return Ends(fabric, sender, taker).differ(word, sent, taken) if word else None
 

@@ -103,6 +103,15 @@ def test_live_state_says_where_a_packet_ends() -> None:
     assert ends == "lc2:ipip-lc1: remote 10.255.0.9"
 
 
+def test_missing_device_is_its_nodes_fault_though_another_one_is_there() -> None:
+    """The sender is not blamed: the device that is left takes the packets of a third end, which sends to it."""
+    states = {node.name: declared_state(node) for node in LAB.nodes}
+    left = {name: link for name, link in states["lc1"].links.items() if name != "ipip-lc2"}
+    states["lc1"] = replace(states["lc1"], links=left)
+    ends = journey("cs2", "cs1", live_fabric("live", states, LAB.links)).dropped
+    assert ends == "lc1: no IPIP device for packets from 10.255.0.2 to 10.255.0.1"
+
+
 def test_it_is_written_for_containerlab_read_back_and_drawn() -> None:
     """The words of ip-link(8) are enough; each tunnel is a dashed line."""
     again = load_clab_text(to_clab(LAB))

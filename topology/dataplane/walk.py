@@ -193,7 +193,7 @@ class PacketWalk(FrameWalk):
             yield ExpectedPath(hops, no_local(self.fabric, lost[0]))
         elif refusal := node.refuses_to_forward(version, came_by):
             yield ExpectedPath(hops, ending(node, refusal, "sysctl", "forwarding=1"))
-        elif (lowered := lower_ttl(packet)) is None or _came_before(packet, hops):
+        elif (lowered := lower_ttl(packet)) is None or (node.is_live and _came_before(packet, hops)):
             yield ExpectedPath(hops, expired(self.fabric, node, packet, hops))
         else:
             yield from self.send(node, lowered, hops, came_by=came_by)

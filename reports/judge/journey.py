@@ -191,10 +191,14 @@ def journey_of(probe: Probe, seen: Iterable[Sighting], protocol: str, note: str 
     return Journey(probe.source, probe.target, protocol, tuple(ordered), note)
 
 
-def is_leg(sighting: Sighting, probe: Probe) -> bool:
-    """Return whether a frame is the probe's, by its innermost addresses and, for an echo, its type."""
+def is_leg(sighting: Sighting, probe: Probe, rewritten: bool = False) -> bool:
+    """Return whether a frame is the probe's, by its innermost addresses and, for an echo, its type.
+
+    Of one that may be ``rewritten`` on its way (NAT) one of both addresses is enough.
+    """
     ends = [(str(header["src"]), str(header["dst"])) for header in sighting.ips[-1:]]
-    if ends != [(str(probe.src), str(probe.dst))]:
+    alike = [one == other for one, other in zip(ends[0], (str(probe.src), str(probe.dst)), strict=True)] if ends else []
+    if not (any(alike) if rewritten else alike and all(alike)):
         return False
     icmp = sighting.headers.get("icmp", -1)
     return icmp is None or icmp["type"] == ICMP_ECHO[probe.src.version][probe.is_reply]

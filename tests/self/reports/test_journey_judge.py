@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reports.evidence import Cause, Sighting
-from reports.judge.journey import Rung, Verdict, judge_journey
+from reports.judge.journey import Rung, Verdict, is_leg, judge_journey
 from reports.words import COPY
 from tests.self.builders import (
     STEP_NS,
@@ -24,7 +24,7 @@ from tests.self.builders import (
     without_gre,
 )
 from topology.dataplane.paths import ExpectedPath, ending
-from topology.expected import ExpectedJourney
+from topology.expected import ExpectedJourney, expected_journey, probe_between, reply_to
 from topology.packet import Protocol
 from topology.wire.headers import Vlan
 
@@ -263,3 +263,17 @@ def test_broken_promise_fails_a_journey_whose_every_hop_is_as_expected() -> None
     assert (whole.passed, whole.message) == (False, "cs1 -> cs5 - expected to arrive")
     lost = judge_journey(journey(L2, seen()[:2]), L2)
     assert replace(lost, unkept="cs1 -> cs5 - expected to arrive").message == lost.message
+
+
+def test_request_is_known_by_one_end_where_the_other_may_be_rewritten() -> None:
+    """Source NAT leaves it the request, and makes no answer of it."""
+    lab = reference()
+    probe = probe_between(lab, "cs1", "cs3")
+    sent, *_ = seen_path(lab, expected_journey(lab, replace(probe, src=lab["lc1"].address, source="lc1")).paths[0])
+    answer, *_ = seen_path(lab, expected_journey(lab, reply_to(probe)).paths[0])
+    assert [is_leg(one, probe, rewritten=may) for one in (sent, answer) for may in (False, True)] == [
+        False,
+        True,
+        False,
+        False,
+    ]

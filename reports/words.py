@@ -9,9 +9,9 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 NOTHING, MISSING = "nothing", "missing"
+"""Absent on one side, declared or live, present on the other."""
 COPY = "the packet was here before: this is a copy of it"
 """What is wrong about a second sighting at a hop."""
-"""Absent on one side, declared or live, present on the other."""
 IT_MAY = " (it may: not evaluated: "
 """The words behind what is not sure to explain anything, before the reason; further evidence makes them void."""
 

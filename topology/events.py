@@ -35,7 +35,7 @@ class Event:
     def needs(self) -> str:
         """The node that a lab must have for it."""
         if self.moves:
-            return "a bridged host of a pair, and its VNI in a bridge of another node"
+            return "a bridged host of a pair, and another node with a bridge in the same VNI"
         return f"a node with role: {self.role}{' and frr, with router bgp' if self.of_daemons else ''}"
 
 

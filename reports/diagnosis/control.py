@@ -75,7 +75,7 @@ def vteps_of(live: Fabric, probe: Probe) -> list[Vxlan]:
 
 def to_ask(live: Fabric, probe: Probe) -> list[str]:
     """Return the nodes of the VNIs that a probe between two VTEPs is in; none where its hosts are behind one."""
-    ends = vteps_of(live, probe)
+    ends = [one for one in vteps_of(live, probe) if one.is_told]
     vnis = {one.vni for one in ends} if len({one.node for one in ends}) == 2 else set()
     return sorted({one.node for one in live.all(Vxlan) if one.vni in vnis})
 

@@ -81,12 +81,13 @@ def _laps(rungs: Sequence[Rung]) -> tuple[Sequence[Rung], Sequence[Rung], int]:
     of hops in between."""
     places = [_at(rung) for rung in rungs]
     again = next((n for n, place in enumerate(places, 1) if place in places[: n - 1]), len(rungs))
+    again = max(again, next((n for n, rung in enumerate(rungs, 1) if rung.wrong), 0))
     left_out = len(rungs) - again - LOOP_END
     return (rungs[:again], rungs[-LOOP_END:], left_out) if len(rungs) > LOOP_MIN and left_out > 0 else (rungs, (), 0)
 
 
 def _repeated(count: int) -> str:
-    return f"{counted(count, 'hop')} that repeat those above, before the last {LOOP_END}"
+    return f"{counted(count, 'hop')} left out, which repeat those above; then the last {LOOP_END}"
 
 
 def points_of(one: ItemScore | Score) -> str:

@@ -119,7 +119,8 @@ def _blocks(row: Sequence[Place], near: Mapping[str, list[str]], routers: Collec
         return [_Block((place,), 1, _width(place, not few), WIDE_GAP if few else GAP, not few) for place in row]
     above = {place.name: next(iter(near[place.name]), "") for place in row}
     if len(set(above.values())) > FEW:
-        leaves = {name: next((leaf for leaf in near[name] if leaf in routers), name) for name in near}
+        switches = (name for name in near if name not in routers)
+        leaves = {name: next((leaf for leaf in near[name] if leaf in routers), name) for name in switches}
         above = {name: leaves.get(parent, parent) for name, parent in above.items()}
     cell = max(_width(place, True) for place in row)
     every = grouped(row, lambda place: above[place.name]).values()

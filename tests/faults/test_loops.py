@@ -50,7 +50,7 @@ def test_loop_is_named_and_the_rest_is_judged(
     """A loop is named within seconds by its bridges and ports: once where the fabric is only looked at, and on our own
     copy its port is set down, so that packets arrive again."""
     assert pristine.run("con_ns1", "sh", "-ec", command).code == 0
-    pair = next(pair for pair in pristine.pairs if (pair.source, pair.target) == ("cs1", "cs5"))
+    pair = next(pair for pair in pristine.declared.pairs if (pair.source, pair.target) == ("cs1", "cs5"))
     found: list[LoopFound] = []
     for look in (lambda: Spotter(undeclared).pair(pair), lambda: Prober(pristine).trip("cs1", "cs5")):
         found.append(wait_for(partial(named, pristine, look), WITHIN_S, "a loop's name"))

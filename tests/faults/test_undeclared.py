@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ece792")]
 def test_a_missing_route_is_named_without_a_declaration(pristine: LiveFabric, undeclared: LiveFabric) -> None:
     """All pairs arrive in a whole fabric; without a leaf's route those that need it do not, and the leaf is named."""
     spotter = Spotter(undeclared, warm_up_s=0.5, arrival_s=1.0)
-    pairs = {pair.kind: pair for pair in undeclared.pairs}
+    pairs = {pair.kind: pair for pair in undeclared.declared.pairs}
     assert all(spotter.pair(pair).arrived for pair in pairs.values())
     pristine.run("lc2", "ip", "route", "del", "21.0.0.0/24")
     lost = spotter.pair(pairs["l2-overlay"])
@@ -35,7 +35,7 @@ def test_a_policy_rule_is_named_without_a_declaration(name: str, pristine: LiveF
     fault = f"ip route add 30.0.0.0/24 via 25.0.0.1 table 9; ip rule add {rule}"
     done = pristine.run("lc1", "sh", "-ec", fault)
     assert done.code == 0, done.stderr
-    pair = next(pair for pair in undeclared.pairs if pair.kind == "l3-overlay")
+    pair = next(pair for pair in undeclared.declared.pairs if pair.kind == "l3-overlay")
     lost = Spotter(undeclared, warm_up_s=0.5, arrival_s=1.0).pair(pair)
     assert not lost.arrived
     first, *_ = lost.causes
@@ -48,7 +48,7 @@ def test_a_sender_that_drops_its_answers_is_named_without_a_declaration(
     pristine: LiveFabric, undeclared: LiveFabric
 ) -> None:
     """Its answers are seen at its interface; only a request to it shows that they go no further."""
-    pair = next(pair for pair in undeclared.pairs if pair.kind == "l2-overlay")
+    pair = next(pair for pair in undeclared.declared.pairs if pair.kind == "l2-overlay")
     rules = (
         "add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in icmp type {} drop"
     )
@@ -63,7 +63,7 @@ def test_a_target_that_cannot_begin_is_found_without_a_declaration(
     pristine: LiveFabric, undeclared: LiveFabric
 ) -> None:
     """Its VTEP floods to nobody: it answers, since a request teaches it the way back, and reaches nobody by itself."""
-    pair = next(pair for pair in undeclared.pairs if pair.kind == "l2-overlay")
+    pair = next(pair for pair in undeclared.declared.pairs if pair.kind == "l2-overlay")
     cables = (ends for link in pristine.declared.links for ends in (link.ends, link.ends[::-1]))
     vtep = next(far.node for near, far in cables if near.node == pair.target)
     done = pristine.run(vtep, "bridge", "link", "set", "dev", "vxlan-cont", "bcast_flood", "off")
@@ -78,7 +78,7 @@ def test_what_sends_a_request_twice_is_named_without_a_declaration(
     pristine: LiveFabric, undeclared: LiveFabric
 ) -> None:
     """The target answers twice, in two packets: it is the request that shows where they became two."""
-    pair = next(pair for pair in undeclared.pairs if pair.kind == "l2-overlay")
+    pair = next(pair for pair in undeclared.declared.pairs if pair.kind == "l2-overlay")
     done = pristine.run("lc2", "tc", "qdisc", "add", "dev", "lc2_sc2", "root", "netem", "duplicate", "100%")
     assert done.code == 0, done.stderr
     twice = Spotter(undeclared, warm_up_s=0.5, arrival_s=1.0).pair(pair)

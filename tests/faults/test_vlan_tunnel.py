@@ -72,7 +72,7 @@ def said(fabric: LiveFabric, vxlan: Vxlan, text: str) -> str:
 
 def test_one_device_for_all_vnis_is_followed(pristine: LiveFabric, undeclared: LiveFabric) -> None:
     """The pair arrives; a mistake at either VTEP is named, or both ends that differ by it."""
-    pair = next(pair for pair in pristine.pairs if (pair.source, pair.target) == ENDS)
+    pair = next(pair for pair in pristine.declared.pairs if (pair.source, pair.target) == ENDS)
     ends = pristine.declared.all(Vxlan)
 
     def run(vxlan: Vxlan, text: str) -> None:

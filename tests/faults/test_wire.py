@@ -88,7 +88,7 @@ def broken(pristine: LiveFabric) -> Breaking:
 def test_request_for_an_address_is_followed(pristine: LiveFabric, undeclared: LiveFabric, broken: Breaking) -> None:
     """Of a packet that waits for a MAC, the hop at which the request or its answer was lost is blamed, with a
     declaration; without one that hop is the cause where the nodes' state explains nothing."""
-    pair = next(pair for pair in pristine.pairs if (pair.source, pair.target) == ("cs1", "cs5"))
+    pair = next(pair for pair in pristine.declared.pairs if (pair.source, pair.target) == ("cs1", "cs5"))
     for name, (node, command, undo, place) in REQUESTS.items():
         with broken(node, command, undo):
             lost = Prober(pristine).trip("cs1", "cs5").out.verdict

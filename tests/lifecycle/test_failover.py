@@ -19,7 +19,7 @@ MOVED = "failover:\n  - {{event: host-moved, without-service: {}}}\n"
 CASES = {
     "graceful-restart": ("bgp-graceful-restart", PROMISED, ""),
     "no-graceful-restart": ("bgp-unnumbered", PROMISED, "time without service - expected at most 5.00 s - seen "),
-    "host-moved": ("evpn-l2", MOVED.format("20 s"), ""),
+    "host-moved": ("evpn-l2", MOVED.format("5 s"), ""),
     "host-moved-too-late": ("evpn-l2", MOVED.format("1 ms"), "expected at most 1 ms - seen "),
 }
 """A lab, its promise, and how the failure reads; empty where the promise is kept."""

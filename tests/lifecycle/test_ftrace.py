@@ -67,7 +67,7 @@ def test_datagrams_are_counted_at_every_hop(
     fabric: LiveFabric, tracing: dict[str, str], journey: Callable[..., Trip]
 ) -> None:
     """On the longest way 200 datagrams run ip_rcv once each at every hop that takes them in; tracefs is as before."""
-    trips = [journey(pair.source, pair.target, "udp") for pair in fabric.pairs]
+    trips = [journey(pair.source, pair.target, "udp") for pair in fabric.declared.pairs]
     way = max((trip.out.journey for trip in trips), key=lambda way: len(way.sightings))
     seen = Counter(sighting.interface for sighting in way.sightings if sighting.direction == "in")
     with function_trace(fabric.kernel.agent) as trace:

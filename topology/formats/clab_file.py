@@ -43,7 +43,7 @@ FRR_FILES = FRR_CONFIG, FRR_DAEMONS, _ = "frr.conf", "daemons", "vtysh.conf"
 TITLE, PAIRS, SPREADS, ISOLATION = "hopcheck.title", "hopcheck.pairs", "hopcheck.spreads", "hopcheck.isolation"
 FAILOVER = "hopcheck.failover"
 ROLE, FORWARDS, LEVEL = "hopcheck.role", "hopcheck.forwards", "graph-level"
-"""Labels: five of our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
+"""Labels: our own, and the one by which ``containerlab graph`` puts nodes into rows, 1 on top."""
 LINK = "type endpoints endpoint mtu labels vars"
 END = "node interface mac vars labels"
 

@@ -31,7 +31,7 @@ def check_remotes(draft: Draft) -> Iterator[Problem]:
             what = f"{vxlan.name} has no local address, by which other VTEPs know it"
             yield Problem(draft.of(vxlan, "remotes"), what, "local: ADDRESS")
         elif vxlan.by_daemon and vxlan.local.version == 6:
-            what = f"{vxlan.name} has the IPv6 address {vxlan.local}, and the EVPN of FRR 8.4 knows IPv4 VTEPs alone"
+            what = f"{vxlan.name} has the IPv6 address {vxlan.local}, and the EVPN of FRR 8.4 knows only IPv4 VTEPs"
             yield Problem(draft.of(vxlan, "local"), what, "local: an IPv4 address, or one or more remotes")
         if vxlan.port_settings and draft.fabric[vxlan.node].bridge_of(vxlan.name) is None:
             what = f"{vxlan.name} is in no bridge that could answer in place of others"

@@ -29,7 +29,7 @@ ALL = DEVICES | {"nodes", "addresses", "routes", "pairs", "spreads", "isolation"
 NEEDED: Mapping[str, str] = {
     "lab": "lab: NAME",
     "nodes": "nodes: with one mapping for each node's name",
-    "role": f"role: {', '.join(ROLES)}",
+    "role": f"role: {', '.join(ROLES)}, or a word of the lab's own",
     "dev": "dev: the port whose frames have the tag",
     "id": "id: NUMBER, the same at both ends",
     "vni": "vni: NUMBER, the same at both ends",

@@ -113,7 +113,7 @@ MISTAKES = {
         "r1.conf, ",
         'r1.conf, vxlan: {v: {vni: 5, local: "fd00::1", remotes: []}}, ',
         "3:61",
-        "v has the IPv6 address fd00::1, and the EVPN of FRR 8.4 knows IPv4 VTEPs alone; local: an IPv4 address",
+        "v has the IPv6 address fd00::1, and the EVPN of FRR 8.4 knows only IPv4 VTEPs; local: an IPv4 address",
     ),
 }
 

@@ -132,7 +132,7 @@ def test_loop_of_routes_is_shown_by_its_first_lap_and_its_end() -> None:
 
     found = shown([start, *laps])
     lines = item_lines(found.items[1], "where")
-    repeated = "55 hops that repeat those above, before the last 2"
+    repeated = "55 hops left out, which repeat those above; then the last 2"
     assert [line.split()[0] for line in lines[1:8]] == ["ok", "ok", "ok", "ok", "…", "ok", "ok"]
     assert (lines[4].split()[-1], lines[5], lines[7].split()[-1]) == ("63", f"  … {repeated}", "35")
     assert repeated in Reader(student_page(found)).text

@@ -193,7 +193,10 @@ def test_nothing_is_said_of_headers_that_were_not_seen(monkeypatch: pytest.Monke
 
     def outcomes(hidden: str) -> dict[tuple[str, int], str]:
         fabric = SimpleNamespace(
-            declared=lab, adopted=None, loose_ends=lambda *_: frozenset(), end_of=lambda name: (name, lab[name].address)
+            declared=lab,
+            loose_ends=lambda *_: frozenset(),
+            tunnels_elsewhere=dict,
+            end_of=lambda name: (name, lab[name].address),
         )
         ends = [Ends(row, pair) for row, pair in zip(rows, pairs, strict=True)]
         trips = {1: seen_of(rows[0], hidden), 2: seen_of(rows[1])}

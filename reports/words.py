@@ -10,7 +10,7 @@ K = TypeVar("K")
 
 NOTHING, MISSING = "nothing", "missing"
 """Absent on one side, declared or live, present on the other."""
-COPY = "the packet was here before: this is a copy of it"
+COPY = "a duplicate: the same packet was seen here before"
 """What is wrong about a second sighting at a hop."""
 IT_MAY = " (it may: not evaluated: "
 """The words behind what is not sure to explain anything, before the reason; further evidence makes them void."""

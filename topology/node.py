@@ -16,12 +16,15 @@ from topology.frr import Frr
 from topology.links import Bridge, Device, Gre, Loopback, Subinterface, Tunnel, Vrf, Vxlan
 from topology.promises import NOWHERE
 from topology.refs import Address, Network
-from topology.roles import ROUTERS, role_of
+from topology.roles import ROLES, ROUTERS, role_of
 
 BARE_RUNTIMES = ("netns", "docker")
 """The runtimes that need nothing of a node, the default first."""
 RUNTIMES = (*BARE_RUNTIMES, "frr")
 """The runtimes that make nodes: each is a module in ``topology.nodes``."""
+
+FILTERS = "filters"
+"""What may drop a packet or set its mark, among what is not followed of a node; probes have no mark."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Node:
     sends_elsewhere: bool = False
     """True where a device of it is one of another namespace, such as a VLAN's of a port there."""
     handed: Mapping[str, str] = field(default_factory=dict)
-    """Ports of which a device that is not followed has the frames, such as a bond, each with that device."""
+    """By port the device that takes its frames, where that device is not followed, such as a bond."""
     opaque: str = ""
     """Why nothing of its state says what becomes of a frame that comes in by a cable; empty where it does."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
@@ -127,7 +130,8 @@ class Node:
     def refuses_to_forward(self, version: int, device: str) -> str:
         """Return why packets of an IP version that come in by a device are not forwarded; empty if they are."""
         if self.forwarding is None:
-            return "" if self.is_router else f"a {self.role} does not forward ({' and '.join(ROUTERS)} do)"
+            why = f"{' and '.join(ROUTERS)} do" if self.role in ROLES else "forwards: false"
+            return "" if self.is_router else f"a {self.role} does not forward ({why})"
         return "" if (version, device) in self.forwarding else f"forwards no IPv{version} packets from {device}"
 
     def __getitem__(self, name: str) -> Device:

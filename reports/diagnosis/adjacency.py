@@ -19,6 +19,10 @@ AREA, PASSIVE = re.compile(r"^\s+ip ospf area ", re.MULTILINE), re.compile(r"^\s
 NETWORK = re.compile(r"^ network (\S+) area ", re.MULTILINE)
 BESIDE = re.compile(r"^\s+ip ospf bfd\b", re.MULTILINE)
 NOT_ON = re.compile(r"^ passive-interface (\S+)", re.MULTILINE)
+ON, ACTIVE = (
+    re.compile(r"^ no passive-interface (\S+)", re.MULTILINE),
+    re.compile(r"^\s+no ip ospf passive", re.MULTILINE),
+)
 WITHOUT = "none"
 THERE = ("Full", "2-Way")
 """States of a neighbour for good: 2-Way of two routers on a shared link of which neither is the designated one (RFC
@@ -35,7 +39,9 @@ def ports_of(node: Node) -> Mapping[str, bool]:
     passive = {*NOT_ON.findall(node.frr.config), *(name for name, lines in blocks.items() if PASSIVE.search(lines))}
     asked = {name for name, lines in blocks.items() if AREA.search(lines)}
     asked |= {one.name for one in ports for its in one.addresses for network in networks if its.ip in network}
-    found = {one.name for one in ports} & asked - passive if "default" not in passive else set()
+    active = {*ON.findall(node.frr.config), *(name for name, lines in blocks.items() if ACTIVE.search(lines))}
+    quiet = asked if "default" in passive else passive
+    found = {one.name for one in ports} & (asked - (quiet - active))
     return {name: bool(BESIDE.search(blocks.get(name, ""))) for name in sorted(found)}
 
 
@@ -73,7 +79,7 @@ class Links:
         alone = not any(state.startswith(THERE) for state in states.values())
         if here.interface not in self.speaks[here.node]:
             command = f"show ip ospf interface {here.interface}"
-            yield _cause("adjacency", here, f"OSPF, as {there} has", WITHOUT, command, alone)
+            yield _cause("adjacency", here, f"OSPF, as {there} has", WITHOUT, command, False)
         elif there.interface not in self.speaks[there.node] or self._lacks_bfd(there, here):
             return
         elif not self._is_neighbour(here):

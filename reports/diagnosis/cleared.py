@@ -1,6 +1,6 @@
-"""Clears the devices that work for other pairs: of what may be wrong about a failed pair they are not it. Pure.
+"""Removes from a failed pair's suspects the devices that the packets of other pairs pass. Pure.
 
-That the others arrive is walked through the same forwarding state: what it does not hold, no walk blames.
+The other pairs are walked through the same live state: a fault that it does not hold clears nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from topology.packet import Probe
 from topology.promises import Kind
 from topology.refs import PortRef
 
-OF_DEVICE = frozenset(("link", "bridge", "arp", *(kind for tunnel in TUNNELS for kind in tunnel.kinds)))
+OF_DEVICE = frozenset(("bridge", "arp", *(kind for tunnel in TUNNELS for kind in tunnel.kinds)))
 """The kinds of endings by which no packet passes a device; others are about an address, a VLAN or a MAC."""
 
 
@@ -36,7 +36,8 @@ def without_cleared(fabric: Fabric, found: Ending, probe: Probe, others: Mapping
         left = [one for one in left if not _is_of_device(fabric, one) or not _is_joined(fabric, _device(fabric, one))]
     if not left:
         source, target = fabric[probe.source].addresses.get(probe.src), fabric[probe.target].addresses.get(probe.dst)
-        port = other_bridge(fabric, source, target, passed) if source and target else None
+        is_bridged = source and any(probe.dst in one.network for one in source.addresses)
+        port = other_bridge(fabric, source, target, passed) if source and target and is_bridged else None
         left = [port] if port else suspects
     return replace(left[0], others=tuple(left[1:]), asks=found.asks)
 

@@ -63,7 +63,7 @@ COUNTERS: Mapping[str, str] = {
 }
 """The kind of a cause by the counter that moved (RFC 4293; Documentation/networking/snmp_counter)."""
 RECEIVERS_OF: Mapping[str, str] = {
-    "gre_rcv": "gre",
+    "gre_rcv": "",
     "tunnel4_rcv": "ipip",
     "tunnel64_rcv": "sit",
     "tunnel6_rcv": "ip6tnl",
@@ -71,7 +71,8 @@ RECEIVERS_OF: Mapping[str, str] = {
     "vxlan_rcv": "vxlan",
     "geneve_udp_encap_recv": "geneve",
 }
-"""By the function that takes the packets of tunnels, and drops those that no device takes, the kind of the devices."""
+"""By the function that takes the packets of tunnels, and drops those that no device takes, the kind of the devices;
+empty for several kinds."""
 PASSED = frozenset(("bytes", "packets", "multicast", "compressed", "carrier_changes"))
 """Counters of a device that count no loss."""
 SOFTNET = "SoftnetDropped"
@@ -157,8 +158,8 @@ class Arrival:
         by the functions that dropped it; empty for another reason."""
         if kind == "route" and self.ends:
             return route_get(self.node, self.ends[1], self.ends[0], self.interface)
-        taken = next((link for function, link in RECEIVERS_OF.items() if function in callers.split()), "")
-        return f"{LINK.format(node=self.node)} type {taken}" if taken else ""
+        taken = next((link for function, link in RECEIVERS_OF.items() if function in callers.split()), None)
+        return "" if taken is None else LINK.format(node=self.node) + (f" type {taken}" if taken else "")
 
 
 def drop_causes(trace: str, came_in: Sequence[Arrival], count: int) -> Iterator[Cause]:

@@ -143,7 +143,7 @@ def _follows(cause: Cause, head: Cause) -> bool:
         return here or (head.live == MISSING and _stands_on(cause, head.interface))
     if head.kind == "address":
         return here and cause.kind in WITH_ADDRESS and (cause.kind == "route" or cause.declared == NOTHING)
-    return here and cause.kind == "mtu"
+    return here and cause.kind == "mtu" and not isinstance(cause.about, RouteState)
 
 
 def _stands_on(cause: Cause, device: str | None) -> bool:

@@ -104,7 +104,7 @@ def _left_open(cause: Cause) -> bool:
     said = {cause.declared, cause.live}
     if cause.kind == "bridge port" and not cause.live.startswith("state "):
         return True
-    return said == {"ttl auto", "ttl 64"} or bool(said & LEFT_OPEN)
+    return said in ({"ttl auto", "ttl 64"}, {"ttl auto", "ttl inherit"}) or bool(said & LEFT_OPEN)
 
 
 def _said(key: str, cause: Cause, live: NodeState, fabric: Fabric) -> bool:

@@ -29,10 +29,11 @@ from topology.model import (
     Route,
     other_ends,
 )
+from topology.node import FILTERS
 from topology.refs import PortRef
 from topology.state import DEFAULT_RULES, ELSEWHERE, Entry, LinkState, NodeState, RouteState, sysctl_of
 
-FILTERS, PROXY = "filters", "proxy ARP"
+PROXY = "proxy ARP"
 MULTICAST = "multicast routes"
 NOT_UNICAST = frozenset(("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast"))
 """The types of ip-route(8) that a route's words begin with."""

@@ -10,14 +10,13 @@ from topology.dataplane.paths import Ending, ending
 from topology.fib import Egress, Fib
 from topology.links import NOT_FOLLOWED
 from topology.model import Address, Node, Route
+from topology.node import FILTERS
 from topology.packet import Layers, ends_of
 
 REFUSES = ("blackhole", "unreachable", "prohibit")
 ACTIONS = ("lookup", "goto", "nop", "l3mdev", *REFUSES)
 LOOPBACK_IIF = "lo"
 """The device by which packets of the node itself come, to a rule (LOOPBACK_IFINDEX, net/ipv4/route.c)."""
-MARKING = "filters"
-"""What may set the mark of a packet, among what is not followed of a node; probes have none."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _holds(node: Node, word: str, value: str, asked: Asked) -> bool | None:
         return value == (asked.came_by or LOOPBACK_IIF)
     if word == "oif":
         return value == asked.out
-    if word == "fwmark" and MARKING not in node.unfollowed:
+    if word == "fwmark" and FILTERS not in node.unfollowed:
         mark, _, mask = value.partition("/")
         return not int(mark, 0) & int(mask or mark, 0)
     return None

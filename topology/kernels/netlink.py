@@ -36,6 +36,7 @@ from topology.kernels.rtnl.readout import further_requests, read_state
 from topology.kernels.rtnl.templates import SEQUENCE, Encode, Templates, by_pyroute2
 from topology.links import KINDS, Subinterface
 from topology.plan import NamespaceOf, Operation, Plan
+from topology.refs import PortRef
 from topology.state import WATCHED_SYSCTLS, Answer, Lookup, NodeState
 
 T = TypeVar("T")
@@ -118,6 +119,10 @@ class Netlink:
         """Every device of each node; None is the namespace that the agent came from."""
         answers = self.relay((node, LINKS.data, NETLINK_ROUTE) for node in nodes)
         return {node: read_ends(str(node or "agent"), answer) for node, answer in zip(nodes, answers, strict=True)}
+
+    def devices(self, nodes: Sequence[str]) -> Iterator[tuple[PortRef, LinkEnd]]:
+        """Every device of the nodes, with its name in the fabric."""
+        return ((PortRef(node, end.name), end) for node, known in self.ends(nodes).items() for end in known)
 
     def look_up(self, asked: Lookup) -> Answer:
         """The kernel's answer to a question about a packet."""

@@ -76,7 +76,7 @@ VIAS = tuple(dict.fromkeys((*(kind for tunnel in TUNNELS for kind in tunnel.kind
 
 
 def hides(kind: str) -> bool:
-    """Return whether what crosses by a kind of link cannot be read, nor where it leads, as with WireGuard's."""
+    """Return whether packets that cross a link of this kind can be neither read nor followed, as with WireGuard."""
     return kind not in LOCAL_KINDS | WIRES
 
 

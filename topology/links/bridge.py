@@ -48,7 +48,7 @@ class Bridge(Device):
         "23 mcast_snooping u8, 39 vlan_default_pvid u16"
     )
     prefix: ClassVar = "br"
-    reads: ClassVar = "ageing, stp, vlan_filtering, with it vlan_protocol, vlan_default_pvid, mcast_snooping"
+    reads: ClassVar = "ageing, stp, vlan_filtering (with it vlan_protocol), vlan_default_pvid, mcast_snooping"
     undeclared: ClassVar = frozenset(("ageing", "vlan_default_pvid", "vlan_protocol", "mcast_snooping"))
     resets: ClassVar = {
         "ageing": f"ageing_time {AGEING * USER_HZ}",

@@ -34,7 +34,7 @@ class IpTunnel(Tunnel):
         "tos": Key("inherit", False, field="inherit_tos"),
     }
     reads: ClassVar = "local, remote, ttl, tos, pmtudisc, dev"
-    undeclared: ClassVar = frozenset(("dev",))
+    undeclared: ClassVar = frozenset(("dev", "pmtudisc"))
 
     @classmethod
     def from_live(cls, live: Live) -> Self:

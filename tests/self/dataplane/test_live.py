@@ -207,10 +207,8 @@ def test_cable_that_a_spanning_tree_blocks_is_no_fault(blocked: dict[str, list[s
 def test_cable_that_a_spanning_tree_blocks_is_still_one() -> None:
     """It does not lead out of the fabric, and a picture of the fabric shows it."""
     lab, live = redundant({"s3": ["p32"]})
-    ends = {node.name: list[LinkEnd]() for node in lab.nodes}
-    for end in (end for link in lab.links for end in link.ends):
-        ends[end.node].append(LinkEnd(end.interface, 1, up=True, peer=1))
-    looked_at = SimpleNamespace(_netlink=SimpleNamespace(ends=lambda _: ends), names=[])
+    ends = [(end, LinkEnd(end.interface, 1, up=True, peer=1)) for link in lab.links for end in link.ends]
+    looked_at = SimpleNamespace(_netlink=SimpleNamespace(devices=lambda _: ends), names=[])
     loose = LiveFabric.loose_ends(cast(LiveFabric, looked_at), live)
     assert loose == {PortRef("x", "e2"), PortRef("x", "e3")}
     assert ("s2", "s3") in map_of(in_roles(live, Underlay({}, {}), ())).links

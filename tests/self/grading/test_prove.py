@@ -46,7 +46,8 @@ class Standing:
     def fabric(self, asked: Fabric) -> Iterator[Any]:
         names = {node.name: Found((4, n), "", (node.name,), ()) for n, node in enumerate(reference().nodes)}
         adopted = SimpleNamespace(found=names, management_devices={})
-        yield SimpleNamespace(declared=reference(), forwarding=reference, adopted=adopted, pairs=asked.pairs)
+        declared = replace(reference(), pairs=asked.pairs)
+        yield SimpleNamespace(declared=declared, forwarding=reference, adopted=adopted)
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
@@ -139,7 +140,7 @@ def test_only_a_refused_submission_pays_for_an_error(
     ("printed", "timed_out", "error", "said"),
     [
         ('{"refused": "a bomb", "digest": "", "left_out": []}', False, SubmissionRefused, "seen a bomb"),
-        ("", True, EnvironmentBroken, "seen it run into its deadline"),
+        ("", True, EnvironmentBroken, "seen none before its deadline"),
         ("{}", False, EnvironmentBroken, "seen exit 1: killed"),
     ],
 )

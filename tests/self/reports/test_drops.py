@@ -126,7 +126,7 @@ def test_arrivals_are_the_same_seen_and_expected() -> None:
     ("reason", "callers", "show"),
     [
         ("IP_INNOROUTES", ("ip_route_input_slow",), "ip -n sc2 route get 28.0.0.2 from 26.0.0.2 iif sc2_lc1"),
-        ("NOT_SPECIFIED", GRE_KEY, "ip -n sc2 -d link show type gre"),
+        ("NOT_SPECIFIED", GRE_KEY, "ip -n sc2 -d link show"),
         ("NOT_SPECIFIED", ("tunnel64_rcv", "ip_protocol_deliver_rcu"), "ip -n sc2 -d link show type sit"),
         ("NOT_SPECIFIED", ("ip_forward",), ""),
     ],

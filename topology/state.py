@@ -39,7 +39,7 @@ READ: Mapping[str, str] = {
     "device": "kind, up or down, MAC, MTU, the bridge or VRF it is in, whether it resolves addresses",
     "port of a bridge": "state, hairpin, guard, learning, floods, vlan_tunnel, neigh_suppress, isolated, locked",
     **{kind: link.reads for link in LINKS for kind in link.kinds if link.reads},
-    "address": "all but IPv6 link-local and loopback ones",
+    "address": "all but loopback and IPv6 link-local ones",
     "route": "of the main table: prefix, next hops, type, encap, src, metrics; of others: all but the kernel's own",
     "rule": "every policy rule",
     "neighbour": "permanent ones, and those of a daemon",

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from topology.frr import restart
+from topology.frr import RUN, restart
 from topology.model import Bridge, Fabric, Node, Port, Vxlan
 from topology.promises import Pair
-
-PIDS = "/run/frr"
-"""The daemons' process IDs, in a folder for each node (``Frr.commands``)."""
 
 NOTIFIES = {4: "ipv4/conf/{}/arp_notify", 6: "ipv6/conf/{}/ndisc_notify"}
 
@@ -45,7 +42,7 @@ def _nothing(_: Fabric, node: Node) -> Iterator[tuple[str, str]]:
 
 def _dead(_: Fabric, node: Node) -> Iterator[tuple[str, str]]:
     """End the daemons, as a crash does, then set all links down in one command."""
-    ended = f"kill -KILL $(cat {PIDS}/{node.name}/*.pid); " if node.frr else ""
+    ended = f"kill -KILL $(cat {RUN}/{node.name}/*.pid); " if node.frr else ""
     lines = "\\n".join(f"link set dev {port.name} down" for port in node.all(Port))
     yield node.name, f"{ended}printf '{lines}\\n' | ip -batch -"
 
@@ -58,14 +55,14 @@ def _dark(_: Fabric, node: Node) -> Iterator[tuple[str, str]]:
 
 
 def _killed(_: Fabric, node: Node) -> Iterator[tuple[str, str]]:
-    yield node.name, f"kill -KILL $(cat {PIDS}/{node.name}/bgpd.pid)"
+    yield node.name, f"kill -KILL $(cat {RUN}/{node.name}/bgpd.pid)"
 
 
 def _restarted(_: Fabric, node: Node) -> Iterator[tuple[str, str]]:
     """Start bgpd again once the killed one has let go of its files, which a process does before it is a zombie."""
-    ended = f"pid=$(cat {PIDS}/{node.name}/bgpd.pid); kill -KILL $pid; "
+    ended = f"pid=$(cat {RUN}/{node.name}/bgpd.pid); kill -KILL $pid; "
     ended += "while grep -qs '^State:.[^ZX]' /proc/$pid/status; do :; done; "
-    yield node.name, ended + " && ".join(restart("bgpd", node.name, f"{PIDS}/{node.name}/frr.conf"))
+    yield node.name, ended + " && ".join(restart("bgpd", node.name))
 
 
 def _moved(lab: Fabric, host: Node) -> Iterator[tuple[str, str]]:

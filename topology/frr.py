@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from topology.refs import Address
 
-FOLDER = "/usr/lib/frr"
-"""The daemons' folder in Debian's package."""
+FOLDER, RUN = "/usr/lib/frr", "/run/frr"
+"""The daemons' folder in Debian's package, and that of their process IDs, a folder for each node."""
 ALWAYS = ("zebra", "staticd")
 """The daemons that run in every node, as they do by Debian's package."""
 NEEDED_BY: Mapping[str, re.Pattern[str]] = {
@@ -82,14 +82,23 @@ class Frr:
 
         Each node has a path space of its own (``-N``), so that one machine carries many.
         """
-        started = (f"{FOLDER}/{one} -d -N {node}" for one in (*ALWAYS, *self.daemons))
+        started = (_start(one, node) for one in (*ALWAYS, *self.daemons))
         configured = f"vtysh -N {node} -f {shlex.quote(config)}"
-        return (f"install -d -o frr -g frr /run/frr /run/frr/{node}", *started, configured)
+        return (f"install -d -o frr -g frr {RUN} {RUN}/{node}", *started, configured)
 
 
-def restart(daemon: str, node: str, config: str) -> tuple[str, ...]:
+def _start(daemon: str, node: str) -> str:
+    return f"{FOLDER}/{daemon} -d -N {node}"
+
+
+def config_file(node: str) -> str:
+    """Return the file that a node's daemons are started with."""
+    return f"{RUN}/{node}/frr.conf"
+
+
+def restart(daemon: str, node: str) -> tuple[str, ...]:
     """Return the commands that start a daemon that has ended again, with its part of the configuration."""
-    return (f"{FOLDER}/{daemon} -d -N {node}", f"vtysh -N {node} -d {daemon} -f {shlex.quote(config)}")
+    return (_start(daemon, node), f"vtysh -N {node} -d {daemon} -f {shlex.quote(config_file(node))}")
 
 
 def trial(nodes: Iterable[Frr]) -> str:
@@ -99,7 +108,7 @@ def trial(nodes: Iterable[Frr]) -> str:
     """
     found = dict.fromkeys(one for frr in nodes for one in (*ALWAYS, *frr.daemons))
     tests = (f"test -x {FOLDER}/{one}" for one in found)
-    return " && ".join(("install -d -o frr -g frr /run/frr", *tests)) if found else ""
+    return " && ".join((f"install -d -o frr -g frr {RUN}", *tests)) if found else ""
 
 
 def vtysh(node: str, *commands: str) -> tuple[str, ...]:

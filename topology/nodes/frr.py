@@ -21,6 +21,7 @@ from topology.frr import (
     Frr,
     answers,
     bfd_peers,
+    config_file,
     far_vteps,
     installed,
     known_hosts,
@@ -54,7 +55,7 @@ def start(kernel: Kernel, nodes: Sequence[Node], netlink: Netlink) -> None:
 
 def _begin(agent: Agent, node: str, frr: Frr) -> None:
     """Start one node's daemons with its configuration; Misuse, with FRR's words, for lines that it refuses."""
-    config = f"/run/frr/{node}/frr.conf"
+    config = config_file(node)
     make, *others = frr.commands(node, config)
     script = " && ".join((make, f"cat >{config}", *others))
     done = agent.run(["sh", "-c", script], ns=node, stdin=frr.config.encode(), timeout_s=START_TIMEOUT_S)

@@ -100,11 +100,11 @@ def _closeness(cause: Cause, entry: Cause) -> tuple[bool, bool]:
 
 
 def _confirmed(entry: Cause, by: Cause) -> Cause:
-    """An entry with what another source knows of it, and the commands for the part that it knows."""
+    """An entry with what another source knows of it and the command that shows it; the entry's own fix undoes all."""
     words = f"{by.kind}: {by.live}"
     evidence = entry.evidence if words in entry.evidence else "; ".join(filter(None, (entry.evidence, words)))
     narrower = by if by.kind == entry.kind else entry
-    show, fix = narrower.show or entry.show, narrower.fix or entry.fix
+    show, fix = narrower.show or entry.show, entry.fix or narrower.fix
     live = entry.live.partition(IT_MAY)[0] if by.sure else entry.live
     return replace(entry, live=live, evidence=evidence, sure=entry.sure or by.sure, show=show, fix=fix)
 

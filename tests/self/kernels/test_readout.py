@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 
 import pytest
@@ -77,11 +76,10 @@ def test_each_change_is_reported_once(release: str) -> None:
         f" - seen 02:00:00:00:00:04 dev {vxlan} dst 9.9.9.9 port 9 vni 5 self permanent",
         f"{node} - {port} - filter - expected nothing - seen dev {port} ingress protocol ip pref 5 u32",
         f"{node} - {port} - qdisc - expected nothing - seen dev {port} clsact",
-        f"{node} - {up} - qdisc - expected nothing - seen dev {up} root tbf options …",
+        f"{node} - {up} - qdisc - expected nothing - seen dev {up} root tbf rate 1Mbit burst 10240b limit 20480b",
         *([f"{node} - nft - expected nothing - seen table inet t"] if release == "6.1.0" else []),
     }
-    assert {re.sub(r"options \w{8}", "options …", cause) for cause in causes} == expected
-    assert len(causes) == len(expected)
+    assert sorted(causes) == sorted(expected)
 
 
 def test_every_family_is_asked_for() -> None:

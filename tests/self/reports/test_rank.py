@@ -76,7 +76,7 @@ CASES: dict[str, tuple[list[Cause], list[Cause]]] = {
     ),
     "a rule within a table": (
         [RULE, TABLE],
-        [replace(TABLE, evidence="nft: dropped by rule 4", show="list rule!", fix="delete rule!")],
+        [replace(TABLE, evidence="nft: dropped by rule 4", show="list rule!")],
     ),
     "a rule beside another fault": ([ROUTE, RULE], [ROUTE, RULE]),
     "a rule explains an ending": (

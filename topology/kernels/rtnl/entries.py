@@ -1,12 +1,11 @@
 """State that decides about packets beside links, addresses and main routes, from a kernel's dumps.
 
-Policy rules, permanent neighbours, forwarding entries, queueing disciplines, filters and nftables' tables, in the words
+Policy rules, permanent neighbours, forwarding entries, filters and nftables' tables, in the words
 of ip, bridge, tc and nft. Entries that the kernel learns, ages or makes by itself are left out.
 """
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import replace
@@ -14,6 +13,7 @@ from ipaddress import ip_address
 
 from topology.kernels.rtnl import messages as nl
 from topology.kernels.rtnl.dumps import NTF_EXT_LEARNED, NUD_NOARP, NUD_PERMANENT, Request
+from topology.kernels.rtnl.qdiscs import TC_H_INGRESS, added, handle
 from topology.state import DEFAULT_RULES, Entry
 
 NTF_SELF, NTF_STICKY = 0x02, 0x40
@@ -30,11 +30,9 @@ DAEMONS = {11: "zebra", 12: "bird", 18: "keepalived", 42: "babel", 186: "bgp", 1
 """Protocols of daemons (linux/rtnetlink.h), in the words of ip-route(8); others are known by number."""
 VERSIONS = {2: 4, 10: 6}
 """AF_INET and AF_INET6; multicast routing has rules under families of its own."""
-TC_H_ROOT, TC_H_INGRESS, INGRESS, EGRESS = 0xFFFFFFFF, 0xFFFFFFF1, 0xFFFFFFF2, 0xFFFFFFF3
-"""linux/pkt_sched.h: where qdiscs hang, and the two places for filters at ingress and clsact."""
+INGRESS, EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
+"""linux/pkt_sched.h: the two places for filters at ingress and clsact."""
 WITHOUT_FILTERS = frozenset(("noqueue", "pfifo_fast", "pfifo", "bfifo", "mq", "netem", "tbf"))
-WITHOUT_COUNTERS = frozenset(("netem", "tbf"))
-"""Only their options are compared: htb, for one, counts packets in its own (htb_dump, net/sched/sch_htb.c)."""
 PROTOCOLS = {0x0003: "all", 0x0800: "ip", 0x0806: "arp", 0x86DD: "ipv6", 0x8100: "802.1q"}
 """EtherTypes as tc(8) writes them (linux/if_ether.h)."""
 FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
@@ -156,31 +154,9 @@ def vlans(dump: bytes, filtering: Set[str]) -> Iterator[Entry]:
             yield Entry("bridge vlan", port["name"], " ".join([place, *words]), place)
 
 
-def _made(dump: bytes) -> Iterator[nl.Message]:
-    """The qdiscs that were added: those a kernel attaches itself have no handle (qdisc_create_dflt)."""
-    return (qdisc for qdisc in nl.parsed(nl.QDISC, dump) if qdisc["handle"])
-
-
-def qdiscs(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
-    """Every queueing discipline that is not the kernel's default."""
-    for qdisc in _made(dump):
-        device, kind, parent = names.get(qdisc["index"]), qdisc["kind"], qdisc["parent"]
-        at = {TC_H_INGRESS: kind, TC_H_ROOT: "root"}.get(parent, f"parent {_handle(parent)}")
-        place = f"dev {device} {at}"
-        words = place if at == kind else f"{place} {kind}"
-        if kind in WITHOUT_COUNTERS:
-            words += f" options {hashlib.sha256(qdisc.get('options', b'')).hexdigest()[:8]}"
-        yield Entry("tc qdisc", device, words, place)
-
-
-def _handle(number: int) -> str:
-    minor = number & 0xFFFF
-    return f"{number >> 16:x}:{minor:x}" if minor else f"{number >> 16:x}:"
-
-
 def filter_requests(dump: bytes) -> Iterator[Request]:
     """The requests to a node with these qdiscs for its filters, wherever some may be."""
-    for qdisc in _made(dump):
+    for qdisc in added(dump):
         if qdisc["parent"] == TC_H_INGRESS:
             yield _filter_request(qdisc["index"], INGRESS)
             if qdisc["kind"] == "clsact":
@@ -198,7 +174,7 @@ def filters(dump: bytes, names: Mapping[int, str]) -> Iterator[Entry]:
     for known in nl.parsed(nl.FILTER, dump):
         device, parent = names.get(known["index"]), known["parent"]
         (protocol,) = struct.unpack("!H", struct.pack("=H", known["info"] & 0xFFFF))
-        at = {INGRESS: "ingress", EGRESS: "egress"}.get(parent, f"parent {_handle(parent)}")
+        at = {INGRESS: "ingress", EGRESS: "egress"}.get(parent, f"parent {handle(parent)}")
         match = f"protocol {PROTOCOLS.get(protocol, hex(protocol))} pref {known['info'] >> 16}"
         place = f"dev {device} {at} {match}"
         yield Entry("tc filter", device, f"{place} {known['kind']}", place)

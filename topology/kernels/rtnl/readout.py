@@ -17,11 +17,11 @@ from topology.kernels.rtnl.entries import (
     firewall,
     forwarding,
     neighbours,
-    qdiscs,
     rules,
     vlans,
 )
 from topology.kernels.rtnl.links import link_state, settings
+from topology.kernels.rtnl.qdiscs import qdiscs
 from topology.links import FALLBACK_DEVICES
 from topology.model import Interface
 from topology.refs import is_of_link

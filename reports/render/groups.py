@@ -77,7 +77,7 @@ class Group:
 
 
 def by_cause(tests: Iterable[Test]) -> list[Group]:
-    """Each cause with what it spoils, the worst first; those that are only named beside others come last.
+    """Each cause with what it spoils, the worst first, of equals the known ones; those only named beside others last.
 
     Both ends of a missing cable are one. What was not proven since another test failed has that test's cause.
     """
@@ -91,7 +91,7 @@ def by_cause(tests: Iterable[Test]) -> list[Group]:
     groups = grouped(against, why_of)
     known = grouped((cause for test in against for cause in test.named), cause_words)
     found = [Group(why, tuple(known.get(why, ())), tuple(_ordered(some))) for why, some in groups.items()]
-    found.sort(key=lambda group: (AGAINST.index(group.verdict), -len(group.tests)))
+    found.sort(key=lambda group: (AGAINST.index(group.verdict), -len(group.tests), group.cause is None))
     merged: dict[str, Group] = {}
     for group in (*found, *(Group(why, tuple(causes), ()) for why, causes in known.items() if why not in groups)):
         fault = next((cause.of_cable for cause in group.causes if cause.of_cable), group.why)

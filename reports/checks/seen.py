@@ -135,6 +135,11 @@ class SeenTrip:
         """Why it is not known whether a packet that was not sent would stay inside the fabric; blank where it is."""
         return next((leg.note for leg in self.legs if not leg.sightings and NOT_FOLLOWED in leg.note), "")
 
+    @property
+    def as_promised(self) -> bool:
+        """Whether both packets were sent, and arrived as their pair promises."""
+        return self.wrong is None and not self.unsent
+
     @cached_property
     def unseen(self) -> str:
         """The part of the way on which no header shows what carries the packet; blank where there is none."""

@@ -6,7 +6,7 @@ that the request makes, the branch to the address's owner counts, then the way o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import chain, islice
@@ -172,23 +172,29 @@ def _journey(fabric: Fabric, first: Sighting, asked: Message, seen: Sequence[Sig
     asker = fabric[first.node][first.interface]
     request = [path for path in AddressRequest(fabric, asker, asked.address, {}).emit(asker, frame, ()) if path.hops]
     answered = [path for path in request if not path.dropped]
-    out = _laid([one for one in seen if message_of(one) == asked], answered, asker.node)
+    waits = {one.place for one in seen if (m := message_of(one)) and not m.answers and one.direction == "out"}
+    out = _laid([one for one in seen if message_of(one) == asked], answered, asker.node, waits)
     yield from out
     if answered and out and not any(rung.wrong for rung in out):
         back = [one for one in seen if message_of(one) == asked._replace(answers=True)]
         owner = _owner(fabric, out[-1])
         answer = _answer(frame, owner, asked)
         ways = [path for path in AddressAnswer(fabric, "").emit(owner, answer, ()) if not path.dropped]
-        yield from _laid(back, ways, owner.node)
+        yield from _laid(back, ways, owner.node, waits)
 
 
-def _laid(seen: Sequence[Sighting], paths: Sequence[ExpectedPath], maker: str) -> tuple[Rung, ...]:
+def _laid(
+    seen: Sequence[Sighting], paths: Sequence[ExpectedPath], maker: str, waits: Container[str]
+) -> tuple[Rung, ...]:
     """Lay the first sighting at each place of a path beside its hops, for the path that is followed furthest.
 
-    Copies that take other branches are no part of it.
+    Of paths that are followed equally far, that counts on which a node asked for the next one's MAC (``waits``). Copies
+    that take other branches are no part of it.
     """
     own = set(_made_by(maker, seen))
-    return follows_furthest([ladder(list(_picked(seen, path, own)), path) for path in paths])
+    ladders = [ladder(list(_picked(seen, path, own)), path) for path in paths]
+    ladders.sort(key=lambda rungs: not any(rung.place in waits for rung in rungs if rung.wrong))
+    return follows_furthest(ladders)
 
 
 def _picked(seen: Sequence[Sighting], path: ExpectedPath, own: Collection[Sighting]) -> Iterator[Sighting]:

@@ -32,7 +32,7 @@ def gre(under: Underlay, hub: bool = True) -> None:
         anew = over(under, (first, str(subnet)), (spoke, str(behind_hub)))
         pair(under, at_hub, name, "l3-overlay")
         if version == under.version == 4:
-            spread(under, [at_hub, name], even=anew and under.shared.hash_policy == "layer-4")
+            spread(under, [at_hub, name], even=anew)  # by the packet inside, whatever the hash policy
     under.shared.parts.add(f"gre IPv{version} in IPv{under.version}")
 
 

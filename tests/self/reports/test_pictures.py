@@ -245,7 +245,7 @@ def test_tests_are_grouped_by_their_cause_worst_first() -> None:
 def test_known_cause_comes_before_an_unknown_one_that_breaks_as_much() -> None:
     """A failure without a cause and one with a cause: the cause is read first, whichever test ran first."""
     known = next(test for test in pages.failing().tests if test.cause)
-    unknown = replace(known, id="tests/overlay/test_pairs.py::first", cause=None, causes=(), why="")
+    unknown = replace(known, id="tests/overlay/test_pairs.py::first", cause=None, causes=[], why="")
     assert [group.cause for group in by_cause([unknown, known])][:2] == [known.cause, None]
 
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 from topology.frr import BFD_PEERS, NEIGHBOURS, OSPF_NEIGHBOURS, BfdPeer, Frr, Session, bfd_peers, sessions, table
+from topology.model import Fabric, Port
 from topology.refs import Address, Network, is_of_link
 
 BGP_VNIS = "show bgp l2vpn evpn vni json"
@@ -196,3 +197,18 @@ def _evpn(routes: Mapping[str, Any]) -> Iterator[EvpnRoute]:
             # Hosts have IPv6 link-local addresses, which no lab declares.
             if not (prefix and is_of_link(ip_address(ip))):
                 yield EvpnRoute(kind, str(path.get("mac", "")), hop, prefix)
+
+
+def far_end(
+    built: Fabric, planes: Mapping[str, ControlPlane], near: str, neighbour: str
+) -> tuple[ControlPlane, Session] | None:
+    """Return the same session as its other end has it; None where that is not known."""
+    ports = {port.name: port.peer for port in built[near].all(Port)}
+    if neighbour in ports:
+        far = ports[neighbour]
+        ends = [(far.node, far.interface)]
+    else:
+        owners = (node.name for node in built.nodes if neighbour in map(str, node.addresses))
+        ends = [(owner, str(own)) for owner in owners for own in built[near].addresses]
+    known = ((planes[node], one, name) for node, name in ends if node in planes for one in planes[node].sessions)
+    return next(((plane, one) for plane, one, name in known if one.neighbour == name), None)

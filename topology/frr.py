@@ -27,6 +27,8 @@ NEEDED_BY: Mapping[str, re.Pattern[str]] = {
 """The other daemons that can run, each with the lines of a configuration that need it."""
 DAEMONS = tuple(NEEDED_BY)
 VRF_VNI = re.compile(r"^vrf (\S+)$(?:\n .*)*?\n vni (\d+)\b", re.MULTILINE)
+INTERFACE = re.compile(r"^interface (\S+)((?:\n[ \t].*)*)", re.MULTILINE)
+OSPF_BFD = re.compile(r"^\s+ip ospf bfd\b", re.MULTILINE)
 REFUSED: Mapping[str, tuple[str, str]] = {
     # vtysh drops the lines of daemons that do not run without a word.
     r"router (?:ospf6|isis|ripng|rip|eigrp|babel|pim)|ip(?:v6)? (?:pim|router isis)|mpls ldp": (
@@ -66,6 +68,10 @@ class Frr:
     def vrf_vnis(self) -> Mapping[str, int]:
         """The VNI of each VRF that has one, by which packets go that are routed in the VRF (RFC 9136)."""
         return {found[1]: int(found[2]) for found in VRF_VNI.finditer(self.config)}
+
+    def has_ospf_bfd(self, interface: str) -> bool:
+        """Return whether it wants BFD beside OSPF at an interface."""
+        return bool(OSPF_BFD.search(dict(INTERFACE.findall(self.config)).get(interface, "")))
 
     def lacking(self) -> Iterator[str]:
         """Yield the daemons that lines of the configuration need, and that do not run."""

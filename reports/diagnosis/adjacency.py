@@ -10,14 +10,12 @@ from itertools import chain
 
 from reports.evidence import Cause
 from topology.control import ControlPlane
-from topology.frr import BFD_SHUT_DOWN, BFD_UP, BfdPeer, typed
+from topology.frr import BFD_SHUT_DOWN, BFD_UP, INTERFACE, BfdPeer, typed
 from topology.model import Fabric, Node, Port
 from topology.refs import PortRef
 
-INTERFACE = re.compile(r"^interface (\S+)((?:\n[ \t].*)*)", re.MULTILINE)
 AREA, PASSIVE = re.compile(r"^\s+ip ospf area ", re.MULTILINE), re.compile(r"^\s+ip ospf passive", re.MULTILINE)
 NETWORK = re.compile(r"^ network (\S+) area ", re.MULTILINE)
-BESIDE = re.compile(r"^\s+ip ospf bfd\b", re.MULTILINE)
 NOT_ON = re.compile(r"^ passive-interface (\S+)", re.MULTILINE)
 ON, ACTIVE = (
     re.compile(r"^ no passive-interface (\S+)", re.MULTILINE),
@@ -42,7 +40,7 @@ def ports_of(node: Node) -> Mapping[str, bool]:
     active = {*ON.findall(node.frr.config), *(name for name, lines in blocks.items() if ACTIVE.search(lines))}
     quiet = asked if "default" in passive else passive
     found = {one.name for one in ports} & (asked - (quiet - active))
-    return {name: bool(BESIDE.search(blocks.get(name, ""))) for name in sorted(found)}
+    return {name: node.frr.has_ospf_bfd(name) for name in sorted(found)}
 
 
 def ospf_causes(built: Fabric, planes: Mapping[str, ControlPlane], router: str = "") -> Iterator[Cause]:

@@ -11,7 +11,7 @@ from itertools import permutations
 from reports.diagnosis.adjacency import ospf_causes
 from reports.evidence import Cause
 from reports.words import counted
-from topology.control import BGP_VNIS, ControlPlane
+from topology.control import BGP_VNIS, ControlPlane, far_end
 from topology.frr import ADMIN_DOWN, BFD_DOWN, ESTABLISHED, SHUT_DOWN, Session, typed
 from topology.links.base import FLOOD_MAC
 from topology.model import Address, Fabric, Node, Port, Vxlan
@@ -126,21 +126,6 @@ def outside(built: Fabric, states: Mapping[str, NodeState], vxlan: Vxlan) -> tup
         return (Cause("bridge", vxlan.node, vxlan.name, bridge.name, "in no bridge", fix, show, "daemons"),)
     right, seen = (f"vni {vni}" for vni in (vxlan.vni, dict(link.parameters).get("vni")))
     return () if seen == right else (Cause("vxlan", vxlan.node, vxlan.name, right, seen, "", show, "daemons"),)
-
-
-def far_end(
-    built: Fabric, planes: Mapping[str, ControlPlane], near: str, neighbour: str
-) -> tuple[ControlPlane, Session] | None:
-    """Return the same session as its other end has it; None where that is not known."""
-    ports = {port.name: port.peer for port in built[near].all(Port)}
-    if neighbour in ports:
-        far = ports[neighbour]
-        ends = [(far.node, far.interface)]
-    else:
-        owners = (node.name for node in built.nodes if neighbour in map(str, node.addresses))
-        ends = [(owner, str(own)) for owner in owners for own in built[near].addresses]
-    known = ((planes[node], one, name) for node, name in ends if node in planes for one in planes[node].sessions)
-    return next(((plane, one) for plane, one, name in known if one.neighbour == name), None)
 
 
 def _ended_by_bfd(built: Fabric, planes: Mapping[str, ControlPlane], near: str, session: Session) -> Cause | None:

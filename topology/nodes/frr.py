@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from topology.control import ControlPlane, control_plane, far_end, questions
 from topology.errors import DeadlineExceeded, EnvironmentBroken, Misuse
 from topology.frr import (
     BFD_PEERS,
@@ -18,7 +19,9 @@ from topology.frr import (
     NEIGHBOURS,
     ROUTES,
     VNIS,
+    BfdPeer,
     Frr,
+    Session,
     answers,
     bfd_peers,
     config_file,
@@ -74,7 +77,7 @@ def _begin(agent: Agent, node: str, frr: Frr) -> None:
 def converged(kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
     """Wait until every session is established and every node has what the lab's promises need of its daemons.
 
-    Raises DeadlineExceeded with all that is missing.
+    Raises DeadlineExceeded with all that is missing, and Misuse at once for a BFD session that one end alone has.
     """
     waiting = {node.name: Need.of(fabric, node) for node in nodes if node.frr is not None}
     _announce(kernel.agent, fabric)
@@ -82,7 +85,9 @@ def converged(kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
     def all_there() -> bool:
         while waiting:
             name, need = next(iter(waiting.items()))
-            if next(missing(kernel.agent, name, need), None) is not None:
+            if (lack := next(missing(kernel.agent, name, need), None)) is not None:
+                if wrong := _one_sided(kernel.agent, fabric, name, lack):
+                    raise Misuse(wrong)
                 return False
             del waiting[name]
         return True
@@ -93,6 +98,38 @@ def converged(kernel: Kernel, fabric: Fabric, nodes: Sequence[Node]) -> None:
         found = [f"  {name} - {what}" for name, need in waiting.items() for what in missing(kernel.agent, name, need)]
         head = f"{fabric.name} - convergence - expected within {scaled(CONVERGED_TIMEOUT_S):g} s - seen this missing:"
         raise DeadlineExceeded("\n".join([head, *found])) from None
+
+
+def _one_sided(agent: Agent, fabric: Fabric, near: str, lack: str | Session | BfdPeer) -> str:
+    """Return what is wrong if BFD is not up because the other end is configured without it, for which no wait helps.
+
+    Empty where the other end is not known, is not up yet, or has a BFD session of its own towards this one.
+    """
+    if isinstance(lack, str) or (isinstance(lack, Session) and not lack.is_up):
+        return ""
+    planes = {node.name: _bfd_plane(agent, node.name, node.frr) for node in fabric.nodes if node.frr is not None}
+    if isinstance(lack, Session):
+        found = far_end(fabric, planes, near, lack.neighbour)
+        if found is None or not found[1].is_up or found[1].bfd:
+            return ""
+        name, there, right = found[0].node, found[1].neighbour, f"neighbor {found[1].neighbour} bfd"
+    else:
+        far = next((port.peer for port in fabric[near].all(Port) if port.name == lack.interface), None)
+        if far is None or far.node not in planes:
+            return ""
+        name, there, right = far.node, far.interface, f"interface {far.interface} / ip ospf bfd"
+    frr, beside = fabric[name].frr, fabric[near].frr
+    own = any(there in (peer.interface, peer.peer) for peer in planes[name].bfd)
+    if frr is None or beside is None or own or frr.has_ospf_bfd(there):
+        return ""
+    words = f"{name} - BFD with {near} by {there} - expected BFD, as {near} has - seen none"
+    return f"{frr.file}: {words}; right would be {right!r} here, or none in {beside.file}"
+
+
+def _bfd_plane(agent: Agent, node: str, frr: Frr) -> ControlPlane:
+    """Return the BGP and BFD sessions of a node."""
+    asked = vtysh(node, *(one for one in questions(frr) if one in (NEIGHBOURS, BFD_PEERS)))
+    return control_plane(node, answers(agent.run(asked, ns=node, timeout_s=SHOW_TIMEOUT_S).stdout))
 
 
 def _announce(agent: Agent, fabric: Fabric) -> None:
@@ -154,7 +191,7 @@ def _gateways(fabric: Fabric, host: Node) -> set[str]:
     return owners & {port.peer.node for port in host.all(Port)} or owners
 
 
-def missing(agent: Agent, node: str, need: Need) -> Iterator[str]:
+def missing(agent: Agent, node: str, need: Need) -> Iterator[str | Session | BfdPeer]:
     """Yield what a node lacks of its need, by its daemons' answers; they are asked as far as the caller goes on."""
 
     def show(question: str) -> list[Any]:
@@ -164,10 +201,10 @@ def missing(agent: Agent, node: str, need: Need) -> Iterator[str]:
         known = [session for answer in show(NEIGHBOURS) for session in sessions(answer)]
         if not known:
             yield f"expected BGP sessions - seen none in {NEIGHBOURS!r}"
-        yield from (str(one) for one in known if not one.is_complete)
+        yield from (one for one in known if not one.is_complete)
     for peer in bfd_peers(next(iter(show(BFD_PEERS)), None)) if need.bfd else ():
         if peer.status not in (BFD_UP, BFD_SHUT_DOWN):
-            yield str(peer)
+            yield peer
     for version in sorted({target.version for target in need.targets}):
         tables = show(ROUTES[version])
         for target in need.targets:

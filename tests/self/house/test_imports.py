@@ -65,7 +65,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "topology.isolation": (*CORE, *MODEL, "topology.packet", "topology.expected", "topology.isolation"),
     "topology.kernels.agent": ("topology.kernels.agent",),
     "topology.kernels": (*CORE, *MODEL, "topology.wire", "topology.plan", "topology.state", "topology.kernels"),
-    "topology.nodes": (*CORE, *MODEL, *NODES),
+    "topology.nodes": (*CORE, *MODEL, "topology.control", *NODES),
 }
 """What a part of topology may import of topology; the longest name that fits a module decides."""
 OTHERS = (

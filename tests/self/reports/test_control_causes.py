@@ -164,7 +164,7 @@ def test_bfd_beside_ospf_is_awaited() -> None:
     for fault, wanted in (("healthy", []), ("ospf-bfd-shutdown", ["BFD with 10.0.0.11 down"])):
         said = json.dumps(recorded()["evpn-ospf"][fault]["spine1"][1])
         agent = cast(Agent, SimpleNamespace(run=lambda *_, said=said, **__: SimpleNamespace(stdout=said)))
-        assert [*missing(agent, "spine1", Need(False, (), {}, bfd=True))] == wanted
+        assert [*map(str, missing(agent, "spine1", Need(False, (), {}, bfd=True)))] == wanted
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from topology.kernels.rtnl.dumps import (
 from topology.kernels.rtnl.links import LinkEnd, read_ends
 from topology.kernels.rtnl.lookups import answered, route_request
 from topology.kernels.rtnl.messages import NLM_F_ACK_TLVS, NLMSG_ERROR, kernel_words, messages
-from topology.kernels.rtnl.readout import further_requests, read_state
+from topology.kernels.rtnl.readout import device_sysctls, further_requests, read_state
 from topology.kernels.rtnl.templates import SEQUENCE, Encode, Templates, by_pyroute2
 from topology.links import KINDS, Subinterface
 from topology.plan import NamespaceOf, Operation, Plan
@@ -110,7 +110,7 @@ class Netlink:
             return {}
         answers: dict[str, dict[str, list[bytes]]] = {node: {} for node in nodes}
         self._ask([(node, request) for node in nodes for request in STATE_REQUESTS], answers)
-        sysctls, has_nftables = self._read_sysctls(dict.fromkeys(nodes, WATCHED_SYSCTLS))
+        sysctls, has_nftables = self._read_sysctls(nodes)
         tables = FIREWALL_REQUESTS if has_nftables else ()
         self._ask([(n, one) for n, known in answers.items() for one in (*further_requests(n, known), *tables)], answers)
         return {node: read_state(node, known, sysctls[node]) for node, known in answers.items()}
@@ -201,18 +201,19 @@ class Netlink:
 
     def with_other_sysctls(self, before: Mapping[str, NodeState]) -> list[str]:
         """The nodes of which a sysctl is not as it was; all of them where there is nftables, which is not looked at."""
-        keys = {node: tuple(dict.fromkeys((*WATCHED_SYSCTLS, *state.sysctls))) for node, state in before.items()}
-        now, has_nftables = self._read_sysctls(keys)
-        return [node for node, state in before.items() if has_nftables or now[node] != state.sysctls]
+        now, has_nftables = self._read_sysctls(before)
+        dumps = self.relay((node, LINKS.data, NETLINK_ROUTE) for node in before)
+        found = {node: now[node] | device_sysctls(node, dump) for node, dump in zip(before, dumps, strict=True)}
+        return [node for node, state in before.items() if has_nftables or found[node] != state.sysctls]
 
-    def _read_sysctls(self, keys: Mapping[str, Sequence[str]]) -> tuple[dict[str, dict[str, str]], bool]:
-        """Each node's sysctls, as far as this kernel has them; and whether it has nftables now.
+    def _read_sysctls(self, nodes: Iterable[str]) -> tuple[dict[str, dict[str, str]], bool]:
+        """Each node's watched sysctls, as far as this kernel has them; and whether it has nftables now.
 
         That is looked up first, because asking for it would load it: it has when netfilter's netlink socket is there.
         """
-        wanted = [(node, key) for node, of_node in keys.items() for key in of_node]
+        wanted = [(node, key) for node in nodes for key in WATCHED_SYSCTLS]
         sockets, *texts = self._read([(None, SOCKETS), *((node, proc_path(key)) for node, key in wanted)])
-        known: dict[str, dict[str, str]] = {node: {} for node in keys}
+        known: dict[str, dict[str, str]] = {node: {} for node in nodes}
         for (node, key), text in zip(wanted, texts, strict=True):
             if text is not None:
                 known[node][key] = text.strip()

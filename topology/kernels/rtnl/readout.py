@@ -58,7 +58,7 @@ def read_state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mappi
 def _state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mapping[str, str]) -> NodeState:
     links = [link for dump in answers["links"] for link in nl.parsed(nl.LINK, dump)]
     names: Mapping[int, str] = {link["index"]: link["name"] for link in links}
-    own = [link for link in links if link["name"] not in FALLBACK_DEVICES and link["type"] != ARPHRD_PIMREG]
+    own = list(filter(_is_own, links))
     states = {link["name"]: link_state(link, names) for link in own}
     routes, other_routes = list[RouteState](), set[Entry]()
     known = (route for dump in answers["routes"] for route in nl.parsed(nl.ROUTE, dump))
@@ -71,8 +71,23 @@ def _state(node: str, answers: Mapping[str, Sequence[bytes]], sysctls: Mapping[s
         frozenset(found for dump in answers["addresses"] for found in _addresses(dump, names)),
         frozenset(sorted(routes, key=lambda route: bool(route.owner))),  # of two alike, the one without an owner
         frozenset(other_routes | set(_entries(answers, names, states))),
-        {**sysctls, **{key: value for link in own for key, value in settings(link)}},
+        {**sysctls, **_settings(own)},
     )
+
+
+def device_sysctls(node: str, dump: bytes) -> dict[str, str]:
+    """The sysctls of a node's devices by a dump of its links; NetlinkError where it cannot be read."""
+    check_whole(node, "links", dump)
+    with nl.readable(node):
+        return _settings(filter(_is_own, nl.parsed(nl.LINK, dump)))
+
+
+def _is_own(link: nl.Message) -> bool:
+    return link["name"] not in FALLBACK_DEVICES and link["type"] != ARPHRD_PIMREG
+
+
+def _settings(links: Iterable[nl.Message]) -> dict[str, str]:
+    return {key: value for link in links for key, value in settings(link)}
 
 
 def _entries(

@@ -227,13 +227,14 @@ def _flood_causes(
     not made the kernel's entry of that route.
 
     Without any route to the VTEP the underlay may explain it, where a session is down, OSPF lacks something or no route
-    leads there, or the far end; without those of the VNI, its own among them, nothing is known.
+    leads there, or the far end, as where it does not speak EVPN; without those of the VNI, its own among them, nothing
+    is known.
     """
     here, there, vni, address = planes[vxlan.node], planes[other.node], vxlan.vni, other.local
     if vni not in here.evpn:
         return
     settled = all(one.is_up for plane in (here, there) for one in plane.sessions)
-    settled = settled and _reaches(state, address) and not any(ospf_causes(built, planes))
+    settled = settled and not there.lacks_evpn and _reaches(state, address) and not any(ospf_causes(built, planes))
     if not here.floods_to(vni, str(address)):
         if str(address) in here.next_hops(vni) or (settled and there.advertises and vni in there.vnis):
             live = f"not there, so {vxlan.name} is told no remote: lost on its way, or left out by a route-map"

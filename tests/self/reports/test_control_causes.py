@@ -35,7 +35,7 @@ def without_routes_to(known: Mapping[str, ControlPlane], vtep: str, *kinds: int)
 
 def test_device_that_is_told_no_remote_is_named() -> None:
     """Whether BGP has no route of type 3 to a silent VTEP, or zebra made no entry of it: the near leaf is named, with
-    the command that shows it; where a session is down, that alone explains it."""
+    the command that shows it; where a session is down, or the silent VTEP speaks no EVPN, that alone explains it."""
     built, known = load_lab(L2), planes(L2, "healthy")
     probe = Probe("blue1", "blue2", built["blue1"].address, built["blue2"].address)
     states = {name: state_of(plane) for name, plane in known.items()}
@@ -45,6 +45,11 @@ def test_device_that_is_told_no_remote_is_named() -> None:
         "leaf1 - vni10100 - evpn route - expected type 3 to 10.0.0.12 - seen not there, so vni10100"
     )
     assert cause.show.endswith("'show bgp l2vpn evpn route vni 10100 type multicast'")
+    mute = tuple(replace(one, families=frozenset({"ipv4Unicast"})) for one in known["leaf2"].sessions)
+    without_evpn = {**silent, "leaf2": replace(silent["leaf2"], sessions=mute)}
+    assert {(one.node, one.kind) for one in control_causes(built, without_evpn, probe, states)} == {
+        ("leaf2", "address family")
+    }
     down = (replace(known["leaf1"].sessions[0], state="Idle"), *known["leaf1"].sessions[1:])
     one_down = {**silent, "leaf1": replace(silent["leaf1"], sessions=down)}
     assert {found.kind for found in control_causes(built, one_down, probe, states)} == {"session"}

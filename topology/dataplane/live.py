@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 from topology.links import KINDS
@@ -31,12 +31,10 @@ from topology.model import (
 )
 from topology.node import FILTERS
 from topology.refs import PortRef
-from topology.state import DEFAULT_RULES, ELSEWHERE, Entry, LinkState, NodeState, RouteState, sysctl_of
+from topology.state import DEFAULT_RULES, ELSEWHERE, LinkState, NodeState, RouteState, sysctl_of
 
 PROXY = "proxy ARP"
 MULTICAST = "multicast routes"
-NOT_UNICAST = frozenset(("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast"))
-"""The types of ip-route(8) that a route's words begin with."""
 EACH_PACKETS_OWN = "0"
 """The VNI of a device that takes it from each packet's metadata (``external``); where not its bridge's VLANs decide
 about it, it is not followed."""
@@ -114,20 +112,9 @@ def _tables(state: NodeState) -> Iterator[tuple[str, Route]]:
     """Yield the routes of other tables than main, each with its table."""
     by_table = defaultdict[str, list[RouteState]](list)
     for entry in state.entries:
-        if entry.kind == "route" and not entry.words.startswith("multicast"):
-            read = entry.read if isinstance(entry.read, RouteState) else _said_route(entry)
-            by_table[entry.words.split()[-1]].append(read)
+        if isinstance(entry.read, RouteState) and not entry.words.startswith("multicast"):
+            by_table[entry.words.split()[-1]].append(entry.read)
     yield from ((table, route) for table in sorted(by_table) for route in _best_of_each(by_table[table]))
-
-
-def _said_route(entry: Entry) -> RouteState:
-    """Return the route that an entry's words say."""
-    words = entry.words.replace("via inet6", "via").split()
-    kind = words.pop(0) if words[0] in NOT_UNICAST else "unicast"
-    first = words[0] if words[0] != "default" else "::/0" if "-6" in entry.tool else "0.0.0.0/0"
-    said = dict(zip(words[1::2], words[2::2], strict=False))
-    via = ip_address(said["via"]) if "via" in said else None
-    return RouteState(ip_network(first), via, said.get("dev"), kind)
 
 
 def _unfollowed(state: NodeState) -> str:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 from tests.self.builders import reference
-from tests.self.dataplane.test_endings import Change, both, link
+from tests.self.dataplane.test_endings import Change, both, link, said
 from topology.dataplane.live import live_fabric
 from topology.model import Fabric
-from topology.state import Entry, NodeState, RouteState, declared_state
+from topology.state import NodeState, RouteState, declared_state
 
 
 def port(name: str, *settings: tuple[str, str]) -> Change:
@@ -20,7 +20,7 @@ def port(name: str, *settings: tuple[str, str]) -> Change:
 
 def shown(tool: str, device: str, words: str) -> Change:
     """Add an entry of a device."""
-    return lambda state: replace(state, entries=state.entries | {Entry(tool, device, words, words)})
+    return lambda state: replace(state, entries=state.entries | {said(tool, device, words)})
 
 
 def addressed(device: str, *addresses: str) -> Change:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from types import MappingProxyType
 
 import pytest
@@ -18,6 +18,8 @@ from topology.links.base import FLOOD_MAC
 from topology.state import Entry, LinkState, NodeState, RouteState, declared_state, sysctl_of
 
 Change = Callable[[NodeState], NodeState]
+NOT_UNICAST = ("blackhole", "unreachable", "prohibit", "throw", "local")
+"""The types of ip-route(8) that a route's words begin with."""
 
 
 def link(name: str, parameters: Mapping[str, str] = MappingProxyType({}), **changes: object) -> Change:
@@ -70,8 +72,23 @@ def sysctl(version: int, device: str, name: str, value: str) -> Change:
     return lambda state: replace(state, sysctls={**state.sysctls, sysctl_of(version, device, name): value})
 
 
+def said(tool: str, device: str | None, words: str, place: str = "", owner: str = "") -> Entry:
+    """An entry as it is read where a tool lists it with these words: a route of another table with what they say."""
+    of_route = _route(tool, words) if tool.endswith("route") else None
+    return Entry(tool, device, words, place or words, owner=owner, read=of_route)
+
+
+def _route(tool: str, words: str) -> RouteState:
+    kind, *rest = words.replace("via inet6", "via").split()
+    if kind not in NOT_UNICAST:
+        kind, rest = "unicast", [kind, *rest]
+    first = rest[0] if rest[0] != "default" else "::/0" if "-6" in tool else "0.0.0.0/0"
+    told = dict(zip(rest[1::2], rest[2::2], strict=False))
+    return RouteState(ip_network(first), ip_address(told["via"]) if "via" in told else None, told.get("dev"), kind)
+
+
 def entry(tool: str, words: str) -> Change:
-    return lambda state: replace(state, entries=state.entries | {Entry(tool, None, words, words)})
+    return lambda state: replace(state, entries=state.entries | {said(tool, None, words)})
 
 
 def both(*changes: Change) -> Change:

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from reports.diagnosis.explain import explained
-from tests.self.dataplane.test_endings import Change
+from tests.self.dataplane.test_endings import Change, said
 from topology.dataplane.live import live_fabric
 from topology.expected import expected_journey, probe_between
 from topology.formats.lab import load_lab_text
@@ -102,7 +102,7 @@ def back_by_rule(state: NodeState) -> NodeState:
     known = without("10.2.0.0/24")(state)
     found = {
         Entry("ip rule", None, "pref 9 from 10.1.0.0/24 iif l1_h1 lookup 9", "9"),
-        Entry("ip route", None, "10.2.0.0/24 via 10.9.1.2 dev a1 table 9", "9"),
+        said("ip route", None, "10.2.0.0/24 via 10.9.1.2 dev a1 table 9"),
     }
     sysctls = {**state.sysctls, "net.ipv4.conf.all.rp_filter": "2"}
     return replace(known, entries=known.entries | found, sysctls=sysctls)

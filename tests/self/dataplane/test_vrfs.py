@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reports.diagnosis.explain import explained
+from tests.self.dataplane.test_endings import said
 from topology.dataplane.bridges import BROADCAST, wrong_answer
 from topology.dataplane.live import live_fabric
 from topology.dataplane.reasons import link_local
@@ -32,7 +33,7 @@ def forwarded(node: str, far: str) -> frozenset[Entry]:
         ("ip neigh", "br50000", f"{address} lladdr {router} dev br50000 extern_learn"),
         ("bridge fdb", "vni50000", f"{router} dev vni50000 dst {address} self extern_learn"),
     )
-    return frozenset(Entry(tool, device, said, said, owner="zebra") for tool, device, said in words)
+    return frozenset(said(tool, device, one, owner="zebra") for tool, device, one in words)
 
 
 def live(without: str = "", instead: str = "", outside: str = "") -> Fabric:
